@@ -1,5 +1,6 @@
-"""Keeps TensorFlow's notes about the machine, printed while it loads, off the terminal; other output stays."""
+"""Keeps TensorFlow's notes about the machine and about new models off the terminal; other output stays."""
 
+import logging
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from tempfile import TemporaryFile
 from types import ModuleType
 
-__all__ = ["quiet_tensorflow", "without_notes"]
+__all__ = ["quiet_retracing", "quiet_tensorflow", "without_notes"]
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow reads this variable once, while it loads."""
@@ -29,6 +30,16 @@ def quiet_tensorflow() -> None:
     if _wanted() or "tensorflow" in sys.modules or any(isinstance(finder, _Quiet) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, _Quiet())
+
+
+def quiet_retracing() -> None:
+    """Keep TensorFlow from warning that Keras traces its training again: it does so for the model of each trial."""
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    return "triggered tf.function retracing" not in text or "TensorFlowTrainer" not in text
 
 
 @contextmanager

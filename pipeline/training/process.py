@@ -5,7 +5,7 @@ import ctypes
 from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources
-from pipeline.study.quiet import without_notes
+from pipeline.study.quiet import quiet_retracing, without_notes
 from pipeline.training.lazy_imports import import_keras
 from pipeline.wording import counted
 
@@ -42,6 +42,7 @@ def _start(resources: Resources) -> None:
         import tensorflow as tf
 
         cards = tf.config.list_physical_devices("GPU")
+    quiet_retracing()
     if resources.gpus and not cards:
         raise ResourcesUnmet(
             f"A trial requests {counted(resources.gpus, 'GPU')}, but TensorFlow finds none in this process. Install "

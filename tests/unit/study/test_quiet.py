@@ -1,11 +1,14 @@
 """Notes of TensorFlow while it is imported."""
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pipeline.study.quiet import quiet_retracing
 
 _PRINTED = """
 import os
@@ -37,3 +40,14 @@ def test_a_job_that_imports_tensorflow_prints_no_notes(tmp_path: Path, level: st
     ).stderr.splitlines()
     assert [line for line in reported if "a real error" in line or line == "from Python"] == reported[-2:]
     assert len(reported) == (6 if notes else 2)
+
+
+def test_only_warnings_of_keras_about_new_models_are_kept_back(caplog: pytest.LogCaptureFixture) -> None:
+    """TensorFlow's warning that Keras traces its training again is hidden, and that of a user's function is printed."""
+    quiet_retracing()
+    said = "5 out of the last 5 calls to <function {}> triggered tf.function retracing. Tracing is expensive"
+    logger = logging.getLogger("tensorflow")
+    logger.warning(said.format("TensorFlowTrainer._make_function.<locals>.multi_step_on_iterator at 0x7f"))
+    logger.warning(said.format("step at 0x7f"))
+    logger.warning("another warning")
+    assert [record.getMessage() for record in caplog.records] == [said.format("step at 0x7f"), "another warning"]
