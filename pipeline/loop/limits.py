@@ -5,6 +5,7 @@ from itertools import islice
 
 from pipeline.loop.trial import Trial
 from pipeline.study import TuneJob
+from pipeline.wording import counted
 
 __all__ = ["common_failure", "exhausted_budget"]
 
@@ -22,7 +23,7 @@ def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial |
     if budget.seconds is not None and seconds >= budget.seconds:
         return f"The study's budget of {budget.seconds:g} seconds is spent."
     if budget.total_epochs is not None and epochs >= budget.total_epochs:
-        return f"The study's budget of {budget.total_epochs} epochs is spent."
+        return f"The study's budget of {counted(budget.total_epochs, 'epoch')} is spent."
     if best is not None and budget.target_reached(job.objective, best.best, best.violation):
         return f"The target of {budget.target:g} is reached: {best.best:g}."
     return None

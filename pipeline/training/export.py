@@ -21,6 +21,7 @@ from pipeline.training.state import load_variables, variables_of
 from pipeline.training.streams import opened
 from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
+from pipeline.wording import listed
 
 __all__ = ["evaluate", "export", "exported", "loaded", "rebuilt", "serve", "winner"]
 
@@ -171,6 +172,7 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             lambda: _from_json(folder),
         ),
     }
+    failed: dict[str, list[str]] = {}
     for name, (write, load) in forms.items():
         if name == "architecture.json" and _has_assets(folder / "model.keras"):
             print(f"tunepipe: {name} is left out: it cannot hold the vocabularies of adapted layers; model.keras does.")
@@ -179,19 +181,26 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             write()
             loaded = load()
         except Exception as error:
-            problem = (
-                f"{name} does not load back: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+            reason = _reason(error)
             if not has_own_parts(model):
-                raise ModelError(f"The exported {problem}") from error
+                raise ModelError(f"The exported {name} does not load back: {reason}") from error
             (folder / name).unlink(missing_ok=True)
-            print(
-                f"tunepipe: The exported {problem} It is left out; model.weights.h5 holds the weights. Classes and "
-                "functions of your own can be exported if they are registered with "
-                "keras.saving.register_keras_serializable()."
-            )
+            failed.setdefault(reason, []).append(name)
             continue
         _compare(name, model, loaded, example)
+    for reason, names in failed.items():
+        do = "does" if len(names) == 1 else "do"
+        print(
+            f"tunepipe: The exported {listed(names)} {do} not load back: {reason} Only "
+            "model.weights.h5 is kept. Classes and functions of your own can be exported if they are registered with "
+            "keras.saving.register_keras_serializable()."
+        )
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error of Keras: further ones have the whole config of the model."""
+    first = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+    return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."
 
 
 def _has_assets(file: Path) -> bool:

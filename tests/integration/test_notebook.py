@@ -55,7 +55,7 @@ def test_a_shown_study_is_followed_while_the_kernel_is_free(kernel: BlockingKern
     kernel.execute(f"import pipeline\npipeline.show({study.store.uri!r})")
     shown = _until(kernel, lambda message: message["msg_type"] == "display_data")
     assert "<svg" in shown["data"]["text/html"]
-    assert re.search("live  running, .*; 1 epochs", shown["data"]["text/html"])
+    assert re.search("live  running, .*; 1 epoch", shown["data"]["text/html"])
 
     _train(study, 1)
     kernel.execute("print(6 * 7)")

@@ -143,7 +143,7 @@ def _line(session: Session, *, over: bool) -> str:
     parts = [
         clock(session.file.seconds),
         states,
-        f"{session.loop.total_epochs} epochs" + (f" ({rate:.1f} a second)" if rate else ""),
+        counted(session.loop.total_epochs, "epoch") + (f" ({rate:.1f} a second)" if rate else ""),
         f"best: {_best(session).plain}",
         *([] if over else [f"{label}: {text}"]),
     ]

@@ -22,7 +22,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize_line
-from pipeline.wording import format_number
+from pipeline.wording import counted, format_number
 
 __all__ = ["MORE", "as_html", "cell_text", "fitted_column", "leaderboard", "summary_line", "terminal_cells"]
 
@@ -121,4 +121,5 @@ def summary_line(results: Results) -> str:
     """
     counts = results.trials["state"].value_counts()
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return f"{results.name}  {results.state}, {states or 'no trials yet'}; {len(results.epochs)} epochs"
+    epochs = counted(len(results.epochs), "epoch")
+    return f"{results.name}  {results.state}, {states or 'no trials yet'}; {epochs}"

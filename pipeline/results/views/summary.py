@@ -173,7 +173,7 @@ def front_in_words(results: Results) -> str:
         return ""
     *first, last = names
     many = len(pareto_front(results))
-    which = f"{many} of {len(results.trials)} trials {is_or_are(many)}"
+    which = f"{many} of {counted(len(results.trials), 'trial')} {is_or_are(many)}"
     winner = f"the winner is the best in the first, {results.objective.metric}"
     return f"{which} on the front of {', '.join(first)} and {last}; {winner}. {bounds_in_words(results)}".strip()
 
@@ -193,7 +193,7 @@ def bounds_in_words(results: Results) -> str:
     if not bounds:
         return ""
     kept = int((results.trials["violation"] == 0).sum())
-    return f"{kept} of {len(results.trials)} trials {is_or_are(kept)} within the bounds: {listed(bounds)}."
+    return f"{kept} of {counted(len(results.trials), 'trial')} {is_or_are(kept)} within the bounds: {listed(bounds)}."
 
 
 def hypervolume_in_words(results: Results) -> str:

@@ -132,7 +132,7 @@ def test_a_user_changes_the_budget():
     printed = execute(loop, "c2", ChangeBudget(total_epochs=1))
     assert printed == "The budget is changed: total_epochs 1 instead of no limit."
     assert _reports(loop, loop.trials["0000"], 1) == "stop"
-    assert loop.end_reason == "The study's budget of 1 epochs is spent."
+    assert loop.end_reason == "The study's budget of 1 epoch is spent."
 
 
 def test_commands_to_the_study_are_decisions_without_a_trial():

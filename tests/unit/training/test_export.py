@@ -192,7 +192,7 @@ def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytes
     assert set(found) == {"test_loss", "test_accuracy"}
     assert names(tmp_path) == ["model.weights.h5"]
     reported = capsys.readouterr().out
-    assert "model.keras does not load back" in reported
+    assert "model.keras and architecture.json do not load back: " in reported
     assert "register_keras_serializable" in reported
     again = own_layer({})
     again.load_weights(tmp_path / "model.weights.h5")

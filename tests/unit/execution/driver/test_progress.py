@@ -55,7 +55,7 @@ def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatc
         s.session, nothing, nothing, s.session.next, nothing, lambda: epoch(1), nothing, lambda: epoch(2), nothing
     )
     assert ["starting the workers" in line for line in reported] == [True, False, False, False]
-    assert ["1 epochs" in line for line in reported] == [False, False, True, False]
+    assert ["1 epoch " in line for line in reported] == [False, False, True, False]
     assert "2 epochs" in reported[3]
 
 
