@@ -1,7 +1,8 @@
 """Ask every driver in this pod to end, and wait for them: the preStop hook of the head's pod.
 
 A driver that gets the signal ends its session as `interrupted`, with complete tables. One that is killed leaves a
-session that looks alive until its heartbeat is old.
+session that looks alive until its heartbeat is old. A driver whose epochs are long gets a second signal: it does not
+wait for those in training then.
 """
 
 import argparse
@@ -30,12 +31,13 @@ def is_driver(command: Sequence[str]) -> bool:
     )
 
 
-def stop_drivers(processes: Iterable[psutil.Process], seconds: float) -> list[int]:
-    """Send SIGTERM to every driver among processes, and wait until they have ended.
+def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seconds: float) -> list[int]:
+    """Send SIGTERM to every driver among processes, a second time to those that go on, and wait until they have ended.
 
     Args:
         processes: The processes.
-        seconds: The longest time to wait.
+        epoch_seconds: How long drivers may wait for the epochs in training before they get the second signal.
+        seconds: The longest time to wait in all, from `epoch_seconds`.
 
     Returns:
         The numbers of the processes that still run.
@@ -47,15 +49,21 @@ def stop_drivers(processes: Iterable[psutil.Process], seconds: float) -> list[in
             if is_driver(process.cmdline()):
                 process.terminate()
                 drivers.append(process)
-    _, alive = psutil.wait_procs(drivers, timeout=seconds)
+    _, alive = psutil.wait_procs(drivers, timeout=epoch_seconds)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(alive, timeout=seconds - epoch_seconds)
     return [process.pid for process in alive]
 
 
 def main() -> None:
-    """The command: `python -m pipeline.cluster.stop_drivers --seconds 30`."""
+    """The command: `python -m pipeline.cluster.stop_drivers --epoch-seconds 8 --seconds 30`."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.cluster.stop_drivers", description=__doc__)
+    parser.add_argument("--epoch-seconds", type=float, default=8.0, help="the time for the epochs in training")
     parser.add_argument("--seconds", type=float, default=30.0, help="the longest time to wait")
-    stop_drivers(psutil.process_iter(), parser.parse_args().seconds)
+    options = parser.parse_args()
+    stop_drivers(psutil.process_iter(), options.epoch_seconds, options.seconds)
 
 
 if __name__ == "__main__":

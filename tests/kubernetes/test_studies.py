@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("gone")
 
 STEADY = str(Path(__file__).with_name("steady.py"))
 COUNTED = str(Path(__file__).with_name("counted.py"))
+SLOW_EPOCHS_JOB = str(Path(__file__).with_name("slow_epochs.py"))
 
 
 @pytest.mark.core
@@ -82,13 +83,24 @@ def test_a_head_is_drained(tmp_path, undisturbed):
     study.until("a trial to train", lambda: study.has_trained)
     head = running(HEAD)[0]
     # It returns once the pod is gone; without an end of its own it would take the whole grace period, and then some.
-    kubectl("delete", "pod", "-n", NAMESPACE, head, "--wait=true", "--timeout=30s")
+    kubectl("delete", "pod", "-n", NAMESPACE, head, "--wait=true", "--timeout=20s")
     assert study.ended() == 0, study.reported
     found = load_results(tmp_path / "studies/slow-study")
     # None was killed: a session that is cut off stays "running".
     assert {each["state"] for each in found.sessions[:-1]} == {"interrupted"}
     assert found.sessions[-1]["state"] == "finished"
     assert differences(undisturbed, found) == []
+
+
+def test_a_head_is_drained_during_a_long_epoch(tmp_path):
+    """A head that is drained does not wait for an epoch of 20 s; the study continues from the last recorded one."""
+    study = Following(tmp_path, SLOW_EPOCHS_JOB, "--workers", "1")
+    study.until("an epoch", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 1)
+    kubectl("delete", "pod", "-n", NAMESPACE, running(HEAD)[0], "--wait=true", "--timeout=20s")
+    assert study.ended() == 0, study.reported
+    found = load_results(tmp_path / "studies/slow-epochs")
+    assert {each["state"] for each in found.sessions[:-1]} == {"interrupted"}
+    assert list(found.epochs.sort_values("epoch")["epoch"]) == [1, 2, 3, 4]
 
 
 MISTAKEN = """

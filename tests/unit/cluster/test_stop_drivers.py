@@ -16,8 +16,8 @@ from pipeline import Budget, Objective, TuneJob, Uniform
 
 def endless(config):
     while True:
-        time.sleep(0.05)
         yield {"score": config["x"]}
+        time.sleep({epoch_seconds})
 
 JOB = TuneJob(name="endless", function=endless, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
               scheduler="fifo", budget=Budget(trials=1, epochs=100_000))
@@ -47,9 +47,10 @@ def test_the_shell_that_starts_a_driver_is_none():
     assert not is_driver(["/bin/sh", "-c", "python -m pipeline.cli.app run job"])
 
 
-def test_a_driver_ends_with_a_session_that_is_interrupted(tmp_path):
-    """A driver that is signalled has time to end with an interrupted session and complete tables."""
-    (tmp_path / "endless.py").write_text(ENDLESS)
+@pytest.mark.parametrize(("epoch_seconds", "awaited"), [(0.05, 60), (3600, 1)], ids=["short epochs", "an hour each"])
+def test_a_driver_ends_with_a_session_that_is_interrupted(tmp_path, epoch_seconds, awaited):
+    """A driver that is signalled ends with an interrupted session and complete tables, however long its epochs are."""
+    (tmp_path / "endless.py").write_text(ENDLESS.replace("{epoch_seconds}", str(epoch_seconds)))
     command = [sys.executable, "-m", "pipeline.cli.app", "run", "endless.py", "--workers", "0", "--storage", "studies"]
     driver = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -57,7 +58,7 @@ def test_a_driver_ends_with_a_session_that_is_interrupted(tmp_path):
         # It prints how far it is once it trains.
         assert any("running" in line for line in driver.stdout)
         # The test's own process is none.
-        assert stop_drivers([psutil.Process(driver.pid), psutil.Process()], 60) == []
+        assert stop_drivers([psutil.Process(driver.pid), psutil.Process()], awaited, 60) == []
     finally:
         driver.kill()
         driver.communicate()
