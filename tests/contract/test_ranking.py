@@ -21,6 +21,7 @@ from pipeline.results import Results
 from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
 from pipeline.results.analysis.parameters import best_quarter, scored
 from pipeline.results.notebook import NotebookResults
+from pipeline.results.tables.cleaning import clean_decisions, clean_epochs
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.gather import Tables
@@ -60,8 +61,11 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
         ]
     space = {"a": Choice((1, 2))}
     tables = [
-        pa.Table.from_pylist(rows, arrow_schema(name, space, metrics))
-        for name, rows, metrics in (("epochs", epochs, ["score"]), ("decisions", decisions, []))
+        clean(pa.Table.from_pylist(rows, arrow_schema(name, space, metrics)))
+        for name, rows, metrics, clean in (
+            ("epochs", epochs, ["score"], clean_epochs),
+            ("decisions", decisions, [], clean_decisions),
+        )
     ]
     trials = derive_trials(*tables, study=study)
     return from_tables(Tables(trials, *tables), study, [], location="nowhere", now=START)

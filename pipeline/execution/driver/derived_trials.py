@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.tables.cleaning import clean_decisions, trial_ids, trial_positions
+from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
 from pipeline.results.tables.derive import derive_trials, epoch_columns
 from pipeline.results.tables.gather import Tables
 
@@ -49,7 +49,8 @@ class DerivedTrials:
             self._decided, self._decisions = True, clean_decisions(self._decisions)
             news = trial_ids(self._epochs["trial_id"], self._decisions["trial_id"])
         self._checkpoints |= checkpoints
-        derived = derive_trials(_of(self._epochs, news), _of(self._decisions, news), study=self._study)
+        rows = clean_epochs(_of(self._epochs, news)), clean_decisions(_of(self._decisions, news))
+        derived = derive_trials(*rows, study=self._study)
         whole = pa.concat_tables([_of(self.table, news, others=True), derived])
         ids = trial_ids(whole["trial_id"])
         whole = whole.take(pc.sort_indices(pa.array(trial_positions(whole["trial_id"], ids))))

@@ -156,12 +156,13 @@ def _details(results: Results) -> list[Mapping[str, Any]]:
 def _space(results: Results) -> list[tuple[str, str, str, str]]:
     """Each parameter: its name, what it may be, what the best has, where the best quarter lies."""
     front = best_quarter(results, scored(results))
+    configs = [{str(key): value for key, value in row.items()} for row in front.to_dict("records")]
     lines = []
     best_config = results.best.config if results.best is not None else {}
     for place in results.places:
         name = place.name
         best = format_value(best_config[name]) if name in best_config and place.there(best_config) else "–"
-        there = [place.there({str(key): value for key, value in row.items()}) for row in front.to_dict("records")]
+        there = [place.there(config) for config in configs]
         span = span_in_words(place.domain, front.loc[there, name]) if name in front else "–"
         words = domain_in_words(place.domain)
         if place.when:

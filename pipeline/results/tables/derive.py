@@ -10,14 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.tables.checked import config_column, config_from
-from pipeline.results.tables.cleaning import (
-    Indices,
-    clean_decisions,
-    clean_epochs,
-    trial_ids,
-    trial_positions,
-    whole_numbers,
-)
+from pipeline.results.tables.cleaning import Indices, trial_ids, trial_positions, whole_numbers
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.stored_space import parameters_of
 from pipeline.space.column_values import column_value
@@ -52,8 +45,8 @@ def derive_trials(
     """The table `trials`, made from the two others.
 
     Args:
-        epochs: Rows of `epochs`, clean or raw.
-        decisions: Rows of `decisions`, clean or raw.
+        epochs: Rows of `epochs`, clean.
+        decisions: Rows of `decisions`, clean.
         study: The content of study.json.
         checkpoints: Trial id → path of its newest checkpoint.
 
@@ -66,8 +59,7 @@ def derive_trials(
     metric = metric_column(objective["metric"])
     objectives = [Objective(**fields) for fields in study["job"]["objectives"]]
     wanted = {*epoch_columns(study), *(column_of(one.metric, metric_names(epochs.schema)) for one in objectives)}
-    epochs = clean_epochs(epochs.select([name for name in epochs.column_names if name in wanted]))
-    decisions = clean_decisions(decisions)
+    epochs = epochs.select([name for name in epochs.column_names if name in wanted])
     # Those about the whole study say nothing about a trial.
     decisions = decisions.filter(pc.is_valid(decisions["trial_id"]))
 
