@@ -20,7 +20,9 @@ class Place(Enum):
 
 
 _SIGNS = {
-    Place.KUBERNETES: r"--kubernetes|\bkubectl\b|\bpodman\b|^mkdir -p lab|^cat > lab|127\.0\.0\.1:8265|^make image",
+    Place.KUBERNETES: (
+        r"--kubernetes|\bkubectl\b|\bhelm\b|\bpodman\b|^mkdir -p lab|^cat > lab|127\.0\.0\.1:8265|^make image"
+    ),
     Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
     Place.GPU: r"resources\.gpus|--gpus",
     Place.INSTALLATION: r"^(git|make|pip|uvx|\.) ",

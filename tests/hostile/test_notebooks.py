@@ -233,7 +233,8 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
 
     reported = kernel.run("run(SLOW)", during=during)
     assert (
-        "Interrupted: The study 'slow' was interrupted; its tables are complete. Resume it, where the same" in reported
+        "Interrupted: The study 'slow' was interrupted; its tables are complete. Resume it with run(JOB, resume=True)"
+        in reported
     )
     assert kernel.run("print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))") == before
     left = load_results(kernel.folder / "studies/slow")
