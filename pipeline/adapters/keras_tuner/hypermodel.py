@@ -10,11 +10,11 @@ from typing import Any
 from pipeline.adapters import adapted
 from pipeline.adapters.keras_tuner.data import data_of, pair
 from pipeline.adapters.keras_tuner.explore import explored
-from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit, training_of
+from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit, sets_epochs, training_of
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of
-from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, reports_of
 from pipeline.adapters.parameters import Found, space_of
 from pipeline.adapters.program import Call
 from pipeline.datasets import Dataset
@@ -127,7 +127,7 @@ class Adapted(adapted.Adapted):
         if self.has_fit and not epochs_of(self.call):
             training = training_of(self.hypermodel)
             count = reports_of(training, "on_epoch_end", {})
-            if count is None and mentions(training, r"epochs|super\(\)\.run_trial"):
+            if count is None and sets_epochs(training):
                 count = UNKNOWN_EPOCHS
             fields["budget"] = {**fields.get("budget", {}), **({"epochs": count} if count else {})}
         if not given.get("space"):

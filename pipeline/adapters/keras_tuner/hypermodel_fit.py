@@ -1,6 +1,7 @@
 """The epochs of `HyperModel.fit`: it trains a model itself, and calls `on_epoch_end` at the end of each epoch."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -9,7 +10,7 @@ from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.steps import Steps
 
-__all__ = ["fit_once", "fit_steps", "has_own_fit", "training_of"]
+__all__ = ["fit_once", "fit_steps", "has_own_fit", "sets_epochs", "training_of"]
 
 
 def has_own_fit(hypermodel: Any) -> bool:
@@ -31,6 +32,20 @@ def training_of(hypermodel: Any) -> Callable[..., Any]:
     """
     training: Callable[..., Any] = hypermodel.training if isinstance(hypermodel, OwnTrial) else type(hypermodel).fit
     return training
+
+
+def sets_epochs(training: Callable[..., Any]) -> bool:
+    """Whether a method that trains sets the number of epochs itself; otherwise it is that of the search.
+
+    Args:
+        training: The method.
+    """
+    try:
+        source = inspect.getsource(training)
+    except (OSError, TypeError):
+        return False
+    _, _, body = source.partition("):")
+    return re.search(r"""\bepochs\b["'\]]*\s*=(?!=)""", body) is not None
 
 
 def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], kwargs: dict[str, Any]) -> None:

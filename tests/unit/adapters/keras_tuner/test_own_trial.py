@@ -28,6 +28,14 @@ def test_arguments_of_fit_are_hyperparameters(program: Callable[[str], str], tmp
     assert trials["epochs"].tolist() == trials["config_epochs"].tolist()
 
 
+def test_a_run_trial_that_sets_no_epochs_has_those_of_the_search(program: Callable[[str], str]) -> None:
+    """A run_trial that sets no epochs trains as many as the search says: one, as in KerasTuner, if it says nothing."""
+    path = Path(program("kt_trial.py"))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if '"epochs"' not in line) + "\nprint('epochs=7')\n")
+    assert from_file(str(path), "keras-tuner", {}).budget.epochs == 1
+
+
 def test_a_loop_reports_to_the_tuner(program: Callable[[str], str]) -> None:
     """A run_trial reports its epochs by on_epoch_end, and objective and trials are those of its oracle."""
     job = from_file(program("kt_oracle.py"), "keras-tuner", {})
