@@ -1,6 +1,7 @@
 """Overlays that are not the project's, reduced to the capacity of the test bed's nodes."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ _PODS = (
 )
 
 
-def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.com/gpu", alone: bool = False) -> Path:
+def overlay_with(
+    folder: Path,
+    *components: str,
+    resource: str | None = "nvidia.com/gpu",
+    alone: bool = False,
+    more: Sequence[dict[str, Any]] = (),
+) -> Path:
     """Write an overlay with one more group than that of CPUs, for `--overlay`.
 
     Args:
@@ -28,6 +35,7 @@ def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.
         components: The group, and what changes it.
         resource: What its container has one of, beside a CPU; None for nothing, on any node.
         alone: Whether there are no pods of CPUs.
+        more: Further operations of a JSON patch of the RayCluster.
 
     Returns:
         The folder.
@@ -47,6 +55,7 @@ def overlay_with(folder: Path, *components: str, resource: str | None = "nvidia.
             for pod in _PODS
             for kind in ("requests", "limits")
         ),
+        *more,
     ]
     cluster = {
         "resources": [_relative(HOME / "base/ray", folder)],

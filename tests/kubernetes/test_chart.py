@@ -76,8 +76,8 @@ def test_an_unknown_value_is_refused(helm):
 
 
 def test_a_server_takes_the_chart(bed, helm, tmp_path):
-    """Kubernetes admits every object of the chart except those for Prometheus, which the test bed lacks."""
-    made = _template(helm, "namespace.name=by-helm", "monitoring.enabled=false", "cluster.enabled=true")
+    """Kubernetes admits every object of the chart, those for Prometheus included."""
+    made = _template(helm, "namespace.name=by-helm", "monitoring.enabled=true", "cluster.enabled=true")
     objects = [each for each in yaml.safe_load_all(made.stdout) if each]
     kubectl("create", "namespace", "by-helm")
     try:

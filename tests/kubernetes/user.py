@@ -73,7 +73,8 @@ class Following:
 
     def __init__(self, where: Path, *words: str, kubeconfig: Path = SUBMITTER, image: str | None = IMAGE) -> None:
         self._reported = where / f"printed-{time.monotonic_ns()}.txt"
-        command = [*_TUNEPIPE, "submit", *words, "--storage", "/studies"]
+        command = [*_TUNEPIPE, "submit", *words]
+        command += [] if "--storage" in words else ["--storage", "/studies"]
         if "--address" not in words:
             command += ["--kubernetes"]
             command += [] if "--overlay" in words else ["--overlay", str(OVERLAY)]

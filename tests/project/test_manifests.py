@@ -87,7 +87,7 @@ def test_a_patch_file_deletes_one_object():
     """No patch file deletes two objects, on which Kustomize 5.5 within kubectl 1.32 crashes."""
     files = [*HOME.rglob("*.yaml"), *(HOME.parent / "tests/kubernetes/overlay").rglob("*.yaml")]
     patches = [file.read_text() for file in files if "$patch: delete" in file.read_text()]
-    assert len(patches) >= 4
+    assert len(patches) >= 2
     assert [text for text in patches if text.count("$patch: delete") > 1] == []
 
 

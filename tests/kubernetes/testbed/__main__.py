@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.kubernetes.testbed.build import build
 from tests.kubernetes.testbed.control_plane import start_control_plane
 from tests.kubernetes.testbed.images import IMAGE, archives
+from tests.kubernetes.testbed.monitoring import define_monitors
 from tests.kubernetes.testbed.network import enforce_policies, make_bridge, start_services
 from tests.kubernetes.testbed.nodes import NODES, load, start_containers, start_kubelet
 from tests.kubernetes.testbed.operator import start_operator
@@ -49,6 +50,7 @@ def up() -> None:
             enforce_policies()
         with _timed("KubeRay, the volume"):
             make_volume()
+            define_monitors()
             start_operator()
     except BaseException:
         leave()

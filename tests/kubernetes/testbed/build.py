@@ -2,7 +2,7 @@
 
 go/go.work gives the modules the same versions of what they share: half of the packages would be compiled twice or more.
 KubeRay names newer libraries of Kubernetes (0.35) than the Kubernetes that is built here (1.34), and works with these.
-Kueue needs newer ones and stays out of the workspace.
+Kueue needs newer ones and stays out of the workspace, as does what is only read.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import BIN, HERE
 from tests.kubernetes.testbed.room import Failed, call
 
-__all__ = ["build", "build_helm", "build_kueue", "missing", "module_folder"]
+__all__ = ["MONITORING", "build", "build_helm", "build_kueue", "missing", "module_folder"]
 
 _KUBERNETES = ("kube-scheduler", "kube-proxy", "kubelet", "kube-controller-manager", "kube-apiserver")
 _PACKAGES = {
@@ -34,8 +34,11 @@ _PACKAGES = {
 }
 
 
-_APART = {"kueue": {"GOWORK": "off"}}
+_APART = {"kueue": {"GOWORK": "off"}, "monitoring": {"GOWORK": "off"}}
 """Modules outside of the workspace, with what tells Go so."""
+
+MONITORING = "github.com/prometheus-operator/prometheus-operator"
+"""The module whose definitions of Prometheus' kinds are applied; nothing of it is built."""
 
 
 def missing() -> str | None:
@@ -74,6 +77,7 @@ def build() -> None:
     _go("operator", "ray-operator", "github.com/ray-project/kuberay/ray-operator", "-s -w")
     _go("dns", "coredns", ".", "-s -w")
     _go("policies", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "-s -w")
+    module_folder("monitoring", MONITORING)
 
 
 def build_helm() -> Path:

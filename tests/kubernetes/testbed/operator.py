@@ -1,6 +1,8 @@
 """KubeRay: its definitions, and its operator, which runs beside the control plane rather than in a pod."""
 
 import json
+import os
+from pathlib import Path
 
 from tests.kubernetes.testbed.build import module_folder
 from tests.kubernetes.testbed.certificates import kubeconfig
@@ -8,13 +10,16 @@ from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
 from tests.kubernetes.testbed.room import start, wait_for
 
-__all__ = ["definitions_established", "start_operator"]
+__all__ = ["definitions_established", "keeps_heads", "start_operator"]
+
+
+_OTHER = os.environ.get("TUNEPIPE_TESTBED_OPERATOR")
 
 
 def start_operator() -> None:
-    """Apply the definitions, and start the operator."""
-    folder = module_folder("operator", "github.com/ray-project/kuberay/ray-operator")
-    kubectl("apply", "--server-side", "-f", str(folder / "config/crd/bases"))
+    """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones."""
+    program = _folder() / "ray-operator" if _OTHER else BIN / "ray-operator"
+    kubectl("apply", "--server-side", "-f", str(_definitions()))
     wait_for("KubeRay's definitions", definitions_established, 30)
     identity = kubeconfig("operator", "kuberay-operator", "system:masters")
     start(
@@ -22,10 +27,16 @@ def start_operator() -> None:
         "env",
         f"KUBECONFIG={identity}",
         "ENABLE_WEBHOOKS=false",
-        f"{BIN}/ray-operator",
+        str(program),
         "--enable-leader-election=false",
+        *(["--feature-gates=GCSFaultToleranceEmbeddedStorage=true"] if keeps_heads() else []),
         ready=lambda: answers("http://127.0.0.1:8082/readyz"),
     )
+
+
+def keeps_heads() -> bool:
+    """Whether this KubeRay can keep what a head knows on a disk (1.7 and newer)."""
+    return "rocksdb" in (_definitions() / "ray.io_rayclusters.yaml").read_text()
 
 
 def definitions_established() -> bool:
@@ -34,3 +45,12 @@ def definitions_established() -> bool:
     definitions = json.loads(kubectl("get", "crd", "-o", "json"))["items"]
     conditions = [each["status"].get("conditions") or [] for each in definitions]
     return all(any(one["type"] == "Established" and one["status"] == "True" for one in each) for each in conditions)
+
+
+def _folder() -> Path:
+    """The folder with the operator's definitions."""
+    return Path(_OTHER) if _OTHER else module_folder("operator", "github.com/ray-project/kuberay/ray-operator")
+
+
+def _definitions() -> Path:
+    return _folder() / "config/crd/bases"
