@@ -1,16 +1,18 @@
-"""Overlays that are not the project's, reduced to the capacity of the test bed's nodes."""
+"""Overlays that are not the project's, reduced to the capacity of the test bed's nodes, and labels of these."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import OVERLAY
 from tests.project.manifests import HOME, documented_overlay
 
-__all__ = ["overlay_of_the_documentation", "overlay_with"]
+__all__ = ["labelled", "overlay_of_the_documentation", "overlay_with"]
 
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"
 _SMALL = {"cpu": "1", "memory": "3Gi"}
@@ -19,6 +21,17 @@ _PODS = (
     "headGroupSpec/template/spec/containers/0",
     "workerGroupSpecs/0/template/spec/containers/0",
 )
+
+
+@contextmanager
+def labelled(**labels: str) -> Iterator[None]:
+    """The GPU node with NVIDIA's labels as GPU feature discovery sets them."""
+    names = {f"nvidia.com/gpu.{name}": value for name, value in labels.items()}
+    kubectl("label", "node", "gpu", *(f"{name}={value}" for name, value in names.items()))
+    try:
+        yield
+    finally:
+        kubectl("label", "node", "gpu", *(f"{name}-" for name in names))
 
 
 def overlay_with(
