@@ -17,6 +17,14 @@ from pipeline.storage.paths import Entry, steps
 
 __all__ = ["ObjectFiles", "file_system"]
 
+_DEFAULTS = (
+    # Without it each file is an upload in parts, of three requests.
+    ("s3", "allow_delayed_open", "true"),
+    # Google's client tries for 15 minutes to reach a server that does not answer.
+    ("gs", "retry_limit_seconds", "10"),
+)
+"""Schemes of URIs, and options that pyarrow gets unless a URI names them."""
+
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI, and the path within it.
@@ -30,9 +38,9 @@ def file_system(uri: str) -> tuple[fs.FileSystem, str]:
     Raises:
         Exception: An error of pyarrow's or the system's: the URI cannot be used.
     """
-    if re.match("s3://", uri, re.IGNORECASE) and "allow_delayed_open=" not in uri:
-        # Without it each file is an upload in parts, of three requests.
-        uri += f"{'&' if '?' in uri else '?'}allow_delayed_open=true"
+    for scheme, option, value in _DEFAULTS:
+        if re.match(f"{scheme}://", uri, re.IGNORECASE) and f"{option}=" not in uri:
+            uri += f"{'&' if '?' in uri else '?'}{option}={value}"
     parsed: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
     return parsed
 
@@ -104,8 +112,14 @@ class ObjectFiles:
 
     def folders(self) -> Sequence[str]:
         """Names of the folders directly below."""
-        infos = self._listed(str(self._root), recursive=False)
-        return [str(info.base_name) for info in infos if info.type == fs.FileType.Directory]
+        # pyarrow shows no folders of Google's store, and lists all files there in any case.
+        infos = self._listed(str(self._root), recursive=self._fs.type_name == "gcs")
+        folders = {
+            PurePosixPath(self._relative(info)).parts[0]
+            for info in infos
+            if info.type == fs.FileType.Directory or "/" in self._relative(info)
+        }
+        return sorted(folders)
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """Read a file.
@@ -188,9 +202,8 @@ class ObjectFiles:
 
     def delete_empty_folders(self) -> None:
         """Delete the folders where no file is left: their names, which files had in common, or markers."""
-        if not any(entry.kind == "file" for entry in self.entries()):
-            with suppress(FileNotFoundError):
-                self._fs.delete_dir(str(self._root))
+        if not any(entry.kind == "file" for entry in self.entries()) and self.exists(""):
+            self._fs.delete_dir(str(self._root))
 
     def _listed(self, folder: str, *, recursive: bool) -> Sequence[fs.FileInfo]:
         entries: Sequence[fs.FileInfo] = self._fs.get_file_info(

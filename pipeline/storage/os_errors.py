@@ -1,9 +1,12 @@
 """Errors of the operating system, and of object stores, as errors that a user can fix."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
+
+import pyarrow as pa
 
 from pipeline.errors import StorageError
 
@@ -13,10 +16,13 @@ Action = Literal["look at", "list", "read", "write", "delete"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
+_GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?$", re.DOTALL)
+"""How errors of Google's client are written: the reason, then the details of its attempts."""
+
 
 @contextmanager
 def translated_errors(action: Action, uri: str) -> Iterator[None]:
-    """Replace an OSError by a StorageError that says what failed where, and what to do.
+    """Replace an error of the system's or the store's by a StorageError that says what failed where, and what to do.
 
     Args:
         action: What is done.
@@ -28,11 +34,15 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and action != "write":
+    except (OSError, pa.ArrowException) as error:
+        # pyarrow has no class of its own for an error of Azure's client; its subclasses are other errors.
+        of_azure = type(error) is pa.ArrowException
+        if not (of_azure or isinstance(error, OSError)) or (isinstance(error, FileNotFoundError) and action != "write"):
             raise
-        reason = error.strerror or str(error)
-        advice = "Free some space there" if error.errno in _FULL else "Fix that"
+        reason = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
+        if (of_google := _GOOGLE.search(reason)) is not None:
+            reason = of_google["reason"].removesuffix(")")
+        advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
         raise StorageError(
             f"Cannot {action} {uri}: {reason}. {advice}, or choose another storage with --storage. "
             "`tunepipe resume` continues a study that has started."

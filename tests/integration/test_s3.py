@@ -1,4 +1,4 @@
-"""A study on an object store: moto's S3 server over HTTP, and the commands of a user."""
+"""A study on an object store: servers of S3 and of Google's store over HTTP, and the commands of a user."""
 
 import os
 import re
@@ -20,6 +20,7 @@ from pipeline.study import Resources
 from pipeline.study.contents import remove
 from tests.faults.comparing import differences
 from tests.faults.slow_study import JOB
+from tests.gcs import google_store
 from tests.processes import wait_for
 from tests.s3 import CREDENTIALS, ObjectStore, object_store
 from tests.serving import serving
@@ -42,7 +43,17 @@ def s3() -> Iterator[ObjectStore]:
 @pytest.fixture
 def storage(s3: ObjectStore, request: pytest.FixtureRequest) -> str:
     """A prefix of the test's own in the bucket."""
-    return s3.uri(f"{request.node.name}/studies")
+    return s3.uri(f"{request.node.originalname}/studies")
+
+
+@pytest.fixture(params=["s3", "gs"])
+def either_storage(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A prefix of the test's own in a bucket of S3, and in one of Google's store."""
+    if request.param == "s3":
+        yield request.getfixturevalue("storage")
+    else:
+        with google_store() as server:
+            yield server.uri("team/studies")
 
 
 def tunepipe(*arguments: str, cwd: Path) -> str:
@@ -53,8 +64,9 @@ def tunepipe(*arguments: str, cwd: Path) -> str:
 
 
 @pytest.mark.long
-def test_a_study_on_s3_whose_driver_was_killed_equals_an_undisturbed_one(storage, tmp_path):
+def test_a_study_whose_driver_was_killed_equals_an_undisturbed_one(either_storage, tmp_path):
     """A study in a bucket survives kill -9 and resume; all commands read it there, and the local disk stays empty."""
+    storage = either_storage
     process = subprocess.Popen(
         [*TUNEPIPE, "run", str(FILE), "--storage", storage, "--trials", "4", "--epochs", "8"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(),
@@ -113,8 +125,9 @@ def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
         assert "enqueue" in text().casefold()
 
 
-def test_a_study_on_s3_is_deleted_object_by_object(storage, tmp_path):
+def test_a_study_in_a_bucket_is_deleted_object_by_object(either_storage, tmp_path):
     """Untracked objects make a deletion in a bucket refuse, or stay; the last object leaves no marker."""
+    storage = either_storage
     local = asha_study(tmp_path, trials=3).store
     store = Store(storage).folder("mnist-asha")
     for path in local.files():
@@ -123,6 +136,7 @@ def test_a_study_on_s3_is_deleted_object_by_object(storage, tmp_path):
     for path in ("export/my_notes.txt", "checkpoints/mine/thesis.docx", "source/private_key"):
         store.write(path, "mine")
     before = store.files()
+    assert Store(storage).folders() == ["mnist-asha"]
     done = subprocess.run(
         [*TUNEPIPE, "delete", "mnist-asha", "--yes", "--storage", storage], capture_output=True, text=True, timeout=120
     )
@@ -163,6 +177,17 @@ def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
     assert "Traceback" not in done.stderr
     assert "NO_SUCH_BUCKET" in done.stderr
     assert "s3://nowhere/studies/beale/sessions/0001.json?endpoint_override=" in done.stderr
+
+
+def test_an_unreachable_store_of_googles_is_reported(tmp_path):
+    """A store of Google's that does not answer is reported after the seconds that the URI allows, with the reason."""
+    with google_store() as server:
+        uri = server.uri("studies") + "&retry_limit_seconds=1"
+    done = subprocess.run(
+        [*TUNEPIPE, "studies", "--storage", uri], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert "Could not connect to server. Fix that" in " ".join(done.stderr.split())
 
 
 def test_a_study_makes_few_requests(s3, storage):

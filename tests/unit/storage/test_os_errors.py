@@ -2,6 +2,7 @@
 
 import errno
 
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import StorageError
@@ -31,6 +32,23 @@ def test_an_error_without_a_reason_has_its_own_text() -> None:
         translated_errors("list", "s3://bucket"),
     ):
         raise OSError("AWS Error")
+
+
+def test_an_error_of_googles_client_is_its_reason() -> None:
+    """An error of Google's client is reported without the details of its attempts."""
+    text = "google::cloud::Status(UNAVAILABLE: no answer error_info={reason=, metadata={a=b}}). Detail: [errno 2] No"
+    reported = pytest.raises(StorageError, match=r"Cannot list gs://b: UNAVAILABLE: no answer\. Fix that")
+    with reported, translated_errors("list", "gs://b"):
+        raise OSError(text)
+
+
+def test_an_error_of_azures_client_is_an_error_of_the_storage() -> None:
+    """An error without a class of its own, as of Azure's client, is the storage's; pyarrow's other errors pass."""
+    reported = pytest.raises(StorageError, match=r"Cannot read abfs://c/a: Unknown error: no token\. Fix that")
+    with reported, translated_errors("read", "abfs://c/a"):
+        raise pa.ArrowException("Unknown error: no token")
+    with pytest.raises(pa.ArrowInvalid, match="not a Parquet file"), translated_errors("read", "abfs://c/a"):
+        raise pa.ArrowInvalid("not a Parquet file")
 
 
 @pytest.mark.parametrize("action", ["look at", "list", "read", "delete"])
