@@ -2,22 +2,31 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from pipeline.schedulers.base import Chosen, Decision, Mode, Scheduler, SchedulerContext
-from pipeline.schedulers.rungs import Rung, RungSettings, rungs
+from pipeline.errors import Fault
+from pipeline.schedulers.base import (
+    Chosen,
+    Decision,
+    Mode,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    beyond_maximum,
+)
+from pipeline.schedulers.rungs import Rung, divided_rungs, rungs
 from pipeline.space import Config
-from pipeline.space.values import Real
+from pipeline.space.values import Count, Real
 from pipeline.trial_ids import DrawOrder, draw_order
 
 __all__ = ["Brackets", "Hyperband"]
 
 
 @dataclass(frozen=True)
-class Hyperband(RungSettings):
+class Hyperband(SchedulerSettings):
     """Hyperband (Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization").
 
     Synchronous, as published: trials are assigned to brackets as they are drawn. The first bracket has the most trials
@@ -27,19 +36,58 @@ class Hyperband(RungSettings):
     bracket. After the last bracket the first one follows again, until the budget's trials are assigned.
 
     Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        grace_period: Epochs of the first rung, from which the others grow; at least 1. By default rungs are as
+            published: the maximum divided by powers of the reduction factor, down to one epoch, and rounded.
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
             continues; at least 1.01.
+        max_epochs: The maximum from which these rungs are derived; at least 1. By default that of the budget with which
+            the study begins; a study keeps it if it resumes with another. Only without `grace_period`.
     """
 
     pauses: ClassVar[bool] = True
+    grace_period: Count | None = None
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 3.0
+    max_epochs: Count | None = None
     kind: Literal["hyperband"] = field(default="hyperband", repr=False)
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """A first rung beyond a trial's maximum is never reached, and rungs are derived in one way only."""
+        if self.grace_period is None:
+            return []
+        faults = beyond_maximum("grace_period", self.grace_period, epochs)
+        if self.max_epochs is not None:
+            allowed = "must be left out where scheduler.grace_period is given, from which the rungs grow"
+            faults.append(Fault("scheduler.max_epochs", self.max_epochs, allowed))
+        return faults
+
+    def settled(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
+        """The settings with what their rungs are derived from: as the study began, else the budget's maximum."""
+        if self.grace_period is not None or self.max_epochs is not None:
+            return self
+        if isinstance(before, type(self)):
+            return replace(self, grace_period=before.grace_period, max_epochs=before.max_epochs)
+        return replace(self, max_epochs=epochs)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next rung, or the end."""
+        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """The rungs below a trial's maximum.
+
+        Args:
+            epochs: The maximum epochs of a trial.
+
+        Returns:
+            Epochs, ascending, each below `epochs`.
+        """
+        if self.grace_period is not None:
+            return rungs(self.grace_period, self.reduction_factor, epochs)
+        return divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
 
     def build(self, context: SchedulerContext) -> Scheduler:
         """The state machine for a study."""
-        at = rungs(self.grace_period, self.reduction_factor, context.epochs)
-        return Brackets((*at, context.epochs), self.reduction_factor, context)
+        return Brackets((*self.rungs(context.epochs), context.epochs), self.reduction_factor, context)
 
 
 class _Bracket:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, count, islice, takewhile
 from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from pipeline.schedulers.base import Mode, SchedulerSettings, beyond_maximum
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space.values import Count, Real
 
-__all__ = ["MeasuredRungSettings", "Rung", "RungSettings", "rungs"]
+__all__ = ["MeasuredRungSettings", "Rung", "RungSettings", "divided_rungs", "rungs"]
 
 _MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over
@@ -115,6 +115,25 @@ def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int,
         power += 1
         milestone = grace_period * reduction_factor**power
     return tuple(epochs_of_rungs)
+
+
+@lru_cache
+def divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
+    """Rungs from a maximum down, as Hyperband has them: divided by powers of the factor, and rounded to whole epochs.
+
+    Args:
+        max_epochs: The maximum. If a trial may have more epochs, the rungs continue above it.
+        reduction_factor: The factor from rung to rung.
+        epochs: The maximum epochs of a trial.
+
+    Returns:
+        Epochs, ascending, each below `epochs`; the first one is the last quotient that is at least 1.
+    """
+    divisions = next(power for power in count() if max_epochs / reduction_factor ** (power + 1) < 1)
+    below = (max_epochs / reduction_factor**power for power in range(divisions, 0, -1))
+    above = (max_epochs * reduction_factor**power for power in count())
+    whole = (math.floor(milestone + 0.5) for milestone in chain(below, above))
+    return tuple(dict.fromkeys(takewhile(lambda epoch: epoch < epochs, whole)))
 
 
 _Key: TypeAlias = tuple[float, int, str]

@@ -45,7 +45,7 @@ _PRUNERS = {
     "MedianPruner": ("median", "grace_period"),
     "PercentilePruner": ("median", "grace_period"),
     "SuccessiveHalvingPruner": ("asha", "grace_period"),
-    "HyperbandPruner": ("hyperband", None),
+    "HyperbandPruner": ("hyperband", "grace_period"),
     "NopPruner": ("fifo", None),
 }
 """The scheduler of each pruner that has one, and its argument for the epochs that every trial has."""

@@ -28,15 +28,16 @@ def _ids(*numbers: int) -> list[str]:
     return [f"{i:04d}" for i in numbers]
 
 
-def _reference(found: Sequence[Curve], eta: int, highest: int) -> dict[str, int]:
+def _reference(found: Sequence[Curve], eta: int, maximum: int) -> dict[str, int]:
     """The epochs that each config trains in the paper's Algorithm 1, which is repeated until all are tried."""
     reached, rest = {}, list(range(len(found)))
+    highest = max(s for s in range(10) if eta**s <= maximum)
     while rest:
         for s in reversed(range(highest + 1)):
             n = math.ceil((highest + 1) / (s + 1) * eta**s)
             alive, rest = rest[:n], rest[n:]
             for i in range(s + 1):
-                epochs = eta ** (highest - s + i)
+                epochs = math.floor(maximum / eta ** (s - i) + 0.5)
                 reached |= {f"{trial:04d}": epochs for trial in alive}
                 ranked = sorted(alive, key=lambda trial: -found[trial](epochs))
                 alive = ranked[: max(1, math.floor(len(alive) / eta))]
@@ -47,16 +48,14 @@ def _reference(found: Sequence[Curve], eta: int, highest: int) -> dict[str, int]
     trials=st.integers(1, 60),
     seed=st.integers(0, 10_000),
     eta=st.sampled_from([2, 3, 4]),
-    highest=st.integers(1, 3),
+    maximum=st.integers(1, 70),
     mode=st.sampled_from(["max", "min"]),
 )
-def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, highest: int, mode: str) -> None:
-    """Each trial trains as many epochs as in the paper's algorithm, also in an incomplete last bracket."""
+def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, maximum: int, mode: str) -> None:
+    """Each trial trains as many epochs as in the paper's algorithm, rounded, also in an incomplete last bracket."""
     found = curves(trials, seed)
-    reached, _ = simulated(
-        Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), eta**highest, mode
-    )
-    assert reached == _reference(found, eta, highest)
+    reached, _ = simulated(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), maximum, mode)
+    assert reached == _reference(found, eta, maximum)
 
 
 @given(
@@ -173,7 +172,51 @@ def test_more_epochs_compare_at_the_earlier_end() -> None:
     assert (chosen.trial_id, chosen.rung) == ("0003", 4)
 
 
-def test_fractions_are_rounded_up() -> None:
-    """Rungs of Hyperband are, as those of ASHA, the grace period times powers of the factor, rounded up."""
-    settings = Hyperband(grace_period=2, reduction_factor=2.5)
-    assert [settings.next_milestone(epoch, 40) for epoch in (0, 2, 5, 13, 32)] == [2, 5, 13, 32, 40]
+def _milestones(settings: Hyperband, epochs: int) -> list[int]:
+    found = [0]
+    while found[-1] < epochs:
+        found.append(settings.next_milestone(found[-1], epochs))
+    return found[1:]
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs", "milestones"),
+    [
+        (Hyperband(), 32, [1, 4, 11, 32]),
+        (Hyperband(), 81, [1, 3, 9, 27, 81]),
+        (Hyperband(), 2, [2]),
+        (Hyperband(reduction_factor=1.5), 6, [1, 2, 3, 4, 6]),
+        (Hyperband(grace_period=1), 32, [1, 3, 9, 27, 32]),
+        (Hyperband(grace_period=2, reduction_factor=2.5), 40, [2, 5, 13, 32, 40]),
+        (Hyperband(max_epochs=32), 100, [1, 4, 11, 32, 96, 100]),
+        (Hyperband(max_epochs=32), 10, [1, 4, 10]),
+    ],
+)
+def test_rungs_come_from_the_maximum_down(settings: Hyperband, epochs: int, milestones: list[int]) -> None:
+    """Rungs are the maximum divided by powers of the factor; with a grace period, they grow from it as in ASHA."""
+    assert _milestones(settings, epochs) == milestones
+
+
+def test_the_first_bracket_has_as_many_trials_as_published() -> None:
+    """With 32 epochs and a factor of 3 the first bracket has 27 trials, and the next one 12."""
+    scheduler = _built(Hyperband(), 40, epochs=32)
+    assert [len(bracket["trials"]) for bracket in scheduler.state()["brackets"]] == [27, 12, 1]
+
+
+def test_a_study_stores_what_its_rungs_are_derived_from() -> None:
+    """Settings are stored with the maximum that the study began with, or with their grace period, and keep it."""
+    assert Hyperband().settled(32) == Hyperband(max_epochs=32)
+    assert Hyperband().settled(100, Hyperband(max_epochs=32)) == Hyperband(max_epochs=32)
+    assert Hyperband().settled(32, Hyperband(grace_period=1)) == Hyperband(grace_period=1)
+    assert Hyperband(grace_period=2).settled(32) == Hyperband(grace_period=2)
+
+
+def test_a_grace_period_and_a_maximum_are_a_fault() -> None:
+    """Rungs that would be derived from a grace period and from a maximum are a fault, and so is a late grace period."""
+    assert Hyperband(max_epochs=64).faults(epochs=32, trials=1) == []
+    found = [str(fault) for fault in Hyperband(grace_period=40, max_epochs=64).faults(epochs=32, trials=1)]
+    assert found == [
+        "scheduler.grace_period: must be at most budget.epochs, which is 32; found 40",
+        "scheduler.max_epochs: must be left out where scheduler.grace_period is given, from which the rungs grow; "
+        "found 64",
+    ]

@@ -1,12 +1,13 @@
 """Optuna's studies."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import Uniform, load_results, run
+from pipeline import Hyperband, Uniform, load_results, run
 from pipeline.adapters import from_file
 from pipeline.errors import InvalidJob
 
@@ -19,6 +20,15 @@ def test_budget_direction_and_pruner_are_those_of_the_study(program: Callable[[s
     assert from_file(program("op_sklearn.py") + ":objective", "optuna", {}).objective.mode == "max"
     two = from_file(program("op_multi.py"), "optuna", {})
     assert [(one.metric, one.mode) for one in two.objectives] == [("value_0", "min"), ("value_1", "min")]
+
+
+def test_a_hyperband_pruner_keeps_its_first_rung(program: Callable[[str], str]) -> None:
+    """Rungs of Optuna's Hyperband grow from its smallest resource, and those of the scheduler do then, too."""
+    path = Path(program("op_prune.py"))
+    pruner = re.search(r"optuna\.pruners\.\w+\([^)]*\)", path.read_text())
+    assert pruner is not None
+    path.write_text(path.read_text().replace(pruner[0], "optuna.pruners.HyperbandPruner(min_resource=2)"))
+    assert from_file(f"{path}:objective", "optuna", {}).scheduler == Hyperband(grace_period=2)
 
 
 def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_path: Path) -> None:

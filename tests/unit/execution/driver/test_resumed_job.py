@@ -183,3 +183,15 @@ def test_a_study_of_other_defaults_keeps_its_rungs(
     assert (resumes.kind, resumes.grace_period, resumes.reduction_factor) == (stored.kind, *kept)
     with pytest.raises(StudyChanged, match="must stay"):
         reconciled(longer.replaced({"scheduler.grace_period": 5}), saved)
+
+
+def test_a_hyperband_study_keeps_the_rungs_with_which_it_began(tmp_path: Path) -> None:
+    """A study with rungs that grew from one epoch, and one with rungs below its first maximum, resume with these."""
+    named = job(tmp_path, JOB.replace('"fifo"', '"hyperband"'))
+    grown = named.replaced({"scheduler": {"kind": "hyperband", "grace_period": 1}, "budget.epochs": 32})
+    divided = named.replaced({"budget.epochs": 32}).settled()
+    longer = named.replaced({"budget.epochs": 64})
+    rungs = [reconciled(longer, saved).scheduler.rungs(64) for saved in (grown, divided)]
+    assert rungs == [(1, 3, 9, 27), (1, 4, 11, 32)]
+    with pytest.raises(StudyChanged, match="must stay"):
+        reconciled(longer.replaced({"scheduler.max_epochs": 64}), divided)
