@@ -1,17 +1,20 @@
 """Population based bandits: population based training that learns where to explore."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.machine.matrix_threads import one_thread
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config, draw
-from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, fitted_process, near, vectors
+from pipeline.space import Config
+from pipeline.space.cube import Cube
+from pipeline.space.gaussian_process import GaussianProcess
+from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, near, vectors
 from pipeline.space.values import Count
 
 __all__ = ["PB2"]
@@ -93,16 +96,12 @@ class _PB2(Population):
         if known < _FEWEST:
             config = near(space, donor.config, NEIGHBOUR_STEPS[0], rng)
             return config, f"near the donor's, with {known} gains to learn from"
-        from threadpoolctl import threadpool_limits
-
-        candidates = [draw(space, rng, number) for number in range(self._candidates)]
-        # Threads do not speed up such small matrices, and the trials need the cores.
-        with threadpool_limits(1):
+        cube = Cube(space)
+        candidates, best = rng.random((self._candidates, cube.sides)), cube.units([donor.config])
+        with one_thread():
             bound = self._bound(donor)
-            best = best_nearby(
-                space, candidates, [dict(donor.config)], bound, neighbours=self._candidates // 4, rng=rng
-            )
-        return best, f"highest bound on the gain of an epoch, after {known} gains"
+            config = best_nearby(cube, candidates, best, bound, neighbours=self._candidates // 4, rng=rng)
+        return config, f"highest bound on the gain of an epoch, after {known} gains"
 
     def _bound(self, donor: Member) -> Any:
         """The upper confidence bound on a donor's gain as a function of configs."""
@@ -110,37 +109,31 @@ class _PB2(Population):
         known = self._points([(one.epoch, one.before, one.config) for one in self._gains])
         gains = np.array([one.gain for one in self._gains])
         gains = np.clip((gains - gains.mean()) / (gains.std() or 1.0), -2, 2)
-        mean_of = fitted_process(known, gains)
+        mean_of = GaussianProcess.fitted(known, gains)
         # The variance does not depend on values: configs that others have just started count as explored.
         started = [
             (donor.epoch, score, m.config) for m in self._members.values() if m.state != "ended" and m.began is not None
         ]
-        variance_of = mean_of
-        if started:
-            more = np.vstack([known, self._points(started)])
-            from sklearn.base import clone
-
-            variance_of = clone(mean_of).set_params(kernel=mean_of.kernel_, optimizer=None)
-            variance_of.fit(more, np.zeros(len(more)))
+        deviation_of = mean_of.over(np.vstack([known, self._points(started)])) if started else mean_of
+        start = self._scaled([donor.epoch], [score])
         width = math.sqrt(0.2 + max(0.0, math.log(0.4 * len(known))))
 
-        def bound(configs: list[Config]) -> npt.NDArray[np.float64]:
-            points = self._points([(donor.epoch, score, config) for config in configs])
-            _, std = variance_of.predict(points, return_std=True)
-            found: npt.NDArray[np.float64] = mean_of.predict(points) + width * std
+        def bound(configs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+            points = np.column_stack([np.repeat(start, len(configs), axis=0), configs])
+            found: npt.NDArray[np.float64] = mean_of.predict(points)[0] + width * deviation_of.predict(points)[1]
             return found
 
         return bound
 
     def _points(self, rows: list[tuple[int, float, Config]]) -> npt.NDArray[np.float64]:
-        """Epoch and objective scaled to 0 to 1 over the known gains, and the config's own axes."""
+        """Epoch and objective as `_scaled`, and the config's own axes."""
+        epochs, before, configs = zip(*rows, strict=True)
+        return np.column_stack([self._scaled(epochs, before), vectors(self._context.space, configs)])
+
+    def _scaled(self, epochs: Sequence[int], before: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Epochs and objectives scaled to 0 to 1 over the known gains, a row each."""
         values = np.array([one.before for one in self._gains])
         low, width = values.min(), (values.max() - values.min()) or 1.0
-        epochs, before, configs = zip(*rows, strict=True)
         return np.column_stack(
-            [
-                np.array(epochs) / self._context.epochs,
-                np.clip((np.array(before) - low) / width, -1, 2),
-                vectors(self._context.space, configs),
-            ]
+            [np.array(epochs) / self._context.epochs, np.clip((np.array(before) - low) / width, -1, 2)]
         )

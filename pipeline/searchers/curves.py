@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from pipeline.machine.matrix_threads import one_thread
 from pipeline.searchers.base import Observation, SearcherSettings, Suggestion, chance
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_model import CurveModel
@@ -76,8 +76,7 @@ class CurveSearch(SearcherSettings):
         if few and not any(self.factors(space, history, history.earlier, epochs)):
             text = f"Drawn at random, like all of the first {self.startup} configs if earlier studies do not count."
             return Suggestion(draw(space, rng, index), text)
-        # Matrices of this size gain nothing from threads, which the trials need.
-        with _threads().limit(limits=1):
+        with one_thread():
             return self._best(space, before, history, epochs, rng)
 
     def factors(
@@ -95,7 +94,7 @@ class CurveSearch(SearcherSettings):
             earlier: The earlier studies.
             epochs: The maximum epochs of a trial.
         """
-        with _threads().limit(limits=1):
+        with one_thread():
             return curve_fit(Cube(space), History.of(observations), earlier, epochs).factors
 
     def predicted(
@@ -119,7 +118,7 @@ class CurveSearch(SearcherSettings):
         bests = [min(loss for _, loss in curve) for one in before if (curve := curve_of(one, epochs))]
         if len(bests) < self.startup or min(bests) == max(bests):
             return []
-        with _threads().limit(limits=1):
+        with one_thread():
             cube = Cube(space)
             model = CurveModel(cube, before, history, epochs)
             return [model.mean_loss(cube.points(places)) for places in units]
@@ -161,12 +160,3 @@ def _key_of(one: Observation) -> str:
     if key is None:
         key = one.derived["key"] = key_of(one.config)
     return key
-
-
-@lru_cache(maxsize=1)
-def _threads() -> Any:
-    """The controller that limits threads, cached because finding the libraries takes longer than a draw."""
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()

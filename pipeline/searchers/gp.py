@@ -1,12 +1,14 @@
-"""Bayesian optimisation with a Gaussian process (Jones et al. 1998, Snoek et al. 2012), by scikit-learn."""
+"""Bayesian optimisation with a Gaussian process (Jones et al. 1998, Snoek et al. 2012)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.machine.matrix_threads import one_thread
 from pipeline.searchers.base import (
     EARLY,
     LARGEST_LOSS,
@@ -19,10 +21,14 @@ from pipeline.searchers.base import (
 )
 from pipeline.searchers.history import MOST, History
 from pipeline.space import Config, draw, drawn_parameters
-from pipeline.space.points import best_nearby, fitted_process, vectors
+from pipeline.space.cube import Cube
+from pipeline.space.gaussian_process import GaussianProcess
+from pipeline.space.points import best_nearby
 from pipeline.space.values import Count
 
 __all__ = ["GPSearch"]
+
+_Reals = npt.NDArray[np.float64]
 
 _MOST = 200
 """Number of trials that the process is fitted to, the best and the newest: the cost is cubic."""
@@ -56,14 +62,13 @@ class GPSearch(RungSearch):
         if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
             return Suggestion(draw(space, rng, index), EARLY)
         known = _fewer(losses(before, open_too=True))
-        from threadpoolctl import threadpool_limits
-
-        best = [config for config, _ in sorted(known, key=lambda one: one[1])[:4]]
-        configs = [draw(space, rng, number) for number in range(self.candidates)]
-        # Threads do not speed up such small matrices, and the trials need the cores.
-        with threadpool_limits(1):
-            improvement = _fitted(space, known)
-            config = best_nearby(space, configs, best, improvement, neighbours=self.candidates // 4, rng=rng)
+        cube = Cube(space)
+        units = cube.units([config for config, _ in known])
+        best = units[np.argsort([loss for _, loss in known], kind="stable")[:4]]
+        candidates = rng.random((self.candidates, cube.sides))
+        with one_thread():
+            improvement = _improvement(cube.points(units), np.array([loss for _, loss in known]))
+            config = best_nearby(cube, candidates, best, improvement, neighbours=self.candidates // 4, rng=rng)
         return Suggestion(config)
 
 
@@ -74,22 +79,21 @@ def _fewer(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
     return sorted(older, key=lambda one: one[1])[: _MOST // 2] + newest
 
 
-def _fitted(space: Mapping[str, Any], known: Sequence[tuple[Config, float]]) -> Any:
-    """The expected improvement as a function of configs, in standard deviations of the losses."""
-    from scipy.stats import norm
+def _improvement(points: _Reals, losses: _Reals) -> Callable[[_Reals], _Reals]:
+    """The expected improvement as a function of points, in standard deviations of the losses."""
+    from scipy.special import ndtr
 
-    points = vectors(space, [config for config, _ in known])
-    losses = np.clip([loss for _, loss in known], -LARGEST_LOSS, LARGEST_LOSS)
+    losses = np.clip(losses, -LARGEST_LOSS, LARGEST_LOSS)
     # Without a limit, one diverged trial would dominate the fit.
     middle = np.median(losses)
     losses = np.minimum(losses, middle + 3 * (middle - losses.min()) + 1e-12)
     losses = (losses - losses.mean()) / (losses.std() or 1.0)
-    process = fitted_process(points, losses)
+    process = GaussianProcess.fitted(points, losses)
 
-    def improvement(configs: Sequence[Config]) -> npt.NDArray[np.float64]:
-        mean, std = process.predict(vectors(space, configs), return_std=True)
-        better = (losses.min() - mean) / np.maximum(std, 1e-9)
-        gained: npt.NDArray[np.float64] = std * (better * norm.cdf(better) + norm.pdf(better))
+    def improvement(at: _Reals) -> _Reals:
+        mean, deviation = process.predict(at)
+        better = (losses.min() - mean) / np.maximum(deviation, 1e-9)
+        gained: _Reals = deviation * (better * ndtr(better) + np.exp(-0.5 * better**2) / math.sqrt(2 * math.pi))
         return gained
 
     return improvement

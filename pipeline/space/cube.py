@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space.base import ListedDomain
+from pipeline.space.base import CountableDomain, ListedDomain
 from pipeline.space.space import compose
 from pipeline.space.values import Config
 from pipeline.space.walk import walk
@@ -14,6 +14,9 @@ from pipeline.space.walk import walk
 __all__ = ["Cube"]
 
 _Reals = npt.NDArray[np.float64]
+
+_REDRAWN = 0.1
+"""The share of listed values that a neighbour draws again."""
 
 
 class Cube:
@@ -86,6 +89,38 @@ class Cube:
                 columns.append(np.where(there, units[:, side], 0.5)[:, None])
         points: _Reals = np.hstack(columns).astype(np.float64)
         return points
+
+    def rounded(self, units: _Reals) -> _Reals:
+        """Places as those of their configs: whole and quantised numbers are in the middle of their parts of a side.
+
+        Args:
+            units: Numbers from 0 to 1, of shape (rows, parameters).
+
+        Returns:
+            Numbers from 0 to 1, of the same shape.
+        """
+        found = units.copy()
+        for side, place in enumerate(self._places):
+            if isinstance(place.domain, CountableDomain) and not self._listed[side]:
+                domain = place.domain
+                found[:, side] = [domain.to_unit(domain.from_unit(unit)) for unit in units[:, side].tolist()]
+        return found
+
+    def near(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
+        """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again.
+
+        Args:
+            units: Numbers from 0 to 1, of shape (rows, parameters); NaN where a parameter is absent: it is drawn.
+            step: Standard deviation of the step, as a share of a side.
+            rng: The source of randomness.
+
+        Returns:
+            Numbers from 0 to 1, of the same shape, `rounded`.
+        """
+        moved = np.clip(units + step * rng.normal(size=units.shape), 0.0, 1.0)
+        drawn = rng.random(units.shape)
+        moved = np.where(self._listed, np.where(rng.random(units.shape) < _REDRAWN, drawn, units), moved)
+        return self.rounded(np.where(np.isnan(units), drawn, moved))
 
     def config(self, unit: _Reals) -> Config:
         """The config at a place in the cube.

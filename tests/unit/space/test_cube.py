@@ -51,6 +51,17 @@ def test_any_place_is_a_config_of_the_space(seed):
         np.testing.assert_array_equal(cube.points(filled), cube.points(unit[None]))
 
 
+@given(seed=st.integers(0, 2**31 - 1), step=st.sampled_from([0.01, 0.3]))
+def test_rounded_places_and_neighbours_are_those_of_their_configs(seed, step):
+    """A rounded place, and each neighbour, has the numbers of its own config; absent parameters are drawn."""
+    cube, rng = Cube(SPACE), np.random.default_rng(seed)
+    configs = [draw(SPACE, rng) for _ in range(4)]
+    for places in (cube.rounded(rng.random((4, cube.sides))), cube.near(cube.units(configs), step, rng)):
+        assert ((places >= 0) & (places <= 1)).all()
+        again = cube.points(cube.units([cube.config(place) for place in places]))
+        np.testing.assert_allclose(cube.points(places), again, atol=1e-9)
+
+
 def test_the_axes_of_a_listed_parameter_are_its_own():
     """A listed parameter has one axis for each value, and a number has one."""
     assert Cube({"x": Uniform(0, 1), "c": Choice([1, 2, 3]), "k": 1, "y": Uniform(0, 1)}).groups.tolist() == [

@@ -1,12 +1,13 @@
-"""Configs as points, neighbours of a config, and the process that is fitted to points."""
+"""Configs as points, and neighbours of a config."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.space import Choice, LogUniform, Normal, Switch, Uniform, draw, fits
-from pipeline.space.points import best_nearby, fitted_process, near, vectors
+from pipeline.space import Choice, IntUniform, LogUniform, Normal, Switch, Uniform, draw, fits
+from pipeline.space.cube import Cube
+from pipeline.space.points import best_nearby, near, vectors
 
 SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -52,22 +53,26 @@ def test_a_neighbour_is_near() -> None:
 
 def test_the_best_config_nearby_is_better_than_all_candidates() -> None:
     """Neighbours of the best candidates come closer to the optimum than any candidate; equal scores keep the first."""
-    space, rng = {"x": Uniform(0, 1)}, np.random.default_rng(0)
-    candidates = [{"x": 0.1 * number} for number in range(11)]
+    cube, rng = Cube({"x": Uniform(0, 1)}), np.random.default_rng(0)
+    candidates = np.linspace(0, 1, 11)[:, None]
 
-    def score(configs):
-        return -np.abs(np.array([config["x"] for config in configs]) - 0.537)
+    def score(points):
+        return -np.abs(points[:, 0] - 0.537)
 
-    found = best_nearby(space, candidates, candidates[5:6], score, neighbours=50, rng=rng)
+    found = best_nearby(cube, candidates, candidates[5:6], score, neighbours=50, rng=rng)
     assert abs(found["x"] - 0.537) < 0.005
-    same = best_nearby(space, candidates, candidates, lambda configs: np.zeros(len(configs)), neighbours=5, rng=rng)
-    assert same == candidates[0]
+    same = best_nearby(cube, candidates, candidates, lambda points: np.zeros(len(points)), neighbours=5, rng=rng)
+    assert same == {"x": 0.0}
 
 
-def test_a_process_follows_its_values() -> None:
-    """A Gaussian process is close to the function near its points and less certain far from them."""
-    points = np.linspace(0, 0.5, 11)[:, None]
-    process = fitted_process(points, np.sin(6 * points[:, 0]))
-    mean, deviation = process.predict(np.array([[0.27], [1.0]]), return_std=True)
-    assert mean[0] == pytest.approx(np.sin(6 * 0.27), abs=0.02)
-    assert deviation[1] > 5 * deviation[0]
+def test_whole_numbers_are_scored_as_they_are_drawn() -> None:
+    """A score sees whole numbers where their configs are, and not the places between them."""
+    cube, rng = Cube({"n": IntUniform(1, 4)}), np.random.default_rng(0)
+    seen: list[float] = []
+
+    def score(points):
+        seen.extend(points[:, 0].tolist())
+        return points[:, 0]
+
+    assert best_nearby(cube, rng.random((20, 1)), np.array([[0.1]]), score, neighbours=20, rng=rng) == {"n": 4}
+    assert set(seen) <= {0.125, 0.375, 0.625, 0.875}

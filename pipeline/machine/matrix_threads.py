@@ -1,0 +1,28 @@
+"""The threads that libraries use for matrices."""
+
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["one_thread"]
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """A context in which operations on matrices use one thread.
+
+    Small matrices gain nothing from threads, and the trials need the cores.
+
+    Returns:
+        The context, for a `with` statement.
+    """
+    controller: AbstractContextManager[Any] = _controller().limit(limits=1)
+    return controller
+
+
+@lru_cache(maxsize=1)
+def _controller() -> Any:
+    """The controller that limits threads, cached because finding the libraries takes longer than many a draw."""
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
