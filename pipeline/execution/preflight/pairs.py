@@ -10,7 +10,7 @@ from pipeline.wording import by_count, capitalized
 
 __all__ = ["objectives_finding", "pair_finding"]
 
-_COMPUTE: Mapping[tuple[str, str], str] = {("halving", "tpe"): "1.13", ("hyperband", "cma"): "1.24"}
+_COMPUTE: Mapping[tuple[str, str], str] = {("halving", "tpe"): "1.13"}
 """Pairs that need more than 1.1 times the epochs of random draws under the same scheduler for an answer as good: the
 median over the six recorded development tables of tests/benchmarks/answers, which has the intervals."""
 
