@@ -12,12 +12,13 @@ for name in python python_parquet_encryption; do
         ln -sf "$(basename pyarrow/libarrow_$name.so.*.*.*)" "$copy"
     done
 done
-# A second client of Kubernetes, for asyncio.
-rm -r kubernetes/aio
+# A second client of Kubernetes, for asyncio; operations of a converter to another compiler.
+rm -r kubernetes/aio tensorflow/compiler/mlir/stablehlo
 find . -type d -name tests -prune -exec rm -r {} +
-# Sources of compiled modules, sources of the dashboard's scripts, launchers for Windows.
-find . -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.map' -o -name '*.exe' \) -delete
-# Symbols for debuggers, 0.4 GB. Not those of all packages: libraries that a wheel brings along in a folder of its own
-# (numpy.libs) cannot be loaded any more once they are stripped.
-find tensorflow pyarrow ray sqlalchemy fontTools kiwisolver aiohttp -type f -name '*.so*' -exec strip --strip-unneeded {} +
-strip --strip-unneeded ray/core/src/ray/raylet/raylet ray/core/src/ray/gcs/gcs_server
+# Sources of compiled modules, what only type checkers read, sources of the dashboard's scripts, launchers for Windows.
+find . -type f \( -name '*.c' -o -name '*.cc' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.a' -o -name '*.pyx' \
+    -o -name '*.pxd' -o -name '*.pyi' -o -name '*.map' -o -name '*.exe' \) -delete
+# Symbols for debuggers, 0.4 GB. Not of all libraries: those that a wheel brings along in a folder of its own (numpy.libs)
+# cannot be loaded any more once they are stripped, and CUDA's have none.
+find . -type d \( -name '*.libs' -o -name nvidia \) -prune -o -type f -name '*.so*' -exec strip --strip-unneeded {} +
+strip --strip-unneeded ray/core/src/ray/raylet/raylet ray/core/src/ray/gcs/gcs_server ../../../bin/py-spy

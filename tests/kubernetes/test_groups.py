@@ -1,4 +1,4 @@
-"""Groups that no overlay has: shared and partitioned GPUs from zero workers, and spot nodes that end."""
+"""Overlays of other clusters: shared and partitioned GPUs from zero workers, spot nodes that end, other users."""
 
 import json
 from collections.abc import Iterator
@@ -8,25 +8,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from tests.kubernetes.groups import overlay_of_the_documentation, overlay_with
+from tests.kubernetes.groups import labelled, overlay_of_the_documentation, overlay_with
 from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.user import Following, epochs_on_volume, objects, running, submit
 
 pytestmark = pytest.mark.usefixtures("gone")
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
 SLOW_EPOCHS = str(Path(__file__).with_name("slow_epochs.py"))
-
-
-@contextmanager
-def labelled(**labels: str) -> Iterator[None]:
-    """The GPU node with NVIDIA's labels as GPU feature discovery sets them."""
-    names = {f"nvidia.com/gpu.{name}": value for name, value in labels.items()}
-    kubectl("label", "node", "gpu", *(f"{name}={value}" for name, value in names.items()))
-    try:
-        yield
-    finally:
-        kubectl("label", "node", "gpu", *(f"{name}-" for name in names))
 
 
 @contextmanager
@@ -106,3 +96,20 @@ def test_a_spot_node_leaves(tmp_path):
     # What was recorded before the notice has not been trained again.
     assert set(epochs.loc[epochs["epoch"] <= before, "attempt"]) == {1}
     assert set(epochs["attempt"]) == {1, 2}
+
+
+def test_a_user_that_openshift_chooses(tmp_path):
+    """A study runs as any user of group 0, which no image knows by name, and its results come from the volume."""
+    chosen = {"runAsUser": 1000680000, "runAsGroup": 0, "fsGroup": 1000680000}
+    pods = ("headGroupSpec", "workerGroupSpecs/0", "workerGroupSpecs/1")
+    by_policy = [
+        {"op": "add", "path": f"/spec/{pod}/template/spec/securityContext/{name}", "value": value}
+        for pod in pods
+        for name, value in chosen.items()
+    ]
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "openshift", resource=None, alone=True, more=by_policy)
+    code, reported = submit(tmp_path, COUNTED, "--workers", "2", "--overlay", str(overlay))
+    assert code == 0, reported
+    assert len(load_results(tmp_path / "studies/counted").epochs) == 12
+    owners = {path.stat().st_uid for path in (SHARE / "counted").rglob("*")}
+    assert owners == {chosen["runAsUser"]}

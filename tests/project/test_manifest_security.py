@@ -149,3 +149,15 @@ def test_a_registry_with_a_password(own):
     (job,) = own("../cluster", "study", part="study")
     assert job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["imagePullSecrets"] == secret
     assert {pod["serviceAccountName"] for pod in pods(job)} == {"tunepipe-worker", "tunepipe-storage"}
+
+
+def test_openshift_chooses_every_user(own):
+    """With the component `openshift`, no pod of a cluster, a study or the page names a user or a group."""
+    for part, below, components in (
+        ("cluster", "base/ray", ("gpu-l4", "page", "openshift")),
+        ("study", "../cluster", ("study",)),
+    ):
+        found = [pod for each in own(below, *components, part=part) for pod in pods(each)]
+        assert len(found) >= 4
+        for pod in found:
+            assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

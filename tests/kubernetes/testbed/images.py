@@ -34,7 +34,18 @@ _INGREDIENTS = (
 )
 _RELEASE = "bookworm"
 _PACKAGES = "python3,python3-venv,ca-certificates"
-_BASE = f"localhost/tunepipe-testbed-base:{hashlib.sha256(f'{_RELEASE} {_PACKAGES}'.encode()).hexdigest()[:12]}"
+_LEFT_OUT = (
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "usr/share/locale",
+    "usr/share/man",
+    "usr/share/info",
+    "usr/share/doc",
+)
+"""Folders that Debian's images for containers leave out, too; debootstrap does not."""
+
+_MADE_OF = " ".join([_RELEASE, _PACKAGES, *_LEFT_OUT])
+_BASE = f"localhost/tunepipe-testbed-base:{hashlib.sha256(_MADE_OF.encode()).hexdigest()[:12]}"
 
 
 def archives() -> list[Path]:
@@ -63,6 +74,8 @@ def _make_product(archive: Path) -> None:
     if not call("podman", "images", "--quiet", _BASE):
         with tempfile.TemporaryDirectory() as root:
             call("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _RELEASE, root)
+            for name in _LEFT_OUT:
+                shutil.rmtree(Path(root, name))
             _imported(root, _BASE)
     call("make", "-C", str(_PROJECT), "image", "KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}")
     # Layers of the last day are what the next build starts from.
