@@ -35,7 +35,7 @@ def pytest_collection() -> Iterator[None]:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the pictures of reports, which take seconds to draw, where a test is about something else."""
-    monkeypatch.setattr("pipeline.results.report.page.sections", lambda _: [])
+    monkeypatch.setattr("pipeline.results.report.page.sections", lambda *_: [])
 
 
 @pytest.fixture(scope="session")

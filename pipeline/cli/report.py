@@ -17,12 +17,15 @@ def report(
     output: Annotated[Path | None, file_option("File to write. Default: report.html of the study.")] = None,
 ) -> None:
     """Write a study as one self-contained HTML page: summary, leaderboard and pictures."""
-    from pipeline.results.report.page import report_page, write_report
-    from pipeline.results.tables.load import load_results
+    from pipeline.results.report.analysis_process import analysing
 
     store = study_store(study, storage)
-    if output is None:
-        say_path(write_report(store))
-        return
-    page = report_page(load_results(store.uri))
+    with analysing(store) as analysed:
+        from pipeline.results.report.page import report_page, write_report
+        from pipeline.results.tables.load import load_results
+
+        if output is None:
+            say_path(write_report(store, analysed))
+            return
+        page = report_page(load_results(store.uri), analysed)
     save(output, page)

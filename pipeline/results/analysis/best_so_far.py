@@ -1,6 +1,6 @@
 """How trials and the study's best value develop, by epoch and by time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,22 +55,31 @@ def train_column(results: Results) -> str | None:
     return other if other != column and other in results.epochs and results.epochs[other].notna().any() else None
 
 
-def tracks(rows: pd.DataFrame, columns: Sequence[str], *, by: Sequence[str]) -> list[npt.NDArray[np.float64]]:
+def tracks(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    by: Sequence[str],
+    chosen: Callable[[int], npt.NDArray[np.int64]] = np.arange,
+) -> list[npt.NDArray[np.float64]]:
     """Columns of rows as one array for each trial, or for each segment of one.
 
     Args:
         rows: Rows of `epochs`, in order of trial and epoch as results have them.
         columns: Which columns.
         by: Columns that differ between tracks.
+        chosen: Gives positions of the wanted tracks, from how many there are; all unless given.
 
     Returns:
-        One array for each track, float64, of shape (rows of the track, number of columns).
+        One array for each wanted track, float64, of shape (rows of the track, number of columns).
     """
     if not len(rows):
         return []
     # Pandas' groupby makes a frame of each: a hundred times as long.
     changes = [np.flatnonzero(rows[name].ne(rows[name].shift()).to_numpy())[1:] for name in by]
-    return np.split(rows[list(columns)].to_numpy(np.float64), np.unique(np.concatenate(changes)))
+    edges = np.concatenate([[0], np.unique(np.concatenate(changes)), [len(rows)]])
+    values = rows[list(columns)].to_numpy(np.float64)
+    return [values[edges[track] : edges[track + 1]] for track in chosen(len(edges) - 1)]
 
 
 def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+_FIELDS = ["trial_id", "state", "epochs", "seconds", "objective", "best_epoch"]
+"""The columns of `trials` that the leaderboard shows, beside those of the best epochs."""
+
+
 class LeaderboardColumn(NamedTuple):
     """A column by its kind and its name: a parameter may have the name of a metric.
 
@@ -98,7 +102,7 @@ class Leaderboard:
         wanted = set(only) if only is not None else None
         order = list(only) if only is not None and in_order else ranked(results)
         shown = [trial for trial in order if wanted is None or trial in wanted][:top]
-        trials = results.trials[results.trials["trial_id"].isin(shown)].to_dict("records")
+        trials = results.trials.loc[results.trials["trial_id"].isin(shown), _FIELDS].to_dict("records")
         records = {str(record["trial_id"]): record for record in trials}
         configs = configs_at_best(results, shown, self._best_rows)
         return [self._row(trial, records[trial], configs[trial]) for trial in shown]

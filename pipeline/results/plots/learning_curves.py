@@ -184,8 +184,7 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_
     if column not in results.epochs:
         return
     known = results.epochs[["epoch", column, *by]][np.isfinite(results.epochs[column].to_numpy(np.float64))]
-    curves = tracks(known, ["epoch", column], by=by)
-    curves = [curves[place] for place in some_lines(len(curves))]
+    curves = tracks(known, ["epoch", column], by=by, chosen=some_lines)
     many = len(known) > _MANY_POINTS
     alpha = 0.75 if len(curves) < 40 else 0.45
     lines = [_without_repeats(track) if many else track for track in curves if len(track) > 1]

@@ -33,7 +33,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
     """
     bare(ax, keep=("bottom",))
     epochs = epochs_by_trial(results)
-    states = dict(zip(results.trials["trial_id"], results.trials["state"], strict=True))
+    states = dict(zip(results.trials["trial_id"].tolist(), results.trials["state"].tolist(), strict=True))
     rows = rows_of_rungs(results)
     order = list(rows)
     many = len(order) > MOST_BARS
@@ -115,4 +115,5 @@ def epochs_by_trial(results: Results) -> dict[str, int]:
         results: A study's results.
     """
     trials = results.trials
-    return {str(trial): int(epochs) for trial, epochs in zip(trials["trial_id"], trials["epochs"], strict=True)}
+    # Lists: pandas reads a column of text value by value.
+    return dict(zip(trials["trial_id"].tolist(), trials["epochs"].tolist(), strict=True))

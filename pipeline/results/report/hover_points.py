@@ -1,13 +1,13 @@
 """The points of a picture that belong to trials, with which a page names the trial under the pointer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.parameters import domain_places, scored
-from pipeline.results.plots.rungs import rows_of_rungs
+from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
@@ -35,7 +35,7 @@ def of_learning_curves(results: Results) -> Sequence[HoverPoint]:
     rows = results.epochs[np.isfinite(results.epochs[column])]
     if len(rows) > _MOST:
         rows = rows.drop_duplicates("trial_id", keep="last")
-    return _few(zip(rows["trial_id"], rows["epoch"], rows[column], strict=True))
+    return _few(rows["trial_id"], rows["epoch"], rows[column])
 
 
 def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoint]:
@@ -51,7 +51,7 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoin
     rows = scored(results)
     rows = rows[given(rows[parameter])]
     places = domain_places(results.space[parameter], rows[parameter], spread=True)
-    return _few(zip(rows["trial_id"], places, rows["objective"], strict=True))
+    return _few(rows["trial_id"], places, rows["objective"])
 
 
 def of_rungs(results: Results) -> Sequence[HoverPoint]:
@@ -63,9 +63,10 @@ def of_rungs(results: Results) -> Sequence[HoverPoint]:
     Returns:
         Tuples (trial id, epoch, height of the bar as `rungs` draws it).
     """
-    epochs = dict(zip(results.trials["trial_id"], results.trials["epochs"], strict=True))
-    ends = [(trial, epochs[trial], row) for trial, row in rows_of_rungs(results).items()]
-    return _few([*ends, *((trial, epoch / 2, row) for trial, epoch, row in ends if epoch > 1)])
+    epochs, rows = epochs_by_trial(results), rows_of_rungs(results)
+    long = [trial for trial in rows if epochs[trial] > 1]
+    ends, middles = (epochs[trial] for trial in rows), (epochs[trial] / 2 for trial in long)
+    return _few([*rows, *long], [*ends, *middles], [*rows.values(), *(rows[trial] for trial in long)])
 
 
 def of_trade_off(results: Results, metric: str) -> Sequence[HoverPoint]:
@@ -79,7 +80,7 @@ def of_trade_off(results: Results, metric: str) -> Sequence[HoverPoint]:
         Tuples (trial id, value of `metric`, value of the first objective).
     """
     rows = objective_values(results)[[metric, results.objective.metric]].dropna()
-    return _few(rows.itertuples(name=None))
+    return _few(rows.index, rows.iloc[:, 0], rows.iloc[:, 1])
 
 
 def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
@@ -93,9 +94,11 @@ def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
     """
     best_curve = progress(results).dropna(subset="best")
     rises = best_curve[best_curve["best"].diff().ne(0)]
-    return _few(zip(rises["trial_id"], rises["seconds"], rises["best"], strict=True))
+    return _few(rises["trial_id"], rises["seconds"], rises["best"])
 
 
-def _few(hover_points: Iterable[tuple[Any, Any, Any]]) -> Sequence[HoverPoint]:
-    points = [(str(trial), float(x), float(y)) for trial, x, y in hover_points]
-    return points if len(points) <= _MOST else []
+def _few(trials: Any, x: Any, y: Any) -> Sequence[HoverPoint]:
+    """Points from columns of one length; none where there are too many."""
+    if len(trials) > _MOST:
+        return []
+    return [(str(trial), float(across), float(up)) for trial, across, up in zip(trials, x, y, strict=True)]

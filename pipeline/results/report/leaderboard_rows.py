@@ -42,7 +42,7 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
         ' class="number"' if number else ' class="state-cell"' if column == STATE else ""
         for column, number in zip(shown, numeric, strict=True)
     ]
-    # Most texts are those of many trials.
+    # Many texts are those of many trials.
     html: Callable[[str], str] = cache(lambda text: str(escape(sanitize(text))))
 
     def row_of(place: int, row: LeaderboardRow) -> str:
@@ -53,7 +53,9 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
                 inner = f'<a href="#trial-{html(text)}">{html(text)}</a>'
             else:
                 inner = html(text)
-            cells.append(f'<td data-key="{html(str(key))}"{look}>{inner}</td>')
+            # A number has nothing to escape.
+            sorted_by = key if isinstance(key, int | float) else html(str(key))
+            cells.append(f'<td data-key="{sorted_by}"{look}>{inner}</td>')
         look = f"{'best' if row.best else html(row.state)}{' beyond' if place > printed else ''}"
         return f'<tr class="{look}">{"".join(cells)}</tr>\n'
 
@@ -68,5 +70,4 @@ def _cell(row: LeaderboardRow, column: LeaderboardColumn) -> tuple[str, Any]:
     value = row.values[column]
     if column == SECONDS:
         return duration(value), value
-    key = repr(value) if column.kind == "metric" else scalar(value) if column.kind == "config" else value
-    return cell_text(row, column), key
+    return cell_text(row, column), scalar(value) if column.kind == "config" else value

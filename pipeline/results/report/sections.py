@@ -1,13 +1,16 @@
 """Which pictures a study's report has, each with its caption."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from pipeline.results import plots
-from pipeline.results.analysis import explained
+from pipeline.results.analysis import Explanation, explained
 from pipeline.results.analysis.cost import COSTS, costs, has_costs, names_batches
+from pipeline.results.analysis.early import stopping
+from pipeline.results.analysis.effort import effort
 from pipeline.results.analysis.explanation import grace_period
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.lineage import exploits
@@ -27,16 +30,43 @@ from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopp
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import listed
 
-__all__ = ["live_sections", "sections"]
+__all__ = ["AnalysedSections", "analysed_sections", "live_sections", "sections"]
 
 
-def sections(results: Results) -> list[Section]:
-    """The pictures that a study has something to show for, in reading order.
+@dataclass(frozen=True, slots=True)
+class AnalysedSections:
+    """The pictures that need analyses of seconds.
+
+    Args:
+        why: What mattered, and what the searcher's model predicts.
+        early: How well early values predict final ones.
+    """
+
+    why: Sequence[Section]
+    early: Sequence[Section]
+
+
+def analysed_sections(results: Results) -> AnalysedSections:
+    """The pictures that need analyses of seconds; those with nothing to show are left out.
 
     Args:
         results: A study's results.
     """
-    return [section for section in _all(results) if section.pictures]
+    explanation = explained(results)
+    why = [*importances(explanation), *predictions(explanation)]
+    return AnalysedSections([section for section in why if section.pictures], list(_early(results, explanation)))
+
+
+def sections(results: Results, analysed: Callable[[Results], AnalysedSections] = analysed_sections) -> list[Section]:
+    """The pictures that a study has something to show for, in reading order.
+
+    Args:
+        results: A study's results.
+        analysed: Draws those that need analyses; asked last, since another process may draw them meanwhile.
+    """
+    first, second, last = ([section for section in part(results) if section.pictures] for part in _PARTS)
+    found = analysed(results)
+    return [*first, *found.why, *second, *found.early, *last]
 
 
 def live_sections(results: Results) -> Iterator[Section]:
@@ -52,21 +82,20 @@ def live_sections(results: Results) -> Iterator[Section]:
         yield from draw(results)
 
 
-def _all(results: Results) -> Iterator[Section]:
-    metric = results.objective.metric
-    count = len(results.trials)
+def _of_objective(results: Results) -> Iterator[Section]:
     if _has_values(results):
         yield from _curves(results)
         yield from _of_objectives(results)
         yield from _of_models(results)
         yield from _of_costs(results)
         yield from _of_planes(results)
-    explanation = explained(results)
-    yield from importances(explanation)
-    yield from predictions(explanation)
+
+
+def _of_trials(results: Results) -> Iterator[Section]:
     yield from _against_each(results)
     yield from _parallel(results)
     if len(rungs_of(results)):
+        count = len(results.trials)
         height = int(np.clip(140 + 15 * count, 260, 640))
         note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
         rungs = picture(
@@ -74,15 +103,22 @@ def _all(results: Results) -> Iterator[Section]:
             f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
             hover_points.of_rungs(results),
         )  # fmt: skip
-        yield Section("Epoch at which each trial was stopped", f"{note} {of_stopping(explanation.stopping)}", [rungs])
+        yield Section("Epoch at which each trial was stopped", f"{note} {of_stopping(stopping(results))}", [rungs])
+
+
+def _early(results: Results, explanation: Explanation) -> Iterator[Section]:
     if explanation.agreements:
         note = "Among all trials, not only those that trained to their end, the correlation would be higher."
         early = picture(
             results, "early", without_results(plots.early_values, explanation.agreements),
             of_agreements(explanation.agreements, grace_period(results)), 300, 260,
-            f"Chart of the rank correlation of {metric} with its final value, by epoch.",
+            f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
         )  # fmt: skip
         yield Section(AGREEMENT, note, [early])
+
+
+def _of_training(results: Results) -> Iterator[Section]:
+    count = len(results.trials)
     if len(exploits(results)):
         yield from _population(results)
     if _has_values(results) and results.epochs["learning_rate"].notna().any():
@@ -93,10 +129,14 @@ def _all(results: Results) -> Iterator[Section]:
     if len(results.epochs):
         height = int(np.clip(140 + 15 * count, 240, 640))
         alt = f"Stacked bars of seconds by phase for each of {count} trials, and idle time."
-        spent = explanation.effort
+        spent = effort(results)
         draw = partial(plots.where_time_went, spent=spent)
         time = picture(results, "time", draw, of_time(spent), height, height, alt)
         yield Section(TIME, "", [time])
+
+
+_PARTS = (_of_objective, _of_trials, _of_training)
+"""What needs no analysis of seconds, in reading order."""
 
 
 def _has_values(results: Results) -> bool:

@@ -52,7 +52,9 @@ def configs_of(rows: pd.DataFrame, space: Space) -> list[Config]:
                 key = (type(value), value)
                 if key not in meant:
                     meant[key] = config_value(value, listed)
-                value = deepcopy(meant[key])
+                value = meant[key]
+                if isinstance(value, list | dict):
+                    value = deepcopy(value)
             config[name] = value
     return configs
 

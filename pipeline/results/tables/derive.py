@@ -70,7 +70,7 @@ def derive_trials(
     newest = _newest(trial, count)
     violation = _violations(epochs, objectives)
     best = _best(trial, values if objective["mode"] == "max" else -values, violation, count)
-    seconds = np.sum([np.nan_to_num(_reals(epochs, name)) for name in SECONDS.values()], axis=0)
+    seconds = np.nansum([_reals(epochs, name) for name in SECONDS.values()], axis=0)
     attempts = np.ones(count, np.int64)
     np.maximum.at(attempts, trial, whole_numbers(epochs["attempt"]))
 
@@ -142,7 +142,8 @@ def _newest(codes: Indices, count: int, which: npt.NDArray[np.bool_] | None = No
     """The last row of each trial among those in `which`; -1 where there is none."""
     rows = np.arange(len(codes)) if which is None else np.flatnonzero(which)
     newest = np.full(count, -1, np.int64)
-    np.maximum.at(newest, codes[rows], rows)
+    # Of several values for one place NumPy assigns the last, here the largest.
+    newest[codes[rows]] = rows
     return newest
 
 
@@ -175,17 +176,20 @@ def _config_columns(
     schema: pa.Schema, drawn: list[str | None], rows: pa.Table, bests: pa.Table, has_best: npt.NDArray[np.bool_]
 ) -> dict[str, Any]:
     """The columns config_<name>: at the best epoch, else from the decisions, else at the last epoch."""
-    configs = [config_from(text) for text in drawn]
+    configs: dict[int, Mapping[str, Any]] = {}
     columns = {}
     for field in schema:
         name = field.name.removeprefix("config_")
         if name == field.name:
             continue
-        recorded = has_best if field.name in bests.column_names else np.zeros(len(configs), np.bool_)
+        recorded = has_best if field.name in bests.column_names else np.zeros(len(drawn), np.bool_)
         rest = np.flatnonzero(~recorded).tolist()
-        trained = rows[field.name].to_pylist() if rest and field.name in rows.column_names else [None] * len(configs)
-        values: list[Any] = [None] * len(configs)
+        trained = rows[field.name].to_pylist() if rest and field.name in rows.column_names else [None] * len(drawn)
+        values: list[Any] = [None] * len(drawn)
         for place in rest:
+            # Most trials have a best epoch, and their texts need no reading.
+            if place not in configs:
+                configs[place] = config_from(drawn[place])
             config = configs[place]
             values[place] = column_value(config[name], field.type) if name in config else trained[place]
         column = config_column(name, values, field.type)
