@@ -13,8 +13,9 @@ import tensorflow as tf
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
+from pipeline.study.signature import takes_argument
 from pipeline.training.inputs import explain_shape_errors
-from pipeline.training.internals import layers_of, reset_names, reset_seeds
+from pipeline.training.internals import layers_of, reset_names, reset_seeds, reset_shared_metrics
 from pipeline.training.sums import ordered_sums
 
 __all__ = ["build_callbacks", "build_model", "has_call", "seeded"]
@@ -60,7 +61,7 @@ def build_model(
     assert build is not None, "only a job with a model trains one"
     _start_keras_again()
     seeded(seed, "model")
-    model = build(deepcopy(dict(config)))
+    model = _called(build, config)
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model. "
@@ -71,6 +72,7 @@ def build_model(
             f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
             "metrics=[…]) before returning it."
         )
+    reset_shared_metrics(model)
     layers = layers_of(model)
     if not has_call(model):
         # Its own train_step calls its parts.
@@ -139,7 +141,7 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
     if build is None:
         return []
     seeded(seed, "callbacks")
-    callbacks = build(deepcopy(dict(config)))
+    callbacks = _called(build, config)
     if not isinstance(callbacks, list | tuple):
         raise ModelError(
             f"{build.__name__}(config) returned {_named(callbacks)}; it must return a list of Keras callbacks."
@@ -151,6 +153,10 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
                 "keras.callbacks.Callback."
             )
     return list(callbacks)
+
+
+def _called(function: Callable[..., Any], config: Config) -> Any:
+    return function(deepcopy(dict(config))) if takes_argument(function) else function()
 
 
 def _start_keras_again() -> None:

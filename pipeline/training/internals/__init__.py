@@ -40,6 +40,7 @@ from pipeline.training.internals.models import (
     compile_arguments,
     is_functional,
     layers_of,
+    reset_shared_metrics,
 )
 from pipeline.training.internals.optimizers import (
     excludes_from_weight_decay,
@@ -74,6 +75,7 @@ __all__ = [
     "replaced_add_n",
     "reset_names",
     "reset_seeds",
+    "reset_shared_metrics",
     "reshuffles",
     "restore_graph_options",
     "restore_library_generators",

@@ -6,7 +6,7 @@ import keras
 
 from pipeline.missing_names import ABSENT, say_once
 
-__all__ = ["built_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of"]
+__all__ = ["built_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of", "reset_shared_metrics"]
 
 
 def is_functional(model: keras.Model) -> bool:
@@ -85,3 +85,21 @@ def built_metrics(model: keras.Model, target: Any, output: Any) -> None:
         say_once("Keras", "Trainer._compile_metrics", "models with metrics are traced twice")
     elif metrics is not None and not metrics.built:
         metrics.build(target, output)
+
+
+def reset_shared_metrics(model: keras.Model) -> None:
+    """Reset the metric objects that a model was compiled with: an earlier model may have used the same ones.
+
+    Keras resets those of a model that it has trained, but its `evaluate` adds to what others left behind.
+
+    Args:
+        model: A compiled model.
+    """
+    metrics: Any = getattr(model, "_compile_metrics", ABSENT)
+    given = [getattr(metrics, name, ABSENT) for name in ("_user_metrics", "_user_weighted_metrics")]
+    if metrics is ABSENT or (metrics is not None and ABSENT in given):
+        say_once("Keras", "CompileMetrics._user_metrics", "a metric object of several models may count for both")
+    elif metrics is not None:
+        for metric in keras.tree.flatten(given):
+            if isinstance(metric, keras.metrics.Metric):
+                metric.reset_state()

@@ -46,6 +46,16 @@ def own_layer(config: Mapping[str, Any]) -> keras.Model:
     return model
 
 
+SHARED = [keras.metrics.MeanSquaredError(name="squares")]
+
+
+def shared_metrics(config: Mapping[str, Any]) -> keras.Model:
+    """A model whose metric objects are those of all other models of its module."""
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=SHARED)
+    return model
+
+
 def names(folder: Path) -> list[str]:
     """The files in a folder."""
     return sorted(file.name for file in folder.iterdir())
@@ -56,6 +66,7 @@ def names(folder: Path) -> list[str]:
     [
         pytest.param(dense, "Sequential without Input, momentum", {}, id="Sequential"),
         pytest.param(None, "two outputs, losses and metrics, Nesterov", {}, id="two outputs"),
+        pytest.param(shared_metrics, "Sequential without Input, momentum", {}, id="shared metrics"),
         pytest.param(None, "mixed_float16", {}, id="mixed precision", marks=pytest.mark.long),
         pytest.param(
             dense, "Sequential without Input, momentum", {"resources": Resources(strategy="mirrored")}, id="mirrored"

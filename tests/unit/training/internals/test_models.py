@@ -48,3 +48,22 @@ def test_without_its_name_the_optimiser_stands_for_the_compilation(
     assert internals.compilation_of(model) is model.optimizer
     assert internals.compilation_of(model) is model.optimizer
     assert capsys.readouterr().err.count("Trainer._compile_config: a model that is compiled again") == 1
+
+
+def test_metrics_of_an_earlier_model_start_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Metric objects that an earlier model has used count from zero; a missing internal name is reported once."""
+    mean, weighted = keras.metrics.MeanAbsoluteError(), keras.metrics.MeanSquaredError()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(loss="mse", metrics=[[mean, "mse"]], weighted_metrics=[weighted])
+    for metric in (mean, weighted):
+        metric.update_state([[1.0]], [[3.0]])
+    internals.reset_shared_metrics(model)
+    assert (float(mean.result()), float(weighted.result())) == (0, 0)
+
+    monkeypatch.setattr(missing_names, "warned", set())
+    del model._compile_metrics  # noqa: SLF001 - as in a Keras that keeps them elsewhere
+    for _ in range(2):
+        internals.reset_shared_metrics(model)
+    assert capsys.readouterr().err.count("CompileMetrics._user_metrics: a metric object of several models") == 1
