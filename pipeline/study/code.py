@@ -18,7 +18,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 from pipeline.errors import InvalidJob
 from pipeline.study.bytecode import bytecode_digest
 from pipeline.study.copies import Copies
-from pipeline.study.function_source import UnloadedFunction, is_saved, module_of, named_in, source_of
+from pipeline.study.function_source import UnloadedFunction, is_saved, module_of, named_in, qualified_name, source_of
 from pipeline.study.load_module import job_fault, load_module
 from pipeline.study.read_once import content_of
 from pipeline.study.recorded_copies import digest_of
@@ -27,6 +27,13 @@ __all__ = ["Code", "Data", "value_or_code"]
 
 _MODULE = r"[^/\x00-\x1f\x7f]+"
 """A module's name: a job file may have any name, and its copy has the same."""
+
+_RESULTS = {
+    "model": " that takes a config and returns a compiled keras.Model",
+    "function": " that takes a config and yields metrics",
+    "callbacks": " that takes a config and returns a list of new Keras callbacks for each trial",
+}
+"""What the function of a field returns, for a message."""
 
 
 def value_or_code(read: Callable[[Any], Any]) -> tuple[PlainValidator, PlainSerializer]:
@@ -56,6 +63,7 @@ def _serialize(function: Callable[..., Any]) -> dict[str, str | None]:
         return {"function": function.function, "sha256": function.sha256}
     name = f"{module_of(function)}:{function.__qualname__}"
     if is_saved(function):
+        name = f"{module_of(function)}:{qualified_name(function)}"
         return {"function": name, "sha256": digest_of(source_of(function))}
     return {"function": name, "sha256": None, "bytecode_sha256": bytecode_digest(function)}
 
@@ -68,7 +76,7 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
     if inspect.isfunction(value):
         return value
     if not isinstance(value, Mapping):
-        raise ValueError("must be a function, defined with def")
+        raise ValueError(f"must be a function{_RESULTS.get(info.field_name or '', '')}, defined with def or lambda")
     name = value.get("function")
     digest = value.get("sha256")
     parts = re.fullmatch(rf"({_MODULE}):([\w.<>]+)", name) if isinstance(name, str) else None

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from pipeline.errors import Fault
 from pipeline.wording import closest, is_or_are
@@ -35,8 +36,7 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
     match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if not isinstance(error, TypeError) or match is None:
         return None
-    # These classes are what the package exports; the modules that define some of them load code by way of this one.
-    owner = vars(sys.modules[__name__.partition(".")[0]]).get(match[1])
+    owner = _exported().get(match[1])
     if not (isinstance(owner, type) and fields_of(owner)):
         return None
     in_line = f" in line {line}" if line else ""
@@ -52,8 +52,25 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
         found: The name that does not exist.
     """
     names = list(known)
+    if what == "field" and (owner := _owner(found)) is not None and found not in names:
+        meant = f"; {found} is a field of {owner}"
+    else:
+        near = closest(found, names, cutoff=0.5)
+        meant = f"; did you mean {near}?" if near else ""
     if not names:
-        return f"no such {what}; there are none"
-    near = closest(found, names, cutoff=0.5)
-    meant = f"; did you mean {near}?" if near else ""
+        return f"no such {what}; there are none{meant}"
     return f"no such {what}; there {is_or_are(len(names))} {', '.join(names)}{meant}"
+
+
+def _owner(field: str) -> str | None:
+    """The class that has a field, of those of which every job consists."""
+    for name in ("TuneJob", "Budget", "Resources", "Fit", "Checkpoints"):
+        owner = _exported().get(name)
+        if field in (getattr(owner, "model_fields", None) or fields_of(owner)):
+            return name
+    return None
+
+
+def _exported() -> dict[str, Any]:
+    """What the package exports: the modules that define some of these classes load code by way of this one."""
+    return vars(sys.modules[__name__.partition(".")[0]])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from pipeline.study.read_once import ReadOnce, content_of
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "is_saved",
     "module_of",
     "named_in",
+    "qualified_name",
     "same_code",
     "same_text",
     "source_of",
@@ -131,8 +134,48 @@ def is_saved(function: Callable[..., Any]) -> bool:
         function: The function.
     """
     typed_in = inspect.unwrap(function).__code__.co_filename.startswith("<")
-    defined = named_in(home_of(function), function.__qualname__)
-    return defined is function and source_of(function) is not None and not typed_in
+    return not typed_in and source_of(function) is not None and qualified_name(function) is not None
+
+
+def qualified_name(function: Callable[..., Any]) -> str | None:
+    """The name by which a function is found in the module that defines it, also after another import.
+
+    A lambda, or a function that another one returned, is found by a variable (`build`) or a job (`JOB.model`).
+
+    Args:
+        function: The function.
+
+    Returns:
+        The name; None if the module has none for it.
+    """
+    home = home_of(function)
+    if named_in(home, function.__qualname__) is function:
+        return str(function.__qualname__)
+    assigned: set[str] | None = None
+    for name, value in list(home.items()):
+        fields = getattr(value, "functions", None) if isinstance(value, BaseModel) else None
+        paths = {"": value, **(fields if isinstance(fields, dict) else {})}
+        for path, each in paths.items():
+            if each is function:
+                assigned = _assigned(source_of(function)) if assigned is None else assigned
+                if name in assigned:
+                    return f"{name}.{path}" if path else name
+    return None
+
+
+def _assigned(source: bytes | None) -> set[str]:
+    """The variables that a module assigns whenever it is imported, which excludes `if __name__ == "__main__":`."""
+    try:
+        statements = ast.parse(source or b"").body
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    targets = [
+        target
+        for statement in statements
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
+    ]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def home_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -149,7 +192,7 @@ def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
 
     Args:
         home: The globals.
-        qualified_name: Such as `Class.method`.
+        qualified_name: Such as `Class.method`, or `JOB.phases.0.prepare`.
 
     Returns:
         The function, class or value; None if the module has no such name.
@@ -157,5 +200,8 @@ def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
     first, *rest = qualified_name.split(".")
     value = home.get(first)
     for part in rest:
-        value = getattr(value, part, None)
+        if part.isdigit() and isinstance(value, tuple):
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = getattr(value, part, None)
     return value

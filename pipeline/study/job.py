@@ -33,10 +33,10 @@ class TuneJob(JobFields, defer_build=False):
         name: Lower-case letters, digits, `.`, `_`, `-`; at most 63. Also the study's name, unless `--name` is
             given.
         description: One line for `tunepipe list`.
-        model: A function `build_model(config)` that returns a compiled keras.Model.
+        model: A function `build_model(config)`, or `build_model()`, that returns a compiled keras.Model.
         function: Instead of a model: a function `f(config)` that yields a dict of metrics for each epoch, or
             `f(config, state)` that yields `(metrics, state)` and continues from the last state.
-        callbacks: A function `callbacks(config)` that returns the Keras callbacks of a trial.
+        callbacks: A function `callbacks(config)`, or `callbacks()`, that returns new Keras callbacks for each trial.
         data: A data set's name, the path of a Parquet file or of a folder of them (`folder/`), or a function that
             returns a Dataset: `data()`, or `data(config)` for data that depend on parameters.
         space: Maps each parameter's name to a domain, or to a JSON value for a fixed parameter. Names are lower-case.

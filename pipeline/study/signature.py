@@ -4,9 +4,22 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["takes_state"]
+__all__ = ["takes_argument", "takes_state"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def takes_argument(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called with the config; a `build_model()` without parameters cannot.
+
+    Args:
+        function: The function.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(parameter.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL) for parameter in parameters)
 
 
 def takes_state(function: Callable[..., Any]) -> bool:

@@ -133,7 +133,16 @@ def _faults(**fields: Any) -> list[str]:
             {"data": " "},
             "data: must not be empty: a data set's name, a function or the path of a Parquet file; found ' '",
         ),
-        ({"model": max}, "model: must be a function, defined with def; found <built-in function max>"),
+        (
+            {"model": max},
+            "model: must be a function that takes a config and returns a compiled keras.Model, defined with def or "
+            "lambda; found <built-in function max>",
+        ),
+        (
+            {"callbacks": ["stop"]},
+            "callbacks: must be a function that takes a config and returns a list of new Keras callbacks for each "
+            "trial, defined with def or lambda; found ['stop']",
+        ),
         ({"seed": -1}, "seed: must be at least 0; found -1"),
         ({"batch_size": 0}, "batch_size: must be at least 1; found 0"),
         ({"trial_seeds": 1}, "trial_seeds: must be true or false; found 1"),

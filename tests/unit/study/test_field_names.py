@@ -33,6 +33,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones(known: list[str], words:
     assert unknown("field", known, "widht") == words
 
 
+def test_a_field_of_another_class_is_named_with_that_class() -> None:
+    """A field that another class of a job has is refused with the name of that class."""
+    assert unknown("field", ["class_weight"], "callbacks") == (
+        "no such field; there is class_weight; callbacks is a field of TuneJob"
+    )
+    assert unknown("field", ["name"], "epochs").endswith("; epochs is a field of Budget")
+
+
 def _error(name: str, **fields: object) -> TypeError:
     with pytest.raises(TypeError) as raised:
         getattr(pipeline, name)(**fields)

@@ -1,5 +1,6 @@
 """The file that defines a user's function, and whether two functions are the same code."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.study import TuneJob
-from pipeline.study.function_source import module_of, same_code, same_text, source_of
+from pipeline.study.function_source import is_saved, module_of, qualified_name, same_code, same_text, source_of
 from pipeline.study.load_module import load_module
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -61,3 +62,61 @@ def test_functions_of_equal_files_are_the_same_code(write: Callable[..., Path]) 
     assert same_code(first, load_module(path).JOB.model)
     assert not same_code(first, load_module(write(2)).JOB.model)
     assert not same_code(first, lambda config: config)
+
+
+_UNNAMED = """
+from pipeline import Budget, Fit, Objective, Phase, TuneJob, Uniform
+
+
+def builder(width):
+    def build(config):
+        return width
+
+    return build
+
+
+build = builder(3)
+JOB = TuneJob(
+    name="unnamed", model=builder(4), callbacks=lambda: [], data=lambda: None, space={"lr": Uniform(0, 1)},
+    objectives=[Objective("loss", "min")], fit=Fit(class_weight=lambda config: {0: 1.0}),
+    phases=[Phase(2, lambda model, config: None)], budget=Budget(epochs=4),
+)
+NUMBERS = [lambda: 1]
+if __name__ == "__main__":
+    LATE = JOB.replaced({"name": "late"})
+"""
+
+
+def test_lambdas_and_returned_functions_are_found_in_their_job(tmp_path: Path) -> None:
+    """Functions without a name of their own are saved by a variable or a job's field, and found there again."""
+    (tmp_path / "unnamed.py").write_text(_UNNAMED)
+    module = load_module(tmp_path / "unnamed.py")
+    job = module.JOB
+    assert job.resumable
+    assert {path: qualified_name(function) for path, function in job.functions.items()} == {
+        "model": "JOB.model",
+        "callbacks": "JOB.callbacks",
+        "data": "JOB.data",
+        "fit.class_weight": "JOB.fit.class_weight",
+        "phases.0.prepare": "JOB.phases.0.prepare",
+    }
+    assert qualified_name(module.build) == "build"
+    assert not is_saved(module.NUMBERS[0])
+    copies = tmp_path / "source"
+    copies.mkdir()
+    (copies / "unnamed.py").write_text(_UNNAMED)
+    sys.modules.pop("unnamed")
+    found = TuneJob.from_json(job.to_json(), source=copies)
+    assert found == job
+    assert found.model is not job.model
+    assert found.model({}) == 4
+
+
+def test_a_job_that_an_import_does_not_make_has_no_saved_lambdas(tmp_path: Path) -> None:
+    """Functions of a job that only a script's main block makes cannot be loaded again."""
+    path = tmp_path / "script.py"
+    path.write_text(_UNNAMED.replace("JOB = TuneJob", 'if __name__ == "__main__":\n  JOB = TuneJob'))
+    space: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    assert qualified_name(space["JOB"].model) is None
+    assert not space["JOB"].resumable

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.study.signature import takes_state
+from pipeline.study.signature import takes_argument, takes_state
 
 
 class Callable:
@@ -39,6 +39,10 @@ def with_keyword(config: Any, *, state: Any) -> None:
     """A function with a keyword-only parameter."""
 
 
+def without_parameters() -> None:
+    """A function without parameters."""
+
+
 def with_any(*arguments: Any) -> None:
     """A function with arbitrary parameters."""
 
@@ -61,3 +65,19 @@ def with_any(*arguments: Any) -> None:
 def test_a_second_parameter_that_is_required_or_called_state_is_the_state(function: Any, expected: bool) -> None:
     """A second parameter that is required or named state is the state; one with another default is not."""
     assert takes_state(function) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (config_alone, True),
+        (with_any, True),
+        (without_parameters, False),
+        (lambda config=None: config, True),
+        (lambda *, state=None: state, False),
+        (int, True),
+    ],
+)
+def test_a_function_takes_the_config_if_it_has_a_parameter_for_it(function: Any, expected: bool) -> None:
+    """A function with a positional parameter gets the config; one without parameters does not."""
+    assert takes_argument(function) == expected

@@ -158,6 +158,20 @@ def test_config_is_a_copy() -> None:
     assert config == {"lr": 1}
 
 
+def test_functions_without_parameters_are_called_without_the_config() -> None:
+    """A model and callbacks that depend on no parameter need no argument."""
+
+    def model() -> keras.Model:
+        return dense({})
+
+    def stopping() -> list[keras.callbacks.Callback]:
+        return [keras.callbacks.TerminateOnNaN()]
+
+    job = job_of(model, callbacks=stopping)
+    assert build_model(job, {"lr": 0.1}, seed=0, example=lambda: EXAMPLE).built
+    assert len(build_callbacks(job, {"lr": 0.1}, seed=0)) == 1
+
+
 def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
     """Python's and NumPy's generators restart in each epoch, so that a resumed trial draws the same numbers."""
     drawn: list[tuple[float, float]] = []
