@@ -10,9 +10,16 @@ from pipeline.wording import by_count, capitalized
 
 __all__ = ["objectives_finding", "pair_finding"]
 
-_COMPUTE: Mapping[tuple[str, str], str] = {("halving", "tpe"): "1.13"}
+_COMPUTE: Mapping[tuple[str, str], str] = {
+    ("asha", "gp"): "1.14",
+    ("promoting-asha", "gp"): "at least 1.25",
+    ("halving", "gp"): "1.20",
+    ("halving", "tpe"): "1.13",
+    ("median", "gp"): "1.19",
+}
 """Pairs that need more than 1.1 times the epochs of random draws under the same scheduler for an answer as good: the
-median over the six recorded development tables of tests/benchmarks/answers, which has the intervals."""
+median over the six recorded development tables of tests/benchmarks/answers with 1 worker. Its README has the intervals.
+"""
 
 
 def pair_finding(job: TuneJob) -> Finding | None:
