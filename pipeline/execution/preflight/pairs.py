@@ -14,7 +14,6 @@ _COMPUTE: Mapping[tuple[str, str], str] = {
     ("asha", "gp"): "1.14",
     ("promoting-asha", "gp"): "at least 1.25",
     ("halving", "gp"): "1.20",
-    ("halving", "tpe"): "1.13",
     ("median", "gp"): "1.19",
 }
 """Pairs that need more than 1.1 times the epochs of random draws under the same scheduler for an answer as good: the
