@@ -1,17 +1,20 @@
 """A second process beside a command: it computes a part of a large study's answer at the same time."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
+from importlib import import_module
 
 from pipeline.machine.machine import this_machine
 from pipeline.storage import Store
 
-__all__ = ["pays", "started"]
+__all__ = ["answer", "pays", "serve", "started"]
 
 _START = (
     "import gc, json, sys; gc.set_threshold(50_000, 2, 2); sys.path[:] = json.loads(sys.argv[1]); "
-    "from importlib import import_module; import_module(sys.argv[2]).main(*sys.argv[3:])"
+    "from pipeline.results.second_process import serve; serve(*sys.argv[2:])"
 )
 
 _LEAST_BYTES = 1_000_000
@@ -31,9 +34,9 @@ def pays(store: Store) -> bool:
 
 
 def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a process that runs `main(*arguments)` of a module, and answers through its standard streams.
+    """Start a process that runs `main(*arguments)` of a module, answers with what that prints, and ends with this one.
 
-    What it prints to its standard error is dropped: where it fails, its work is done here, and errors show here.
+    Its standard error is dropped: where it fails, its work is done here, and errors show here.
 
     Args:
         module: The module's name.
@@ -44,3 +47,31 @@ def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """
     command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def answer(process: subprocess.Popen[bytes]) -> bytes | None:
+    """What a process has answered when it ends; None if it failed.
+
+    Args:
+        process: What `started` returned.
+    """
+    assert process.stdout is not None
+    content = process.stdout.read()
+    return content if process.wait() == 0 else None
+
+
+def serve(module: str, *arguments: str) -> None:
+    """The other side of `started`, which runs in the process.
+
+    Args:
+        module: The module's name.
+        arguments: The arguments of its `main`.
+    """
+    threading.Thread(target=_follow, daemon=True).start()
+    import_module(module).main(*arguments)
+
+
+def _follow() -> None:
+    """End this process when the one that started it is gone, and with it the other end of the standard input."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)

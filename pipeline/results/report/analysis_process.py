@@ -39,8 +39,8 @@ def analysing(store: Store) -> "Iterator[Callable[[Results], AnalysedSections]]"
     with second_process.started(__name__, store.uri) as process:
 
         def drawn_there(results: "Results") -> "AnalysedSections":
-            answer, _ = process.communicate()
-            if process.returncode or (found := json.loads(answer))["read"] != _read(results):
+            answer = second_process.answer(process)
+            if answer is None or (found := json.loads(answer))["read"] != _read(results):
                 return _drawn_here(results)
             return _from_json(found["sections"])
 

@@ -24,21 +24,28 @@ def test_a_second_process_needs_a_large_study_and_two_cpus(
     assert second_process.pays(store) is pays
 
 
-def test_a_process_answers_through_its_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_answers_with_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process runs `main` of a module on this process's path, and its answer is what it prints."""
-    (tmp_path / "asked.py").write_text("import sys\ndef main(word): print(word, sys.stdin.read())\n")
+    (tmp_path / "asked.py").write_text("def main(*words): print(*words)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("asked", "much") as process:
-        answer, _ = process.communicate(b"more")
-    assert (process.returncode, answer) == (0, b"much more\n")
+    with second_process.started("asked", "much", "more") as process:
+        assert second_process.answer(process) == b"much more\n"
     assert "asked" not in sys.modules
 
 
-def test_a_process_that_fails_says_so_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that fails prints nothing, and ends with a code other than 0."""
-    (tmp_path / "failing.py").write_text("def main(): raise MemoryError\n")
+def test_a_process_that_fails_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that fails has no answer, whatever it has printed."""
+    (tmp_path / "failing.py").write_text("def main():\n    print(1)\n    raise MemoryError\n")
     monkeypatch.syspath_prepend(tmp_path)
     with second_process.started("failing") as process:
-        answer, _ = process.communicate()
-    assert process.returncode != 0
-    assert answer == b""
+        assert second_process.answer(process) is None
+
+
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process ends when the other end of its standard input is gone, as it is with the process that started it."""
+    (tmp_path / "endless.py").write_text("import threading\ndef main(): threading.Event().wait()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with second_process.started("endless") as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert second_process.answer(process) is None
