@@ -78,7 +78,7 @@ class Dataset:
     batches of one epoch. Its elements are batches as `keras.Model.fit` takes them.
 
     Args:
-        name: Its name, for messages and results.
+        name: Its name, for messages and results; it may be left out, as in `Dataset(train, validation)`.
         train: The rows that a trial trains on.
         validation: The rows on which trials are compared; None compares them by a metric of the training.
         test: The rows on which only the best trial is tested, once; None if there are none.
@@ -100,14 +100,26 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise DataError(
-                f"A data set's first argument is its name, a text; found a {type(self.name).__name__}. Give the name, "
-                'Dataset("digits", train, validation), or name the splits, Dataset(train=…, validation=…).'
-            )
+            self._take_positional()
         for name in ("train", "validation", "test"):
             split = getattr(self, name)
             if not isinstance(split, Split) and (split is not None or name == "train"):
                 check_pipeline(split, f"{name} split of the data set {self.name!r}")
+
+    def _take_positional(self) -> None:
+        """Read Dataset(train, validation, test), without a name: each split is one place too early."""
+        if self.test is not None and self.validation is not None and self.train is not None:
+            raise DataError(
+                f"A data set's name is a text; found a {type(self.name).__name__}. Give the name, "
+                'Dataset("digits", train, validation, test), or leave it out: Dataset(train, validation, test).'
+            )
+        moved: dict[str, Any] = {"name": "data", "train": self.name}
+        if self.train is not None:
+            moved["validation"] = self.train
+            if self.validation is not None:
+                moved["test"] = self.validation
+        for name, value in moved.items():
+            object.__setattr__(self, name, value)
 
     @property
     def splits(self) -> dict[str, Any]:

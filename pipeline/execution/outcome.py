@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import TunepipeError
 from pipeline.storage import Store
+
+if TYPE_CHECKING:
+    from pipeline.results.tables.load import Results
 
 __all__ = ["Outcome"]
 
@@ -31,6 +34,13 @@ class Outcome:
     winner: Mapping[str, float] = field(default_factory=dict)
     warning: str | None = None
 
+    @property
+    def results(self) -> "Results":
+        """The study's tables, read now: `outcome.results.trials`."""
+        from pipeline.results.tables.load import load_results
+
+        return load_results(self.store.uri)
+
     def __str__(self) -> str:
         if (found := self._shown()) is None:
             return repr(self)
@@ -52,12 +62,11 @@ class Outcome:
 
     def _shown(self) -> tuple[str, list[tuple[str, str]]] | None:
         """The study as it is now, as its title and its lines; None if it can no longer be read."""
-        from pipeline.results.tables.load import load_results
         from pipeline.results.views.leaderboard import summary_line
         from pipeline.results.views.outcome_lines import outcome_lines
 
         try:
-            results = load_results(self.store.uri)
+            results = self.results
             before = " (it was finished before)" if self.already else ""
             return summary_line(results) + before, outcome_lines(results, self.store)
         except TunepipeError:

@@ -61,6 +61,9 @@ def run(
     *,
     storage: str | Path | None = None,
     name: str | None = None,
+    trials: int | None = None,
+    epochs: int | None = None,
+    workers: int | None = None,
     resume: bool = False,
     accept_changes: bool = False,
     take_over: bool = False,
@@ -75,6 +78,9 @@ def run(
         storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
             in the current folder.
         name: The study's name; the job's name unless given.
+        trials: Number of trials; the job's unless given.
+        epochs: The most epochs of a trial; the job's unless given.
+        workers: Number of parallel workers, 0 for this process; the job's unless given.
         resume: Whether to resume the study of that name, if there is one; a finished study stays as it is. Budget,
             resources and checkpoints are the job's.
         accept_changes: Whether to resume although code, data or domains of the job have changed.
@@ -97,8 +103,9 @@ def run(
         UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
     end_loading()
-    if name is not None:
-        job = job.replaced({"name": name})
+    given = {"name": name, "budget.trials": trials, "budget.epochs": epochs, "resources.workers": workers}
+    if changes := {field: value for field, value in given.items() if value is not None}:
+        job = job.replaced(changes)
     with interruptible() as interrupts:
         return _run(
             job,

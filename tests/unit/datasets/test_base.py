@@ -79,13 +79,25 @@ def test_size_counts_every_array() -> None:
     assert Dataset("d", split, split, split).bytes == 3 * (32 + 16 + 16)
 
 
-def test_a_forgotten_name_is_reported() -> None:
-    """Splits without a name before them are refused in a sentence, without their numbers."""
+def test_the_name_may_be_left_out() -> None:
+    """Splits without a name before them are train, validation and test, in this order, or by their names."""
+    one, two, three = (Split(np.zeros((rows, 20)), np.zeros(rows)) for rows in (1, 2, 3))
+    for data, rows in (
+        (Dataset(one), {"train": 1}),  # type: ignore[arg-type]
+        (Dataset(one, two), {"train": 1, "validation": 2}),  # type: ignore[arg-type]
+        (Dataset(one, two, three), {"train": 1, "validation": 2, "test": 3}),  # type: ignore[arg-type]
+        (Dataset(one, validation=two), {"train": 1, "validation": 2}),  # type: ignore[arg-type]
+        (Dataset(one, two, test=three), {"train": 1, "validation": 2, "test": 3}),  # type: ignore[arg-type]
+        (Dataset(one, test=three), {"train": 1, "test": 3}),  # type: ignore[arg-type]
+    ):
+        assert (data.name, {name: split.rows for name, split in data.splits.items()}) == ("data", rows)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """A name that is no text beside three splits is refused in a sentence, without its numbers."""
     split = Split(np.zeros((400, 20)), np.zeros(400))
-    with pytest.raises(
-        DataError, match=r"first argument is its name, a text; found a Split\. Give the name"
-    ) as refused:
-        Dataset(split, split)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"name is a text; found a Split\. Give the name") as refused:
+        Dataset(split, split, split, split)  # type: ignore[arg-type]
     assert len(str(refused.value)) < 200
 
 

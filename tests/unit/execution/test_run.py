@@ -71,6 +71,14 @@ def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
     assert (tmp_path / f"s/checkpoints/{winner.trial_id}/{winner.epoch:06d}.ckpt").is_file()
 
 
+def test_trials_epochs_and_workers_may_be_given_in_the_call(tmp_path):
+    """A call's trials, epochs and workers take the place of the job's, and its outcome has the tables."""
+    several = job("steady", "good", "tie late", resources={"workers": 2})
+    results = run(several, storage=tmp_path, trials=2, epochs=3, workers=0).results
+    assert (len(results.trials), set(results.trials["epochs"])) == (2, {3})
+    assert results.job["resources"]["workers"] == 0
+
+
 def test_the_budget_of_epochs_is_not_overrun(tmp_path):
     """A budget of three epochs trains three epochs, however many a trial might train between reports."""
     run(job(budget=Budget(trials=1, epochs=4, total_epochs=3)), storage=tmp_path)
