@@ -47,7 +47,15 @@ def test_the_shell_that_starts_a_driver_is_none():
     assert not is_driver(["/bin/sh", "-c", "python -m pipeline.cli.app run job"])
 
 
-@pytest.mark.parametrize(("epoch_seconds", "awaited"), [(0.05, 60), (3600, 1)], ids=["short epochs", "an hour each"])
+@pytest.mark.parametrize(
+    ("epoch_seconds", "awaited"),
+    [
+        pytest.param(
+            0.05, 60, id="short epochs", marks=pytest.mark.long
+        ),  # the Kubernetes tests drain such a head, too
+        pytest.param(3600, 1, id="an hour each"),
+    ],
+)
 def test_a_driver_ends_with_a_session_that_is_interrupted(tmp_path, epoch_seconds, awaited):
     """A driver that is signalled ends with an interrupted session and complete tables, however long its epochs are."""
     (tmp_path / "endless.py").write_text(ENDLESS.replace("{epoch_seconds}", str(epoch_seconds)))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy  # noqa: F401 - sets the level of its logger when it is first imported
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
