@@ -55,6 +55,8 @@ WORKDIR /home/tunepipe
 CMD ["tunepipe", "--help"]
 
 FROM runtime AS gpu
+# Where Google's clusters mount the driver's libraries; elsewhere there is no such folder.
+ENV LD_LIBRARY_PATH=/usr/local/nvidia/lib64
 COPY --from=dependencies-gpu /opt/tunepipe /opt/tunepipe
 # podman compares no mounts: without this file, a build would reuse the layer with the code of an earlier one.
 COPY --from=wheel /opt/wheel.sha256 /opt/tunepipe/

@@ -196,8 +196,9 @@ def _remains(job: Mapping[str, Any]) -> str:
     seconds = job["spec"].get("ttlSecondsAfterFinished", 0)
     when = f"{rough_duration(seconds)} after" if seconds else "at"
     return (
-        f"Its Ray cluster is deleted {when} the study's end; the RayJob with its Job and ConfigMap stays until a later "
-        "`tunepipe submit` deletes it, of this study after 10 minutes, of another one after a week."
+        f"Its Ray cluster is deleted {when} the study's end; the RayJob with its Job and ConfigMap stays until "
+        "`tunepipe stop` deletes it, or a later `tunepipe submit`: of this study after 10 minutes, of another one after "
+        "a week."
     )
 
 
@@ -285,7 +286,7 @@ def copied_study(
     return where, study
 
 
-def stop_rayjob(name: str, context: str | None, namespace: str) -> str:
+def stop_rayjob(name: str, context: str | None, namespace: str) -> tuple[str, bool]:
     """Stop and delete a RayJob, and wait until its driver has ended.
 
     Args:
@@ -294,15 +295,17 @@ def stop_rayjob(name: str, context: str | None, namespace: str) -> str:
         namespace: The namespace of the RayJob.
 
     Returns:
-        The RayJob's name.
+        The RayJob's name, and whether it had ended before.
     """
     from pipeline.cluster import stop_rayjob
     from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_states import has_ended
 
     server = Kubernetes(context, namespace)
     rayjob = server.find_job(name)
+    ended = has_ended(server.job(rayjob))
     stop_rayjob.stop_rayjob(server, rayjob)
-    return rayjob
+    return rayjob, ended
 
 
 def submissions_of(name: str | None, context: str | None, namespace: str) -> "list[Submission]":

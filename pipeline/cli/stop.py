@@ -57,8 +57,9 @@ def stop(
     if kubernetes:
         from pipeline.cli.kubernetes import stop_rayjob
 
-        name = stop_rayjob(study, context, namespace)
-        say(f"RayJob {name} is stopped and deleted. `tunepipe submit` continues its study.")
+        name, ended = stop_rayjob(study, context, namespace)
+        state = "had ended, and is deleted" if ended else "is stopped and deleted"
+        say(f"RayJob {name} {state}. `tunepipe submit` continues its study.")
     elif address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage)):
         _stop_submission(address, study)
     else:

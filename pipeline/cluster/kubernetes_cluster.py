@@ -70,7 +70,7 @@ class Kubernetes:
         return self._list(STUDY_LABEL if study is None else f"{STUDY_LABEL}={study}")
 
     def find_job(self, name: str) -> str:
-        """The name of a RayJob that has not ended.
+        """The name of a RayJob: of a study, the newest that has not ended, else the newest.
 
         Args:
             name: The name of the RayJob or of its study.
@@ -78,14 +78,16 @@ class Kubernetes:
         Raises:
             ClusterError: There is none.
         """
-        active = [each["metadata"]["name"] for each in self._list() if not has_ended(each)]
-        if name in active:
+        listed = self._list()
+        if name in [each["metadata"]["name"] for each in listed]:
             return name
-        job = active_job(self.jobs(study_label(name)))
+        of_study = self.jobs(study_label(name))
+        job = active_job(of_study) or (of_study[-1] if of_study else None)
         if job is None:
+            active = [each["metadata"]["name"] for each in listed if not has_ended(each)]
             others = f"Active RayJobs: {', '.join(active)}." if active else "None is active."
             raise ClusterError(
-                f"No active RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
+                f"No RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
                 f"{others} --namespace and --context choose another namespace or cluster."
             )
         return str(job["metadata"]["name"])

@@ -10,7 +10,7 @@ from pipeline.cluster.warning_events import last_seen, moment
 
 __all__ = ["Refusal", "refusal"]
 
-_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota")
+_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota|denied the request")
 _NO_ACCOUNT = "AutoscalerServiceAccountNotFound"
 
 _QUOTA = re.compile("exceeded quota: .*|status unknown for quota: .*", re.DOTALL)

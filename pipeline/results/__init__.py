@@ -9,7 +9,7 @@ __all__ = ["Best", "Results", "load_results"]
 
 
 def __getattr__(name: str) -> Any:
-    # Pandas is imported at first use: the process that fits forests needs none of it.
+    # Pandas is imported at first use: starting a second process needs none of it.
     if name in __all__:
         from pipeline.results.tables import load
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 
 from pipeline.machine.machine import this_machine
@@ -14,7 +15,7 @@ __all__ = ["answer", "pays", "serve", "started"]
 
 _START = (
     "import gc, json, sys; gc.set_threshold(50_000, 2, 2); sys.path[:] = json.loads(sys.argv[1]); "
-    "from pipeline.results.second_process import serve; serve(*sys.argv[2:])"
+    "from pipeline.results.second_process import serve; serve(sys.argv[2])"
 )
 
 _LEAST_BYTES = 1_000_000
@@ -36,7 +37,8 @@ def pays(store: Store) -> bool:
 def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a process that runs `main(*arguments)` of a module, answers with what that prints, and ends with this one.
 
-    Its standard error is dropped: where it fails, its work is done here, and errors show here.
+    Its standard error is dropped: where it fails, its work is done here, and errors show here. It gets its arguments by
+    its standard input: every user of the machine can read command lines, and a storage's URI may have a key in it.
 
     Args:
         module: The module's name.
@@ -45,8 +47,13 @@ def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     Returns:
         The process; as a context, it waits for its end.
     """
-    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # it has failed already, and `answer` says so
+        process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        process.stdin.flush()
+    return process
 
 
 def answer(process: subprocess.Popen[bytes]) -> bytes | None:
@@ -60,13 +67,13 @@ def answer(process: subprocess.Popen[bytes]) -> bytes | None:
     return content if process.wait() == 0 else None
 
 
-def serve(module: str, *arguments: str) -> None:
+def serve(module: str) -> None:
     """The other side of `started`, which runs in the process.
 
     Args:
         module: The module's name.
-        arguments: The arguments of its `main`.
     """
+    arguments = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_follow, daemon=True).start()
     import_module(module).main(*arguments)
 

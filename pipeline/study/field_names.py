@@ -24,7 +24,7 @@ def fields_of(owner: object) -> list[str]:
 
 
 def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
-    """The fault of an unknown field of one of the classes of which a job consists.
+    """The fault of an unknown field of one of the classes of which a job consists, or of a field without its name.
 
     Args:
         error: The error that Python raised.
@@ -33,6 +33,11 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
     Returns:
         The fault; None if the error is another one.
     """
+    if isinstance(error, TypeError) and "BaseModel.__init__() takes 1 positional argument" in str(error):
+        found = "a field by its place" + (f" in line {line}" if line else "")
+        return Fault(
+            "TuneJob", found, "must get its fields by name, as in TuneJob(name='digits', model=build_model, …)"
+        )
     match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if not isinstance(error, TypeError) or match is None:
         return None

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pydantic import (
     ModelWrapValidatorHandler,
@@ -70,13 +70,6 @@ class TuneJob(JobFields, defer_build=False):
     Raises:
         InvalidJob: Lists every fault, with the field, what was found and what is allowed.
     """
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, /, *positional: Any, **fields: Any) -> None:
-            if positional:
-                raise TypeError("TuneJob takes its fields by name: TuneJob(name='digits', model=build_model, …)")
-            super().__init__(**fields)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from tempfile import TemporaryFile
 from types import ModuleType
 
@@ -15,6 +16,9 @@ __all__ = ["quiet_retracing", "quiet_tensorflow", "without_notes"]
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow reads this variable once, while it loads."""
+
+_DRIVER = Path("/proc/driver/nvidia")
+"""Where the driver for NVIDIA's GPUs says what it is."""
 
 _NOTE = re.compile(
     rb"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages before absl::InitializeLog|"
@@ -95,5 +99,9 @@ def _silence(loader: Loader) -> None:
     def exec_module(module: ModuleType) -> None:
         with without_notes():
             execute(module)
+        if not _DRIVER.exists():
+            # At its first operation, as of a metric at the top of a job file, it prints that it has failed.
+            with without_notes(gpus=False):
+                module.config.list_physical_devices()
 
     loader.exec_module = exec_module  # type: ignore[method-assign]

@@ -77,6 +77,14 @@ def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(api_server, named):
     assert api_server.answers[RAYJOBS] == [{"items": []}]
 
 
+@pytest.mark.parametrize("named", ["s-1", "s"])
+def test_what_is_left_of_a_study_that_has_ended_is_found(api_server, named):
+    """An ended RayJob is found by its name, or by its study's if that has no active one."""
+    ended = {"items": [rayjob("Failed", "s-0"), rayjob("Complete", "s-1")]}
+    api_server.answers[RAYJOBS] = [ended, ended]
+    assert Kubernetes(None, "tunepipe").find_job(named) == "s-1"
+
+
 def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
     """If the operator does not run, waiting for the deletion of a RayJob ends with an error."""
     monkeypatch.setattr(kubernetes_cluster, "SILENT_SECONDS", 0.0)
@@ -85,8 +93,8 @@ def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
         Kubernetes(None, "tunepipe").stop("s-2")
 
 
-def test_a_study_that_does_not_run_cannot_be_stopped(api_server):
-    """A study that does not run cannot be stopped, and the error names the running studies."""
+def test_a_study_without_a_rayjob_cannot_be_stopped(api_server):
+    """A study without a RayJob cannot be stopped, and the error names the running studies."""
     api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
     with pytest.raises(ClusterError, match=r"has the name 's'.* Active RayJobs: t-2\."):
         Kubernetes(None, "tunepipe").find_job("s")

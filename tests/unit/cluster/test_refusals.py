@@ -30,6 +30,7 @@ GPUS = exceeded(*(f"requests.nvidia.com/gpu={number}" for number in (1, 4, 4)))
     [
         (FORBIDDEN, "FailedCreate"),
         ('pods "x" is forbidden: failed quota: q: must specify limits.cpu', "FailedCreate"),
+        ('admission webhook "validate.kyverno.svc-fail" denied the request: labels are missing', "FailedCreate"),
         ("no service account", "AutoscalerServiceAccountNotFound"),
     ],
 )

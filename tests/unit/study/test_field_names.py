@@ -58,6 +58,16 @@ def test_a_misnamed_field_of_a_job_s_class_is_a_fault() -> None:
     assert without_line.found == "trails="
 
 
+def test_a_field_of_a_job_without_its_name_is_a_fault() -> None:
+    """A field of a job that is given by its place is reported with the line of the job's file and an example."""
+    with pytest.raises(TypeError) as raised:
+        pipeline.TuneJob("digits")  # type: ignore[misc]
+    fault = misnamed_field(raised.value, 7)
+    assert fault is not None
+    assert (fault.field, fault.found) == ("TuneJob", "a field by its place in line 7")
+    assert fault.allowed.startswith("must get its fields by name, as in TuneJob(name=")
+
+
 @pytest.mark.parametrize(
     "error",
     [

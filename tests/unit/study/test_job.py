@@ -47,12 +47,6 @@ def test_defaults() -> None:
     assert list(job.functions) == ["model"]
 
 
-def test_fields_are_given_by_name() -> None:
-    """A field that is given by its place is refused with an example."""
-    with pytest.raises(TypeError, match=r"TuneJob takes its fields by name: TuneJob\(name='digits', "):
-        TuneJob("a-job", model=_build)  # type: ignore[misc]
-
-
 def test_a_job_is_frozen() -> None:
     """The fields of a job cannot be changed after it was created."""
     job = _job()

@@ -18,6 +18,11 @@ os.write(2, b"2026-01-01 10:00:00.1: I tensorflow/core/platform/cpu_feature_guar
 os.write(2, b"To enable the following instructions: AVX2\\n")
 os.write(2, b"E0000 00:00:1795673008.961031    8667 cuda_platform.cc:52] a real error\\n")
 print("from Python", file=__import__("sys").stderr)
+
+
+class config:
+    def list_physical_devices():
+        os.write(2, b"E0000 00:00:1795673008.961031    8667 cuda_platform.cc:52] failed call to cuInit\\n")
 """
 _CODE = """
 from pathlib import Path
@@ -28,7 +33,7 @@ load_module(Path("job.py"))
 
 @pytest.mark.parametrize(("level", "notes"), [(None, False), ("2", False), ("0", True)])
 def test_a_job_that_imports_tensorflow_prints_no_notes(tmp_path: Path, level: str | None, notes: bool) -> None:
-    """TensorFlow's notes are hidden unless TF_CPP_MIN_LOG_LEVEL is 0, and errors and other lines are printed."""
+    """Notes, also of a missing driver, are hidden unless TF_CPP_MIN_LOG_LEVEL is 0; errors and other lines are not."""
     (tmp_path / "tensorflow.py").write_text(_PRINTED)
     (tmp_path / "job.py").write_text("import tensorflow\n")
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
