@@ -197,8 +197,8 @@ def _remains(job: Mapping[str, Any]) -> str:
     when = f"{rough_duration(seconds)} after" if seconds else "at"
     return (
         f"Its Ray cluster is deleted {when} the study's end; the RayJob with its Job and ConfigMap stays until "
-        "`tunepipe stop` deletes it, or a later `tunepipe submit`: of this study after 10 minutes, of another one after "
-        "a week."
+        "`tunepipe stop` deletes it, or a later `tunepipe submit`: of this study after 10 minutes, of another one "
+        "after a week."
     )
 
 
