@@ -48,6 +48,23 @@ def test_gpu_groups_take_whole_gpus_and_leave_when_idle(overlay):
         assert ("sleep" in pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2]) is not spot
         assert ("TUNEPIPE_CHECKPOINT_SECONDS" in str(pod["containers"][0]["env"])) is spot
         assert any(each.get("emptyDir", {}).get("medium") == "Memory" for each in pod["volumes"])
+        keys = _refused_keys(pod)
+        assert {"karpenter.sh/capacity-type", "cloud.google.com/gke-spot"} <= keys if not spot else not keys
+
+
+def _refused_keys(pod: dict[str, Any]) -> set[str]:
+    """The labels of nodes by which a pod refuses nodes."""
+    required = pod.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    terms = required.get("nodeSelectorTerms", [])
+    return {each["key"] for term in terms for each in term["matchExpressions"] if each["operator"] != "In"}
+
+
+@pytest.mark.parametrize("component", ["gke/gpu-l4", "gke/gpu-a100"])
+def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
+    """Nodes with shared or divided cards have the accelerator's label, too, and groups of whole GPUs refuse them."""
+    (group,) = ray_cluster(own("overlays/local-cpu/cluster", component))["spec"]["workerGroupSpecs"][1:]
+    shared, divided = "cloud.google.com/gke-gpu-sharing-strategy", "cloud.google.com/gke-gpu-partition-size"
+    assert {shared, divided} <= _refused_keys(group["template"]["spec"])
 
 
 @pytest.mark.parametrize("overlay", overlays())
@@ -142,7 +159,12 @@ def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
 
 
 @pytest.mark.parametrize(
-    ("component", "resource"), [("gpu-a100-mig", "nvidia.com/mig-1g.10gb"), ("gke/gpu-a100-mig", "nvidia.com/gpu")]
+    ("component", "resource"),
+    [
+        ("gpu-a100-mig", "nvidia.com/mig-1g.10gb"),
+        ("gke/gpu-a100-mig", "nvidia.com/gpu"),
+        ("aks/gpu-a100-mig", "nvidia.com/mig-1g.10gb"),
+    ],
 )
 def test_parts_of_a_gpu_are_planned_as_gpus(own, component, resource):
     """A pod with a seventh of an A100 fits a trial that requests a GPU, and Ray's autoscaler counts it as one."""

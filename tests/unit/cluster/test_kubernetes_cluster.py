@@ -78,7 +78,7 @@ def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(api_server, named):
 
 
 @pytest.mark.parametrize("named", ["s-1", "s"])
-def test_what_is_left_of_a_study_that_has_ended_is_found(api_server, named):
+def test_a_study_that_has_ended_is_found_by_its_newest_rayjob(api_server, named):
     """An ended RayJob is found by its name, or by its study's if that has no active one."""
     ended = {"items": [rayjob("Failed", "s-0"), rayjob("Complete", "s-1")]}
     api_server.answers[RAYJOBS] = [ended, ended]
