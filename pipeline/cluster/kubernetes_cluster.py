@@ -261,7 +261,7 @@ class Kubernetes:
         """
         if queue_of(job) is None:
             return None
-        workloads: list[dict[str, Any]] = []
+        workloads: list[dict[str, Any]] | None = None
         # Without the right to list them, only the RayJob's own state is known.
         with suppress(ClusterError), api_request(self.namespace, "list Kueue's workloads"):
             workloads = self._objects.list_namespaced_custom_object(**WORKLOADS, namespace=self.namespace)["items"]

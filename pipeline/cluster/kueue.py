@@ -1,6 +1,7 @@
 """Kueue, which admits a study to a cluster that several teams share: why a RayJob waits in its queue."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 __all__ = ["PRIORITY_LABEL", "QUEUE_LABEL", "WORKLOADS", "queue_of", "queue_reason"]
@@ -10,6 +11,9 @@ PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
 WORKLOADS = {"group": "kueue.x-k8s.io", "version": "v1beta2", "plural": "workloads"}
 """Kueue's Workloads of RayJobs, with the conditions that say why they wait."""
+
+_SOON_SECONDS = 45.0
+"""Within this time Kueue makes a Workload of a RayJob."""
 
 
 def queue_of(job: Mapping[str, Any]) -> str | None:
@@ -22,17 +26,22 @@ def queue_of(job: Mapping[str, Any]) -> str | None:
     return queue if job["spec"].get("suspend") else None
 
 
-def queue_reason(job: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]]) -> str:
+def queue_reason(
+    job: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]] | None, *, now: datetime | None = None
+) -> str:
     """Why a RayJob waits in its queue, in Kueue's words.
 
     Args:
         job: The RayJob, which has a queue.
-        workloads: Workloads of its namespace.
+        workloads: Workloads of its namespace; None if they are not known.
+        now: The time, with a time zone; by default the present one.
     """
     name, queue = job["metadata"]["name"], queue_of(job)
     uid = job["metadata"].get("uid")
     own = [
-        each for each in workloads if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
+        each
+        for each in workloads or ()
+        if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
     ]
     conditions = {each["type"]: each for each in (own[-1].get("status") or {}).get("conditions", [])} if own else {}
     for kind, status, text in (
@@ -46,4 +55,16 @@ def queue_reason(job: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]])
             and conditions.get("Admitted", {}).get("status") != "True"
         ):
             return f"{name} {text.format(queue=queue, message=' '.join(condition.get('message', '').split()))}"
+    if workloads is not None and not own and _age(job, now or datetime.now(UTC)) > _SOON_SECONDS:
+        priority = job["metadata"]["labels"].get(PRIORITY_LABEL)
+        needed = f", and makes none without the WorkloadPriorityClass {priority!r}" if priority else ""
+        return (
+            f"{name} waits in the queue {queue!r}, and Kueue has made no workload of it{needed}. `kubectl get "
+            "workloadpriorityclasses` lists those that exist, and the component kueue/priorities makes tunepipe's"
+        )
     return f"{name} waits in the queue {queue!r}"
+
+
+def _age(job: Mapping[str, Any], now: datetime) -> float:
+    created = job["metadata"].get("creationTimestamp")
+    return (now - datetime.fromisoformat(created)).total_seconds() if created else 0.0

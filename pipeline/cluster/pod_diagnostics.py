@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cluster.image_pulls import image_problem
+from pipeline.cluster.pod_starts import unstarted_reason
 from pipeline.cluster.refusals import refusal
 
 __all__ = ["Diagnosis", "diagnose", "is_running_head", "is_running_worker", "is_worker", "unscheduled_reason"]
@@ -38,6 +39,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
             fatal.append(f"{problem.paragraph}, or name another image with --image.")
         else:
             waits.append(problem.clause)
+    waits += [reason for pod in pods if (reason := unstarted_reason(pod, warnings))]
     if (refused := refusal(job, pods, warnings)) is not None:
         if refused.lasts:
             metadata = job["metadata"]

@@ -1,5 +1,6 @@
 """Why a RayJob waits in a queue of Kueue."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,17 @@ def workload(owner: str = "u-1", **conditions: tuple[str, str]) -> dict[str, Any
     """What Kueue makes of a RayJob; conditions by type, each with its status and message."""
     reported = [{"type": kind, "status": status, "message": message} for kind, (status, message) in conditions.items()]
     return {"metadata": {"ownerReferences": [{"uid": owner}]}, "status": {"conditions": reported}}
+
+
+def test_a_job_of_which_kueue_makes_no_workload_says_so() -> None:
+    """A job without a workload after a while names the priority class that Kueue may lack; unknown ones say nothing."""
+    job = rayjob(labels={"kueue.x-k8s.io/queue-name": "gpus", "kueue.x-k8s.io/priority-class": "hgih"})
+    job["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    early, late = (datetime(2026, 1, 1, 0, minute, 30, tzinfo=UTC) for minute in (0, 1))
+    assert queue_reason(job, [], now=early) == "s-1 waits in the queue 'gpus'"
+    assert queue_reason(job, None, now=late) == "s-1 waits in the queue 'gpus'"
+    said = queue_reason(job, [workload("another")], now=late)
+    assert "Kueue has made no workload of it, and makes none without the WorkloadPriorityClass 'hgih'. `kubectl" in said
 
 
 def test_only_a_suspended_job_waits_in_its_queue() -> None:
