@@ -107,6 +107,8 @@ def leave() -> None:
     if (first := _first()) is not None:
         os.kill(first, signal.SIGKILL)
         wait_for("the end of the room", lambda: not Path(f"/proc/{first}").exists(), 60, BED / "room.log")
+        # The system removes a network some time after the last of its processes.
+        wait_for("the end of the room's network", lambda: not _links(), 60, BED / "room.log")
     for saved in (path for path in (BED / "settings").rglob("*") if path.is_file()):
         Path("/proc/sys", saved.relative_to(BED / "settings")).write_text(saved.read_text())
     for top in _cgroups():
@@ -116,9 +118,8 @@ def leave() -> None:
 
 def remains() -> list[str]:
     """The remaining parts of a test bed; nothing after `leave`."""
-    links = [line.split(": ")[1] for line in call("ip", "-oneline", "link").splitlines()]
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    found = [f"the link {link}" for link in links if link.partition("@")[0] in _CABLE]
+    found = [f"the link {link}" for link in _links()]
     found += [f"the mount {mount}" for mount in mounts if Path(mount).is_relative_to(BED)]
     found += [f"the cgroup {top}" for top in _cgroups()]
     for command in Path("/proc").glob("[0-9]*/cmdline"):
@@ -127,6 +128,12 @@ def remains() -> list[str]:
             if any(str(folder) in word for word in words for folder in (BED, BIN)):
                 found.append(f"the process {command.parent.name}: {' '.join(words)[:120]}")
     return found
+
+
+def _links() -> list[str]:
+    """The ends of the cable that exist on the machine."""
+    links = [line.split(": ")[1] for line in call("ip", "-oneline", "link").splitlines()]
+    return [link for link in links if link.partition("@")[0] in _CABLE]
 
 
 def is_up() -> bool:
