@@ -1,4 +1,4 @@
-"""Pods that are on a node and do not start there: volumes that are not mounted, containers that end at once."""
+"""Pods that are on a node and do not start there: volumes that are not mounted, containers that end again and again."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,8 +31,9 @@ def unstarted_reason(pod: Any, warnings: Sequence[Any]) -> str | None:
                 f"the container {status.name} of pod {name} does not start ({waiting.reason}): {_line(waiting.message)}"
             )
         if waiting is not None and waiting.reason == _ENDS_AGAIN:
+            namespace = f"-n {pod.metadata.namespace} " if pod.metadata.namespace else ""
             return (
-                f"the container {status.name} of pod {name} ends as soon as it has started; `kubectl logs --previous "
+                f"the container {status.name} of pod {name} ends again and again; `kubectl logs {namespace}--previous "
                 f"{name} -c {status.name}` shows its last output"
             )
     if pod.status.phase != "Pending":

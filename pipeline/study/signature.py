@@ -1,7 +1,7 @@
 """The parameters of a user's function, from its definition."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 __all__ = ["takes_argument", "takes_state"]
@@ -15,11 +15,9 @@ def takes_argument(function: Callable[..., Any]) -> bool:
     Args:
         function: The function.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return True
-    return any(parameter.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL) for parameter in parameters)
+    parameters = _parameters(function)
+    takes = (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
+    return parameters is None or any(parameter.kind in takes for parameter in parameters)
 
 
 def takes_state(function: Callable[..., Any]) -> bool:
@@ -28,10 +26,14 @@ def takes_state(function: Callable[..., Any]) -> bool:
     Args:
         function: The function.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
+    positional = [parameter for parameter in _parameters(function) or () if parameter.kind in _POSITIONAL]
     second = positional[1] if len(positional) > 1 else None
     return second is not None and (second.default is inspect.Parameter.empty or second.name == "state")
+
+
+def _parameters(function: Callable[..., Any]) -> Sequence[inspect.Parameter] | None:
+    """The parameters of a function; None if it does not tell, as some of Python's own."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
