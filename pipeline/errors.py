@@ -18,6 +18,7 @@ TunepipeError
 │   └── OutputLost       standard output cannot be written; exit 141 where its reader is gone
 ├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are complete
 ├── NoTrialSucceeded     exit 3: the study ended without a value
+├── EndUnknown           exit 4: a study on a cluster has ended, and its exit code is not known
 └── DamagedFile          a file's content does not match its checksum or its format
 """
 
@@ -32,6 +33,7 @@ __all__ = [
     "ClusterError",
     "DamagedFile",
     "DataError",
+    "EndUnknown",
     "Fault",
     "Interrupted",
     "InvalidJob",
@@ -213,6 +215,12 @@ class NoTrialSucceeded(TunepipeError):
     """The study ended without a value."""
 
     exit_code = 3
+
+
+class EndUnknown(TunepipeError):
+    """A study on a cluster has ended, and its exit code is not known."""
+
+    exit_code = 4
 
 
 class DamagedFile(TunepipeError):

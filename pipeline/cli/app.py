@@ -28,7 +28,7 @@ from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, submit
 from pipeline.cli.usage import usage_error
-from pipeline.cluster.driver_environment import final_code
+from pipeline.cluster.driver_end import final_code
 from pipeline.errors import Interrupted, OutputLost, TunepipeError
 from pipeline.sanitize import sanitize
 

@@ -106,7 +106,8 @@ def submit_rayjob(
     Raises:
         ClusterError: It cannot start; where this call has created the RayJob, it is deleted.
     """
-    from pipeline.cluster.rayjob import STUDY_LABEL, study_manifests
+    from pipeline.cluster.rayjob import study_manifests
+    from pipeline.cluster.rayjob_states import STUDY_LABEL
 
     def manifests_of(number: int) -> "Manifests":
         return study_manifests(

@@ -3,7 +3,6 @@
 Written against the API of Kubernetes and KubeRay; docs/cluster.md says what was tested on a server.
 """
 
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,10 +18,10 @@ from yaml import YAMLError
 
 from pipeline.cluster.api_errors import api_request
 from pipeline.cluster.download_results import download_results
-from pipeline.cluster.driver_environment import EXIT_LINE
+from pipeline.cluster.exit_codes import exit_code
 from pipeline.cluster.kueue import WORKLOADS, queue_of, queue_reason
-from pipeline.cluster.rayjob import STUDY_LABEL, Manifests, study_label
-from pipeline.cluster.rayjob_states import active_job, ended_before, has_ended, storage_of
+from pipeline.cluster.rayjob import Manifests, study_label
+from pipeline.cluster.rayjob_states import STUDY_LABEL, active_job, ended_before, has_ended, storage_of
 from pipeline.errors import ClusterError
 
 __all__ = ["POLL_SECONDS", "SILENT_SECONDS", "Kubernetes"]
@@ -157,17 +156,15 @@ class Kubernetes:
             name: The RayJob, which has ended.
 
         Raises:
+            EndUnknown: It did not succeed, and the log that has the code is gone.
             ClusterError: The RayJob failed before the command ended.
         """
-        status = self.job(name).get("status") or {}
-        if status.get("jobStatus") == "STOPPED":
-            return 130
-        if status.get("jobDeploymentStatus") == "Complete":
-            return self._printed_code(name)
-        message = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
-        if code := re.search(r"exit code:? (\d+)", message):
-            return int(code[1])
-        raise ClusterError(f"The RayJob {name!r} has failed: {message[:600]}. Submit again to resume the study.")
+        job, log = self.job(name), ""
+        # A node that is gone has taken the log with it.
+        with suppress(ClusterError):
+            pods = self.pods(name, {})
+            log = self.log(pods[-1].metadata.name, lines=_LAST_LINES) if pods else ""
+        return exit_code(job, log)
 
     def delete_ended(self, study: str, storage: str) -> None:
         """Delete RayJobs that ended a while ago, those of all studies after a week, with what belongs to them.
@@ -266,12 +263,6 @@ class Kubernetes:
         with suppress(ClusterError), api_request(self.namespace, "list Kueue's workloads"):
             workloads = self._objects.list_namespaced_custom_object(**WORKLOADS, namespace=self.namespace)["items"]
         return queue_reason(job, workloads)
-
-    def _printed_code(self, name: str) -> int:
-        """The exit code that a driver printed at its end; 0 if it printed none."""
-        pods = self.pods(name, {})
-        codes = EXIT_LINE.findall(self.log(pods[-1].metadata.name, lines=_LAST_LINES)) if pods else []
-        return int(codes[-1]) if codes else 0
 
     def log(self, pod: str, *, lines: int | None = None, seconds: int | None = None, times: bool = False) -> str:
         """The log of a pod; empty once the pod is deleted, as those of an attempt are before the next one.

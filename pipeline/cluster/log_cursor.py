@@ -8,8 +8,11 @@ from pipeline.cluster.driver_environment import EXIT_LINE
 
 __all__ = ["LogCursor"]
 
-_RAY_LINES = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE)
-"""Lines of `ray job submit`, with which KubeRay starts a study: they advise commands that are not tunepipe's."""
+_RAY_LINES = re.compile(
+    r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
+)
+"""Lines of Ray's command, with which KubeRay starts a study: they advise commands that are not tunepipe's, and say of a
+study that a mistake ended that it was stopped."""
 
 _FIRST = "Traceback (most recent call last):\n"
 _JOINTS = (

@@ -19,16 +19,15 @@ from pipeline.cluster.epoch_durations import epoch_seconds_by_node
 from pipeline.cluster.job_config_map import config_map, mounted_items
 from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
-from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION, SUBMITTER_ANNOTATION
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION, STUDY_LABEL, SUBMITTER_ANNOTATION
 from pipeline.cluster.submitter import submitter
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.load_module import parted
 from pipeline.study.sources import Sources, sources_of_file
 
-__all__ = ["STUDY_LABEL", "Manifests", "overlays", "rayjob_template", "rendered", "study_label", "study_manifests"]
+__all__ = ["Manifests", "overlays", "rayjob_template", "rendered", "study_label", "study_manifests"]
 
-STUDY_LABEL = "tunepipe/study"
 _LONGEST = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
 

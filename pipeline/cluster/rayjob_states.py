@@ -7,12 +7,14 @@ from typing import Any
 __all__ = [
     "STORAGE_ANNOTATION",
     "STUDY_ANNOTATION",
+    "STUDY_LABEL",
     "SUBMITTER_ANNOTATION",
     "active_job",
     "ended_before",
     "has_ended",
     "state",
     "storage_of",
+    "study_of",
     "submitter_of",
 ]
 
@@ -21,6 +23,9 @@ STORAGE_ANNOTATION = "tunepipe/storage"
 
 STUDY_ANNOTATION = "tunepipe/study-name"
 """An annotation of a RayJob: the name of its study, which a label may be too short for."""
+
+STUDY_LABEL = "tunepipe/study"
+"""A label of a RayJob: the name of its study as a Kubernetes name."""
 
 SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 """An annotation of a RayJob: the user and the machine that have submitted it."""
@@ -79,6 +84,17 @@ def storage_of(job: Mapping[str, Any]) -> str | None:
     """
     storage: str | None = job["metadata"].get("annotations", {}).get(STORAGE_ANNOTATION)
     return storage
+
+
+def study_of(job: Mapping[str, Any]) -> str:
+    """The name of a RayJob's study.
+
+    Args:
+        job: The RayJob.
+    """
+    metadata = job["metadata"]
+    named = metadata.get("annotations", {}).get(STUDY_ANNOTATION) or metadata.get("labels", {}).get(STUDY_LABEL)
+    return str(named or metadata["name"])
 
 
 def submitter_of(job: Mapping[str, Any]) -> str | None:

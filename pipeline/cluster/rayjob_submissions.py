@@ -5,15 +5,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.cluster.exit_codes import ended_state
 from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
 from pipeline.cluster.pod_diagnostics import diagnose
-from pipeline.cluster.rayjob import STUDY_LABEL, study_label
-from pipeline.cluster.rayjob_states import STUDY_ANNOTATION, has_ended, state, storage_of, submitter_of
-from pipeline.errors import ClusterError, JobNotFound
+from pipeline.cluster.rayjob import study_label
+from pipeline.cluster.rayjob_states import STUDY_LABEL, has_ended, state, storage_of, study_of, submitter_of
+from pipeline.errors import ClusterError, EndUnknown, JobNotFound
 
-__all__ = ["find_rayjob", "rayjob_submissions", "study_of", "waiting_reason"]
+__all__ = ["find_rayjob", "rayjob_submissions", "waiting_reason"]
 
 
 def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Submission]:
@@ -24,8 +25,8 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Subm
         name: Only the RayJob of that name, or the newest one of the study of that name; None for all.
 
     Returns:
-        The submissions. Their states are KubeRay's, in upper case; the message of one that waits or cannot start says
-        why.
+        The submissions. Their states are KubeRay's, in upper case, but COMPLETE only where the study succeeded; the
+        message of one that waits or cannot start, or whose exit code is not known, says why.
 
     Raises:
         ClusterError: The server refuses.
@@ -66,16 +67,6 @@ def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> di
     )
 
 
-def study_of(job: Mapping[str, Any]) -> str:
-    """The name of a RayJob's study.
-
-    Args:
-        job: The RayJob.
-    """
-    metadata = job["metadata"]
-    return str(metadata.get("annotations", {}).get(STUDY_ANNOTATION) or metadata["labels"][STUDY_LABEL])
-
-
 def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any] | None = None) -> str | None:
     """Why a RayJob waits, cannot start or does not end, as a clause or sentences; None if no reason is known.
 
@@ -107,17 +98,23 @@ def _warnings(server: Kubernetes) -> Sequence[Any]:
 
 def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> Submission:
     metadata = job["metadata"]
-    code = None
+    code, shown, unknown = None, state(job).upper() or "PENDING", None
     if has_ended(job):
         # One that failed before its command ended has no code.
-        with suppress(ClusterError):
+        try:
             code = server.exit_code(metadata["name"])
+        except EndUnknown as error:
+            unknown = str(error)
+        except ClusterError:
+            pass
+        if state(job) == "Complete":
+            shown = ended_state(code)
     return Submission(
         name=metadata["name"],
         study=study_of(job),
         storage=storage_of(job) or "",
-        state=state(job).upper() or "PENDING",
-        message=_message(server, job, warnings),
+        state=shown,
+        message=unknown or _message(server, job, warnings),
         exit_code=code,
         started=datetime.fromisoformat(metadata["creationTimestamp"]),
         submitter=submitter_of(job),

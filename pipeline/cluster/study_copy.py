@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.rayjob import rayjob_template
-from pipeline.cluster.rayjob_states import storage_of
-from pipeline.cluster.rayjob_submissions import find_rayjob, study_of
+from pipeline.cluster.rayjob_states import storage_of, study_of
+from pipeline.cluster.rayjob_submissions import find_rayjob
 from pipeline.errors import JobNotFound
 
 __all__ = ["readable_study"]

@@ -9,6 +9,7 @@ import pytest
 from pipeline import errors
 from pipeline.errors import (
     DamagedFile,
+    EndUnknown,
     Fault,
     Interrupted,
     InvalidJob,
@@ -27,8 +28,8 @@ def _tree() -> list[type[TunepipeError]]:
 
 
 def test_every_error_has_the_exit_code_of_its_branch() -> None:
-    """The exit code is 2 for a user's mistake, 130 for an interruption, 3 for a study without a value, 1 otherwise."""
-    codes = {Interrupted: 130, NoTrialSucceeded: 3, DamagedFile: 1, TunepipeError: 1}
+    """The exit code is 2 for a user's mistake, 130 if interrupted, 3 without a value, 4 if unknown, 1 otherwise."""
+    codes = {Interrupted: 130, NoTrialSucceeded: 3, EndUnknown: 4, DamagedFile: 1, TunepipeError: 1}
     for error in _tree():
         assert error.exit_code == (2 if issubclass(error, UserError) else codes[error])
 

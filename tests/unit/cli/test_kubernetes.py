@@ -146,7 +146,7 @@ def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_serve
     """A mistake that only the driver finds ends submit with exit code 2, and no results are copied."""
     api_server.answers[f"{RAYJOBS}/beale-1"] = [
         rayjob("Running", "beale-1"),
-        rayjob("Complete", "beale-1", jobStatus="SUCCEEDED"),
+        rayjob("Complete", "beale-1", jobStatus="STOPPED"),
     ]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("beale-1-x", "Succeeded")]}]
     api_server.answers[f"{CORE}/pods/beale-1-x/log"] = ["tunepipe: a mistake\n[tunepipe] exit code 2\n"]
@@ -154,6 +154,15 @@ def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_serve
     assert (printed.code, printed.output.count("a mistake")) == (2, 1), printed.errors
     assert "copied" not in printed.errors
     assert [path for path, _ in api_server.posted if path.endswith("/pods")] == []
+
+
+def test_a_mistake_whose_log_is_gone_is_no_success(api_server: ApiServer) -> None:
+    """Where the driver's output is gone, submit says in words that a study did not succeed, and ends with code 4."""
+    stopped = rayjob("Complete", "beale-1", jobStatus="STOPPED")
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [rayjob("Running", "beale-1"), stopped]
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
+    assert printed.code == 4
+    assert "did not succeed: a mistake ended it, or no trial succeeded, or it was stopped" in printed.errors
 
 
 def test_a_rayjob_that_can_never_start_is_deleted(api_server: ApiServer) -> None:

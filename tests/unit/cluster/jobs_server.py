@@ -1,6 +1,7 @@
 """A server on loopback that answers as Ray's Jobs API does."""
 
 import json
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.unit.cluster.json_handler import JsonHandler
@@ -16,6 +17,8 @@ class JobsServer(ThreadingHTTPServer):
         self.token: str | None = None
         self.taken: set[str] = set()
         self.uploads = 0
+        self.stopped: list[str] = []
+        self.stops: dict[str, Callable[[], None]] = {}
 
     @property
     def address(self) -> str:
@@ -57,7 +60,14 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         self.answer(200, "")
 
     def do_POST(self) -> None:
-        """A new job."""
+        """A new job, or the end of one."""
+        if self.path.endswith("/stop"):
+            name = self.path.split("/")[-2]
+            self.server.stopped.append(name)
+            self.answer(200, {"stopped": True})
+            if name in self.server.stops:
+                self.server.stops[name]()
+            return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = body["submission_id"]
         if name in self.server.taken:

@@ -1,35 +1,13 @@
-"""The exit code that a driver reports."""
+"""The environment of a driver, and the line that reports its exit code."""
 
-import os
-import subprocess
-import sys
-
-import pytest
-
-from pipeline.cluster.driver_environment import EXIT_LINE, RAYJOB_ENVIRONMENT, final_code
+from pipeline.cluster.driver_environment import EXIT_LINE, exit_line
 from tests.ray_sources import check_text
 
 
-@pytest.mark.parametrize(("code", "ends_with"), [(0, 0), (1, 1), (2, 0), (3, 0), (130, 130)])
-def test_a_rayjob_succeeds_where_another_cluster_would_not_help(monkeypatch, capsys, code, ends_with):
-    """Only in a RayJob, exit codes 2 and 3 become 0 with a line that has the code; other codes are kept."""
-    assert final_code(code) == code
-    for name, value in RAYJOB_ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    assert final_code(code) == ends_with
-    printed = capsys.readouterr().out
-    assert EXIT_LINE.findall(printed) == ([] if code == ends_with else [str(code)])
-
-
-def test_a_mistake_in_a_rayjob_is_reported_once(tmp_path):
-    """In a RayJob, a mistake is printed once with its exit code as a line, and the process exits with 0."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli.app", "run", "no-such-job"],
-        capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **RAYJOB_ENVIRONMENT}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0
-    assert done.stdout == "[tunepipe] exit code 2\n"
-    assert "no-such-job" in done.stderr
+def test_an_exit_code_is_read_from_its_line():
+    """The exit code is read from a whole line only, as a driver prints it."""
+    assert EXIT_LINE.findall(f"done\n{exit_line(2)}\n") == ["2"]
+    assert EXIT_LINE.findall(f"says {exit_line(2)}\n") == []
 
 
 def test_ray_reads_how_long_a_stopped_driver_has():

@@ -20,7 +20,12 @@ def follow(wait_pods: float = 60) -> str:
 def test_a_study_is_followed_to_its_end(api_server):
     """Following a RayJob prints its states in order and each line of its log once, until it ends with exit code 0."""
     path = f"{RAYJOBS}/s-1"
-    api_server.answers[path] = [rayjob(), rayjob("Initializing"), rayjob("Running"), rayjob("Complete")]
+    api_server.answers[path] = [
+        rayjob(),
+        rayjob("Initializing"),
+        rayjob("Running"),
+        rayjob("Complete", jobStatus="SUCCEEDED"),
+    ]
     api_server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": [pod("s-1-x", "Running")]}]
     api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("one\n"), stamped("one\ntwo\n")]
     reported = follow()
@@ -39,13 +44,15 @@ def test_a_rayjob_whose_pod_disappears_is_followed_to_its_end(api_server):
 
 def test_a_study_that_must_not_be_retried_prints_its_exit_code(api_server):
     """The exit code of a study that must not be retried is read from its log, and its line is not printed."""
-    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Complete", jobStatus="SUCCEEDED")]
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Complete", jobStatus="STOPPED")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
-    log = "tunepipe: no job 'x'.\n[tunepipe] exit code 2\nJob 's-1-abc' succeeded\n"
+    log = "tunepipe: no job 'x'.\n[tunepipe] exit code 2\n"
+    log += "2026-11-27 17:29:43,834\tWARN cli.py:85 -- Job 's-1-abc' was stopped\n"
     api_server.answers[f"{CORE}/pods/s-1-x/log"] = [log]
     reported = follow()
     assert "no job 'x'." in reported
     assert "exit code" not in reported
+    assert "was stopped" not in reported
     assert Kubernetes(None, "tunepipe").exit_code("s-1") == 2
 
 

@@ -7,24 +7,28 @@ import pytest
 import tune_jobs
 from pipeline.cluster import kubernetes_cluster
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob import STUDY_LABEL, study_manifests
-from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION
-from pipeline.errors import ClusterError
-from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, rayjob
+from pipeline.cluster.rayjob import study_manifests
+from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_LABEL
+from pipeline.errors import ClusterError, EndUnknown
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 
-@pytest.mark.parametrize(
-    ("state", "status", "code"),
-    [
-        ("Failed", {"jobStatus": "FAILED", "message": "Job entrypoint command failed with exit code 3, last logs"}, 3),
-        ("Complete", {"jobStatus": "STOPPED"}, 130),
-        ("Complete", {"jobStatus": "SUCCEEDED"}, 0),
-    ],
-)
-def test_a_study_has_its_own_exit_code(api_server, state, status, code):
-    """A RayJob's exit code comes from the operator's message, and is 130 for a stopped one that counts as complete."""
-    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob(state, **status)]
-    assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
+@pytest.mark.parametrize(("status", "code"), [({"jobStatus": "STOPPED"}, 2), ({"jobStatus": "SUCCEEDED"}, 0)])
+@pytest.mark.parametrize("gone", ["pod", "log", "node", None])
+def test_a_study_whose_log_is_gone_never_succeeds_by_that(api_server, status, code, gone):
+    """Whether a study succeeded is in its RayJob; without its pod, log or node, the code of a failure is unknown."""
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete", **status)]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [] if gone == "pod" else [pod("s-1-x", "Succeeded")]}]
+    log = f"{CORE}/pods/s-1-x/log"
+    api_server.answers[log] = ["tunepipe: a mistake\n[tunepipe] exit code 2\nJob was stopped\n" if code else "done\n"]
+    api_server.errors[log] = 9 if gone == "node" else 0
+    if gone == "log":
+        api_server.gone.add(log)
+    if gone and code:
+        with pytest.raises(EndUnknown, match=r"did not succeed: a mistake .* `tunepipe results s-1 --kubernetes`"):
+            Kubernetes(None, "tunepipe").exit_code("s-1")
+    else:
+        assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
 
 
 def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob_submissions import find_rayjob, rayjob_submissions, study_of
+from pipeline.cluster.rayjob_states import study_of
+from pipeline.cluster.rayjob_submissions import find_rayjob, rayjob_submissions
 from pipeline.errors import JobNotFound
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
 
@@ -31,6 +32,24 @@ def test_each_rayjob_has_its_state_and_its_exit_code(api_server: ApiServer) -> N
         ("a-2", "a", "RUNNING", None),
     ]
     assert {each.storage for each in found} == {"/studies"}
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "state"),
+    [("[tunepipe] exit code 2\n", 2, "FAILED"), ("", None, "STOPPED")],
+)
+def test_a_study_with_a_mistake_is_not_called_complete(
+    api_server: ApiServer, log: str, code: int | None, state: str
+) -> None:
+    """A RayJob whose study ended with a mistake has failed, or is stopped with a reason where its log is gone."""
+    ended = of_study("Complete", "a-1", "a", jobStatus="STOPPED", message="Job was intentionally stopped.")
+    api_server.answers[RAYJOBS] = [{"items": [ended]}]
+    api_server.answers[f"{RAYJOBS}/a-1"] = [ended]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("a-1-x", "Succeeded")]}]
+    api_server.answers[f"{CORE}/pods/a-1-x/log"] = [log]
+    (found,) = rayjob_submissions(Kubernetes(None, "tunepipe"))
+    assert (found.exit_code, found.state) == (code, state)
+    assert ("exit code is not known" in found.message) is (code is None)
 
 
 def test_a_rayjob_that_waits_says_why(api_server: ApiServer) -> None:

@@ -1,0 +1,71 @@
+"""The exit code of a study whose RayJob has ended."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.cluster.driver_environment import EXIT_LINE
+from pipeline.cluster.rayjob_states import state, study_of
+from pipeline.errors import ClusterError, EndUnknown, Interrupted
+
+__all__ = ["ended_state", "exit_code"]
+
+_FAILED = re.compile(r"failed with exit code (\d+)")
+"""Ray's message about a command that has failed, which KubeRay passes on."""
+
+_SUCCEEDED, _STOPPED = "SUCCEEDED", "STOPPED"
+_MOST_CHARACTERS = 600
+
+
+def exit_code(job: Mapping[str, Any], log: str) -> int:
+    """The exit code of a study's `tunepipe run`.
+
+    The RayJob alone says whether it is 0: a driver that must not be started again, because of a mistake, is stopped.
+    Which other code it is, such a driver has printed.
+
+    Args:
+        job: The RayJob, which has ended.
+        log: The end of the driver's output; empty where it is gone.
+
+    Raises:
+        EndUnknown: The study did not succeed, and the output that has its code is gone; or KubeRay does not say how it
+            ended.
+        ClusterError: The RayJob failed before the command ended.
+    """
+    name, status = job["metadata"]["name"], job.get("status") or {}
+    message = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
+    if state(job) != "Complete":
+        if (code := _FAILED.search(message)) and int(code[1]):
+            return int(code[1])
+        raise ClusterError(
+            f"The RayJob {name!r} has failed: {message[:_MOST_CHARACTERS]}. Submit again to resume the study."
+        )
+    if printed := EXIT_LINE.findall(log):
+        return int(printed[-1])
+    reported = status.get("jobStatus")
+    if reported == _SUCCEEDED:
+        return 0
+    how = (
+        "did not succeed: a mistake ended it, or no trial succeeded, or it was stopped"
+        if reported == _STOPPED
+        else f"has ended, and KubeRay does not say how ({message[:_MOST_CHARACTERS] or 'it has no message'})"
+    )
+    raise EndUnknown(
+        f"The study of the RayJob {name!r} {how}. Its exit code is not known, because the driver's output is gone. "
+        f"`tunepipe results {study_of(job)} --kubernetes` shows what it has recorded; `tunepipe submit` with the same "
+        "storage continues it, and reports a mistake again."
+    )
+
+
+def ended_state(code: int | None) -> str:
+    """The state of a RayJob that KubeRay calls complete, whatever its study came to.
+
+    Args:
+        code: The study's exit code; None if it is not known.
+
+    Returns:
+        COMPLETE only for a study that succeeded; else FAILED, or STOPPED, also where the code is not known.
+    """
+    if code == 0:
+        return "COMPLETE"
+    return _STOPPED if code in (None, Interrupted.exit_code) else "FAILED"

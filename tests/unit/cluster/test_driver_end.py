@@ -1,0 +1,54 @@
+"""The exit code with which a driver in a RayJob ends."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.cluster.driver_end import final_code
+from pipeline.cluster.driver_environment import EXIT_LINE, IN_RAYJOB, RAYJOB_ENVIRONMENT
+from tests.ray_sources import check_text
+
+SUBMISSION = {"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"metadata": {"job_submission_id": "s-1-x"}})}
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 130])
+def test_a_code_is_kept_where_ray_stops_no_command(monkeypatch, capsys, code):
+    """Exit codes are kept outside of a RayJob, and in one whose Ray cannot be asked to stop the command."""
+    assert final_code(code) == code
+    assert capsys.readouterr().out == ""
+    for name, value in {**RAYJOB_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, value)
+    assert final_code(code) == code
+    printed = capsys.readouterr().out
+    assert EXIT_LINE.findall(printed) == ([str(code)] if code else [])
+    assert ("could not be asked" in printed) is (code in (2, 3))
+
+
+def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):
+    """In a RayJob, a mistake is printed once with its exit code as a line; then Ray is asked to stop the command."""
+    environment = {**os.environ, **RAYJOB_ENVIRONMENT, **SUBMISSION, IN_RAYJOB: jobs_server.address}
+    command = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli.app", "run", "no-such-job"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    jobs_server.stops["s-1-x"] = command.terminate
+    printed, errors = command.communicate(timeout=120)
+    assert printed == "[tunepipe] exit code 2\n"
+    assert errors.count("no-such-job") == 1
+    assert jobs_server.stopped == ["s-1-x"]
+    assert command.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ('"RAY_JOB_CONFIG_JSON_ENV_VAR"', "_private/runtime_env/constants.py"),
+        ('"job_submission_id"', "dashboard/modules/job/common.py"),
+    ],
+)
+def test_ray_tells_a_driver_its_submission(text, file):
+    """Ray still has the names by which a driver reads its submission from the environment."""
+    check_text(text, file, "pipeline/cluster/driver_end.py lets Ray stop a submission", "mistakes are tried again")

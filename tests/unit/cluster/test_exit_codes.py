@@ -1,0 +1,46 @@
+"""The exit code of a study, as its RayJob and its log have it."""
+
+import pytest
+
+from pipeline.cluster.exit_codes import ended_state, exit_code
+from pipeline.errors import ClusterError, EndUnknown
+from tests.unit.cluster.kubernetes_server import rayjob
+
+FAILED = "Job entrypoint command failed with exit code 3, last available logs: exit code 0"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "log", "code"),
+    [
+        ("Failed", {"jobStatus": "FAILED", "message": FAILED}, "", 3),
+        ("Complete", {"jobStatus": "STOPPED"}, "[tunepipe] exit code 130\n", 130),
+        ("Complete", {"jobStatus": "STOPPED"}, "[tunepipe] exit code 3\n", 3),
+        ("Complete", {"jobStatus": "SUCCEEDED"}, "", 0),
+    ],
+)
+def test_a_study_has_its_own_exit_code(state, status, log, code):
+    """The exit code is in the operator's message for a failed study, and in the log for one that Ray stopped."""
+    assert exit_code(rayjob(state, **status), log) == code
+
+
+@pytest.mark.parametrize("status", [{"jobStatus": "STOPPED"}, {"jobStatus": ""}, {"jobStatus": "FAILED"}, {}])
+def test_an_unknown_exit_code_is_not_success(status):
+    """A completed RayJob that KubeRay does not call successful has no exit code without its log, and says so."""
+    with pytest.raises(EndUnknown, match=r"exit code is not known") as raised:
+        exit_code(rayjob("Complete", **status), "")
+    assert raised.value.exit_code == 4
+
+
+@pytest.mark.parametrize("message", ["The head was lost.", "failed with exit code 0"])
+def test_a_rayjob_that_failed_before_its_command_has_no_exit_code(message):
+    """A failed RayJob without its command's exit code is an error with the operator's message, never code 0."""
+    with pytest.raises(ClusterError, match=message):
+        exit_code(rayjob("Failed", message=message), "")
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [(0, "COMPLETE"), (2, "FAILED"), (3, "FAILED"), (130, "STOPPED"), (None, "STOPPED")]
+)
+def test_only_a_study_that_succeeded_is_complete(code, state):
+    """A RayJob that KubeRay calls complete is failed or stopped if its study did not succeed."""
+    assert ended_state(code) == state
