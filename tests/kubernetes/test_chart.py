@@ -28,8 +28,10 @@ def _template(helm: Path, *values: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", PARTS)
 def test_the_charts_objects_are_those_of_an_overlay(helm, overlay, part):
-    """With default values, each part of the chart has the overlay's objects, two of which Helm keeps."""
+    """Each part of the chart has the overlay's objects, with those for Prometheus by a value; Helm keeps two."""
     enabled = [f"{name}.enabled={str(name == part).lower()}" for name in PARTS]
+    monitored = any(each["kind"] == "PodMonitor" for each in rendered(overlay, part))
+    enabled.append(f"monitoring.enabled={str(monitored).lower()}")
     made = _template(helm, f"overlay={overlay}", *enabled)
     assert made.returncode == 0, made.stderr
     objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(made.stdout) if each}
@@ -67,6 +69,41 @@ def test_values_of_an_owner_of_one_namespace(helm):
     assert secrets == [[{"name": "lab"}]] * 3
     store = yaml.safe_load((CHART.parent / "components/s3-keys/network-s3.yaml").read_text())
     assert objects["NetworkPolicy", "s3"] == store
+
+
+def test_components_are_values(helm, tmp_path):
+    """The objects for Prometheus and Kueue are those of their components, with the names and labels of the values."""
+    values = {
+        "overlay": "dev",
+        "monitoring": {"enabled": True, "namespace": "observability", "labels": {"release": "stack"}},
+        "quota": {"hard": {"pods": 60, "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"}},
+        "cluster": {"enabled": True, "maxReplicas": {"gpu-l4": 0}},
+        "kueue": {
+            "queue": {"create": True, "name": "team-a", "clusterQueue": "all"},
+            "priorityClasses": {"create": True},
+        },
+    }
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    command = [helm, "template", "tunepipe", CHART, "--kube-version", "1.34.0", "--values", tmp_path / "values.yaml"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(made.stdout) if each}
+    (source,) = objects["NetworkPolicy", "metrics"]["spec"]["ingress"][0]["from"]
+    assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
+    for kind in ("PodMonitor", "PrometheusRule"):
+        assert objects[kind, "tunepipe"]["metadata"]["labels"] == {"release": "stack"}
+    hard = objects["ResourceQuota", "tunepipe"]["spec"]["hard"]
+    assert {name: hard[name] for name in ("pods", "requests.nvidia.com/gpu", "requests.nvidia.com/mig-2g.20gb")} == {
+        "pods": "60", "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"
+    }  # fmt: skip
+    assert hard["limits.memory"] == "12Ti"
+    groups = objects["RayCluster", "tunepipe"]["spec"]["workerGroupSpecs"]
+    assert {each["groupName"]: each["maxReplicas"] for each in groups} == {"cpu": 4, "gpu-l4": 0}
+    queue = objects["LocalQueue", "team-a"]
+    assert (queue["metadata"]["namespace"], queue["spec"]) == ("tunepipe", {"clusterQueue": "all"})
+    components = CHART.parent / "components/kueue"
+    for each in yaml.safe_load_all((components / "priorities/priorities.yaml").read_text()):
+        assert objects[each["kind"], each["metadata"]["name"]] == each
 
 
 def test_an_unknown_value_is_refused(helm):

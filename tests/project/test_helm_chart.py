@@ -1,29 +1,39 @@
 """The Helm chart is the one that its script writes from the overlays."""
 
+import json
 import re
 
+import pytest
 import yaml
+from jsonschema import Draft7Validator
 
+from pipeline.cluster.rayjob import overlays, rendered
 from scripts.documentation.command_line import unreadable
-from scripts.helm_chart import CHART, KEPT, NOTES, chart
+from scripts.helm_chart import CHART, KEPT, MONITORING, NOTES, chart
 
 
-def test_the_chart_is_written_from_the_overlays():
+@pytest.fixture(scope="module")
+def files():
+    """The chart's files."""
+    return chart()
+
+
+def test_the_chart_is_written_from_the_overlays(files):
     """The chart's files equal those that `python -m scripts.helm_chart` writes from the overlays."""
-    files = {str(path.relative_to(CHART)): path.read_text() for path in CHART.rglob("*") if path.is_file()}
-    assert files == chart()
+    written = {str(path.relative_to(CHART)): path.read_text() for path in CHART.rglob("*") if path.is_file()}
+    assert written == files
 
 
-def test_every_mark_has_become_a_value():
+def test_every_mark_has_become_a_value(files):
     """No mark of the generator is left in the chart."""
-    assert [path for path, text in chart().items() if "MARK-" in text] == []
+    assert [path for path, text in files.items() if "MARK-" in text] == []
 
 
-def test_the_commands_of_the_notes_can_be_read():
+def test_the_commands_of_the_notes_can_be_read(files):
     """Each tunepipe command that Helm prints after an installation has every option that the command requires."""
-    values = yaml.safe_load(chart()["values.yaml"])
+    values = yaml.safe_load(files["values.yaml"])
     printed = re.sub(
-        r"\{\{ \.Values\.([\w.]+) \}\}", lambda found: str(_value(values, found[1])), chart()["templates/NOTES.txt"]
+        r"\{\{ \.Values\.([\w.]+) \}\}", lambda found: str(_value(values, found[1])), files["templates/NOTES.txt"]
     )
     commands = re.findall(r"^ +(tunepipe .*)$", printed, re.MULTILINE)
     assert commands
@@ -42,11 +52,121 @@ def test_the_notes_say_where_images_of_studies_come_from():
     assert "--overlay" in NOTES.partition("registry")[2]
 
 
-def test_an_uninstallation_keeps_studies():
+def test_an_uninstallation_keeps_studies(files):
     """The templates of the namespace and of the volume claim have Helm's annotation to keep them, and no others do."""
-    files = {path: text for path, text in chart().items() if path.startswith("templates/foundation/")}
-    kept = {path for path, text in files.items() if "helm.sh/resource-policy: keep" in text}
+    foundation = {path: text for path, text in files.items() if path.startswith("templates/foundation/")}
+    kept = {path for path, text in foundation.items() if "helm.sh/resource-policy: keep" in text}
     assert kept == {
-        path for path in files if path.split("/")[-1].startswith(tuple(f"{kind.lower()}-" for kind in KEPT))
+        path for path in foundation if path.split("/")[-1].startswith(tuple(f"{kind.lower()}-" for kind in KEPT))
     }
     assert len(kept) == len(KEPT)
+
+
+def _with(files, path, value):
+    """Whether the chart's schema takes its values with one more."""
+    values = yaml.safe_load(files["values.yaml"])
+    *above, last = path.split("/")
+    inner = values
+    for name in above:
+        inner = inner.setdefault(name, {})
+    inner[last] = value
+    return Draft7Validator(json.loads(files["values.schema.json"])).is_valid(values)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("overlay", "dev"),
+        ("quota/hard/requests.nvidia.com~gpu", "12"),
+        ("quota/hard/pods", 60),
+        ("cluster/maxReplicas/gpu-l4", 4),
+        ("monitoring/enabled", True),
+        ("monitoring/labels/release", "kube-prometheus-stack"),
+        ("kueue/queue/name", "team-a"),
+        ("kueue/priorityClasses/create", True),
+    ],
+)
+def test_a_value_is_taken(files, path, value):
+    """The schema takes the chart's own values, and other ones of their types."""
+    assert _with(files, path, value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("overlay", "prod"),
+        ("monitor/enabled", True),
+        ("monitoring/enable", True),
+        ("monitoring/enabled", "yes"),
+        ("monitoring/namespace", ""),
+        ("monitoring/labels/release", 1),
+        ("quota/hard/pods", None),
+        ("quota/hard/pods", ["60"]),
+        ("cluster/maxReplicas/gpu-l4", "four"),
+        ("cluster/maxReplicas/gpu-h100", 4),
+        ("kueue/queueName", "team-a"),
+        ("kueue/queue/clusterQueue", ""),
+        ("kueue/queue", None),
+    ],
+)
+def test_a_misspelt_value_is_refused(files, path, value):
+    """The schema refuses values of other names and types, and groups that the overlay does not have."""
+    assert not _with(files, path, value)
+
+
+def test_a_group_is_one_of_the_chosen_overlay(files):
+    """The maximum of a group is refused with an overlay that does not have the group."""
+    values = yaml.safe_load(files["values.yaml"])
+    validator = Draft7Validator(json.loads(files["values.schema.json"]))
+    values["cluster"]["maxReplicas"] = {"gpu-a100": 2}
+    assert validator.is_valid(values)
+    assert not validator.is_valid({**values, "overlay": "dev"})
+
+
+def test_nothing_of_another_operator_is_installed_by_default(files):
+    """By default, no object needs definitions of KubeRay, Prometheus or Kueue, and monitoring is off as a whole."""
+    own = {"v1", "apps/v1", "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1", "scheduling.k8s.io/v1"}
+    values = yaml.safe_load(files["values.yaml"])
+    for path, text in files.items():
+        if not path.startswith("templates/foundation/"):
+            continue
+        switches = [_value(values, each) for each in re.findall(r"\.Values\.([\w.]+)", text.partition("}}")[0])]
+        (version,) = set(re.findall(r"^apiVersion: (\S+)", text, re.MULTILINE))
+        assert version in own or False in switches, path
+    assert values["monitoring"]["enabled"] is False
+    assert values["cluster"]["enabled"] is False
+    with_component, without = (
+        {(each["kind"], each["metadata"]["name"]) for each in rendered(overlay, "foundation")}
+        for overlay in ("prod-gpu", "dev")
+    )
+    assert with_component - without == MONITORING
+    for kind, name in MONITORING:
+        first = files[f"templates/foundation/{kind.lower()}-{name}.yaml"].partition("\n")[0]
+        assert first == "{{- if and .Values.foundation.enabled .Values.monitoring.enabled }}"
+
+
+def test_every_overlay_has_its_branches(files):
+    """Each group of each overlay has its maximum as a value, and each amount of a quota, too."""
+    for overlay in overlays():
+        (cluster,) = (each for each in rendered(overlay, "cluster") if each["kind"] == "RayCluster")
+        for group in cluster["spec"]["workerGroupSpecs"]:
+            most = f'dig "{group["groupName"]}" {group["maxReplicas"]} .Values.cluster.maxReplicas'
+            assert most in files["templates/cluster/raycluster-tunepipe.yaml"]
+        (quota,) = (each for each in rendered(overlay, "foundation") if each["kind"] == "ResourceQuota")
+        for name, amount in quota["spec"]["hard"].items():
+            value = f'dig "{name}" "{amount}" .Values.quota.hard'
+            assert value in files["templates/foundation/resourcequota-tunepipe.yaml"]
+
+
+def test_the_patches_that_replace_values_find_their_fields(own):
+    """Each path that the documentation names for an overlay's own patch exists in that object."""
+    text = (CHART.parents[1] / "docs/cluster.md").read_text()
+    objects = own("overlays/prod-gpu/foundation", "s3-keys", "kueue/queue", part="foundation")
+    named = {(each["kind"], each["metadata"]["name"]): each for each in objects}
+    patches = re.findall(r"a patch of the (\w+)(?: `([\w-]+)`)?: (`/[^|]*) \|", text)
+    assert len(patches) == 4
+    for kind, name, paths in patches:
+        for path in re.findall(r"`(/[^`]*)`", paths):
+            node = named[kind, name or "tunepipe"]
+            for step in path[1:].split("/"):
+                node = node[int(step)] if isinstance(node, list) else node[step.replace("~1", "/")]

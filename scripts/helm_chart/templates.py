@@ -1,0 +1,112 @@
+"""The Helm template of an object: marks for the values of the chart, which then become Helm's expressions."""
+
+import re
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+__all__ = ["KEPT", "template_of"]
+
+KEPT = {"Namespace", "PersistentVolumeClaim"}
+"""Kinds with an annotation that `helm uninstall` obeys: the claim holds all studies, and its namespace the claim."""
+
+_NAMESPACE = "tunepipe"
+_PROMETHEUS = "monitoring"
+_KEPT_BY = {"helm.sh/resource-policy": "keep"}
+_MONITORS = {"PodMonitor", "PrometheusRule"}
+_MARKS = {
+    "MARK-NAMESPACE": "{{ .Values.namespace.name }}",
+    "MARK-CPU-IMAGE": "{{ .Values.images.cpu | quote }}",
+    "MARK-GPU-IMAGE": "{{ .Values.images.gpu | quote }}",
+    "MARK-OPERATOR": "{{ .Values.operator.namespaces | toJson }}",
+    "MARK-PROMETHEUS": "{{ .Values.monitoring.namespace | quote }}",
+    "MARK-S3-PORT": "{{ .Values.objectStore.port }}",
+    "MARK-QUEUE": "{{ .Values.kueue.queue.name | quote }}",
+    "MARK-CLUSTER-QUEUE": "{{ .Values.kueue.queue.clusterQueue | quote }}",
+}
+_FIELDS = {
+    "MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className", "quote"),
+    "MARK-PULL-SECRETS": ("imagePullSecrets", ".Values.imagePullSecrets", "toJson"),
+    "MARK-MONITOR-LABELS": ("labels", ".Values.monitoring.labels", "toJson"),
+}
+"""Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
+_IMAGES = {f"tunepipe-{kind}:{version('tunepipe')}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
+
+
+def template_of(node: dict[str, Any]) -> str:
+    """The template of an object.
+
+    Args:
+        node: The object, as Kustomize renders it.
+    """
+    return _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
+
+
+def _marked(node: Any, key: str = "") -> Any:
+    """An object in which marks stand for values of the chart."""
+    if isinstance(node, dict):
+        named = {name: _marked(value, name) for name, value in node.items()}
+        _mark_object(node, named)
+        # Its account is made by KubeRay; those of the other pods have the secrets.
+        if key == "headGroupSpec":
+            named["template"]["spec"] = {"MARK-PULL-SECRETS": None, **named["template"]["spec"]}
+        if node.get("key") == "kubernetes.io/metadata.name" and "kuberay-operator" in node["values"]:
+            named["values"] = "MARK-OPERATOR"
+        if node.get("kubernetes.io/metadata.name") == _PROMETHEUS:
+            named["kubernetes.io/metadata.name"] = "MARK-PROMETHEUS"
+        if "groupName" in node:
+            named["maxReplicas"] = f"{node['groupName']} {node['maxReplicas']} MARK-MOST"
+        return named
+    if isinstance(node, list):
+        return [_marked(value) for value in node]
+    if key == "namespace" and node == _NAMESPACE:
+        return "MARK-NAMESPACE"
+    if key == "image":
+        return _IMAGES[node]
+    return node
+
+
+def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
+    """Mark what values change in objects of some kinds."""
+    # Not a role's subject.
+    kind = node.get("kind") if "metadata" in node else None
+    if kind in KEPT:
+        named["metadata"]["annotations"] = {**named["metadata"].get("annotations", {}), **_KEPT_BY}
+    if kind in _MONITORS:
+        named["metadata"] = {"MARK-MONITOR-LABELS": None, **named["metadata"]}
+    if kind == "Namespace":
+        named["metadata"]["name"] = "MARK-NAMESPACE"
+    elif kind == "PersistentVolumeClaim":
+        named["spec"]["resources"]["requests"]["storage"] += " MARK-SIZE"
+        named["spec"] = {"MARK-STORAGE-CLASS": None, **named["spec"]}
+    elif kind == "ServiceAccount":
+        named.update({"MARK-PULL-SECRETS": None, **{name: named.pop(name) for name in list(named)}})
+    elif kind == "ResourceQuota":
+        amounts = {name: f"{amount} MARK-AMOUNT" for name, amount in node["spec"]["hard"].items()}
+        named["spec"]["hard"] = {**amounts, "MARK-AMOUNTS": " ".join(f'"{name}"' for name in amounts)}
+    elif kind == "LocalQueue":
+        named["metadata"]["name"] = "MARK-QUEUE"
+        named["spec"]["clusterQueue"] = "MARK-CLUSTER-QUEUE"
+    elif kind == "NetworkPolicy" and node["metadata"]["name"] == "s3":
+        named["spec"]["egress"][0]["ports"][0]["port"] = "MARK-S3-PORT"
+
+
+def _templated(text: str) -> str:
+    """The template of a marked object: braces of its own are kept from Helm."""
+    text = re.sub(r"\{\{|\}\}", lambda braces: '{{ "' + braces[0] + '" }}', text)
+    for mark, value in _MARKS.items():
+        text = re.sub(rf"\b{mark}\b", value, text)
+    for mark, (name, value, function) in _FIELDS.items():
+        field = rf"\1{{{{- with {value} }}}}\n\1{name}: {{{{ . | {function} }}}}\n\1{{{{- end }}}}\n"
+        text = re.sub(rf"^( *){mark}: null\n", field, text, flags=re.MULTILINE)
+    text = re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)
+    text = re.sub(r"(\S+) (\d+) MARK-MOST", r'{{ dig "\1" \2 .Values.cluster.maxReplicas | int }}', text)
+    amount = r'\1\2: {{ dig "\2" "\3" .Values.quota.hard | quote }}'
+    text = re.sub(r"^( *)(\S+): (\S+) MARK-AMOUNT$", amount, text, flags=re.MULTILINE)
+    more = (
+        r"\1{{- range $name, $amount := omit .Values.quota.hard \2 }}" "\n"
+        r"\1{{ $name }}: {{ $amount | quote }}" "\n"
+        r"\1{{- end }}" "\n"
+    )  # fmt: skip
+    return re.sub(r"^( *)MARK-AMOUNTS: '?(.*?)'?\n", more, text, flags=re.MULTILINE)

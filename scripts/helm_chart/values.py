@@ -1,0 +1,161 @@
+"""The values of the Helm chart: their text with defaults, their JSON Schema, and the notes after an installation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["NOTES", "schema", "values"]
+
+_VALUES = """\
+# Values of the chart. Its objects are those of the Kustomize overlays in k8s/overlays. With these defaults, it needs no
+# operator and no definitions of one to be installed; studies need KubeRay's.
+
+# The overlay whose sizes, quota and GPU groups are installed: {overlays}.
+overlay: prod-gpu
+
+namespace:
+  # The namespace of all objects. `helm --namespace` only says where Helm keeps its record of the release.
+  name: tunepipe
+  # Whether the chart makes the namespace, with the labels of the restricted pod security standard. Set it to false if the
+  # namespace exists already, also where `helm --create-namespace` makes it.
+  create: true
+
+# The classes tunepipe-head and tunepipe-worker, which all pods name, belong to the whole cluster. Set it to false if you may
+# write to one namespace only, or if another release has made them: an administrator then makes them once, from
+# k8s/base/foundation/priority-head.yaml and priority-worker.yaml.
+priorityClasses:
+  create: true
+
+quota:
+  # The ResourceQuota and the LimitRange of the namespace, which its owner may often not write.
+  create: true
+  # Amounts other than the overlay's, or of other resources: {{requests.nvidia.com/gpu: "12", pods: "60"}}.
+  hard: {{}}
+
+# Quota, rights, priorities, network policies, the volume for studies: everything that `tunepipe submit` needs.
+foundation:
+  enabled: true
+
+cluster:
+  # A Ray cluster that stays, for `tunepipe submit --address`. A study submitted with --kubernetes has a cluster of its own.
+  # It needs KubeRay's definitions.
+  enabled: false
+  # The most pods of a group of that cluster, where it is not the overlay's, by the group's name: {{gpu-l4: 4}}.
+  maxReplicas: {{}}
+
+# Images of that cluster; those of a study are named by its overlay. Whole names: REGISTRY/tunepipe-cpu:VERSION, or pinned,
+# REGISTRY/tunepipe-cpu@sha256:….
+images:
+  cpu: tunepipe-cpu:{version}
+  gpu: tunepipe-gpu:{version}
+
+# Secrets with passwords of registries, as [{{name: tunepipe-registry}}]: for the accounts, and for the head of that cluster. The
+# head of a study has them from the component pull-secret/pods of its overlay.
+imagePullSecrets: []
+
+# The namespaces in which KubeRay's operator may run: only its pods reach port 8265 of a head.
+operator:
+  namespaces: [kuberay-operator, kuberay-system, kuberay]
+
+# The port of an object store of your own that does not listen on port 443, such as 9000; 0: none. Its keys come from the
+# Secret tunepipe-s3 (k8s/components/s3-keys).
+objectStore:
+  port: 0
+
+storage:
+  # Empty: the default class of the cluster. The class must offer ReadWriteMany.
+  className: ""
+  # Empty: the size of the overlay.
+  size: ""
+
+monitoring:
+  # A PodMonitor, alerts, the way for Prometheus to the metrics, and a dashboard of Grafana. They need the definitions of
+  # Prometheus' operator: without these, Helm refuses the release.
+  enabled: false
+  # The namespace in which Prometheus runs: only pods there reach the metrics.
+  namespace: monitoring
+  # Labels of the PodMonitor and of the PrometheusRule, if Prometheus selects them by labels: {{release: kube-prometheus-stack}}.
+  labels: {{}}
+
+# Objects of Kueue, which need its definitions (Kueue 0.15 or newer).
+kueue:
+  queue:
+    # The LocalQueue in which studies wait. An overlay's component kueue names the queue tunepipe; `submit --queue` another.
+    create: false
+    name: tunepipe
+    # The ClusterQueue to which it belongs, which exists.
+    clusterQueue: tunepipe
+  priorityClasses:
+    # The WorkloadPriorityClasses tunepipe, tunepipe-low and tunepipe-high, which belong to the whole cluster.
+    # `submit --priority` names any other class.
+    create: false
+"""
+
+NOTES = """\
+tunepipe's objects are in the namespace {{ .Values.namespace.name }}. Submit a study:
+
+  tunepipe submit mnist-asha --kubernetes --overlay {{ .Values.overlay }} --namespace {{ .Values.namespace.name }} --storage /studies
+
+The pods of a study are those of its overlay, and the chart's values do not reach them. If your images are in a registry, write an
+overlay of your own that names them (docs/cluster.md, Kubernetes), and give its path to --overlay; or give one image for all pods to
+--image. With Kueue, such an overlay has the component kueue; --queue and --priority name another queue and priority.
+
+helm uninstall keeps the namespace and the volume claim with all studies. To delete the studies, too:
+
+  kubectl delete persistentvolumeclaim/studies --namespace {{ .Values.namespace.name }}
+"""
+"""What Helm prints when it has installed the chart."""
+
+
+def values(overlays: Sequence[str], version: str) -> str:
+    """The text of values.yaml.
+
+    Args:
+        overlays: The names of the overlays.
+        version: The version of the images.
+    """
+    return _VALUES.format(overlays=", ".join(overlays), version=version)
+
+
+def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The JSON Schema of the values: a misspelt value, or a group that the overlay does not have, is refused.
+
+    Args:
+        groups: The groups of workers of each overlay.
+    """
+
+    def fields(**properties: dict[str, Any]) -> dict[str, Any]:
+        # A value that is set to null is one that is absent.
+        required = list(properties)
+        return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+    flag, text, name = {"type": "boolean"}, {"type": "string"}, {"type": "string", "minLength": 1}
+    secrets = {"type": "array", "items": fields(name=name)}
+    namespaces = {"type": "array", "items": name, "minItems": 1}
+    # A resource's amount, and not the null with which Helm removes a value.
+    amounts = {"type": "object", "additionalProperties": {"type": ["string", "integer"], "minLength": 1, "minimum": 0}}
+    most = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+    values = fields(
+        overlay={"enum": list(groups)},
+        namespace=fields(name=name, create=flag),
+        priorityClasses=fields(create=flag),
+        quota=fields(create=flag, hard=amounts),
+        foundation=fields(enabled=flag),
+        cluster=fields(enabled=flag, maxReplicas=most),
+        images=fields(cpu=name, gpu=name),
+        imagePullSecrets=secrets,
+        operator=fields(namespaces=namespaces),
+        objectStore=fields(port={"type": "integer", "minimum": 0, "maximum": 65535}),
+        storage=fields(className=text, size=text),
+        monitoring=fields(enabled=flag, namespace=name, labels={"type": "object", "additionalProperties": text}),
+        kueue=fields(queue=fields(create=flag, name=name, clusterQueue=name), priorityClasses=fields(create=flag)),
+    )
+    # A chart that includes this one may hand down its globals.
+    values["properties"]["global"] = {"type": "object"}
+    values["allOf"] = [
+        {
+            "if": {"properties": {"overlay": {"const": overlay}}},
+            "then": {"properties": {"cluster": {"properties": {"maxReplicas": {"propertyNames": {"enum": names}}}}}},
+        }
+        for overlay, names in ((overlay, list(names)) for overlay, names in groups.items())
+    ]
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **values}
