@@ -50,7 +50,7 @@ RayJobs = Annotated[bool, typer.Option("--kubernetes", help="RayJobs of KubeRay.
 ResultsFolder = Annotated[
     Path, typer.Option("--to", help="With --kubernetes: folder for the results from the cluster's volume.")
 ]
-_FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "priority", "wait_pods", "to", "dry_run")
+_FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "queue", "priority", "wait_pods", "to", "dry_run")
 
 
 def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str) -> None:

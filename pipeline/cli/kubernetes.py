@@ -47,6 +47,7 @@ class Target:
         overlay: A name, or a folder.
         wait_pods: Seconds for which pods that find no node are waited for.
         to: The folder that gets results from a volume.
+        queue: A LocalQueue of Kueue, other than the overlay's.
         priority: A WorkloadPriorityClass of Kueue, other than the overlay's.
 
     Raises:
@@ -59,6 +60,7 @@ class Target:
     overlay: str
     wait_pods: float
     to: Path
+    queue: str | None = None
     priority: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +75,9 @@ class Target:
         if self.priority is not None and not re.fullmatch(_CLASS, self.priority):
             allowed = "must be the name of a WorkloadPriorityClass, as in tunepipe-low"
             faults.append(Fault("--priority", self.priority, allowed))
+        if self.queue is not None and not re.fullmatch(_CLASS, self.queue):
+            allowed = "must be the name of a LocalQueue, as in team-a"
+            faults.append(Fault("--queue", self.queue, allowed))
         if faults:
             raise InvalidJob("the command line", faults)
 
@@ -112,7 +117,8 @@ def submit_rayjob(
     def manifests_of(number: int) -> "Manifests":
         return study_manifests(
             tuned, job, target.overlay, storage, options,
-            number=number, namespace=target.namespace, image=target.image, priority=target.priority,
+            number=number, namespace=target.namespace, image=target.image, queue=target.queue,
+            priority=target.priority,
         )  # fmt: skip
 
     manifests = manifests_of(1)

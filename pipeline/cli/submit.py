@@ -50,6 +50,9 @@ def submit(
     overlay: Annotated[
         str, typer.Option(help="With --kubernetes: local-cpu, dev, prod-gpu or the path of another overlay.")
     ] = "prod-gpu",
+    queue: Annotated[
+        str | None, typer.Option(help="With Kueue: a LocalQueue. Default: the overlay's.", show_default=False)
+    ] = None,
     priority: Annotated[
         str | None,
         typer.Option(help="With Kueue: a WorkloadPriorityClass. Default: the overlay's.", show_default=False),
@@ -83,7 +86,7 @@ def submit(
     if kubernetes:
         from pipeline.cli.kubernetes import Target, submit_rayjob
 
-        target = Target(context, namespace, image, overlay, wait_pods, to, priority)
+        target = Target(context, namespace, image, overlay, wait_pods, to, queue, priority)
         raise typer.Exit(
             submit_rayjob(tuned, job, storage, arguments, target, dry_run=dry_run, detach=detach, as_json=as_json)
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["PRIORITY_LABEL", "QUEUE_LABEL", "WORKLOADS", "queue_of", "queue_reason"]
+__all__ = ["LOCAL_QUEUES", "PRIORITY_LABEL", "QUEUE_LABEL", "WORKLOADS", "missing_queue", "queue_of", "queue_reason"]
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
@@ -12,8 +12,27 @@ PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 WORKLOADS = {"group": "kueue.x-k8s.io", "version": "v1beta2", "plural": "workloads"}
 """Kueue's Workloads of RayJobs, with the conditions that say why they wait."""
 
+LOCAL_QUEUES = {"group": "kueue.x-k8s.io", "version": "v1beta2", "plural": "localqueues"}
+"""Kueue's LocalQueues: the queues of a namespace."""
+
 _SOON_SECONDS = 45.0
 """Within this time Kueue makes a Workload of a RayJob."""
+
+
+def missing_queue(job: Mapping[str, Any], queues: Sequence[str]) -> str | None:
+    """Why a RayJob would wait forever for its queue, with what to do, as sentences; None if there is the queue.
+
+    Args:
+        job: The RayJob, also one that is not created yet.
+        queues: The names of the LocalQueues of its namespace.
+    """
+    metadata = job["metadata"]
+    queue = (metadata.get("labels") or {}).get(QUEUE_LABEL)
+    if queue is None or queue in queues:
+        return None
+    there = f"There are {', '.join(sorted(queues))}: --queue names one." if queues else "There are none."
+    where = f"in the namespace {metadata['namespace']!r}"
+    return f"There is no LocalQueue {queue!r} {where}. {there} The component kueue/queue makes one."
 
 
 def queue_of(job: Mapping[str, Any]) -> str | None:

@@ -114,6 +114,7 @@ def study_manifests(
     *,
     number: int = 1,
     namespace: str | None = None,
+    queue: str | None = None,
     priority: str | None = None,
     image: str | None = None,
 ) -> Manifests:
@@ -128,6 +129,7 @@ def study_manifests(
         options: More options of `tunepipe run`.
         number: The number of the submission; each has its own RayJob.
         namespace: None for the overlay's.
+        queue: The LocalQueue of Kueue; None for the overlay's.
         priority: The WorkloadPriorityClass of Kueue; None for the overlay's.
         image: The image of every container; None for the overlay's.
 
@@ -152,13 +154,15 @@ def study_manifests(
     metadata["name"] = name
     metadata["namespace"] = namespace or metadata["namespace"]
     metadata["labels"][STUDY_LABEL] = study_label(job.name)
-    if priority is not None:
+    for option, label, value in (("--queue", QUEUE_LABEL, queue), ("--priority", PRIORITY_LABEL, priority)):
+        if value is None:
+            continue
         if QUEUE_LABEL not in metadata["labels"]:
             raise ClusterError(
-                f"--priority is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
-                "kueue to its study/, or leave --priority out."
+                f"{option} is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
+                f"kueue to its study/, or leave {option} out."
             )
-        metadata["labels"][PRIORITY_LABEL] = priority
+        metadata["labels"][label] = value
     metadata["annotations"] = {
         **metadata.get("annotations", {}),
         STORAGE_ANNOTATION: storage,

@@ -102,6 +102,7 @@ MAY = {
     ("get", "pods/exec"),
     ("get", "pods/log"),
     ("list", "events"),
+    ("list", "localqueues.kueue.x-k8s.io"),
     ("list", "workloads.kueue.x-k8s.io"),
 }
 MAY_NOT = {

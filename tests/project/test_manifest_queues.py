@@ -21,6 +21,10 @@ def test_kueue_queues_a_study(own, tmp_path):
     assert "autoscaling" not in str(made.plan)
     high = study_manifests(tuned, "beale", str(tmp_path), "/studies", [], priority="tunepipe-high").job
     assert high["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "tunepipe-high"
+    team = study_manifests(tuned, "beale", str(tmp_path), "/studies", [], queue="team-a").job
+    assert team["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    with pytest.raises(ClusterError, match=r"--queue is for clusters with Kueue.*'dev' has no queue"):
+        study_manifests(tuned, "beale", "dev", "/studies", [], queue="team-a")
     with pytest.raises(ClusterError, match=r"--priority is for clusters with Kueue.*'dev' has no queue"):
         study_manifests(tuned, "beale", "dev", "/studies", [], priority="tunepipe-high")
 

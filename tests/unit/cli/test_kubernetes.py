@@ -205,10 +205,12 @@ def test_a_study_that_waits_for_a_quota_is_kept(api_server: ApiServer) -> None:
     assert api_server.deleted == []
 
 
-def test_a_priority_is_for_kueue() -> None:
-    """--priority is refused with an overlay without a queue and with a name that Kubernetes does not accept."""
+def test_a_queue_and_a_priority_are_for_kueue() -> None:
+    """--queue and --priority are refused without a queue in the overlay, and with names that Kubernetes refuses."""
     assert "has no queue" in tunepipe(*SUBMIT, "--dry-run", "--priority", "tunepipe-low").errors
     assert "--priority" in tunepipe(*SUBMIT, "--dry-run", "--priority", "Much").errors
+    assert "has no queue" in tunepipe(*SUBMIT, "--dry-run", "--queue", "team-a").errors
+    assert "--queue: must be the name of a LocalQueue" in tunepipe(*SUBMIT, "--dry-run", "--queue", "Team A").errors
 
 
 def _of_beale(state: str = "Running", storage: str = "/studies", **status: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cluster.kueue import queue_of, queue_reason
+from pipeline.cluster.kueue import missing_queue, queue_of, queue_reason
 
 
 def rayjob(*, suspend: bool = True, labels: dict[str, str] | None = None) -> dict[str, Any]:
@@ -64,3 +64,15 @@ def test_only_a_suspended_job_waits_in_its_queue() -> None:
 def test_the_reason_is_that_of_the_jobs_own_workload(workloads: list[dict[str, Any]], reason: str) -> None:
     """A queued job's reason is the one-line message of its own workload, about quota or preemption, if there is one."""
     assert queue_reason(rayjob(), workloads) == reason
+
+
+def test_a_queue_that_does_not_exist_is_named_with_those_that_do() -> None:
+    """A job whose queue is missing is told the namespace's queues and how to make one; a job without a queue is not."""
+    job = rayjob()
+    job["metadata"]["namespace"] = "team"
+    said = missing_queue(job, ["b", "a"])
+    assert said is not None
+    assert "no LocalQueue 'gpus' in the namespace 'team'. There are a, b: --queue names one." in said
+    assert "There are none." in str(missing_queue(job, []))
+    assert missing_queue(job, ["gpus"]) is None
+    assert missing_queue(rayjob(labels={}), []) is None
