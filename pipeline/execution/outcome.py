@@ -9,7 +9,10 @@ from pipeline.errors import TunepipeError
 from pipeline.storage import Store
 
 if TYPE_CHECKING:
-    from pipeline.results.tables.load import Results
+    import pandas as pd
+
+    from pipeline.results.notebook import NotebookResults
+    from pipeline.results.tables.load import Best
 
 __all__ = ["Outcome"]
 
@@ -35,11 +38,36 @@ class Outcome:
     warning: str | None = None
 
     @property
-    def results(self) -> "Results":
-        """The study's tables, read now: `outcome.results.trials`."""
-        from pipeline.results.tables.load import load_results
+    def results(self) -> "NotebookResults":
+        """The study's tables, state and best trial, read now."""
+        from pipeline.results.notebook import load_results
 
         return load_results(self.store.uri)
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """One row for each trial, read now."""
+        return self.results.trials
+
+    @property
+    def epochs(self) -> "pd.DataFrame":
+        """One row for each epoch, read now."""
+        return self.results.epochs
+
+    @property
+    def decisions(self) -> "pd.DataFrame":
+        """One row for each decision with its reason, read now."""
+        return self.results.decisions
+
+    @property
+    def best(self) -> "Best | None":
+        """The best trial with its value, epoch and config, read now; None if no epoch has a finite value."""
+        return self.results.best
+
+    @property
+    def location(self) -> str:
+        """The study's folder, as `load_results`, `load_model` and `show` take it."""
+        return self.store.uri
 
     def __str__(self) -> str:
         if (found := self._shown()) is None:

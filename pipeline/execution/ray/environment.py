@@ -42,12 +42,12 @@ def ray_environment() -> Iterator[None]:
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
-        with warnings.catch_warnings():
-            # In a notebook without ipywidgets both recommend it, and a study shows no widgets.
+        # In a notebook without ipywidgets both recommend it, and a study shows no widgets.
+        with warnings.catch_warnings(), logger_level("ray.widgets", logging.WARNING):
             warnings.filterwarnings("ignore", message="IProgress not found")
             import ray  # noqa: F401 - within the context, so that Ray reads the variables
 
-            with logger_level("ray"), logger_level("ray.widgets", logging.WARNING):
+            with logger_level("ray"):
                 yield
     finally:
         for name in [name for name in os.environ if _is_rays(name)]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from IPython.lib.pretty import pretty
+from pandas.testing import assert_frame_equal
 
 from pipeline.execution.outcome import Outcome
+from pipeline.results.notebook import load_results
 from pipeline.storage import Store
 from tests.unit.results.studies import HOSTILE, asha_study
 
@@ -24,6 +26,18 @@ def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_p
     for line in lines:
         assert line[8:] in html
     assert HOSTILE not in html
+
+
+def test_an_outcome_has_the_tables_of_its_study(tmp_path: Path) -> None:
+    """The study's tables, its best trial and its folder are properties of the outcome."""
+    study = asha_study(tmp_path, trials=6)
+    outcome = Outcome(study.store)
+    results = load_results(outcome.location)
+    assert_frame_equal(outcome.trials, results.trials)
+    assert_frame_equal(outcome.epochs, results.epochs)
+    assert_frame_equal(outcome.decisions, results.decisions)
+    assert outcome.best == results.best
+    assert outcome.results._repr_html_()
 
 
 def test_an_outcome_of_a_study_that_was_finished_says_so(tmp_path: Path) -> None:

@@ -9,16 +9,21 @@ from pipeline.execution.ray.environment import ENVIRONMENT
 from tests.ray_sources import check_text
 
 IMPORTED = """
-import logging
+import sys
 import warnings
+
+from IPython.core.interactiveshell import InteractiveShell
 from pipeline.execution.ray.environment import ray_environment
 
-logging.basicConfig(level=logging.INFO)
+sys.modules["ipywidgets"] = None
+
+class ZMQInteractiveShell(InteractiveShell):
+    pass
+
+ZMQInteractiveShell.instance().config.IPKernelApp.parent_appname = ""
 with ray_environment():
     from tqdm.notebook import WARN_NOIPYW
     warnings.warn(WARN_NOIPYW)
-    from ray.widgets import util
-    util.logger.info("Missing packages: ['ipywidgets'].")
     warnings.warn("another warning")
 """
 
