@@ -109,7 +109,7 @@ def _called(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...])
     if not isinstance(dataset, Dataset):
         raise DataError(
             f"The data function {name} returned {type(dataset).__name__}; it must return a "
-            "pipeline.Dataset with a train and a validation split."
+            "pipeline.Dataset with a train and a validation split, such as Dataset(train=(x, y), validation=(x, y))."
         )
     for split, arrays in dataset.arrays.items():
         _check(arrays, f"{split} split of the data function {name}")

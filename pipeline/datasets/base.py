@@ -1,5 +1,6 @@
 """The base of all data sets: splits of arrays, or pipelines."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -74,8 +75,9 @@ class Split:
 class Dataset:
     """Data for a study: each split is a Split of arrays, or a pipeline.
 
-    A pipeline is a tf.data.Dataset, a keras.utils.PyDataset, or a generator function without parameters that yields the
-    batches of one epoch. Its elements are batches as `keras.Model.fit` takes them.
+    A tuple (inputs, targets) or (inputs, targets, weights) is read as a Split, as in Keras' `fit`. A pipeline is a
+    tf.data.Dataset, a keras.utils.PyDataset, or a generator function without parameters that yields the batches of one
+    epoch. Its elements are batches as `keras.Model.fit` takes them.
 
     Args:
         name: Its name, for messages and results; it may be left out, as in `Dataset(train, validation)`.
@@ -84,9 +86,12 @@ class Dataset:
         test: The rows on which only the best trial is tested, once; None if there are none.
         classes: Names of the classes, in the order of the targets; empty if there are none.
         facts: Other facts for a model, as JSON values.
+        validation_split: The share of the training rows that become the validation split, between 0 and 1: the last
+            rows, as in Keras' `fit`. None takes no rows away.
 
     Raises:
-        DataError: The name is not text, a split is neither arrays nor a pipeline, or a pipeline cannot be trained on.
+        DataError: The name is not text, a split is neither arrays nor a pipeline, a pipeline cannot be trained on, or
+            `validation_split` cannot divide the rows.
     """
 
     name: str = "data"
@@ -95,6 +100,7 @@ class Dataset:
     test: Any = None
     classes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    validation_split: float | None = None
     shared: tuple[SharedPart, ...] = field(default=(), init=False, compare=False, repr=False)
     """The parts of its pipelines that the trials of a node share; known once the data function has returned."""
 
@@ -103,8 +109,34 @@ class Dataset:
             self._take_positional()
         for name in ("train", "validation", "test"):
             split = getattr(self, name)
-            if not isinstance(split, Split) and (split is not None or name == "train"):
+            if isinstance(split, tuple) and len(split) in (2, 3):
+                object.__setattr__(self, name, Split(*split))
+            elif not isinstance(split, Split) and (split is not None or name == "train"):
                 check_pipeline(split, f"{name} split of the data set {self.name!r}")
+        if self.validation_split is not None:
+            self._divide(self.validation_split)
+
+    def _divide(self, share: float) -> None:
+        """Make the last rows of the training split the validation split; what is divided is not divided again."""
+        if self.validation is not None:
+            raise DataError(f"{self._share(share)} and a validation split are given. Give one of them.")
+        if not isinstance(self.train, Split):
+            raise DataError(
+                f"{self._share(share)} divides arrays, and the train split is a {type(self.train).__name__}. Give a "
+                "validation split, for example with take() and skip() of a tf.data.Dataset."
+            )
+        at = math.floor(self.train.rows * (1.0 - share)) if 0 < share < 1 else 0
+        if not 0 < at < self.train.rows:
+            raise DataError(
+                f"{self._share(share)} leaves no rows to one of the two splits of {self.train.rows:,} rows. A share "
+                "between 0 and 1 is allowed, such as 0.2."
+            )
+        object.__setattr__(self, "validation", _rows(self.train, slice(at, None)))
+        object.__setattr__(self, "train", _rows(self.train, slice(at)))
+        object.__setattr__(self, "validation_split", None)
+
+    def _share(self, share: float) -> str:
+        return f"validation_split={share!r} of the data set {self.name!r}"
 
     def _take_positional(self) -> None:
         """Read Dataset(train, validation, test), without a name: each split is one place too early."""
@@ -143,6 +175,15 @@ class Dataset:
         return sum(
             _bytes(array) for split in self.arrays.values() for array in leaves((split.x, split.y, split.weight))
         )
+
+
+def _rows(split: Split, rows: slice) -> Split:
+    def part(tree: Any) -> Any:
+        if isinstance(tree, Mapping):
+            return {name: part(each) for name, each in tree.items()}
+        return tuple(map(part, tree)) if isinstance(tree, tuple) else None if tree is None else tree[rows]
+
+    return Split(part(split.x), part(split.y), part(split.weight))
 
 
 def _bytes(array: np.ndarray) -> int:

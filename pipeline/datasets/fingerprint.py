@@ -1,6 +1,7 @@
 """Hashes of a data set's content, by which a study notices that its data have changed."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,6 +25,9 @@ __all__ = [
 ]
 
 _COMBINATIONS = "combinations"
+
+_SPEC = re.compile(r"TensorSpec\(shape=\((?P<shape>\w+,[^)]*)\), dtype=tf\.(?P<dtype>\w+), name=(?:None|'[^']*')\)")
+"""How TensorFlow writes the shape and the type of a batch; the first size is the number of rows."""
 
 _CHUNK = 2**24
 _THREADS = 4
@@ -230,7 +234,14 @@ def pipeline_text(entry: Mapping[str, Any]) -> str:
         files = counted(entry["files"], "Parquet file")
         return f"a stream of {entry['rows']:,} rows of {files}, with the columns {entry['elements']}"
     batches = "an unknown number of" if entry["batches"] is None else entry["batches"]
-    return f"a {entry['pipeline']} with {batches} batches of {entry['elements']}"
+    elements = _SPEC.sub(lambda found: _spec_text(found["shape"], found["dtype"]), entry["elements"])
+    return f"a {entry['pipeline']} with {batches} batches of {elements}"
+
+
+def _spec_text(shape: str, dtype: str) -> str:
+    """The shape of one row and its type, as in `32×32×1 float32`; before it the number of rows, where it is fixed."""
+    rows, *sizes = ["?" if size.strip() == "None" else size.strip() for size in shape.split(",") if size.strip()]
+    return " ".join(filter(None, ["" if rows == "?" else f"{rows} rows of", "×".join(sizes), dtype]))
 
 
 def _in_words(name: str) -> str:

@@ -165,7 +165,7 @@ def _hint(split: Any) -> str:
     if inspect.isgenerator(split) or isinstance(split, Iterator):
         return "It can be read only once: pass the generator function itself, without calling it."
     if isinstance(split, list | tuple):
-        return "Put arrays into a Split: Split(x, y)."
+        return "Put arrays into a Split, Split(x, y), or into a tuple, (x, y)."
     return (
         "A split is a Split of arrays, a tf.data.Dataset, a keras.utils.PyDataset, or a generator function without "
         "parameters that yields the batches of one epoch."

@@ -68,8 +68,8 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
 
 
 def _owner(field: str) -> str | None:
-    """The class that has a field, of those of which every job consists."""
-    for name in ("TuneJob", "Budget", "Resources", "Fit", "Checkpoints"):
+    """The class that has a field, of those of which a job consists."""
+    for name in ("TuneJob", "Budget", "Resources", "Fit", "Checkpoints", "Dataset"):
         owner = _exported().get(name)
         if field in (getattr(owner, "model_fields", None) or fields_of(owner)):
             return name

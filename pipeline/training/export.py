@@ -1,5 +1,6 @@
 """The winner as files that others can load: a .keras file, and JSON of the architecture with weights as HDF5."""
 
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -168,7 +169,7 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             lambda: keras.saving.load_model(folder / "model.keras", safe_mode=True, compile=False),
         ),
         "architecture.json": (
-            lambda: (folder / "architecture.json").write_text(model.to_json(indent=2)),
+            lambda: (folder / "architecture.json").write_text(_architecture(model)),
             lambda: _from_json(folder),
         ),
     }
@@ -189,11 +190,11 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             continue
         _compare(name, model, loaded, example)
     for reason, names in failed.items():
-        do = "does" if len(names) == 1 else "do"
+        is_left_out, it = ("is left out: it", "it") if len(names) == 1 else ("are left out: they", "them")
         print(
-            f"tunepipe: The exported {listed(names)} {do} not load back: {reason} Only "
-            "model.weights.h5 is kept. Classes and functions of your own can be exported if they are registered with "
-            "keras.saving.register_keras_serializable()."
+            f"tunepipe: {listed(names)} {is_left_out} would not load back: {reason} Register your classes and "
+            f"functions with keras.saving.register_keras_serializable() to get {it}. pipeline.load_model needs no "
+            "export: it builds the model with the study's own code."
         )
 
 
@@ -260,6 +261,13 @@ def _compare(name: str, model: keras.Model, loaded: keras.Model, example: Any) -
     for ours, theirs in zip(expected, found, strict=True):
         if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True):
             raise ModelError(f"The exported {name} can be loaded, but its predictions differ from those of the model.")
+
+
+def _architecture(model: keras.Model) -> str:
+    """The architecture as JSON, without losses and metrics: where these are the user's, Keras could not load it."""
+    config = json.loads(model.to_json())
+    config.pop("compile_config", None)
+    return json.dumps(config, indent=2)
 
 
 def _from_json(folder: Path) -> keras.Model:

@@ -169,7 +169,7 @@ def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtu
     model.compile("sgd", loss="mse")
     export(model, tmp_path)
     assert (
-        "tunepipe: The exported model.keras and architecture.json do not load back: ValueError: "
+        "tunepipe: model.keras and architecture.json are left out: they would not load back: ValueError: "
         in capfd.readouterr().out
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.weights.h5"]

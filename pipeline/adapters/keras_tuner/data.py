@@ -20,9 +20,12 @@ def data_of(call: Call) -> Dataset:
     given = search_arguments(call)
     x, y, weight = given.get("x"), given.get("y"), given.get("sample_weight")
     validation = given.get("validation_data")
-    if share := given.get("validation_split"):
-        (x, y, weight), validation = _divided(x, y, weight, share)
-    return Dataset("data", _split(x, y, weight), None if validation is None else _split(*_triple(validation)))
+    return Dataset(
+        "data",
+        _split(x, y, weight),
+        None if validation is None else _split(*_triple(validation)),
+        validation_split=given.get("validation_split") or None,
+    )
 
 
 def pair(split: Any) -> Any:
@@ -47,21 +50,3 @@ def _split(x: Any, y: Any = None, weight: Any = None) -> Any:
 
 def _triple(validation: Any) -> tuple[Any, ...]:
     return tuple(validation) if isinstance(validation, tuple | list) else (validation,)
-
-
-def _divided(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The training and the validation rows, as Keras' validation_split divides them."""
-
-    def part(value: Any, rows: slice) -> Any:
-        if isinstance(value, dict):
-            return {name: part(each, rows) for name, each in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(part(each, rows) for each in value)
-        return None if value is None else value[rows]
-
-    first = x
-    while isinstance(first, dict | list | tuple):
-        first = next(iter(first.values() if isinstance(first, dict) else first))
-    at = int(len(first) * (1 - share))
-    parts = [tuple(part(value, rows) for value in (x, y, weight)) for rows in (slice(0, at), slice(at, None))]
-    return parts[0], parts[1]

@@ -1,5 +1,9 @@
 """What every data set is."""
 
+from dataclasses import replace
+from typing import Any
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +74,45 @@ def test_leaves_come_in_order() -> None:
     """The leaves of nested dicts and tuples are returned in order and completely, and None is no array."""
     a, b, c = np.zeros(1), np.zeros(2), np.zeros(3)
     assert [len(leaf) for leaf in leaves(({"x": a, "y": (b, c)}, None, a))] == [1, 2, 3, 1]
+
+
+def test_a_tuple_is_a_split_as_in_fit() -> None:
+    """A tuple of inputs and targets, with or without weights, is read as a split."""
+    x, y, weight = np.zeros((4, 2)), np.zeros(4), np.ones(4)
+    data = Dataset(train=(x, y), validation=({"a": x}, [y, y], weight))
+    assert data.train.y is y
+    assert [part.shape for part in leaves((data.validation.x, data.validation.y))] == [(4, 2), (4,), (4,)]
+    assert data.validation.weight is weight
+    assert Dataset((x, y), (x, y)).train.x is x
+
+
+@pytest.mark.parametrize(("rows", "share", "kept"), [(10, 0.3, 7), (1437, 0.2, 1149), (5, 0.5, 2), (1000, 0.1, 900)])
+def test_validation_split_takes_the_last_rows_as_fit_does(rows: int, share: float, kept: int) -> None:
+    """The last rows of all inputs, targets and weights are the validation split, as many as with Keras."""
+    numbers = np.arange(rows)
+    data = Dataset(Split({"a": numbers, "b": numbers}, (numbers,), numbers), validation_split=share)
+    for split, expected in ((data.train, numbers[:kept]), (data.validation, numbers[kept:])):
+        assert all(np.array_equal(part, expected) for part in leaves((split.x, split.y, split.weight)))
+    assert replace(data, test=data.train).train.rows == kept
+    model = keras.Sequential([keras.layers.Lambda(lambda x: x * 0.0), keras.layers.Dense(1)])
+    model.compile(loss=lambda y, predicted: y + 0 * predicted)
+    history = model.fit(numbers[:, None], numbers[:, None], rows, validation_split=share, verbose=0).history
+    assert history["val_loss"][0] == pytest.approx(data.validation.x["a"].mean())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation_split": 0.0}, r"validation_split=0\.0 of the data set 'data' leaves no rows to one of the two"),
+        ({"validation_split": 20}, r"validation_split=20 .* A share between 0 and 1 is allowed, such as 0\.2\."),
+        ({"validation_split": 0.2, "validation": (np.zeros(2), np.zeros(2))}, r"and a validation split are given\."),
+        ({"validation_split": 0.2, "train": tf.data.Dataset.range(8).batch(2)}, r"divides arrays, and .* take\(\) and"),
+    ],
+)
+def test_validation_split_that_cannot_divide_is_refused(changes: dict[str, Any], message: str) -> None:
+    """A share outside 0 to 1, one beside a validation split, and one of a pipeline are refused in words."""
+    with pytest.raises(DataError, match=message):
+        Dataset(**{"train": (np.zeros(4), np.zeros(4)), **changes})
 
 
 def test_size_counts_every_array() -> None:

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
-from pipeline.datasets.fingerprint import differences, fingerprint
-from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, TF_DATA, kind_of
+from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text
+from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, TF_DATA, describe, kind_of
 from pipeline.errors import DataError
 
 
@@ -57,7 +57,7 @@ def test_each_kind_of_pipeline_is_known() -> None:
     ("split", "message"),
     [
         (batches(), "pass the generator function itself"),
-        ((np.zeros(2), np.zeros(2)), r"Put arrays into a Split"),
+        ([np.zeros(2), np.zeros(2)], r"Put arrays into a Split, Split\(x, y\), or into a tuple, \(x, y\)"),
         (None, "is None"),
         (lambda config: config, "needs arguments"),
         (_rows(), r"Add .batch\(SIZE\)"),
@@ -85,6 +85,19 @@ def test_a_study_records_the_kind_of_each_split() -> None:
     assert "TensorSpec(shape=(None, 3)" in recorded["train"]["elements"]
     assert recorded["validation.x"]["shape"] == [2]
     assert recorded["test"] == {"pipeline": "keras.utils.PyDataset", "batches": 3, "elements": "Zeros"}
+
+
+def test_a_pipeline_is_described_by_its_rows() -> None:
+    """The description of a pipeline has the shape and the type of one row of each part, without TensorFlow's names."""
+    rows = tf.data.Dataset.from_tensor_slices(({"left": tf.zeros((8, 32, 3)), "text": tf.constant(["a"] * 8)}, range(8)))
+    text = "a tf.data.Dataset with 2 batches of ({'left': 32×3 float32, 'text': string}, int32)"
+    assert pipeline_text(describe(rows.batch(4))) == text
+    fixed = tf.data.Dataset.range(8).batch(4, drop_remainder=True)
+    assert pipeline_text(describe(fixed)) == "a tf.data.Dataset with 2 batches of 4 rows of int64"
+    windows = tf.data.Dataset.from_generator(
+        lambda: iter(()), output_signature=tf.TensorSpec((None, None, 1), tf.float64, name="series")
+    )
+    assert pipeline_text(describe(windows)).endswith(" an unknown number of batches of ?×1 float64")
 
 
 def test_other_pipelines_are_noticed() -> None:

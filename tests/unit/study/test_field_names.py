@@ -39,6 +39,7 @@ def test_a_field_of_another_class_is_named_with_that_class() -> None:
         "no such field; there is class_weight; callbacks is a field of TuneJob"
     )
     assert unknown("field", ["name"], "epochs").endswith("; epochs is a field of Budget")
+    assert unknown("field", ["name"], "validation_split").endswith("; validation_split is a field of Dataset")
 
 
 def _error(name: str, **fields: object) -> TypeError:

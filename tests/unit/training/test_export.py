@@ -193,6 +193,25 @@ def test_a_learned_vocabulary_is_in_the_keras_file(
     assert np.array_equal(again(texts), model(texts))
 
 
+def test_own_losses_and_metrics_leave_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model of Keras' layers with a loss and a metric of the user's own is exported in all forms."""
+
+    def distance(y: Any, predicted: Any) -> Any:
+        return keras.ops.mean(keras.ops.abs(y - predicted), axis=-1)
+
+    class Largest(keras.metrics.MeanMetricWrapper):
+        def __init__(self) -> None:
+            super().__init__(distance, name="largest")
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3)])
+    model.compile("sgd", distance, metrics=[distance, Largest()])
+    export(model, tmp_path, example=rows_of_six().train.x)
+    assert names(tmp_path) == FILES
+    assert "left out" not in capsys.readouterr().out
+    again = keras.models.model_from_json((tmp_path / "architecture.json").read_text())
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+
 def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A layer that cannot be loaded is omitted and reported, and the weights fit a model built by the job."""
     trainer_factory = TrainerFactory(job_of(own_layer), rows_of_six())
@@ -203,8 +222,9 @@ def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytes
     assert set(found) == {"test_loss", "test_accuracy"}
     assert names(tmp_path) == ["model.weights.h5"]
     reported = capsys.readouterr().out
-    assert "model.keras and architecture.json do not load back: " in reported
+    assert "model.keras and architecture.json are left out: they would not load back: " in reported
     assert "register_keras_serializable" in reported
+    assert "pipeline.load_model needs no export" in reported
     again = own_layer({})
     again.load_weights(tmp_path / "model.weights.h5")
     assert all(np.array_equal(a, b) for a, b in zip(again.get_weights(), learner.model.get_weights(), strict=True))
