@@ -9,12 +9,17 @@ __all__ = ["explain"]
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """Explain a study: important hyperparameters, early against final values, savings of early stopping, time."""
-    from pipeline.results.analysis import explained
-    from pipeline.results.tables.load import load_results
-    from pipeline.results.views.explanation import explanation_view
-    from pipeline.results.views.explanation_object import explanation_object
+    from pipeline.results.analysis.forest_process import fitting
 
-    explanation = explained(load_results(study_store(study, storage).uri))
+    store = study_store(study, storage)
+    with fitting(store) as fit:
+        # The process that fits forests starts before this one loads the libraries that read a study.
+        from pipeline.results.analysis import explained
+        from pipeline.results.tables.load import load_results
+        from pipeline.results.views.explanation import explanation_view
+        from pipeline.results.views.explanation_object import explanation_object
+
+        explanation = explained(load_results(store.uri), fit)
     if as_json:
         say_object(explanation_object(explanation))
         return

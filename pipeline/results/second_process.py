@@ -5,24 +5,29 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from pipeline.machine.machine import this_machine
-from pipeline.storage import Store
 
-__all__ = ["answer", "pays", "serve", "started"]
+if TYPE_CHECKING:
+    from pipeline.storage import Store
+
+__all__ = ["answer", "ask", "pays", "serve", "started"]
 
 _START = (
     "import gc, json, sys; gc.set_threshold(50_000, 2, 2); sys.path[:] = json.loads(sys.argv[1]); "
-    "from pipeline.results.second_process import serve; serve(sys.argv[2])"
+    "from pipeline.results.second_process import serve; serve(sys.argv[2], sys.argv[3:])"
 )
 
 _LEAST_BYTES = 1_000_000
 """Bytes of a study's epochs, about 50,000 of them: what a smaller one needs is not worth the start of a process."""
 
 
-def pays(store: Store) -> bool:
+def pays(store: "Store") -> bool:
     """Whether a command about a study is sooner done with a second process.
 
     Args:
@@ -34,26 +39,37 @@ def pays(store: Store) -> bool:
     return sum(size for _, size in store.sizes("epochs")) >= _LEAST_BYTES and this_machine().cpus >= 2
 
 
-def started(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a process that runs `main(*arguments)` of a module, answers with what that prints, and ends with this one.
+def started(module: str, libraries: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start a process that runs `main` of a module when `ask` says so, and ends with this one.
 
-    Its standard error is dropped: where it fails, its work is done here, and errors show here. It gets its arguments by
-    its standard input: every user of the machine can read command lines, and a storage's URI may have a key in it.
+    It answers with what `main` prints. Its standard error is dropped: where it fails, its work is done here, and
+    errors show here.
 
     Args:
         module: The module's name.
-        arguments: The arguments.
+        libraries: Names of modules that it imports meanwhile.
 
     Returns:
         The process; as a context, it waits for its end.
     """
-    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, *libraries]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def ask(process: subprocess.Popen[bytes], *arguments: Any) -> None:
+    """Let a process run `main(*arguments)`, once.
+
+    It gets its arguments by its standard input: every user of the machine can read command lines, and a storage's URI
+    may have a key in it.
+
+    Args:
+        process: What `started` returned.
+        arguments: The arguments, as JSON has them.
+    """
     assert process.stdin is not None
     with suppress(BrokenPipeError):  # it has failed already, and `answer` says so
         process.stdin.write(json.dumps(arguments).encode() + b"\n")
         process.stdin.flush()
-    return process
 
 
 def answer(process: subprocess.Popen[bytes]) -> bytes | None:
@@ -67,18 +83,24 @@ def answer(process: subprocess.Popen[bytes]) -> bytes | None:
     return content if process.wait() == 0 else None
 
 
-def serve(module: str) -> None:
+def serve(module: str, libraries: Sequence[str]) -> None:
     """The other side of `started`, which runs in the process.
 
     Args:
         module: The module's name.
+        libraries: Names of modules to import before there are arguments.
     """
-    arguments = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_follow, daemon=True).start()
-    import_module(module).main(*arguments)
+    asked: SimpleQueue[list[Any]] = SimpleQueue()
+    threading.Thread(target=_follow, args=[asked], daemon=True).start()
+    main = import_module(module).main
+    for library in libraries:
+        import_module(library)
+    main(*asked.get())
 
 
-def _follow() -> None:
-    """End this process when the one that started it is gone, and with it the other end of the standard input."""
-    os.read(sys.stdin.fileno(), 1)
+def _follow(asked: SimpleQueue[list[Any]]) -> None:
+    """Read the arguments, and end this process when the one that started it is gone, and with it their pipe."""
+    if line := sys.stdin.buffer.readline():
+        asked.put(json.loads(line))
+        os.read(sys.stdin.fileno(), 1)
     os._exit(1)

@@ -7,7 +7,8 @@ from pipeline.results.analysis.earlier import EarlierCounts, earlier_counts
 from pipeline.results.analysis.early import Agreement, Stopping, agreements, stopping
 from pipeline.results.analysis.effort import Effort, effort
 from pipeline.results.analysis.failure_causes import Cause, causes
-from pipeline.results.analysis.importance import Importance, importances
+from pipeline.results.analysis.forests import Fit, fit_here
+from pipeline.results.analysis.importance import Importance, start_importances
 from pipeline.results.analysis.lineage import exploits
 from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.results.tables.load import Results
@@ -45,18 +46,18 @@ class Explanation:
         return len(exploits(self.results))
 
 
-def explained(results: Results) -> Explanation:
+def explained(results: Results, fit: Fit = fit_here) -> Explanation:
     """Run all analyses of a study. Takes seconds: forests are fitted, and fitted again to resampled trials.
 
     Args:
         results: The study's results.
+        fit: Fits the forests; another process may do so during the other analyses.
 
     Returns:
         One result for each analysis; an analysis without enough trials says so.
     """
-    return Explanation(
-        results,
-        importances(results),
+    importances = start_importances(results, fit)
+    others = (
         agreements(results),
         stopping(results),
         effort(results),
@@ -64,6 +65,7 @@ def explained(results: Results) -> Explanation:
         earlier_counts(results),
         predictions(results),
     )
+    return Explanation(results, importances(), *others)
 
 
 def grace_period(results: Results) -> int | None:

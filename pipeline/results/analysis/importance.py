@@ -1,8 +1,8 @@
 """Which hyperparameters matter, alone and in pairs, and how the objective depends on each."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -11,21 +11,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.forests import Fit, Forests, fit_here, interval
 from pipeline.results.analysis.parameters import scored
-from pipeline.results.analysis.surface import Surface, fitted
+from pipeline.results.analysis.surface import Surface
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain, ParameterPath
 from pipeline.space.walk import When
 from pipeline.wording import percent, percent_interval
 
-__all__ = ["LEAST_SHARE", "Effect", "Importance", "Pair", "best_range", "importances", "r_squared"]
+__all__ = ["LEAST_SHARE", "Effect", "Importance", "Pair", "best_range", "importances", "start_importances"]
 
 _Reals = npt.NDArray[np.float64]
 
-_TREES, _AGAIN, _TREES_AGAIN = 100, 20, 20
-_RESAMPLES_OF_R_SQUARED = 200
-_LEAST_R_SQUARED = 0.1
-"""A forest that predicts less is not analysed, nor is one whose interval includes 0."""
 LEAST_SHARE = 0.005
 """A smaller share is written as 0 %: it may be nothing."""
 _MOST_VALUES = 8
@@ -34,7 +31,6 @@ _MOST_TRIALS = 600
 _FEWEST_TRIALS = 12
 _MOST_AXES = 20
 _CELLS, _PAIR_CELLS = 24, 12
-_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +117,29 @@ class Importance:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Trials:
+    """Trials that have the same hyperparameters.
+
+    Args:
+        when: On which branches of which switches they are.
+        axes: The hyperparameters.
+        count: How many trials have a value.
+        note: Why nothing can be said about them; empty if something may.
+        units: Places from 0 to 1, by trial and axis; of the trials that the forest sees.
+        values: The objective of each.
+        clipped: How many extreme values were clipped.
+    """
+
+    when: When
+    axes: Sequence[ParameterPath]
+    count: int
+    note: str = ""
+    units: _Reals = field(default_factory=lambda: np.empty((0, 0)))
+    values: _Reals = field(default_factory=lambda: np.empty(0))
+    clipped: int = 0
+
+
 def importances(results: Results) -> list[Importance]:
     """Shares of the objective's variance that hyperparameters and pairs of them account for, and their curves.
 
@@ -136,20 +155,42 @@ def importances(results: Results) -> list[Importance]:
     Returns:
         All trials first, then those of each branch that has parameters of its own.
     """
+    return start_importances(results)()
+
+
+def start_importances(results: Results, fit: Fit = fit_here) -> Callable[[], list[Importance]]:
+    """Start to fit the forests of `importances`.
+
+    Args:
+        results: A study's results.
+        fit: Fits the forests.
+
+    Returns:
+        What waits for the forests, and returns what `importances` does.
+    """
     rows, places = scored(results), [place for place in results.places if place.drawn]
-    importances = []
+    groups = []
     for when in dict.fromkeys([(), *(place.when for place in places)]):
         own = [place for place in places if place.when == when and _several(place)]
         if own:
-            importances.append(_importance(results, rows, places, when))
-    return importances
+            groups.append(_trials(results, rows, places, when))
+    fits = fit([(group.units, group.values) for group in groups if not group.note])
+
+    def wait() -> list[Importance]:
+        forests = iter(fits())
+        mode = results.objective.mode
+        return [
+            _silent(group, group.note) if group.note else _importance(group, next(forests), mode) for group in groups
+        ]
+
+    return wait
 
 
 def _several(place: ParameterPath) -> bool:
     return not isinstance(place.domain, ListedDomain) or len(place.domain.values) > 1
 
 
-def _importance(results: Results, rows: pd.DataFrame, places: Sequence[ParameterPath], when: When) -> Importance:
+def _trials(results: Results, rows: pd.DataFrame, places: Sequence[ParameterPath], when: When) -> _Trials:
     fixed = dict(when)
     for switch, branch in when:
         rows = rows[[value == branch for value in rows[switch]]] if len(rows) else rows
@@ -161,54 +202,45 @@ def _importance(results: Results, rows: pd.DataFrame, places: Sequence[Parameter
     units, values = units[known], rows["objective"].to_numpy(np.float64)[known]
     count = len(values)
     needed = max(_FEWEST_TRIALS, 3 * len(axes))
-    where = " there" if when else ""
-
-    def silent(note: str, r_squared: tuple[float, float, float] = (math.nan, math.nan, math.nan)) -> Importance:
-        return Importance(when, count, 0, *r_squared, 0, (), (), note)
-
+    where = _where(when)
     if count < needed:
-        return silent(f"too few trials{where} with a value: {count}; at least {needed} are needed")
+        note = f"too few trials{where} with a value: {count}; at least {needed} are needed"
+        return _Trials(when, axes, count, note)
     if values.min() == values.max():
-        return silent(f"all {count} trials{where} have the same value")
+        return _Trials(when, axes, count, f"all {count} trials{where} have the same value")
     values, clipped = _drawn_in(values, results.objective.mode)
     if count > _MOST_TRIALS:
         chosen = np.linspace(0, count - 1, _MOST_TRIALS).round().astype(int)
         units, values = units[chosen], values[chosen]
-    surface = fitted(units, values, trees=_TREES, seed=_SEED)
-    rng = np.random.default_rng(_SEED)
-    samples = rng.integers(0, len(values), (_RESAMPLES_OF_R_SQUARED, len(values)))
-    predicted = r_squared(values, surface.unseen)
-    drawn = np.array([r_squared(values[sample], surface.unseen[sample]) for sample in samples])
-    low, high = _interval(drawn, predicted)
-    if predicted < _LEAST_R_SQUARED or low <= 0 or surface.variance == 0:
-        share = percent(predicted) if predicted > 0 else "none"
-        return silent(
+    return _Trials(when, axes, count, "", units, values, clipped)
+
+
+def _where(when: When) -> str:
+    return " there" if when else ""
+
+
+def _silent(
+    trials: _Trials, note: str, r_squared: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+) -> Importance:
+    return Importance(trials.when, trials.count, 0, *r_squared, 0, (), (), note)
+
+
+def _importance(trials: _Trials, forests: Forests, mode: str) -> Importance:
+    predicted = forests.r_squared, forests.low, forests.high
+    if not forests.again:
+        share = percent(forests.r_squared) if forests.r_squared > 0 else "none"
+        return _silent(
+            trials,
             f"no conclusion is possible: for trials that it has not seen, a random forest predicts {share} of the "
-            f"differences between the {count} trials{where} (90% interval {percent_interval(low, high)}), which may "
-            "be chance",
-            (predicted, low, high),
+            f"differences between the {trials.count} trials{_where(trials.when)} (90% interval "
+            f"{percent_interval(forests.low, forests.high)}), which may be chance",
+            predicted,
         )
-    again = [
-        fitted(units[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
-        for turn, sample in enumerate(samples[:_AGAIN])
-    ]
-    scales = [predicted, *np.clip(drawn[:_AGAIN], 0, 1)]
-    effects = _effects(surface, again, scales, axes, when, results.objective.mode)
-    pairs = _pairs(surface, again, scales, axes, when)
-    return Importance(when, count, len(values), predicted, low, high, clipped, effects, pairs)
-
-
-def r_squared(values: _Reals, unseen: _Reals) -> float:
-    """The share of the variance of values that predictions explain (R²); 0 where all values are the same.
-
-    Args:
-        values: The values.
-        unseen: Predictions of them by trees that were not trained on them.
-    """
-    # Scaled, so that squares of large losses stay finite.
-    scale = float(np.abs(values).max()) or 1.0
-    whole = float(((values / scale - (values / scale).mean()) ** 2).sum())
-    return 1 - float(((values / scale - unseen / scale) ** 2).sum()) / whole if whole > 0 else 0.0
+    scales = [forests.r_squared, *forests.r_squared_again]
+    effects = _effects(forests.whole, forests.again, scales, trials.axes, trials.when, mode)
+    pairs = _pairs(forests.whole, forests.again, scales, trials.axes, trials.when)
+    used = len(trials.values)
+    return Importance(trials.when, trials.count, used, *predicted, trials.clipped, effects, pairs)
 
 
 def _unit(axis: ParameterPath, value: object) -> float:
@@ -253,7 +285,7 @@ def _effects(
         shares = np.array([_share(other.var(), one) for other, one in zip(others, again, strict=True)])
         of_forest = _share(means.var(), surface)
         share = of_forest * scales[0]
-        low, high = _interval(shares * scales[1:], share)
+        low, high = interval(shares * scales[1:], share)
         lows, highs = np.quantile(others, [0.05, 0.95], axis=0)
         units = (np.arange(cells) + 0.5) / cells
         best = best_range(axis.domain, units, means, mode) if low >= LEAST_SHARE else None
@@ -294,7 +326,7 @@ def _pairs(
         cells = _pair_cells(axes[one]), _pair_cells(axes[other])
         of_forest = np.array([_together(each, (one, other), cells) for each in (surface, *again)])
         shares = of_forest * scales
-        low, high = _interval(shares[1:], float(shares[0]))
+        low, high = interval(shares[1:], float(shares[0]))
         pairs.append(Pair((axes[one].name, axes[other].name), float(shares[0]), low, high, float(of_forest[0])))
     return sorted(pairs, key=lambda pair: -pair.share)
 
@@ -306,8 +338,3 @@ def _together(surface: Surface, axes: tuple[int, int], cells: tuple[int, int]) -
 
 def _share(variance: float, surface: Surface) -> float:
     return float(np.clip(variance / surface.variance, 0, 1)) if surface.variance > 0 else 0.0
-
-
-def _interval(shares: _Reals, share: float) -> tuple[float, float]:
-    low, high = np.quantile(shares, [0.05, 0.95])
-    return min(float(low), share), max(float(high), share)

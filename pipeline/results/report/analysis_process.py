@@ -36,7 +36,8 @@ def analysing(store: Store) -> "Iterator[Callable[[Results], AnalysedSections]]"
     if not second_process.pays(store):
         yield _drawn_here
         return
-    with second_process.started(__name__, store.uri) as process:
+    with second_process.started(__name__) as process:
+        second_process.ask(process, store.uri)
 
         def drawn_there(results: "Results") -> "AnalysedSections":
             answer = second_process.answer(process)

@@ -28,9 +28,23 @@ def test_a_process_answers_with_what_it_prints(tmp_path: Path, monkeypatch: pyte
     """A process runs `main` of a module on this process's path, and its answer is what it prints."""
     (tmp_path / "asked.py").write_text("def main(*words): print(*words)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("asked", "much", "more") as process:
+    with second_process.started("asked") as process:
+        second_process.ask(process, "much", "more")
         assert second_process.answer(process) == b"much more\n"
     assert "asked" not in sys.modules
+
+
+def test_a_process_imports_libraries_before_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries are imported before `main` has arguments, and a process that is never asked ends with its input."""
+    (tmp_path / "asked.py").write_text("def main(): pass\n")
+    (tmp_path / "library.py").write_text("print('imported', flush=True)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with second_process.started("asked", libraries=["library"]) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"imported\n"
+        process.stdin.close()
+        assert second_process.answer(process) is None
 
 
 def test_a_process_that_fails_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +52,7 @@ def test_a_process_that_fails_has_no_answer(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "failing.py").write_text("def main():\n    print(1)\n    raise MemoryError\n")
     monkeypatch.syspath_prepend(tmp_path)
     with second_process.started("failing") as process:
+        second_process.ask(process)
         assert second_process.answer(process) is None
 
 
@@ -46,6 +61,7 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path, monkeypatch
     (tmp_path / "endless.py").write_text("import threading\ndef main(): threading.Event().wait()\n")
     monkeypatch.syspath_prepend(tmp_path)
     with second_process.started("endless") as process:
+        second_process.ask(process)
         assert process.stdin is not None
         process.stdin.close()
         assert second_process.answer(process) is None

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.importance import importances, r_squared
-from pipeline.results.analysis.surface import fitted
+from pipeline.results.analysis.importance import importances
 from pipeline.space import Choice, Switch, Uniform
 from tests.unit.results.small import of_function
 
@@ -107,15 +106,3 @@ def test_shares_are_of_the_objectives_variance(tmp_path: Path) -> None:
     assert found.r_squared_low < found.r_squared < found.r_squared_high
     assert 0.15 < effect.share < 0.55
     assert effect.low <= effect.share <= effect.high < 0.7
-
-
-def test_chance_is_rarely_taken_for_an_effect() -> None:
-    """Of 20 studies of 16 trials in which no parameter has an effect, at most one reports an effect."""
-    found = 0
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        units, values = rng.random((16, 3)), rng.normal(size=16)
-        unseen = fitted(units, values, trees=100, seed=0).unseen
-        drawn = [r_squared(values[s], unseen[s]) for s in rng.integers(0, 16, (200, 16))]
-        found += r_squared(values, unseen) >= 0.1 and float(np.quantile(drawn, 0.05)) > 0
-    assert found <= 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from pipeline.results.analysis.surface import fitted
 
@@ -39,3 +40,16 @@ def test_predictions_out_of_bag_are_made_where_they_are_wanted() -> None:
     x = np.linspace(0, 1, 40)[:, None]
     assert fitted(x, x[:, 0], trees=60, seed=0).unseen == pytest.approx(x[:, 0], abs=0.1)
     assert len(fitted(x, x[:, 0], trees=5, seed=0, whole=False).unseen) == 0
+
+
+def test_a_forest_is_that_of_scikit_learn() -> None:
+    """The trees are those of scikit-learn's random forest with the same seed, and so are its predictions out of bag."""
+    rng = np.random.default_rng(0)
+    x = rng.random((60, 3))
+    y = x[:, 0] + rng.normal(0, 0.1, 60)
+    forest = RandomForestRegressor(60, min_samples_leaf=2, max_features=0.7, oob_score=True, random_state=3)
+    forest.fit(x, y / np.abs(y).max())
+    surface = fitted(x, y, trees=60, seed=3)
+    leaves = np.concatenate([tree.tree_.value[tree.tree_.children_left < 0, 0, 0] for tree in forest.estimators_])
+    assert (surface.value == leaves * np.abs(y).max() / 60).all()
+    assert (surface.unseen == forest.oob_prediction_ * np.abs(y).max()).all()

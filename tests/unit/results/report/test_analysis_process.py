@@ -51,8 +51,8 @@ def test_a_process_that_dies_is_replaced(
     asha: Recording, asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the second process fails, this one draws the sections itself."""
-    start: Callable[..., object] = second_process.started
-    monkeypatch.setattr(second_process, "started", lambda module, uri: start(module, f"{uri}/nothing"))
+    ask: Callable[..., None] = second_process.ask
+    monkeypatch.setattr(second_process, "ask", lambda process, uri: ask(process, f"{uri}/nothing"))
     with analysing(asha.store) as analysed:
         assert analysed(asha_results) is NOTHING
 
@@ -60,7 +60,7 @@ def test_a_process_that_dies_is_replaced(
 @pytest.mark.usefixtures("elsewhere")
 def test_a_process_ends_with_its_context(asha: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process ends with its context, also if its answer was not asked for."""
-    process = second_process.started("pipeline.results.report.analysis_process", asha.store.uri)
+    process = second_process.started("pipeline.results.report.analysis_process")
     monkeypatch.setattr(second_process, "started", lambda *_: process)
     with analysing(asha.store):
         assert process.poll() is None

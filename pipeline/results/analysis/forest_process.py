@@ -1,0 +1,92 @@
+"""Forests that a second process fits: it loads scikit-learn, which takes a second, while this one reads the study."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.results import second_process
+from pipeline.results.analysis.forests import Fit, Forests, Sample, fit_here, forests
+from pipeline.results.analysis.surface import Surface
+
+if TYPE_CHECKING:
+    from pipeline.storage import Store
+
+__all__ = ["fitting", "main"]
+
+
+@contextmanager
+def fitting(store: "Store") -> Iterator[Fit]:
+    """A context in which forests are fitted, by a second process where that pays.
+
+    Where that one fails, perhaps for want of memory, they are fitted here.
+
+    Args:
+        store: The folder of the study to whose trials they are fitted.
+
+    Yields:
+        What fits forests, as `fit_here` does; in a second process it does so once.
+
+    Raises:
+        StorageError: The storage cannot be listed.
+    """
+    if not second_process.pays(store):
+        yield fit_here
+        return
+    with second_process.started(__name__, libraries=["sklearn.tree"]) as process:
+
+        def fit_there(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
+            second_process.ask(process, [(units.tolist(), values.tolist()) for units, values in samples])
+
+            def wait() -> Sequence[Forests]:
+                answer = second_process.answer(process)
+                return _unpacked(answer, len(samples)) if answer is not None else fit_here(samples)()
+
+            return wait
+
+        try:
+            yield fit_there
+        finally:
+            process.kill()
+
+
+def main(samples: Sequence[tuple[list[list[float]], list[float]]]) -> None:
+    """The other side of `fitting`: print the forests as bytes.
+
+    Args:
+        samples: Places from 0 to 1, by trial and axis, and the objective of each trial, for each.
+    """
+    fits = [forests(np.array(units), np.array(values)) for units, values in samples]
+    sys.stdout.buffer.write(_packed(fits))
+
+
+def _packed(fits: Sequence[Forests]) -> bytes:
+    arrays = {}
+    for number, fit in enumerate(fits):
+        arrays[f"{number}"] = np.array([fit.r_squared, fit.low, fit.high, *fit.r_squared_again])
+        for turn, surface in enumerate((fit.whole, *fit.again)):
+            for name in ("low", "high", "value", "variance", "unseen"):
+                arrays[f"{number}/{turn}/{name}"] = np.asarray(getattr(surface, name))
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def _unpacked(content: bytes, count: int) -> Sequence[Forests]:
+    arrays = np.load(io.BytesIO(content), allow_pickle=False)
+
+    def surface(number: int, turn: int) -> Surface:
+        low, high, value, variance, unseen = (
+            arrays[f"{number}/{turn}/{name}"] for name in ("low", "high", "value", "variance", "unseen")
+        )
+        return Surface(low, high, value, float(variance), unseen)
+
+    def fit(number: int) -> Forests:
+        r_squared, low, high, *again = arrays[f"{number}"].tolist()
+        turns = [surface(number, turn) for turn in range(1 + len(again))]
+        return Forests(turns[0], turns[1:], r_squared, low, high, again)
+
+    return [fit(number) for number in range(count)]

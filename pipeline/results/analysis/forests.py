@@ -1,0 +1,111 @@
+"""Forests fitted to trials, and again to resampled ones, which say how certain the first one is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.results.analysis.surface import Surface, fitted
+
+__all__ = ["Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
+
+_Reals = npt.NDArray[np.float64]
+
+_TREES, _AGAIN, _TREES_AGAIN = 100, 20, 20
+_RESAMPLES_OF_R_SQUARED = 200
+_LEAST_R_SQUARED = 0.1
+"""A forest that predicts less is not analysed, nor is one whose interval includes 0."""
+_SEED = 0
+
+Sample = tuple[_Reals, _Reals]
+"""Places from 0 to 1 by trial and axis, and the objective of each trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forests:
+    """Forests of the same trials.
+
+    Args:
+        whole: The forest of all trials.
+        again: Forests of resampled trials; empty if the whole one predicts too little to exclude chance.
+        r_squared: R² out of bag of the whole forest.
+        low: Lower end of its 90 % interval.
+        high: Upper end.
+        r_squared_again: R² for the resampled trials of each of `again`, clipped to 0 to 1.
+    """
+
+    whole: Surface
+    again: Sequence[Surface]
+    r_squared: float
+    low: float
+    high: float
+    r_squared_again: Sequence[float]
+
+
+Fit = Callable[[Sequence[Sample]], Callable[[], Sequence[Forests]]]
+"""Starts to fit forests to samples of trials; what it returns waits for them."""
+
+
+def fit_here(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
+    """Fit forests in this process.
+
+    Args:
+        samples: The trials of each.
+
+    Returns:
+        What fits them: one for each sample.
+    """
+    return lambda: [forests(*sample) for sample in samples]
+
+
+def forests(units: _Reals, values: _Reals) -> Forests:
+    """Fit a forest to trials, and 20 to resampled ones if it predicts enough.
+
+    Args:
+        units: Places from 0 to 1, by trial and axis.
+        values: The objective of each trial.
+
+    Returns:
+        The forests, with what the first one predicts.
+    """
+    whole = fitted(units, values, trees=_TREES, seed=_SEED)
+    rng = np.random.default_rng(_SEED)
+    samples = rng.integers(0, len(values), (_RESAMPLES_OF_R_SQUARED, len(values)))
+    predicted = r_squared(values, whole.unseen)
+    drawn = np.array([r_squared(values[sample], whole.unseen[sample]) for sample in samples])
+    low, high = interval(drawn, predicted)
+    if predicted < _LEAST_R_SQUARED or low <= 0 or whole.variance == 0:
+        return Forests(whole, (), predicted, low, high, ())
+    again = [
+        fitted(units[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
+        for turn, sample in enumerate(samples[:_AGAIN])
+    ]
+    return Forests(whole, again, predicted, low, high, np.clip(drawn[:_AGAIN], 0, 1).tolist())
+
+
+def r_squared(values: _Reals, unseen: _Reals) -> float:
+    """The share of the variance of values that predictions explain (R²); 0 where all values are the same.
+
+    Args:
+        values: The values.
+        unseen: Predictions of them by trees that were not trained on them.
+    """
+    # Scaled, so that squares of large losses stay finite.
+    scale = float(np.abs(values).max()) or 1.0
+    whole = float(((values / scale - (values / scale).mean()) ** 2).sum())
+    return 1 - float(((values / scale - unseen / scale) ** 2).sum()) / whole if whole > 0 else 0.0
+
+
+def interval(found: _Reals, value: float) -> tuple[float, float]:
+    """The 90 % interval of a value.
+
+    Args:
+        found: What was found for resampled trials.
+        value: What was found for all of them, which the interval includes.
+
+    Returns:
+        Its lower and upper end.
+    """
+    low, high = np.quantile(found, [0.05, 0.95])
+    return min(float(low), value), max(float(high), value)
