@@ -10,7 +10,9 @@ from pipeline.cluster.rayjob import overlays, rendered
 from tests.project.manifests import HOME, as_pod, check_schema, pods, pods_of_groups, ray_cluster
 
 GROUPS = sorted(
-    path.parent.relative_to(HOME / "components").as_posix() for path in HOME.glob("components/**/gpu-*/patch.yaml")
+    path.parent.relative_to(HOME / "components").as_posix()
+    for path in HOME.glob("components/**/gpu-*/kustomization.yaml")
+    if path.parent.name != "gpu-group"
 )
 
 
@@ -49,7 +51,7 @@ def test_gpu_groups_take_whole_gpus_and_leave_when_idle(overlay):
         assert ("TUNEPIPE_CHECKPOINT_SECONDS" in str(pod["containers"][0]["env"])) is spot
         assert any(each.get("emptyDir", {}).get("medium") == "Memory" for each in pod["volumes"])
         keys = _refused_keys(pod)
-        assert {"karpenter.sh/capacity-type", "cloud.google.com/gke-spot"} <= keys if not spot else not keys
+        assert ({"karpenter.sh/capacity-type", "cloud.google.com/gke-spot"} <= keys) is not spot
 
 
 def _refused_keys(pod: dict[str, Any]) -> set[str]:
@@ -59,7 +61,9 @@ def _refused_keys(pod: dict[str, Any]) -> set[str]:
     return {each["key"] for term in terms for each in term["matchExpressions"] if each["operator"] != "In"}
 
 
-@pytest.mark.parametrize("component", ["gke/gpu-l4", "gke/gpu-a100"])
+@pytest.mark.parametrize(
+    "component", [name for name in GROUPS if name.startswith("gke/") and not name.endswith(("shared", "mig"))]
+)
 def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
     """Nodes with shared or divided cards have the accelerator's label, too, and groups of whole GPUs refuse them."""
     (group,) = ray_cluster(own("overlays/local-cpu/cluster", component))["spec"]["workerGroupSpecs"][1:]
@@ -123,14 +127,61 @@ def test_a_group_is_chosen_by_the_labels_of_one_cloud(own, component):
     cluster = ray_cluster(own("base/ray", component))
     group = cluster["spec"]["workerGroupSpecs"][1]
     pod = group["template"]["spec"]
-    clouds = {"gke": "cloud.google.com/", "eks": "karpenter.", "aks": "node.kubernetes.io/instance-type"}
+    clouds = {"gke": "cloud.google.com/", "eks": "karpenter.", "eks-auto": "eks.amazonaws.com/"}
+    clouds["aks"] = "node.kubernetes.io/instance-type"
     vendor = clouds.get(component.partition("/")[0], "nvidia.com/")
-    assert pod["nodeSelector"]
-    assert all(label.startswith(vendor) for label in pod["nodeSelector"])
+    # Also the nodes of EKS Auto Mode have Karpenter's label for spot.
+    labels = [label for label in pod["nodeSelector"] if label != "karpenter.sh/capacity-type"]
+    assert labels
+    assert all(label.startswith(vendor) for label in labels)
     assert group["groupName"] == component.rpartition("/")[2]
     limits = pod["containers"][0]["resources"]["limits"]
     assert limits.get("nvidia.com/gpu") == "1" or group["rayStartParams"] == {"num-gpus": "1"}
     check_schema(as_pod(pod))
+
+
+@pytest.mark.parametrize("component", [name for name in GROUPS if "/" in name and not name.endswith(("shared", "mig"))])
+def test_a_card_is_the_same_in_every_cloud(own, component):
+    """A cloud's group of a card has the pods of the group for NVIDIA's labels, and differs in where they run."""
+    card = component.rpartition("/")[2].removesuffix("-spot")
+    (cloud, plain) = (
+        ray_cluster(own("base/ray", name))["spec"]["workerGroupSpecs"][1]["template"]["spec"]
+        for name in (component, card)
+    )
+    for field in ("volumes", "priorityClassName", "securityContext"):
+        assert cloud[field] == plain[field]
+    assert cloud["containers"][0]["resources"] == plain["containers"][0]["resources"]
+    # Ray's object store takes 30 % of the memory, and lies on the disk where shared memory is smaller.
+    memory, shared = (
+        float(text.removesuffix("Gi"))
+        for text in (
+            cloud["containers"][0]["resources"]["limits"]["memory"],
+            next(each["emptyDir"]["sizeLimit"] for each in cloud["volumes"] if each["name"] == "shm"),
+        )
+    )
+    assert shared > 0.3 * memory
+
+
+@pytest.mark.parametrize(
+    ("component", "label"),
+    [
+        ("gke/gpu-l4-spot", "cloud.google.com/gke-spot"),
+        ("gke/gpu-a100-spot", "cloud.google.com/gke-spot"),
+        ("eks/gpu-a100-spot", "karpenter.sh/capacity-type"),
+        ("eks-auto/gpu-a100-spot", "karpenter.sh/capacity-type"),
+    ],
+)
+def test_a_group_of_spot_nodes_runs_on_no_others(own, component, label):
+    """A spot group selects spot nodes, ends within their notice, and has another name than the group of its card."""
+    cluster = ray_cluster(own("base/ray", component.removesuffix("-spot"), component))
+    spot, plain = cluster["spec"]["workerGroupSpecs"][1:]
+    assert spot["groupName"] == f"{plain['groupName']}-spot"
+    pod = spot["template"]["spec"]
+    assert pod["nodeSelector"] == {**plain["template"]["spec"]["nodeSelector"], label: pod["nodeSelector"][label]}
+    assert label not in _refused_keys(pod)
+    assert label in _refused_keys(plain["template"]["spec"])
+    assert pod["terminationGracePeriodSeconds"] == 15
+    assert any(each["name"] == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0]["env"])
 
 
 def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
@@ -140,7 +191,7 @@ def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
     assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4"}
     assert {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"} in pod["tolerations"]
     assert "nvidia.com/gpu" in [each["key"] for each in pod["tolerations"]]
-    spot = ray_cluster(own("base/ray", "aks/gpu-a100", "spot", "aks/spot"))["spec"]["workerGroupSpecs"][1]
+    spot = ray_cluster(own("base/ray", "aks/gpu-a100", "aks/spot"))["spec"]["workerGroupSpecs"][1]
     assert spot["template"]["spec"]["nodeSelector"] == {
         **pod["nodeSelector"], "kubernetes.azure.com/scalesetpriority": "spot"
     }  # fmt: skip
@@ -148,7 +199,7 @@ def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
 
 def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
     """The component for Azure's spot nodes, after a group for spot nodes, adds their label and taint."""
-    cluster = ray_cluster(own("base/ray", "gpu-a100", "spot", "aks/spot"))
+    cluster = ray_cluster(own("base/ray", "gpu-a100", "aks/spot"))
     pod = cluster["spec"]["workerGroupSpecs"][1]["template"]["spec"]
     assert pod["nodeSelector"] == {
         "kubernetes.azure.com/scalesetpriority": "spot",
