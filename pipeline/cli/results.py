@@ -120,7 +120,7 @@ def results(
         )
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was read.")
     if kubernetes:
-        from pipeline.cli.kubernetes import copied_study
+        from pipeline.cli.rayjobs import copied_study
 
         if watch:
             raise UsageError(

@@ -55,7 +55,7 @@ def stop(
         raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
     if kubernetes:
-        from pipeline.cli.kubernetes import stop_rayjob
+        from pipeline.cli.rayjobs import stop_rayjob
 
         name, ended = stop_rayjob(study, context, namespace)
         state = "had ended, and is deleted" if ended else "is stopped and deleted"

@@ -127,7 +127,7 @@ def logs(
         _print_trial(study, trial, storage, raw=raw)
         return
     if kubernetes:
-        from pipeline.cli.kubernetes import follow_rayjob, rayjob_output
+        from pipeline.cli.rayjobs import follow_rayjob, rayjob_output
 
         if follow:
             raise typer.Exit(follow_rayjob(study, context, namespace))

@@ -84,7 +84,7 @@ def submit(
     arguments = options.arguments(storage)
     arguments += ["--accept-changes"] if accept_changes else []
     if kubernetes:
-        from pipeline.cli.kubernetes import Target, submit_rayjob
+        from pipeline.cli.submit_rayjob import Target, submit_rayjob
 
         target = Target(context, namespace, image, overlay, wait_pods, to, queue, priority)
         raise typer.Exit(
@@ -120,7 +120,7 @@ def status(
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")
     if kubernetes:
-        from pipeline.cli.kubernetes import submissions_of
+        from pipeline.cli.rayjobs import submissions_of
 
         place, submissions = f"in namespace {namespace!r}", submissions_of(submission, context, namespace)
     else:

@@ -1,9 +1,8 @@
-"""RayJobs on the command line: `submit --kubernetes` plans, creates and follows one, others find, follow or read it."""
+"""A study's RayJob on the command line: where it goes; it is planned, created and followed."""
 
 import json
 import math
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,25 +11,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pipeline.cli.cluster_options import already_running
-from pipeline.cli.console import note, say_object, say_output
+from pipeline.cli.console import note, say_object
+from pipeline.cli.rayjobs import followed, say_continues, say_copied
 from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
 from pipeline.wording import rough_duration
 
 if TYPE_CHECKING:
-    from pipeline.cluster.jobs_api import Submission
-    from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob import Manifests
     from pipeline.study import TuneJob
 
-__all__ = [
-    "Target",
-    "copied_study",
-    "follow_rayjob",
-    "rayjob_output",
-    "stop_rayjob",
-    "submissions_of",
-    "submit_rayjob",
-]
+__all__ = ["Target", "submit_rayjob"]
 
 _CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 _NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -146,20 +136,20 @@ def submit_rayjob(
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
     result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:
-        _say_continues(name, target.context, server.namespace)
+        say_continues(name, target.context, server.namespace)
         if not submitted.attached:
             note(_remains(manifests.job))
         if as_json:
             say_object({**result, "exit_code": None})
         return 0
     try:
-        code = _followed(server, name, target.wait_pods, to_stderr=as_json)
+        code = followed(server, name, target.wait_pods, to_stderr=as_json)
         # A mistake of the user left nothing new; often there is no study at all.
         folder = None
         if code != UserError.exit_code:
             folder = server.download_results(server.job(name), tuned.name, storage, target.to)
         if folder is not None:
-            _say_copied(folder)
+            say_copied(folder)
         if as_json:
             say_object({**result, "exit_code": code})
         return code
@@ -173,29 +163,8 @@ def submit_rayjob(
         raise ClusterError(f"{error} The RayJob {name} was deleted.") from None
     except KeyboardInterrupt:
         note("")
-        _say_continues(name, target.context, server.namespace)
+        say_continues(name, target.context, server.namespace)
         return 130
-
-
-def _followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False) -> int:
-    """Print a driver's output until its RayJob has ended; return the study's exit code."""
-    from pipeline.cluster.following import follow
-
-    for text in follow(server, name, wait_pods=wait_pods):
-        say_output(text, err=to_stderr)
-    return server.exit_code(name)
-
-
-def _say_copied(folder: Path) -> None:
-    note(f"The study without its checkpoints was copied to {folder}.")
-
-
-def _say_continues(name: str, context: str | None, namespace: str) -> None:
-    where = "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
-    note(
-        f"RayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it, "
-        f"`tunepipe stop {name} {where}` stops it and deletes what is left of it."
-    )
 
 
 def _remains(job: Mapping[str, Any]) -> str:
@@ -207,123 +176,3 @@ def _remains(job: Mapping[str, Any]) -> str:
         "`tunepipe stop` deletes it, or a later `tunepipe submit`: of this study after 10 minutes, of another one "
         "after a week."
     )
-
-
-def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
-    """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-
-    Returns:
-        The study's exit code.
-
-    Raises:
-        ClusterError: It can never start, or no operator starts it.
-        JobNotFound: There is no such RayJob.
-    """
-    from pipeline.cluster.kubernetes_cluster import Kubernetes
-    from pipeline.cluster.rayjob_submissions import find_rayjob
-
-    server = Kubernetes(context, namespace)
-    rayjob = str(find_rayjob(server, name)["metadata"]["name"])
-    try:
-        return _followed(server, rayjob, math.inf)
-    except KeyboardInterrupt:
-        note("")
-        _say_continues(rayjob, context, namespace)
-        return 130
-
-
-def rayjob_output(name: str, context: str | None, namespace: str) -> str:
-    """What a study's driver has printed so far. If that is nothing, standard error gets the reason.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-
-    Raises:
-        ClusterError: The server refuses.
-        JobNotFound: There is no such RayJob.
-    """
-    from pipeline.cluster.following import output
-    from pipeline.cluster.kubernetes_cluster import Kubernetes
-    from pipeline.cluster.rayjob_states import has_ended, state
-    from pipeline.cluster.rayjob_submissions import find_rayjob, waiting_reason
-
-    server = Kubernetes(context, namespace)
-    job = find_rayjob(server, name)
-    rayjob = str(job["metadata"]["name"])
-    if not (printed := output(server, rayjob)):
-        why = None if has_ended(job) else waiting_reason(server, job)
-        reason = why or state(job) or "it waits for the operator"
-        note(f"{rayjob} has printed nothing: {reason.rstrip('.')}.")
-    return printed
-
-
-def copied_study(
-    name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, overlay: str | None
-) -> tuple[str, str]:
-    """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        to: The folder that gets a study from a volume.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-        storage: The storage, as the pods see it; None for that of the RayJob.
-        overlay: The overlay whose pods mount the storage of a study without a RayJob.
-
-    Returns:
-        The storage, and the study's name in it.
-
-    Raises:
-        ClusterError: The server refuses, or the study cannot be copied.
-        JobNotFound: There is no such RayJob.
-    """
-    from pipeline.cluster.kubernetes_cluster import Kubernetes
-    from pipeline.cluster.study_copy import readable_study
-
-    where, study = readable_study(Kubernetes(context, namespace), name, to, storage=storage, overlay=overlay)
-    if where == str(to):
-        _say_copied(to / study)
-    return where, study
-
-
-def stop_rayjob(name: str, context: str | None, namespace: str) -> tuple[str, bool]:
-    """Stop and delete a RayJob, and wait until its driver has ended.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-
-    Returns:
-        The RayJob's name, and whether it had ended before.
-    """
-    from pipeline.cluster import stop_rayjob
-    from pipeline.cluster.kubernetes_cluster import Kubernetes
-    from pipeline.cluster.rayjob_states import has_ended
-
-    server = Kubernetes(context, namespace)
-    rayjob = server.find_job(name)
-    ended = has_ended(server.job(rayjob))
-    stop_rayjob.stop_rayjob(server, rayjob)
-    return rayjob, ended
-
-
-def submissions_of(name: str | None, context: str | None, namespace: str) -> "list[Submission]":
-    """The RayJobs of studies in a namespace.
-
-    Args:
-        name: Only the one of that name, or the newest of a study of that name; None for all.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJobs.
-    """
-    from pipeline.cluster.kubernetes_cluster import Kubernetes
-    from pipeline.cluster.rayjob_submissions import rayjob_submissions
-
-    return rayjob_submissions(Kubernetes(context, namespace), name)

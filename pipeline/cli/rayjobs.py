@@ -1,0 +1,190 @@
+"""RayJobs that exist, on the command line: follow, read, copy, stop and list them."""
+
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli.console import note, say_output
+
+if TYPE_CHECKING:
+    from pipeline.cluster.jobs_api import Submission
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+
+__all__ = [
+    "copied_study",
+    "follow_rayjob",
+    "followed",
+    "rayjob_output",
+    "say_continues",
+    "say_copied",
+    "stop_rayjob",
+    "submissions_of",
+]
+
+
+def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False) -> int:
+    """Print a driver's output until its RayJob has ended.
+
+    Args:
+        server: The namespace.
+        name: The RayJob.
+        wait_pods: Seconds to wait for pods; infinity to wait as long as the RayJob does.
+        to_stderr: Whether to print to standard error.
+
+    Returns:
+        The study's exit code.
+
+    Raises:
+        EndUnknown: The study did not succeed, and the output that has its code is gone.
+        ClusterError: It cannot start, or failed before its command ended.
+    """
+    from pipeline.cluster.following import follow
+
+    for text in follow(server, name, wait_pods=wait_pods):
+        say_output(text, err=to_stderr)
+    return server.exit_code(name)
+
+
+def say_copied(folder: Path) -> None:
+    """Print where a study was copied to.
+
+    Args:
+        folder: The study's local folder.
+    """
+    note(f"The study without its checkpoints was copied to {folder}.")
+
+
+def say_continues(name: str, context: str | None, namespace: str) -> None:
+    """Print how to follow and to stop a RayJob that is not followed any more.
+
+    Args:
+        name: The RayJob.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+    """
+    where = "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
+    note(
+        f"RayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it, "
+        f"`tunepipe stop {name} {where}` stops it and deletes what is left of it."
+    )
+
+
+def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
+    """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+
+    Returns:
+        The study's exit code.
+
+    Raises:
+        ClusterError: It can never start, or no operator starts it.
+        JobNotFound: There is no such RayJob.
+    """
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_submissions import find_rayjob
+
+    server = Kubernetes(context, namespace)
+    rayjob = str(find_rayjob(server, name)["metadata"]["name"])
+    try:
+        return followed(server, rayjob, math.inf)
+    except KeyboardInterrupt:
+        note("")
+        say_continues(rayjob, context, namespace)
+        return 130
+
+
+def rayjob_output(name: str, context: str | None, namespace: str) -> str:
+    """What a study's driver has printed so far. If that is nothing, standard error gets the reason.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+
+    Raises:
+        ClusterError: The server refuses.
+        JobNotFound: There is no such RayJob.
+    """
+    from pipeline.cluster.following import output
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_states import has_ended, state
+    from pipeline.cluster.rayjob_submissions import find_rayjob, waiting_reason
+
+    server = Kubernetes(context, namespace)
+    job = find_rayjob(server, name)
+    rayjob = str(job["metadata"]["name"])
+    if not (printed := output(server, rayjob)):
+        why = None if has_ended(job) else waiting_reason(server, job)
+        reason = why or state(job) or "it waits for the operator"
+        note(f"{rayjob} has printed nothing: {reason.rstrip('.')}.")
+    return printed
+
+
+def copied_study(
+    name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, overlay: str | None
+) -> tuple[str, str]:
+    """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        to: The folder that gets a study from a volume.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+        storage: The storage, as the pods see it; None for that of the RayJob.
+        overlay: The overlay whose pods mount the storage of a study without a RayJob.
+
+    Returns:
+        The storage, and the study's name in it.
+
+    Raises:
+        ClusterError: The server refuses, or the study cannot be copied.
+        JobNotFound: There is no such RayJob.
+    """
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.study_copy import readable_study
+
+    where, study = readable_study(Kubernetes(context, namespace), name, to, storage=storage, overlay=overlay)
+    if where == str(to):
+        say_copied(to / study)
+    return where, study
+
+
+def stop_rayjob(name: str, context: str | None, namespace: str) -> tuple[str, bool]:
+    """Stop and delete a RayJob, and wait until its driver has ended.
+
+    Args:
+        name: The name of the RayJob or of its study.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJob.
+
+    Returns:
+        The RayJob's name, and whether it had ended before.
+    """
+    from pipeline.cluster import stop_rayjob
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_states import has_ended
+
+    server = Kubernetes(context, namespace)
+    rayjob = server.find_job(name)
+    ended = has_ended(server.job(rayjob))
+    stop_rayjob.stop_rayjob(server, rayjob)
+    return rayjob, ended
+
+
+def submissions_of(name: str | None, context: str | None, namespace: str) -> "list[Submission]":
+    """The RayJobs of studies in a namespace.
+
+    Args:
+        name: Only the one of that name, or the newest of a study of that name; None for all.
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJobs.
+    """
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_submissions import rayjob_submissions
+
+    return rayjob_submissions(Kubernetes(context, namespace), name)
