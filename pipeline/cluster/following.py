@@ -124,7 +124,7 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     pods = server.pods(name, job)
     has_workers = any(map(is_running_worker, pods))
     seen.had_workers |= has_workers
-    diagnosis = diagnose(job, pods, server.warnings())
+    diagnosis = diagnose(job, pods, server.warnings(ended_pods=not has_workers))
     if diagnosis.fatal is not None and not seen.had_workers:
         raise NeverStarts(diagnosis.fatal)
     # After the first worker, an event of a quota may be of pods that are no longer requested.
@@ -169,8 +169,9 @@ def _without_workers(server: Kubernetes, job: Mapping[str, Any], pods: Sequence[
     if time.monotonic() - seen.no_pod_since < SILENT_SECONDS:
         return None
     heads = [pod.metadata.name for pod in pods if (pod.metadata.labels or {}).get("ray.io/node-type") == "head"]
+    head = f"-n {server.namespace} {heads[0] if heads else 'HEAD'} -c"
     return (
-        f"{job['metadata']['name']} runs without a worker: no pod was requested within {SILENT_SECONDS:.0f} s. Ray's "
-        f"autoscaler finds no group for the trials, or is not ready: `kubectl logs -n {server.namespace} "
-        f"{heads[0] if heads else 'HEAD'} -c autoscaler` says which"
+        f"{job['metadata']['name']} runs without a worker: no pod was requested within {SILENT_SECONDS:.0f} s. No "
+        f"group offers what the trials request, which `kubectl exec {head} ray-head -- ray status` lists, or Ray's "
+        f"autoscaler cannot request pods: `kubectl logs {head} autoscaler` shows its errors"
     )

@@ -20,6 +20,7 @@ from pipeline.cluster.api_errors import api_request
 from pipeline.cluster.download_results import download_results
 from pipeline.cluster.exit_codes import exit_code
 from pipeline.cluster.kueue import LOCAL_QUEUES, QUEUE_LABEL, WORKLOADS, missing_queue, queue_of, queue_reason
+from pipeline.cluster.pod_ends import DELETIONS
 from pipeline.cluster.rayjob import Manifests, study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, active_job, ended_before, has_ended, storage_of
 from pipeline.errors import ClusterError
@@ -241,15 +242,23 @@ class Kubernetes:
             lists = [self._core.list_namespaced_pod(self.namespace, label_selector=each) for each in selectors]
         return [pod for each in lists for pod in sorted(each.items, key=_created)]
 
-    def warnings(self) -> list[Any]:
+    def warnings(self, *, ended_pods: bool = True) -> list[Any]:
         """Warning events of the namespace.
+
+        Args:
+            ended_pods: Whether to read the operator's events about pods that ended by themselves, too, which are no
+                warnings.
+
+        Returns:
+            The events, as the client has them; warnings first.
 
         Raises:
             ClusterError: The server refuses.
         """
+        selectors = ["type=Warning", *(f"reason={each}" for each in DELETIONS if ended_pods)]
         with api_request(self.namespace, "list events"):
-            events: list[Any] = self._core.list_namespaced_event(self.namespace, field_selector="type=Warning").items
-        return events
+            lists = [self._core.list_namespaced_event(self.namespace, field_selector=each) for each in selectors]
+        return [event for each in lists for event in each.items]
 
     def queued(self, job: Mapping[str, Any]) -> str | None:
         """Why a RayJob waits in Kueue's queue; None if it does not.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cluster.image_pulls import image_problem
+from pipeline.cluster.pod_ends import repeated_end
 from pipeline.cluster.pod_starts import unstarted_reason
 from pipeline.cluster.refusals import refusal
 
@@ -30,7 +31,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
     Args:
         job: The RayJob, which has not ended.
         pods: Its pods.
-        warnings: Warning events of its namespace.
+        warnings: Warning events of its namespace, and those of the operator about pods that ended by themselves.
     """
     fatal = []
     waits = [reason for pod in pods if (reason := unscheduled_reason(pod))]
@@ -40,6 +41,9 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
         else:
             waits.append(problem.clause)
     waits += [reason for pod in pods if (reason := unstarted_reason(pod, warnings))]
+    # While one trains, others may have ended with their nodes.
+    if not any(map(is_running_worker, pods)) and (again := repeated_end(job, warnings)):
+        waits.append(again)
     if (refused := refusal(job, pods, warnings)) is not None:
         if refused.lasts:
             metadata = job["metadata"]

@@ -55,7 +55,9 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             kind, name = path.split("/")[-2:]
             self.answer(404, {"message": f'{kind} "{name}" not found'})
             return
-        answers = self.server.answers.get(path, [{"items": []}])
+        # Events with which the operator deletes pods are not among those of `path`, which are warnings.
+        other = query.get("fieldSelector", "").startswith("reason=")
+        answers = self.server.answers.get(f"{path}?{query['fieldSelector']}" if other else path, [{"items": []}])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, str) and query.get("timestamps") != "true":
             answer = _TIME.sub("", answer)

@@ -96,11 +96,30 @@ def test_a_study_without_requested_pods_is_reported(api_server, monkeypatch):
     api_server.answers[path] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-head", "Running", "head")]}]
     api_server.answers[f"{CORE}/pods/s-1-head/log"] = [""]
-    assert "s-1 runs without a worker: no pod was requested" in follow()
+    printed = follow()
+    assert "s-1 runs without a worker: no pod was requested" in printed
+    assert "`kubectl exec -n tunepipe s-1-head -c ray-head -- ray status` lists" in printed
     api_server.answers[path] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("w", "Running", "worker")]}] * 2 + [{"items": []}]
     api_server.answers[f"{CORE}/pods/w/log"] = [""]
     assert "without a worker" not in follow()
+
+
+def test_a_head_that_ends_again_and_again_is_reported_and_awaited(api_server):
+    """A head that ends at each start is reported from the operator's events, and after --wait-pods it is an error."""
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing", rayClusterName="s-1-abcde")]
+    ended = (
+        "Deleted head Pod tunepipe/h; Pod status: Failed; Ray container terminated status: &ContainerStateTerminated"
+    )
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"name": "s-1-abcde"},
+        "reason": "DeletedHeadPod",
+        "message": ended + "{ExitCode:1,Signal:0,Reason:Error,Message:,}",
+    }
+    api_server.answers[f"{CORE}/events?reason=DeletedHeadPod"] = [{"items": [event]}, {"items": [event, event]}]
+    with pytest.raises(ClusterError, match=r"for 0 s: the head of s-1 ends again and again, at last with exit code 1 "):
+        follow(wait_pods=0)
 
 
 def test_an_image_that_cannot_be_pulled_is_reported(api_server):

@@ -89,7 +89,8 @@ def test_a_rayjob_that_cannot_start_says_why(api_server: ApiServer) -> None:
     assert found[1].startswith("The namespace 'tunepipe' refuses a pod of 'a-2': violates PodSecurity. Change")
     assert found[2].endswith("has no room for another pod now: exceeded quota: gpus")
     assert "the KubeRay operator does not run" in found[3]
-    assert [path for path, _ in api_server.queries].count(f"{CORE}/events") == 1
+    selectors = [query["fieldSelector"] for path, query in api_server.queries if path == f"{CORE}/events"]
+    assert selectors == ["type=Warning", "reason=DeletedHeadPod", "reason=DeletedWorkerPod"]
 
 
 def test_a_study_whose_end_was_not_read_says_why(api_server: ApiServer) -> None:
