@@ -94,7 +94,7 @@ def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer
         "exit_code": None,
     }
     assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` stops it" in printed.errors
-    assert "Its Ray cluster is deleted 10 min after the study's end; the RayJob" in printed.errors
+    assert "Its Ray cluster is deleted at the study's end; the RayJob" in printed.errors
 
 
 def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_server: ApiServer) -> None:
