@@ -17,7 +17,7 @@ from tests.kubernetes.testbed.images import archives
 from tests.kubernetes.testbed.nodes import load
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.testbed.room import is_up, leave, remains
-from tests.kubernetes.user import NAMESPACE, OVERLAY, SLOW_EPOCHS, Following, become_submitter, objects, until
+from tests.kubernetes.user import NAMESPACE, OVERLAY, SLOW_EPOCHS, SUBMITTER, Following, become, objects, until
 
 _TRIED: list[tuple[str, float, str]] = []
 
@@ -44,7 +44,7 @@ def bed() -> Iterator[None]:
 def foundation(bed) -> None:
     """The overlay's namespace with the objects of its foundation, whose rights a submitter has."""
     kubectl("apply", "--server-side", "-k", str(OVERLAY / "foundation"))
-    become_submitter()
+    become("tunepipe-submitter", NAMESPACE, SUBMITTER)
 
 
 @pytest.fixture(scope="session")

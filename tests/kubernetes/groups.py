@@ -12,7 +12,7 @@ from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import OVERLAY
 from tests.project.manifests import HOME, documented_overlay
 
-__all__ = ["labelled", "overlay_of_the_documentation", "overlay_with"]
+__all__ = ["labelled", "overlay_changed", "overlay_of_the_documentation", "overlay_with"]
 
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"
 _SMALL = {"cpu": "1", "memory": "3Gi"}
@@ -84,6 +84,22 @@ def overlay_with(
     }
     for part, kustomization in (("cluster", cluster), ("study", study)):
         _write(folder / part, kustomization)
+    return folder
+
+
+def overlay_changed(folder: Path, *patch: dict[str, Any], base: Path = OVERLAY) -> Path:
+    """Write an overlay whose RayJob differs from that of another one.
+
+    Args:
+        folder: A folder that does not exist yet.
+        patch: Operations of a JSON patch of the RayJob.
+        base: The other overlay.
+
+    Returns:
+        The folder.
+    """
+    patches = [{"patch": yaml.safe_dump(list(patch)), "target": {"kind": "RayJob"}}]
+    _write(folder / "study", {"resources": [_relative(base / "study", folder)], "patches": patches})
     return folder
 
 

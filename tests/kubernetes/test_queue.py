@@ -18,6 +18,14 @@ GPUS = 2
 """The quota of both teams together, and what every workload here asks for."""
 
 
+WORKLOAD_CLASS = {
+    "apiVersion": "kueue.x-k8s.io/v1beta2",
+    "kind": "WorkloadPriorityClass",
+    "metadata": {"name": "missing"},
+    "value": 1,
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def kueue(foundation) -> Iterator[None]:
     """Kueue with a queue for each team, for this module only."""
@@ -111,6 +119,20 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
     assert study.ended() == 0, study.reported
     assert "was evicted" not in study.reported
     until("the other team to run again", other_runs)
+
+
+def test_a_priority_class_that_does_not_exist(tmp_path):
+    """A study of a class that does not exist reports that Kueue takes no notice of it, until the class is there."""
+    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--priority", "missing")
+    reason = "Kueue has made no workload of it, and makes none without the WorkloadPriorityClass 'missing'"
+    study.until("the reason", lambda: reason in study.reported)
+    assert reason in " ".join(tunepipe("status", "--kubernetes").split())
+    assert objects("workloads") == []
+    kubectl("create", "-f", "-", said=json.dumps(WORKLOAD_CLASS))
+    try:
+        study.until("a workload", lambda: bool(objects("workloads")))
+    finally:
+        kubectl("delete", "workloadpriorityclass", "missing")
 
 
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):

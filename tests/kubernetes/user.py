@@ -29,7 +29,7 @@ __all__ = [
     "SUBMITTER",
     "WORKERS",
     "Following",
-    "become_submitter",
+    "become",
     "epochs_on_volume",
     "forwarded",
     "objects",
@@ -128,18 +128,24 @@ def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int,
     return following.ended(), following.reported
 
 
-def become_submitter() -> None:
-    """Create the kubeconfig of the service account that may only submit."""
-    token = kubectl("create", "token", "tunepipe-submitter", "-n", NAMESPACE, "--duration=6h").strip()
+def become(account: str, namespace: str, kubeconfig: Path) -> None:
+    """Create the kubeconfig of a service account.
+
+    Args:
+        account: Its name.
+        namespace: Its namespace.
+        kubeconfig: The path of the file.
+    """
+    token = kubectl("create", "token", account, "-n", namespace, "--duration=6h").strip()
     known = yaml.safe_load(KUBECONFIG.read_text())
     known["users"] = [{"name": known["users"][0]["name"], "user": {"token": token}}]
-    SUBMITTER.touch(0o600)
-    SUBMITTER.write_text(yaml.safe_dump(known))
+    kubeconfig.touch(0o600)
+    kubeconfig.write_text(yaml.safe_dump(known))
 
 
-def tunepipe(*words: str) -> str:
+def tunepipe(*words: str, kubeconfig: Path = SUBMITTER) -> str:
     """Run another command with the submitter's rights; return its output once it has succeeded."""
-    return call(*_TUNEPIPE, *words, environment={"KUBECONFIG": str(SUBMITTER)})
+    return call(*_TUNEPIPE, *words, environment={"KUBECONFIG": str(kubeconfig)})
 
 
 def objects(kind: str, labels: str = "") -> list[dict[str, Any]]:

@@ -1,0 +1,161 @@
+"""The Helm chart as a release: installed by Helm, used by a study, upgraded, and uninstalled."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline import load_results
+from scripts.helm_chart import CHART
+from tests.kubernetes.testbed.build import build_helm
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.place import BED, KUBECONFIG, Addresses
+from tests.kubernetes.testbed.room import Failed, call
+from tests.kubernetes.user import Following, become, submit, tunepipe, until
+
+pytestmark = pytest.mark.usefixtures("foundation")
+
+SUBMITTER = "tunepipe-submitter"
+ANY_NAMESPACE_HAS = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+
+Helm = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def helm() -> Helm:
+    """Runs a command of Helm; returns its output once it has succeeded."""
+    program = build_helm()
+
+    def run(*words: str, kubeconfig: Path = KUBECONFIG) -> str:
+        return call(str(program), *words, environment={"KUBECONFIG": str(kubeconfig)})
+
+    return run
+
+
+def apply(*made: dict[str, Any]) -> None:
+    """Apply objects as an administrator."""
+    kubectl("apply", "-f", "-", said=yaml.safe_dump_all(made))
+
+
+def contents(namespace: str) -> set[str]:
+    """All objects of a namespace, except events, in the form KIND/NAME."""
+    kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
+    kinds = [kind for kind in kinds if not kind.startswith(("events", "pods.metrics"))]
+    names = kubectl("get", ",".join(kinds), "-n", namespace, "-o", "name", "--ignore-not-found").split()
+    return set(names)
+
+
+@contextmanager
+def disk(name: str) -> Iterator[None]:
+    """A volume of a storage class of its own, for one claim."""
+    folder = BED / name
+    folder.mkdir()
+    folder.chmod(0o777)
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "20Gi"},
+            "accessModes": ["ReadWriteMany"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": name,
+            "hostPath": {"path": str(folder)},
+        },
+    }
+    apply(volume)
+    try:
+        yield
+    finally:
+        kubectl("delete", "pv", name, "--wait=false")
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def names_for(namespace: str) -> Iterator[None]:
+    """Lets pods of a namespace ask the test bed's own server for names, as its overlay does."""
+    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "names", "namespace": namespace},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"ipBlock": {"cidr": f"{Addresses.BRIDGE}/32"}}], "ports": ports}],
+        },
+    }
+    apply(policy)
+    try:
+        yield
+    finally:
+        kubectl("delete", "networkpolicy", "names", "-n", namespace)
+
+
+def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
+    """A release runs a study as its own submitter, is upgraded by one value, and leaves only the studies' claim."""
+    place = "by-helm"
+    values = ("overlay=dev", f"namespace.name={place}", "priorityClasses.create=false", f"storage.className={place}")
+    submitter = tmp_path / "submitter.kubeconfig"
+    with disk(place):
+        try:
+            said = helm("install", "tunepipe", str(CHART), *(word for value in values for word in ("--set", value)))
+            assert f"tunepipe submit mnist-asha --kubernetes --overlay dev --namespace {place}" in said
+            become(SUBMITTER, place, submitter)
+            with names_for(place):
+                study = ("beale", "--trials", "2", "--workers", "1", "--namespace", place)
+                code, reported = submit(tmp_path, *study, kubeconfig=submitter)
+                assert code == 0, reported
+                assert len(load_results(tmp_path / "studies/beale").trials) == 2
+                here = ("--kubernetes", "--namespace", place)
+                assert "beale-1" in tunepipe("status", *here, kubeconfig=submitter)
+                tunepipe("stop", "beale", *here, kubeconfig=submitter)
+            helm("upgrade", "tunepipe", str(CHART), "--reuse-values", "--set", "objectStore.port=9000")
+            (policy,) = json.loads(kubectl("get", "networkpolicy", "s3", "-n", place, "-o", "json"))["spec"]["egress"]
+            assert [each["port"] for each in policy["ports"]] == [9000]
+            assert [each["revision"] for each in json.loads(helm("history", "tunepipe", "-o", "json"))] == [1, 2]
+            claim = kubectl("get", "persistentvolumeclaim", "studies", "-n", place, "-o", "jsonpath={.metadata.uid}")
+            said = helm("uninstall", "tunepipe", "--wait")
+            assert "[PersistentVolumeClaim] studies" in said
+            until("the end of all pods", lambda: not [each for each in contents(place) if each.startswith("pod/")])
+            assert contents(place) - ANY_NAMESPACE_HAS == {"persistentvolumeclaim/studies"}
+            kept = kubectl("get", "persistentvolumeclaim", "studies", "-n", place, "-o", "jsonpath={.metadata.uid}")
+            assert kept == claim
+            assert json.loads(helm("list", "--all-namespaces", "-o", "json")) == []
+        finally:
+            Following.end_all()
+            if "tunepipe" in helm("list", "--all", "--short"):
+                helm("uninstall", "tunepipe")
+            kubectl("delete", "namespace", place, "--ignore-not-found")
+
+
+def test_the_owner_of_one_namespace(helm, tmp_path):
+    """An account with the role admin in one namespace installs and uninstalls the chart with the documented values."""
+    team, owner = "team", tmp_path / "owner.kubeconfig"
+    values = f"namespace.name={team},namespace.create=false,priorityClasses.create=false,quota.create=false"
+    install = ("install", "tunepipe", str(CHART), "--namespace", team, "--set", values)
+    kubectl("create", "namespace", team)
+    try:
+        kubectl("create", "serviceaccount", "owner", "-n", team)
+        account = f"--serviceaccount={team}:owner"
+        kubectl("create", "rolebinding", "owner", "-n", team, "--clusterrole=admin", account)
+        become("owner", team, owner)
+        with pytest.raises(Failed, match="attempting to grant RBAC permissions not currently held"):
+            helm(*install, kubeconfig=owner)
+        helm("uninstall", "tunepipe", "--namespace", team, kubeconfig=owner)
+        # The rights that the owner is to pass on.
+        rights = yaml.safe_load((CHART.parent / "base/foundation/role-submitter.yaml").read_text())
+        apply({**rights, "metadata": {"name": "passed-on", "namespace": team}})
+        kubectl("create", "rolebinding", "passed-on", "-n", team, "--role=passed-on", account)
+        before = contents(team) - {"persistentvolumeclaim/studies"}
+        helm(*install, kubeconfig=owner)
+        assert f"serviceaccount/{SUBMITTER}" in contents(team)
+        helm("uninstall", "tunepipe", "--namespace", team, "--wait", kubeconfig=owner)
+        assert contents(team) - {"persistentvolumeclaim/studies"} == before
+    finally:
+        kubectl("delete", "namespace", team)

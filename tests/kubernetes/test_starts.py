@@ -1,0 +1,116 @@
+"""Pods that are created and do not start, Ray that requests none, and studies that meet their deadline."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import load_results
+from tests.kubernetes.groups import overlay_changed, overlay_with
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.user import NAMESPACE, SLOW_STUDY, Following, objects, submit, tunepipe, until
+
+pytestmark = pytest.mark.usefixtures("gone")
+
+STUDY = ("beale", "--trials", "2", "--workers", "1")
+COUNTED = str(Path(__file__).with_name("counted.py"))
+HEAD = "/spec/rayClusterSpec/headGroupSpec/template"
+WORKER = "/spec/rayClusterSpec/workerGroupSpecs/1/template"
+
+
+def added(path: str, value: object) -> dict[str, Any]:
+    """An operation of a JSON patch that adds a value."""
+    return {"op": "add", "path": path, "value": value}
+
+
+def mounted(template: str, source: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Operations of a JSON patch that give the Ray container of a pod a volume."""
+    return (
+        added(f"{template}/spec/volumes/-", {"name": "keys", **source}),
+        # No node prepares a volume that no container mounts.
+        added(f"{template}/spec/containers/0/volumeMounts/-", {"name": "keys", "mountPath": "/keys"}),
+    )
+
+
+def unstarted(where: Path, *changes: dict[str, Any]) -> str:
+    """The output, in one line, of a submission that is given up because pods do not start; `status` says the same."""
+    overlay = overlay_changed(where / "overlay", *changes)
+    code, reported = submit(where, *STUDY, "--overlay", str(overlay), "--wait-pods", "5")
+    assert code == 2, reported
+    assert "Traceback" not in reported
+    reported = " ".join(reported.split())
+    assert "Pods of 'beale-1' could not start for 5 s" in reported
+    reason = reported.rpartition("could not start for 5 s: ")[2].partition(" The RayJob was not deleted")[0].rstrip(".")
+    assert reason in " ".join(tunepipe("status", "--kubernetes").split())
+    return reason
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [{"secret": {"secretName": "absent"}}, {"configMap": {"name": "absent"}}],
+    ids=["a Secret", "a ConfigMap"],
+)
+def test_a_volume_of_a_missing_object(tmp_path, volume):
+    """A head whose volume is a missing Secret or ConfigMap is reported with the node's message."""
+    reason = unstarted(tmp_path, *mounted(HEAD, volume))
+    assert "cannot prepare it (FailedMount): MountVolume.SetUp failed for volume" in reason
+    assert '"absent" not found' in reason
+
+
+def test_a_variable_of_a_missing_secret(tmp_path):
+    """A head with a variable from a missing Secret is reported with the container and the Secret."""
+    variable = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "key"}}}
+    reason = unstarted(tmp_path, added(f"{HEAD}/spec/containers/0/env/-", variable))
+    assert "the container ray-head of pod beale-1-" in reason
+    assert '(CreateContainerConfigError): secret "absent" not found' in reason
+
+
+@pytest.mark.parametrize(("kind", "template"), [("head", HEAD), ("worker", WORKER)], ids=["head", "worker"])
+def test_a_container_that_ends_at_once(tmp_path, kind, template):
+    """A head or a worker whose container ends at each start is reported by `submit` and `status` with its exit code."""
+    overlay = overlay_changed(tmp_path / "overlay", added(f"{template}/spec/containers/0/args", ["exit 7"]))
+    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
+    reason = (
+        f"the {kind} of counted-1 ends again and again, at last with exit code 7 (Error); `kubectl logs -n tunepipe"
+    )
+    study.until("the reason", lambda: reason in study.reported)
+    # Between two pods that end there is one that runs.
+    until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
+    tunepipe("stop", "counted", "--kubernetes")
+    assert study.ended() == 2, study.reported
+
+
+def test_a_secret_that_is_made_later(tmp_path):
+    """A study whose workers wait for a Secret says so, and runs once it is there."""
+    overlay = overlay_changed(tmp_path / "overlay", *mounted(WORKER, {"secret": {"secretName": "made-later"}}))
+    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
+    study.until("the reason to wait", lambda: 'secret "made-later" not found' in study.reported)
+    kubectl("create", "secret", "generic", "made-later", "-n", NAMESPACE)
+    try:
+        assert study.ended() == 0, study.reported
+    finally:
+        kubectl("delete", "secret", "made-later", "-n", NAMESPACE)
+    assert len(load_results(tmp_path / "studies/counted").trials) == 4
+
+
+def test_a_group_that_ray_requests_no_pod_of(tmp_path):
+    """A study whose group offers Ray no GPU is reported with the command that lists what its trials request."""
+    no_gpu = added("/spec/workerGroupSpecs/1/rayStartParams", {"num-gpus": "0"})
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", more=[no_gpu])
+    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
+    reason = "counted-1 runs without a worker: no pod was requested within 45 s"
+    study.until("the reason", lambda: reason in study.reported)
+    (line,) = [line for line in study.reported.splitlines() if reason in line]
+    command = line.partition("`kubectl ")[2].partition("`")[0]
+    assert "{'CPU': 1.0, 'GPU': 1.0}" in kubectl(*command.split())
+
+
+def test_a_deadline(tmp_path):
+    """A study that meets its deadline ends with a message that says so, and nothing of it goes on running."""
+    deadline = {"op": "replace", "path": "/spec/activeDeadlineSeconds", "value": 60}
+    overlay = overlay_changed(tmp_path / "overlay", deadline)
+    code, reported = submit(tmp_path, *SLOW_STUDY, "--epochs", "2000", "--overlay", str(overlay))
+    assert code == 2, reported
+    assert "DeadlineExceeded" in reported
+    assert "has passed the activeDeadlineSeconds" in " ".join(tunepipe("status", "--kubernetes").split())
+    until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))
