@@ -28,7 +28,7 @@ from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, submit
 from pipeline.cli.usage import usage_error
-from pipeline.cluster.driver_end import final_code
+from pipeline.cluster.driver_end import report_end
 from pipeline.errors import Interrupted, OutputLost, TunepipeError
 from pipeline.sanitize import sanitize
 
@@ -99,7 +99,8 @@ def main() -> None:
         if str(error):
             _complain(str(error))
         code = error.exit_code
-    sys.exit(final_code(code or 0))
+    report_end(code or 0)
+    sys.exit(code or 0)
 
 
 def _complain(what: str) -> None:

@@ -8,7 +8,7 @@ import threading
 from pipeline.cluster.driver_environment import IN_RAYJOB, STOP_SECONDS, exit_line
 from pipeline.errors import ClusterError, NoTrialSucceeded, UserError
 
-__all__ = ["final_code"]
+__all__ = ["report_end"]
 
 _FINAL_CODES = (UserError.exit_code, NoTrialSucceeded.exit_code)
 """Codes of commands that would fail in the same way again."""
@@ -17,28 +17,27 @@ _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """The environment variable in which Ray tells a driver its submission."""
 
 
-def final_code(code: int) -> int:
-    """The exit code that a command ends with, given the one that it would have.
+def report_end(code: int) -> None:
+    """Report the exit code of a command that ends now, if it is a driver in a RayJob; otherwise do nothing.
 
-    KubeRay starts a command that fails again on a new cluster, whatever its exit code. In a RayJob, a command that
-    would fail in the same way again lets Ray stop it: then the RayJob is complete with the job status STOPPED, which
-    lasts as long as the RayJob and is never that of a successful study. `tunepipe submit` reads the code in the last
-    line of the driver's output. If Ray does not stop the command, it fails with its own code and is started again.
+    KubeRay starts a command that fails again on a new cluster, whatever its exit code. A command that would fail in
+    the same way again lets Ray stop it first: then the RayJob is complete with the job status STOPPED, which lasts as
+    long as the RayJob and is never that of a successful study. `tunepipe submit` reads the code in the last line of the
+    driver's output. If Ray does not stop the command, it fails with its own code and is started again.
 
     Args:
-        code: The command's own exit code.
+        code: The command's exit code.
     """
     dashboard = os.environ.get(IN_RAYJOB)
     if code == 0 or not dashboard:
-        return code
+        return
     print(exit_line(code), flush=True)
-    if code not in _FINAL_CODES:
-        return code
-    return 0 if _stopped(dashboard) else code
+    if code in _FINAL_CODES:
+        _wait_for_stop(dashboard)
 
 
-def _stopped(dashboard: str) -> bool:
-    """Let Ray stop the submission of this process, and wait for its signal; return whether it came."""
+def _wait_for_stop(dashboard: str) -> None:
+    """Ask Ray to stop the submission of this process, and wait for its signal: one that ends earlier has failed."""
     # A command that has nothing to report on a cluster does not need it.
     from pipeline.cluster.jobs_api import JobsApi
 
@@ -47,12 +46,9 @@ def _stopped(dashboard: str) -> bool:
     try:
         submission = json.loads(os.environ[_JOB_CONFIG])["metadata"]["job_submission_id"]
         JobsApi(dashboard).stop(submission)
-        return signalled.wait(STOP_SECONDS)
+        failure = None if signalled.wait(STOP_SECONDS) else f"no signal in {STOP_SECONDS} s"
     except (KeyError, ValueError, ClusterError) as error:
-        print(
-            f"[tunepipe] Ray could not be asked to stop this command, which will be started again: {error}", flush=True
-        )
-        return False
-    finally:
-        if not signalled.is_set():
-            signal.signal(signal.SIGTERM, before)
+        failure = str(error)
+    if failure is not None:
+        signal.signal(signal.SIGTERM, before)
+        print(f"[tunepipe] Ray has not stopped this command, which is started again: {failure}", flush=True)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline.cluster.driver_end import final_code
+from pipeline.cluster.driver_end import report_end
 from pipeline.cluster.driver_environment import EXIT_LINE, IN_RAYJOB, RAYJOB_ENVIRONMENT
 from tests.ray_sources import check_text
 
@@ -15,20 +15,20 @@ SUBMISSION = {"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"metadata": {"job_submi
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 130])
-def test_a_code_is_kept_where_ray_stops_no_command(monkeypatch, capsys, code):
-    """Exit codes are kept outside of a RayJob, and in one whose Ray cannot be asked to stop the command."""
-    assert final_code(code) == code
+def test_an_exit_code_is_printed_in_a_rayjob(monkeypatch, capsys, code):
+    """Only in a RayJob, a driver prints an exit code other than 0, and why Ray has not stopped it after a mistake."""
+    report_end(code)
     assert capsys.readouterr().out == ""
     for name, value in {**RAYJOB_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
-    assert final_code(code) == code
+    report_end(code)
     printed = capsys.readouterr().out
     assert EXIT_LINE.findall(printed) == ([str(code)] if code else [])
-    assert ("could not be asked" in printed) is (code in (2, 3))
+    assert ("which is started again" in printed) is (code in (2, 3))
 
 
 def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):
-    """In a RayJob, a mistake is printed once with its exit code as a line; then Ray is asked to stop the command."""
+    """In a RayJob, a mistake is printed once with its exit code as a line, and the command waits until Ray stops it."""
     environment = {**os.environ, **RAYJOB_ENVIRONMENT, **SUBMISSION, IN_RAYJOB: jobs_server.address}
     command = subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli.app", "run", "no-such-job"],
@@ -39,7 +39,7 @@ def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):
     assert printed == "[tunepipe] exit code 2\n"
     assert errors.count("no-such-job") == 1
     assert jobs_server.stopped == ["s-1-x"]
-    assert command.returncode == 0
+    assert command.returncode == 2
 
 
 @pytest.mark.parametrize(
