@@ -10,12 +10,15 @@ __all__ = ["error_text", "user_frames_text", "with_own_files"]
 
 
 def error_text(error: BaseException) -> str:
-    """The traceback of an error, as Python prints it, with the user's own files.
+    """The traceback of an error, as Python prints it, from the first frame of the user's code on.
 
     Args:
-        error: The error.
+        error: The error. One without a frame of the user's code keeps all frames.
     """
-    return with_own_files("".join(traceback.format_exception(error)))
+    trace = error.__traceback__
+    while trace is not None and not is_users(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return with_own_files("".join(traceback.format_exception(type(error), error, trace or error.__traceback__)))
 
 
 def user_frames_text(error: BaseException) -> str:

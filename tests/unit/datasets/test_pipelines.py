@@ -89,7 +89,8 @@ def test_a_study_records_the_kind_of_each_split() -> None:
 
 def test_a_pipeline_is_described_by_its_rows() -> None:
     """The description of a pipeline has the shape and the type of one row of each part, without TensorFlow's names."""
-    rows = tf.data.Dataset.from_tensor_slices(({"left": tf.zeros((8, 32, 3)), "text": tf.constant(["a"] * 8)}, range(8)))
+    inputs = {"left": tf.zeros((8, 32, 3)), "text": tf.constant(["a"] * 8)}
+    rows = tf.data.Dataset.from_tensor_slices((inputs, range(8)))
     text = "a tf.data.Dataset with 2 batches of ({'left': 32×3 float32, 'text': string}, int32)"
     assert pipeline_text(describe(rows.batch(4))) == text
     fixed = tf.data.Dataset.range(8).batch(4, drop_remainder=True)

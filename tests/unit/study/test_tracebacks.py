@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.datasets import load
 from pipeline.errors import DataError
 from pipeline.study.copies import Copies
 from pipeline.study.recorded_copies import Recorded, digest_of
@@ -42,6 +43,20 @@ def test_a_traceback_names_the_users_file(failing: Path) -> None:
     assert with_own_files(f'in user code:\n  File "{copy}", line 2, in fail  *') == (
         f'in user code:\n  File "{failing}", line 2, in fail  *'
     )
+
+
+def test_a_traceback_begins_in_the_users_code(failing: Path) -> None:
+    """The frames of tunepipe that call the user's code are left out; an error of tunepipe itself keeps all."""
+    function = runpy.run_path(str(failing))["fail"]
+    with pytest.raises(DataError) as caught:
+        load(function)
+    assert caught.value.__cause__ is not None
+    first = error_text(caught.value.__cause__).splitlines()[1]
+    assert first == f'  File "{failing}", line 2, in fail'
+    with pytest.raises(DataError) as caught:
+        load("nothing")
+    caught.value.__traceback__ = caught.value.__traceback__ and caught.value.__traceback__.tb_next
+    assert "in load" in error_text(caught.value)
 
 
 def test_frames_of_the_users_code_are_those_of_an_error_of_tunepipe(failing: Path) -> None:
