@@ -19,7 +19,7 @@ from yaml import YAMLError
 from pipeline.cluster.api_errors import api_request
 from pipeline.cluster.download_results import download_results
 from pipeline.cluster.exit_codes import exit_code
-from pipeline.cluster.kueue import LOCAL_QUEUES, QUEUE_LABEL, WORKLOADS, missing_queue, queue_of, queue_reason
+from pipeline.cluster.kueue_requests import check_queue, queued_reason
 from pipeline.cluster.pod_ends import DELETIONS
 from pipeline.cluster.rayjob import Manifests, study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, active_job, ended_before, has_ended, storage_of
@@ -104,7 +104,7 @@ class Kubernetes:
         Raises:
             ClusterError: The server refuses, or the study's queue does not exist.
         """
-        self._check_queue(manifests.job)
+        check_queue(self._objects, self.namespace, manifests.job)
         with api_request(self.namespace, "create the RayJob"):
             try:
                 created = self._objects.create_namespaced_custom_object(
@@ -266,23 +266,7 @@ class Kubernetes:
         Args:
             job: The RayJob as it is now.
         """
-        if queue_of(job) is None:
-            return None
-        workloads: list[dict[str, Any]] | None = None
-        # Without the right to list them, only the RayJob's own state is known.
-        with suppress(ClusterError), api_request(self.namespace, "list Kueue's workloads"):
-            workloads = self._objects.list_namespaced_custom_object(**WORKLOADS, namespace=self.namespace)["items"]
-        return queue_reason(job, workloads)
-
-    def _check_queue(self, job: Mapping[str, Any]) -> None:
-        if QUEUE_LABEL not in job["metadata"]["labels"]:
-            return
-        queues: list[dict[str, Any]] | None = None
-        # Without the right to list them, or with another version of Kueue, they are not known.
-        with suppress(ClusterError), api_request(self.namespace, "list Kueue's queues"):
-            queues = self._objects.list_namespaced_custom_object(**LOCAL_QUEUES, namespace=self.namespace)["items"]
-        if queues is not None and (missing := missing_queue(job, [each["metadata"]["name"] for each in queues])):
-            raise ClusterError(missing)
+        return queued_reason(self._objects, self.namespace, job)
 
     def log(self, pod: str, *, lines: int | None = None, seconds: int | None = None, times: bool = False) -> str:
         """The log of a pod; empty once the pod is deleted, as those of an attempt are before the next one.

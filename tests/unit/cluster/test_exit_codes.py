@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.cluster.exit_codes import ended_state, exit_code
 from pipeline.errors import ClusterError, EndUnknown
+from tests.ray_sources import check_text
 from tests.unit.cluster.kubernetes_server import rayjob
 
 FAILED = "Job entrypoint command failed with exit code 3, last available logs: exit code 0"
@@ -44,3 +45,14 @@ def test_a_rayjob_that_failed_before_its_command_has_no_exit_code(message):
 def test_only_a_study_that_succeeded_is_complete(code, state):
     """A RayJob that KubeRay calls complete is failed or stopped if its study did not succeed."""
     assert ended_state(code) == state
+
+
+@pytest.mark.parametrize("text", ["failed with exit code {return_code}", "put_status(self._job_id, JobStatus.STOPPED)"])
+def test_ray_says_how_a_command_ended(text):
+    """Ray still names the exit code of a failed command, and has a status of its own for one that it has stopped."""
+    check_text(
+        text,
+        "dashboard/modules/job/job_supervisor.py",
+        "pipeline/cluster/exit_codes.py reads how a study ended",
+        "exit codes of studies in Kubernetes are unknown",
+    )

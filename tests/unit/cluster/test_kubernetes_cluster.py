@@ -70,19 +70,6 @@ def test_a_rayjob_whose_file_is_refused_is_deleted(api_server, tmp_path):
     assert api_server.deleted == [f"{RAYJOBS}/beale-1"]
 
 
-def test_a_rayjob_is_created_only_for_a_queue_that_exists(api_server):
-    """A RayJob whose queue does not exist is not created; where queues cannot be listed, it is."""
-    made = study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [])
-    made.job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "mine"
-    queues = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/localqueues"
-    api_server.answers[queues] = [{"items": [{"metadata": {"name": "team-a"}}]}]
-    with pytest.raises(ClusterError, match=r"no LocalQueue 'mine' .* There are team-a: --queue"):
-        Kubernetes(None, "tunepipe").apply(made)
-    assert api_server.posted == []
-    api_server.gone.add(queues)
-    assert Kubernetes(None, "tunepipe").apply(made)
-
-
 @pytest.mark.parametrize("named", ["s-2", "s"])
 def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(api_server, named):
     """A study is stopped by its name or its RayJob's, which is deleted when the call returns."""
