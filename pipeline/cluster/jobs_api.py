@@ -27,6 +27,7 @@ _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
 _UPLOAD_SECONDS = 600.0
 _POLL_SECONDS = 1.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SILENT_SECONDS = 30.0
 """How long a cluster may be unreachable before `follow` gives up."""
 
@@ -77,6 +78,8 @@ class JobsApi:
         self._token = _token()
         self._session = requests.Session()
         self._session.auth = self._authenticate
+        # A proxy does not reach this machine: neither a forwarded port, nor the dashboard of a head from its driver.
+        self._proxies = {"no_proxy": parts.hostname} if parts.hostname in _LOOPBACK else None
 
     def submissions(self) -> list[Submission]:
         """All submissions of tunepipe that the cluster knows, the oldest first."""
@@ -226,8 +229,9 @@ class JobsApi:
     ) -> requests.Response:
         try:
             answer = self._session.request(
-                method, self.address + path, timeout=(_CONNECT_SECONDS, timeout), allow_redirects=False, **body
-            )
+                method, self.address + path, timeout=(_CONNECT_SECONDS, timeout), allow_redirects=False,
+                proxies=self._proxies, **body,
+            )  # fmt: skip
         except requests.RequestException as error:
             raise _Unreachable(
                 f"{self.address} cannot be reached: {_reason(error)}. Is the cluster up, and is this the address of "

@@ -120,3 +120,12 @@ def test_tokens_are_as_ray_has_them(text, file):
         "pipeline/cluster/jobs_api.py finds the token there, or says that it is missing or wrong",
         "a cluster with tokens cannot be used, or the message misleads",
     )
+
+
+def test_a_proxy_is_not_asked_for_this_machine(jobs_server, monkeypatch):
+    """A dashboard on loopback is reached directly although the environment names a proxy."""
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert JobsApi(jobs_server.address).submissions() == []
