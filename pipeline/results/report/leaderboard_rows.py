@@ -49,12 +49,13 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
         cells = []
         for column, look in zip(shown, looks, strict=True):
             text, key = _cell(row, column)
-            if column == TRIAL and text in linked:
-                inner = f'<a href="#trial-{html(text)}">{html(text)}</a>'
+            if isinstance(key, int | float):
+                # A number and its text have nothing to escape.
+                sorted_by, inner = str(key), text
             else:
-                inner = html(text)
-            # A number has nothing to escape.
-            sorted_by = key if isinstance(key, int | float) else html(str(key))
+                sorted_by, inner = html(str(key)), html(text)
+            if text in linked and column == TRIAL:
+                inner = f'<a href="#trial-{inner}">{inner}</a>'
             cells.append(f'<td data-key="{sorted_by}"{look}>{inner}</td>')
         look = f"{'best' if row.best else html(row.state)}{' beyond' if place > printed else ''}"
         return f'<tr class="{look}">{"".join(cells)}</tr>\n'

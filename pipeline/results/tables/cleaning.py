@@ -5,8 +5,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.trial_ids import draw_order
-
 __all__ = ["Indices", "clean_decisions", "clean_epochs", "trial_ids", "trial_positions", "whole_numbers"]
 
 Indices = npt.NDArray[np.int64]
@@ -57,8 +55,11 @@ def trial_ids(*columns: pa.ChunkedArray) -> pa.Array:
     Args:
         columns: Columns of trial ids; decisions about the whole study have none.
     """
-    known = {trial for column in columns for trial in pc.unique(column).drop_null().to_pylist()}
-    return pa.array(sorted(known, key=draw_order), pa.string())
+    known = pc.unique(pa.concat_arrays([pc.unique(column).cast(pa.string()) for column in columns])).drop_null()
+    # The order of `draw_order`, which takes several times as long for thousands of ids.
+    number = pc.utf8_ltrim(known, "0")
+    keys = pa.table({"length": pc.utf8_length(number), "number": number, "id": known})
+    return known.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names]))
 
 
 def trial_positions(column: pa.ChunkedArray, ids: pa.Array) -> Indices:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.gather import gather, newest_checkpoints
+from pipeline.trial_ids import draw_order
 from tests.unit.results.studies import Recording
 from tests.unit.results.tables.rows import CONFIG, assert_same
 
@@ -84,3 +85,10 @@ def test_trials_have_positions_in_the_order_of_their_numbers() -> None:
     ids = trial_ids(first, second)
     assert ids.to_pylist() == ["0002", "9999", "10000"]
     assert trial_positions(first, ids).tolist() == [2, 0]
+
+
+@given(st.lists(st.text(alphabet="0019aé𝄞", max_size=6)))
+def test_trial_ids_are_in_the_order_of_the_draws(ids: list[str]) -> None:
+    """Trial ids of several columns are listed once, in the order in which schedulers have them; nulls are left out."""
+    columns = pa.chunked_array([pa.array([*ids, None], pa.string())]), pa.chunked_array([pa.array(ids, pa.string())])
+    assert trial_ids(*columns).to_pylist() == sorted(set(ids), key=draw_order)
