@@ -209,6 +209,17 @@ def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
     assert pod["terminationGracePeriodSeconds"] == 15
 
 
+def test_two_groups_of_spot_nodes(own):
+    """A cloud's component for spot nodes changes the group before it, and may be named after each of several groups."""
+    cluster = ray_cluster(own("base/ray", "aks/gpu-t4", "aks/spot", "aks/gpu-h100", "aks/spot", "aks/gpu-a100"))
+    label = "kubernetes.azure.com/scalesetpriority"
+    spot = {
+        each["groupName"]: label in str(each["template"]["spec"].get("nodeSelector"))
+        for each in cluster["spec"]["workerGroupSpecs"]
+    }
+    assert spot == {"cpu": False, "gpu-a100": False, "gpu-h100": True, "gpu-t4": True}
+
+
 @pytest.mark.parametrize(
     ("component", "resource"),
     [

@@ -48,6 +48,18 @@ def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
     assert (refused.code, "--address goes without --kubernetes only" in refused.errors) == (2, True)
 
 
+def test_status_calls_no_study_with_a_mistake_a_success(api_server: ApiServer) -> None:
+    """`status --kubernetes` says in words that a study did not succeed, where the output with its exit code is gone."""
+    ended = of_beale("Complete", jobStatus="STOPPED", message="Job was intentionally stopped.")
+    api_server.answers[RAYJOBS] = [{"items": [ended]}]
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [ended]
+    printed = " ".join(tunepipe("status", "--kubernetes").output.split())
+    assert "stopped" in printed
+    assert "The study of the RayJob 'beale-1' did not succeed: a mistake ended it" in printed
+    (found,) = json.loads(tunepipe("status", "--kubernetes", "--json").output)
+    assert (found["state"], found["exit_code"]) == ("stopped", None)
+
+
 @pytest.mark.parametrize("named", ["beale", "beale-1"])
 def test_the_output_of_a_driver_is_printed(api_server: ApiServer, named: str) -> None:
     """`logs --kubernetes` prints what a driver has printed so far, of a running study and of one that ended."""
