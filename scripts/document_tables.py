@@ -6,7 +6,7 @@ from pipeline.storage import schema
 
 HEAD = """# The tables
 
-A study is a folder with three Parquet tables. They can be read at any time, also while the study runs:
+A study is a folder with three Parquet tables. They can be read at any time, even while the study runs:
 
 | table | where | read it with |
 | --- | --- | --- |
@@ -15,9 +15,10 @@ A study is a folder with three Parquet tables. They can be read at any time, als
 | `decisions` | `decisions/` | `pl.read_parquet("studies/NAME/decisions/*.parquet")` |
 
 While a study runs, `epochs/` and `decisions/` hold several files; a finished study has one file in each. After a lost worker, these files can hold an
-epoch twice. `pipeline.load_results("studies/NAME")` returns pandas frames without such duplicates: `.trials`, `.epochs`, `.decisions`.
+epoch twice, and a plain `select` returns both rows. `pipeline.load_results("studies/NAME")` (`.trials`, `.epochs` and `.decisions` as pandas DataFrames) and
+`tunepipe sql` remove duplicates.
 
-`trials` and `epochs` also have a column `config_<name>` for each parameter, which is null for trials without that parameter. `epochs` has a column for
+`trials` and `epochs` also have a column `config_<name>` for each hyperparameter, which is null for trials without it. `epochs` has a column for
 each metric: its name in lower case, with `_` for what a column cannot hold (`val-acc` → `val_acc`); letters of every script stay. If another metric of the
 study already has that column, six digits of a digest follow (`val_acc_805d30`). The original name is in the Parquet field's metadata (`metric`) and, where
 it differs from the column, in `results --json`. All column names are lower-case and need no quotes in SQL.

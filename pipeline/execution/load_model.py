@@ -17,9 +17,8 @@ __all__ = ["load_model", "load_state"]
 def load_model(study: str | Path, *, trial: str | int | None = None) -> Any:
     """A trial's model: compiled, with the weights of its best epoch.
 
-    The best trial's is the one that the study exported, if Keras can load it: with classes and functions of your own,
-    where they are registered in this process. Others are rebuilt by the study's own code, or by the same functions of
-    the running notebook.
+    For the best trial, loads the exported model if all custom classes are registered; otherwise rebuilds it with the
+    study's code, or with the same functions of the running notebook. Models of other trials are always rebuilt.
 
     Args:
         study: The study's folder: a local path or a URI.

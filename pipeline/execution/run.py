@@ -87,7 +87,8 @@ def run(
         take_over: Whether to resume although the driver of the last session may still be alive, or its file is damaged.
             That driver, if it is alive, ends without writing anything more.
         address: Address of a running Ray cluster; None uses this machine.
-        display: Shows the study while it runs; unless given, a notebook gets a line now and then, a script nothing.
+        display: Shows the study while it runs; default: a progress line every ten seconds in a notebook, nothing in a
+            script.
         note: Called with sentences for the user, for example that there are fewer trials than asked for.
 
     Returns:

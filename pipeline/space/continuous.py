@@ -88,7 +88,7 @@ class LogUniform(Domain):
 
     @property
     def logarithmic(self) -> bool:
-        """It is."""
+        """Always True."""
         return True
 
     def draw(self, rng: np.random.Generator) -> float:

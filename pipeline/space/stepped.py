@@ -47,7 +47,7 @@ class IntUniform(CountableDomain):
 
     @property
     def whole(self) -> bool:
-        """They are."""
+        """Always True."""
         return True
 
     @property

@@ -27,7 +27,7 @@ __all__ = ["TuneJob"]
 
 
 class TuneJob(JobFields, defer_build=False):
-    """What is tuned, how, and for how long: validated as a whole, frozen, JSON both ways.
+    """The definition of a study. Immutable; validated on creation; converts to and from JSON.
 
     Args:
         name: Lower-case letters, digits, `.`, `_`, `-`; at most 63. Also the study's name, unless `--name` is
@@ -48,12 +48,10 @@ class TuneJob(JobFields, defer_build=False):
             weight of each study is learned.
         budget: When the study ends.
         scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
-            class. By default PromotingASHA(); ASHA() for a function without state; with several objectives or bounds
-            PromotingMOASHA() or MOASHA().
+            class. Default: see [Defaults](#defaults).
         searcher: Draws configs: RandomSearch(), GridSearch(), SobolSearch(), CurveSearch(…), TPESearch(…),
-            CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class. By
-            default CurveSearch() beside PromotingASHA(…) and SuccessiveHalving(…) or with learn_from, MOTPESearch() for
-            several objectives or bounds, unless the space has a Grid; else RandomSearch().
+            CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class.
+            Default: see [Defaults](#defaults).
         resources: CPUs, GPUs and limits of one trial, and the number of workers.
         folds: Number of cross-validation folds. A trial trains one model for each fold, evaluated on the part of the
             training split that it does not see. The objective is the mean. The best config trains again on the whole

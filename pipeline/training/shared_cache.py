@@ -11,10 +11,9 @@ __all__ = ["shared_cache"]
 def shared_cache(name: str) -> Callable[[Any], Any]:
     """Let the trials of a node share a part of a tf.data pipeline: `dataset.map(decode).apply(shared_cache("train"))`.
 
-    As `cache()` at this place, but the elements are made once for all trials of a node and kept on its disk: the first
-    trial writes them, trials that come meanwhile wait, and others read them. What comes after, such as `shuffle` and
-    augmentation, is each trial's own. Outside of a study's trials, and where the disk has no room, the pipeline stays
-    as it is.
+    Like `cache()`, but shared: the first trial on a node writes the elements to disk, and other trials wait for them
+    and read them. Each trial computes the steps that follow, such as `shuffle` and augmentation, itself. Outside of a
+    study's trials, and where the disk has no room, the pipeline stays as it is.
 
     Args:
         name: A name for the part, which the data function uses once.
