@@ -43,7 +43,7 @@ def check(
     ] = 120,
     as_json: Json = False,
 ) -> None:
-    """Check a study before it starts: train one epoch, build models, check storage, data, resources and versions."""
+    """Check a study before it starts: train first epochs, build models, check storage, data, resources and versions."""
     from pipeline.execution.driver.warm_start import warm_started
     from pipeline.execution.preflight.check import Preflight
 

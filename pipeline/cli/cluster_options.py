@@ -32,7 +32,7 @@ Dashboard = Annotated[
     str | None,
     typer.Option(
         "--address",
-        help="Dashboard of a Ray cluster: http://HOST:8265.",
+        help="Dashboard of a Ray cluster: http://HOST:8265, not the address HOST:6379 that `run` joins.",
         envvar="RAY_API_SERVER_ADDRESS",
         show_default=False,
         show_envvar=True,

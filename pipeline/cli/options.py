@@ -55,11 +55,21 @@ TotalEpochs = Annotated[
 Seconds = Annotated[float | None, typer.Option(help="Maximum seconds of the study.", show_default=False)]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Number of parallel trials; 0 trains in this process, for debugging.", show_default=False),
+    typer.Option(
+        help="Number of parallel trials; 0 trains in this process, for debugging (not with `submit`).",
+        show_default=False,
+    ),
 ]
 Address = Annotated[
-    str | None, typer.Option(help="Address of a running Ray cluster. Default: this machine.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Ray cluster to join: HOST:6379, or `auto` for one on this machine. `run` and `resume` join the cluster "
+        "that the variable RAY_ADDRESS names if the option is not given. Default: Ray is started on this machine.",
+        show_default=False,
+    ),
 ]
+"""An address of Ray itself, not of its dashboard (`cluster_options.Dashboard`)."""
+
 Fields = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Set any field of the job, for example space.lr=0.1."),

@@ -124,8 +124,8 @@ def results(
 
         if watch:
             raise UsageError(
-                "--watch reads a study again and again, and --kubernetes copies it once: `tunepipe logs "
-                f"{studies[0]} --follow --kubernetes` shows how a study goes on."
+                f"--watch does not work with --kubernetes. To follow the study: `tunepipe logs {studies[0]} --follow "
+                "--kubernetes`."
             )
         place = storage if given_on_command_line(asked, "storage") else None
         found = [copied_study(study, to, context, namespace, storage=place, overlay=overlay) for study in studies]

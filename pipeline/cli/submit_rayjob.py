@@ -115,7 +115,7 @@ def submit_rayjob(
     note(str(manifests.plan))
     sources = manifests.sources
     if len(sources.files) + len(sources.data) > 1:
-        note(f"Files of the job that go along: {sources}.")
+        note(f"Uploaded with the job: {sources}.")
     if sources.uncopied:
         note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
     if dry_run:

@@ -58,7 +58,7 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="table, csv, json, markdown or parquet. Default: from the suffix of --output.",
+        help="table, csv, json, markdown, or parquet with --output. Default: from the suffix of --output.",
         show_default=False,
         autocompletion=format_names,
     ),

@@ -99,12 +99,12 @@ class Plan:
 
     def __str__(self) -> str:
         gpus = counted(sum(group.pods * group.gpus for group in self._used), "GPU")
-        head = f"{counted(self.wanted, 'trial')} could run at once, {self.workers} will; " + (
-            f"autoscaling may reach {gpus}" if self.autoscales else f"the cluster has {gpus} from start to end"
+        head = f"{counted(self.workers, 'trial')} in parallel (maximum {self.wanted}); " + (
+            f"autoscaling up to {gpus}" if self.autoscales else f"the cluster has {gpus} from start to end"
         )
         lines = [self._line(group) for group in self._used]
         return "\n".join(
-            [f"{head}:", *lines, f"  workers' pods have {self._total()} at most", f"  hours: {self._time()}"]
+            [f"{head}:", *lines, f"  workers' pods have {self._total()} at most", f"  estimated hours: {self._time()}"]
         )
 
     def _line(self, group: GroupPlan) -> str:
@@ -124,7 +124,7 @@ class Plan:
     def _time(self) -> str:
         if self.hours is None:
             unknown = [group.name for group in self._used if group.epoch_seconds is None]
-            return f"unknown, until this study has measured an epoch on {' and '.join(unknown)}"
+            return f"unknown until the study has recorded an epoch on {' and '.join(unknown)}"
         epochs = ", ".join(f"{group.epoch_seconds:.3g} s on {group.name}" for group in self._used)
         return f"{self.hours:.2g} at most, with epochs of {epochs}"
 

@@ -55,7 +55,7 @@ def send(store: Store, command: Command) -> str:
         raise UsageError(f"The command cannot be written: {error}.") from None
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
     if not store.create(layout.command(name), text):
-        raise StorageError(f"There is a command {name} in {store.uri} already. Send it again.")
+        raise StorageError(f"A command named {name} already exists in {store.uri}; run the command again.")
     return name
 
 

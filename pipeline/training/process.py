@@ -46,8 +46,8 @@ def _start(resources: Resources) -> None:
     if resources.gpus and not cards:
         raise ResourcesUnmet(
             f"A trial requests {counted(resources.gpus, 'GPU')}, but TensorFlow finds none in this process. Install "
-            "the GPU build (pip install 'tunepipe[gpu]') on a machine with an NVIDIA driver, or set resources.gpus to "
-            "0."
+            "the GPU build (pip install '.[gpu]' in the checkout) on a machine with an NVIDIA driver, or set "
+            "resources.gpus to 0."
         )
     threads = max(1, int(resources.cpus))
     try:

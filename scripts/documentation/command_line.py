@@ -69,6 +69,8 @@ def _row(parameter: Any) -> str:
     meaning = parameter.help or ""
     if parameter.show_default and parameter.default not in (None, False, True, ()):
         meaning += f" Default: `{parameter.default}`."
+    if getattr(parameter, "show_envvar", False) and parameter.envvar:
+        meaning += f" Variable: `{parameter.envvar}`."
     cells = ", ".join(f"`{name}`" for name in names), meaning
     return f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |"
 

@@ -161,7 +161,7 @@ def test_a_job_of_several_files(tmp_path):
         (tmp_path / name).write_text(text)
     code, reported = submit(tmp_path, "several.py", "--workers", "1")
     assert code == 0, reported
-    assert "Files of the job that go along: several.py, parts/ (3 files)." in reported
+    assert "Uploaded with the job: several.py, parts/ (3 files)." in reported
     assert set(load_results(tmp_path / "studies/several").trials["objective"]) == {7.0}
 
 

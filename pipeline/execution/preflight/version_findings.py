@@ -49,7 +49,7 @@ def versions_finding(wanted: Required, present: Mapping[str, str]) -> Finding:
     ]
     # A package may be installed under another name, such as tensorflow-cpu. The epoch that is trained shows it.
     missing = [name for name in wanted if name not in present]
-    advice = "Install what pyproject.toml requires: pip install tunepipe, or make run."
+    advice = "Install what pyproject.toml requires: pip install . in the checkout, or make run."
     if bad:
         return Finding("versions", "fault", f"{shown}. Not supported: {', '.join(bad)}", advice)
     if missing:

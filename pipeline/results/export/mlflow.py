@@ -108,7 +108,9 @@ def check_mlflow() -> None:
         try:
             import mlflow.tracking  # noqa: F401
         except ImportError:
-            raise UsageError("MLflow needs a package that is not installed: `pip install mlflow-skinny`.") from None
+            raise UsageError(
+                "MLflow needs a package that is not installed: `pip install '.[mlflow]'` in the checkout."
+            ) from None
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it() -> None:
     (job,) = yaml.safe_load_all(printed.output)
     assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
     assert "--name mine --set searcher=sobol --set resources.gpus=0.5 --workers 32" in job["spec"]["entrypoint"]
-    assert "autoscaling may reach 16 GPUs" in printed.errors
+    assert "autoscaling up to 16 GPUs" in printed.errors
 
 
 def test_a_dry_run_as_json_is_one_object() -> None:

@@ -24,7 +24,7 @@ def test_hours_are_estimated_from_epochs_of_such_a_node():
     wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
     unknown = plan(wanted, specs, {"s-1-gpu-a100-worker-x": 10.0})
     assert unknown.hours is None
-    assert "hours: unknown, until this study has measured an epoch on gpu-l4" in str(unknown)
+    assert "estimated hours: unknown until the study has recorded an epoch on gpu-l4" in str(unknown)
     known = plan(wanted, specs, {"s-1-gpu-l4-worker-x": 80.0, "s-1-gpu-l4-worker-y": 100.0, "s-head": 1.0})
     assert known.hours == pytest.approx(8 * 90 / 3600)
     assert "hours: 0.2 at most, with epochs of 90 s on gpu-l4" in str(known)

@@ -31,7 +31,7 @@ def test_gpus_are_asked_for_as_trials_need_them():
     )
     assert groups(halves) == {"cpu": 4, "gpu-l4": 8, "gpu-l4-spot": 0, "gpu-a100": 0}
     assert halves.plan.workers == 16
-    assert "autoscaling may reach 8 GPUs" in str(halves.plan)
+    assert "autoscaling up to 8 GPUs" in str(halves.plan)
     assert set(groups(study_manifests(job(), "beale", "prod-gpu", "/studies", [])).values()) == {4, 0}
 
 
@@ -155,7 +155,7 @@ def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
     assert sum(100 * int(each["memory"].removesuffix("Gi")) for each in limits) + 100 <= 12 * 1024
     made = study_manifests(job(resources__gpus=1, budget__trials=1000), "beale", str(_large(tmp_path)), "/studies", [])
     assert {name: pods for name, pods in groups(made).items() if pods > 10} == {"gpu-l4": 100, "gpu-a100": 100}
-    assert "autoscaling may reach 200 GPUs" in str(made.plan)
+    assert "autoscaling up to 200 GPUs" in str(made.plan)
     assert len(specs) <= 7
     assert all(len(each["groupName"]) <= 30 for each in specs)
 
