@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
-from pipeline.errors import NotResumable, StorageError
+from pipeline.errors import NotResumable, StorageError, UsageError
 from pipeline.execution.data import loading
 from pipeline.execution.driver.ending import recorded
 from pipeline.execution.driver.learning import learned_from
@@ -104,6 +104,8 @@ def run(
         UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
     end_loading()
+    if not isinstance(job, TuneJob):
+        raise UsageError(f"run() takes a TuneJob; found an object of type {type(job).__name__}.")
     given = {"name": name, "budget.trials": trials, "budget.epochs": epochs, "resources.workers": workers}
     if changes := {field: value for field, value in given.items() if value is not None}:
         job = job.replaced(changes)

@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Annotated, Any, TypeAlias
 
@@ -91,9 +91,14 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
         raise ValueError("must come with the sha256 of its source, as the study was saved")
     unsaved = "sha256" in value and digest is None
     if unsaved or "<" in qualified_name or module_name == "__main__":
-        for function in context.get("here", ()):
-            if _serialize(function)["function"] == parts[0]:
-                return function if _serialize(function) == dict(value) else UnloadedFunction(parts[0], digest)
+        here: Collection[Callable[..., Any]] = context.get("here", ())
+        named = [(function, _serialize(function)) for function in here]
+        # All lambdas of a notebook have one name.
+        for function, serialized in named:
+            if serialized == dict(value):
+                return function
+        if any(serialized["function"] == parts[0] for _, serialized in named):
+            return UnloadedFunction(parts[0], digest)
         raise ValueError(
             "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "
             "functions are defined, run(JOB, resume=True) continues. `tunepipe export` and load_model return the "

@@ -120,11 +120,19 @@ def same_text(one: bytes, other: bytes) -> bool:
 
 
 def typed_here() -> list[Callable[..., Any]]:
-    """The functions that are typed into the running notebook or prompt."""
-    values = vars(sys.modules["__main__"]).values()
+    """The functions that are typed into the running notebook or prompt, those of its jobs included."""
     return [
-        each for each in values if inspect.isfunction(each) and each.__module__ == "__main__" and not is_saved(each)
+        each
+        for value in list(vars(sys.modules["__main__"]).values())
+        for each in _functions(value).values()
+        if inspect.isfunction(each) and each.__module__ == "__main__" and not is_saved(each)
     ]
+
+
+def _functions(value: object) -> dict[str, Any]:
+    """A value by the empty path, and, if it is a job, its functions by the paths of their fields."""
+    fields = getattr(value, "functions", None) if isinstance(value, BaseModel) else None
+    return {"": value, **(fields if isinstance(fields, dict) else {})}
 
 
 def is_saved(function: Callable[..., Any]) -> bool:
@@ -153,9 +161,7 @@ def qualified_name(function: Callable[..., Any]) -> str | None:
         return str(function.__qualname__)
     assigned: set[str] | None = None
     for name, value in list(home.items()):
-        fields = getattr(value, "functions", None) if isinstance(value, BaseModel) else None
-        paths = {"": value, **(fields if isinstance(fields, dict) else {})}
-        for path, each in paths.items():
+        for path, each in _functions(value).items():
             if each is function:
                 assigned = _assigned(source_of(function)) if assigned is None else assigned
                 if name in assigned:

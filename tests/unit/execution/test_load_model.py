@@ -45,6 +45,21 @@ def typed_data():
 """
 
 
+def test_lambdas_of_a_notebook_s_job_are_found(tmp_path, monkeypatch):
+    """A job of lambdas that a notebook keeps in a variable is resumed, and its trials' models are loaded."""
+    cells = {"__name__": "__main__", "rows_of_six": rows_of_six}
+    code = TYPED + "model, data = lambda config: build_model(config), lambda: rows_of_six()"
+    exec(compile(code, "<cell>", "exec"), cells)
+    job = JOB.replaced({"model": cells["model"], "data": cells["data"]})
+    monkeypatch.setattr(sys.modules["__main__"], "my_job", job, raising=False)
+    run(job, storage=tmp_path, note=lambda _: None)
+    store = Store(tmp_path / "s")
+    trials = load_results(store.uri).trials["trial_id"]
+    assert run(job, storage=tmp_path, resume=True, note=lambda _: None).already
+    for trial in trials:
+        assert scored(load_model(store.uri, trial=trial)) == pytest.approx(val_loss(store, trial), rel=1e-5)
+
+
 def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
     """A notebook's winner is loaded without its functions and data, and another trial needs the same functions."""
     cells = {"__name__": "__main__", "rows_of_six": rows_of_six, "LOADS": []}

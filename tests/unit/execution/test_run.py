@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, load_results, run
-from pipeline.errors import ModelError, StorageError
+from pipeline.errors import ModelError, StorageError, UsageError
+from pipeline.execution.outcome import Outcome
+from pipeline.storage import Store
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -69,6 +71,12 @@ def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
     winner = load_results(tmp_path / "s").best
     assert (winner.trial_id, winner.epoch) == best
     assert (tmp_path / f"s/checkpoints/{winner.trial_id}/{winner.epoch:06d}.ckpt").is_file()
+
+
+def test_anything_but_a_job_is_refused(tmp_path):
+    """Anything but a TuneJob, such as the outcome of another run, is refused with its type."""
+    with pytest.raises(UsageError, match=r"run\(\) takes a TuneJob; found an object of type Outcome\."):
+        run(Outcome(Store(tmp_path)))
 
 
 def test_trials_epochs_and_workers_may_be_given_in_the_call(tmp_path):
