@@ -3,6 +3,7 @@
 import difflib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +12,8 @@ from pipeline.cluster.rayjob import overlays, rendered
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.room import Failed
 from tests.kubernetes.user import NAMESPACE, OVERLAY
+from tests.project.manifests import RAY, with_components
+from tests.project.test_manifest_groups import GROUPS
 
 K8S = Path(__file__).parents[2] / "k8s/overlays"
 PARTS = ("foundation", "cluster", "study")
@@ -26,6 +29,27 @@ def test_every_overlay_is_taken_as_it_stands(foundation, overlay, part):
         # Where nothing is of that name yet: a claim, once made, may not be changed.
         each["metadata"] |= {"namespace": "default"} if "namespace" in each["metadata"] else {}
     kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(made))
+
+
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_every_group_is_taken(foundation, tmp_path, part):
+    """The server's strict schemas accept a cluster and a study with every GPU group that there is a component for."""
+    made = with_components(tmp_path, "base/ray", "token", *GROUPS)
+    if part == "study":
+        made = with_components(tmp_path, "../cluster", "study", part=part)
+    groups = cluster_spec(made)["workerGroupSpecs"]
+    assert len(groups) == len(GROUPS) + 1
+    for number, group in enumerate(groups):
+        # Groups of several clouds have one name.
+        group["groupName"] += f"-{number}"
+    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(made))
+
+
+def cluster_spec(made: list[dict[str, Any]]) -> dict[str, Any]:
+    """The spec of the one RayCluster, or of the cluster in the one RayJob."""
+    (found,) = (each for each in made if each["kind"] in RAY)
+    spec: dict[str, Any] = found["spec"].get("rayClusterSpec", found["spec"])
+    return spec
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])

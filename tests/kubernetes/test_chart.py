@@ -113,8 +113,13 @@ def test_an_unknown_value_is_refused(helm):
 
 
 def test_a_server_takes_the_chart(bed, helm, tmp_path):
-    """Kubernetes admits every object of the chart, those for Prometheus included."""
-    made = _template(helm, "namespace.name=by-helm", "monitoring.enabled=true", "cluster.enabled=true")
+    """Kubernetes admits every object of the chart, those for Prometheus included, and amounts and labels of values."""
+    made = _template(
+        helm, "namespace.name=by-helm", "monitoring.enabled=true", "cluster.enabled=true", "objectStore.port=9000",
+        "quota.hard.pods=60", r"quota.hard.requests\.nvidia\.com/gpu=12", "monitoring.labels.release=stack",
+        "cluster.maxReplicas.gpu-l4=2", "imagePullSecrets[0].name=lab", "storage.className=fast",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
     objects = [each for each in yaml.safe_load_all(made.stdout) if each]
     kubectl("create", "namespace", "by-helm")
     try:

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import load_results
+from scripts.helm_chart import CHART
 from tests.faults.comparing import differences
+from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.kueue import start_kueue, stop_kueue
-from tests.kubernetes.user import SLOW_STUDY, Following, objects, tunepipe, until
+from tests.kubernetes.testbed.room import call
+from tests.kubernetes.user import SLOW_STUDY, Following, objects, submit, tunepipe, until
+from tests.project.manifests import with_components
 
 QUEUE = Path(__file__).with_name("queue")
 COUNTED = (str(Path(__file__).with_name("counted.py")), "--gpus-per-trial", "1", "--workers", "2")
@@ -119,6 +124,44 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
     assert study.ended() == 0, study.reported
     assert "was evicted" not in study.reported
     until("the other team to run again", other_runs)
+
+
+def test_a_queue_of_another_name(tmp_path):
+    """With --queue, a study waits in that queue and is admitted from it; a missing one is refused with those there."""
+    code, reported = submit(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--queue", "absent")
+    assert code == 2, reported
+    reported = " ".join(reported.split())
+    assert (
+        "There is no LocalQueue 'absent' in the namespace 'tunepipe'. There are second, tunepipe: --queue" in reported
+    )
+    assert objects("rayjobs") == []
+    submit_other()
+    until("the other team to run", other_runs)
+    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--queue", "second")
+    study.until("the reason to wait", lambda: "counted-1 waits in the queue 'second': " in study.reported)
+    kubectl("delete", "job", "other", "-n", "other-team")
+    study.until("its pods", lambda: bool(objects("pods", "ray.io/is-ray-node=yes")))
+    (workload,) = objects("workloads")
+    assert workload["spec"]["queueName"] == "second"
+    tunepipe("stop", "counted", "--kubernetes")
+
+
+def test_the_chart_makes_queues_and_classes(tmp_path):
+    """Kueue admits the objects that the chart makes for it, and the same components of an overlay."""
+    made = ("kueue.queue.create=true", "kueue.queue.name=by-helm", "kueue.queue.clusterQueue=pool")
+    values = [*made, "kueue.priorityClasses.create=true", "overlay=dev"]
+    options = [word for value in values for word in ("--set", value)]
+    chart = call(str(build_helm()), "template", "tunepipe", str(CHART), "--kube-version", "1.34.0", *options)
+    ours = [each for each in yaml.safe_load_all(chart) if each and each["apiVersion"].startswith("kueue")]
+    assert {each["kind"] for each in ours} == {"LocalQueue", "WorkloadPriorityClass"}
+    components = ("kueue/priorities", "kueue/queue")
+    ours += [
+        each
+        for each in with_components(tmp_path, "base/foundation", *components, part="foundation")
+        if each["apiVersion"].startswith("kueue")
+    ]
+    dry = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    assert len(kubectl("apply", *dry, "-f", "-", said=yaml.safe_dump_all(ours)).splitlines()) == len(ours)
 
 
 def test_a_priority_class_that_does_not_exist(tmp_path):

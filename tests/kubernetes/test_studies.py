@@ -1,6 +1,7 @@
 """Studies in Kubernetes: from no worker to the results on this machine, with failures in between."""
 
 import json
+import signal
 from base64 import b64decode
 from itertools import groupby
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
+from pipeline.cluster.rayjob_states import state
 from pipeline.cluster.submitter import submitter
 from tests.faults.comparing import differences
 from tests.kubernetes.testbed.control_plane import kubectl
@@ -129,6 +131,24 @@ def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path):
     (job,) = objects("rayjobs")
     assert job["status"]["jobDeploymentStatus"] == "Complete"
     assert not job["status"].get("failed")
+
+
+def test_a_mistake_whose_message_is_gone_is_no_success(tmp_path):
+    """If the pod with a driver's output is deleted before `submit` has read it, `submit` says that the study failed."""
+    (tmp_path / "mistaken.py").write_text(MISTAKEN)
+    study = Following(tmp_path, "mistaken.py", "--workers", "1")
+    study.until("a RayJob", lambda: bool(objects("rayjobs")))
+    # It reads nothing until the pod is gone.
+    study.process.send_signal(signal.SIGSTOP)
+    until("the end of the RayJob", lambda: state(objects("rayjobs")[0]) == "Complete")
+    kubectl("delete", "pod", "-n", NAMESPACE, "-l", "job-name=mistaken-1")
+    study.process.send_signal(signal.SIGCONT)
+    assert study.ended() == 4, study.reported
+    reported = " ".join(study.reported.split())
+    assert "The study of the RayJob 'mistaken-1' did not succeed" in reported
+    assert "only here, in a pod" not in reported
+    assert "complete" not in tunepipe("status", "--kubernetes")
+    assert [each["status"]["jobStatus"] for each in objects("rayjobs")] == ["STOPPED"]
 
 
 SEVERAL = {
