@@ -160,6 +160,9 @@ def test_the_chart_makes_queues_and_classes(tmp_path):
         for each in with_components(tmp_path, "base/foundation", *components, part="foundation")
         if each["apiVersion"].startswith("kueue")
     ]
+    for queue in (each for each in ours if each["kind"] == "LocalQueue"):
+        # Where none is of that name yet: it cannot move to another ClusterQueue.
+        queue["metadata"]["namespace"] = "other-team"
     dry = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
     assert len(kubectl("apply", *dry, "-f", "-", said=yaml.safe_dump_all(ours)).splitlines()) == len(ours)
 
