@@ -178,7 +178,8 @@ class SessionFile:
         if self.taken and not self._stop_requested and (at_once or now - self._looked >= _LOOK_SECONDS):
             self._looked = now
             with suppress(StorageError):
-                self._stop_requested = self._store.exists(layout.stop_request(self.number))
+                # An object store lists a folder by one request, and needs two to say that a file does not exist.
+                self._stop_requested = layout.stop_request(self.number) in self._store.files("sessions")
         return self._stop_requested
 
     def _has_mark(self) -> bool:
