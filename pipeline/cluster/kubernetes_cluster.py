@@ -1,6 +1,6 @@
 """RayJobs in a Kubernetes namespace: create, read and delete them.
 
-Written against the API of Kubernetes and KubeRay; docs/cluster.md says what was tested on a server.
+Written against the API of Kubernetes and KubeRay; tests/kubernetes/README.md says what was tested on a server.
 """
 
 import time

@@ -96,7 +96,7 @@ tunepipe's objects are in the namespace {{ .Values.namespace.name }}. Submit a s
   tunepipe submit mnist-asha --kubernetes --overlay {{ .Values.overlay }} --namespace {{ .Values.namespace.name }} --storage /studies
 
 The pods of a study are those of its overlay, and the chart's values do not reach them. If your images are in a registry, write an
-overlay of your own that names them (docs/cluster.md, Kubernetes), and give its path to --overlay; or give one image for all pods to
+overlay of your own that names them (docs/kubernetes.md), and give its path to --overlay; or give one image for all pods to
 --image. With Kueue, such an overlay has the component kueue; --queue and --priority name another queue and priority.
 
 helm uninstall keeps the namespace and the volume claim with all studies. To delete the studies, too:

@@ -74,7 +74,7 @@ def test_the_manifests_of_the_documentation_can_be_made(tmp_path):
     folder = Folder(tmp_path, {"KUBECONFIG": str(tmp_path / "none")}, path=kubectl)
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
     made = []
-    for step in steps((ROOT / "docs/cluster.md").read_text(encoding="utf-8")):
+    for step in steps((ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")):
         if not isinstance(step, Command) or place_of(step) is not Place.KUBERNETES:
             continue
         text = _without_a_server(step.text)

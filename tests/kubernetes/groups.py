@@ -104,7 +104,7 @@ def overlay_changed(folder: Path, *patch: dict[str, Any], base: Path = OVERLAY) 
 
 
 def overlay_of_the_documentation(folder: Path) -> Path:
-    """Write the overlay of docs/cluster.md, and one on its `study` in which only the sizes of pods differ.
+    """Write the overlay of docs/kubernetes.md, and one on its `study` in which only the sizes of pods differ.
 
     Args:
         folder: A folder that does not exist yet.

@@ -72,10 +72,10 @@ def check_schema(document: dict[str, Any]) -> None:
 
 
 def documented_overlay(folder: Path) -> Path:
-    """Write the overlay of docs/cluster.md into a folder, with the documented commands; return its path."""
+    """Write the overlay of docs/kubernetes.md into a folder, with the documented commands; return its path."""
     shell = Folder(folder)
     (folder / "k8s").symlink_to(HOME)
-    for step in steps((HOME.parent / "docs/cluster.md").read_text(encoding="utf-8")):
+    for step in steps((HOME.parent / "docs/kubernetes.md").read_text(encoding="utf-8")):
         if isinstance(step, Command) and step.text.startswith(("mkdir -p lab", "cat > lab/")):
             assert shell.take(step).code == 0, step.text
     return folder / "lab"

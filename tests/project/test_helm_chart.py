@@ -160,7 +160,7 @@ def test_every_overlay_has_its_branches(files):
 
 def test_the_patches_that_replace_values_find_their_fields(own):
     """Each path that the documentation names for an overlay's own patch exists in that object."""
-    text = (CHART.parents[1] / "docs/cluster.md").read_text()
+    text = (CHART.parents[1] / "docs/kubernetes-reference.md").read_text()
     objects = own("overlays/prod-gpu/foundation", "s3-keys", "kueue/queue", part="foundation")
     named = {(each["kind"], each["metadata"]["name"]): each for each in objects}
     patches = re.findall(r"a patch of the (\w+)(?: `([\w-]+)`)?: (`/[^|]*) \|", text)

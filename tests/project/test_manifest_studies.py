@@ -35,7 +35,7 @@ def test_a_cluster_names_the_images_of_its_studies(own):
 
 @pytest.fixture
 def documented(tmp_path: Path) -> str:
-    """The path of the overlay that docs/cluster.md writes."""
+    """The path of the overlay that docs/kubernetes.md writes."""
     return str(documented_overlay(tmp_path))
 
 
