@@ -1,4 +1,4 @@
-"""Fill the tables of fields in docs/jobs.md from the code: python scripts/document_fields.py."""
+"""Fill the tables of fields in docs/ from the code: python scripts/document_fields.py."""
 
 import dataclasses
 import inspect
@@ -8,17 +8,19 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import Budget, Checkpoints, Fit, Phase, Resources, TuneJob
-from pipeline.schedulers import FIFO, SCHEDULERS
+from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, StartFrom, TuneJob
+from pipeline.schedulers import FIFO, SCHEDULERS, RayScheduler
+from pipeline.searchers import SEARCHERS, GridSearch, RandomSearch, RaySearch, SobolSearch
 
-FILE = Path(__file__).parents[1] / "docs/jobs.md"
+FILES = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("jobs", "data", "training", "search")]
 
-SCHEDULERS_WITH_FIELDS = [cls for cls in SCHEDULERS.values() if cls is not FIFO]
+_WITHOUT_FIELDS = (FIFO, RandomSearch, SobolSearch, GridSearch)
+WITH_FIELDS = [cls for cls in (*SCHEDULERS.values(), *SEARCHERS.values()) if cls not in _WITHOUT_FIELDS]
 
-_WITHOUT_TYPES = (TuneJob, Fit, Phase)
+_WITHOUT_TYPES = (TuneJob, Fit, Phase, Objective, StartFrom, RayScheduler, RaySearch, Dataset, Split)
 """Classes whose values have forms that the meaning of a field explains."""
 
-CLASSES = {cls.__name__: cls for cls in (TuneJob, Budget, Resources, Checkpoints, Fit, Phase, *SCHEDULERS_WITH_FIELDS)}
+CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Checkpoints, *WITH_FIELDS)}
 
 
 def documented(text: str) -> str:
@@ -34,7 +36,8 @@ def documented(text: str) -> str:
 def _table(cls: type) -> str:
     meanings = _meanings(cls)
     if cls in _WITHOUT_TYPES:
-        fields = cls.model_fields.values() if cls is TuneJob else dataclasses.fields(cls)
+        own = [] if cls is TuneJob else [field for field in dataclasses.fields(cls) if field.init]
+        fields = cls.model_fields.values() if cls is TuneJob else own
         rows = [
             f"| `{name}` | {_default(field.default, field.default_factory)} | {meaning} |"
             for (name, meaning), field in zip(meanings.items(), fields, strict=True)
@@ -57,11 +60,13 @@ def _meanings(cls: type) -> dict[str, str]:
 
 
 def _default(value: object, factory: object = None) -> str:
+    if factory is dict:
+        return "`{}`"
     if callable(factory):
         return "recommended"
     if value in (PydanticUndefined, dataclasses.MISSING):
         return "required"
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "–"
     return f"`{value!r}`" if isinstance(value, bool | int | float | str) else f"`{type(value).__name__}()`"
 
@@ -83,4 +88,5 @@ def _kind(kind: dict[str, object]) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(documented(FILE.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in FILES:
+        file.write_text(documented(file.read_text(encoding="utf-8")), encoding="utf-8")

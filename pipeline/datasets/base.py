@@ -21,7 +21,7 @@ Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ..
 class Split:
     """Rows for training, validation or testing.
 
-    Tensors, and frames and series of pandas, are kept as arrays, as Keras takes them: a series has one column.
+    Tensors and pandas DataFrames and Series are kept as arrays, as Keras takes them: a Series has one column.
 
     Args:
         x: Inputs, rows first. A list of arrays means several inputs, as in Keras, and is kept as a tuple.

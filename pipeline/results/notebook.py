@@ -54,7 +54,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Not
         now: The time at which to judge whether a driver is silent; the current time unless given.
 
     Returns:
-        The study's tables as pandas frames, its state and its best trial.
+        The study's tables as pandas DataFrames, its state and its best trial.
 
     Raises:
         JobNotFound: There is no study there; names the studies there are.

@@ -27,7 +27,8 @@ class PBT(PopulationSettings):
     Args:
         interval: Epochs between two milestones; at least 1.
         quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
-        resample_probability: Probability that a parameter is drawn again instead of multiplied by 0.8 or 1.2; 0 to 1.
+        resample_probability: Probability that a hyperparameter is drawn again instead of multiplied by 0.8 or 1.2; 0
+            to 1.
     """
 
     resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25

@@ -22,12 +22,12 @@ __all__ = ["CMASearch"]
 class CMASearch(RungSearch):
     """Moves a normal distribution towards the best configs; for spaces of numbers, and for hundreds of trials.
 
-    It learns about the numbers that every config has. Choices, switches and the parameters in their branches are drawn
-    at random.
+    It learns about the numbers that every config has. Choices, switches and the hyperparameters in their branches
+    are drawn at random.
 
     Args:
         population: Configs of a generation, after which the distribution moves; 4 + 3 log(numbers) unless given.
-        spread: Standard deviation at the start, as a share of each parameter's range; above 0, at most 1.
+        spread: Standard deviation at the start, as a share of each hyperparameter's range; above 0, at most 1.
     """
 
     population: Annotated[Whole, Field(ge=2, lt=2**31)] | None = None

@@ -14,10 +14,10 @@ __all__ = ["GridSearch"]
 
 @dataclass(frozen=True)
 class GridSearch(SearcherSettings):
-    """Every combination of the values of the space, the last parameter fastest.
+    """Every combination of the values of the space, the last hyperparameter fastest.
 
-    Each parameter needs a finite number of values: Grid, Choice, IntUniform, QUniform, Switch, or a fixed value. Each
-    branch of a Switch is combined with its own parameters alone.
+    Each hyperparameter needs a finite number of values: Grid, Choice, IntUniform, QUniform, Switch, or a fixed value.
+    Each branch of a Switch is combined with its own hyperparameters alone.
     """
 
     kind: Literal["grid"] = field(default="grid", repr=False)

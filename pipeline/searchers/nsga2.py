@@ -25,7 +25,8 @@ class NSGA2Search(SearcherSettings):
 
     Parents are the best `population` of all earlier trials, by non-dominated sorting, then by crowding distance; those
     within the objectives' bounds come first. Each trial counts as soon as it has values: there is no wait for a whole
-    generation. It learns about the parameters that every config has; those in branches of switches are drawn at random.
+    generation. It learns about the hyperparameters that every config has; those in branches of switches are drawn
+    at random.
 
     Args:
         population: Number of parents, and of configs that are drawn at random first.

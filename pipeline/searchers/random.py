@@ -12,7 +12,7 @@ __all__ = ["RandomSearch"]
 
 @dataclass(frozen=True)
 class RandomSearch(SearcherSettings):
-    """Every config is drawn independently; grid parameters take their values in turn."""
+    """Every config is drawn independently; hyperparameters with a Grid take their values in turn."""
 
     kind: Literal["random"] = field(default="random", repr=False)
 

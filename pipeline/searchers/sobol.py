@@ -16,7 +16,7 @@ _BITS = 32
 class SobolSearch(SearcherSettings):
     """The points of a scrambled Sobol sequence; most even if their number is a power of two.
 
-    Each parameter has its own dimension, also those in branches; config i is point i of the seed's sequence.
+    Each hyperparameter has its own dimension, including those in branches; config i is point i of the seed's sequence.
     """
 
     kind: Literal["sobol"] = field(default="sobol", repr=False)

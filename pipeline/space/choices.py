@@ -98,7 +98,7 @@ class Choice(_Listed):
     """One of several values, all equally likely.
 
     Args:
-        values: JSON values of any kind: numbers, texts, True, None, lists, dicts. A tuple becomes a list. The explore
+        values: JSON values of any kind: numbers, strings, True, None, lists, dicts. A tuple becomes a list. The explore
             step of population based training moves to the next or the previous value.
     """
 

@@ -88,7 +88,7 @@ class Fit:
     """Arguments of Keras' `fit`; each is a value, or a function of the config that returns one.
 
     Args:
-        class_weight: Maps numbers of classes to the weight of their rows in the loss of the training; other classes
+        class_weight: Maps class indices to the weight of their rows in the loss of the training; other classes
             have 1. The model must have one output, and the training split no weights.
         steps_per_epoch: Batches in an epoch. The next epoch continues where the one before ended. An endless training
             pipeline needs it.
@@ -121,7 +121,7 @@ class Phase:
     """A part of a trial's training that begins with a change of its model, as a further call of `fit` does.
 
     Args:
-        at: Epochs that the model trains before the phase begins: a number, or the name of a parameter of the space. A
+        at: Epochs that the model trains before the phase begins: a number, or the name of a hyperparameter. A
             callback that stops the training ends the previous phase, and this one begins earlier.
         prepare: A function `prepare(model, config)` that changes the model in place: it unfreezes layers and compiles
             the model again, or sets the learning rate.

@@ -38,26 +38,26 @@ class TuneJob(JobFields, defer_build=False):
             `f(config, state)` that yields `(metrics, state)` and continues from the last state.
         callbacks: A function `callbacks(config)`, or `callbacks()`, that returns new Keras callbacks for each trial.
         data: A data set's name, the path of a Parquet file or of a folder of them (`folder/`), or a function that
-            returns a Dataset: `data()`, or `data(config)` for data that depend on parameters.
-        space: Maps each parameter's name to a domain, or to a JSON value for a fixed parameter. Names are lower-case.
-            A Switch holds parameters that only some trials have.
+            returns a Dataset: `data()`, or `data(config)` for data that depend on hyperparameters.
+        space: Maps each hyperparameter's name to a domain, or to a JSON value for a fixed one. Names are lower-case. A
+            Switch holds hyperparameters that only some trials have.
         objectives: One or several metrics to optimise, with bounds. The first one decides which trial is best.
-        start_with: Configs to try first. The searcher draws the parameters that a config leaves out.
+        start_with: Configs to try first. The searcher draws the hyperparameters that a config leaves out.
         start_from: Another study, StartFrom(study, top): its best configs are added to start_with at the start.
         learn_from: Other studies, by name or folder, at most eight: CurveSearch(…) learns from their trials, too. The
             weight of each study is learned.
         budget: When the study ends.
         scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
-            class. Default: see [Defaults](#defaults).
+            class. Default: see [Defaults](search.md#defaults).
         searcher: Draws configs: RandomSearch(), GridSearch(), SobolSearch(), CurveSearch(…), TPESearch(…),
             CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class.
-            Default: see [Defaults](#defaults).
+            Default: see [Defaults](search.md#defaults).
         resources: CPUs, GPUs and limits of one trial, and the number of workers.
         folds: Number of cross-validation folds. A trial trains one model for each fold, evaluated on the part of the
             training split that it does not see. The objective is the mean. The best config trains again on the whole
             split.
         repeats: Number of models that a trial trains (for each fold); they differ only in their seeds.
-        batch_size: Rows in a step; a parameter named `batch_size` in the space overrides it.
+        batch_size: Rows in a step; a hyperparameter named `batch_size` overrides it.
         fit: Arguments of Keras' `fit`: class weights, steps of an epoch and of a validation, when to validate, and
             whether to shuffle.
         phases: Parts of the training that begin with a change of the model, as in fine-tuning: Phase(at, prepare).
@@ -98,7 +98,7 @@ class TuneJob(JobFields, defer_build=False):
         Args:
             changes: New values by dotted field, as `--set` takes them: `budget.trials`, `space.lr`, `scheduler`,
                 `scheduler.interval`, in any order. Values are JSON values or domains and settings; a plain value for
-                `space.lr` fixes that parameter. Another scheduler starts from its defaults.
+                `space.lr` fixes that hyperparameter. Another scheduler starts from its defaults.
 
         Raises:
             InvalidJob: Lists every field that does not exist and every value that is not allowed.

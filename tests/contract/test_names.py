@@ -13,7 +13,7 @@ from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 
 HOME = Path(__file__).parents[2]
-COMMANDS, JOBS = (HOME / "docs/commands.md").read_text(), (HOME / "docs/jobs.md").read_text()
+COMMANDS, SEARCH, DATA = ((HOME / f"docs/{page}.md").read_text() for page in ("commands", "search", "data"))
 
 
 def words(annotation: object) -> set[str]:
@@ -24,25 +24,25 @@ def words(annotation: object) -> set[str]:
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_scheduler_is_documented(kind):
-    """A scheduler is in the help, the command reference, the documentation of jobs and the public names."""
+    """A scheduler is in the help, the command reference, the page about searches and the public names."""
     assert kind in words(job_options.Scheduler)
     assert re.search(rf"--scheduler [a-z0-9|-]*\b{kind}\b", COMMANDS)
-    assert f"`{kind}`" in JOBS
+    assert f"`{kind}`" in SEARCH
     assert SCHEDULERS[kind].__name__ in pipeline.__all__
 
 
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_a_searcher_is_documented(kind):
-    """A searcher is in the help, the command reference and the documentation of jobs."""
+    """A searcher is in the help, the command reference and the page about searches."""
     assert kind in words(job_options.Search)
     assert re.search(rf"--search [a-z|]*\b{kind}\b", COMMANDS)
-    assert f"`{kind}`" in JOBS
+    assert f"`{kind}`" in SEARCH
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_data_set_is_documented(name):
-    """A data set is in the documentation of jobs."""
-    assert f"`{name}`" in JOBS
+    """A data set is in the documentation of data."""
+    assert f"`{name}`" in DATA
 
 
 @pytest.mark.parametrize("command", [each.name for each in app.registered_commands])

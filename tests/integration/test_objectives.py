@@ -17,9 +17,9 @@ from tests.project.test_docs import blocks
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:
-    """SMALL of docs/jobs.md, as a module that holds the page's Python."""
+    """SMALL of docs/search.md, as a module that holds the page's Python."""
     source = tmp_path / "page.py"
-    source.write_text("\n".join(blocks("docs/jobs.md")[:-1]))
+    source.write_text("\n".join(blocks("docs/search.md")))
     module: Any = types.ModuleType("page")
     module.__file__ = str(source)
     monkeypatch.setitem(sys.modules, "page", module)

@@ -17,6 +17,10 @@ from scripts.documentation.shape import shape
 
 ROOT = Path(__file__).parents[2]
 _PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
+_WITH_PYTHON = [
+    "README.md",
+    *(f"docs/{page}.md" for page in ("commands", "jobs", "data", "training", "search", "functions")),
+]
 _LARGEST_NOTEBOOK = 2**19
 _INCOMPLETE = "Missing parameter"
 
@@ -26,7 +30,7 @@ def blocks(file: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/commands.md", "docs/jobs.md", "docs/training.md"])
+@pytest.mark.parametrize("file", _WITH_PYTHON)
 def test_the_python_in_the_documentation_runs(file, tmp_path, monkeypatch):
     """The Python blocks of a page run one after the other in one namespace, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
@@ -111,11 +115,11 @@ def test_the_tables_are_documented_as_the_schema_has_them():
 
 
 def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
-    """The tables in docs/jobs.md equal those of the classes, which scripts/document_fields.py writes."""
+    """The tables of fields in docs/ equal those of the classes, which scripts/document_fields.py writes."""
     namespace = runpy.run_path(str(ROOT / "scripts/document_fields.py"))
-    text = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"<!-- fields of (\w+) -->", text)) == set(namespace["CLASSES"])
-    assert text == namespace["documented"](text)
+    texts = [file.read_text(encoding="utf-8") for file in namespace["FILES"]]
+    assert sorted(re.findall(r"<!-- fields of (\w+) -->", "".join(texts))) == sorted(namespace["CLASSES"])
+    assert texts == [namespace["documented"](text) for text in texts]
 
 
 def test_every_assignment_in_the_documentation_changes_the_job():

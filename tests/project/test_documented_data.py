@@ -1,4 +1,4 @@
-"""The data functions of docs/training.md that read files, trained on files of the expected kind."""
+"""The data functions of docs/data.md that read files, trained on files of the expected kind."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tests.project.test_docs import blocks
 def page() -> dict[str, Any]:
     """The names that the page defines."""
     namespace: dict[str, Any] = {"__name__": "typed"}
-    exec("\n".join(blocks("docs/training.md")), namespace)
+    exec("\n".join(blocks("docs/data.md")), namespace)
     return namespace
 
 
@@ -60,7 +60,7 @@ def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str
     [
         pytest.param("PHOTOS", {"size": 16, "rotation": 0.1}, marks=pytest.mark.long),
         ("SHARED_PHOTOS", {"size": 16, "rotation": 0.1}),
-        ("RECORDS", {"lr": 0.05, "weight": 1.0}),
+        ("RECORDS", {"lr": 0.05}),
         ("OLDER", {"bins": 5}),
     ],
 )
