@@ -1,4 +1,4 @@
-"""A population as a picture: who took over whose weights, and a hyperparameter over the best model's life."""
+"""A population as a picture: which trial copied whose weights, and a hyperparameter over the best model's life."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ __all__ = ["lineage", "schedule"]
 
 
 def lineage(results: Results, ax: Axes) -> Axes:
-    """Draw the population over its epochs: who took over whose weights, and where the best model came from.
+    """Draw the population over its epochs: which trial copied whose weights, and where the best model came from.
 
     Args:
         results: A study's results.
