@@ -1,4 +1,4 @@
-"""`tunepipe results`: the results of studies or of one trial, also while they run."""
+"""`tunepipe results`: the results of studies or of one trial, even while they run."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ def results(
     to: ResultsFolder = Path("studies"),
     as_json: Json = False,
 ) -> None:
-    """Show the leaderboard of one or more studies, selected trials, or one trial; also while studies run."""
+    """Show the leaderboard of one or more studies, selected trials, or one trial; even while studies run."""
     rows = Rows(
         where=where,
         sort=names(sort, "--sort", "state,-seconds"),

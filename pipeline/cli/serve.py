@@ -30,7 +30,7 @@ def serve(
         bool, typer.Option("--control", help="Allow the page to pause, stop and change studies.")
     ] = False,
 ) -> None:
-    """Show studies on a live page: curves, tables, trials, comparisons, also while they run."""
+    """Show studies on a live page: curves, tables, trials, comparisons, even while they run."""
     from pipeline.page.server import serve as serve_page
     from pipeline.storage import Store
 

@@ -17,7 +17,7 @@ __all__ = ["print_how_to_continue", "scores", "several_board", "show_several", "
 
 
 def show_several(studies: Mapping[str, "Results"], top: int) -> None:
-    """Print the best trials of all studies, the studies with failures, and the winners' metrics on the test sets.
+    """Print the best trials of all studies, the studies with failures, and the best trials' metrics on the test sets.
 
     Args:
         studies: Results by what each study is called.
@@ -70,7 +70,7 @@ def study_line(label: str, results: "Results") -> Text:
 
 
 def scores(test: Mapping[str, float]) -> str:
-    """The winner's metrics on the test split in one line.
+    """The best trial's metrics on the test split in one line.
 
     Args:
         test: Metric → value.

@@ -29,7 +29,7 @@ def export(
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the model, created if missing. Default model: the winner's.",
+            help="Folder for the model, created if missing. Default model: that of the best trial.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def export(
         ),
     ] = None,
     saved_model: Annotated[
-        bool, typer.Option("--saved-model", help="With --to: also write a SavedModel for TensorFlow Serving.")
+        bool, typer.Option("--saved-model", help="With --to: write a SavedModel for TensorFlow Serving, too.")
     ] = False,
     tensorboard: Annotated[
         Path | None,
@@ -62,12 +62,12 @@ def export(
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write the winner's or any trial's model (Keras file, JSON, HDF5, SavedModel), or all trials for another tool."""
+    """Write the best or any trial's model (Keras file, JSON, HDF5, SavedModel), or all trials for another tool."""
     if to is None and (trial is not None or top is not None or saved_model):
         raise UsageError("--trial, --top and --saved-model need --to FOLDER, the folder for the models.")
     if to is None and tensorboard is None and mlflow is None:
         raise UsageError(
-            "Give an output: --to FOLDER for the winner's model, --tensorboard FOLDER, --mlflow URI or "
+            "Give an output: --to FOLDER for the best trial's model, --tensorboard FOLDER, --mlflow URI or "
             "FOLDER for all trials."
         )
     store = study_store(study, storage)

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.results.tables.user_files import TrialFile, TrialFiles
 from pipeline.results.views.as_object import results_object, studies_object, trial_object
 from pipeline.results.views.comparison_object import comparison_object
 from pipeline.results.views.explanation_object import explanation_object
+from pipeline.simulation.forecast import SeedResult
 from pipeline.storage import Store
 from pipeline.storage.schema import DECISIONS, TRIALS
 from tests.unit.results.studies import Recording, asha_study, tune_job
@@ -109,12 +111,30 @@ def test_failures_are_grouped_in_the_object(asha_results: Results) -> None:
 
 def test_explanations_and_comparisons_are_as_documented(asha_results: Results, pbt_results: Results) -> None:
     """Explanations and comparisons have exactly the documented keys with values of the documented types."""
-    *_, of_explanation, _of_simulation, of_comparison = documented()
+    *_, of_explanation, of_stopping, _of_simulation, _of_seed, of_comparison, _of_check, _of_submission = documented()
     explanation = explanation_object(explained(asha_results))
     comparison = comparison_object(compared({"a": asha_results, "b": pbt_results}))
-    for reported, wanted in ((explanation, of_explanation), (comparison, of_comparison)):
+    stopped = explanation["stopping"]
+    for reported, wanted in ((explanation, of_explanation), (stopped, of_stopping), (comparison, of_comparison)):
         assert set(reported) == set(wanted)
         assert all(isinstance(reported[key], kinds) for key, kinds in wanted.items())
+
+
+def test_the_parts_of_lists_are_documented(asha_results: Results, pbt_results: Results) -> None:
+    """Doubts, members and pairs of studies have the documented keys, and so has a simulated study."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    comparison = comparison_object(compared({"a": asha_results, "b": pbt_results}))
+    doubts = {"trial_id", "epoch", "value", "missing", "gained_as_much"}
+    assert set(re.findall(r"`doubts\[\]\.(\w+)`", text)) == doubts
+    assert all(set(doubt) == doubts for doubt in explanation_object(explained(asha_results))["stopping"]["doubts"])
+    of_study = {"name", "location", "state", "trials", "epochs", "seconds"}
+    for name, others in (("studies", of_study), ("differences", {"studies"})):
+        found = comparison[name]
+        assert found
+        for each in found:
+            assert set(each) == set(re.findall(rf"^\| `{name}\[\]\.(\w+)`", text, re.MULTILINE)) | others
+    *_, of_seed, _of_comparison, _of_check, _of_submission = documented()
+    assert set(of_seed) == {field.name for field in fields(SeedResult)} - {"front"} | {"hypervolume"}
 
 
 def test_every_column_of_trials_is_documented() -> None:
