@@ -22,6 +22,7 @@ __all__ = [
     "check_pipeline",
     "describe",
     "is_endless",
+    "is_tf_data",
     "kind_of",
 ]
 
@@ -44,14 +45,24 @@ def kind_of(split: Any) -> Kind | None:
     """
     if isinstance(split, Stream):
         return STREAM
-    tensorflow, keras = sys.modules.get("tensorflow"), sys.modules.get("keras")
-    if tensorflow is not None and isinstance(split, tensorflow.data.Dataset):
+    if is_tf_data(split):
         return TF_DATA
+    keras = sys.modules.get("keras")
     if keras is not None and isinstance(split, keras.utils.PyDataset):
         return PY_DATASET
     if callable(split) and not isinstance(split, type) and not _required_parameters(split):
         return GENERATOR
     return None
+
+
+def is_tf_data(value: Any) -> bool:
+    """Whether a value is a tf.data.Dataset; TensorFlow is not imported for that.
+
+    Args:
+        value: Any object.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(value, tensorflow.data.Dataset)
 
 
 def batches_of(split: Any) -> int | None:

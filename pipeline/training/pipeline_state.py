@@ -21,6 +21,7 @@ from pipeline.training.internals import (
 from pipeline.training.state import random_ops
 
 __all__ = [
+    "PYTHON_OPERATIONS",
     "Reading",
     "changes_because",
     "inexact_because",
@@ -28,6 +29,7 @@ __all__ = [
     "pipeline_variables",
     "reading_to_skip",
     "repeats_itself",
+    "without_stages",
 ]
 
 Reading: TypeAlias = Literal["nothing", "first", "all"]
@@ -47,7 +49,13 @@ _ASSIGNING = ("Assign", "RngReadAndSkip", "Stateful")
 _kept: "WeakSet[Any]" = WeakSet()
 """Pipelines whose elements are the same in each epoch, whatever makes them."""
 
-_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+_without_stages: "WeakSet[Any]" = WeakSet()
+"""Pipelines of which nothing but the graph is known."""
+
+PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+"""Operations that call Python code of the process which made them."""
+
+_OUTSIDE = "a tf.data pipeline that is built outside the data function, so that trials go on reading the same one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,19 @@ def kept(dataset: Any) -> Any:
     return dataset
 
 
+def without_stages(dataset: Any) -> Any:
+    """Take note that the stages of a pipeline are not known, so that nothing is concluded from them.
+
+    Args:
+        dataset: A tf.data pipeline, made of a graph.
+
+    Returns:
+        The pipeline.
+    """
+    _without_stages.add(dataset)
+    return dataset
+
+
 def reading_to_skip(split: Any) -> Reading:
     """How much of an epoch must be read to skip it.
 
@@ -131,6 +152,8 @@ def changes_because(dataset: Any) -> str | None:
     if dataset.options().deterministic is False:
         return "the option deterministic=False"
     for stage in _stages(dataset):
+        if stage.dataset in _without_stages:
+            return _OUTSIDE
         if is_nondeterministic(stage.dataset):
             return "a parallel map or interleave with deterministic=False"
         if reshuffles(stage.dataset):
@@ -150,11 +173,13 @@ def repeats_itself(dataset: Any) -> bool:
         return False
     functions = [function for stage in _stages(dataset) for function in stage.functions]
     # A callback may change a variable, and Python code may do anything.
-    return not any(function.graph.variables or _operations(function) & _PYTHON for function in functions)
+    return not any(function.graph.variables or _operations(function) & PYTHON_OPERATIONS for function in functions)
 
 
 def _reading(dataset: Any, needed: Reading) -> Reading:
     """As `reading_to_skip`, where a shuffle here would need `needed` because of the stages after it."""
+    if dataset in _without_stages:
+        return "all"
     shuffles = reshuffles(dataset)
     here: Reading = needed if shuffles else "nothing"
     below = needed
@@ -182,13 +207,15 @@ def _inexact(split: Any) -> str | None:
 
 
 def _inexact_stage(stage: _Stage) -> str | None:
+    if stage.dataset in _without_stages:
+        return _OUTSIDE
     operations = {name for function in stage.functions for name in _operations(function)}
     draws = any(random_ops(function) for function in stage.functions) or any(
         function.graph.variables for function in stage.functions
     )
     if is_nondeterministic(stage.dataset):
         return "a parallel map or interleave with deterministic=False, whose order differs each time"
-    if operations & _PYTHON:
+    if operations & PYTHON_OPERATIONS:
         return "Python code within tf.data (from_generator, py_function), whose state is not saved"
     if draws and is_parallel(stage.dataset):
         return (

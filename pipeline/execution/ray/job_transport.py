@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.errors import ModelError
+from pipeline.datasets.pipelines import is_tf_data
+from pipeline.errors import DataError, ModelError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folder
@@ -34,6 +35,7 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
 
     Raises:
         ModelError: A function of a notebook uses an object that cannot be sent to another process.
+        DataError: That object is a tf.data.Dataset.
     """
     origins = (import_folder(function) for function in job.functions.values())
     folders = sorted({str(folder.resolve()) for folder in origins if folder is not None})
@@ -41,6 +43,8 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
         return None, folders
     try:
         return dumped((job, registered())), folders
+    except DataError:
+        raise
     except Exception as error:
         raise ModelError(
             f"{_unsent(job)} cannot be sent to the workers: {type(error).__name__}: {error}. It uses something that "
@@ -68,6 +72,10 @@ def dumped(value: Any) -> bytes:
                 return _empty_dispatcher, (), (value.__wrapped__, dict(functions)), None, None, _fill_dispatcher
             if isinstance(value, functools.singledispatchmethod):
                 return functools.singledispatchmethod, (value.func,), {"dispatcher": value.dispatcher}
+            if is_tf_data(value):
+                from pipeline.training.sent_pipelines import reduced
+
+                return reduced(value)
             if isinstance(value, functools.cached_property):
                 # Python 3.11 has a lock in it.
                 return _cached_property, (value.func, value.attrname)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform
-from pipeline.errors import ModelError
+from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.storage import Store
 from pipeline.study import save_study
@@ -121,6 +121,27 @@ def test_typed_functions_that_dispatch_by_class_are_sent(tmp_path: Path) -> None
     content, _ = pack(_job(space["typed"]))
     typed = unpack(content, [], Store(tmp_path / "nothing")).functions["function"]
     assert typed({"x": 10}) == (10, 4, 1, "How many units a value means.", True)
+
+
+PIPED = """
+import tensorflow as tf
+
+batches = tf.data.Dataset.range(6).shuffle(6).batch(4)
+
+def typed(config):
+    return sorted(int(each) for batch in batches for each in batch)
+"""
+
+
+def test_pipelines_of_a_notebook_are_sent(tmp_path: Path) -> None:
+    """A typed function is sent with the tf.data pipeline that it uses, and one with Python code in it is refused."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(PIPED, "<cell 1>", "exec"), space)
+    content, _ = pack(_job(space["typed"]))
+    assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 1}) == [0, 1, 2, 3, 4, 5]
+    exec("batches = batches.map(lambda n: tf.py_function(abs, [n], tf.int64))", space)
+    with pytest.raises(DataError, match="Python code makes its elements"):
+        pack(_job(space["typed"]))
 
 
 def test_objects_that_cannot_be_sent_are_named() -> None:
