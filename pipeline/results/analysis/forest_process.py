@@ -36,7 +36,8 @@ def fitting(store: "Store") -> Iterator[Fit]:
     if not second_process.pays(store):
         yield fit_here
         return
-    with second_process.started(__name__, libraries=["sklearn.tree"]) as process:
+    # scikit-learn would import pandas to recognise frames, of which it gets none.
+    with second_process.started(__name__, libraries=["sklearn.tree"], without=["pandas"]) as process:
 
         def fit_there(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
             second_process.ask(process, [(units.tolist(), values.tolist()) for units, values in samples])
