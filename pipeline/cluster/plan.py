@@ -98,9 +98,10 @@ class Plan:
         return min(self.epochs * slowest, self.seconds or math.inf) / 3600 if slowest else None
 
     def __str__(self) -> str:
-        gpus = counted(sum(group.pods * group.gpus for group in self._used), "GPU")
+        gpus = sum(group.pods * group.gpus for group in self._used)
+        all_of_it = counted(gpus, "GPU") if gpus else counted(sum(group.pods for group in self._used), "pod")
         head = f"{counted(self.workers, 'trial')} in parallel (maximum {self.wanted}); " + (
-            f"autoscaling up to {gpus}" if self.autoscales else f"the cluster has {gpus} from start to end"
+            f"autoscaling up to {all_of_it}" if self.autoscales else f"the cluster has {all_of_it} from start to end"
         )
         lines = [self._line(group) for group in self._used]
         return "\n".join(

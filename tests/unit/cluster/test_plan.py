@@ -35,6 +35,13 @@ def test_hours_are_estimated_from_epochs_of_such_a_node():
     )
 
 
+def test_a_plan_without_gpus_counts_pods():
+    """The first line of a plan has its GPUs, or its pods where a study uses no GPU."""
+    (template,) = rendered("local-cpu")
+    planned = plan(job(budget__trials=8), template["spec"]["rayClusterSpec"]["workerGroupSpecs"])
+    assert str(planned).startswith("2 trials in parallel (maximum 8); autoscaling up to 2 pods:\n")
+
+
 def _group(name: str = "cpu", most: int = 10, **limits: str) -> dict[str, Any]:
     """A worker group of a template."""
     limits = {"cpu": "4", "memory": "16Gi", **{each.replace("_", "-"): value for each, value in limits.items()}}
