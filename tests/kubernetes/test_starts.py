@@ -41,7 +41,8 @@ def unstarted(where: Path, *changes: dict[str, Any]) -> str:
     reported = " ".join(reported.split())
     assert "Pods of 'beale-1' could not start for 5 s" in reported
     reason = reported.rpartition("could not start for 5 s: ")[2].partition(" The RayJob was not deleted")[0].rstrip(".")
-    assert reason in " ".join(tunepipe("status", "--kubernetes").split())
+    # A container that has just been started again runs for a moment.
+    until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
     return reason
 
 
@@ -78,6 +79,14 @@ def test_a_container_that_ends_at_once(tmp_path, kind, template):
     until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
     tunepipe("stop", "counted", "--kubernetes")
     assert study.ended() == 2, study.reported
+
+
+def test_a_container_that_starts_again_in_its_pod(tmp_path):
+    """In a cluster that does not autoscale, a container that ends again and again is reported with its pod."""
+    no_autoscaler = {"op": "replace", "path": "/spec/rayClusterSpec/enableInTreeAutoscaling", "value": False}
+    reason = unstarted(tmp_path, no_autoscaler, added(f"{HEAD}/spec/containers/0/args", ["exit 7"]))
+    assert reason.startswith("the container ray-head of pod beale-1-")
+    assert "ends again and again; `kubectl logs -n tunepipe --previous beale-1-" in reason
 
 
 def test_a_secret_that_is_made_later(tmp_path):
