@@ -23,6 +23,7 @@ TunepipeError
 """
 
 import errno
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -229,7 +230,7 @@ class DamagedFile(TunepipeError):
 
 def _shown(value: object) -> str:
     try:
-        return sanitize(repr(value))
+        return sanitize(re.sub(r"\s*\n\s*", " ", repr(value)))
     except Exception:  # it is the user's object, or nested too deeply
         return f"a {type(value).__name__} that cannot be shown"
 

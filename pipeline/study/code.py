@@ -102,7 +102,7 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
         raise ValueError(
             "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "
             "functions are defined, run(JOB, resume=True) continues. `tunepipe export` and load_model return the "
-            "winner's model without them"
+            "best trial's model without them"
         )
     found = named_in(vars(_module(module_name, digest, copies)), qualified_name)
     if not inspect.isfunction(found):
@@ -117,7 +117,10 @@ def _validate_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str
         return value
     if inspect.isfunction(value) or isinstance(value, Mapping):
         return _validate(value, info)
-    raise ValueError("must be a data set's name, a function or the path of a Parquet file")
+    raise ValueError(
+        "must be a data set's name, the path of a Parquet file, or a function that returns the data, such as "
+        "data=lambda: Dataset(train=(x, y), validation=(x, y))"
+    )
 
 
 def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:

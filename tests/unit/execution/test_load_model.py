@@ -76,7 +76,7 @@ def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
     assert model.optimizer is not None
     assert scored(model) == pytest.approx(best.value, rel=1e-5)
     assert (cells["LOADS"], capsys.readouterr().out) == ([], "")
-    with pytest.raises(InvalidJob, match="load_model return the winner's model without them"):
+    with pytest.raises(InvalidJob, match="load_model return the best trial's model without them"):
         load_model(store.uri, trial=other)
     for name, function in typed.items():
         monkeypatch.setattr(sys.modules["__main__"], name, function, raising=False)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.errors import InvalidJob
@@ -128,7 +129,11 @@ def _faults(**fields: Any) -> list[str]:
             {"objectives": ["v"]},
             "objectives.0: must be an Objective with the fields metric, mode, at_most, at_least; found 'v'",
         ),
-        ({"data": 3}, "data: must be a data set's name, a function or the path of a Parquet file; found 3"),
+        (
+            {"data": np.zeros((2, 1))},
+            "data: must be a data set's name, the path of a Parquet file, or a function that returns the data, such as "
+            "data=lambda: Dataset(train=(x, y), validation=(x, y)); found array([[0.], [0.]])",
+        ),
         (
             {"data": " "},
             "data: must not be empty: a data set's name, a function or the path of a Parquet file; found ' '",
