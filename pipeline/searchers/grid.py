@@ -23,7 +23,7 @@ class GridSearch(SearcherSettings):
     kind: Literal["grid"] = field(default="grid", repr=False)
 
     def faults(self, space: Mapping[str, Any]) -> list[Fault]:
-        """Names the parameters that have infinitely many values."""
+        """Names the hyperparameters that have infinitely many values."""
         endless = [p.path for p in drawn_parameters(space) if not isinstance(p.domain, CountableDomain)]
         if not endless:
             return []

@@ -1,4 +1,4 @@
-"""Any domain, validated; and Switch, the domain whose branches have parameters of their own."""
+"""Any domain, validated; and Switch, the domain whose branches have hyperparameters of their own."""
 
 import re
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Switch(ListedDomain):
-    """One of several named branches, all equally likely, each with its own parameters.
+    """One of several named branches, all equally likely, each with its own hyperparameters.
 
-    A config has the branch's name and the parameters of that branch, but not those of other branches.
+    A config has the branch's name and the hyperparameters of that branch, but not those of other branches.
 
     Args:
         branches: Branch name → its space, which may be empty and may contain switches.
@@ -38,7 +38,7 @@ class Switch(ListedDomain):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The branches' names, which are the values of the parameter itself."""
+        """The branches' names, which are the values of the hyperparameter itself."""
         return tuple(self.branches)
 
     def draw(self, rng: np.random.Generator) -> str:
@@ -46,7 +46,7 @@ class Switch(ListedDomain):
         return self.values[int(rng.integers(len(self.branches)))]
 
     def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> str:
-        """The same branch: parameters of one branch have no meaning in another, so only a new draw changes it."""
+        """The same branch: hyperparameters of one branch have no meaning in another, so only a new draw changes it."""
         return str(value)
 
     def contains(self, value: object) -> bool:
