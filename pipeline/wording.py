@@ -145,14 +145,15 @@ def listed(items: Iterable[str]) -> str:
 
 
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known word that a mistyped one is most similar to; None if none is similar.
+    """The known word that a mistyped one is most similar to, in capitals or not; None if none is similar.
 
     Args:
         word: The word that was found.
         known: The words that are allowed.
         cutoff: How similar they must be, from 0 to 1.
     """
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+    small = {each.lower(): each for each in reversed(list(known))}
+    return next((small[each] for each in difflib.get_close_matches(word.lower(), small, n=1, cutoff=cutoff)), None)
 
 
 def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> str:

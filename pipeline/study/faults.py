@@ -49,6 +49,11 @@ _PLAIN = {
     "literal_error": "must be {expected}",
 }
 
+_EXAMPLES = {
+    "objectives": 'objectives=[Objective("val_accuracy", "max")]',
+    "phases": "phases=[Phase(at=3, prepare=unfreeze)]",
+}
+
 _PATTERNS = {
     "scheduler": "must be the path of a class in ray.tune.schedulers, as in ray.tune.schedulers.ASHAScheduler",
     "searcher": "must be the path of a class in ray.tune.search, as in ray.tune.search.optuna.OptunaSearch",
@@ -114,12 +119,13 @@ def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
         return _no_such_kind(field, path[0], found)
     if kind == "string_pattern_mismatch":
         return Fault(field, found, _PATTERNS[path[0]])
+    if kind == "tuple_type" and path[-1] in _LISTS:
+        return Fault(field, found, f"must be a list, such as {_EXAMPLES[path[-1]]}")
     if kind in _PLAIN:
         return Fault(field, found, _PLAIN[kind].format(**context))
     if path[0] == "space":
-        names = ", ".join(domain.__name__ for domain in DOMAINS.values())
         what = "an object of names, each with" if kind == "dict_type" else ""
-        return Fault(field, found, " ".join(f"must be {what} a plain value or one of {names}".split()))
+        return Fault(field, found, " ".join(f"must be {what} a plain value or one of {_domains()}".split()))
     if fields and kind in ("dataclass_type", "model_type", "model_attributes_type", "dataclass_exact_type"):
         if path[0] in _KINDS:
             return _no_such_kind(field, path[0], found)
@@ -134,10 +140,18 @@ def _article(head: str) -> str:
     return known.get(head, "a TuneJob")
 
 
+def _domains() -> str:
+    return ", ".join(domain.__name__ for domain in DOMAINS.values())
+
+
 def _no_such_kind(field: str, head: str, found: Any) -> Fault:
     known = _KINDS.get(head, DOMAINS)
     what = head if head in _KINDS else "domain"
     named = found.get("kind") if isinstance(found, dict) else getattr(found, "kind", found)
     if isinstance(named, str):
         return Fault(field, named, unknown(what, known, named))
-    return Fault(field, found, f"must name its kind, one of {', '.join(known)}")
+    if isinstance(found, dict):
+        return Fault(field, found, f"must name its kind, one of {', '.join(known)}")
+    if head in _KINDS:
+        return Fault(field, found, f"must be one of {', '.join(known)}; a {head} of Ray Tune {_PATTERNS[head]}")
+    return Fault(field, found, f"must be a plain value or one of {_domains()}")

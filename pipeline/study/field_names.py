@@ -41,7 +41,7 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
     match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     if not isinstance(error, TypeError) or match is None:
         return None
-    owner = _exported().get(match[1])
+    owner = _exported(match[1])
     if not (isinstance(owner, type) and fields_of(owner)):
         return None
     in_line = f" in line {line}" if line else ""
@@ -70,12 +70,12 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
 def _owner(field: str) -> str | None:
     """The class that has a field, of those of which a job consists."""
     for name in ("TuneJob", "Budget", "Resources", "Fit", "Checkpoints", "Dataset"):
-        owner = _exported().get(name)
+        owner = _exported(name)
         if field in (getattr(owner, "model_fields", None) or fields_of(owner)):
             return name
     return None
 
 
-def _exported() -> dict[str, Any]:
-    """What the package exports: the modules that define some of these classes load code by way of this one."""
-    return vars(sys.modules[__name__.partition(".")[0]])
+def _exported(name: str) -> Any:
+    """What the package exports by a name: modules that define such classes load code by way of this one."""
+    return getattr(sys.modules[__name__.partition(".")[0]], name, None)

@@ -32,6 +32,7 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
     if saved is None:
         if (unfiled := unfiled_functions(job)) is not None:
             yield unfiled
+        yield from fixed_lists(job)
         if (recommendation := job.recommendation) is not None:
             yield recommendation
         if earlier:
@@ -61,6 +62,21 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(sharing)}."
     if unnoticed := unnoticed_changes(fingerprint):
         yield f"{capitalized(unnoticed)}."
+
+
+def fixed_lists(job: TuneJob) -> Iterator[str]:
+    """Notes about lists in the space, which are fixed values: who knows grids of other libraries may mean choices.
+
+    Args:
+        job: The job.
+
+    Yields:
+        A sentence for each list of several values.
+    """
+    for name, value in job.space.items():
+        if isinstance(value, list | tuple) and len(value) > 1:
+            shown = f"{list(value)!r:.60}"
+            yield f"{name} is the list {shown} in every trial; Choice({shown}) draws one of its values."
 
 
 def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:

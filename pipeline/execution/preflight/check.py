@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.errors import StorageError, UserError
 from pipeline.execution.capacity import local_capacity
 from pipeline.execution.driver.learning import learned_from, learning_in_words
+from pipeline.execution.driver.start_notes import fixed_lists
 from pipeline.execution.preflight.classes import classes_finding
 from pipeline.execution.preflight.collector import Collector, asked_about
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
@@ -83,6 +84,8 @@ class Preflight:
                 yield versions_finding(required(), installed(list(required()) or ["ray", "tensorflow", "keras"]))
                 if (classes := classes_finding(self.job)) is not None:
                     yield classes
+                for note in fixed_lists(self.job):
+                    yield Finding("space", "warning", note)
                 if (recommendation := self.job.recommendation) is not None:
                     yield Finding("search", "ok", recommendation)
                 if self.job.learn_from:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna.distributions import FloatDistribution
 
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, PBT, SCHEDULERS
-from pipeline.searchers import GridSearch
+from pipeline.searchers import SEARCHERS, GridSearch
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, Resources, TuneJob
 
@@ -68,8 +69,22 @@ def _faults(**fields: Any) -> list[str]:
             f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; found 'bohb'",
         ),
         (
-            {"scheduler": 3},
-            f"scheduler: must name its kind, one of {', '.join(SCHEDULERS)}; found 3",
+            {"scheduler": {"grace_period": 3}},
+            f"scheduler: must name its kind, one of {', '.join(SCHEDULERS)}; found {{'grace_period': 3}}",
+        ),
+        (
+            {"scheduler": "ASHA"},
+            f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; did you mean asha?; found 'ASHA'",
+        ),
+        (
+            {"searcher": 3},
+            f"searcher: must be one of {', '.join(SEARCHERS)}; a searcher of Ray Tune must be the path of a class in "
+            "ray.tune.search, as in ray.tune.search.optuna.OptunaSearch; found 3",
+        ),
+        (
+            {"space": {"lr": FloatDistribution(0, 1)}},
+            "space.lr: must be a plain value or one of Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, "
+            "Uniform; found FloatDistribution(high=1.0, log=False, low=0.0, step=None)",
         ),
         (
             {"scheduler": GridSearch()},

@@ -92,7 +92,7 @@ def test_one_objective_needs_no_list() -> None:
     """A single objective, positional or by keyword, is read as a list of one; a bare metric is refused."""
     assert _job(objectives=Objective(metric="val_loss", mode="min")).objectives == (Objective("val_loss", "min"),)
     assert _job(objectives={"metric": "val_loss", "mode": "min"}).objective.mode == "min"
-    with pytest.raises(InvalidJob, match="objectives: must be a list; found 'val_accuracy'"):
+    with pytest.raises(InvalidJob, match=r"objectives: must be a list, such as objectives=.* found 'val_accuracy'"):
         _job(objectives="val_accuracy")
 
 

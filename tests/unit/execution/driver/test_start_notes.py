@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import Budget, Dataset, Objective, Phase, Split, TuneJob, Uniform
+from pipeline import Budget, Choice, Dataset, Objective, Phase, Split, TuneJob, Uniform
 from pipeline.datasets.shared import SharedPart
-from pipeline.execution.driver.start_notes import data_notes, start_notes
+from pipeline.execution.driver.start_notes import data_notes, fixed_lists, start_notes
 from tests.unit.execution.recorded_curves import steps
 
 
@@ -76,6 +76,14 @@ def test_phases_that_no_trial_reaches_are_noted(starts: list[int], reported: lis
     phased = model_job(phases=[Phase(at=start, prepare=unfrozen) for start in starts])
     cause = "unless a callback stops the previous phase earlier."
     assert list(start_notes(phased, None, [])) == [f"{text}{cause}" for text in reported]
+
+
+def test_lists_in_the_space_are_noted_as_fixed_values() -> None:
+    """A list of several values in the space is noted as fixed, with the choice that would tune it."""
+    space = {"x": Uniform(0, 1), "units": [16, 32], "shape": [8], "rate": Choice([1, 2])}
+    assert list(fixed_lists(model_job(space=space))) == [
+        "units is the list [16, 32] in every trial; Choice([16, 32]) draws one of its values."
+    ]
 
 
 def test_data_without_a_validation_split_are_noted() -> None:
