@@ -62,15 +62,21 @@ _MOST_FAULTS = 50
 
 
 class TunepipeError(Exception):
-    """The root of the tree. `exit_code` is what the command returns."""
+    """The root of the tree.
+
+    `exit_code` is what the command returns. `final` says whether the same command would end in the same way again, so
+    that no cluster need start it again; an error may have another value than its class.
+    """
 
     exit_code = 1
+    final = False
 
 
 class UserError(TunepipeError):
     """A mistake that a user can fix."""
 
     exit_code = 2
+    final = True
 
 
 class UsageError(UserError):
@@ -172,6 +178,8 @@ class StorageError(UserError):
 class ClusterError(UserError):
     """A cluster cannot be reached, refuses a request, or has lost a submission."""
 
+    final = False
+
 
 class DataError(UserError):
     """A data set cannot be loaded, or does not fit the job."""
@@ -197,6 +205,8 @@ class OutputLost(UserError):
         reason: The system's words for it.
     """
 
+    final = False
+
     def __init__(self, number: int | None, reason: str) -> None:
         if number == errno.EPIPE:
             # As after `| head -1`: a process that SIGPIPE ends prints nothing, and a shell reports this code for it.
@@ -216,6 +226,7 @@ class NoTrialSucceeded(TunepipeError):
     """The study ended without a value."""
 
     exit_code = 3
+    final = True
 
 
 class EndUnknown(TunepipeError):

@@ -85,6 +85,7 @@ def _options(
 
 def main() -> None:
     """Run the command line: a user's mistake prints a paragraph, a bug prints a traceback."""
+    final = False
     try:
         code = _run_app()
         # The disk may be full for the rest of the buffer, too.
@@ -98,8 +99,8 @@ def main() -> None:
             forget_output()
         if str(error):
             _complain(str(error))
-        code = error.exit_code
-    report_end(code or 0)
+        code, final = error.exit_code, error.final
+    report_end(code or 0, final=final)
     sys.exit(code or 0)
 
 

@@ -6,33 +6,31 @@ import signal
 import threading
 
 from pipeline.cluster.driver_environment import IN_RAYJOB, STOP_SECONDS, exit_line
-from pipeline.errors import ClusterError, NoTrialSucceeded, UserError
+from pipeline.errors import ClusterError
 
 __all__ = ["report_end"]
-
-_FINAL_CODES = (UserError.exit_code, NoTrialSucceeded.exit_code)
-"""Codes of commands that would fail in the same way again."""
 
 _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """The environment variable in which Ray tells a driver its submission."""
 
 
-def report_end(code: int) -> None:
+def report_end(code: int, *, final: bool) -> None:
     """Report the exit code of a command that ends now, if it is a driver in a RayJob; otherwise do nothing.
 
-    KubeRay starts a command that fails again on a new cluster, whatever its exit code. A command that would fail in
-    the same way again lets Ray stop it first: then the RayJob is complete with the job status STOPPED, which lasts as
+    KubeRay starts a command that fails again on a new cluster, whatever its exit code. A command that must not be
+    started again lets Ray stop it first: then the RayJob is complete with the job status STOPPED, which lasts as
     long as the RayJob and is never that of a successful study. `tunepipe submit` reads the code in the last line of the
     driver's output. If Ray does not stop the command, it fails with its own code and is started again.
 
     Args:
         code: The command's exit code.
+        final: Whether it must not be started again: a mistake would end it in the same way, or a user has stopped it.
     """
     dashboard = os.environ.get(IN_RAYJOB)
     if code == 0 or not dashboard:
         return
     print(exit_line(code), flush=True)
-    if code in _FINAL_CODES:
+    if final:
         _wait_for_stop(dashboard)
 
 

@@ -10,7 +10,7 @@ from pipeline.errors import ClusterError, EndUnknown, Interrupted
 
 __all__ = ["ended_state", "exit_code"]
 
-_FAILED = re.compile(r"failed with exit code (\d+)")
+_FAILED = re.compile(r"failed with exit code (-?\d+)")
 """Ray's message about a command that has failed, which KubeRay passes on."""
 
 _SUCCEEDED, _STOPPED = "SUCCEEDED", "STOPPED"
@@ -34,17 +34,19 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
     """
     name, status = job["metadata"]["name"], job.get("status") or {}
     message = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
-    if state(job) != "Complete":
-        if (code := _FAILED.search(message)) and int(code[1]):
-            return int(code[1])
-        raise ClusterError(
-            f"The RayJob {name!r} has failed: {message[:_MOST_CHARACTERS]}. Submit again to resume the study."
-        )
-    if printed := EXIT_LINE.findall(log):
-        return int(printed[-1])
     reported = status.get("jobStatus")
+    if state(job) != "Complete":
+        code = int(found[1]) if (found := _FAILED.search(message)) else 0
+        if code > 0 and code != Interrupted.exit_code:
+            return code
+        raise ClusterError(
+            f"The RayJob {name!r} has failed: {_signals(code)}{message[:_MOST_CHARACTERS]}. Submit again to resume the "
+            "study."
+        )
     if reported == _SUCCEEDED:
         return 0
+    if printed := EXIT_LINE.findall(log):
+        return int(printed[-1])
     how = (
         "did not succeed: a mistake ended it, or no trial succeeded, or it was stopped"
         if reported == _STOPPED
@@ -55,6 +57,13 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
         f"`tunepipe results {study_of(job)} --kubernetes` shows what it has recorded; `tunepipe submit` with the same "
         "storage continues it, and reports a mistake again."
     )
+
+
+def _signals(code: int) -> str:
+    """What ended the driver that was started last, if it was a signal."""
+    if code == Interrupted.exit_code:
+        return "its driver was interrupted each time, as on a node that is drained: "
+    return f"signal {-code} ended its driver (9: often for want of memory): " if code < 0 else ""
 
 
 def ended_state(code: int | None) -> str:

@@ -16,7 +16,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
-from pipeline.cluster.api_errors import api_request
+from pipeline.cluster.api_errors import ServerUnavailable, api_request
 from pipeline.cluster.download_results import download_results
 from pipeline.cluster.exit_codes import exit_code
 from pipeline.cluster.kueue_requests import check_queue, queued_reason
@@ -161,12 +161,24 @@ class Kubernetes:
             EndUnknown: It did not succeed, and the log that has the code is gone.
             ClusterError: The RayJob failed before the command ended.
         """
-        job, log = self.job(name), ""
-        # A node that is gone has taken the log with it.
-        with suppress(ClusterError):
-            pods = self.pods(name, {})
-            log = self.log(pods[-1].metadata.name, lines=_LAST_LINES) if pods else ""
-        return exit_code(job, log)
+        end = time.monotonic() + SILENT_SECONDS
+        while True:
+            job, log = None, ""
+            try:
+                job = self.job(name)
+                pods = self.pods(name, {})
+                log = self.log(pods[-1].metadata.name, lines=_LAST_LINES) if pods else ""
+            except ServerUnavailable:
+                if time.monotonic() < end:
+                    time.sleep(POLL_SECONDS)
+                    continue
+                if job is None:
+                    raise
+            except ClusterError:
+                if job is None:
+                    raise
+            # A node that is gone has taken the log with it.
+            return exit_code(job, log)
 
     def delete_ended(self, study: str, storage: str) -> None:
         """Delete RayJobs that ended a while ago, those of all studies after a week, with what belongs to them.

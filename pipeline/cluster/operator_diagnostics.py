@@ -14,9 +14,9 @@ __all__ = ["absent_operator", "unreachable_head"]
 _READ_WITHIN = timedelta(seconds=10)
 """The end of the pod that submits makes an operator read the job's state at once."""
 
-_NOT_READ = re.compile("submitter finished at .* did not reach terminal state", re.DOTALL)
-"""The operator's message 30 s after the end of the pod that submits (KubeRay 1.5 and 1.6). A lost head leads to it
-as well, but then the operator has read before when the job began."""
+_NOT_READ = re.compile("submitter finished at .* did not reach terminal state|JobStatusCheckTimeoutExceeded", re.DOTALL)
+"""The operator's message 30 s after the end of the pod that submits (KubeRay 1.5 and 1.6), or its reason after five
+minutes (1.7). A lost head leads to it as well, but then the operator has read before when the job began."""
 
 
 def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
@@ -48,7 +48,7 @@ def unreachable_head(job: Mapping[str, Any], pods: Sequence[Any], now: datetime)
     if (status.get("rayJobInfo") or {}).get("startTime") is not None:
         return None
     unread = state(job) == "Running" and not status.get("jobStatus") and _has_submitted(metadata["name"], pods, now)
-    if not unread and not _NOT_READ.search(status.get("message") or ""):
+    if not unread and not _NOT_READ.search(f"{status.get('reason', '')} {status.get('message', '')}"):
         return None
     return (
         f"{metadata['name']}: the study's command has ended, but the KubeRay operator could not read that from port "

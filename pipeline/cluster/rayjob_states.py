@@ -30,7 +30,8 @@ STUDY_LABEL = "tunepipe/study"
 SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 """An annotation of a RayJob: the user and the machine that have submitted it."""
 
-_ENDED = {"Complete", "Failed", "ValidationFailed"}
+_REFUSED = "ValidationFailed"
+_ENDED = {"Complete", "Failed", _REFUSED}
 
 
 def state(job: Mapping[str, Any]) -> str:
@@ -66,13 +67,15 @@ def active_job(jobs: Sequence[Mapping[str, Any]], storage: str | None = None) ->
 
 
 def ended_before(job: Mapping[str, Any], moment: datetime) -> bool:
-    """Whether a RayJob ended before a moment; False if the operator does not say when.
+    """Whether a RayJob ended before a moment; one that the operator refused ended as it was created.
 
     Args:
         job: The RayJob.
         moment: The moment, with a time zone.
     """
     when = (job.get("status") or {}).get("endTime")
+    if when is None and state(job) == _REFUSED:
+        when = job["metadata"].get("creationTimestamp")
     return has_ended(job) and when is not None and datetime.fromisoformat(when) < moment
 
 

@@ -9,7 +9,8 @@ _VALUES = """\
 # Values of the chart. Its objects are those of the Kustomize overlays in k8s/overlays. With these defaults, it needs no
 # operator and no definitions of one to be installed; studies need KubeRay's.
 
-# The overlay whose sizes, quota and GPU groups are installed: {overlays}.
+# The overlay whose sizes, quota and GPU groups are installed: {overlays}. Its GPU groups select nodes of
+# Google's clusters; for another cloud, write an overlay, with its components in k8s/components.
 overlay: prod-gpu
 
 namespace:

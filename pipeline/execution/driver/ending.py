@@ -75,7 +75,13 @@ def recorded(
                     _close(session, error)
                     deleted = new and isinstance(error, StorageError) and _withdraw_unstored(session, store)
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(_interrupted(session.job, store, deleted=deleted)) from None
+            interrupted = Interrupted(_interrupted(session.job, store, deleted=deleted))
+            # A signal may come from a node that is taken away; a user's request comes through the storage, too.
+            interrupted.final = session.file.stop_requested(at_once=True)
+            raise interrupted from None
+        if isinstance(error, StorageError) and session.loop.total_epochs:
+            # A storage that could be written may be so again.
+            error.final = False
         if isinstance(error, NoTrialSucceeded):
             then = (
                 "It was removed, and its name can be used again" if deleted else "`tunepipe results` shows each error"

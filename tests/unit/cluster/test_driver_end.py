@@ -14,17 +14,19 @@ from tests.ray_sources import check_text
 SUBMISSION = {"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"metadata": {"job_submission_id": "s-1-x"}})}
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 3, 130])
-def test_an_exit_code_is_printed_in_a_rayjob(monkeypatch, capsys, code):
-    """Only in a RayJob, a driver prints an exit code other than 0, and why Ray has not stopped it after a mistake."""
-    report_end(code)
+@pytest.mark.parametrize(
+    ("code", "final"), [(0, False), (1, False), (2, True), (2, False), (3, True), (130, False), (130, True)]
+)
+def test_an_exit_code_is_printed_in_a_rayjob(monkeypatch, capsys, code, final):
+    """Only in a RayJob, a driver prints an exit code other than 0, and why Ray has not stopped one that is final."""
+    report_end(code, final=final)
     assert capsys.readouterr().out == ""
     for name, value in {**RAYJOB_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
-    report_end(code)
+    report_end(code, final=final)
     printed = capsys.readouterr().out
     assert EXIT_LINE.findall(printed) == ([str(code)] if code else [])
-    assert ("which is started again" in printed) is (code in (2, 3))
+    assert ("which is started again" in printed) is final
 
 
 def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):

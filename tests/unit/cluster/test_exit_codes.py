@@ -17,6 +17,7 @@ FAILED = "Job entrypoint command failed with exit code 3, last available logs: e
         ("Complete", {"jobStatus": "STOPPED"}, "[tunepipe] exit code 130\n", 130),
         ("Complete", {"jobStatus": "STOPPED"}, "[tunepipe] exit code 3\n", 3),
         ("Complete", {"jobStatus": "SUCCEEDED"}, "", 0),
+        ("Complete", {"jobStatus": "SUCCEEDED"}, "[tunepipe] exit code 2\n", 0),
     ],
 )
 def test_a_study_has_its_own_exit_code(state, status, log, code):
@@ -30,6 +31,16 @@ def test_an_unknown_exit_code_is_not_success(status):
     with pytest.raises(EndUnknown, match=r"exit code is not known") as raised:
         exit_code(rayjob("Complete", **status), "")
     assert raised.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-9, r"signal 9 ended its driver \(9: often for want of memory\)"), (130, "its driver was interrupted each time")],
+)
+def test_a_driver_that_a_signal_ended_has_no_exit_code_of_a_mistake(code, words):
+    """A RayJob whose driver was killed or interrupted at each try is an error that says so, with what to do."""
+    with pytest.raises(ClusterError, match=f"{words}.*Submit again to resume"):
+        exit_code(rayjob("Failed", message=f"Job entrypoint command failed with exit code {code}"), "")
 
 
 @pytest.mark.parametrize("message", ["The head was lost.", "failed with exit code 0"])

@@ -15,13 +15,14 @@ from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 @pytest.mark.parametrize(("status", "code"), [({"jobStatus": "STOPPED"}, 2), ({"jobStatus": "SUCCEEDED"}, 0)])
 @pytest.mark.parametrize("gone", ["pod", "log", "node", None])
-def test_a_study_whose_log_is_gone_never_succeeds_by_that(api_server, status, code, gone):
+def test_a_study_whose_log_is_gone_never_succeeds_by_that(api_server, monkeypatch, status, code, gone):
     """Whether a study succeeded is in its RayJob; without its pod, log or node, the code of a failure is unknown."""
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete", **status)]
     api_server.answers[f"{CORE}/pods"] = [{"items": [] if gone == "pod" else [pod("s-1-x", "Succeeded")]}]
     log = f"{CORE}/pods/s-1-x/log"
     api_server.answers[log] = ["tunepipe: a mistake\n[tunepipe] exit code 2\nJob was stopped\n" if code else "done\n"]
-    api_server.errors[log] = 9 if gone == "node" else 0
+    api_server.errors[log] = 9999 if gone == "node" else 0
+    monkeypatch.setattr(kubernetes_cluster, "SILENT_SECONDS", 0.1)
     if gone == "log":
         api_server.gone.add(log)
     if gone and code:
@@ -29,6 +30,16 @@ def test_a_study_whose_log_is_gone_never_succeeds_by_that(api_server, status, co
             Kubernetes(None, "tunepipe").exit_code("s-1")
     else:
         assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
+
+
+@pytest.mark.parametrize("path", [f"{RAYJOBS}/s-1", f"{CORE}/pods", f"{CORE}/pods/s-1-x/log"])
+def test_a_server_that_is_busy_at_the_end_of_a_study_is_asked_again(api_server, path):
+    """The exit code of an ended study is read again from a server that is busy for a moment."""
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete", jobStatus="STOPPED")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = ["[tunepipe] exit code 3\n"]
+    api_server.errors[path] = 2
+    assert Kubernetes(None, "tunepipe").exit_code("s-1") == 3
 
 
 def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):

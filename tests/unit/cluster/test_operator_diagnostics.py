@@ -55,11 +55,16 @@ def test_a_study_whose_end_is_not_read_has_an_unreachable_head(ended: float | No
     assert "patch k8s/base/foundation/network-operator.yaml in the overlay's foundation/" in reported
 
 
-@pytest.mark.parametrize("state", ["Running", "Retrying", "Failed"])
-def test_the_operators_timeout_means_an_unreachable_head(state: str) -> None:
-    """The operator's message about the submitter's end means the same, while it retries the RayJob and at the end."""
-    status = {"jobStatus": "FAILED", "reason": "JobDeploymentStatusTransitionGracePeriodExceeded", "message": UNREAD}
-    job = rayjob(state, **status)
+@pytest.mark.parametrize(
+    ("state", "reason", "message"),
+    [
+        *((state, "JobDeploymentStatusTransitionGracePeriodExceeded", UNREAD) for state in ("Running", "Retrying", "Failed")),
+        ("Failed", "JobStatusCheckTimeoutExceeded", "no status in 5m0s"),
+    ],
+)
+def test_the_operators_timeout_means_an_unreachable_head(state: str, reason: str, message: str) -> None:
+    """The operator's messages about a state that it cannot read mean the same, while it retries and at the end."""
+    job = rayjob(state, jobStatus="FAILED", reason=reason, message=message)
     assert unreachable_head(job, [], NOW) == unreachable_head(rayjob("Running"), [submitter()], NOW)
 
 

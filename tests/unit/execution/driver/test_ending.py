@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import StorageError, Superseded
+from pipeline.errors import Interrupted, StorageError, Superseded
 from pipeline.execution.driver.ending import failure_texts, recorded
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
-from pipeline.study import Budget
+from pipeline.study import Budget, layout
 from tests.unit.execution.recorded_curves import row
 
 LOG = """a line of the user's
@@ -74,6 +74,30 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
         "finished",
         "" if failure is None else "NotEvaluated: The model is exported.",
     )
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_only_a_stop_that_a_user_asked_for_is_final(asked: bool, study) -> None:
+    """An interrupted driver may be started again by a cluster, unless a user has asked it to stop."""
+    s = study(budget=Budget(trials=1, epochs=3))
+    with pytest.raises(Interrupted) as raised, recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        s.session.begin()
+        if asked:
+            s.store.write(layout.stop_request(s.session.file.number), "{}")
+        raise KeyboardInterrupt
+    assert raised.value.final is asked
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_storage_that_fails_later_is_not_final(epochs: int, study) -> None:
+    """An error of the storage is final if the study has no epoch; after one, a cluster may start the driver again."""
+    s = study(budget=Budget(trials=1, epochs=3))
+    with pytest.raises(StorageError) as raised, recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        s.session.begin()
+        if epochs:
+            s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
+        raise StorageError("away")
+    assert raised.value.final is not bool(epochs)
 
 
 def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) -> None:
