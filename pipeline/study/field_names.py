@@ -12,6 +12,17 @@ from pipeline.wording import closest, is_or_are
 __all__ = ["fields_of", "misnamed_field", "unknown"]
 
 
+_CALLS = {
+    "Objective": "Objective('val_accuracy', 'max')",
+    "Choice": "Choice([8, 16, 32])",
+    "Grid": "Grid([8, 16, 32])",
+    "Uniform": "Uniform(0.0, 0.5)",
+    "LogUniform": "LogUniform(1e-4, 1e-1)",
+    "IntUniform": "IntUniform(1, 4)",
+}
+"""How classes of the package are called, where their fields alone do not show it."""
+
+
 def fields_of(owner: object) -> list[str]:
     """The names of the fields of a dataclass that a user may set; empty for any other object.
 
@@ -38,14 +49,20 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
         return Fault(
             "TuneJob", found, "must get its fields by name, as in TuneJob(name='digits', model=build_model, …)"
         )
-    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    match = re.search(r"(\w+)\.__init__\(\) (got|missing|takes) .*?(?:'(\w+)'|$)", str(error))
     if not isinstance(error, TypeError) or match is None:
         return None
-    owner = _exported(match[1])
+    name, problem, field = match[1], match[2], match[3]
+    owner = _exported(name)
     if not (isinstance(owner, type) and fields_of(owner)):
         return None
     in_line = f" in line {line}" if line else ""
-    return Fault(f"{match[1]}.{match[2]}", f"{match[2]}={in_line}", unknown("field", fields_of(owner), match[2]))
+    call = f"{name}({', '.join(fields_of(owner))})"
+    if problem == "missing":
+        return Fault(f"{name}.{field}", f"{name}(…){in_line}", f"must be given, as in {_CALLS.get(name, call)}")
+    if problem == "takes":
+        return Fault(name, f"more values{in_line}", f"must be written as {_CALLS.get(name, call)}")
+    return Fault(f"{name}.{field}", f"{field}={in_line}", unknown("field", fields_of(owner), field))
 
 
 def unknown(what: str, known: Iterable[str], found: str) -> str:

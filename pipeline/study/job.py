@@ -140,18 +140,18 @@ class TuneJob(JobFields, defer_build=False):
 
     @property
     def recommendation(self) -> str | None:
-        """What tunepipe chose for the job, as a sentence; None if that is no more than random draws."""
+        """What tunepipe chose for the job, as sentences; None if that is no more than random draws."""
         if not self.recommended or (self.recommended == {"searcher"} and self.searcher == RandomSearch()):
             return None
         chosen = " and ".join(f"{name} {getattr(self, name).kind}" for name in sorted(self.recommended))
         epochs, rungs = self.budget.epochs, ""
         if "scheduler" in self.recommended:
             first = self.scheduler.next_milestone(0, epochs)
-            rungs = f", with the first rung at epoch {first}"
+            rungs = f" Trials are first compared at epoch {first}."
             if first == epochs:
-                rungs = ". There is no rung before the last epoch, so that every trial trains to its end"
+                rungs = " Trials are not compared before the last epoch, so that each of them completes."
         budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(epochs, 'epoch')}"
-        return f"Recommended for {budget}: {chosen}{rungs}. --scheduler and --search choose others."
+        return f"Uses {chosen}, the defaults for {budget}.{rungs} --scheduler and --search choose others."
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""

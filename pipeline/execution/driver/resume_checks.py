@@ -69,7 +69,7 @@ def last_session(
     if exists and not resume:
         raise StudyExists(
             f"There is already a study {job.name!r} in {store.uri}. Resume it with --resume (in Python: "
-            "resume=True), or give the new one another name with --name (name=…)."
+            "resume=True), give the new one another name with --name (name=…), or delete it with `tunepipe delete`."
         )
     if take_over:
         prepare(store, note)

@@ -76,7 +76,10 @@ def fixed_lists(job: TuneJob) -> Iterator[str]:
     for name, value in job.space.items():
         if isinstance(value, list | tuple) and len(value) > 1:
             shown = f"{list(value)!r:.60}"
-            yield f"{name} is the list {shown} in every trial; Choice({shown}) draws one of its values."
+            yield (
+                f"{name} is the list {shown} in every trial; Choice({shown}) draws one of its values, and Uniform(low, "
+                "high) a number of a range."
+            )
 
 
 def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:

@@ -54,6 +54,15 @@ def test_a_misnamed_field_of_a_job_s_class_is_a_fault() -> None:
     assert fault is not None
     assert (fault.field, fault.found) == ("Budget.trails", "trails= in line 7")
     assert fault.allowed.endswith("did you mean trials?")
+    missing = misnamed_field(_error("Objective", metric="val_accuracy"), 7)
+    assert str(missing) == (
+        "Objective.mode: must be given, as in Objective('val_accuracy', 'max'); found 'Objective(…) in line 7'"
+    )
+    with pytest.raises(TypeError) as raised:
+        pipeline.Choice(8, 16, 32)  # type: ignore[arg-type, call-arg]
+    assert str(misnamed_field(raised.value, 7)) == (
+        "Choice: must be written as Choice([8, 16, 32]); found 'more values in line 7'"
+    )
     without_line = misnamed_field(_error("Budget", trails=3), None)
     assert without_line is not None
     assert without_line.found == "trails="

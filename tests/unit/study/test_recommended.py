@@ -117,15 +117,15 @@ def test_a_saved_job_keeps_both() -> None:
     assert longer.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
 
 
-def test_the_recommendation_is_a_sentence() -> None:
-    """The recommendation is printed as a sentence with the choice, the budget and the way to change it."""
+def test_the_recommendation_is_in_words() -> None:
+    """The recommendation is printed as sentences with the choice, the budget and the way to change it."""
     assert _job().recommendation == (
-        "Recommended for 16 trials of up to 8 epochs: scheduler promoting-asha and searcher curves, "
-        "with the first rung at epoch 1. --scheduler and --search choose others."
+        "Uses scheduler promoting-asha and searcher curves, the defaults for 16 trials of up to 8 epochs. "
+        "Trials are first compared at epoch 1. --scheduler and --search choose others."
     )
     assert _job(budget=Budget(epochs=1)).recommendation == (
-        "Recommended for 16 trials of up to 1 epoch: scheduler promoting-asha and searcher curves. There is no rung "
-        "before the last epoch, so that every trial trains to its end. --scheduler and --search choose others."
+        "Uses scheduler promoting-asha and searcher curves, the defaults for 16 trials of up to 1 epoch. Trials are not "
+        "compared before the last epoch, so that each of them completes. --scheduler and --search choose others."
     )
     assert _job(scheduler=FIFO(), searcher=RandomSearch()).recommendation is None
 

@@ -82,7 +82,8 @@ def test_lists_in_the_space_are_noted_as_fixed_values() -> None:
     """A list of several values in the space is noted as fixed, with the choice that would tune it."""
     space = {"x": Uniform(0, 1), "units": [16, 32], "shape": [8], "rate": Choice([1, 2])}
     assert list(fixed_lists(model_job(space=space))) == [
-        "units is the list [16, 32] in every trial; Choice([16, 32]) draws one of its values."
+        "units is the list [16, 32] in every trial; Choice([16, 32]) draws one of its values, and Uniform(low, high) a "
+        "number of a range."
     ]
 
 
