@@ -191,8 +191,8 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
 
     if not as_json and outcome.already:
         say(
-            f"The study {name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs continues it; "
-            "`tunepipe run` with another --name starts a new one.\n"
+            f"The study {name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs continues "
+            "it; `tunepipe run` with another --name starts a new one.\n"
         )
     show(outcome.store, top=10, as_json=as_json)
     if as_json:

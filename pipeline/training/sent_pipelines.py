@@ -1,6 +1,5 @@
 """tf.data pipelines of a notebook, sent to workers as graphs."""
 
-import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +21,8 @@ def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         dataset: A tf.data.Dataset.
 
     Returns:
-        A function that makes the pipeline in another process, and its arguments: the graph, the pickled specification
-        of the elements, and the attributes that Keras adds.
+        A function that makes the pipeline in another process, and its arguments: the graph, the specification of
+        the elements, and the attributes that Keras adds.
 
     Raises:
         DataError: Python code makes its elements, which no other process has; or the graph, which contains arrays, has
@@ -45,12 +44,12 @@ def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
             f"(from_generator, py_function or numpy_function). {in_function}"
         )
     attributes = {name: getattr(dataset, name) for name in _ATTRIBUTES if hasattr(dataset, name)}
-    return _restored, (graph, pickle.dumps(dataset.element_spec), attributes)
+    return _restored, (graph, dataset.element_spec, attributes)
 
 
-def _restored(graph: bytes, spec: bytes, attributes: dict[str, Any]) -> Any:
+def _restored(graph: bytes, spec: Any, attributes: dict[str, Any]) -> Any:
     variant = tf.raw_ops.DatasetFromGraph(graph_def=graph)
-    dataset = without_stages(tf.data.experimental.from_variant(variant, pickle.loads(spec)))
+    dataset = without_stages(tf.data.experimental.from_variant(variant, spec))
     for name, value in attributes.items():
         setattr(dataset, name, value)
     return dataset

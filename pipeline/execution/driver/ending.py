@@ -68,6 +68,8 @@ def recorded(
             with suppress(StorageError):
                 session.file.check()
         deleted = False
+        # A signal may come from a node that is taken away; a user's request comes through the storage, too.
+        asked = isinstance(error, KeyboardInterrupt) and session.file.stop_requested(at_once=True)
         if session.file.taken:
             with interrupts.defer_signals():
                 deleted = new and _withdraw(session, store, error, note)
@@ -76,8 +78,7 @@ def recorded(
                     deleted = new and isinstance(error, StorageError) and _withdraw_unstored(session, store)
         if isinstance(error, KeyboardInterrupt):
             interrupted = Interrupted(_interrupted(session.job, store, deleted=deleted))
-            # A signal may come from a node that is taken away; a user's request comes through the storage, too.
-            interrupted.final = session.file.stop_requested(at_once=True)
+            interrupted.final = asked
             raise interrupted from None
         if isinstance(error, StorageError) and session.loop.total_epochs:
             # A storage that could be written may be so again.

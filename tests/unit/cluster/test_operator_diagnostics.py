@@ -58,7 +58,10 @@ def test_a_study_whose_end_is_not_read_has_an_unreachable_head(ended: float | No
 @pytest.mark.parametrize(
     ("state", "reason", "message"),
     [
-        *((state, "JobDeploymentStatusTransitionGracePeriodExceeded", UNREAD) for state in ("Running", "Retrying", "Failed")),
+        *(
+            (state, "JobDeploymentStatusTransitionGracePeriodExceeded", UNREAD)
+            for state in ("Running", "Retrying", "Failed")
+        ),
         ("Failed", "JobStatusCheckTimeoutExceeded", "no status in 5m0s"),
     ],
 )

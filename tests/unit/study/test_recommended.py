@@ -124,8 +124,8 @@ def test_the_recommendation_is_in_words() -> None:
         "Trials are first compared at epoch 1. --scheduler and --search choose others."
     )
     assert _job(budget=Budget(epochs=1)).recommendation == (
-        "Uses scheduler promoting-asha and searcher curves, the defaults for 16 trials of up to 1 epoch. Trials are not "
-        "compared before the last epoch, so that each of them completes. --scheduler and --search choose others."
+        "Uses scheduler promoting-asha and searcher curves, the defaults for 16 trials of up to 1 epoch. Trials are "
+        "not compared before the last epoch, so that each of them completes. --scheduler and --search choose others."
     )
     assert _job(scheduler=FIFO(), searcher=RandomSearch()).recommendation is None
 

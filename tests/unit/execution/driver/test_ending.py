@@ -80,11 +80,16 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
 def test_only_a_stop_that_a_user_asked_for_is_final(asked: bool, study) -> None:
     """An interrupted driver may be started again by a cluster, unless a user has asked it to stop."""
     s = study(budget=Budget(trials=1, epochs=3))
-    with pytest.raises(Interrupted) as raised, recorded(s.session, s.store, Interrupts(), new=True, note=print):
-        s.session.begin()
-        if asked:
-            s.store.write(layout.stop_request(s.session.file.number), "{}")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+            s.session.begin()
+            if asked:
+                s.store.write(layout.stop_request(s.session.file.number), "{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as raised:
+        interrupted()
     assert raised.value.final is asked
 
 
@@ -92,11 +97,16 @@ def test_only_a_stop_that_a_user_asked_for_is_final(asked: bool, study) -> None:
 def test_a_storage_that_fails_later_is_not_final(epochs: int, study) -> None:
     """An error of the storage is final if the study has no epoch; after one, a cluster may start the driver again."""
     s = study(budget=Budget(trials=1, epochs=3))
-    with pytest.raises(StorageError) as raised, recorded(s.session, s.store, Interrupts(), new=True, note=print):
-        s.session.begin()
-        if epochs:
-            s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
-        raise StorageError("away")
+
+    def failed() -> None:
+        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+            s.session.begin()
+            if epochs:
+                s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
+            raise StorageError("away")
+
+    with pytest.raises(StorageError) as raised:
+        failed()
     assert raised.value.final is not bool(epochs)
 
 
