@@ -14,9 +14,12 @@ __all__ = ["absent_operator", "unreachable_head"]
 _READ_WITHIN = timedelta(seconds=10)
 """The end of the pod that submits makes an operator read the job's state at once."""
 
-_NOT_READ = re.compile("submitter finished at .* did not reach terminal state|JobStatusCheckTimeoutExceeded", re.DOTALL)
-"""The operator's message 30 s after the end of the pod that submits (KubeRay 1.5 and 1.6), or its reason after five
-minutes (1.7). A lost head leads to it as well, but then the operator has read before when the job began."""
+_NOT_READ = re.compile("submitter finished at .* did not reach terminal state", re.DOTALL)
+"""The operator's message 30 s after the end of the pod that submits (KubeRay 1.5 and 1.6). A lost head leads to it
+as well, but then the operator has read before when the job began."""
+
+_NEVER_READ = "JobStatusCheckTimeoutExceeded"
+"""The operator's reason after five minutes, also of a job that still runs (KubeRay 1.7)."""
 
 
 def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
@@ -48,14 +51,22 @@ def unreachable_head(job: Mapping[str, Any], pods: Sequence[Any], now: datetime)
     if (status.get("rayJobInfo") or {}).get("startTime") is not None:
         return None
     unread = state(job) == "Running" and not status.get("jobStatus") and _has_submitted(metadata["name"], pods, now)
-    if not unread and not _NOT_READ.search(f"{status.get('reason', '')} {status.get('message', '')}"):
+    if status.get("reason") == _NEVER_READ:
+        happened = (
+            "the KubeRay operator could not read the study's state from port 8265 of the head in five minutes, and has "
+            "given the RayJob up"
+        )
+    elif unread or _NOT_READ.search(status.get("message") or ""):
+        happened = (
+            "the study's command has ended, but the KubeRay operator could not read that from port 8265 of the head. "
+            "After 30 s it counts the RayJob as failed and starts it again on a new cluster"
+        )
+    else:
         return None
     return (
-        f"{metadata['name']}: the study's command has ended, but the KubeRay operator could not read that from port "
-        "8265 of the head. After 30 s it counts the RayJob as failed and starts it again on a new cluster; the study's "
-        "records are kept. The reason is usually that the operator's namespace is not in the list of the NetworkPolicy "
-        f"'operator' of the namespace {metadata['namespace']!r}: patch k8s/base/foundation/network-operator.yaml in "
-        "the overlay's foundation/, and apply it."
+        f"{metadata['name']}: {happened}; the study's records are kept. The reason is usually that the operator's "
+        f"namespace is not in the list of the NetworkPolicy 'operator' of the namespace {metadata['namespace']!r}: "
+        "patch k8s/base/foundation/network-operator.yaml in the overlay's foundation/, and apply it."
     )
 
 

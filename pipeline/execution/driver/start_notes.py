@@ -15,7 +15,10 @@ from pipeline.study.trial_configs import fewer
 from pipeline.training.data import how_read, without_validation
 from pipeline.wording import capitalized
 
-__all__ = ["data_notes", "inexact_data", "start_notes"]
+__all__ = ["data_notes", "fixed_lists", "inexact_data", "start_notes"]
+
+_LONGEST_LIST = 60
+"""Characters of a list in the space that a note shows whole."""
 
 
 def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTrials]) -> Iterator[str]:
@@ -75,7 +78,8 @@ def fixed_lists(job: TuneJob) -> Iterator[str]:
     """
     for name, value in job.space.items():
         if isinstance(value, list | tuple) and len(value) > 1:
-            shown = f"{list(value)!r:.60}"
+            shown = repr(list(value))
+            shown = shown if len(shown) <= _LONGEST_LIST else "[…]"
             yield (
                 f"{name} is the list {shown} in every trial; Choice({shown}) draws one of its values, and Uniform(low, "
                 "high) a number of a range."

@@ -55,20 +55,20 @@ def test_a_study_whose_end_is_not_read_has_an_unreachable_head(ended: float | No
     assert "patch k8s/base/foundation/network-operator.yaml in the overlay's foundation/" in reported
 
 
-@pytest.mark.parametrize(
-    ("state", "reason", "message"),
-    [
-        *(
-            (state, "JobDeploymentStatusTransitionGracePeriodExceeded", UNREAD)
-            for state in ("Running", "Retrying", "Failed")
-        ),
-        ("Failed", "JobStatusCheckTimeoutExceeded", "no status in 5m0s"),
-    ],
-)
-def test_the_operators_timeout_means_an_unreachable_head(state: str, reason: str, message: str) -> None:
-    """The operator's messages about a state that it cannot read mean the same, while it retries and at the end."""
-    job = rayjob(state, jobStatus="FAILED", reason=reason, message=message)
+@pytest.mark.parametrize("state", ["Running", "Retrying", "Failed"])
+def test_the_operators_timeout_means_an_unreachable_head(state: str) -> None:
+    """The operator's message about the submitter's end means the same, while it retries the RayJob and at the end."""
+    status = {"jobStatus": "FAILED", "reason": "JobDeploymentStatusTransitionGracePeriodExceeded", "message": UNREAD}
+    job = rayjob(state, **status)
     assert unreachable_head(job, [], NOW) == unreachable_head(rayjob("Running"), [submitter()], NOW)
+
+
+def test_an_operator_that_never_read_the_state_has_given_up() -> None:
+    """A RayJob whose state the operator never read may still have been training, and is not started again."""
+    reported = unreachable_head(rayjob("Failed", reason="JobStatusCheckTimeoutExceeded"), [], NOW)
+    assert reported is not None
+    assert "in five minutes, and has given the RayJob up; the study's records are kept" in reported
+    assert "NetworkPolicy 'operator' of the namespace 'tunepipe'" in reported
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,12 @@ def test_phases_that_no_trial_reaches_are_noted(starts: list[int], reported: lis
 
 def test_lists_in_the_space_are_noted_as_fixed_values() -> None:
     """A list of several values in the space is noted as fixed, with the choice that would tune it."""
-    space = {"x": Uniform(0, 1), "units": [16, 32], "shape": [8], "rate": Choice([1, 2])}
+    space = {"x": Uniform(0, 1), "units": [16, 32], "shape": [8], "rate": Choice([1, 2]), "long": list(range(99))}
     assert list(fixed_lists(model_job(space=space))) == [
         "units is the list [16, 32] in every trial; Choice([16, 32]) draws one of its values, and Uniform(low, high) a "
-        "number of a range."
+        "number of a range.",
+        "long is the list […] in every trial; Choice([…]) draws one of its values, and Uniform(low, high) a number of "
+        "a range.",
     ]
 
 
