@@ -9,6 +9,7 @@ from types import ModuleType
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
+from pipeline.study.keras_backend import BACKEND, other_backend
 from pipeline.study.quiet import quiet_tensorflow
 from pipeline.study.read_once import ReadOnce
 
@@ -146,6 +147,8 @@ def job_fault(error: BaseException, path: Path) -> Fault:
     try:
         if misnamed := misnamed_field(error, line):
             return misnamed
+        if found := other_backend(error):
+            return Fault("keras", found, BACKEND)
         text = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:  # it is the user's own class
         text = "an error that cannot be shown"

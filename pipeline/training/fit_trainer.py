@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.datasets import Dataset
 from pipeline.space import Config
@@ -38,7 +39,14 @@ def reason_for_fit(model: keras.Model) -> str | None:
     for method in ("fit", "make_train_function", "make_test_function", "evaluate"):
         if getattr(type(model), method) is not getattr(keras.Model, method) or method in vars(model):
             return f"the model has a {method} of its own"
+    if has_strategy(model):
+        return "the model is built in the scope of a tf.distribute strategy"
     return None
+
+
+def has_strategy(model: keras.Model) -> bool:
+    """Whether a model was built in the scope of a tf.distribute strategy; called outside of every scope."""
+    return model.distribute_strategy is not tf.distribute.get_strategy()
 
 
 class FitTrainer(Trainer):
@@ -108,8 +116,7 @@ class FitTrainer(Trainer):
     def _steps_known(self) -> bool:
         """Whether training is made of the model's train_step, and that can be traced."""
         model = self.model
-        mirrored = model.distribute_strategy.num_replicas_in_sync > 1
-        return not (model.run_eagerly or mirrored or type(model).fit is not keras.Model.fit)
+        return not (model.run_eagerly or has_strategy(model) or type(model).fit is not keras.Model.fit)
 
     @property
     def train_data(self) -> Any:

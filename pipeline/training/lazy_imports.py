@@ -14,22 +14,36 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
 
+from pipeline.errors import ModelError
+from pipeline.study.keras_backend import BACKEND, other_backend
+
 __all__ = ["garbage_collection_off", "import_keras"]
 
 _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
 
 
 def import_keras() -> None:
-    """Import Keras and TensorFlow, unless they are imported already."""
-    if "keras" in sys.modules:
-        return
-    finder = _Later()
-    sys.meta_path.insert(0, finder)
-    try:
-        with garbage_collection_off():
-            import keras  # noqa: F401
-    finally:
-        sys.meta_path.remove(finder)
+    """Import Keras and TensorFlow, unless they are imported already.
+
+    Raises:
+        ModelError: Keras is configured for another backend than TensorFlow.
+    """
+    if "keras" not in sys.modules:
+        finder = _Later()
+        sys.meta_path.insert(0, finder)
+        try:
+            with garbage_collection_off():
+                import keras
+        except ModuleNotFoundError as error:
+            if found := other_backend(error):
+                raise ModelError(f"Keras {BACKEND}. Found: {found}.") from error
+            raise
+        finally:
+            sys.meta_path.remove(finder)
+    import keras
+
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise ModelError(f"Keras {BACKEND}. Found: {backend}.")
 
 
 @contextmanager

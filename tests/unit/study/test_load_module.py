@@ -90,6 +90,15 @@ def test_faults_of_a_job_in_a_file_are_its_own(tmp_path: Path) -> None:
         load_module(path)
 
 
+def test_a_backend_of_keras_that_is_missing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job file that sets Keras to a backend that is not installed is refused with how to set the backend."""
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    path = tmp_path / "other.py"
+    path.write_text("raise ModuleNotFoundError(\"No module named 'jax'\", name='jax')")
+    with pytest.raises(InvalidJob, match="keras: must use the backend tensorflow.*found 'jax'"):
+        load_module(path)
+
+
 @pytest.mark.parametrize("name", ["json", "random", "keras", "pipeline"])
 def test_a_job_file_must_not_hide_another_module(tmp_path: Path, name: str) -> None:
     """A job file such as keras.py, which would hide another module, is refused."""

@@ -212,6 +212,19 @@ def test_own_losses_and_metrics_leave_every_form(tmp_path: Path, capsys: pytest.
     assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
 
 
+def test_low_rank_updates_are_in_the_exported_kernel(tmp_path: Path) -> None:
+    """A model with LoRA is exported in all forms, although Keras merges its updates into the kernel."""
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, name="wide")])
+    model.get_layer("wide").enable_lora(2)
+    model.compile("sgd", "mse")
+    rows = rows_of_six().train.x
+    model.fit(rows, np.ones((len(rows), 3)), verbose=0)
+    export(model, tmp_path, example=rows)
+    assert names(tmp_path) == FILES
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.allclose(again(rows), model(rows), atol=1e-5)
+
+
 def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A layer that cannot be loaded is omitted and reported, and the weights fit a model built by the job."""
     trainer_factory = TrainerFactory(job_of(own_layer), rows_of_six())

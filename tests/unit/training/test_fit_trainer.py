@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from pipeline.study import Resources
@@ -42,6 +43,12 @@ def own_function(config: Mapping[str, Any]) -> keras.Model:
     return model
 
 
+def own_strategy(config: Mapping[str, Any]) -> keras.Model:
+    """A model that its function builds in the scope of a strategy."""
+    with tf.distribute.MirroredStrategy().scope():
+        return averaged(config)
+
+
 def trained(learner: Any) -> tuple[list[Mapping[str, float]], list[np.ndarray]]:
     """The metrics of some epochs, and the weights after training is over."""
     metrics = [learner.run_epoch().metrics for _ in range(EPOCHS)]
@@ -61,6 +68,7 @@ def same(a: Any, b: Any) -> bool:
         pytest.param(own_function, {}, None, "make_train_function", id="its own function"),
         pytest.param(dense, {}, 100.0, "too large", id="data too large"),
         pytest.param(dense, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
+        pytest.param(own_strategy, {}, None, "in the scope of a tf.distribute strategy", id="a strategy of its own"),
     ],
 )
 def test_uses_fit_and_reports_why_once(
@@ -90,16 +98,17 @@ def test_texts_train_eagerly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "memory"),
+    ("build", "fields", "memory"),
     [
-        pytest.param({}, 100.0, id="one batch at a time"),
-        pytest.param({"resources": Resources(strategy="mirrored")}, None, id="mirrored over one device"),
+        pytest.param(averaged, {}, 100.0, id="one batch at a time"),
+        pytest.param(averaged, {"resources": Resources(strategy="mirrored")}, None, id="mirrored over one device"),
+        pytest.param(own_strategy, {}, None, id="a strategy of its own"),
     ],
 )
-def test_equals_the_compiled_epoch(fields: dict[str, Any], memory: float | None) -> None:
+def test_equals_the_compiled_epoch(build: Any, fields: dict[str, Any], memory: float | None) -> None:
     """Training through fit gives the weights of the compiled epoch, and swaps averaged weights once, at the end."""
     compiled: Any = TrainerFactory(job_of(averaged), weighted()).learner({}, seed=SEED)
-    fit: Any = TrainerFactory(job_of(averaged, **fields), weighted(), memory=memory).learner({}, seed=SEED)
+    fit: Any = TrainerFactory(job_of(build, **fields), weighted(), memory=memory).learner({}, seed=SEED)
     assert isinstance(compiled, CompiledTrainer)
     assert compiled.trained_with == "compiled epochs"
     assert same(trained(fit), trained(compiled))
