@@ -95,7 +95,7 @@ def test_a_backend_of_keras_that_is_missing_is_reported(tmp_path: Path, monkeypa
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     path = tmp_path / "other.py"
     path.write_text("raise ModuleNotFoundError(\"No module named 'jax'\", name='jax')")
-    with pytest.raises(InvalidJob, match="keras: must use the backend tensorflow.*found 'jax'"):
+    with pytest.raises(InvalidJob, match=r"keras: must use the backend tensorflow.*found 'jax'"):
         load_module(path)
 
 
