@@ -61,8 +61,7 @@ def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str) -> None:
         console.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {sanitize(metric)}", style="bold"))
     then = f"{epoch.recorded[metric]:.10g}" if metric in epoch.recorded else "–"
     now = f"{epoch.metrics[metric]:.10g}" if metric in epoch.metrics else "–"
-    differ = [name for name, value in epoch.recorded.items() if epoch.metrics.get(name) != value]
-    mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {', '.join(differ)}"
+    mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {', '.join(epoch.differing)}"
     console.print(Text(sanitize(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}")))
 
 

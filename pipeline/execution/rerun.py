@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.configured import RecordedConfig
@@ -25,7 +26,7 @@ from pipeline.study.files import read_document, recorded_data
 from pipeline.study.function_source import typed_here
 from pipeline.study.tracebacks import error_text
 from pipeline.study.trial_configs import seed_of_trial
-from pipeline.training.base import TrainingEnded
+from pipeline.training.base import EpochResult, TrainingEnded, run_validated_epoch
 from pipeline.training.data import load_data
 from pipeline.training.trainer_factory import TrainerFactory
 
@@ -52,7 +53,14 @@ class RerunEpoch:
     @property
     def equal(self) -> bool:
         """Whether every recorded metric is the same to the last digit."""
-        return all(_same(value, self.metrics.get(name, math.nan)) for name, value in self.recorded.items())
+        return not self.differing
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Columns of the recorded metrics that are not the same to the last digit."""
+        return tuple(
+            name for name, value in self.recorded.items() if not _same(value, self.metrics.get(name, math.nan))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +128,13 @@ def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None]
             other = differences(before, fingerprint(data))
         caches = shared_caches(store, None)
         opened.callback(caches.close)
-        place = TrainerFactory(job, data, caches=caches)
+        trainer_factory = TrainerFactory(job, data, caches=caches)
         opened.enter_context(in_trial(TrialContext(trial_id, seed, job.budget.epochs, folder)))
-        learner = place.learner(config, seed=seed)
+        learner = trainer_factory.learner(config, seed=seed)
         for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):
-            result = learner.run_epoch()
-            metrics = {column_of(name, results.metric_names): float(value) for name, value in result.metrics.items()}
-            epochs.append(RerunEpoch(epoch, metrics, recorded.get(epoch, {})))
+            then = recorded.get(epoch, {})
+            result = run_validated_epoch(learner, partial(_lacks, results, then))
+            epochs.append(RerunEpoch(epoch, _columns(results, result), then))
             on_epoch(epochs[-1])
             if result.last:
                 break
@@ -154,6 +162,16 @@ def _first_config(results: Results, trial_id: str, own: "pd.DataFrame") -> Confi
 def _metrics(record: Mapping[Any, Any]) -> dict[str, float]:
     """The metrics in a row of `epochs`, without those that the trial does not have."""
     return {name: float(record[name]) for name in metric_columns(map(str, record)) if record[name] is not None}
+
+
+def _columns(results: Results, result: EpochResult) -> dict[str, float]:
+    """The metrics of an epoch, by column."""
+    return {column_of(name, results.metric_names): float(value) for name, value in result.metrics.items()}
+
+
+def _lacks(results: Results, recorded: Mapping[str, float], result: EpochResult) -> bool:
+    """Whether an epoch has recorded metrics that it lacks now: trials were compared at it, or it was the last then."""
+    return not {name for name, value in recorded.items() if not math.isnan(value)} <= _columns(results, result).keys()
 
 
 def _same(value: float, other: float) -> bool:

@@ -27,7 +27,7 @@ _SECONDS = ["seconds_train", "seconds_evaluate", "seconds_checkpoint"]
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """A recorded trial: its first segment, up to the first value that is not finite."""
+    """A recorded trial: its first segment, up to its last finite value, with a value for each epoch."""
 
     number: int
     config: Config
@@ -45,8 +45,9 @@ class Recorded(CurveSource):
 
     A curve that is too short, because its trial was stopped early, is extended: each further epoch gains the median
     gain of recorded trials at that epoch, but never beyond the best value recorded. Trials that trained longer were the
-    better ones, so extended curves are rather too good. Trials that failed or ended by themselves do so again. Of
-    trials that took over the weights of others, only the epochs before are used.
+    better ones, so extended curves are rather too good. Epochs that were not validated are interpolated. Trials that
+    failed or ended by themselves do so again. Of trials that took over the weights of others, only the epochs before
+    are used.
 
     Args:
         results: The study.
@@ -172,24 +173,31 @@ def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[
         if group is None:
             records.append(_Record(number, drawn, [], [], 0.0, steady_seconds, _failure(trial)))
             continue
-        invalid = np.flatnonzero(~np.isfinite(values[group]))
-        count = int(invalid[0]) if len(invalid) else len(values[group])
+        # A trial that diverged ends with a value that is not finite; before that, epochs may lack validation.
+        finite = np.flatnonzero(np.isfinite(values[group]))
+        count = int(finite[-1]) + 1 if len(finite) else 0
         # A trial with several segments ended under another config.
         complete = len(values[group]) == trial["epochs"]
         records.append(
             _Record(
                 number,
                 configs[group],
-                values[group][:count].tolist(),
+                _interpolated(values[group][:count]),
                 seconds[group][:count].tolist(),
                 float(starts[group]),
                 steady_seconds,
                 _failure(trial) if complete else None,
                 complete and ended_by_itself(trial, results),
-                {metric: series[group][:count].tolist() for metric, series in others.items()},
+                {metric: _interpolated(series[group][:count]) for metric, series in others.items()},
             )
         )
     return records
+
+
+def _interpolated(values: npt.NDArray[np.float64]) -> list[float]:
+    """Values of each epoch, without gaps: linear between two known values, and constant before and after them."""
+    known = np.flatnonzero(np.isfinite(values))
+    return np.interp(np.arange(len(values)), known, values[known]).tolist() if len(known) else values.tolist()
 
 
 def _failure(trial: Mapping[str, Any]) -> str | None:

@@ -1,14 +1,14 @@
 """The interface of training: epochs, one by one, and a state to resume from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 
-__all__ = ["EpochResult", "Learner", "TrainingEnded", "batch_size_of"]
+__all__ = ["EpochResult", "Learner", "TrainingEnded", "batch_size_of", "run_validated_epoch"]
 
 
 class TrainingEnded(Exception):
@@ -88,6 +88,26 @@ class Learner(Protocol):
 
     def close(self) -> None:
         """End training: on_train_end of each callback is called."""
+
+
+def run_validated_epoch(learner: Learner, needed: Callable[[EpochResult], bool]) -> EpochResult:
+    """Train an epoch, and validate it where `Fit.validation_freq` leaves it out but its validation is needed.
+
+    Args:
+        learner: Trains it.
+        needed: Whether an epoch that was not validated needs to be.
+
+    Returns:
+        The epoch, with the metrics of either validation.
+
+    Raises:
+        TrainingEnded: There is no further epoch.
+        Exception: Errors of the user's code.
+    """
+    result = learner.run_epoch()
+    if result.validated or not needed(result):
+        return result
+    return replace(result, metrics={**result.metrics, **learner.validate()}, validated=True)
 
 
 def batch_size_of(job: TuneJob, config: Config) -> int:

@@ -13,7 +13,7 @@ from pipeline.datasets import Split
 from pipeline.errors import DataError
 from pipeline.storage import Checkpoint
 from pipeline.study.context import in_part
-from pipeline.training.base import EpochResult, Learner, TrainingEnded
+from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
 
 __all__ = ["WHOLE", "Ensemble", "Fold", "first_of", "folds_of", "labels_of", "seed_of"]
 
@@ -106,7 +106,7 @@ class Ensemble:
 
     Beside each metric stand its standard deviation over the models, `<metric>_std` (divided by their number, as
     scikit-learn does), and every model's own, `<metric>_fold1`, … A model that a callback has stopped keeps the metrics
-    of its last epoch; training is over when all have stopped.
+    of its last epoch, which is always validated; training is over when all have stopped.
 
     Args:
         labels: The models' labels in the names of their metrics.
@@ -149,7 +149,8 @@ class Ensemble:
                 metrics.append(kept)
                 continue
             with in_part(self._labels[place]):
-                result = member.run_epoch()
+                # Later epochs that are validated need the metrics that it keeps.
+                result = run_validated_epoch(member, lambda result: result.last)
             results.append(result)
             metrics.append(result.metrics)
             self._ended[place] = dict(result.metrics) if result.last else None

@@ -12,7 +12,7 @@ from pipeline.loop.incumbent import better_epoch
 from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint
 from pipeline.study import Objective, layout
-from pipeline.training.base import Learner, TrainingEnded
+from pipeline.training.base import Learner, TrainingEnded, run_validated_epoch
 from pipeline.training.trainer_factory import TrainerFactory
 
 __all__ = ["ActiveTrial"]
@@ -108,12 +108,10 @@ class ActiveTrial:
         assert self.learner is not None
         self.in_epoch = True
         try:
-            result = self.learner.run_epoch()
+            result = run_validated_epoch(self.learner, lambda result: compared(self.epoch + 1, result.last))
         except TrainingEnded:
             self.in_epoch = False
             raise
-        validates = not result.validated and compared(self.epoch + 1, result.last)
-        metrics = {**result.metrics, **(self.learner.validate() if validates else {})}
         self.in_epoch = False
         self.epoch += 1
         self.ended = result.last
@@ -122,7 +120,7 @@ class ActiveTrial:
             segment=self.assignment.segment,
             epoch=self.epoch,
             model_epoch=self.learner.model_epoch,
-            metrics=metrics,
+            metrics=result.metrics,
             learning_rate=result.learning_rate,
             seconds_build=result.seconds_build,
             seconds_train=result.seconds_train,
@@ -137,7 +135,7 @@ class ActiveTrial:
             phase=result.phase,
         )
         self.rows.append(row)
-        return metrics if result.validated or validates else None
+        return result.metrics if result.validated else None
 
     def snapshot(self, writer: CheckpointWriter) -> Checkpoint:
         """The trial's state now, as a checkpoint that is not written yet.

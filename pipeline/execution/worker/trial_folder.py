@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import StorageError
@@ -35,7 +35,7 @@ class TrialFolder:
         check: Raises Superseded if another driver has taken the study over: then nothing in the storage is changed.
 
     Raises:
-        StorageError: The folder cannot be created.
+        StorageError: The folder cannot be created, or the trial's files cannot be downloaded into it.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class TrialFolder:
         self._seen: dict[str, tuple[int, int]] = {}
         within = store.writable_path(layout.files(trial_id)) if kept else None
         self._copied = kept and within is None
-        try:
+        with self._local_errors("create the working folder"):
             if within is None:
                 self.folder = self._open.enter_context(scratch("trial"))
             else:
                 within.mkdir(parents=True, exist_ok=True)
                 self.folder = within
-        except OSError as error:
-            raise self._uncreated(error) from error
         if self._copied and not new:
-            self._fetch()
+            with self._open as opened, self._local_errors("download the files"):
+                self._fetch()
+                self._open = opened.pop_all()
 
     def clear(self) -> None:
         """Empty the folder, because the trial starts from the beginning.
@@ -74,11 +74,12 @@ class TrialFolder:
         paths = list(self.folder.iterdir())
         if paths:
             self._check()
-        for path in paths:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        with self._local_errors("delete files"):
+            for path in paths:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
         self._store.delete(layout.dropped_files_list(self._trial_id))
         self.keep()
 
@@ -127,16 +128,23 @@ class TrialFolder:
         Raises:
             StorageError: It cannot be created.
         """
-        try:
+        with self._local_errors("create the working folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._uncreated(error) from error
 
-    def _uncreated(self, error: OSError) -> StorageError:
-        return StorageError(
-            f"Cannot create the working folder of trial {self._trial_id} in {self._store.uri}: {error.strerror}. Fix "
-            "that, then resume with `tunepipe resume`."
-        )
+    @contextmanager
+    def _local_errors(self, action: str) -> Iterator[None]:
+        """Errors of this machine's files as errors of the storage: they are no failure of the user's code.
+
+        Args:
+            action: What is done to the trial's files or folder.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"Cannot {action} of trial {self._trial_id} in {self._store.uri}: {error.strerror}. Fix that, then "
+                "resume with `tunepipe resume`."
+            ) from error
 
     def _stored(self, name: str) -> str:
         return f"{layout.files(self._trial_id)}/{name}"
@@ -167,7 +175,8 @@ class TrialFolder:
         for _, path, count in oldest_first:
             if total <= self._most:
                 break
-            path.unlink(missing_ok=True)
+            with self._local_errors("delete files"):
+                path.unlink(missing_ok=True)
             total -= count
             dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": count})
         self._record(dropped)

@@ -10,11 +10,13 @@ from typer.testing import CliRunner
 from pipeline import Budget, Objective, TuneJob, Uniform, run
 from pipeline.cli.app import app, main
 
+OFFSET = {"by": 0.0}
+
 
 def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """Two epochs."""
     for epoch in (1, 2):
-        yield {"distance": config["rate"] / epoch}
+        yield {"distance": config["rate"] / epoch + OFFSET["by"], "other": float("nan")}
 
 
 @pytest.fixture
@@ -37,6 +39,16 @@ def test_epochs_stand_under_one_header(storage: Path) -> None:
     assert head.split() == ["epoch", "recorded", "now", "distance"]
     assert [line.split()[::3] for line in epochs] == [["1", "equal"], ["2", "equal"]]
     assert (blank, verdict) == ("", "All 2 epochs are equal to the last digit.")
+
+
+def test_metrics_that_differ_are_named(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rerun` names the metrics of an epoch that differ, and none that was NaN and is NaN again."""
+    monkeypatch.setitem(OFFSET, "by", 1e-3)
+    command = ["rerun", "again", "1", "--storage", str(storage)]
+    printed = CliRunner().invoke(app, command, catch_exceptions=False).stdout
+    epochs = printed.splitlines()[1:3]
+    assert [line.split()[3:] for line in epochs] == [["differs", "in", "distance"]] * 2
+    assert "Not equal from epoch 1 on" in printed
 
 
 def test_an_unknown_trial_is_reported_alone(

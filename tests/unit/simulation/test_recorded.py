@@ -1,5 +1,6 @@
 """Curves that a study has recorded."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,27 @@ def test_trials_that_failed_fail_again(study: Recording):
     assert (list(at_once.values), len(nan.values)) == ([], 1)
     assert "ValueError" in (at_once.failure or "") or "Traceback" in (at_once.failure or "")
     assert "NaN" in (nan.failure or "")
+
+
+def test_epochs_without_validation_are_interpolated(tmp_path: Path):
+    """A curve has every epoch up to its last value: those without one are interpolated, and the first repeats."""
+    job = tune_job("sparse", space={"lr": SPACE["lr"]}, scheduler="fifo", budget={"trials": 2, "epochs": 6})
+    study, nan = Recording(tmp_path, job), math.nan
+    for trial, values in (("0000", [nan, 0.2, nan, 0.6, nan, 0.7]), ("0001", [nan, 0.4, nan, 0.8, nan, nan])):
+        config = {"lr": (0.1, 0.9)[int(trial)]}
+        study.decide(trial, 0, "start", 0.0, config_after=config)
+        for epoch, value in enumerate(values, 1):
+            study.train(trial, epoch, config, value, float(epoch))
+    study.decide("0000", 6, "complete", 7.0)
+    study.decide("0001", 6, "fail", 7.0, "loss is nan.")
+    study.end(8.0)
+    curves = _recorded(study)
+    whole, diverged = curves.curve(0, 1, {"lr": 0.1}), curves.curve(1, 1, {"lr": 0.9})
+    assert (whole.known, whole.failure) == (6, None)
+    assert whole.values == pytest.approx([0.2, 0.2, 0.4, 0.6, 0.65, 0.7])
+    assert (diverged.known, diverged.failure) == (4, "loss is nan.")
+    assert diverged.values == pytest.approx([0.4, 0.4, 0.6, 0.8])
+    assert len(diverged.seconds) == 4
 
 
 def test_seconds_may_be_given_instead(study: Recording):

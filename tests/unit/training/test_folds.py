@@ -13,6 +13,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, pack, unpack
+from pipeline.study import Fit
 from pipeline.training.base import TrainingEnded
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.folds import WHOLE, Ensemble, first_of, folds_of, labels_of, seed_of
@@ -244,6 +245,25 @@ def test_callbacks_are_each_folds_own() -> None:
     again: Any = TrainerFactory(job_of(network, callbacks=stopping, folds=2), rows_of_six()).learner({}, seed=SEED)
     again.load(state)
     assert again.run_epoch().metrics == second.metrics
+
+
+def test_a_fold_is_validated_where_it_stops() -> None:
+    """A fold that stops at an epoch without validation is validated there, so that later means have all folds."""
+
+    def stopping(config: Config) -> list[keras.callbacks.Callback]:
+        made.append(Stop(after=(2, 4)[len(made)]))
+        return [made[-1]]
+
+    made: list[Stop] = []
+    job = job_of(network, callbacks=stopping, folds=2, fit=Fit(validation_freq=3))
+    learner = TrainerFactory(job, rows_of_six()).learner({}, seed=SEED)
+    results = [learner.run_epoch() for _ in range(4)]
+    assert [result.validated for result in results] == [False, False, True, True]
+    assert ["val_loss" in result.metrics for result in results] == [False, False, True, True]
+    alone = TrainerFactory(job_of(network, folds=2), rows_of_six()).learner({}, seed=SEED)
+    epochs = [alone.run_epoch().metrics for _ in range(4)]
+    assert [result.metrics["val_loss_fold1"] for result in results[2:]] == [epochs[1]["val_loss_fold1"]] * 2
+    assert results[3].metrics["val_loss_fold2"] == epochs[3]["val_loss_fold2"]
 
 
 class Stop(keras.callbacks.Callback):

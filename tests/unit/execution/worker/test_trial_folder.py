@@ -1,5 +1,6 @@
 """A trial's working folder: what callbacks and functions write, on a file system and beside an object store."""
 
+import errno
 import json
 import os
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,15 @@ from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.storage import Store
 
 MANY = 1e9
+
+
+def raising(error):
+    """A function that raises an error, whatever its arguments."""
+
+    def fails(*args, **kwargs):
+        raise error
+
+    return fails
 
 
 @pytest.fixture
@@ -153,6 +163,27 @@ def test_a_trial_that_starts_again_finds_an_empty_folder(tmp_path):
     folder.clear()
     assert list(folder.folder.iterdir()) == []
     assert (outside / "thesis.txt").read_text() == "years"
+
+
+def test_files_that_cannot_be_fetched_are_a_fault_of_the_storage(bucket, tmp_path, monkeypatch):
+    """If a trial's files do not fit on the local disk, that is an error of the storage, and the copy is deleted."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bucket.write("files/0002/log.csv", "1\n")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(Path, "write_bytes", raising(full))
+    with pytest.raises(StorageError, match=r"Cannot download the files of trial 0002 .*No space left on device"):
+        TrialFolder(bucket, "0002", most=MANY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_cannot_be_deleted_are_a_fault_of_the_storage(tmp_path, monkeypatch):
+    """If the files of an earlier attempt cannot be deleted, that is an error of the storage, not of the trial."""
+    folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
+    (folder.folder / "log.csv").write_text("1\n")
+    monkeypatch.setattr(Path, "unlink", raising(OSError(errno.EROFS, os.strerror(errno.EROFS))))
+    for change in (folder.clear, TrialFolder(Store(tmp_path), "0002", most=0).keep):
+        with pytest.raises(StorageError, match=r"Cannot delete files of trial 0002 .*Read-only file system"):
+            change()
 
 
 def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path):
