@@ -1,7 +1,7 @@
 """Data sets: what a study trains, validates and tests on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -124,21 +124,39 @@ def _check(split: Split, where: str) -> None:
             allowed = "numbers or text" if part == "inputs" else "numbers"
             raise DataError(
                 f"The {where} holds {', '.join(sorted(unsupported))} as {part}; NumPy arrays of {allowed} are allowed, "
-                "and tf.data.Dataset, keras.utils.PyDataset and generator functions as splits."
+                f"and tf.data.Dataset, keras.utils.PyDataset and generator functions as splits.{_hint(part, arrays)}"
             )
     if not split.rows:
         raise DataError(f"The {where} has no rows; at least one is needed.")
+
+
+def _hint(part: str, arrays: Sequence[Any]) -> str:
+    if part != "inputs" and any(_is_text(array) for array in arrays):
+        return (
+            " Number the classes with `classes, y = np.unique(y, return_inverse=True)`; "
+            "Dataset(…, classes=classes.tolist()) keeps their names."
+        )
+    return " Convert a list with np.array." if any(isinstance(array, list) for array in arrays) else ""
+
+
+def _is_text(array: Any) -> bool:
+    if not isinstance(array, np.ndarray):
+        return False
+    objects = array.dtype.kind == "O"
+    return array.dtype.kind in "US" or (objects and all(isinstance(value, str | bytes) for value in array.flat))
 
 
 def _supported(array: Any, *, text: bool) -> bool:
     if not isinstance(array, np.ndarray):
         return False
     if array.dtype.kind == "O":
-        return text and all(isinstance(value, str | bytes) for value in array.flat)
+        return text and _is_text(array)
     return array.dtype.kind in ("biufUS" if text else "biuf")
 
 
 def _word(array: Any) -> str:
     if not isinstance(array, np.ndarray):
         return type(array).__name__
+    if _is_text(array) and array.dtype.kind == "O":
+        return "text"
     return _WORDS.get(array.dtype.kind, str(array.dtype))

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pipeline.datasets.frames import as_array, is_frame
 from pipeline.datasets.pipelines import check_pipeline
 from pipeline.datasets.shared import SharedPart
 from pipeline.errors import DataError
@@ -52,7 +53,9 @@ class Split:
             )
         parts = {"x": self.x, "y": self.y, "weight": self.weight}
         rows = {
-            name: sorted({len(array) for array in leaves(part)}) for name, part in parts.items() if part is not None
+            name: sorted({_length(array, name) for array in leaves(part)})
+            for name, part in parts.items()
+            if part is not None
         }
         if len({number for numbers in rows.values() for number in numbers}) != 1:
             several = [name for name, part in (("x", self.x), ("y", self.y)) if isinstance(part, tuple)]
@@ -199,10 +202,20 @@ def _as_arrays(tree: Any, *, series_as_column: bool) -> Any:
         return tuple(_as_arrays(part, series_as_column=series_as_column) for part in tree)
     if isinstance(tree, np.ndarray | np.generic) or not hasattr(tree, "__array__"):
         return tree
-    array = np.asarray(tree)
+    array = as_array(tree) if is_frame(tree) else np.asarray(tree)
     if series_as_column and hasattr(tree, "to_frame") and array.ndim == 1:
         return array[:, None]
     return array
+
+
+def _length(array: Any, name: str) -> int:
+    try:
+        return len(array)
+    except TypeError:
+        dense = (
+            "; its toarray() makes one of a sparse matrix that fits into memory" if hasattr(array, "toarray") else ""
+        )
+        raise DataError(f"{name} of a split is a {type(array).__name__}; it must be an array{dense}.") from None
 
 
 def _structure(tree: Any) -> str:

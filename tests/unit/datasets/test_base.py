@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from scipy.sparse import csr_matrix
 
 from pipeline.datasets import Dataset, Split, leaves
 from pipeline.errors import DataError
@@ -149,3 +150,9 @@ def test_a_data_set_needs_a_train_split_but_no_name() -> None:
     assert Dataset(train=Split(np.zeros((4, 2)), np.zeros(4))).name == "data"
     with pytest.raises(DataError, match="train split of the data set 'data'"):
         Dataset()
+
+
+def test_a_sparse_matrix_is_refused_with_how_to_convert_it() -> None:
+    """A sparse matrix, which has no rows to take batches of, is refused and toarray() is named."""
+    with pytest.raises(DataError, match=r"x of a split is a csr_matrix; .* toarray\(\)"):
+        Split(csr_matrix(np.eye(3)), np.zeros(3))

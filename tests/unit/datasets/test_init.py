@@ -87,6 +87,7 @@ def test_a_function_must_return_a_data_set() -> None:
     [
         (Split(np.zeros(2), np.array(["a" * 492, "b"])), "text"),
         (Split(np.zeros(2), np.array([b"a", b"b"])), "bytes"),
+        (Split(np.zeros(2), np.array(["a", "b"], object)), "text"),
         (Split(np.array([{}, {}]), np.zeros(2)), "Python objects"),
         (Split(np.array(["2026-01-01", "2026-01-02"], "M8[D]"), np.zeros(2)), "dates"),
         (Split(np.zeros(2, complex), np.zeros(2)), "complex numbers"),
@@ -97,6 +98,12 @@ def test_arrays_hold_numbers(split: Split, found: str) -> None:
     """Text targets, objects and lists are refused with the split and a plain description of its content."""
     with pytest.raises(DataError, match=f"validation split of the data function .* holds {found} as .*; NumPy arrays"):
         load(lambda: Dataset("mine", _split(), split))
+
+
+def test_classes_by_name_are_refused_with_how_to_number_them() -> None:
+    """Targets that are the names of classes are refused with the line that numbers them."""
+    with pytest.raises(DataError, match=r"Number the classes with `classes, y = np\.unique"):
+        load(lambda: Dataset("mine", Split(np.zeros(2), np.array(["a", "b"])), _split()))
 
 
 def test_an_empty_split_is_refused() -> None:
