@@ -45,7 +45,11 @@ def reason_for_fit(model: keras.Model) -> str | None:
 
 
 def has_strategy(model: keras.Model) -> bool:
-    """Whether a model was built in the scope of a tf.distribute strategy; called outside of every scope."""
+    """Whether a model was built in the scope of a tf.distribute strategy; called outside of every scope.
+
+    Args:
+        model: The model.
+    """
     return model.distribute_strategy is not tf.distribute.get_strategy()
 
 
