@@ -17,11 +17,12 @@ import numpy as np
 
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.execution.command_files import is_paused
+from pipeline.loop.trial import LIVE_STATES
 from pipeline.page.reading import Reading
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.tables.load import Results, load_results, read_study
 from pipeline.results.tables.overview import StudyRow, study_row, trials_table
-from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
@@ -44,7 +45,6 @@ _SHARE = 0.25
 _AT_ONCE = 8
 """Studies that are read at once for the list."""
 
-_LIVE = ("waiting", "running", "paused")
 _SPARKS = 60
 """Points of a sparkline."""
 
@@ -249,12 +249,12 @@ def _line(store: Store, name: str, now: datetime) -> StudyLine:
     if sessions and is_paused(sessions[-1]):
         row = replace(row, state="paused")
     elif sessions:
-        seconds = sum(float(session.get("seconds") or 0) for session in sessions)
+        seconds = driver_seconds(sessions)
         left = seconds_left(
             job.budget,
             rate=sum(epochs) / seconds if seconds else None,
-            ended=[count for count, state in zip(epochs, states, strict=True) if state not in _LIVE],
-            live=[count for count, state in zip(epochs, states, strict=True) if state in _LIVE],
+            ended=[count for count, state in zip(epochs, states, strict=True) if state not in LIVE_STATES],
+            live=[count for count, state in zip(epochs, states, strict=True) if state in LIVE_STATES],
             limit=trials_in_all(job),
             seconds=seconds,
         )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.sessions import driver_seconds
 from pipeline.storage.metric_column import metric_column
 
 __all__ = ["alive_seconds", "progress", "tracks", "train_column"]
@@ -94,10 +95,8 @@ def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
     """
     times, numbers = rows["time"], rows["session"].to_numpy()
     seconds = np.zeros(len(rows))
-    before = 0.0
-    for session in results.sessions:
-        mine = numbers == session["number"]
+    for place, session in enumerate(results.sessions):
+        mine, before = numbers == session["number"], driver_seconds(results.sessions[:place])
         since = (times[mine] - pd.Timestamp(session["started"])).dt.total_seconds()
         seconds[mine] = before + np.maximum(since.to_numpy(), 0.0)
-        before += float(session.get("seconds") or 0)
     return seconds

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.errors import InvalidJob, StorageError
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.gather import Tables, gather
-from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
@@ -114,7 +114,7 @@ class Results:
     @property
     def seconds(self) -> float:
         """Seconds a driver was alive, over all sessions."""
-        return float(sum(session.get("seconds") or 0 for session in self.sessions))
+        return driver_seconds(self.sessions)
 
     def __repr__(self) -> str:
         best = (

@@ -18,7 +18,7 @@ from pipeline.storage.documents import from_json
 from pipeline.storage.processes import lives
 from pipeline.study.studies import called
 
-__all__ = ["BEAT_SECONDS", "SILENT_SECONDS", "read_session", "read_sessions", "state_of"]
+__all__ = ["BEAT_SECONDS", "SILENT_SECONDS", "driver_seconds", "read_session", "read_sessions", "state_of"]
 
 BEAT_SECONDS = 30
 """A driver writes a heartbeat at least this often, in seconds."""
@@ -172,6 +172,16 @@ def _no_session(store: Store, path: str, fault: str) -> StorageError:
         f"{path} in {store.uri} is not a session's: {fault}. Restore it from a copy; or, if no driver is running, "
         f"continue without it: `tunepipe resume {called(store.uri)} --take-over`."
     )
+
+
+def driver_seconds(sessions: Sequence[Mapping[str, Any]]) -> float:
+    """The seconds while a driver of the study ran, over all these sessions.
+
+    Args:
+        sessions: The content of each driver session's file, by number. Its `seconds` include those of the sessions
+            before.
+    """
+    return max((float(session.get("seconds") or 0) for session in sessions), default=0.0)
 
 
 def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:

@@ -14,7 +14,7 @@ from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.study import layout
 from tests.clocks import Clock
-from tests.unit.results.studies import Recording, asha_study
+from tests.unit.results.studies import Recording, asha_study, tune_job
 
 STUDY = "mnist-asha"
 
@@ -131,3 +131,14 @@ def test_a_paused_study_is_listed_as_paused(own: StudyCache, study: Recording) -
         (line,) = own.lines()
         assert line.row.state == state
         assert (line.left is None) == (state == "paused")
+
+
+def test_the_time_left_counts_the_seconds_of_each_session_once(tmp_path: Path, clock: Clock) -> None:
+    """A running study's time left is what its budget of 600 seconds leaves after the sessions so far, each once."""
+    study = Recording(tmp_path, tune_job("timed", budget={"seconds": 600}))
+    now = datetime.now(UTC).isoformat()
+    for number, state, seconds in ((1, "interrupted", 500.0), (2, "running", 590.0)):
+        session = {"number": number, "state": state, "started": now, "heartbeat": now, "seconds": seconds}
+        study.store.write(layout.session(number), json.dumps(session | identity(os.getpid())))
+    (line,) = StudyCache(Store(tmp_path)).lines()
+    assert line.left == 10.0

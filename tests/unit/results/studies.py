@@ -78,6 +78,7 @@ class Recording:
     clock: dict[str, float] = field(default_factory=dict)
     number: int = 0
     part: int = 0
+    seconds: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = Store(self.root / self.job.name)
@@ -125,12 +126,13 @@ class Recording:
         self.epochs, self.decisions = [], []
 
     def end(self, seconds: float, state: str = "finished", started: float = 0.0, message: str = "") -> None:
-        """Write the rest, and the session's file."""
+        """Write the rest, and the session's file, whose seconds include those of earlier sessions as a driver's do."""
         self.flush()
+        self.seconds[self.session] = seconds
         ended = START + timedelta(seconds=started + seconds)
         content = {"number": self.session, "state": state, "started": (START + timedelta(seconds=started)).isoformat()}
         content |= {"heartbeat": ended.isoformat(), "ended": None if state == "running" else ended.isoformat()}
-        content |= {"seconds": seconds, "host": "laptop", "pid": 4711, "message": message}
+        content |= {"seconds": sum(self.seconds.values()), "host": "laptop", "pid": 4711, "message": message}
         self.store.write(layout.session(self.session), json.dumps(content))
 
 

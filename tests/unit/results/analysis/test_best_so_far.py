@@ -31,16 +31,19 @@ def test_values_of_failed_trials_do_not_count(asha_results: Results) -> None:
 
 
 def test_time_between_sessions_does_not_count(tmp_path: Path) -> None:
-    """In the curve of the best value, a second session's seconds continue at the end of the first one's."""
+    """In the curve of the best value, each session's seconds continue at the end of the session before."""
     study = Recording(tmp_path, tune_job("twice"))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 4.0)
     study.end(10.0)
     study.session = 2
     study.train("0000", 2, {"lr": 0.1}, 0.6, 5003.0, session=2)
     study.end(7.0, started=5000.0)
+    study.session = 3
+    study.train("0000", 3, {"lr": 0.1}, 0.7, 9002.0, session=3)
+    study.end(5.0, started=9000.0)
     results = load_results(study.store.uri)
-    assert alive_seconds(results, results.epochs).tolist() == [4.0, 13.0]
-    assert progress(results)["seconds"].tolist() == [4.0, 13.0]
+    assert alive_seconds(results, results.epochs).tolist() == [4.0, 13.0, 19.0]
+    assert progress(results)["seconds"].tolist() == [4.0, 13.0, 19.0]
 
 
 def test_the_training_split_s_counterpart_is_found(asha_results: Results) -> None:
