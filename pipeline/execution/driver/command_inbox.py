@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pipeline.errors import StorageError
 from pipeline.loop.commands import Command, command_from
 from pipeline.storage import Store
+from pipeline.storage.documents import from_json
 from pipeline.study import layout
 
 __all__ = ["CommandInbox"]
@@ -34,27 +35,35 @@ class CommandInbox:
             known: The ids of commands that were carried out.
 
         Yields:
-            Each command's id, and the command; or a sentence why it cannot be read.
+            Each command's id, and the command; or a sentence why its content is not one.
         """
         now = time.monotonic()
         if now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
         try:
-            paths = self._store.files("commands")
+            files = self._store.sizes("commands")
         except StorageError:
             # The next read may succeed; an unreadable command must not end the study.
             return
-        for path in paths:
+        for path, size in files:
             name = layout.command_of(path)
-            if name is not None and name not in known:
-                yield name, self._read(path)
+            if name is not None and name not in known and (found := self._read(path, size)) is not None:
+                yield name, found
 
-    def _read(self, path: str) -> Command | str:
+    def _read(self, path: str, size: int) -> Command | str | None:
+        """The command in a file, or a sentence why it has none; None where the next read may succeed."""
         try:
-            return command_from(self._store.read_json(path, most=_MOST_BYTES))
+            content = self._store.read(path, most=_MOST_BYTES)
+        except (StorageError, FileNotFoundError) as error:
+            return f"It cannot be read: {error}" if size > _MOST_BYTES else None
+        if not content:
+            # Without hard links a new file is empty for a moment.
+            return None
+        try:
+            return command_from(from_json(content, f"{path} in {self._store.uri}"))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             return f"It is not a command: {first['msg']}."
-        except (StorageError, FileNotFoundError) as error:
+        except StorageError as error:
             return f"It cannot be read: {error}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ClusterError
+from pipeline.errors import ClusterError, StorageError
 from pipeline.execution.capacity import default_workers, local_capacity, local_workers, unused_gpus
 from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
@@ -132,7 +132,9 @@ def _ray_output(store: Store) -> Iterator[None]:
             yield
     finally:
         if text := output.getvalue():
-            store.append(layout.log("driver"), text.encode())
+            # A study does not end because of this log: a broken storage is reported where results would be lost.
+            with contextlib.suppress(StorageError):
+                store.append(layout.log("driver"), text.encode())
 
 
 def _asked_for(job: TuneJob, *, joined: bool) -> dict[str, float]:

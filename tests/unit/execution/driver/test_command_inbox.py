@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import StorageError
 from pipeline.execution.driver import command_inbox
 from pipeline.execution.driver.command_inbox import CommandInbox
 from pipeline.loop.commands import Command, StopTrial, command_object
@@ -37,13 +38,41 @@ def test_new_commands_are_found_the_oldest_first(store: Store, monkeypatch: pyte
     assert list(_found(store, monkeypatch, FIRST)) == [SECOND]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"kind": "format-disk"}', "null", "9" * 5000, '{"kind": []}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"kind": "format-disk"}', "null", "9" * 5000, '{"kind": []}'])
 def test_a_command_that_cannot_be_read_is_reported(store: Store, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     """An unreadable command is returned as a sentence about its mistake instead of a command."""
     store.write(layout.command(FIRST), content)
     found = _found(store, monkeypatch)[FIRST]
     assert isinstance(found, str)
     assert found.startswith("It ")
+
+
+def test_a_command_of_too_many_bytes_is_reported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is larger than any command is returned as a sentence about its size."""
+    store.write(layout.command(FIRST), b" " * 2_000_000)
+    assert "It cannot be read: " in str(_found(store, monkeypatch)[FIRST])
+
+
+@pytest.mark.parametrize("error", [StorageError("The storage does not answer."), FileNotFoundError("It is gone.")])
+def test_a_command_that_cannot_be_read_now_is_found_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A command whose file cannot be read for a moment is not reported, and the next look finds it."""
+
+    def fail(*_: object, **__: object) -> bytes:
+        raise error
+
+    store.write(layout.command(FIRST), json.dumps(command_object(StopTrial(trial_id="0001"))))
+    with monkeypatch.context() as failing:
+        failing.setattr(Store, "read", fail)
+        assert _found(store, monkeypatch) == {}
+    assert _found(store, monkeypatch) == {FIRST: StopTrial(trial_id="0001")}
+
+
+def test_a_command_that_is_being_written_is_found_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command whose file is still empty, as without hard links for a moment, is not reported yet."""
+    store.write(layout.command(FIRST), "")
+    assert _found(store, monkeypatch) == {}
 
 
 def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
