@@ -77,9 +77,13 @@ class StudyLoop:
         self.changed: set[str] = set()
         """Trials with a report, a decision or another state since `written` took note of theirs."""
         self.total_epochs = 0
+        """Epochs trained, summed over all trials."""
         self.end_reason: str | None = None
+        """Why the study ends before all its trials are trained, as a sentence; None if it does not."""
         self.interrupted = False
+        """Whether the study was interrupted: its paused trials continue when it is resumed."""
         self.exhausted = False
+        """Whether all trials were drawn and have ended."""
 
     @property
     def paused(self) -> str | None:

@@ -1,7 +1,7 @@
 """A trial as the driver knows it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
@@ -14,11 +14,12 @@ from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
 
-__all__ = ["Trial", "TrialState", "observation"]
+__all__ = ["LIVE_STATES", "Trial", "TrialState", "observation"]
 
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
-_LIVE = ("waiting", "running", "paused")
+LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
+"""The states of a trial that may still train."""
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ class Trial:
     @property
     def live(self) -> bool:
         """Whether it may still train."""
-        return self.state in _LIVE
+        return self.state in LIVE_STATES
 
     def assignment(self, *, new: bool = False) -> Assignment:
         """The assignment with which a worker starts or continues it.

@@ -4,8 +4,8 @@ Every trial ends here, in exactly one state. What the queue decides itself, it r
 """
 
 from collections import Counter, deque
-from collections.abc import Collection
-from typing import Literal
+from collections.abc import Collection, Iterable
+from typing import Literal, get_args
 
 from pipeline.loop.decision_rows import DecisionRow, decision_row
 from pipeline.loop.draws import Draw
@@ -45,8 +45,8 @@ class TrialQueue:
         self.limit = trials_in_all(job)
         """The largest number of trials in the study."""
         self._live: dict[str, Trial] = {}
-        self.counts: Counter[TrialState] = Counter()
-        """How many trials are in each state; those without a trial may be missing."""
+        self.counts = _counts()
+        """How many trials are in each state; a display reads it while trials change, so no state is ever added."""
         # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
         self._waiting: dict[str, None] = {}
         self._from_users = 0
@@ -82,7 +82,7 @@ class TrialQueue:
 
     def rebuild(self) -> None:
         """Update the queue after trials were restored or were set to waiting."""
-        self.counts = Counter(trial.state for trial in self._trials.values())
+        self.counts = _counts(self._trials.values())
         self._from_users = sum(trial.enqueued for trial in self._trials.values())
         self._live = {trial_id: trial for trial_id, trial in self._trials.items() if trial.live}
         self._waiting = {trial_id: None for trial_id, trial in self._live.items() if trial.state != "running"}
@@ -178,6 +178,13 @@ class TrialQueue:
         self.counts[trial.state] -= 1
         trial.state = state
         self.counts[state] += 1
+
+
+def _counts(trials: Iterable[Trial] = ()) -> Counter[TrialState]:
+    """How many of some trials are in each state, 0 included."""
+    counts: Counter[TrialState] = Counter(dict.fromkeys(get_args(TrialState), 0))
+    counts.update(trial.state for trial in trials)
+    return counts
 
 
 def _row_of_start(trial: Trial, chosen: Chosen | None) -> DecisionRow:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import UsageError
+from pipeline.loop.trial import LIVE_STATES
 from pipeline.page.controls import config_text
 from pipeline.page.reading import Reading
 from pipeline.page.readings import StudyCache
@@ -52,7 +53,6 @@ _ROWS = 50
 _LONGEST = 4000
 _NONE = np.array([], np.int64)
 _FIXED = {TRIAL: "trial_id", AT_EPOCH: "best_epoch", EPOCHS: "epochs", SECONDS: "seconds", STATE: "state"}
-_LIVE = ("waiting", "running", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     tiles.append(("epochs", f"{epochs:,}", f"{format_number(rate)} a second" if rate else "none yet"))
     left = None
     if results.state == "running":
-        live = trials["state"].isin(_LIVE)
+        live = trials["state"].isin(LIVE_STATES)
         left = seconds_left(
             job.budget, rate=rate, ended=trials.loc[~live, "epochs"].tolist(), live=trials.loc[live, "epochs"].tolist(),
             limit=limit, seconds=results.seconds,

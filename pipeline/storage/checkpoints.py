@@ -36,7 +36,7 @@ class Checkpoint:
     """What a trial needs to continue.
 
     Args:
-        header: JSON values: lineage, epochs, callback states, rows not yet reported.
+        header: JSON values: lineage, epochs, callback states, every row of the segment.
         arrays: The variables, in the order in which they are restored.
     """
 

@@ -1,8 +1,9 @@
 """A folder of files, local or in an object store: the only module that other packages read and write files with.
 
-Every write is atomic: a file is written under a temporary name, synced, and renamed (object stores show an upload only
-when it is complete). Temporary names never end in .parquet. Nothing outside of the folder is read, written or deleted,
-whatever paths and links say; nothing is written or deleted through a link in the folder.
+Every file but a log is written whole: under a temporary name, synced, and renamed (object stores show an upload only
+when it is complete). What `append` adds to a log may be cut off by a crash. Temporary names never end in .parquet.
+Nothing outside of the folder is read, written or deleted, whatever paths and links say; nothing is written or deleted
+through a link in the folder.
 """
 
 import os

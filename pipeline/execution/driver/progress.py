@@ -15,6 +15,7 @@ from rich.text import Text
 
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
+from pipeline.loop.trial import LIVE_STATES
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES
@@ -28,7 +29,7 @@ _LINE_SECONDS = 10.0
 _LABELS, _WIDEST_BAR, _NARROWEST_BAR = 6, 36, 6
 """Columns of the live display: its labels, and its bar of trials, which a narrower terminal goes without."""
 
-_ORDER = sorted(STATES, key=lambda state: not STATES[state].lasting)
+_ORDER = sorted(STATES, key=lambda state: state not in LIVE_STATES)
 """States of live trials come first."""
 
 

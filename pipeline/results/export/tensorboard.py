@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import StorageError
+from pipeline.loop.trial import LIVE_STATES
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.space.column_values import scalar
@@ -24,8 +25,6 @@ __all__ = ["LiveTensorBoard", "write_tensorboard", "written_events"]
 
 _STUDY = "tunepipe.json"
 """Says which study is in a folder that a study writes while it runs."""
-
-_LIVE = ("waiting", "running", "paused")
 
 _OBJECTIVE = "objective"
 """The scalar with a trial's best value so far, which the HParams tab shows."""
@@ -105,7 +104,8 @@ class LiveTensorBoard:
                 if trial in self._ended:
                     continue
                 configs = configs_at_best(results) if configs is None else configs
-                self._write(folder / _folder_name(trial), trial, rows, configs[trial], value, ended=state not in _LIVE)
+                ended = state not in LIVE_STATES
+                self._write(folder / _folder_name(trial), trial, rows, configs[trial], value, ended=ended)
         except (OSError, ValueError) as error:
             raise StorageError(f"Cannot write {folder}: {getattr(error, 'strerror', None) or error}.") from None
 

@@ -13,14 +13,12 @@ class State:
     Args:
         verb: What a trial in it did, in a sentence.
         colour: On a terminal, as rich names it.
-        lasting: Whether a trial leaves it again.
         page: In the report, the variable of its page for the text of a row.
         many: What several trials in it did; empty if the words are the same.
     """
 
     verb: str
     colour: str
-    lasting: bool = False
     page: str = "--ink"
     many: str = ""
 
@@ -37,8 +35,8 @@ STATES: Mapping[str, State] = {
     "completed": State("trained to its end", "green", many="trained to their end"),
     "stopped": State("stopped early", "bright_black", page="--quiet"),
     "failed": State("failed", "red", page="--bad"),
-    "running": State("running", "cyan", lasting=True),
-    "paused": State("paused", "yellow", lasting=True),
-    "waiting": State("waiting", "white", lasting=True),
+    "running": State("running", "cyan"),
+    "paused": State("paused", "yellow"),
+    "waiting": State("waiting", "white"),
 }
 """Every state, by its word in the table `trials`, in the order in which sentences name them."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.loop.trial import LIVE_STATES
 from pipeline.results.analysis.accepted_changes import accepted_changes
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line
@@ -129,7 +130,8 @@ def _others(results: Results) -> str:
     # What they did, how many did it, and the word before it, of one and of many.
     counts = {state: int(states.get(state, 0)) - (cut_off if state == "stopped" else 0) for state in STATES}
     kinds = [
-        (look.verb_for(counts[state]), counts[state], ("is ", "are ") * look.lasting) for state, look in STATES.items()
+        (look.verb_for(counts[state]), counts[state], ("is ", "are ") * (state in LIVE_STATES))
+        for state, look in STATES.items()
     ]
     kinds = [kind for kind in [*kinds, ("cut off by the study's end", cut_off, ("was ", "were "))] if kind[1]]
     count = len(results.trials)

@@ -49,6 +49,18 @@ class Queue:
         return [(row.trial_id, row.kind) for row in self.rows]
 
 
+def test_the_counts_can_be_read_while_trials_change() -> None:
+    """Another thread can read the counts of states while a trial gets a state that none had, also after a resume."""
+    for rebuilt in (False, True):
+        queue = Queue("fifo", trials=2, epochs=4)
+        if rebuilt:
+            queue.queue.rebuild()
+        counts = iter(queue.queue.counts.items())
+        first = next(counts)
+        assert queue.take() is not None
+        assert dict([first, *counts])["running"] == 1
+
+
 def test_new_trials_are_drawn_up_to_the_limit() -> None:
     """Up to the limit, new trials are drawn and started with their config and the reason of the draw."""
     queue = Queue("fifo", trials=2, epochs=4)

@@ -2,16 +2,13 @@
 
 from typing import get_args
 
-from pipeline.loop.trial import Trial, TrialState
+from pipeline.loop.trial import TrialState
 from pipeline.results.views.states import STATES
 
 
 def test_every_state_of_a_trial_has_a_text() -> None:
-    """Every state of a trial, and nothing else, has a text, and lasting states are those of live trials."""
+    """Every state of a trial, and nothing else, has a text."""
     assert STATES.keys() == set(get_args(TrialState))
-    assert {name for name, state in STATES.items() if state.lasting} == {
-        name for name in get_args(TrialState) if Trial("0000", {}, 0, state=name).live
-    }
 
 
 def test_the_verb_agrees_with_the_number_of_trials() -> None:
