@@ -85,6 +85,8 @@ REFUSED = [
     ("talker", "head", METRICS),
     ("talker", "worker", GCS),
     ("stranger", SERVER, HTTPS),
+    ("worker", SERVER, HTTPS),
+    ("page", SERVER, HTTPS),
     ("stranger", "other", HTTPS),
     ("other", "head", DASHBOARD),
     ("other", "head", METRICS),

@@ -14,6 +14,7 @@ from scripts.documentation.markdown import Command, steps
 
 __all__ = [
     "HOME",
+    "PLATFORM",
     "RAY",
     "as_pod",
     "check_schema",
@@ -21,12 +22,15 @@ __all__ = [
     "pods",
     "pods_of_groups",
     "ray_cluster",
+    "refused_labels",
     "selects",
     "with_components",
 ]
 
 HOME = Path(__file__).parents[2] / "k8s"
 RAY = {"RayCluster", "RayJob"}
+PLATFORM = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+"""The labels of the nodes that the images are for."""
 
 
 def pods(node: Any) -> Iterator[dict[str, Any]]:
@@ -50,6 +54,13 @@ def ray_cluster(objects: list[dict[str, Any]]) -> dict[str, Any]:
 def pods_of_groups(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The pod of each group of the one RayCluster."""
     return {each["groupName"]: each["template"]["spec"] for each in ray_cluster(objects)["spec"]["workerGroupSpecs"]}
+
+
+def refused_labels(pod: dict[str, Any]) -> set[str]:
+    """The labels of nodes by which a pod refuses nodes."""
+    required = pod.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    terms = required.get("nodeSelectorTerms", [])
+    return {each["key"] for term in terms for each in term["matchExpressions"] if each["operator"] != "In"}
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:

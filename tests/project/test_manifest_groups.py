@@ -7,7 +7,16 @@ import pytest
 import tune_jobs
 from pipeline.cluster.plan import plan
 from pipeline.cluster.rayjob import overlays, rendered
-from tests.project.manifests import HOME, as_pod, check_schema, pods, pods_of_groups, ray_cluster
+from tests.project.manifests import (
+    HOME,
+    PLATFORM,
+    as_pod,
+    check_schema,
+    pods,
+    pods_of_groups,
+    ray_cluster,
+    refused_labels,
+)
 
 GROUPS = sorted(
     path.parent.relative_to(HOME / "components").as_posix()
@@ -50,15 +59,7 @@ def test_gpu_groups_take_whole_gpus_and_leave_when_idle(overlay):
         assert ("sleep" in pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2]) is not spot
         assert ("TUNEPIPE_CHECKPOINT_SECONDS" in str(pod["containers"][0]["env"])) is spot
         assert any(each.get("emptyDir", {}).get("medium") == "Memory" for each in pod["volumes"])
-        keys = _refused_keys(pod)
-        assert ({"karpenter.sh/capacity-type", "cloud.google.com/gke-spot"} <= keys) is not spot
-
-
-def _refused_keys(pod: dict[str, Any]) -> set[str]:
-    """The labels of nodes by which a pod refuses nodes."""
-    required = pod.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", {})
-    terms = required.get("nodeSelectorTerms", [])
-    return {each["key"] for term in terms for each in term["matchExpressions"] if each["operator"] != "In"}
+        assert ("cloud.google.com/gke-spot" in refused_labels(pod)) is not spot
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
     """Nodes with shared or divided cards have the accelerator's label, too, and groups of whole GPUs refuse them."""
     (group,) = ray_cluster(own("overlays/local-cpu/cluster", component))["spec"]["workerGroupSpecs"][1:]
     shared, divided = "cloud.google.com/gke-gpu-sharing-strategy", "cloud.google.com/gke-gpu-partition-size"
-    assert {shared, divided} <= _refused_keys(group["template"]["spec"])
+    assert {shared, divided} <= refused_labels(group["template"]["spec"])
 
 
 @pytest.mark.parametrize("overlay", overlays())
@@ -115,9 +116,13 @@ def test_shared_gpus_are_chosen_by_their_label(own):
     made = own("base/ray", "gpu-a100", "gpu-l4", "time-slicing")
     assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
     assert {name: pod.get("nodeSelector") for name, pod in pods_of_groups(made).items()} == {
-        "cpu": None,
-        "gpu-l4": {"nvidia.com/gpu.product": "NVIDIA-L4-SHARED", "nvidia.com/gpu.sharing-strategy": "time-slicing"},
-        "gpu-a100": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
+        "cpu": PLATFORM,
+        "gpu-l4": {
+            **PLATFORM,
+            "nvidia.com/gpu.product": "NVIDIA-L4-SHARED",
+            "nvidia.com/gpu.sharing-strategy": "time-slicing",
+        },
+        "gpu-a100": {**PLATFORM, "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
     }
 
 
@@ -131,7 +136,7 @@ def test_a_group_is_chosen_by_the_labels_of_one_cloud(own, component):
     clouds["aks"] = "node.kubernetes.io/instance-type"
     vendor = clouds.get(component.partition("/")[0], "nvidia.com/")
     # Also the nodes of EKS Auto Mode have Karpenter's label for spot.
-    labels = [label for label in pod["nodeSelector"] if label != "karpenter.sh/capacity-type"]
+    labels = [label for label in pod["nodeSelector"] if label not in {"karpenter.sh/capacity-type", *PLATFORM}]
     assert labels
     assert all(label.startswith(vendor) for label in labels)
     assert group["groupName"] == component.rpartition("/")[2]
@@ -178,8 +183,8 @@ def test_a_group_of_spot_nodes_runs_on_no_others(own, component, label):
     assert spot["groupName"] == f"{plain['groupName']}-spot"
     pod = spot["template"]["spec"]
     assert pod["nodeSelector"] == {**plain["template"]["spec"]["nodeSelector"], label: pod["nodeSelector"][label]}
-    assert label not in _refused_keys(pod)
-    assert label in _refused_keys(plain["template"]["spec"])
+    assert label not in refused_labels(pod)
+    assert label in refused_labels(plain["template"]["spec"])
     assert pod["terminationGracePeriodSeconds"] == 15
     assert any(each["name"] == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0]["env"])
 
@@ -188,7 +193,7 @@ def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
     """Azure's group selects an instance type, known before there is a node, and tolerates the taint of GPU pools."""
     group = ray_cluster(own("base/ray", "aks/gpu-a100"))["spec"]["workerGroupSpecs"][1]
     pod = group["template"]["spec"]
-    assert pod["nodeSelector"] == {"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4"}
+    assert pod["nodeSelector"] == {**PLATFORM, "node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4"}
     assert {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"} in pod["tolerations"]
     assert "nvidia.com/gpu" in [each["key"] for each in pod["tolerations"]]
     spot = ray_cluster(own("base/ray", "aks/gpu-a100", "aks/spot"))["spec"]["workerGroupSpecs"][1]
@@ -202,6 +207,7 @@ def test_spot_nodes_of_azure_have_a_label_and_a_taint(own):
     cluster = ray_cluster(own("base/ray", "gpu-a100", "aks/spot"))
     pod = cluster["spec"]["workerGroupSpecs"][1]["template"]["spec"]
     assert pod["nodeSelector"] == {
+        **PLATFORM,
         "kubernetes.azure.com/scalesetpriority": "spot",
         "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
     }

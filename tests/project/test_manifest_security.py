@@ -1,5 +1,7 @@
 """The rights of pods, their network access, and the source of their credentials."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from pipeline.cluster.rayjob import overlays, rendered
@@ -54,6 +56,50 @@ def test_only_the_operator_reaches_a_dashboard(overlay):
     assert namespaces["key"] == "kubernetes.io/metadata.name"
     assert "kuberay-operator" in namespaces["values"]
     assert peer["podSelector"]["matchExpressions"]
+
+
+@pytest.mark.parametrize("overlay", overlays())
+def test_only_a_head_reaches_the_ports_of_an_api_server(overlay):
+    """Workers, the submitter and the live page connect to port 443 only; the head's autoscaler also to API servers."""
+    policies = {
+        each["metadata"]["name"]: each["spec"]
+        for each in rendered(overlay, "foundation")
+        if each["kind"] == "NetworkPolicy"
+    }
+    ours = {"app.kubernetes.io/part-of": "tunepipe"}
+    opened = {
+        kind: {
+            port["port"]
+            for spec in policies.values()
+            if selects(spec["podSelector"], {**ours, **own})
+            for rule in spec.get("egress", [])
+            if "to" not in rule
+            for port in rule["ports"]
+        }
+        for kind, own in {
+            "head": {"ray.io/node-type": "head"},
+            "worker": {"ray.io/node-type": "worker"},
+            "submitter": {},
+            "page": {"app.kubernetes.io/name": "tunepipe-page"},
+        }.items()
+    }
+    assert opened == {"head": {443, 6443, 8443, 16443}, "worker": {443}, "submitter": {443}, "page": {443}}
+
+
+def _names(made):
+    """The addresses at which pods may ask for names."""
+    (policy,) = (each["spec"] for each in made if each["metadata"]["name"] == "dns")
+    peers = [peer for rule in policy["egress"] for peer in rule["to"]]
+    return {ip_network(peer["ipBlock"]["cidr"]) for peer in peers if "ipBlock" in peer}
+
+
+def test_name_servers_on_nodes_are_reached(own):
+    """Pods may ask the name servers that clouds run on each node, and no other address of a node or a network."""
+    known = ("169.254.20.10", "169.254.10.10", "169.254.10.11", "169.254.169.254")
+    allowed = _names(rendered("dev", "foundation"))
+    assert {str(address) for network in allowed for address in network} == set(known)
+    auto = _names(own("base/foundation", "eks-auto/dns", part="foundation")) - allowed
+    assert {str(network) for network in auto} == {"10.100.0.10/32", "172.20.0.10/32"}
 
 
 @pytest.mark.parametrize("overlay", overlays())
