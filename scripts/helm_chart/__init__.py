@@ -37,6 +37,7 @@ _SWITCHES = {
     "PriorityClass": "priorityClasses.create",
     "ResourceQuota": "quota.create",
     "LimitRange": "quota.create",
+    "PersistentVolumeClaim": "storage.create",
 }
 """Values on which the objects of a kind depend, beside those of their part: others may have made them, or may alone."""
 

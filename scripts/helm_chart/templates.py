@@ -24,13 +24,16 @@ _MARKS = {
     "MARK-S3-PORT": "{{ .Values.objectStore.port }}",
     "MARK-QUEUE": "{{ .Values.kueue.queue.name | quote }}",
     "MARK-CLUSTER-QUEUE": "{{ .Values.kueue.queue.clusterQueue | quote }}",
+    "MARK-NODE-SELECTOR": "{{ .Values.cluster.nodeSelector | toJson }}",
 }
 _FIELDS = {
-    "MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className", "quote"),
+    "MARK-VOLUME-NAME": ("volumeName", ".Values.storage.volumeName", "quote"),
     "MARK-PULL-SECRETS": ("imagePullSecrets", ".Values.imagePullSecrets", "toJson"),
     "MARK-MONITOR-LABELS": ("labels", ".Values.monitoring.labels", "toJson"),
 }
 """Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
+_TEXTS = {"MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className")}
+"""Such fields whose empty text has a meaning of its own: an object gets them if their value is a text."""
 _IMAGES = {f"tunepipe-{kind}:{version('tunepipe')}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
 
 
@@ -51,6 +54,9 @@ def _marked(node: Any, key: str = "") -> Any:
         # Its account is made by KubeRay; those of the other pods have the secrets.
         if key == "headGroupSpec":
             named["template"]["spec"] = {"MARK-PULL-SECRETS": None, **named["template"]["spec"]}
+        # Groups of GPUs have the labels of their nodes.
+        if key == "headGroupSpec" or node.get("groupName") == "cpu":
+            named["template"]["spec"]["nodeSelector"] = "MARK-NODE-SELECTOR"
         if node.get("key") == "kubernetes.io/metadata.name" and "kuberay-operator" in node["values"]:
             named["values"] = "MARK-OPERATOR"
         if node.get("kubernetes.io/metadata.name") == _PROMETHEUS:
@@ -79,7 +85,9 @@ def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
         named["metadata"]["name"] = "MARK-NAMESPACE"
     elif kind == "PersistentVolumeClaim":
         named["spec"]["resources"]["requests"]["storage"] += " MARK-SIZE"
-        named["spec"] = {"MARK-STORAGE-CLASS": None, **named["spec"]}
+        (mode,) = node["spec"]["accessModes"]
+        named["spec"]["accessModes"] = f"{mode} MARK-ACCESS-MODES"
+        named["spec"] = {"MARK-STORAGE-CLASS": None, "MARK-VOLUME-NAME": None, **named["spec"]}
     elif kind == "ServiceAccount":
         named.update({"MARK-PULL-SECRETS": None, **{name: named.pop(name) for name in list(named)}})
     elif kind == "ResourceQuota":
@@ -100,6 +108,11 @@ def _templated(text: str) -> str:
     for mark, (name, value, function) in _FIELDS.items():
         field = rf"\1{{{{- with {value} }}}}\n\1{name}: {{{{ . | {function} }}}}\n\1{{{{- end }}}}\n"
         text = re.sub(rf"^( *){mark}: null\n", field, text, flags=re.MULTILINE)
+    for mark, (name, value) in _TEXTS.items():
+        field = rf'\1{{{{- if kindIs "string" {value} }}}}\n\1{name}: {{{{ {value} | quote }}}}\n\1{{{{- end }}}}\n'
+        text = re.sub(rf"^( *){mark}: null\n", field, text, flags=re.MULTILINE)
+    modes = r'{{ .Values.storage.accessModes | default (list "\1") | toJson }}'
+    text = re.sub(r"(\S+) MARK-ACCESS-MODES", modes, text)
     text = re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)
     text = re.sub(r"(\S+) (\d+) MARK-MOST", r'{{ dig "\1" \2 .Values.cluster.maxReplicas | int }}', text)
     amount = r'\1\2: {{ dig "\2" "\3" .Values.quota.hard | quote }}'

@@ -42,6 +42,11 @@ cluster:
   enabled: false
   # The most pods of a group of that cluster, where it is not the overlay's, by the group's name: {{gpu-l4: 4}}.
   maxReplicas: {{}}
+  # Labels of the nodes for its head and for its pods without GPUs: the images are for Linux on amd64. GPU groups have those of their
+  # overlay.
+  nodeSelector:
+    kubernetes.io/os: linux
+    kubernetes.io/arch: amd64
 
 # Images of that cluster; those of a study are named by its overlay. Whole names: REGISTRY/tunepipe-cpu:VERSION, or pinned,
 # REGISTRY/tunepipe-cpu@sha256:….
@@ -63,8 +68,15 @@ objectStore:
   port: 0
 
 storage:
-  # Empty: the default class of the cluster. The class must offer ReadWriteMany.
-  className: ""
+  # Whether the chart makes the claim `studies`. Set it to false if you make a claim of this name yourself, before studies run.
+  create: true
+  # null: the default class of the cluster. "": no class, so that nothing is made for the claim, which is bound to a volume that
+  # exists. A class must offer the access modes.
+  className: null
+  # The name of a PersistentVolume that exists; empty: any. With a volume without a class, set className to "".
+  volumeName: ""
+  # Empty: those of the overlay: ReadWriteMany, or in local-cpu ReadWriteOnce.
+  accessModes: []
   # Empty: the size of the overlay.
   size: ""
 
@@ -135,19 +147,24 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     # A resource's amount, and not the null with which Helm removes a value.
     amounts = {"type": "object", "additionalProperties": {"type": ["string", "integer"], "minLength": 1, "minimum": 0}}
     most = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+    labels = {"type": "object", "additionalProperties": text}
+    modes = {"type": "array", "items": {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]}}
+    storage = fields(create=flag, volumeName=text, accessModes=modes, size=text)
+    # Helm removes a value that is null by default, or is set to null.
+    storage["properties"]["className"] = {"type": ["string", "null"]}
     values = fields(
         overlay={"enum": list(groups)},
         namespace=fields(name=name, create=flag),
         priorityClasses=fields(create=flag),
         quota=fields(create=flag, hard=amounts),
         foundation=fields(enabled=flag),
-        cluster=fields(enabled=flag, maxReplicas=most),
+        cluster=fields(enabled=flag, maxReplicas=most, nodeSelector=labels),
         images=fields(cpu=name, gpu=name),
         imagePullSecrets=secrets,
         operator=fields(namespaces=namespaces),
         objectStore=fields(port={"type": "integer", "minimum": 0, "maximum": 65535}),
-        storage=fields(className=text, size=text),
-        monitoring=fields(enabled=flag, namespace=name, labels={"type": "object", "additionalProperties": text}),
+        storage=storage,
+        monitoring=fields(enabled=flag, namespace=name, labels=labels),
         kueue=fields(queue=fields(create=flag, name=name, clusterQueue=name), priorityClasses=fields(create=flag)),
     )
     # A chart that includes this one may hand down its globals.

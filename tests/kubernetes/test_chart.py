@@ -54,6 +54,37 @@ def test_values_reach_every_object(helm):
     assert (claim["storageClassName"], claim["resources"]["requests"]["storage"]) == ("fast", "7Gi")
 
 
+@pytest.mark.parametrize(
+    ("value", "claim"),
+    [
+        ("storage.className=null", {}),
+        ("storage.className=", {"storageClassName": ""}),
+        ("storage.volumeName=nfs-1", {"volumeName": "nfs-1"}),
+        ("storage.accessModes={ReadWriteOnce}", {"accessModes": ["ReadWriteOnce"]}),
+        ("storage.create=false", None),
+    ],
+)
+def test_values_of_a_volume_that_exists(helm, value, claim):
+    """The claim has no class, an empty one, a volume's name and other modes by values, and may be left out."""
+    made = _template(helm, value)
+    assert made.returncode == 0, made.stderr
+    claims = [each for each in yaml.safe_load_all(made.stdout) if each and each["kind"] == "PersistentVolumeClaim"]
+    modes = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "100Gi"}}}
+    assert [each["spec"] for each in claims] == ([] if claim is None else [modes | claim])
+
+
+def test_a_value_chooses_nodes_for_pods_without_gpus(helm):
+    """The head and the pods without GPUs select nodes by the value's labels, and groups of GPUs by their own."""
+    made = _template(helm, "cluster.enabled=true", r"cluster.nodeSelector.kubernetes\.io/arch=arm64")
+    (cluster,) = (each for each in yaml.safe_load_all(made.stdout) if each and each["kind"] == "RayCluster")
+    spec = cluster["spec"]
+    processors = {
+        each.get("groupName", "head"): each["template"]["spec"]["nodeSelector"]["kubernetes.io/arch"]
+        for each in (spec["headGroupSpec"], *spec["workerGroupSpecs"])
+    }
+    assert {name: each for name, each in processors.items() if each != "amd64"} == {"head": "arm64", "cpu": "arm64"}
+
+
 def test_values_of_an_owner_of_one_namespace(helm):
     """Priority classes and the quota can be left out; values name the operator, registry secrets and object store."""
     made = _template(

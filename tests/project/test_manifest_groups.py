@@ -189,6 +189,13 @@ def test_a_group_of_spot_nodes_runs_on_no_others(own, component, label):
     assert any(each["name"] == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0]["env"])
 
 
+@pytest.mark.parametrize(("cloud", "domain"), [("eks", "karpenter.k8s.aws"), ("eks-auto", "eks.amazonaws.com")])
+def test_a_part_of_an_l4_is_no_l4(own, cloud, domain):
+    """Machines with a part of an L4 have its name, too, and less memory, by which the group refuses them."""
+    group = ray_cluster(own("base/ray", f"{cloud}/gpu-l4"))["spec"]["workerGroupSpecs"][1]
+    assert group["template"]["spec"]["nodeSelector"][f"{domain}/instance-gpu-memory"] == "22888"
+
+
 def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
     """Azure's group selects an instance type, known before there is a node, and tolerates the taint of GPU pools."""
     group = ray_cluster(own("base/ray", "aks/gpu-a100"))["spec"]["workerGroupSpecs"][1]

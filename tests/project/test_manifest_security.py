@@ -123,6 +123,21 @@ def test_a_cloud_identity_is_that_of_driver_and_workers(own):
     assert cluster["spec"]["headGroupSpec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
 
 
+def test_a_managed_identity_of_azure_is_that_of_driver_workers_and_page(own):
+    """With Azure's identity, pods that use the storage have its account and label, and no way to metadata."""
+    made = own("base/foundation", "aks/identity/account", "pull-secret", part="foundation")
+    (account,) = (each for each in made if each["metadata"]["name"] == "tunepipe-storage")
+    check_schema(account)
+    assert set(account["metadata"]["annotations"]) == {"azure.workload.identity/client-id"}
+    assert "identity" not in {each["metadata"]["name"] for each in made if each["kind"] == "NetworkPolicy"}
+    made = own("base/ray", "aks/gpu-t4", "page", "aks/identity/pods")
+    cluster = ray_cluster(made)["spec"]
+    (page,) = (each["spec"] for each in made if each["kind"] == "Deployment")
+    for each in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"], page):
+        assert each["template"]["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+        assert each["template"]["spec"]["serviceAccountName"] == "tunepipe-storage"
+
+
 def test_the_live_page_can_change_nothing_and_asks_for_its_token(own):
     """The live page's pod is non-root with read-only root and volume, and requires a token except for probes."""
     (deployment,) = (each for each in own("overlays/dev/cluster", "page") if each["kind"] == "Deployment")

@@ -8,7 +8,15 @@ import yaml
 from pipeline.cluster.rayjob import rendered
 from tests.project.manifests import documented_overlay, pods, ray_cluster
 
-COMPONENTS = ["pull-secret/pods", "runtime-class", "gke/gpu-a100-mig", "gcs-rocksdb", "s3-identity/pods", "small"]
+COMPONENTS = [
+    "pull-secret/pods",
+    "runtime-class",
+    "gke/gpu-a100-mig",
+    "gcs-rocksdb",
+    "s3-identity/pods",
+    "aks/identity/pods",
+    "small",
+]
 REGISTRY = "registry.lab"
 IMAGES = {f"tunepipe-{kind}": {"newName": f"{REGISTRY}/tunepipe-{kind}"} for kind in ("cpu", "gpu")}
 

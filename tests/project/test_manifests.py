@@ -94,6 +94,26 @@ def test_a_study_has_a_deadline(overlay):
     assert job["spec"]["activeDeadlineSeconds"] == 14 * 24 * 3600
 
 
+def test_a_cluster_may_have_a_deadline_to_start(own):
+    """With the component `start-deadline`, a cluster has an hour to start; else a study is as for older KubeRay."""
+    (job,) = own("overlays/dev/study", "start-deadline", part="study")
+    assert job["spec"].pop("preRunningDeadlineSeconds") == 3600
+    assert [job] == rendered("dev", "study")
+
+
+@pytest.mark.parametrize("overlay", ["dev", "prod-gpu"])
+def test_filestore_has_its_class_and_smallest_size(own, overlay):
+    """With the component `gke/filestore`, the claim of an overlay has Filestore's class and its smallest size."""
+    made = own(f"overlays/{overlay}/foundation", "gke/filestore", part="foundation")
+    (claim,) = (each for each in made if each["kind"] == "PersistentVolumeClaim")
+    check_schema(claim)
+    assert claim["spec"] == {
+        "storageClassName": "standard-rwx",
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "1Ti"}},
+    }
+
+
 def test_the_state_of_the_head_can_outlive_it(own):
     """With the component `gcs-rocksdb`, the cluster of a RayJob keeps the head's state on disk."""
     (job,) = own("base/ray", "gcs-rocksdb", "study", part="study")
