@@ -145,7 +145,15 @@ def __getattr__(name: str) -> Any:
     # Imported at first use: a command, and a process beside it, load what they need, and no more.
     for module, names in _MODULES.items():
         if name in names:
-            return getattr(import_module(module), name)
+            try:
+                return getattr(import_module(module), name)
+            except (ImportError, AttributeError) as error:
+                from pipeline.hidden_modules import hidden_here, hidden_text
+
+                if hidden := hidden_here():
+                    # Python would report that this package has no such name.
+                    raise ImportError(f"{type(error).__name__}: {error}. {hidden_text(hidden)}") from error
+                raise
     if name == "__version__":
         from importlib.metadata import version
 

@@ -147,13 +147,24 @@ def listed(items: Iterable[str]) -> str:
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that a mistyped one is most similar to, in capitals or not; None if none is similar.
 
+    A word that stands for another by its initials, as lr for learning_rate, is similar to it.
+
     Args:
         word: The word that was found.
         known: The words that are allowed.
         cutoff: How similar they must be, from 0 to 1.
     """
     small = {each.lower(): each for each in reversed(list(known))}
+    for each, as_written in small.items():
+        if word.lower() == _initials(each) or each == _initials(word.lower()):
+            return as_written
     return next((small[each] for each in difflib.get_close_matches(word.lower(), small, n=1, cutoff=cutoff)), None)
+
+
+def _initials(word: str) -> str | None:
+    """The initials of a name of several words; None for one word."""
+    parts = [part for part in word.replace("-", "_").split("_") if part]
+    return "".join(part[0] for part in parts) if len(parts) > 1 else None
 
 
 def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> str:

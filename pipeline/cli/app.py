@@ -29,7 +29,8 @@ from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, submit
 from pipeline.cli.usage import usage_error
 from pipeline.cluster.driver_end import report_end
-from pipeline.errors import Interrupted, OutputLost, TunepipeError
+from pipeline.errors import Interrupted, OutputLost, TunepipeError, UserError
+from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.sanitize import sanitize
 
 __all__ = ["app", "main", "start"]
@@ -100,6 +101,12 @@ def main() -> None:
         if str(error):
             _complain(str(error))
         code, final = error.exit_code, error.final
+    except (ImportError, AttributeError) as error:
+        # A job's folder comes before those of Python: a file in it hides a module from tunepipe, too.
+        if not (hidden := hidden_behind(error)):
+            raise
+        _complain(f"{type(error).__name__}: {error}. {hidden_text(hidden)}")
+        code, final = UserError.exit_code, True
     report_end(code or 0, final=final)
     sys.exit(code or 0)
 

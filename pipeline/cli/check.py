@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red")}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red"), "skipped": ("–", "dim")}
 _NAMES = 9
 _LEVELS = 7
 
@@ -89,7 +89,8 @@ def _show(console: "Console", finding: "Finding") -> None:
     line.add_column()
     line.add_column(width=_NAMES)
     line.add_column(overflow="fold")
-    line.add_row(Text(mark, colour), Text(finding.name, "bold"), Text(finding.found))
+    found = Text(f"skipped: {finding.found}", "dim") if finding.level == "skipped" else Text(finding.found)
+    line.add_row(Text(mark, colour), Text(finding.name, "bold"), found)
     if finding.advice:
         line.add_row("", "", Text(finding.advice, "dim"))
     console.print(line)
@@ -97,12 +98,12 @@ def _show(console: "Console", finding: "Finding") -> None:
 
 def _verdict(findings: "Sequence[Finding]", job: str) -> str:
     """The last sentence."""
-    faults = sum(finding.level == "fault" for finding in findings)
-    warnings = sum(finding.level == "warning" and finding.checked for finding in findings)
-    not_checked = sum(not finding.checked for finding in findings)
+    faults, warnings, skipped = (
+        sum(finding.level == level for finding in findings) for level in ("fault", "warning", "skipped")
+    )
     kinds = {"fault": faults, "warning": warnings}
     parts = [counted(number, kind) for kind, number in kinds.items() if number]
-    parts += [f"{counted(not_checked, 'check')} skipped"] if not_checked else []
+    parts += [f"{counted(skipped, 'check')} skipped"] if skipped else []
     counts = listed(parts)
     if faults:
         return f"{counts}. Fix the {'fault' if faults == 1 else 'faults'} before `tunepipe run {job}`."

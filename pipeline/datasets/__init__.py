@@ -15,6 +15,8 @@ from pipeline.datasets.digits import digits
 from pipeline.datasets.mnist import mnist
 from pipeline.datasets.parquet_files import names_files
 from pipeline.errors import DataError, UserError
+from pipeline.hidden_modules import hidden_behind, hidden_text
+from pipeline.study.missing_parameter import missing_parameter
 from pipeline.wording import did_you_mean
 
 __all__ = ["DATASETS", "Arrays", "Dataset", "Split", "leaves", "load"]
@@ -105,7 +107,12 @@ def _called(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...])
     except UserError:
         raise
     except Exception as error:
-        raise DataError(f"The data function {name} raised {type(error).__name__}: {error}") from error
+        what = f"The data function {name} raised {type(error).__name__}: {error}"
+        if hidden := hidden_behind(error):
+            what = f"{what}. {hidden_text(hidden)}"
+        if arguments and (missing := missing_parameter(error, arguments[0])):
+            what = f"{what}. {missing}"
+        raise DataError(what) from error
     if not isinstance(dataset, Dataset):
         raise DataError(
             f"The data function {name} returned {type(dataset).__name__}; it must return a "

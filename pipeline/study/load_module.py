@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
+from pipeline.hidden_modules import hidden_behind, what_hides
 from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.keras_backend import BACKEND, other_backend
@@ -153,6 +154,8 @@ def job_fault(error: BaseException, path: Path) -> Fault:
     except Exception:  # it is the user's own class
         text = "an error that cannot be shown"
     found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    if hidden := hidden_behind(error):
+        return Fault("file", found, f"must run as Python, and {what_hides(hidden)}: rename that file")
     return Fault("file", found, "must run as Python")
 
 

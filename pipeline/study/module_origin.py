@@ -3,7 +3,7 @@
 import importlib.machinery
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ __all__ = [
     "OWN_PACKAGES",
     "folder_and_path",
     "import_folder",
+    "import_folders",
     "is_imported_from",
     "is_installed",
     "loaded_from",
@@ -39,6 +40,16 @@ def import_folder(function: Callable[..., Any]) -> Path | None:
         return None
     folder, _ = folder_and_path(Path(file).absolute(), module)
     return None if is_installed(folder) else folder
+
+
+def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
+    """The folders from which the modules of functions are imported, each once, sorted.
+
+    Args:
+        functions: The functions; those without a file and installed ones have no such folder.
+    """
+    folders = (import_folder(function) for function in functions)
+    return sorted({folder.resolve() for folder in folders if folder is not None})
 
 
 def folder_and_path(file: Path, module: str) -> tuple[Path, str]:

@@ -9,20 +9,34 @@ from pipeline.datasets import Dataset, Split
 from pipeline.training.build import has_call
 from pipeline.training.device_data import example_of
 
-__all__ = ["mismatch"]
+__all__ = ["ONE_HOT", "mismatch"]
 
 _NAMES = {"train": "training", "validation": "validation", "test": "test"}
+ONE_HOT = (
+    "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows, which "
+    "keras.utils.to_categorical makes of them."
+)
+"""What to do about integer labels where one-hot rows are needed."""
+
+_INTEGERS = (
+    "One-hot rows need loss='categorical_crossentropy'; sparse_categorical_crossentropy takes integer labels, which "
+    "y.argmax(axis=-1) makes of them."
+)
+_ANY = "Change the last layer, the loss or the targets."
 _WITH_PROBABILITIES = ("binary_crossentropy", "categorical_crossentropy")
 
 
-def mismatch(model: keras.Model, data: Dataset) -> str | None:
-    """Why the targets do not fit a model's output; None if no mistake is known.
+def mismatch(model: keras.Model, data: Dataset) -> tuple[str, str] | None:
+    """Why the targets do not fit a model's output.
 
     Only models with one output and a loss of Keras are checked: a user's loss may take anything.
 
     Args:
         model: Compiled and built.
         data: The data set.
+
+    Returns:
+        Why, and what to do, each in sentences; None if no error is known.
     """
     loss = _name(model.loss)
     if not isinstance(data.train, Split) or not has_call(model):
@@ -33,7 +47,8 @@ def mismatch(model: keras.Model, data: Dataset) -> str | None:
     width = tuple(output.shape[1:])
     for name, split in data.arrays.items():
         if isinstance(split.y, np.ndarray) and (problem := _problem(loss, width, split.y)):
-            return f"{problem} The {_NAMES[name]} split has targets of shape {split.y.shape}, and the loss is {loss}."
+            why = f"{problem} The {_NAMES[name]} split has targets of shape {split.y.shape}, and the loss is {loss}."
+            return why, _remedy(loss, width, split.y)
     return None
 
 
@@ -64,3 +79,12 @@ def _problem(loss: str, width: tuple[int, ...], targets: np.ndarray) -> str | No
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     # Keras itself takes (rows,) and (rows, 1) for the same.
     return shape[:-1] if shape and shape[-1] == 1 else shape
+
+
+def _remedy(loss: str, width: tuple[int, ...], targets: np.ndarray) -> str:
+    rows = targets.shape[1:]
+    if loss == "categorical_crossentropy" and _squeezed(rows) == width[:-1] and (targets == np.floor(targets)).all():
+        return ONE_HOT
+    if loss == "sparse_categorical_crossentropy" and rows == width and (targets.sum(axis=-1) == 1).all():
+        return _INTEGERS
+    return _ANY

@@ -86,7 +86,7 @@ def test_an_unknown_metric_is_reported(tmp_path: Path) -> None:
     assert code == 2
     assert found["objective"]["level"] == "fault"
     assert found["objective"]["found"].endswith("there are accuracy, loss, val_accuracy, val_loss")
-    assert not found["time"]["looked"]
+    assert found["time"]["level"] == "skipped"
 
 
 @pytest.mark.long
@@ -110,12 +110,12 @@ def test_data_with_a_hole(tmp_path: Path) -> None:
 
 
 def test_a_read_only_storage_does_not_skip_the_other_checks(tmp_path: Path) -> None:
-    """With an unusable storage the epoch is trained, and only the study and the free space are not checked."""
+    """With an unusable storage the epoch is trained, and the checks of the study and the free space are skipped."""
     code, found, _ = check("beale", "--storage", "/proc/nowhere", cwd=tmp_path)
     assert code == 2
     levels = {name: finding["level"] for name, finding in found.items()}
     assert (levels["storage"], levels["epoch"], levels["time"]) == ("fault", "ok", "ok")
-    assert [name for name, finding in found.items() if not finding["looked"]] == ["study", "disk"]
+    assert [name for name, level in levels.items() if level == "skipped"] == ["study", "disk"]
 
 
 def test_the_nodes_of_a_cluster_are_checked(ray_cluster: str, tmp_path: Path) -> None:

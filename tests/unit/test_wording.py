@@ -108,6 +108,13 @@ def test_the_closest_word_is_suggested() -> None:
     assert closest("lo", ["low", "high"], cutoff=0.5) == "low"
 
 
+def test_initials_stand_for_a_name_of_several_words() -> None:
+    """A word gets the name as a suggestion whose initials it has, and a name the word that has its initials."""
+    assert closest("lr", ["width", "Learning_Rate"]) == "Learning_Rate"
+    assert closest("learning_rate", ["width", "lr"]) == "lr"
+    assert closest("w", ["width"]) is None
+
+
 def test_negative_percentages_have_a_minus_sign() -> None:
     """Negative percentages have a minus sign, not a hyphen."""
     assert [percent(share) for share in (0.123, -0.82, 0.0)] == ["12%", "−82%", "0%"]

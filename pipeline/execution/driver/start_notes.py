@@ -9,8 +9,10 @@ from pipeline.execution.driver.learning import learning_in_words
 from pipeline.execution.driver.resumability import unfiled_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
 from pipeline.execution.shared_caches import sharing_in_words
+from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
+from pipeline.study.module_origin import import_folders
 from pipeline.study.trial_configs import fewer
 from pipeline.training.data import how_read, without_validation
 from pipeline.wording import capitalized
@@ -35,6 +37,8 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
     if saved is None:
         if (unfiled := unfiled_functions(job)) is not None:
             yield unfiled
+        if hidden := hidden_modules(import_folders(job.functions.values())):
+            yield hidden_text(hidden)
         yield from fixed_lists(job)
         if (recommendation := job.recommendation) is not None:
             yield recommendation

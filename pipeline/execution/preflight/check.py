@@ -15,7 +15,7 @@ from pipeline.execution.preflight.collector import Collector, asked_about
 from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
 from pipeline.execution.preflight.fact_process import facts
 from pipeline.execution.preflight.failure_findings import failed_finding
-from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, not_checked
+from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, skipped
 from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
 from pipeline.execution.preflight.rehearsal import PACKED
 from pipeline.execution.preflight.resources import memory_finding, resources_finding, this_node, workers_of
@@ -30,6 +30,7 @@ from pipeline.execution.preflight.storage_findings import (
 from pipeline.execution.preflight.version_findings import nodes_finding, required, versions_finding
 from pipeline.execution.ray.job_transport import pack
 from pipeline.execution.versions import installed
+from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.storage.shared_folder import remove_unused
@@ -97,7 +98,7 @@ class Preflight:
                 if self._address is not None:
                     yield self._cluster(probe)
             if self._unreached:
-                yield not_checked("resources", self._unreached)
+                yield skipped("resources", self._unreached)
             else:
                 resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
                 yield resources
@@ -117,14 +118,14 @@ class Preflight:
 
     def _untrained(self, why: str) -> Iterator[Finding]:
         for name in (*asked_about(self.job), *_SIZES):
-            yield not_checked(name, why)
+            yield skipped(name, why)
 
     def _placed(self, probe: Store) -> Iterator[Finding]:
         stored = storage_finding(probe, self._storage.uri)
         yield stored
         self._usable = stored.level == "ok"
         if not self._usable:
-            yield not_checked("study", _NO_STORAGE)
+            yield skipped("study", _NO_STORAGE)
             return
         yield study_finding(
             self.job, self._storage, resume=self._resume, accept_changes=self._accept_changes, note=self._note
@@ -141,7 +142,7 @@ class Preflight:
     def _cluster(self, probe: Store) -> Finding:
         self._unreached = "the cluster was not checked"
         if not self._usable:
-            return not_checked("cluster", _NO_STORAGE)
+            return skipped("cluster", _NO_STORAGE)
         probe.write("probe", b"here")
         arguments = {"address": self._address, "uri": probe.uri, "node_seconds": _CLUSTER_SECONDS / 2}
         published = list(facts("pipeline.execution.preflight.cluster", arguments, seconds=_CLUSTER_SECONDS))
@@ -159,12 +160,15 @@ class Preflight:
             # The nodes have GPUs; here the epoch is trained without.
             job = job.replaced({"resources.gpus": 0, "resources.strategy": None})
         sources = sources_of(job)
-        arguments = {"folder": store.uri, "folders": _packed(job, store, sources), "data_before": self._data_before()}
+        folders = _packed(job, store, sources)
+        arguments = {"folder": store.uri, "folders": folders, "data_before": self._data_before()}
         training = Collector(self.job, _originals(sources, store), sources)
         yield source_finding(job, sources)
+        if hidden := hidden_modules(sources.folders):
+            yield Finding("imports", "warning", hidden_text(hidden))
         try:
             with closing(
-                facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds)
+                facts("pipeline.execution.preflight.rehearsal", arguments, seconds=self._seconds, without=folders)
             ) as published:
                 for fact in published:
                     yield from training.collect(fact)
@@ -174,7 +178,7 @@ class Preflight:
         yield from training.rest()
         if why := self._unreached or ("" if training.usable else training.why):
             for name in _SIZES:
-                yield not_checked(name, why)
+                yield skipped(name, why)
             return
         yield from self._sized(training)
 
@@ -197,10 +201,10 @@ class Preflight:
             free = free_bytes(self._storage)
             yield space_finding(self.estimate.bytes_kept, self.estimate.bytes_checkpoint, free)
         else:
-            yield not_checked("disk", _NO_STORAGE)
+            yield skipped("disk", _NO_STORAGE)
         if self._without_gpus:
             self.estimate = None
-            yield not_checked("time", "this machine does not have these GPUs, so the epoch was trained without them")
+            yield skipped("time", "this machine does not have these GPUs, so the epoch was trained without them")
         else:
             yield time_finding(self.job, self.estimate)
 

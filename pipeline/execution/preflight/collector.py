@@ -15,7 +15,7 @@ from pipeline.execution.preflight.finding import (
     Finding,
     Trained,
     WorkerStarted,
-    not_checked,
+    skipped,
 )
 from pipeline.execution.preflight.training_findings import (
     epoch_finding,
@@ -27,6 +27,7 @@ from pipeline.execution.preflight.training_findings import (
     weights_finding,
 )
 from pipeline.execution.worker.weight_compatibility import copies_weights
+from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.sources import Sources
 
@@ -91,7 +92,7 @@ class Collector:
         """The findings that are left when the process has ended."""
         yield from self._epoch()
         for name in list(self._left):
-            yield from self._once(not_checked(name, self.why))
+            yield from self._once(skipped(name, self.why))
 
     def _once(self, finding: Finding) -> Iterator[Finding]:
         if finding.name in self._left:
@@ -103,14 +104,20 @@ class Collector:
             return
         last = self.trained[-1]
         runs = last.message is None or misses_objective(self._job, last)
-        yield from self._once(epoch_finding(self._job, self.trained, self._sources))
+        unfit = not runs and last.mismatch is not None
+        if unfit:
+            # Keras' error is about the same, and names tensors.
+            self.why = "the targets do not fit the model"
+            yield from self._once(skipped("epoch", self.why))
+        else:
+            yield from self._once(epoch_finding(self._job, self.trained, self._sources))
         if last.metrics:
             yield from self._once(objective_finding(self._job, last))
         if runs or last.mismatch is not None:
             yield from self._once(labels_finding(last))
         if runs:
             yield from self._once(exactness_finding(self._job, last, self._code, self._unsteady))
-        if last.message is not None:
+        if last.message is not None and not unfit:
             self.why = "the training reports no such objective" if runs else "the first epoch failed"
 
     def _failed(self, failed: Failed) -> Iterator[Finding]:
@@ -120,7 +127,8 @@ class Collector:
         if failed.late:
             finding = Finding(name, "warning", f"{failed.message[:-1]}, and {self.why}", _LONGER)
         else:
-            advice = "Fix it, and check again." if failed.trace else ""
+            hidden = hidden_modules(self._code.folders) if self._code is not None else {}
+            advice = hidden_text(hidden) if hidden else "Fix it, and check again." if failed.trace else ""
             finding = failed_finding(name, failed, self._sources, advice)
         yield from self._once(finding)
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from importlib import import_module
 from tempfile import TemporaryFile
 from typing import Any
@@ -35,13 +35,17 @@ _POLL_SECONDS = 0.2
 _LAST_LINES = 4
 
 
-def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Generator[Fact, None, None]:
+def facts(
+    module: str, arguments: Mapping[str, Any], *, seconds: float, without: Collection[str] = ()
+) -> Generator[Fact, None, None]:
     """Run `main(publish, **arguments)` of a module in its own process.
 
     Args:
         module: The module's name.
         arguments: JSON values.
         seconds: After how many seconds the process is ended.
+        without: Folders that its sys.path does not have at the start. The function adds those from which a job imports:
+            what it has imported by then is not hidden by the job's files, as in a worker.
 
     Yields:
         Its facts as they come; the last one is `Failed` where the process was late or died. Closing the generator ends
@@ -52,10 +56,11 @@ def facts(module: str, arguments: Mapping[str, Any], *, seconds: float) -> Gener
     with TemporaryFile() as printed, contextlib.ExitStack() as descriptors:
         for descriptor in (ours, facts_pipe):
             descriptors.callback(os.close, descriptor)
+        path = [entry for entry in sys.path if entry not in without]
         given = [str(theirs), str(alive), json.dumps(arguments)]
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, *given],
+                [sys.executable, "-P", "-c", _START, json.dumps(path), module, *given],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -22,10 +22,10 @@ __all__ = [
     "WorkerStarted",
     "as_event",
     "as_fact",
-    "not_checked",
+    "skipped",
 ]
 
-Level: TypeAlias = Literal["ok", "warning", "fault"]
+Level: TypeAlias = Literal["ok", "warning", "fault", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +34,30 @@ class Finding:
 
     Args:
         name: What was checked, in a word.
-        level: `ok`; `warning`: the study runs, and the user may want to know; `fault`: the study would fail.
-        found: What was found, a sentence or two.
+        level: `ok`; `warning`: the study runs, and the user may want to know; `fault`: the study would fail; `skipped`:
+            it could not be checked, because of what an earlier check found.
+        found: What was found, a sentence or two; why it was skipped.
         advice: What to do; empty if there is nothing.
-        checked: Whether it could be checked; where an earlier check failed, it is a warning instead.
     """
 
     name: str
     level: Level
     found: str
     advice: str = ""
-    checked: bool = True
 
-    def as_object(self) -> dict[str, str | bool]:
-        """The finding in the JSON of `tunepipe check`, where `looked` says whether it could be checked."""
-        return {
-            "name": self.name,
-            "level": self.level,
-            "found": self.found,
-            "advice": self.advice,
-            "looked": self.checked,
-        }
+    def as_object(self) -> dict[str, str]:
+        """The finding in the JSON of `tunepipe check`."""
+        return asdict(self)
 
 
-def not_checked(name: str, why: str) -> Finding:
+def skipped(name: str, why: str) -> Finding:
     """A check that could not be made.
 
     Args:
         name: What was to be checked.
-        why: Which earlier check failed, as the end of a sentence.
+        why: What an earlier check found, as a clause.
     """
-    return Finding(name, "warning", f"not checked: {why}", checked=False)
+    return Finding(name, "skipped", why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +138,7 @@ class Trained:
         message: Why it cannot continue, in a sentence; None if it can.
         trace: The traceback of that; empty for an error that tunepipe raises on purpose.
         mismatch: How targets and outputs do not fit; None if they do, as far as is known.
+        remedy: What to do about that; empty if nothing is known.
         inexact: Why a resumed trial may differ; None if it does not.
         replays: Whether a resumed trial is trained again from its first epoch: a function that has yielded no state.
         notes: Other notes on the job's training.
@@ -161,6 +155,7 @@ class Trained:
     message: str | None = None
     trace: str = ""
     mismatch: str | None = None
+    remedy: str = ""
     inexact: str | None = None
     replays: bool = False
     notes: Sequence[str] = ()

@@ -24,6 +24,7 @@ from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.preflight.training_findings import finite
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
+from pipeline.execution.worker.failures import advice, headline
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative
 from pipeline.execution.worker.weight_compatibility import copies_weights, mismatches
 from pipeline.execution.worker.worker import Worker
@@ -135,6 +136,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
         inexact = inexact_reason(worker, job, trial, store, seen if quick else [])
     elif quick:
         inexact, replays = function_exactness(worker, job, trial, store, seen)
+    mismatched = _mismatch(worker, data, trial, store) if data is not None and job.model is not None else (None, "")
     return Trained(
         trial_id=trial.trial_id,
         config=trial.config,
@@ -142,7 +144,8 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
         bytes_memory=held,
         message=message or None,
         trace=trace and f"Traceback{trace}",
-        mismatch=_mismatch(worker, data, trial, store) if data is not None and job.model is not None else None,
+        mismatch=mismatched[0],
+        remedy=mismatched[1],
         inexact=inexact,
         replays=replays,
         without_validation=without_validation(job, data),
@@ -159,7 +162,8 @@ def _seconds(row: EpochRow) -> float:
     return row.seconds_train + row.seconds_evaluate + row.seconds_checkpoint
 
 
-def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) -> str | None:
+def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) -> tuple[str | None, str]:
+    """How targets and outputs do not fit, None if they do; and what to do about it."""
     from pipeline.training.labels import mismatch
 
     try:
@@ -167,10 +171,10 @@ def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) ->
             factory = worker.trainer_factory
             model = factory.build(trial.config, seed=trial.seed)
             own = factory.dataset(trial.config) if takes_config(factory.job.data) else data
-            return mismatch(model, own or data)
+            return mismatch(model, own or data) or (None, "")
     except Exception:
         # The epoch that failed reports a model that cannot be built or called.
-        return None
+        return None, ""
 
 
 def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store) -> Built:
@@ -186,8 +190,14 @@ def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store)
                 fit_arguments(job, trial.config)
         except (Exception, SystemExit) as error:
             trace = "" if isinstance(error, UserError) else "".join(traceback.format_exception(error))
-            message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            message = str(error) if isinstance(error, UserError) else _headline(error, worker, job, trial)
             failures.append(Unbuilt(trial.trial_id, trial.config, message, trace))
         else:
             built.append(trial.config)
     return Built(built, failures)
+
+
+def _headline(error: BaseException, worker: Worker, job: TuneJob, trial: Assignment) -> str:
+    """The error as the trial would keep it, in one line."""
+    shared = worker.trainer_factory.notes.shared
+    return headline(error, advice(error, trial.config, job.space, started_in=Path.cwd(), shared=shared))

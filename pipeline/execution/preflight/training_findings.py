@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.execution.preflight.common_choice import common_choice
 from pipeline.execution.preflight.failure_findings import error_text
-from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt, not_checked
+from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt, skipped
 from pipeline.execution.worker.missing_objective import choose_objective
 from pipeline.execution.worker.weight_compatibility import mismatch_advice, mismatch_text
 from pipeline.space import Config
@@ -96,7 +96,7 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
     value = trained.metrics[job.objective.metric]
     if not math.isfinite(value):
         # The finding of the epoch is the fault.
-        return not_checked("objective", f"{job.objective.metric} is {value}")
+        return skipped("objective", f"{job.objective.metric} is {value}")
     reported = (
         f"{job.objective.metric} ({job.objective.mode}) is {value:.4g} after the first epochs; metrics: {metrics}"
     )
@@ -117,7 +117,7 @@ def labels_finding(trained: Trained) -> Finding:
     """
     if trained.mismatch is None:
         return Finding("labels", "ok", "targets fit the model's output")
-    return Finding("labels", "fault", trained.mismatch, "Change the last layer, the loss or the targets.")
+    return Finding("labels", "fault", trained.mismatch, trained.remedy)
 
 
 def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | None = None) -> Finding:
@@ -136,7 +136,7 @@ def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | No
     errors = {error_text(each.message, each.trace, sources) for each in built.failures}
     of_epoch = error_text(epoch.message, epoch.trace, sources) if epoch is not None and epoch.message else None
     if not built.configs and errors == {of_epoch}:
-        return not_checked("configs", f"all {count} configs fail in the same way as the first epoch")
+        return skipped("configs", f"all {count} configs fail in the same way as the first epoch")
     incompatible = common_choice([each.config for each in built.failures], built.configs)
     where = (
         f"namely every config with {incompatible[0]}={incompatible[1]!r}"

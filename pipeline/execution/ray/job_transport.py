@@ -14,7 +14,7 @@ from pipeline.datasets.pipelines import is_tf_data
 from pipeline.errors import DataError, ModelError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
-from pipeline.study.module_origin import import_folder
+from pipeline.study.module_origin import import_folders
 from pipeline.study.single_dispatch import implementations
 from pipeline.training.registered import register, registered
 
@@ -37,8 +37,7 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
         ModelError: A function of a notebook uses an object that cannot be sent to another process.
         DataError: That object is a tf.data.Dataset.
     """
-    origins = (import_folder(function) for function in job.functions.values())
-    folders = sorted({str(folder.resolve()) for folder in origins if folder is not None})
+    folders = [str(folder) for folder in import_folders(job.functions.values())]
     if job.resumable:
         return None, folders
     try:

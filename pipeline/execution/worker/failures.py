@@ -1,16 +1,27 @@
 """The text of an error of the user's code that its trial keeps, with advice."""
 
 import os
+import re
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.results.analysis.failure_causes import first_line
+from pipeline.space import Config
+from pipeline.study.missing_parameter import missing_parameter
 from pipeline.study.tracebacks import error_text
 
-__all__ = ["advice", "failure_text"]
+__all__ = ["advice", "failure_text", "headline"]
 
 _OTHER_SHAPES = "`generator` yielded an element of shape"
 """In TensorFlow's message about a batch that does not fit the specification of a pipeline of Python code."""
+
+_INTEGER_LABELS = re.compile(
+    r"`target` and `output` must have the same (rank|shape).* target\.shape=\(\w+,( 1)?\), output\.shape=\(\w+, \d+\)"
+)
+"""In Keras' message about targets that categorical_crossentropy does not take."""
 
 
 def failure_text(error: BaseException, what_to_do: str) -> str:
@@ -20,17 +31,33 @@ def failure_text(error: BaseException, what_to_do: str) -> str:
         error: The error.
         what_to_do: What `advice` returned.
     """
-    whole = f"{type(error).__name__}: {error}"
-    first, rest = first_line(whole), whole.partition("\n")[2]
-    headline = f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
-    return "\n".join([headline, *([rest] if rest else []), "", error_text(error)])
+    rest = f"{type(error).__name__}: {error}".partition("\n")[2]
+    return "\n".join([headline(error, what_to_do), *([rest] if rest else []), "", error_text(error)])
 
 
-def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str:
-    """What to do about an error that results from where the user's code reads and writes, or from a generator's shapes.
+def headline(error: BaseException, what_to_do: str) -> str:
+    """The error in one line, with advice if there is any.
 
     Args:
         error: The error.
+        what_to_do: What `advice` returned.
+    """
+    first = first_line(f"{type(error).__name__}: {error}")
+    return f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
+
+
+def advice(
+    error: BaseException, config: Config, space: Mapping[str, Any], *, started_in: Path, shared: str | None
+) -> str:
+    """What to do about an error whose message names only its effect.
+
+    Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
+    folder, a generator's shapes, and a module that a file of the job hides.
+
+    Args:
+        error: The error.
+        config: The trial's config.
+        space: The job's space.
         started_in: The folder in which the study was started.
         shared: A note on a callback that writes to the same place in all trials; None if there is none.
 
@@ -45,6 +72,14 @@ def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str
                 "run in the trial's own folder. Open it by an absolute path, or in the data function, which runs where "
                 "the study was started."
             )
+    if missing := missing_parameter(error, config, space):
+        return missing
+    if _INTEGER_LABELS.search(str(error)):
+        from pipeline.training.labels import ONE_HOT
+
+        return ONE_HOT
+    if hidden := hidden_behind(error):
+        return hidden_text(hidden)
     if _OTHER_SHAPES in str(error):
         return (
             "The first batches of the generator have the same size in an axis in which later ones differ. Pad batches "

@@ -139,7 +139,8 @@ class Worker:
                     # The trial is intact: another worker resumes it.
                     raise
                 print(error_text(error), end="", file=sys.stderr)
-                what_to_do = advice(error, started_in=self._started_in, shared=self.trainer_factory.notes.shared)
+                shared, config = self.trainer_factory.notes.shared, trial.assignment.config
+                what_to_do = advice(error, config, self._job.space, started_in=self._started_in, shared=shared)
                 return self._report(trial, failure=failure_text(error, what_to_do))
 
     def close(self) -> None:

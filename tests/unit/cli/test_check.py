@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.app import app
 from pipeline.errors import Interrupted
 from pipeline.execution.preflight.check import Preflight
-from pipeline.execution.preflight.finding import Finding, not_checked
+from pipeline.execution.preflight.finding import Finding, skipped
 
 OK = Finding("storage", "ok", "it can be written")
 WARNING = Finding("time", "warning", "it takes long", "Give it more.")
@@ -44,7 +44,7 @@ def check(*arguments: str) -> Result:
         ([OK], 0, "No problem found: `tunepipe run beale` can start."),
         ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
         (
-            [FAULT, not_checked("time", "x")],
+            [FAULT, skipped("time", "x")],
             2,
             "1 fault and 1 check skipped. Fix the fault before `tunepipe run beale`.",
         ),
@@ -61,11 +61,12 @@ def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], finding
 
 def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
     """In a pipe, a check prints for each finding a line with its level, name, text and advice in aligned columns."""
-    found += [OK, WARNING, FAULT]
-    assert check().stdout.splitlines()[:3] == [
+    found += [OK, WARNING, FAULT, skipped("epoch", "the data were not loaded")]
+    assert check().stdout.splitlines()[:4] == [
         "ok       storage    it can be written",
         "warning  time       it takes long. Give it more.",
         "fault    data       There are none. Make some.",
+        "skipped  epoch      the data were not loaded",
     ]
 
 

@@ -53,7 +53,24 @@ def test_targets_that_do_not_fit_are_refused(units, loss, targets, reported) -> 
     """Targets that do not fit are refused, even if Keras would broadcast or accept them."""
     import re
 
-    assert re.search(reported, mismatch(model(units, loss), data(targets)) or "")
+    why, _ = mismatch(model(units, loss), data(targets)) or ("", "")
+    assert re.search(reported, why)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "remedy"),
+    [
+        ("categorical_crossentropy", [0, 1, 2], "Integer labels need loss='sparse_categorical_crossentropy'"),
+        ("categorical_crossentropy", [[0], [1], [2]], "Integer labels need loss='sparse_categorical_crossentropy'"),
+        ("categorical_crossentropy", [0.5, 0.2, 0.1], "Change the last layer, the loss or the targets."),
+        ("sparse_categorical_crossentropy", np.eye(3), "One-hot rows need loss='categorical_crossentropy'"),
+        ("sparse_categorical_crossentropy", np.ones((2, 3)), "Change the last layer, the loss or the targets."),
+    ],
+)
+def test_labels_of_the_other_crossentropy_have_a_remedy(loss, targets, remedy) -> None:
+    """Integer labels and one-hot rows are told apart, and the remedy names the loss that takes them."""
+    _, advice = mismatch(model(3, loss), data(targets)) or ("", "")
+    assert advice.startswith(remedy)
 
 
 def test_a_loss_of_the_users_own_takes_what_it_takes() -> None:

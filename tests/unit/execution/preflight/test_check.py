@@ -19,7 +19,7 @@ def test_a_check_trains_nothing_under_a_class_that_cannot_be_used(tmp_path: Path
     )
     findings = {finding.name: finding for finding in preflight.findings()}
     assert [name for name, finding in findings.items() if finding.level == "fault"] == ["classes"]
-    assert {name for name, finding in findings.items() if not finding.checked} >= {"epoch", "resume", "time"}
+    assert {name for name, finding in findings.items() if finding.level == "skipped"} >= {"epoch", "resume", "time"}
 
 
 def findings_of(job: TuneJob, storage: Path, **options: Any) -> dict[str, Finding]:
@@ -36,9 +36,9 @@ def test_nothing_is_trained_if_a_trial_cannot_get_its_gpus(tmp_path: Path) -> No
     """If no node has the GPUs of a trial, nothing is trained and each check that needs an epoch reports why."""
     findings = findings_of(rising_job(resources={"gpus": 64, "workers": 1}), tmp_path)
     assert [name for name, finding in findings.items() if finding.level == "fault"] == ["resources"]
-    not_checked = {name: finding.found for name, finding in findings.items() if not finding.checked}
-    assert {"epoch", "objective", "resume", "memory", "disk", "time"} == set(not_checked)
-    assert set(not_checked.values()) == {"not checked: a trial cannot get its GPUs"}
+    skipped = {name: finding.found for name, finding in findings.items() if finding.level == "skipped"}
+    assert {"epoch", "objective", "resume", "memory", "disk", "time"} == set(skipped)
+    assert set(skipped.values()) == {"a trial cannot get its GPUs"}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,8 +49,8 @@ def test_a_storage_that_cannot_be_used_is_one_fault(tmp_path: Path) -> None:
         rising_job(resources={"gpus": 64, "workers": 1}), tmp_path / "file/studies", address="10.0.0.1:6379"
     )
     assert findings["storage"].level == "fault"
-    assert findings["study"].found == findings["cluster"].found == "not checked: the storage cannot be used"
-    assert findings["resources"].found == "not checked: the cluster was not checked"
+    assert findings["study"].found == findings["cluster"].found == "the storage cannot be used"
+    assert findings["resources"].found == "the cluster was not checked"
 
 
 def test_a_function_is_rehearsed(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_function_is_rehearsed(tmp_path: Path) -> None:
     )
     findings = {finding.name: finding for finding in preflight.findings()}
     assert {name for name, finding in findings.items() if finding.level == "fault"} == set()
-    assert all(finding.checked for finding in findings.values())
+    assert all(finding.level != "skipped" for finding in findings.values())
     assert list(findings)[-3:] == ["memory", "disk", "time"]
     assert preflight.estimate is not None
     assert preflight.estimate.epochs > 0

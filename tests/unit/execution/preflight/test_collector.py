@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.execution.preflight.collector import Collector
 from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Finding, WorkerStarted
 from pipeline.study import Objective
+from pipeline.study.sources import Sources
 from tests.unit.execution.preflight.facts import job, steps, trained
 
 DATA = DataFacts("d", {"train": 10}, "4", "2", 2, 100)
@@ -18,8 +20,8 @@ def collected(*facts: object, **fields: object) -> list[Finding]:
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
-    """The level of each finding by its name, or `not_checked`."""
-    return {each.name: each.level if each.checked else "not_checked" for each in findings}
+    """The level of each finding by its name."""
+    return {each.name: each.level for each in findings}
 
 
 def test_a_check_without_faults() -> None:
@@ -43,9 +45,9 @@ def test_data_that_cannot_be_loaded_skip_the_later_checks() -> None:
     """If the data cannot be loaded, that is the only fault, and each later check reports why it was skipped."""
     found = collected(Failed("no file"))
     assert levels(found) == {"data": "fault"} | dict.fromkeys(
-        ("epoch", "objective", "labels", "resume", "configs"), "not_checked"
+        ("epoch", "objective", "labels", "resume", "configs"), "skipped"
     )
-    assert found[-1].found == "not checked: the data were not loaded"
+    assert found[-1].found == "the data were not loaded"
 
 
 def test_a_process_that_is_late_is_a_warning() -> None:
@@ -69,12 +71,24 @@ def test_another_config_is_waited_for_where_one_is_not_finite() -> None:
     assert levels(found)["epoch"] == "warning"
 
 
-def test_targets_that_do_not_fit_are_reported_with_the_failed_epoch() -> None:
-    """Targets that do not fit the model are reported as the cause of the failed epoch."""
-    found = levels(
-        collected(DATA, WorkerStarted(1.0), trained(message="ValueError", trace="x", metrics={}, mismatch="8, not 10"))
+def test_targets_that_do_not_fit_are_the_only_fault() -> None:
+    """Targets that do not fit the model are one fault, and Keras' error of the epoch, its effect, is not another."""
+    epoch = trained(message="ValueError", trace="x", metrics={}, mismatch="8, not 10", remedy="Use 8.")
+    found = collected(DATA, WorkerStarted(1.0), epoch, Built([{"x": 1}]))
+    assert levels(found) == {"data": "ok", "labels": "fault", "configs": "ok"} | dict.fromkeys(
+        ("epoch", "objective", "resume"), "skipped"
     )
-    assert (found["epoch"], found["labels"], found["objective"]) == ("fault", "fault", "not_checked")
+    by_name = {each.name: each for each in found}
+    assert (by_name["labels"].found, by_name["labels"].advice) == ("8, not 10", "Use 8.")
+    assert by_name["resume"].found == "the targets do not fit the model"
+
+
+def test_a_file_that_hides_a_module_is_named_where_the_process_dies(tmp_path: Path) -> None:
+    """If the process of a check dies, the advice names a file next to the job that hides a module of Python."""
+    (tmp_path / "csv.py").write_text("")
+    collector = Collector(job(), {}, Sources(folders=(tmp_path,)))
+    (found,) = collector.collect(Failed("Its process ended with code 1."))
+    assert found.advice.startswith(f"{tmp_path}/csv.py hides Python's module csv")
 
 
 def test_a_missing_objective_is_the_only_fault() -> None:
@@ -101,5 +115,5 @@ def test_a_population_is_checked_for_compatible_weights() -> None:
     """A population's weights are checked after its models, and a skipped comparison is reported."""
     facts = (DATA, WorkerStarted(1.0), trained(), Built([{"x": 1}]))
     assert levels(collected(*facts, Exchanged([]), scheduler="pbt"))["weights"] == "ok"
-    assert levels(collected(*facts, scheduler="pbt"))["weights"] == "not_checked"
+    assert levels(collected(*facts, scheduler="pbt"))["weights"] == "skipped"
     assert "weights" not in levels(collected(*facts))

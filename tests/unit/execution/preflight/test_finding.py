@@ -15,7 +15,7 @@ from pipeline.execution.preflight.finding import (
     WorkerStarted,
     as_event,
     as_fact,
-    not_checked,
+    skipped,
 )
 from pipeline.execution.worker.weight_compatibility import WeightMismatch
 from tests.unit.execution.preflight.facts import trained
@@ -39,8 +39,8 @@ def test_a_fact_comes_back_from_json(fact) -> None:
     assert as_fact(json.loads(json.dumps(as_event(fact)))) == fact
 
 
-def test_the_json_of_a_finding_says_whether_it_was_checked() -> None:
-    """The JSON of a finding says under the key `looked` whether it was checked."""
-    assert not_checked("time", "no loss").as_object() == {
-        "name": "time", "level": "warning", "found": "not checked: no loss", "advice": "", "looked": False,
+def test_the_json_of_a_skipped_check_says_why() -> None:
+    """The JSON of a check that was skipped has a level of its own, and says why it was skipped."""
+    assert skipped("time", "no epoch was trained").as_object() == {
+        "name": "time", "level": "skipped", "found": "no epoch was trained", "advice": "",
     }  # fmt: skip

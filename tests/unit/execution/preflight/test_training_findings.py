@@ -82,9 +82,9 @@ def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None
 
 
 def test_an_objective_that_is_not_finite_is_left_to_the_finding_of_the_epoch() -> None:
-    """An objective that is not finite is not checked, because the epoch's finding is the fault."""
+    """The check of an objective that is not finite is skipped, because the epoch's finding is the fault."""
     finding = objective_finding(job(), trained(metrics={"loss": 1.0, "val_accuracy": math.nan}, message="It is nan."))
-    assert (finding.found, finding.checked) == ("not checked: val_accuracy is nan", False)
+    assert (finding.found, finding.level) == ("val_accuracy is nan", "skipped")
 
 
 def test_an_error_of_all_configs_and_of_the_epoch_is_reported_once() -> None:
@@ -92,8 +92,8 @@ def test_an_error_of_all_configs_and_of_the_epoch_is_reported_once() -> None:
     failed = [Unbuilt(f"000{n}", {"x": n}, "KeyError: 'y'", user_trace()) for n in range(4)]
     same = trained(message="KeyError: 'y'", trace=user_trace(), metrics={})
     finding = models_finding(Built([], failed), {}, same)
-    assert finding.found == "not checked: all 4 configs fail in the same way as the first epoch"
-    assert (finding.checked, finding.advice) == (False, "")
+    assert finding.found == "all 4 configs fail in the same way as the first epoch"
+    assert (finding.level, finding.advice) == ("skipped", "")
     other = models_finding(Built([], failed), {}, trained(message="OSError: no"))
     assert (other.level, other.advice) == ("fault", "Fix it, and check again.")
     assert models_finding(Built([{"x": 9}], failed), {}, same).level == "fault"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.execution.worker.failures import advice, failure_text
+from pipeline.execution.worker.failures import advice, failure_text, headline
+from pipeline.space import Config
 
 
 def _raised(error: BaseException, code: Any = None) -> BaseException:
@@ -17,6 +18,12 @@ def _raised(error: BaseException, code: Any = None) -> BaseException:
         raise error
     except BaseException as caught:
         return caught
+
+
+def advised(error: BaseException, started_in: Path, shared: str | None = None) -> str:
+    """The advice on an error of a trial whose space has a learning rate and a width."""
+    config: Config = {"learning_rate": 0.1, "width": 8}
+    return advice(error, config, config, started_in=started_in, shared=shared)
 
 
 def test_the_first_line_is_a_sentence_and_the_traceback_follows() -> None:
@@ -45,7 +52,39 @@ def test_other_shapes_of_a_generator_have_advice(tmp_path: Path) -> None:
     text = (
         "Graph execution error:\nTypeError: `generator` yielded an element of shape (8, 6) where another was expected."
     )
-    assert "output_signature" in advice(_raised(ValueError(text)), started_in=tmp_path, shared=None)
+    assert "output_signature" in advised(_raised(ValueError(text)), tmp_path)
+
+
+def test_a_name_that_the_space_lacks_has_advice(tmp_path: Path) -> None:
+    """The headline of a KeyError about a parameter has the names of the space and the closest one."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("def build_model(config):\n    return config['lr']\nbuild_model({'learning_rate': 1, 'width': 8})")
+    error = _raised(ValueError(), compile(mine.read_text(), mine, "exec"))
+    assert headline(error, advised(error, tmp_path)) == (
+        "KeyError: 'lr'. Did you mean learning_rate? The space has learning_rate and width, but no lr."
+    )
+
+
+@pytest.mark.parametrize("rows", [(4,), (4, 1)])
+def test_integer_labels_have_advice(tmp_path: Path, rows: tuple[int, ...]) -> None:
+    """Keras' error about integer labels with categorical_crossentropy is reported with the loss that takes them."""
+    import keras
+    import tensorflow as tf
+
+    with pytest.raises(ValueError, match="must have the same") as raised:
+        tf.function(keras.losses.categorical_crossentropy).get_concrete_function(
+            tf.TensorSpec((None, *rows[1:])), tf.TensorSpec((None, 3))
+        )
+    assert advised(raised.value, tmp_path).startswith("Integer labels need loss='sparse_categorical_crossentropy'")
+
+
+def test_a_file_that_hides_a_module_has_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The advice on a failed import names the file next to the job that hides the module."""
+    (tmp_path / "csv.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    error = _raised(ImportError("cannot import name 'reader'", name="csv"))
+    assert advised(error, tmp_path).startswith(f"{tmp_path}/csv.py hides Python's module csv")
+    assert advised(_raised(ImportError("none", name="other")), tmp_path) == ""
 
 
 def _missing(name: str | bytes) -> BaseException:
@@ -56,10 +95,10 @@ def test_a_file_beside_the_start_is_named(tmp_path: Path) -> None:
     """The advice on a missing file names the folder where the study was started if the file is there."""
     (tmp_path / "values.txt").write_text("1")
     for name in ("values.txt", b"values.txt"):
-        reported = advice(_missing(name), started_in=tmp_path, shared=None)
+        reported = advised(_missing(name), tmp_path)
         assert reported.startswith(f"The file is in {tmp_path}, where the study was started")
-    assert advice(_missing("other.txt"), started_in=tmp_path, shared=None) == ""
-    assert advice(_missing(os.fspath(tmp_path / "values.txt")), started_in=tmp_path, shared=None) == ""
+    assert advised(_missing("other.txt"), tmp_path) == ""
+    assert advised(_missing(os.fspath(tmp_path / "values.txt")), tmp_path) == ""
 
 
 @pytest.mark.parametrize(
@@ -76,5 +115,5 @@ def test_a_shared_path_is_named_where_it_may_be_the_reason(
 ) -> None:
     """The advice on an error names a shared path if the error is the system's or was raised within a callback."""
     shared = "BackupAndRestore writes to /x."
-    assert advice(_raised(error, code), started_in=tmp_path, shared=shared) == (shared if reported else "")
-    assert advice(_raised(error, code), started_in=tmp_path, shared=None) == ""
+    assert advised(_raised(error, code), tmp_path, shared) == (shared if reported else "")
+    assert advised(_raised(error, code), tmp_path) == ""
