@@ -131,17 +131,18 @@ def capitalized(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def listed(items: Iterable[str]) -> str:
+def listed(items: Iterable[str], conjunction: str = "and") -> str:
     """Items in a row: a, b and c.
 
     Args:
         items: The items as text.
+        conjunction: The word before the last.
 
     Returns:
-        The items, separated by commas, with "and" before the last; empty if there are none.
+        The items, separated by commas, with the conjunction before the last; empty if there are none.
     """
     *first, last = list(items) or [""]
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

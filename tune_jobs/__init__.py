@@ -8,9 +8,9 @@ from typing import Any
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.load_module import is_file, load_module
+from pipeline.study.load_module import is_file, load_module, parted
 from pipeline.study.quiet import quiet_tensorflow
-from pipeline.wording import did_you_mean
+from pipeline.wording import by_count, did_you_mean, listed
 
 __all__ = ["find", "jobs", "names"]
 
@@ -19,20 +19,21 @@ def find(name: str) -> TuneJob:
     """The job of that name.
 
     Args:
-        name: A job's name, or the path of a Python file that exports JOB.
+        name: A job's name, the path of a Python file that exports JOB, or `FILE.py:NAME` for another name than JOB.
 
     Raises:
         JobNotFound: There is no such job; lists those that there are.
         InvalidJob: The file exports no JOB, or something else under that name.
     """
-    if name.endswith(".py"):
+    file, named = parted(name)
+    if file.endswith(".py"):
         try:
-            path = Path(name).expanduser()
+            path = Path(file).expanduser()
         except RuntimeError as error:
-            raise JobNotFound(f"There is no job file {name}: {error}") from None
-        return _exported(load_module(path), f"job file {path}")
+            raise JobNotFound(f"There is no job file {file}: {error}") from None
+        return _exported(load_module(path), f"job file {path}", file, named.removeprefix(":"))
     if (known := name.replace("_", "-")) in names():
-        return _exported(_module(known), f"job {known!r}")
+        return _exported(_module(known), f"job {known!r}", known)
     if is_file(Path(name)):
         raise JobNotFound(f"{name} is not a Python file: the name of a job file ends in .py. Rename it.")
     raise JobNotFound(_not_found(name))
@@ -55,19 +56,27 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
 
 
-def _exported(module: ModuleType, subject: str) -> TuneJob:
-    job: Any = getattr(module, "JOB", None)
+def _exported(module: ModuleType, subject: str, file: str, name: str = "") -> TuneJob:
+    """The job of a module.
+
+    Args:
+        module: The module.
+        subject: What it is, for messages.
+        file: Its file, as the command line has it.
+        name: The name of the job in it; JOB if empty.
+    """
+    job: Any = getattr(module, name or "JOB", None)
     if isinstance(job, TuneJob):
         return job
-    if hasattr(module, "JOB"):
-        raise InvalidJob(subject, [Fault("JOB", job, "must be a TuneJob")])
-    others = [name for name, value in vars(module).items() if isinstance(value, TuneJob)]
-    allowed = "the file must define JOB = TuneJob(…)"
-    if not others:
-        raise InvalidJob(subject, [Fault("JOB", None, allowed)])
-    if len(others) == 1:
-        raise InvalidJob(subject, [Fault("JOB", others[0], f"{allowed}: rename its TuneJob to JOB")])
-    raise InvalidJob(subject, [Fault("JOB", others, f"{allowed}: rename one of its TuneJobs to JOB")])
+    jobs = [each for each, value in vars(module).items() if isinstance(value, TuneJob)]
+    known = [file if each == "JOB" else f"{file}:{each}" for each in jobs]
+    calls = f"; its {by_count(len(jobs), 'job is', 'jobs are')} {listed(known)}" if jobs else ""
+    if hasattr(module, name or "JOB"):
+        raise InvalidJob(subject, [Fault(name or "JOB", job, f"must be a TuneJob{calls}")])
+    if name:
+        raise InvalidJob(subject, [Fault(name, None, f"the file must define {name} = TuneJob(…){calls}")])
+    run = f", or the command must name one of its jobs: {listed(known, 'or')}" if jobs else ""
+    raise InvalidJob(subject, [Fault("JOB", None, f"the file must define JOB = TuneJob(…){run}")])
 
 
 def _not_found(name: str) -> str:

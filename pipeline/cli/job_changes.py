@@ -72,7 +72,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
     """The job that a command line names, with the changes of its options.
 
     Args:
-        name: A job's name, or the path of a Python file; with a library, also `file.py:name`.
+        name: A job's name, the path of a Python file, or `file.py:name`.
         changes: Field → value.
         storage: The storage of the studies.
         resume: Whether to keep the budget and resources of the existing study, if there is one.

@@ -42,7 +42,7 @@ JobName = Annotated[
     str,
     typer.Argument(
         metavar="JOB",
-        help="Name of a job (`tunepipe list`), or a Python file that defines JOB.",
+        help="Name of a job (`tunepipe list`), a Python file that defines JOB, or FILE.py:NAME for another job in it.",
         show_default=False,
         autocompletion=job_names,
     ),

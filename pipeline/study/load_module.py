@@ -47,7 +47,7 @@ def is_file(path: Path) -> bool:
 
 
 def parted(job: str) -> tuple[str, str]:
-    """The file of a job of another library, and the name in it with its colon: `file.py:name` has `file.py`, `:name`.
+    """The file of a job, and the name in it with its colon: `file.py:name` has `file.py`, `:name`.
 
     Args:
         job: A job's name, a file, or a file and a name; the first two have no other part.

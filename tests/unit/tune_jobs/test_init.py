@@ -73,16 +73,28 @@ def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("names", "reported"),
-    [
-        (["job"], "rename its TuneJob to JOB; found 'job'"),
-        (["job", "best"], r"rename one of its TuneJobs to JOB; found \['job', 'best'\]"),
-    ],
+    [(["job"], "{file}:job; found nothing"), (["job", "best"], "{file}:job or {file}:best; found nothing")],
 )
-def test_a_job_under_another_name_is_found(tmp_path: Path, names: list[str], reported: str) -> None:
-    """A file with a job under another name than JOB is refused with the name found."""
-    text = "".join(_JOB.replace("JOB =", f"{name} =") for name in names)
-    with pytest.raises(InvalidJob, match=f"JOB = TuneJob.*: {reported}"):
-        tune_jobs.find(_file(tmp_path, text))
+def test_jobs_under_other_names_are_listed(tmp_path: Path, names: list[str], reported: str) -> None:
+    """A file with jobs under other names than JOB is refused with each of them as a command would name it."""
+    file = _file(tmp_path, "".join(_JOB.replace("JOB =", f"{name} =") for name in names))
+    with pytest.raises(InvalidJob) as error:
+        tune_jobs.find(file)
+    assert f"or the command must name one of its jobs: {reported.format(file=file)}" in str(error.value)
+
+
+def test_a_job_under_another_name_is_found_by_it(tmp_path: Path) -> None:
+    """`FILE.py:NAME` is the job of that name, and a name that is no job is refused with the jobs of the file."""
+    file = _file(tmp_path, _JOB + _JOB.replace("JOB =", "best =") + "width = 3\n")
+    assert tune_jobs.find(f"{file}:best").name == "mine"
+    with pytest.raises(
+        InvalidJob, match=r"bets: the file must define bets = .*; its jobs are \S+\.py and \S+\.py:best"
+    ):
+        tune_jobs.find(f"{file}:bets")
+    with pytest.raises(InvalidJob, match=r"width: must be a TuneJob; its jobs are .* found 3"):
+        tune_jobs.find(f"{file}:width")
+    with pytest.raises(JobNotFound, match=r"There is no job file .*gone\.py\."):
+        tune_jobs.find(f"{tmp_path}/gone.py:best")
 
 
 def test_a_job_of_another_type_is_refused(tmp_path: Path) -> None:
