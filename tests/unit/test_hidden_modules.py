@@ -63,7 +63,7 @@ def test_every_dependency_is_among_the_libraries() -> None:
     assert imported <= {name.lower() for name in LIBRARIES}
 
 
-def test_a_script_next_to_such_a_file_is_told_so(tmp_path: Path) -> None:
+def test_a_script_names_such_a_file_next_to_it(tmp_path: Path) -> None:
     """If tunepipe itself cannot be imported because of a file next to a script, the error names the file."""
     (tmp_path / "csv.py").write_text("")
     (tmp_path / "mine.py").write_text("from pipeline import load_results")

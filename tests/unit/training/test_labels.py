@@ -68,7 +68,7 @@ def test_targets_that_do_not_fit_are_refused(units, loss, targets, reported) -> 
     ],
 )
 def test_labels_of_the_other_crossentropy_have_a_remedy(loss, targets, remedy) -> None:
-    """Integer labels and one-hot rows are told apart, and the remedy names the loss that takes them."""
+    """Integer labels and one-hot rows are distinguished, and the remedy names the loss that takes them."""
     _, advice = mismatch(model(3, loss), data(targets)) or ("", "")
     assert advice.startswith(remedy)
 
