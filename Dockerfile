@@ -21,14 +21,18 @@ COPY requirements/cpu.txt requirements/slim.sh requirements/bytecode.py /build/r
 RUN pip --python /opt/tunepipe/bin/python install --no-compile --require-hashes -r /build/requirements/cpu.txt \
     && sh /build/requirements/slim.sh /opt/tunepipe \
     && /opt/tunepipe/bin/python /build/requirements/bytecode.py
+LABEL org.opencontainers.image.title="tunepipe"
 
 FROM tools AS dependencies-gpu
 COPY requirements/gpu.txt requirements/slim.sh requirements/bytecode.py /build/requirements/
 RUN pip --python /opt/tunepipe/bin/python install --no-compile --require-hashes -r /build/requirements/gpu.txt \
     && sh /build/requirements/slim.sh /opt/tunepipe \
     && /opt/tunepipe/bin/python /build/requirements/bytecode.py
+LABEL org.opencontainers.image.title="tunepipe"
 
 FROM tools AS wheel
+# As in other stages that change: an old one, which has no name, is known by it.
+LABEL org.opencontainers.image.title="tunepipe"
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY k8s k8s

@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tests.kubernetes.testbed import images
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,6 +27,22 @@ def test_both_kinds_end_as_the_user_whom_the_manifests_name():
     stages = {part.split("\n")[0].rpartition(" AS ")[2]: part for part in re.split(r"^FROM ", text, flags=re.M)[1:]}
     for kind in ("cpu", "gpu"):
         assert stages[kind].rstrip().endswith("USER 1000:1000")
+
+
+def test_the_test_bed_removes_images_of_its_own_only(monkeypatch):
+    """The test bed removes old images with the product's label, which each stage has that a change builds again."""
+    called = []
+    monkeypatch.setattr(images, "call", lambda *command: called.append(command))
+    images.remove_old_images()
+    (command,) = called
+    assert f"label={images.TITLE}" in command
+    name, _, title = images.TITLE.partition("=")
+    text = (ROOT / "Dockerfile").read_text()
+    stages = {part.split("\n")[0].rpartition(" AS ")[2]: part for part in re.split(r"^FROM ", text, flags=re.M)[1:]}
+    labelled = {stage for stage, part in stages.items() if f'LABEL {name}="{title}"' in part}
+    assert {"dependencies", "dependencies-gpu", "wheel", "runtime"} <= labelled
+    bases = {stage: part.split()[0] for stage, part in stages.items()}
+    assert (bases["cpu"], bases["gpu"]) == ("runtime", "runtime")
 
 
 def pins(name: str) -> dict[str, str]:

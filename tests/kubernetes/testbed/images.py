@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import CACHE, HERE
 from tests.kubernetes.testbed.room import call
 
-__all__ = ["IMAGE", "NAMES", "archives"]
+__all__ = ["IMAGE", "NAMES", "TITLE", "archives", "remove_old_images"]
 
 IMAGE = f"localhost/tunepipe-cpu:{version('tunepipe')}"
 NAMES = tuple(
@@ -18,6 +18,9 @@ NAMES = tuple(
     for kind in ("cpu", "gpu")
 )
 """The full names of the images in the overlays and in that of the documentation; the CPU's takes the GPU's place."""
+
+TITLE = "org.opencontainers.image.title=tunepipe"
+"""The label of the product's images and of the stages from which they are built."""
 
 _PAUSE = "localhost/pause:1"
 _PROJECT = HERE.parents[2]
@@ -78,9 +81,14 @@ def _make_product(archive: Path) -> None:
                 shutil.rmtree(Path(root, name))
             _imported(root, _BASE)
     call("make", "-C", str(_PROJECT), "image", "KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}")
-    # Layers of the last day are what the next build starts from.
-    call("podman", "image", "prune", "--force", "--filter", "until=24h")
+    remove_old_images()
     _saved(IMAGE, archive)
+
+
+def remove_old_images() -> None:
+    """Remove the product's images and stages that have no name and are older than the last day, and no others."""
+    # Those of the last day are what the next build starts from.
+    call("podman", "image", "prune", "--force", "--filter", "until=24h", "--filter", f"label={TITLE}")
 
 
 def _here() -> str:
