@@ -5,9 +5,11 @@ In clusters that autoscale, no container starts again in its pod, so that no pod
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from pipeline.cluster.warning_events import times_seen
+from pipeline.cluster.warning_events import first_seen, last_seen, times_seen
 
 __all__ = ["DELETIONS", "repeated_end"]
 
@@ -16,12 +18,20 @@ DELETIONS = ("DeletedHeadPod", "DeletedWorkerPod")
 
 _KINDS = dict(zip(DELETIONS, ("head", "worker"), strict=True))
 _TERMINATED = re.compile(r"ContainerStateTerminated\{ExitCode:(?P<code>[1-9]\d*),Signal:\d+,Reason:(?P<reason>\w*)")
-_SEEN = 2
-"""A single pod may have ended with its node."""
+_MOMENT = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})"
+_RAN = re.compile(rf"StartedAt:{_MOMENT}.*?FinishedAt:{_MOMENT}")
+
+_AT_ONCE = timedelta(minutes=2)
+"""A container that ran for longer was not ended by its own mistake, but with its node, for instance a spot node."""
+
+_WITHIN = timedelta(minutes=5)
+"""Between two ends: the operator creates the next pod at once, which may wait for its node and its image."""
 
 
 def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
-    """Why pods of a RayJob's cluster do not stay, without a full stop; None if at most one has ended by itself.
+    """Why pods of a RayJob's cluster do not stay, without a full stop; None if no two ended close in time.
+
+    Pods that had run for a while say nothing: their nodes may have been taken away.
 
     Args:
         job: The RayJob, none of whose workers runs.
@@ -35,8 +45,9 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
             if event.involved_object.name == cluster
             and event.reason == reason
             and (ended := _TERMINATED.search(event.message or ""))
+            and _ended_at_once(event.message)
         ]
-        if sum(times_seen(event) for event, _ in own) >= _SEEN:
+        if own and _repeats([event for event, _ in own]):
             last = own[-1][1]
             return (
                 f"the {kind} of {job['metadata']['name']} ends again and again, at last with exit code {last['code']} "
@@ -44,3 +55,27 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
                 f"ray.io/cluster={cluster},ray.io/node-type={kind} -c ray-{kind}` shows the output of the present one"
             )
     return None
+
+
+def _ended_at_once(message: str) -> bool:
+    """Whether a container ran for a short time only, as the operator's message says; True if it does not say."""
+    if (ran := _RAN.search(message)) is None:
+        return True
+    started, finished = (datetime.strptime(each, "%Y-%m-%d %H:%M:%S %z") for each in ran.groups())
+    return finished - started <= _AT_ONCE
+
+
+def _repeats(events: Sequence[Any]) -> bool:
+    """Whether two of these events, or one seen twice, are close in time; True if their times are unknown."""
+    moments = []
+    for event in events:
+        times, last = times_seen(event), last_seen(event)
+        if times > 1:
+            first = first_seen(event)
+            if last is None or first is None or (last - first) / (times - 1) <= _WITHIN:
+                return True
+        moments.append(last)
+    known = sorted(each for each in moments if each is not None)
+    if len(known) < len(moments):
+        return len(moments) > 1
+    return any(later - earlier <= _WITHIN for earlier, later in pairwise(known))

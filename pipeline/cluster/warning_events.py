@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-__all__ = ["last_seen", "moment", "times_seen"]
+__all__ = ["first_seen", "last_seen", "moment", "times_seen"]
 
 
 def last_seen(event: Any) -> datetime | None:
@@ -14,6 +14,16 @@ def last_seen(event: Any) -> datetime | None:
     """
     series: datetime | None = event.series.last_observed_time if event.series else None
     when: datetime | None = series or event.last_timestamp or event.event_time
+    return when
+
+
+def first_seen(event: Any) -> datetime | None:
+    """When the reporter of an event has first seen what it says; None if the event has no time.
+
+    Args:
+        event: The event, of the API `v1` or of `events.k8s.io`, which has the time of the first one.
+    """
+    when: datetime | None = event.first_timestamp or event.event_time
     return when
 
 

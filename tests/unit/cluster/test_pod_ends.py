@@ -1,5 +1,7 @@
 """Pods whose container ends again and again."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from pipeline.cluster.pod_ends import repeated_end
@@ -9,15 +11,23 @@ from tests.unit.cluster.kubernetes_server import rayjob
 ENDED = (
     "Deleted {kind} Pod tunepipe/{name}; Pod status: Failed; Pod restart policy: Never; Ray container terminated "
     "status: &ContainerStateTerminated{{ExitCode:{code},Signal:0,Reason:{reason},Message:,"
-    "StartedAt:2026-01-01 00:00:00 +0000 UTC,FinishedAt:2026-01-01 00:00:01 +0000 UTC,ContainerID:containerd://c,}}"
+    "StartedAt:{started:{moment}},FinishedAt:{finished:{moment}},ContainerID:containerd://c,}}"
 )
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = rayjob("Initializing", rayClusterName="s-1-abcde")
 
 
-def deleted(kind: str = "head", code: int = 1, reason: str = "Error", about: str = "s-1-abcde", **fields: object):
-    """An event with which the operator deletes a pod that has ended."""
-    message = ENDED.format(kind=kind, name="p", code=code, reason=reason)
-    return event_about(about, message, reason=f"Deleted{kind.capitalize()}Pod", **fields)
+def deleted(
+    kind: str = "head", code: int = 1, reason: str = "Error", about: str = "s-1-abcde",
+    *, minute: float | None = None, ran: float = 1 / 60, **fields: object,
+):  # fmt: skip
+    """An event with which the operator deletes a pod that has ended, at a minute after midnight; it ran for minutes."""
+    message = ENDED.format(
+        kind=kind, name="p", code=code, reason=reason, moment="%Y-%m-%d %H:%M:%S %z UTC",
+        started=MIDNIGHT, finished=MIDNIGHT + timedelta(minutes=ran),
+    )  # fmt: skip
+    when = None if minute is None else MIDNIGHT + timedelta(minutes=minute)
+    return event_about(about, message, when, reason=f"Deleted{kind.capitalize()}Pod", **fields)
 
 
 @pytest.mark.parametrize("kind", ["head", "worker"])
@@ -29,6 +39,9 @@ def test_pods_that_end_again_and_again_are_the_reason(kind: str) -> None:
     )
     assert repeated_end(JOB, [deleted(kind), deleted(kind, 137, "OOMKilled")]) == expected
     assert repeated_end(JOB, [deleted(kind, 137, "OOMKilled", count=2)]) == expected
+    assert repeated_end(JOB, [deleted(kind, minute=1), deleted(kind, 137, "OOMKilled", minute=3, ran=1.5)]) == expected
+    combined = deleted(kind, 137, "OOMKilled", minute=30, count=12, first_timestamp=MIDNIGHT)
+    assert repeated_end(JOB, [combined]) == expected
 
 
 @pytest.mark.parametrize(
@@ -39,9 +52,15 @@ def test_pods_that_end_again_and_again_are_the_reason(kind: str) -> None:
         [deleted(code=0, reason="Completed")] * 2,
         [deleted(about="s-1-other")] * 2,
         [event_about("s-1-abcde", "Deleted head Pod tunepipe/p; Pod status: Failed", reason="DeletedHeadPod")] * 2,
+        [deleted("worker", minute=1), deleted("worker", minute=9)],
+        [deleted("worker", minute=30, count=3, first_timestamp=MIDNIGHT)],
+        [deleted("worker", 137, minute=30, ran=12), deleted("worker", 137, minute=30, ran=9)],
     ],
-    ids=["once", "one of each kind", "successfully", "another cluster", "no exit code"],
-)
+    ids=[
+        "once", "one of each kind", "successfully", "another cluster", "no exit code",
+        "minutes apart", "minutes apart, combined", "nodes taken away together",
+    ],
+)  # fmt: skip
 def test_other_pods_that_the_operator_deletes_are_no_reason(events: list[object]) -> None:
-    """A pod that ended once or successfully, was not seen to end, or is of another cluster says nothing."""
+    """Pods that ended once, successfully, minutes apart or after a while, or of another cluster, say nothing."""
     assert repeated_end(JOB, events) is None

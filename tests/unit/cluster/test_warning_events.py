@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from kubernetes.client import CoreV1Event, CoreV1EventSeries
 
-from pipeline.cluster.warning_events import last_seen, moment, times_seen
+from pipeline.cluster.warning_events import first_seen, last_seen, moment, times_seen
 from tests.unit.cluster.kubernetes_objects import event_about
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,4 +29,5 @@ LATER = FIRST + timedelta(minutes=1)
 def test_repetitions_of_an_event_are_counted(event: CoreV1Event, when: datetime | None, times: int) -> None:
     """An event has the time and the number of its repetitions, in the forms of both APIs for events."""
     assert (last_seen(event), times_seen(event)) == (when, times)
+    assert first_seen(event) == (FIRST if when else None)
     assert moment(event) == (when.timestamp() if when else 0.0)
