@@ -28,7 +28,7 @@ from pipeline.cli.studies import list_studies
 from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, submit
 from pipeline.cli.usage import usage_error
-from pipeline.cluster.driver_end import report_end
+from pipeline.cluster.driver_end import report_end, take_dashboard
 from pipeline.errors import Interrupted, OutputLost, TunepipeError, UserError
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.sanitize import sanitize
@@ -86,7 +86,8 @@ def _options(
 
 def main() -> None:
     """Run the command line: a user's mistake prints a paragraph, a bug prints a traceback."""
-    final = False
+    # Before any code of a job runs.
+    dashboard, final = take_dashboard(), False
     try:
         code = _run_app()
         # The disk may be full for the rest of the buffer, too.
@@ -107,7 +108,7 @@ def main() -> None:
             raise
         _complain(f"{type(error).__name__}: {error}. {hidden_text(hidden)}")
         code, final = UserError.exit_code, True
-    report_end(code or 0, final=final)
+    report_end(dashboard, code or 0, final=final)
     sys.exit(code or 0)
 
 

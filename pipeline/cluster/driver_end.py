@@ -8,14 +8,24 @@ import threading
 from pipeline.cluster.driver_environment import IN_RAYJOB, STOP_SECONDS, exit_line
 from pipeline.errors import ClusterError
 
-__all__ = ["report_end"]
+__all__ = ["report_end", "take_dashboard"]
 
 _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """The environment variable in which Ray tells a driver its submission."""
 
 
-def report_end(code: int, *, final: bool) -> None:
-    """Report the exit code of a command that ends now, if it is a driver in a RayJob; otherwise do nothing.
+def take_dashboard() -> str | None:
+    """The dashboard that takes the end of this process, the driver of a RayJob; None for any other process.
+
+    The address is taken out of the environment: a command that this process starts, such as one in the user's code, has
+    an end of its own. Workers have the variable, too, but only a driver has a submission.
+    """
+    dashboard = os.environ.pop(IN_RAYJOB, None)
+    return dashboard if _JOB_CONFIG in os.environ else None
+
+
+def report_end(dashboard: str | None, code: int, *, final: bool) -> None:
+    """Report the exit code of a command that ends now, if it is the driver of a RayJob; otherwise do nothing.
 
     KubeRay starts a command that fails again on a new cluster, whatever its exit code. A command that must not be
     started again lets Ray stop it first: then the RayJob is complete with the job status STOPPED, which lasts as
@@ -23,10 +33,10 @@ def report_end(code: int, *, final: bool) -> None:
     driver's output. If Ray does not stop the command, it fails with its own code and is started again.
 
     Args:
+        dashboard: As `take_dashboard` returned it before the command began.
         code: The command's exit code.
         final: Whether it must not be started again: a mistake would end it in the same way, or a user has stopped it.
     """
-    dashboard = os.environ.get(IN_RAYJOB)
     if code == 0 or not dashboard:
         return
     print(exit_line(code), flush=True)
