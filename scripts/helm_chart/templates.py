@@ -1,5 +1,6 @@
 """The Helm template of an object: marks for the values of the chart, which then become Helm's expressions."""
 
+import json
 import re
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +26,10 @@ _MARKS = {
     "MARK-QUEUE": "{{ .Values.kueue.queue.name | quote }}",
     "MARK-CLUSTER-QUEUE": "{{ .Values.kueue.queue.clusterQueue | quote }}",
     "MARK-NODE-SELECTOR": "{{ .Values.cluster.nodeSelector | toJson }}",
+    "MARK-CPU-NODES": (
+        '{{ mergeOverwrite (deepCopy .Values.cluster.nodeSelector) (dig "cpu" "nodeSelector" (dict) .Values.cluster.groups)'
+        " | toJson }}"
+    ),
 }
 _FIELDS = {
     "MARK-VOLUME-NAME": ("volumeName", ".Values.storage.volumeName", "quote"),
@@ -34,6 +39,15 @@ _FIELDS = {
 """Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
 _TEXTS = {"MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className")}
 """Such fields whose empty text has a meaning of its own: an object gets them if their value is a text."""
+_REPLICAS = """\
+{{- $replicas := dict }}
+{{- with lookup "ray.io/v1" "RayCluster" .Values.namespace.name "tunepipe" }}
+{{- range .spec.workerGroupSpecs }}
+{{- $_ := set $replicas .groupName .replicas }}
+{{- end }}
+{{- end }}
+"""
+"""The pods of each group that the autoscaler has requested: an upgrade that changes a group replaces the list of all."""
 _IMAGES = {f"tunepipe-{kind}:{version('tunepipe')}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
 
 
@@ -43,7 +57,8 @@ def template_of(node: dict[str, Any]) -> str:
     Args:
         node: The object, as Kustomize renders it.
     """
-    return _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
+    text = _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
+    return _REPLICAS + text if node["kind"] == "RayCluster" else text
 
 
 def _marked(node: Any, key: str = "") -> Any:
@@ -54,15 +69,13 @@ def _marked(node: Any, key: str = "") -> Any:
         # Its account is made by KubeRay; those of the other pods have the secrets.
         if key == "headGroupSpec":
             named["template"]["spec"] = {"MARK-PULL-SECRETS": None, **named["template"]["spec"]}
-        # Groups of GPUs have the labels of their nodes.
-        if key == "headGroupSpec" or node.get("groupName") == "cpu":
             named["template"]["spec"]["nodeSelector"] = "MARK-NODE-SELECTOR"
         if node.get("key") == "kubernetes.io/metadata.name" and "kuberay-operator" in node["values"]:
             named["values"] = "MARK-OPERATOR"
         if node.get("kubernetes.io/metadata.name") == _PROMETHEUS:
             named["kubernetes.io/metadata.name"] = "MARK-PROMETHEUS"
         if "groupName" in node:
-            named["maxReplicas"] = f"{node['groupName']} {node['maxReplicas']} MARK-MOST"
+            _mark_group(node, named)
         return named
     if isinstance(node, list):
         return [_marked(value) for value in node]
@@ -71,6 +84,26 @@ def _marked(node: Any, key: str = "") -> Any:
     if key == "image":
         return _IMAGES[node]
     return node
+
+
+def _mark_group(node: dict[str, Any], named: dict[str, Any]) -> None:
+    """Mark what values, and the cluster's autoscaler, change in a group of workers."""
+    group = node["groupName"]
+    named["maxReplicas"] = f"{group} {node['maxReplicas']} MARK-MOST"
+    named["replicas"] = f"{group} {node['replicas']} MARK-REPLICAS"
+    pod = named["template"]["spec"]
+    if group == "cpu":
+        pod["nodeSelector"] = "MARK-CPU-NODES"
+    else:
+        pod["nodeSelector"] = f"{group} {_compact(pod['nodeSelector'])} MARK-NODES"
+    if "tolerations" in pod:
+        pod["tolerations"] = f"{group} {_compact(pod['tolerations'])} MARK-TAINTS"
+    else:
+        named["template"]["spec"] = {"MARK-TAINTS": group, **pod}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
@@ -114,6 +147,16 @@ def _templated(text: str) -> str:
     modes = r'{{ .Values.storage.accessModes | default (list "\1") | toJson }}'
     text = re.sub(r"(\S+) MARK-ACCESS-MODES", modes, text)
     text = re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)
+    text = re.sub(r"(\S+) (\S+) MARK-NODES$", _nodes, text, flags=re.MULTILINE)
+    taints = r'{{ concat (fromJsonArray `\2`) (dig "\1" "tolerations" (list) .Values.cluster.groups) | toJson }}'
+    text = re.sub(r"(\S+) (\S+) MARK-TAINTS$", taints, text, flags=re.MULTILINE)
+    only = (
+        r'\1{{- with dig "\2" "tolerations" nil .Values.cluster.groups }}' "\n"
+        r"\1tolerations: {{ . | toJson }}" "\n"
+        r"\1{{- end }}" "\n"
+    )  # fmt: skip
+    text = re.sub(r"^( *)MARK-TAINTS: (\S+)\n", only, text, flags=re.MULTILINE)
+    text = re.sub(r"(\S+) (\d+) MARK-REPLICAS", r'{{ dig "\1" \2 $replicas | int }}', text)
     text = re.sub(r"(\S+) (\d+) MARK-MOST", r'{{ dig "\1" \2 .Values.cluster.maxReplicas | int }}', text)
     amount = r'\1\2: {{ dig "\2" "\3" .Values.quota.hard | quote }}'
     text = re.sub(r"^( *)(\S+): (\S+) MARK-AMOUNT$", amount, text, flags=re.MULTILINE)
@@ -123,3 +166,11 @@ def _templated(text: str) -> str:
         r"\1{{- end }}" "\n"
     )  # fmt: skip
     return re.sub(r"^( *)MARK-AMOUNTS: '?(.*?)'?\n", more, text, flags=re.MULTILINE)
+
+
+def _nodes(found: re.Match[str]) -> str:
+    """Helm's expression for the nodes of a group: labels that say which images a node runs need not be repeated."""
+    group, own = found.groups()
+    kept = {name: value for name, value in json.loads(own).items() if name.startswith("kubernetes.io/")}
+    value = f'dig "{group}" "nodeSelector" (fromJson `{own}`) .Values.cluster.groups'
+    return f"{{{{ mergeOverwrite (fromJson `{_compact(kept)}`) ({value}) | toJson }}}}"

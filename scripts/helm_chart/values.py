@@ -10,7 +10,8 @@ _VALUES = """\
 # operator and no definitions of one to be installed; studies need KubeRay's.
 
 # The overlay whose sizes, quota and GPU groups are installed: {overlays}. Its GPU groups select nodes of
-# Google's clusters; for another cloud, write an overlay, with its components in k8s/components.
+# Google's clusters: cluster.groups has other labels for the shared cluster. The groups of a study are those of its own
+# overlay, for which k8s/components has those of other clouds.
 overlay: prod-gpu
 
 namespace:
@@ -47,6 +48,10 @@ cluster:
   nodeSelector:
     kubernetes.io/os: linux
     kubernetes.io/arch: amd64
+  # The labels of a group's nodes, instead of the cloud's in the overlay, and taints that its pods tolerate beside
+  # nvidia.com/gpu, by the group's name: {{gpu-l4: {{nodeSelector: {{karpenter.k8s.aws/instance-gpu-name: l4}},
+  # tolerations: [{{key: sku, operator: Equal, value: gpu, effect: NoSchedule}}]}}}}. The components of each cloud have its labels.
+  groups: {{}}
 
 # Images of that cluster; those of a study are named by its overlay. Whole names: REGISTRY/tunepipe-cpu:VERSION, or pinned,
 # REGISTRY/tunepipe-cpu@sha256:….
@@ -152,13 +157,33 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     storage = fields(create=flag, volumeName=text, accessModes=modes, size=text)
     # Helm removes a value that is null by default, or is set to null.
     storage["properties"]["className"] = {"type": ["string", "null"]}
+    # A toleration without a key tolerates every taint.
+    toleration = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["key"],
+        "properties": {
+            "key": name,
+            "operator": {"enum": ["Equal", "Exists"]},
+            "value": text,
+            "effect": {"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
+            "tolerationSeconds": {"type": "integer", "minimum": 0},
+        },
+    }
+    nodes = {"nodeSelector": labels, "tolerations": {"type": "array", "items": toleration}}
+    group = {"type": "object", "additionalProperties": False, "properties": nodes}
     values = fields(
         overlay={"enum": list(groups)},
         namespace=fields(name=name, create=flag),
         priorityClasses=fields(create=flag),
         quota=fields(create=flag, hard=amounts),
         foundation=fields(enabled=flag),
-        cluster=fields(enabled=flag, maxReplicas=most, nodeSelector=labels),
+        cluster=fields(
+            enabled=flag,
+            maxReplicas=most,
+            nodeSelector=labels,
+            groups={"type": "object", "additionalProperties": group},
+        ),
         images=fields(cpu=name, gpu=name),
         imagePullSecrets=secrets,
         operator=fields(namespaces=namespaces),
@@ -172,7 +197,13 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     values["allOf"] = [
         {
             "if": {"properties": {"overlay": {"const": overlay}}},
-            "then": {"properties": {"cluster": {"properties": {"maxReplicas": {"propertyNames": {"enum": names}}}}}},
+            "then": {
+                "properties": {
+                    "cluster": {
+                        "properties": {each: {"propertyNames": {"enum": names}} for each in ("maxReplicas", "groups")}
+                    }
+                }
+            },
         }
         for overlay, names in ((overlay, list(names)) for overlay, names in groups.items())
     ]

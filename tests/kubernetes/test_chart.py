@@ -10,6 +10,9 @@ from pipeline.cluster.rayjob import overlays, rendered
 from scripts.helm_chart import CHART, KEPT, PARTS
 from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
+from tests.project.manifests import PLATFORM
+
+SKU = {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +111,14 @@ def test_components_are_values(helm, tmp_path):
         "overlay": "dev",
         "monitoring": {"enabled": True, "namespace": "observability", "labels": {"release": "stack"}},
         "quota": {"hard": {"pods": 60, "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"}},
-        "cluster": {"enabled": True, "maxReplicas": {"gpu-l4": 0}},
+        "cluster": {
+            "enabled": True,
+            "maxReplicas": {"gpu-l4": 0},
+            "groups": {
+                "gpu-l4": {"nodeSelector": {"karpenter.k8s.aws/instance-gpu-name": "l4"}, "tolerations": [SKU]},
+                "cpu": {"nodeSelector": {"pool": "cpu"}, "tolerations": [SKU]},
+            },
+        },
         "kueue": {
             "queue": {"create": True, "name": "team-a", "clusterQueue": "all"},
             "priorityClasses": {"create": True},
@@ -130,6 +140,12 @@ def test_components_are_values(helm, tmp_path):
     assert hard["limits.memory"] == "12Ti"
     groups = objects["RayCluster", "tunepipe"]["spec"]["workerGroupSpecs"]
     assert {each["groupName"]: each["maxReplicas"] for each in groups} == {"cpu": 4, "gpu-l4": 0}
+    assert {each["groupName"]: each["replicas"] for each in groups} == {"cpu": 0, "gpu-l4": 0}
+    pods = {each["groupName"]: each["template"]["spec"] for each in groups}
+    assert pods["gpu-l4"]["nodeSelector"] == {**PLATFORM, "karpenter.k8s.aws/instance-gpu-name": "l4"}
+    assert pods["cpu"]["nodeSelector"] == {**PLATFORM, "pool": "cpu"}
+    assert [each["key"] for each in pods["gpu-l4"]["tolerations"]] == ["nvidia.com/gpu", "sku"]
+    assert pods["cpu"]["tolerations"] == [SKU]
     queue = objects["LocalQueue", "team-a"]
     assert (queue["metadata"]["namespace"], queue["spec"]) == ("tunepipe", {"clusterQueue": "all"})
     components = CHART.parent / "components/kueue"
@@ -148,7 +164,9 @@ def test_a_server_takes_the_chart(bed, helm, tmp_path):
     made = _template(
         helm, "namespace.name=by-helm", "monitoring.enabled=true", "cluster.enabled=true", "objectStore.port=9000",
         "quota.hard.pods=60", r"quota.hard.requests\.nvidia\.com/gpu=12", "monitoring.labels.release=stack",
-        "cluster.maxReplicas.gpu-l4=2", "imagePullSecrets[0].name=lab", "storage.className=fast",
+        "cluster.maxReplicas.gpu-l4=2", r"cluster.groups.gpu-l4.nodeSelector.nvidia\.com/gpu\.product=NVIDIA-L4",
+        "cluster.groups.gpu-l4.tolerations[0].key=sku", "cluster.groups.gpu-l4.tolerations[0].operator=Exists",
+        "imagePullSecrets[0].name=lab", "storage.className=fast",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     objects = [each for each in yaml.safe_load_all(made.stdout) if each]

@@ -134,6 +134,30 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
             kubectl("delete", "namespace", place, "--ignore-not-found")
 
 
+def test_an_upgrade_keeps_the_pods_that_an_autoscaler_has_requested(helm):
+    """An upgrade that changes a group of the shared cluster keeps the number of pods that its autoscaler has set."""
+    place = "upgraded"
+    only = "foundation.enabled=false,cluster.enabled=true,overlay=dev"
+    chart = ("tunepipe", str(CHART), "--namespace", place, "--set", f"{only},namespace.name={place}")
+
+    def groups() -> list[dict[str, Any]]:
+        cluster = json.loads(kubectl("get", "raycluster", "tunepipe", "-n", place, "-o", "json"))
+        found: list[dict[str, Any]] = cluster["spec"]["workerGroupSpecs"]
+        return found
+
+    kubectl("create", "namespace", place)
+    try:
+        helm("install", *chart)
+        patch = [{"op": "replace", "path": "/spec/workerGroupSpecs/1/replicas", "value": 3}]
+        kubectl("patch", "raycluster", "tunepipe", "-n", place, "--type=json", "-p", json.dumps(patch))
+        helm("upgrade", *chart, "--set", "cluster.maxReplicas.gpu-l4=5")
+        assert [(each["groupName"], each["replicas"]) for each in groups()] == [("cpu", 0), ("gpu-l4", 3)]
+        assert groups()[1]["maxReplicas"] == 5
+        helm("uninstall", "tunepipe", "--namespace", place, "--wait")
+    finally:
+        kubectl("delete", "namespace", place)
+
+
 def test_the_owner_of_one_namespace(helm, tmp_path):
     """An account with the role admin in one namespace installs and uninstalls the chart with the documented values."""
     team, owner = "team", tmp_path / "owner.kubeconfig"

@@ -80,6 +80,11 @@ def _with(files, path, value):
         ("quota/hard/requests.nvidia.com~gpu", "12"),
         ("quota/hard/pods", 60),
         ("cluster/maxReplicas/gpu-l4", 4),
+        ("cluster/groups/gpu-l4/nodeSelector", {"nvidia.com/gpu.product": "NVIDIA-L4"}),
+        (
+            "cluster/groups/cpu/tolerations",
+            [{"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}],
+        ),
         ("monitoring/enabled", True),
         ("monitoring/labels/release", "kube-prometheus-stack"),
         ("storage/className", ""),
@@ -110,6 +115,12 @@ def test_a_value_is_taken(files, path, value):
         ("quota/hard/pods", ["60"]),
         ("cluster/maxReplicas/gpu-l4", "four"),
         ("cluster/maxReplicas/gpu-h100", 4),
+        ("cluster/groups/gpu-h100", {}),
+        ("cluster/groups/gpu-l4/nodeSelector", {"gpu": True}),
+        ("cluster/groups/gpu-l4/nodeSelectors", {"gpu": "l4"}),
+        ("cluster/groups/gpu-l4/tolerations", {"key": "sku", "operator": "Exists"}),
+        ("cluster/groups/gpu-l4/tolerations", [{"key": "sku", "effect": "NoSchedules"}]),
+        ("cluster/groups/gpu-l4/tolerations", [{"operator": "Exists"}]),
         ("storage/className", 1),
         ("storage/volume", "nfs-1"),
         ("storage/accessModes", ["RWX"]),
@@ -157,12 +168,15 @@ def test_nothing_of_another_operator_is_installed_by_default(files):
 
 
 def test_every_overlay_has_its_branches(files):
-    """Each group of each overlay has its maximum as a value, and each amount of a quota, too."""
+    """Each group of each overlay has its maximum and its nodes as values, and each amount of a quota is one, too."""
     for overlay in overlays():
         (cluster,) = (each for each in rendered(overlay, "cluster") if each["kind"] == "RayCluster")
+        cluster_file = files["templates/cluster/raycluster-tunepipe.yaml"]
         for group in cluster["spec"]["workerGroupSpecs"]:
             most = f'dig "{group["groupName"]}" {group["maxReplicas"]} .Values.cluster.maxReplicas'
-            assert most in files["templates/cluster/raycluster-tunepipe.yaml"]
+            assert most in cluster_file
+            for field in ("nodeSelector", "tolerations"):
+                assert re.search(rf'dig "{group["groupName"]}" "{field}" .*\.Values\.cluster\.groups', cluster_file)
         (quota,) = (each for each in rendered(overlay, "foundation") if each["kind"] == "ResourceQuota")
         for name, amount in quota["spec"]["hard"].items():
             value = f'dig "{name}" "{amount}" .Values.quota.hard'
