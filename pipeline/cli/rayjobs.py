@@ -2,10 +2,12 @@
 
 import math
 import shlex
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cli.console import note, say_output
+from pipeline.errors import ClusterError
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
@@ -82,16 +84,26 @@ def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
         The study's exit code.
 
     Raises:
+        EndUnknown: The study did not succeed, and its exit code is not known.
         ClusterError: It can never start, or no operator starts it.
         JobNotFound: There is no such RayJob.
     """
+    from pipeline.cluster.deleted_rayjob import check_finished
     from pipeline.cluster.kubernetes_cluster import Kubernetes
+    from pipeline.cluster.rayjob_states import storage_of, study_of
     from pipeline.cluster.rayjob_submissions import find_rayjob
 
     server = Kubernetes(context, namespace)
-    rayjob = str(find_rayjob(server, name)["metadata"]["name"])
+    job = find_rayjob(server, name)
+    rayjob = str(job["metadata"]["name"])
     try:
         return followed(server, rayjob, math.inf)
+    except ClusterError:
+        if server.exists(rayjob):
+            raise
+        with tempfile.TemporaryDirectory() as scratch:
+            check_finished(server, job, study_of(job), storage_of(job) or "", Path(scratch))
+        return 0
     except KeyboardInterrupt:
         note("")
         say_continues(rayjob, context, namespace)

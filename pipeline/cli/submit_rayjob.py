@@ -99,6 +99,7 @@ def submit_rayjob(
         The study's exit code.
 
     Raises:
+        EndUnknown: The study did not succeed, and its exit code is not known.
         ClusterError: It cannot start; where this call has created the RayJob, it is deleted.
     """
     from pipeline.cluster.rayjob import study_manifests
@@ -122,6 +123,7 @@ def submit_rayjob(
         objects = [each for each in (manifests.file, manifests.job) if each]
         typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
         return 0
+    from pipeline.cluster.deleted_rayjob import check_finished
     from pipeline.cluster.following import NeverStarts
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.submission import apply_rayjob
@@ -143,11 +145,20 @@ def submit_rayjob(
             say_object({**result, "exit_code": None})
         return 0
     try:
-        code = followed(server, name, target.wait_pods, to_stderr=as_json)
-        # A mistake of the user left nothing new; often there is no study at all.
-        folder = None
-        if code != UserError.exit_code:
-            folder = server.download_results(server.job(name), tuned.name, storage, target.to)
+        try:
+            code = followed(server, name, target.wait_pods, to_stderr=as_json)
+            # A mistake of the user left nothing new; often there is no study at all.
+            folder = None
+            if code != UserError.exit_code:
+                folder = server.download_results(server.job(name), tuned.name, storage, target.to)
+        except NeverStarts:
+            raise
+        except ClusterError:
+            # With a RayJob, the pods are deleted from which its end is read and by which results are copied.
+            if server.exists(name):
+                raise
+            without_owner = {**manifests.job, "metadata": {**metadata, "name": name}}
+            code, folder = 0, check_finished(server, without_owner, tuned.name, storage, target.to)
         if folder is not None:
             say_copied(folder)
         if as_json:

@@ -14,6 +14,7 @@ from typing import Any
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
 from yaml import YAMLError
 
 from pipeline.cluster.api_errors import ServerUnavailable, api_request
@@ -236,6 +237,21 @@ class Kubernetes:
                 **_KIND, namespace=self.namespace, name=name
             )
         return job
+
+    def exists(self, name: str) -> bool:
+        """Whether a RayJob exists, or the server does not say that it does not.
+
+        Args:
+            name: The RayJob.
+        """
+        try:
+            self._objects.get_namespaced_custom_object(**_KIND, namespace=self.namespace, name=name)
+        except ApiException as error:
+            gone: bool = error.status == HTTPStatus.NOT_FOUND
+            return not gone
+        except (HTTPError, OSError):
+            pass
+        return True
 
     def pods(self, name: str, job: Mapping[str, Any]) -> list[Any]:
         """The pods of a RayJob: those that submit, the oldest first, and those of its cluster.

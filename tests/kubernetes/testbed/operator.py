@@ -2,22 +2,28 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kubernetes.testbed.build import module_folder
 from tests.kubernetes.testbed.certificates import kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
-from tests.kubernetes.testbed.room import start, wait_for
+from tests.kubernetes.testbed.room import start, stop, wait_for
 
-__all__ = ["definitions_established", "keeps_heads", "start_operator"]
+__all__ = ["definitions_established", "keeps_heads", "operator_with", "start_operator"]
 
 
 _OTHER = os.environ.get("TUNEPIPE_TESTBED_OPERATOR")
 
 
-def start_operator() -> None:
-    """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones."""
+def start_operator(*variables: str) -> None:
+    """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones.
+
+    Args:
+        variables: More of the operator's environment, in the form NAME=VALUE.
+    """
     program = _folder() / "ray-operator" if _OTHER else BIN / "ray-operator"
     kubectl("apply", "--server-side", "-f", str(_definitions()))
     wait_for("KubeRay's definitions", definitions_established, 30)
@@ -27,11 +33,24 @@ def start_operator() -> None:
         "env",
         f"KUBECONFIG={identity}",
         "ENABLE_WEBHOOKS=false",
+        *variables,
         str(program),
         "--enable-leader-election=false",
         *(["--feature-gates=GCSFaultToleranceEmbeddedStorage=true"] if keeps_heads() else []),
         ready=lambda: answers("http://127.0.0.1:8082/readyz"),
     )
+
+
+@contextmanager
+def operator_with(*variables: str) -> Iterator[None]:
+    """The operator with more of an environment, and then without; see `start_operator`."""
+    stop("operator")
+    start_operator(*variables)
+    try:
+        yield
+    finally:
+        stop("operator")
+        start_operator()
 
 
 def keeps_heads() -> bool:

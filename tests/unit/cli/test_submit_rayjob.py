@@ -12,6 +12,7 @@ from pipeline.errors import InvalidJob
 from tests.hostile.command import tunepipe
 from tests.unit.cli.beale_rayjob import of_beale
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
+from tests.unit.cluster.test_deleted_rayjob import with_session
 
 SUBMIT = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
 
@@ -118,6 +119,18 @@ def test_a_mistake_whose_log_is_gone_is_no_success(api_server: ApiServer) -> Non
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
     assert printed.code == 4
     assert "did not succeed: a mistake ended it, or no trial succeeded, or it was stopped" in printed.errors
+
+
+@pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])
+def test_a_rayjob_that_its_operator_deletes_at_its_end(
+    api_server: ApiServer, tmp_path: Path, state: str, code: int
+) -> None:
+    """Where an operator deletes the RayJob at its end, submit reads that in the storage, with the study's exit code."""
+    storage = with_session(tmp_path, state=state, message="no disk")
+    api_server.gone.add(f"{RAYJOBS}/beale-1")
+    printed = tunepipe("submit", "beale", "--kubernetes", "--storage", storage, "--overlay", "local-cpu")
+    assert printed.code == code, printed.errors
+    assert ("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in printed.errors) is (code != 0)
 
 
 def test_a_rayjob_that_can_never_start_is_deleted(api_server: ApiServer) -> None:

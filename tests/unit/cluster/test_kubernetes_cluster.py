@@ -119,3 +119,14 @@ def test_an_unknown_context_is_reported(api_server):
     """An unknown context is refused with the place from which contexts are read."""
     with pytest.raises(ClusterError, match=r"nowhere.*KUBECONFIG"):
         Kubernetes("nowhere", "tunepipe")
+
+
+@pytest.mark.parametrize(("answered", "exists"), [("a RayJob", True), ("not found", False), ("busy", True)])
+def test_only_a_server_that_answers_says_that_a_rayjob_is_gone(api_server, answered, exists):
+    """A RayJob that the server does not know is gone; one that the server cannot read now is not."""
+    path = f"{RAYJOBS}/s-1"
+    api_server.answers[path] = [rayjob("Running")]
+    if answered == "not found":
+        api_server.gone.add(path)
+    api_server.errors[path] = 9999 if answered == "busy" else 0
+    assert Kubernetes(None, "tunepipe").exists("s-1") is exists

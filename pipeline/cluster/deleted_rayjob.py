@@ -1,0 +1,51 @@
+"""The end of a study whose RayJob was deleted while it was followed: by its operator at its end, or by a user."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.cluster.kubernetes_cluster import Kubernetes
+from pipeline.errors import ClusterError, EndUnknown, UserError
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.storage import Store
+
+__all__ = ["check_finished"]
+
+
+def check_finished(server: Kubernetes, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
+    """Check in its storage that a study has finished whose RayJob does not exist any more.
+
+    Args:
+        server: The namespace.
+        job: The RayJob as it was, or as it was created.
+        study: The study's name.
+        storage: The storage, as the pods see it.
+        to: The local folder that gets a copy of the study, if the storage is on a volume.
+
+    Returns:
+        The study's local folder; None if the storage is an object store.
+
+    Raises:
+        EndUnknown: The study has ended because of an error; says which.
+        ClusterError: It has not ended, or cannot be read.
+    """
+    metadata = {name: value for name, value in job["metadata"].items() if name != "uid"}
+    deleted = (
+        f"The RayJob {metadata['name']!r} was deleted before its end could be read: by a user, or by an operator that "
+        "deletes ended RayJobs (DELETE_RAYJOB_CR_AFTER_JOB_FINISHES)"
+    )
+    try:
+        # The pod that copies would be deleted with its owner.
+        copied = server.download_results({**job, "metadata": metadata}, study, storage, to)
+        sessions = read_sessions(Store(storage).folder(study) if copied is None else Store(str(copied)))
+    except (UserError, FileNotFoundError) as error:
+        raise ClusterError(f"{deleted}. How its study ended cannot be read: {error}") from None
+    state = state_of(sessions, datetime.now(UTC))
+    if state == "finished":
+        return copied
+    then = f"`tunepipe submit` with the same storage continues the study {study!r}."
+    if state == "failed":
+        raise EndUnknown(f"{deleted}. Its study has failed: {str(sessions[-1]['message']).rstrip('.')}. {then}")
+    had = "has recorded nothing" if state == "waiting" else f"is {state}"
+    raise ClusterError(f"{deleted}. Its study {had}. The study's records are kept. {then}")
