@@ -156,12 +156,13 @@ class StudyLoop:
             reason = "All its epochs are trained." if complete else early
             return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
         self.check_budget()
-        if self.end_reason is not None and not self.interrupted:
-            trial.cut_off = True
-            return self._stop(trial, self.end_reason)
         if trial.stop_reason is not None:
             return self._stop(trial, trial.stop_reason)
+        # Also where the study is over: the scheduler's state has its decision, and the study may get a larger budget.
         verdict = self._follow(trial, decision)
+        if self.end_reason is not None and not self.interrupted and trial.live:
+            trial.cut_off = True
+            return self._stop(trial, self.end_reason)
         if verdict == "continue" and self.paused is not None:
             self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.paused))
             self.queue.pause(trial)

@@ -2,7 +2,8 @@
 
 Needed are: of each live trial the newest, from which it resumes, the one before in case the newest is damaged, and the
 best; those whose weights the scheduler may copy; the best of the study. A trial that has ended keeps its newest
-checkpoint, because it may get more epochs, and its best one: a better trial may fail later, and two may tie.
+checkpoint, because it may get more epochs, and its best one: a better trial may fail later, and two may tie. A trial
+that was cut off just after it took over another's weights keeps those.
 
 Reports say which checkpoints there are, so the storage is listed only when a session starts and ends. Checkpoints are
 deleted together, directly after the state of the study was written: a driver that resumes from that state finds all
@@ -109,8 +110,9 @@ class CheckpointPruner:
         if not superfluous and limits.top is None and limits.gigabytes is None:
             return set()
         needed = self._needed(best)
-        self._spared = superfluous & needed
-        superfluous -= needed
+        kept = needed | self._starts()
+        self._spared = superfluous & kept
+        superfluous -= kept
         superfluous |= self._beyond_limits(superfluous, needed)
         return self._delete(superfluous)
 
@@ -135,10 +137,15 @@ class CheckpointPruner:
         if best is not None:
             needed.add((best.trial_id, best.best_epoch))
         if self._job.scheduler.exploits:
-            for trial in self._trials.values():
-                if trial.live and trial.parent_trial is not None and trial.parent_epoch is not None:
-                    needed.add((trial.parent_trial, trial.parent_epoch))
+            needed |= {file for trial in self._trials.values() if trial.live and (file := _start(trial)) is not None}
         return needed
+
+    def _starts(self) -> set[_File]:
+        """The checkpoints from which trials that were cut off would begin their segments, if they got more epochs."""
+        if not self._job.scheduler.exploits:
+            return set()
+        waiting = [trial for trial in self._trials.values() if trial.cut_off and trial.epoch == trial.segment_start]
+        return {file for trial in waiting if (file := _start(trial)) is not None}
 
     def _beyond_limits(self, superfluous: Set[_File], needed: Set[_File]) -> set[_File]:
         """The checkpoints beyond the limits: of ended trials, the worst first; of a trial, its newest first."""
@@ -182,6 +189,13 @@ def _by_trial(files: Iterable[_File]) -> dict[str, set[int]]:
     for trial_id, epoch in files:
         epochs.setdefault(trial_id, set()).add(epoch)
     return epochs
+
+
+def _start(trial: Trial) -> _File | None:
+    """The checkpoint with which a trial's segment begins; None if that is the trial's own beginning."""
+    if trial.parent_trial is None or trial.parent_epoch is None:
+        return None
+    return trial.parent_trial, trial.parent_epoch
 
 
 def _best(trial: Trial) -> set[int]:

@@ -3,6 +3,7 @@
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.study_loop import StudyLoop
+from pipeline.schedulers import PBT
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import first_report, row
 from tests.unit.simulation.simulation_inputs import job
@@ -121,3 +122,41 @@ def test_a_study_that_is_ended_starts_no_trial() -> None:
     loop.on_report(trial, report)
     assert loop.judge(trial, report) == "stop"
     assert rows[-1].reason == loop.end_reason == "No model can be built."
+
+
+def test_a_trial_that_the_scheduler_stops_with_the_budget_s_last_epoch_is_not_cut_off() -> None:
+    """A trial that the scheduler stops at the epoch that spends the budget stays stopped when the study gets more."""
+    rows: list[DecisionRow] = []
+    tuned = job(scheduler="asha", budget=Budget(trials=3, epochs=9, total_epochs=2))
+    loop = StudyLoop(tuned, rows.append, lambda: 0.0)
+    first_report(loop, [0.9])
+    second = first_report(loop, [0.1])
+    assert loop.end_reason == "The study's budget of 2 epochs is spent."
+    assert (second.state, second.cut_off) == ("stopped", False)
+    assert (rows[-1].trial_id, rows[-1].kind, rows[-1].rung) == ("0001", "stop", 1)
+
+
+def test_a_trial_that_is_cut_off_has_the_config_that_the_scheduler_has_explored() -> None:
+    """A trial that exploits another at the epoch that spends the budget is cut off in the segment that then begins."""
+    rows: list[DecisionRow] = []
+    tuned = job(scheduler=PBT(interval=1, quantile=0.5), budget=Budget(trials=2, epochs=9, total_epochs=2))
+    loop = StudyLoop(tuned, rows.append, lambda: 0.0)
+    first_report(loop, [0.9])
+    second = first_report(loop, [0.1])
+    assert [one.kind for one in rows if one.trial_id == "0001"] == ["start", "exploit", "explore", "stop"]
+    assert (second.state, second.cut_off) == ("stopped", True)
+    assert (second.segment, second.parent_trial, second.parent_epoch) == (2, "0000", 1)
+    assert loop.scheduler.state()["members"]["0001"]["config"] == second.config
+
+
+def test_a_trial_that_a_user_stops_is_not_cut_off() -> None:
+    """A trial that a user has stopped stays stopped, also if the study's budget is spent at its next report."""
+    tuned = job(scheduler="fifo", budget=Budget(trials=2, epochs=9, total_epochs=1))
+    loop = StudyLoop(tuned, lambda _: None, lambda: 0.0)
+    trial = loop.next()
+    assert trial is not None
+    loop.stop(trial, "A user stopped it.")
+    report = ProgressReport((row(1, 0.1),), 1)
+    loop.on_report(trial, report)
+    assert loop.judge(trial, report) == "stop"
+    assert (loop.end_reason is None, trial.cut_off) == (False, False)

@@ -83,6 +83,19 @@ def test_checkpoints_that_a_live_trial_starts_from_are_kept(kept):
     assert kept([trial(0, "completed", 0.9, 5), receiver], population=True)["0000"] == [3, 5]
 
 
+def test_checkpoints_that_a_trial_starts_from_after_a_cut_off_are_kept_within_the_limits(kept):
+    """A donor's checkpoint is kept for a trial that was cut off before its segment began, unless a limit forbids it."""
+    receiver = trial(1, "stopped", 0.1, 5)
+    receiver.parent_trial, receiver.parent_epoch, receiver.segment, receiver.segment_start = "0000", 3, 2, 5
+    donor = trial(0, "stopped", 0.9, 5)
+    assert kept([donor, receiver], population=True)["0000"] == [5]
+    receiver.cut_off = True
+    assert kept([donor, receiver], population=True)["0000"] == [3, 5]
+    assert kept([donor, receiver], population=True, gigabytes=1e-9)["0000"] == [5]
+    receiver.epoch = 6
+    assert kept([donor, receiver], population=True)["0000"] == [5]
+
+
 def test_checkpoints_beyond_the_last_report_are_kept(kept):
     """Checkpoints newer than the last report are kept, because a lost worker may have written them unreported."""
     ahead = trial(0, "running", 0.9, 1)

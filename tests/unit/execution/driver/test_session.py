@@ -129,6 +129,25 @@ def test_a_session_continues_from_the_state_of_the_last(study):
     assert ends(second) == ends(whole)
 
 
+@pytest.mark.parametrize("scheduler", ["pbt", "asha"])
+def test_a_study_that_is_cut_off_at_any_epoch_continues_as_if_it_were_not(study, scheduler):
+    """A study whose budget of epochs ends it anywhere, resumed without that budget, ends as one without a budget."""
+    fields = {"scheduler": scheduler, "function": None, "model": steps, "data": "digits"}
+    ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best, t.config) for t in s.session.loop.trials.values()}  # noqa: E731
+    whole = study("whole", budget=Budget(trials=6, epochs=4), **fields)
+    whole.play(lambda _t, config, e: config["x"] * e)
+    for epochs in range(1, whole.session.loop.total_epochs):
+        cut = study(f"cut-{epochs}", budget=Budget(trials=6, epochs=4, total_epochs=epochs), **fields)
+        cut.play(lambda _t, config, e: config["x"] * e)
+        more = study(f"more-{epochs}", budget=Budget(trials=6, epochs=4), **fields)
+        for trial in cut.session.loop.trials.values():
+            for epoch in trial.checkpoints:
+                more.store.write(layout.checkpoint(trial.trial_id, epoch), b"x")
+        more.session.restore(saved_state(cut.session.loop), budget_before=4)
+        more.play(lambda _t, config, e: config["x"] * e)
+        assert ends(more) == ends(whole), f"cut off after {epochs} epochs"
+
+
 def test_only_needed_checkpoints_are_kept(study):
     """Of a live trial the two newest checkpoints and the study's best are kept, and older ones are deleted."""
     s = study(budget=Budget(trials=1, epochs=8))
