@@ -129,7 +129,7 @@ def _carry_out(store: "Store", command: "Command") -> None:
 
     if running_session(store) is None:
         send(store, command)
-        say(f"The study in {store.uri} is not running: `tunepipe resume {called(store.uri)}` executes the command.")
+        say(f"The study in {store.uri} is not running: {_resume(store)} executes the command.")
         return
     name = send(store, command)
     try:
@@ -137,6 +137,16 @@ def _carry_out(store: "Store", command: "Command") -> None:
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
         raise typer.Exit(130) from None
-    say(
-        outcome or f"The study ended before it executed the command; `tunepipe resume {called(store.uri)}` executes it."
-    )
+    say(outcome or f"The study ended before it executed the command; {_resume(store)} executes it.")
+
+
+def _resume(store: "Store") -> str:
+    """How a study that does not run continues, in words: one that has finished needs a larger budget."""
+    from pipeline.results.tables.load import read_study
+    from pipeline.results.tables.sessions import read_sessions
+
+    resume, sessions = f"tunepipe resume {called(store.uri)}", read_sessions(store)
+    if not sessions or sessions[-1]["state"] != "finished":
+        return f"`{resume}`"
+    trials = read_study(store)["job"]["budget"]["trials"]
+    return f"`{resume}` with a larger budget, such as --trials {trials + 1},"

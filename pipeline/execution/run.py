@@ -214,6 +214,9 @@ def _run(
             # Before study.json, so that a study has what it learns from.
             write_earlier(store, earlier)
         save_study(store, job, sources=sources, before=before)
+        if saved is not None:
+            # Commands that wait, such as a config to try next, come before the first draw.
+            session.obey(at_once=True)
         with _displayed(display, session):
             train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation

@@ -1,6 +1,6 @@
 """Execution of users' commands on a running study, with the outcome that is reported."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pipeline.errors import InvalidJob
 from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
@@ -51,6 +51,8 @@ def execute(loop: StudyLoop, name: str, command: Command) -> str:
 
 
 def _execute(loop: StudyLoop, name: str, command: Command) -> str:
+    if loop.over and (refusal := _refusal(loop, command)) is not None:
+        return refusal
     because = f": {command.reason}" if command.reason else ""
     said = f"(command {name})"
     match command:
@@ -72,6 +74,28 @@ def _execute(loop: StudyLoop, name: str, command: Command) -> str:
             return "The study continues."
         case ChangeBudget():
             return _change_budget(loop, command, f"{because} {said}.")
+
+
+def _refusal(loop: StudyLoop, command: Command) -> str | None:
+    """Why a study that ends does not execute a command, and what to do instead; None if it does."""
+    match command:
+        case StopTrial():
+            # It holds for a resume, too.
+            return None
+        case Enqueue():
+            return (
+                "The study is ending: the config is not tried. Enqueue it once the study has ended, and resume it with "
+                f"a larger budget, such as `tunepipe resume {loop.job.name} --trials {loop.queue.limit + 1}`."
+            )
+        case Pause() | Continue():
+            return "The study is ending: it is neither paused nor continued."
+        case ChangeBudget():
+            changes = _changes(command).items()
+            options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes)
+            return (
+                "The study is ending: its budget is not changed. Once it has ended, "
+                f"`tunepipe resume {loop.job.name} {options}` continues it."
+            )
 
 
 def _stop(loop: StudyLoop, command: StopTrial, reason: str) -> str:
@@ -100,9 +124,7 @@ def _enqueue(loop: StudyLoop, name: str, command: Enqueue, reason: str) -> str:
 
 
 def _change_budget(loop: StudyLoop, command: ChangeBudget, why: str) -> str:
-    names = ("trials", "total_epochs", "seconds")
-    before = loop.job.budget
-    changes = {name: value for name in names if (value := getattr(command, name)) is not None}
+    before, changes = loop.job.budget, _changes(command)
     try:
         job = loop.job.replaced({f"budget.{name}": value for name, value in changes.items()})
     except InvalidJob as error:
@@ -115,6 +137,12 @@ def _change_budget(loop: StudyLoop, command: ChangeBudget, why: str) -> str:
     loop.publish(study_row("budget", f"A user changed the budget ({changed}){why}"))
     loop.adopt(job)
     return f"The budget is changed: {changed}."
+
+
+def _changes(command: ChangeBudget) -> Mapping[str, float]:
+    """The limits that a command changes, by the names of the budget's fields."""
+    names = ("trials", "total_epochs", "seconds")
+    return {name: value for name in names if (value := getattr(command, name)) is not None}
 
 
 def _limit(value: float | None) -> str:

@@ -91,6 +91,11 @@ class StudyLoop:
         return self.commands.paused if self.end_reason is None else None
 
     @property
+    def over(self) -> bool:
+        """Whether the study ends: no trial starts any more, though some may run until their next reports."""
+        return self.end_reason is not None or self.exhausted
+
+    @property
     def drawn(self) -> int:
         """Number of trials that are drawn, those of enqueued configs included."""
         return len(self.trials) + len(self.commands.enqueued)

@@ -28,17 +28,18 @@ class CommandInbox:
         self._store = store
         self._looked = time.monotonic()
 
-    def new(self, known: Container[str]) -> Iterator[tuple[str, Command | str]]:
+    def new(self, known: Container[str], *, at_once: bool = False) -> Iterator[tuple[str, Command | str]]:
         """The commands that are new, the oldest first.
 
         Args:
             known: The ids of commands that were carried out.
+            at_once: Whether to read the storage now, however short ago it was read.
 
         Yields:
             Each command's id, and the command; or a sentence why its content is not one.
         """
         now = time.monotonic()
-        if now - self._looked < _LOOK_SECONDS:
+        if not at_once and now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
         try:

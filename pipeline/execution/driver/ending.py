@@ -98,6 +98,8 @@ def recorded(
 def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
     with interrupts.defer_signals():
         try:
+            # Commands that came too late get an outcome, so that no later session executes them.
+            session.obey(at_once=True)
             session.flush()
             session.clear()
             # No worker is left: what a killed one had begun to write stays unfinished.

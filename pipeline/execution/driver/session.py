@@ -98,8 +98,7 @@ class Session:
         """Whether nothing will run any more, even if Ray Tune still has paused trials."""
         loop = self.loop
         pending = not self.final_evaluation.done and loop.incumbent.best is not None and self.fatal is None
-        over = loop.end_reason is not None or loop.exhausted
-        return loop.interrupted or (over and not loop.queue.running and not pending)
+        return loop.interrupted or (loop.over and not loop.queue.running and not pending)
 
     @property
     def interrupt_requested(self) -> bool:
@@ -218,7 +217,7 @@ class Session:
         if not self.loop.interrupted and self.file.stop_requested():
             self.notes.stop_requested()
             self.interrupt()
-        self._obey()
+        self.obey()
 
     def interrupt(self) -> None:
         """Interrupt the study because of a signal or a request, and record it if a user has requested it."""
@@ -255,6 +254,26 @@ class Session:
         )
         loop.requeue()
 
+    def obey(self, *, at_once: bool = False) -> None:
+        """Carry out new commands of users, and write down what became of them, so that each is carried out once.
+
+        Args:
+            at_once: Whether to look for them now rather than once a second at most.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: Another driver has taken the study over.
+        """
+        loop = self.loop
+        if loop.interrupted or not self.file.taken:
+            return
+        found = self._inbox.new(loop.commands.outcomes, at_once=at_once)
+        outcomes = execute_new(loop, found, session=self.file.number)
+        self.notes.commands(outcomes)
+        if outcomes:
+            self._save_budget()
+            self.flush()
+
     def _is_new(self, trial: Trial) -> bool:
         """Whether no worker of this session or an earlier one had a trial before. It counts as assigned afterwards.
 
@@ -263,17 +282,6 @@ class Session:
         new = self.file.number == 1 and trial.trial_id not in self._assigned
         self._assigned.add(trial.trial_id)
         return new
-
-    def _obey(self) -> None:
-        """Carry out new commands of users, and write down what became of them, so that each is carried out once."""
-        loop = self.loop
-        if loop.interrupted or not self.file.taken:
-            return
-        outcomes = execute_new(loop, self._inbox.new(loop.commands.outcomes), session=self.file.number)
-        self.notes.commands(outcomes)
-        if outcomes:
-            self._save_budget()
-            self.flush()
 
     def _save_budget(self) -> None:
         """Write the job again if a command has changed its budget."""

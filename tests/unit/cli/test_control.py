@@ -26,8 +26,16 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words
     """Without a live driver, `enqueue` and `stop --trial` store their command, and print what will execute it."""
     printed = tunepipe(*words, "--storage", str(tmp_path))
     assert printed.code == 0
-    assert f"`tunepipe resume {store.uri}`" in printed.output
+    assert f"`tunepipe resume {store.uri}` with a larger budget, such as --trials 5, executes" in printed.output
     assert list(outcomes(store).values()) == [None]
+
+
+def test_a_command_to_an_interrupted_study_needs_no_larger_budget(tmp_path: Path) -> None:
+    """A command to a study that was interrupted waits for `resume`, without another budget."""
+    study = asha_study(tmp_path, trials=4)
+    study.end(5.0, "interrupted")
+    printed = tunepipe("enqueue", STUDY, "lr=0.1", "--storage", str(tmp_path))
+    assert f"is not running: `tunepipe resume {study.store.uri}` executes the command." in printed.output
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, load_results, run
+from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import ModelError, StorageError, UsageError
+from pipeline.execution.command_files import send
 from pipeline.execution.outcome import Outcome
+from pipeline.loop.commands import Enqueue
 from pipeline.storage import Store
 
 CURVES = {
@@ -100,6 +102,17 @@ def test_finished_trials_continue_with_more_epochs(tmp_path):
     epochs = load_results(tmp_path / "s").epochs
     assert epochs.groupby("trial_id")["epoch"].apply(list).to_list() == [[1, 2, 3, 4], [1, 2, 3, 4]]
     assert epochs["score"].to_list() == [*CURVES["good"], *CURVES["steady"]]
+
+
+def test_a_config_that_waits_is_tried_before_the_first_draw_of_a_resume(tmp_path):
+    """A config that was enqueued after a study had finished is the next trial when it resumes with one trial more."""
+    space = {"curve": Choice(["good", "steady"]), "x": Uniform(0, 1)}
+    run(job(space=space, searcher="random", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
+    send(Store(tmp_path / "s"), Enqueue(config={"curve": "steady", "x": 0.25}))
+    more = job(space=space, searcher="random", budget=Budget(trials=2, epochs=2))
+    run(more, storage=tmp_path, resume=True)
+    trials = load_results(tmp_path / "s").trials
+    assert (len(trials), trials["config_x"].iloc[1], trials["config_curve"].iloc[1]) == (2, 0.25, "steady")
 
 
 def test_rows_that_a_killed_driver_had_not_written_come_back_with_the_checkpoint(tmp_path):

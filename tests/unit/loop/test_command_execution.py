@@ -1,5 +1,7 @@
 """The effects of users' commands on a study, without a recorder, a store or a clock."""
 
+import pytest
+
 from pipeline.loop.command_execution import execute, execute_new
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.loop.decision_rows import DecisionRow
@@ -168,3 +170,29 @@ def test_new_commands_are_executed_in_their_order():
     assert list(outcomes.values())[:2] == ["It is not a command.", "It was for session 1, which has ended."]
     assert outcomes["c3"].startswith("The study is paused")
     assert loop.paused is not None
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_study_that_ends_refuses_commands_and_keeps_its_budget(running):
+    """A study whose limit is reached, or whose trials have all ended, refuses commands and says what to do instead."""
+    rows: list[DecisionRow] = []
+    loop = _loop(rows, budget=Budget(trials=2, epochs=4, total_epochs=2 if running else None))
+    trials = [loop.next() for _ in range(2)]
+    for trial in trials[: 1 if running else 2]:
+        report = ProgressReport((row(1, 0.1), row(2, 0.2)), 2, last=True)
+        loop.on_report(trial, report)
+        loop.judge(trial, report)
+    assert loop.next() is None
+    assert (loop.over, loop.queue.running) == (True, running)
+    decided, job_before = len(rows), loop.job
+    assert execute(loop, "c1", ChangeBudget(trials=20, total_epochs=3_000_000)) == (
+        "The study is ending: its budget is not changed. Once it has ended, `tunepipe resume simulated "
+        "--trials 20 --total-epochs 3000000` continues it."
+    )
+    assert "`tunepipe resume simulated --trials 3`" in execute(loop, "c2", Enqueue(config={}))
+    for name, command in (("c3", Pause(session=1)), ("c4", Continue(session=1))):
+        assert execute(loop, name, command) == "The study is ending: it is neither paused nor continued."
+    assert (loop.job, len(rows), loop.paused, loop.drawn) == (job_before, decided, None, 2)
+    assert loop.next() is None
+    ends = "ends at its next report." if running else "has already ended: it is completed."
+    assert execute(loop, "c5", StopTrial(trial_id="0001")) == f"Trial 0001 {ends}"

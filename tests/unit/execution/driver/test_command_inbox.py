@@ -76,7 +76,8 @@ def test_a_command_that_is_being_written_is_found_later(store: Store, monkeypatc
 
 
 def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
-    """A driver's inbox reads the storage at most once a second."""
+    """A driver's inbox reads the storage at most once a second, unless it is to look at once."""
     inbox = CommandInbox(store)
     store.write(layout.command(FIRST), json.dumps(command_object(StopTrial(trial_id="0001"))))
     assert list(inbox.new(())) == []
+    assert [name for name, _ in inbox.new((), at_once=True)] == [FIRST]

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from pipeline.errors import Interrupted, StorageError, Superseded
+from pipeline.execution.command_files import outcomes, send
 from pipeline.execution.driver.ending import failure_texts, recorded
 from pipeline.execution.interrupts import Interrupts
+from pipeline.loop.commands import ChangeBudget
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
@@ -52,6 +54,16 @@ def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
         s.store.write("checkpoints/0000/.writing-000003.ckpt-1a2b3c4d", b"x")
     assert [path for path in s.store.files() if path.startswith("checkpoints")] == left
     assert [entry.path for entry in s.store.entries() if entry.path.endswith("ckpt") or "writing" in entry.path] == left
+
+
+def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:
+    """A command that a finished study has not found before is refused at the end, so that no resume executes it."""
+    s = study(budget=Budget(trials=1, epochs=3))
+    with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        s.session.begin()
+        s.play(lambda _t, _c, e: float(e))
+        name = send(s.store, ChangeBudget(trials=20))
+    assert str(outcomes(s.store)[name]).startswith("The study is ending: its budget is not changed.")
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import ModelError, StorageError
+from pipeline.execution.command_files import send
+from pipeline.loop.commands import ChangeBudget
 from pipeline.loop.messages import FINISH, ProgressReport
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget, Objective, layout
+from pipeline.study.files import read_job
 from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 
 
@@ -278,6 +281,21 @@ def test_the_winners_reports_end_its_silence(study):
         patch.setattr(time, "monotonic", lambda: now)
         assert running.session.on_report(winner.trial_id, ProgressReport(epoch=1)) == "continue"
         assert running.session.hang_detection.hung([winner.key]) == []
+
+
+def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
+    """While the winner is exported, a larger budget is refused: no trial is drawn, and the winner's report counts."""
+    s = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
+    s.session.begin()
+    s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1, last=True))
+    assert s.session.next().key == FINISH
+    name = send(s.store, ChangeBudget(trials=20))
+    s.session.obey(at_once=True)
+    assert "its budget is not changed" in s.session.loop.commands.outcomes[name]
+    assert read_job(s.store)["budget"]["trials"] == 1
+    assert s.session.next() is None
+    assert s.session.on_report("0000", ProgressReport(epoch=1, last=True, winner={"score": 0.4})) == "stop"
+    assert (s.session.final_evaluation.metrics, s.session.ended) == ({"score": 0.4}, True)
 
 
 def test_after_an_error_of_the_storage_no_trial_is_running(study):
