@@ -16,6 +16,7 @@ from pipeline.study import TuneJob
 from pipeline.study.signature import takes_argument
 from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import layers_of, reset_names, reset_seeds, reset_shared_metrics
+from pipeline.training.keras_settings import restore_own_settings
 from pipeline.training.sums import ordered_sums
 
 __all__ = ["build_callbacks", "build_model", "has_call", "seeded"]
@@ -64,8 +65,7 @@ def build_model(
     model = _called(build, config)
     if not isinstance(model, keras.Model):
         raise ModelError(
-            f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model. "
-            "Is a return missing at its end?"
+            f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.{_hint(model)}"
         )
     if not model.compiled or model.optimizer is None:
         raise ModelError(
@@ -162,10 +162,15 @@ def _called(function: Callable[..., Any], config: Config) -> Any:
 def _start_keras_again() -> None:
     reset_names()
     reset_seeds()
-    if keras.config.floatx() != "float32":
-        keras.config.set_floatx("float32")
-    if keras.config.dtype_policy().name != "float32":
-        keras.config.set_dtype_policy("float32")
+    restore_own_settings()
+
+
+def _hint(value: object) -> str:
+    if value is None:
+        return " Is a return missing at its end?"
+    if isinstance(value, tuple):
+        return " Callbacks have a function of their own, callbacks=, and data too, data=."
+    return ""
 
 
 def _named(value: object) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.training.keras_settings import KerasSettings, forget_own_settings
+
 __all__ = ["kept_global_state"]
 
 
@@ -26,12 +28,14 @@ def kept_global_state() -> Iterator[None]:
     Eager operations of TensorFlow that draw from a global seed restart their sequence. Classes that the job registers
     with Keras stay registered.
     """
+    forget_own_settings()
     python, numpy = random.getstate(), np.random.get_state()
     keras = _KerasState.current() if "keras" in sys.modules else _KerasState()
     try:
         with _kept_loggers():
             yield
     finally:
+        forget_own_settings()
         if "keras" in sys.modules:
             keras.restore()
         random.setstate(python)
@@ -56,24 +60,18 @@ def _kept_loggers() -> Iterator[None]:
 class _KerasState:
     """The global state of Keras and TensorFlow; without arguments, that of a fresh import."""
 
-    floatx: str = "float32"
-    dtype_policy: Any = "float32"
+    settings: KerasSettings | None = None
     generators: Mapping[str, Any] = field(default_factory=dict)
     names: Any = None
     graph_options: dict[str, Any] | None = field(default_factory=dict)
 
     @classmethod
     def current(cls) -> "_KerasState":
-        import keras
-
         from pipeline.training.internals import graph_options, library_generators, name_counters
 
-        return cls(
-            keras.config.floatx(), keras.config.dtype_policy(), library_generators(), name_counters(), graph_options()
-        )
+        return cls(KerasSettings.current(), library_generators(), name_counters(), graph_options())
 
     def restore(self) -> None:
-        import keras
         import tensorflow as tf
 
         from pipeline.training.internals import (
@@ -83,8 +81,7 @@ class _KerasState:
             restore_name_counters,
         )
 
-        keras.config.set_floatx(self.floatx)
-        keras.config.set_dtype_policy(self.dtype_policy)
+        (self.settings or KerasSettings("float32", None, "channels_last")).restore()
         if "tensorflow" not in self.generators:
             tf.random.set_seed(None)
         if "keras" not in self.generators:

@@ -16,6 +16,7 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folders
 from pipeline.study.single_dispatch import implementations
+from pipeline.training.keras_settings import KerasSettings
 from pipeline.training.registered import register, registered
 
 __all__ = ["dumped", "pack", "unpack"]
@@ -41,7 +42,7 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
     if job.resumable:
         return None, folders
     try:
-        return dumped((job, registered())), folders
+        return dumped((job, registered(), KerasSettings.current())), folders
     except DataError:
         raise
     except Exception as error:
@@ -131,8 +132,11 @@ def unpack(content: bytes | None, folders: list[str], store: Store) -> TuneJob:
     from ray import cloudpickle
 
     job: TuneJob
-    job, objects = cloudpickle.loads(content)
+    settings: KerasSettings | None
+    job, objects, settings = cloudpickle.loads(content)
     register(objects)
+    if settings is not None:
+        settings.restore()
     return job
 
 

@@ -19,10 +19,12 @@ from pipeline.training.internals.batches import (
 )
 from pipeline.training.internals.callbacks import profiles, saved_attributes, wait_for_futures, without_threads
 from pipeline.training.internals.global_state import (
+    chosen_dtype_policy,
     library_generators,
     name_counters,
     reset_names,
     reset_seeds,
+    restore_dtype_policy,
     restore_library_generators,
     restore_name_counters,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "batch_signature",
     "built_metrics",
     "captured_variables",
+    "chosen_dtype_policy",
     "compilation_of",
     "compile_arguments",
     "element_spec",
@@ -77,6 +80,7 @@ __all__ = [
     "reset_seeds",
     "reset_shared_metrics",
     "reshuffles",
+    "restore_dtype_policy",
     "restore_graph_options",
     "restore_library_generators",
     "restore_name_counters",

@@ -9,10 +9,12 @@ import tensorflow as tf
 from pipeline.missing_names import say_once
 
 __all__ = [
+    "chosen_dtype_policy",
     "library_generators",
     "name_counters",
     "reset_names",
     "reset_seeds",
+    "restore_dtype_policy",
     "restore_library_generators",
     "restore_name_counters",
 ]
@@ -38,6 +40,30 @@ def reset_seeds() -> None:
         np.random.set_state(numpy)
     else:
         global_state.set_global_attribute("global_seed_generator", None)
+
+
+def chosen_dtype_policy() -> Any:
+    """The global dtype policy of Keras; None if it follows the float type."""
+    try:
+        from keras.src.backend.common import global_state
+    except ImportError:
+        say_once("Keras", "global_state", "a float type that a model function sets does not change its dtype policy")
+        return keras.config.dtype_policy()
+    return global_state.get_global_attribute("dtype_policy")
+
+
+def restore_dtype_policy(policy: Any) -> None:
+    """Set the global dtype policy of Keras.
+
+    Args:
+        policy: What `chosen_dtype_policy` returned.
+    """
+    if policy is None:
+        from keras.src.backend.common import global_state
+
+        global_state.set_global_attribute("dtype_policy", None)
+    else:
+        keras.config.set_dtype_policy(policy)
 
 
 def library_generators() -> dict[str, Any]:

@@ -36,11 +36,17 @@ def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
     return keras.Sequential
 
 
+def with_callbacks(config: Mapping[str, Any]) -> tuple[keras.Model, list[Any]]:
+    """A function that returns callbacks beside its model."""
+    return dense(config), []
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (nothing, r"nothing\(config\) returned None; it must return a compiled keras.Model. Is a return missing"),
         (a_class, r"a_class\(config\) returned an object of type type; it must return a compiled"),
+        (with_callbacks, r"with_callbacks\(config\) returned an object of type tuple; .* Callbacks have a function of"),
         (not_compiled, r"not_compiled\(config\) returned a model that is not compiled; call model.compile"),
     ],
 )

@@ -12,6 +12,7 @@ from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.storage import Store
 from pipeline.study import save_study
+from pipeline.training.global_state import kept_global_state
 
 
 def steps(config: Any) -> Any:
@@ -142,6 +143,20 @@ def test_pipelines_of_a_notebook_are_sent(tmp_path: Path) -> None:
     exec("batches = batches.map(lambda n: tf.py_function(abs, [n], tf.int64))", space)
     with pytest.raises(DataError, match="Python code makes its elements"):
         pack(_job(space["typed"]))
+
+
+def test_settings_of_a_notebook_are_sent(tmp_path: Path) -> None:
+    """The dtype policy that a notebook sets is that of the process that gets its job."""
+    import keras
+
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def typed(config):\n    return config['x']", space)
+    with kept_global_state():
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        content, _ = pack(_job(space["typed"]))
+        keras.config.set_dtype_policy("float32")
+        unpack(content, [], Store(tmp_path / "nothing"))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
 def test_objects_that_cannot_be_sent_are_named() -> None:

@@ -40,3 +40,22 @@ def test_seeds_and_names_restart_without_internals(monkeypatch: pytest.MonkeyPat
         internals.reset_seeds()
         found.append((keras.layers.Dense(1).name, np.asarray(keras.random.uniform((2,))).tolist()))
     assert found[0] == found[1]
+
+
+def test_the_dtype_policy_follows_the_float_type_until_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no policy was set it is None, and what was read is restored; without Keras' internals it is the policy."""
+    import sys
+
+    from pipeline.training.global_state import kept_global_state
+
+    with kept_global_state():
+        internals.restore_dtype_policy(None)
+        assert internals.chosen_dtype_policy() is None, "Keras keeps its policy elsewhere; see chosen_dtype_policy."
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        policy = internals.chosen_dtype_policy()
+        internals.restore_dtype_policy(None)
+        internals.restore_dtype_policy(policy)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "keras.src.backend.common", None)
+            assert internals.chosen_dtype_policy().name == "mixed_bfloat16"
