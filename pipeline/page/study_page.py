@@ -113,7 +113,7 @@ def content(readings: StudyCache, name: str, question: Question) -> dict[str, An
         "objective": results.objective.metric,
         "several": len(results.objectives) > 1,
         "causes": reading.derived("causes", causes),
-        "space": [(place.name, domain_in_words(place.domain)) for place in results.places],
+        "space": [(parameter.name, domain_in_words(parameter.domain)) for parameter in results.parameters],
         "provenance": provenance_in_words(results.sessions),
         "example": _example(results),
         "budget": results.job["budget"],

@@ -21,13 +21,11 @@ from pipeline.schedulers.base import (
 )
 from pipeline.schedulers.ordered import Ordered
 from pipeline.space import Config
+from pipeline.space.random_streams import RandomStream
 from pipeline.space.values import Count, Real, Value, key_of
 from pipeline.trial_ids import draw_order
 
 __all__ = ["Member", "Population", "PopulationSettings"]
-
-_STREAM = 7
-"""Separates these random numbers from those of the searcher's draws, (seed, index)."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +231,7 @@ class Population(Scheduler, ABC):
         return self._donors[max(upper, self._donors.place((self._merit(value), math.inf))) :]
 
     def _exploit(self, trial_id: str, donors: Sequence[_Rank], lowest: str, cutoff: float | None) -> Decision:
-        rng = np.random.default_rng([self._context.seed, self._exploits, _STREAM])
+        rng = np.random.default_rng([self._context.seed, self._exploits, RandomStream.POPULATION])
         self._exploits += 1
         parent = donors[int(rng.integers(len(donors)))][-1]
         taker, donor = self._members[trial_id], self._members[parent]

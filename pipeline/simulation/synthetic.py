@@ -8,12 +8,10 @@ import numpy as np
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config
+from pipeline.space.random_streams import RandomStream
 from pipeline.study import TuneJob
 
 __all__ = ["Synthetic"]
-
-_STREAM = 11
-"""Separates the random numbers of curves from those of the study's draws, which have the same seed."""
 
 _BEFORE = 0.9
 """The loss of an untrained model: the error rate with ten classes."""
@@ -45,12 +43,16 @@ class Synthetic(CurveSource):
         self._seed, self._epochs, self._mode = job.seed, job.budget.epochs, job.objective.mode
         self._seconds, self._start = seconds_per_epoch, seconds_per_start
         self._encoding = Encoding(job.space)
-        rng = np.random.default_rng([self._seed, _STREAM])
+        seeds = [self._seed, RandomStream.SYNTHETIC_CURVES]
+        rng = np.random.default_rng(seeds)
         parameters = self._encoding.parameters
         self._weights = rng.gamma(0.5, size=len(parameters)) + 1e-3
         self._best = rng.uniform(0.15, 0.85, len(parameters))
         self._others = {
-            one.metric: (one.mode, _distant(self._best, np.random.default_rng([self._seed, _STREAM, place])))
+            one.metric: (
+                one.mode,
+                _distant(self._best, np.random.default_rng([*seeds, place])),
+            )
             for place, one in enumerate(job.objectives[1:])
         }
         # The order of listed values has no meaning: each gets a random distance.
@@ -62,7 +64,7 @@ class Synthetic(CurveSource):
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The curve of a config, determined by (seed, index, segment)."""
-        rng = np.random.default_rng([self._seed, index, segment, _STREAM])
+        rng = np.random.default_rng([self._seed, index, segment, RandomStream.SYNTHETIC_CURVES])
         # Weights that were taken over may have a trial's maximum age already, and train further.
         count = self._epochs if segment == 1 else 2 * self._epochs
         final = _BEST + _SPREAD * self._distance_from(self._best, config) + _CHANCE * rng.standard_normal()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipeline.space.base import CountableDomain, ListedDomain
 from pipeline.space.space import compose
 from pipeline.space.values import Config
-from pipeline.space.walk import walk
+from pipeline.space.walk import drawn_parameters
 
 __all__ = ["Cube"]
 
@@ -28,18 +28,23 @@ class Cube:
 
     def __init__(self, space: Mapping[str, Any]) -> None:
         self._space = space
-        self._places = places = [place for place in walk(space) if place.drawn]
-        self._where = {place.path: number for number, place in enumerate(places)}
-        listed = [isinstance(place.domain, ListedDomain) for place in places]
+        self._parameters = parameters = drawn_parameters(space)
+        self._where = {parameter.path: number for number, parameter in enumerate(parameters)}
+        listed = [isinstance(parameter.domain, ListedDomain) for parameter in parameters]
         self._listed = np.array(listed, bool)
-        self._sizes = [len(place.domain.values) if one else 1 for place, one in zip(places, listed, strict=True)]
-        self.sides = len(places)
+        self._sizes = [
+            len(parameter.domain.values) if one else 1 for parameter, one in zip(parameters, listed, strict=True)
+        ]
+        self.sides = len(parameters)
         """Number of sides."""
-        self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(len(places)), self._sizes)
+        self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(len(parameters)), self._sizes)
         """For each axis of a point, the number of its side."""
         self._when = [
-            [(self._side(place.when[:depth], switch), branch) for depth, (switch, branch) in enumerate(place.when)]
-            for place in places
+            [
+                (self._side(parameter.when[:depth], switch), branch)
+                for depth, (switch, branch) in enumerate(parameter.when)
+            ]
+            for parameter in parameters
         ]
 
     def _side(self, when: tuple[tuple[str, str], ...], name: str) -> int:
@@ -54,14 +59,14 @@ class Cube:
         Returns:
             Numbers from 0 to 1, of shape (configs, parameters).
         """
-        units = np.full((len(configs), len(self._places)), np.nan)
-        for side, place in enumerate(self._places):
-            name, to_unit = place.name, place.domain.to_unit
-            if not place.when:
+        units = np.full((len(configs), len(self._parameters)), np.nan)
+        for side, parameter in enumerate(self._parameters):
+            name, to_unit = parameter.name, parameter.domain.to_unit
+            if not parameter.when:
                 units[:, side] = [to_unit(config[name]) for config in configs]
                 continue
             for row, config in enumerate(configs):
-                if place.there(config):
+                if parameter.there(config):
                     units[row, side] = to_unit(config[name])
         return units
 
@@ -79,10 +84,10 @@ class Cube:
             for side, size in enumerate(self._sizes)
         ]
         columns: list[_Reals] = []
-        for side in range(len(self._places)):
+        for side in range(len(self._parameters)):
             there = np.ones(len(units), bool)
             for switch, branch in self._when[side]:
-                there &= chosen[switch] == self._places[switch].domain.values.index(branch)
+                there &= chosen[switch] == self._parameters[switch].domain.values.index(branch)
             if self._listed[side]:
                 columns.append((chosen[side][:, None] == np.arange(self._sizes[side])) & there[:, None])
             else:
@@ -100,9 +105,9 @@ class Cube:
             Numbers from 0 to 1, of the same shape.
         """
         found = units.copy()
-        for side, place in enumerate(self._places):
-            if isinstance(place.domain, CountableDomain) and not self._listed[side]:
-                domain = place.domain
+        for side, parameter in enumerate(self._parameters):
+            if isinstance(parameter.domain, CountableDomain) and not self._listed[side]:
+                domain = parameter.domain
                 found[:, side] = [domain.to_unit(domain.from_unit(unit)) for unit in units[:, side].tolist()]
         return found
 
@@ -128,4 +133,6 @@ class Cube:
         Args:
             unit: A number from 0 to 1 for each side.
         """
-        return compose(self._space, lambda place: place.domain.from_unit(float(unit[self._where[place.path]])))
+        return compose(
+            self._space, lambda parameter: parameter.domain.from_unit(float(unit[self._where[parameter.path]]))
+        )

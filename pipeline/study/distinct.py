@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.searchers import Suggestion
-from pipeline.space import combination, combinations, draw, endless, key_of, walk
+from pipeline.space import combination, combinations, draw, drawn_parameters, endless, key_of
+from pipeline.space.random_streams import RandomStream
 from pipeline.study.job_fields import JobFields
 
 __all__ = ["draws_each_config_once", "equal_configs_train_equally", "untried_config"]
-
-_STREAM = 6
-"""Separates the random numbers of further draws from those of the searcher's first draws, (seed, index)."""
 
 _ATTEMPTS = 8
 """Number of further draws by the searcher; after them, any config that is left is taken."""
@@ -29,7 +27,7 @@ def draws_each_config_once(job: JobFields) -> bool:
     Args:
         job: The study's job.
     """
-    return equal_configs_train_equally(job) and not endless(job.space) and any(place.drawn for place in walk(job.space))
+    return equal_configs_train_equally(job) and not endless(job.space) and bool(drawn_parameters(job.space))
 
 
 def equal_configs_train_equally(job: JobFields) -> bool:
@@ -60,10 +58,11 @@ def untried_config(
     attempt, proposal = 0, first
     while key_of(proposal.config) in tried and attempt < _ATTEMPTS:
         attempt += 1
-        proposal = drawn(int(np.random.default_rng([seed, number, _STREAM, attempt]).integers(2**31)))
+        again = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS, attempt])
+        proposal = drawn(int(again.integers(2**31)))
     if key_of(proposal.config) not in tried:
         return proposal
-    rng, size = np.random.default_rng([seed, number, _STREAM]), combinations(space)
+    rng, size = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS]), combinations(space)
     start = 0 if size is None else int(rng.random() * size)
     for step in range(_MOST if size is None else size):
         config = draw(space, rng) if size is None else combination(space, (start + step) % size)

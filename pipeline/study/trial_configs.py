@@ -15,10 +15,12 @@ from pipeline.space import (
     Value,
     combinations,
     compose,
+    drawn_parameters,
     fits,
     key_of,
     walk,
 )
+from pipeline.space.random_streams import RandomStream
 from pipeline.space.walk import fitting
 from pipeline.study.distinct import draws_each_config_once, equal_configs_train_equally, untried_config
 from pipeline.study.field_names import unknown
@@ -36,12 +38,6 @@ __all__ = [
     "suggestion_of_trial",
     "trials_in_all",
 ]
-
-_STREAM = 5
-"""Separates the random numbers that complete start configs from those of the searcher's draws, (seed, index)."""
-
-_STREAM_OF_USERS = 6
-"""Separates those that complete configs that users give to a running study."""
 
 _ATTEMPTS = 20
 
@@ -137,7 +133,7 @@ def start_configs(job: JobFields) -> list[Config]:
     for index, given in enumerate(job.start_with):
         for attempt in range(_ATTEMPTS):
             # The first attempt is what earlier versions drew.
-            rng = np.random.default_rng([job.seed, index, _STREAM, *([attempt] if attempt else [])])
+            rng = np.random.default_rng([job.seed, index, RandomStream.START_CONFIGS, *([attempt] if attempt else [])])
             config = _completed(job, given, rng)
             if not unique or key_of(config) not in configs:
                 break
@@ -153,15 +149,15 @@ def completed(job: JobFields, given: Mapping[str, Value], name: str) -> Config:
         given: Values of some or all parameters, without faults.
         name: What the config is known by: the same name draws the same values.
     """
-    rng = np.random.default_rng([job.seed, zlib.crc32(name.encode()), _STREAM_OF_USERS])
+    rng = np.random.default_rng([job.seed, zlib.crc32(name.encode()), RandomStream.FURTHER_CONFIGS])
     return _completed(job, given, rng)
 
 
 def _completed(job: JobFields, given: Mapping[str, Value], rng: np.random.Generator) -> Config:
-    def pick(place: ParameterPath) -> Value:
-        if place.name not in given:
-            return place.domain.draw(rng)  # type: ignore[no-any-return]
-        return place.domain.as_drawn(given[place.name])  # type: ignore[no-any-return]
+    def pick(parameter: ParameterPath) -> Value:
+        if parameter.name not in given:
+            return parameter.domain.draw(rng)  # type: ignore[no-any-return]
+        return parameter.domain.as_drawn(given[parameter.name])  # type: ignore[no-any-return]
 
     return compose(job.space, pick)
 
@@ -193,7 +189,7 @@ def trials_in_all(job: JobFields) -> int:
     if (size := configs_in_all(job)) is None:
         return job.budget.trials
     starts = start_configs(job)
-    drawn = any(place.drawn for place in walk(job.space))
+    drawn = bool(drawn_parameters(job.space))
     # If two trials of one config differ, a start config that is given twice is trained twice.
     twice = len(starts) - len({key_of(start) for start in starts if fits(job.space, start)}) if drawn else 0
     return min(job.budget.trials, twice + size)
@@ -205,7 +201,7 @@ def configs_in_all(job: JobFields) -> int | None:
     Args:
         job: The study's job.
     """
-    if not any(place.drawn for place in walk(job.space)):
+    if not drawn_parameters(job.space):
         # Several trials of one config are useful only if each has its own initial weights.
         return None if job.trial_seeds else 1
     return combinations(job.space) if draws_each_config_once(job) else job.searcher.size(job.space)
@@ -233,7 +229,7 @@ def fewer(job: JobFields) -> str | None:
     count, wanted = trials_in_all(job), job.budget.trials
     if count == wanted:
         return None
-    if not any(place.drawn for place in walk(job.space)):
+    if not drawn_parameters(job.space):
         return (
             f"The space has nothing to draw, so all {wanted} trials would be equal: only 1 is run. trial_seeds=True "
             "gives each trial its own initial weights."
@@ -249,16 +245,16 @@ def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: st
         config: Values of some or all parameters.
         path: The config's dotted path in the job.
     """
-    places: dict[str, list[ParameterPath]] = {}
-    for place in walk(space):
-        places.setdefault(place.name, []).append(place)
+    parameters: dict[str, list[ParameterPath]] = {}
+    for parameter in walk(space):
+        parameters.setdefault(parameter.name, []).append(parameter)
     for name, value in config.items():
-        field, known = f"{path}.{name}", places.get(name, [])
-        here = next((place for place in known if place.there(config)), None)
+        field, known = f"{path}.{name}", parameters.get(name, [])
+        here = next((parameter for parameter in known if parameter.there(config)), None)
         if not known:
-            yield Fault(field, value, unknown("parameter", places, name))
+            yield Fault(field, value, unknown("parameter", parameters, name))
         elif here is None:
-            needed = " or ".join(" and ".join(f"{s} {b!r}" for s, b in place.when) for place in known)
+            needed = " or ".join(" and ".join(f"{s} {b!r}" for s, b in parameter.when) for parameter in known)
             yield Fault(field, value, f"requires also: {needed}")
         elif not here.drawn and key_of(value) != key_of(here.domain):
             yield Fault(field, value, f"must be {here.domain!r}, which the space fixes it at, or be left out")

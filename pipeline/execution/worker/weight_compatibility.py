@@ -15,6 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative
 from pipeline.loop.messages import Assignment
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
+from pipeline.space.random_streams import RandomStream
 from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.wording import by_count, capitalized
@@ -28,9 +29,6 @@ __all__ = [
     "mismatch_text",
     "mismatches",
 ]
-
-_STREAM = 13
-"""Keeps these draws apart from the searcher's and the scheduler's, which come from the same seed."""
 
 Variables = Sequence[Mapping[str, Any]]
 """Path, shape and type of each variable of a model and its optimizer."""
@@ -151,7 +149,7 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
 
 def _others(job: TuneJob, first: Assignment) -> list[Config]:
     """A few configs that cover the space as well as possible."""
-    rng = np.random.default_rng([job.seed, _STREAM])
+    rng = np.random.default_rng([job.seed, RandomStream.COMPARED_CONFIGS])
     configs = [first.config, *(draw(job.space, rng, index) for index in range(CANDIDATES))]
     return [each.config for each in representative([Assignment("", config, first.seed) for config in configs])[1:]]
 

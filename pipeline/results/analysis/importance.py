@@ -38,7 +38,7 @@ class Effect:
     """What one hyperparameter does.
 
     Args:
-        place: The hyperparameter and its path in the space.
+        parameter: The hyperparameter and its path in the space.
         share: Its share of the objective's variance, from 0 to 1: what it does by itself, the others averaged out.
         low: Lower end of a 90 % interval of it.
         high: Upper end.
@@ -51,7 +51,7 @@ class Effect:
         means_high: Upper ends.
     """
 
-    place: ParameterPath
+    parameter: ParameterPath
     share: float
     low: float
     high: float
@@ -168,12 +168,12 @@ def start_importances(results: Results, fit: Fit = fit_here) -> Callable[[], lis
     Returns:
         What waits for the forests, and returns what `importances` does.
     """
-    rows, places = scored(results), [place for place in results.places if place.drawn]
+    rows, parameters = scored(results), [parameter for parameter in results.parameters if parameter.drawn]
     groups = []
-    for when in dict.fromkeys([(), *(place.when for place in places)]):
-        own = [place for place in places if place.when == when and _several(place)]
+    for when in dict.fromkeys([(), *(parameter.when for parameter in parameters)]):
+        own = [parameter for parameter in parameters if parameter.when == when and _several(parameter)]
         if own:
-            groups.append(_trials(results, rows, places, when))
+            groups.append(_trials(results, rows, parameters, when))
     fits = fit([(group.units, group.values) for group in groups if not group.note])
 
     def wait() -> list[Importance]:
@@ -186,17 +186,21 @@ def start_importances(results: Results, fit: Fit = fit_here) -> Callable[[], lis
     return wait
 
 
-def _several(place: ParameterPath) -> bool:
-    return not isinstance(place.domain, ListedDomain) or len(place.domain.values) > 1
+def _several(parameter: ParameterPath) -> bool:
+    return not isinstance(parameter.domain, ListedDomain) or len(parameter.domain.values) > 1
 
 
-def _trials(results: Results, rows: pd.DataFrame, places: Sequence[ParameterPath], when: When) -> _Trials:
+def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[ParameterPath], when: When) -> _Trials:
     fixed = dict(when)
     for switch, branch in when:
         rows = rows[[value == branch for value in rows[switch]]] if len(rows) else rows
     # Of the branch itself first, then those of the branches around it, which every trial here has too.
-    around = [place for place in places if set(place.when) <= set(when) and place.name not in fixed and _several(place)]
-    axes = sorted(around, key=lambda place: place.when != when)[:_MOST_AXES]
+    around = [
+        parameter
+        for parameter in parameters
+        if set(parameter.when) <= set(when) and parameter.name not in fixed and _several(parameter)
+    ]
+    axes = sorted(around, key=lambda parameter: parameter.when != when)[:_MOST_AXES]
     units = np.array([[_unit(axis, value) for value in rows[axis.name]] for axis in axes]).reshape(len(axes), -1).T
     known = np.isfinite(units).all(axis=1)
     units, values = units[known], rows["objective"].to_numpy(np.float64)[known]

@@ -38,7 +38,7 @@ class Prediction:
     """The predicted objective along one hyperparameter, averaged over the others (partial dependence).
 
     Args:
-        place: The hyperparameter and its path in the space.
+        parameter: The hyperparameter and its path in the space.
         epoch: The epoch: a trial's maximum.
         mode: Whether larger (`max`) or smaller (`min`) values are better.
         values: Values of the hyperparameter: about 20 evenly spaced on its scale, or each that it may have.
@@ -47,7 +47,7 @@ class Prediction:
         highs: Upper ends.
     """
 
-    place: ParameterPath
+    parameter: ParameterPath
     epoch: int
     mode: str
     values: Sequence[Any]
@@ -100,26 +100,28 @@ def predictions(results: Results) -> list[Prediction]:
     fits = fitting(space)
     tried = [one for one in observed(_fewer(results), objective, epochs) if fits(one.config)]
     axes = [
-        (side, place, values)
-        for side, place in enumerate(drawn_parameters(space))
-        if len(values := _values(place.domain)) > 1
+        (side, parameter, values)
+        for side, parameter in enumerate(drawn_parameters(space))
+        if len(values := _values(parameter.domain)) > 1
     ]
     cube, count = Cube(space), sum(len(values) for *_, values in axes)
     most = max(_LEAST_CONFIGS, min(_CONFIGS, _POINTS // max(count, 1)))
     units = [
         places
-        for side, place, values in axes
-        for places in _along(cube, side, place, [place.domain.to_unit(value) for value in values], tried, most)
+        for side, parameter, values in axes
+        for places in _along(cube, side, parameter, [parameter.domain.to_unit(value) for value in values], tried, most)
     ]
     losses = np.array(searcher.predicted(space, History(tried, earlier), epochs, units)).reshape(-1, 3)
     if not len(losses):
         return []
     found, start, sign = [], 0, -1.0 if objective.mode == "max" else 1.0
-    for _, place, values in axes:
-        if not any(place.there(one.config) for one in tried):
+    for _, parameter, values in axes:
+        if not any(parameter.there(one.config) for one in tried):
             continue
         median, *ends = sign * losses[start : start + len(values)].T
-        found.append(Prediction(place, epochs, objective.mode, values, median, np.minimum(*ends), np.maximum(*ends)))
+        found.append(
+            Prediction(parameter, epochs, objective.mode, values, median, np.minimum(*ends), np.maximum(*ends))
+        )
         start += len(values)
     return found
 
@@ -150,10 +152,10 @@ def _values(domain: Any) -> list[Any]:
 
 
 def _along(
-    cube: Cube, side: int, place: ParameterPath, at: Sequence[float], tried: Sequence[Observation], most: int
+    cube: Cube, side: int, parameter: ParameterPath, at: Sequence[float], tried: Sequence[Observation], most: int
 ) -> list[_Reals]:
     """For each place on an axis, configs of trials that have the hyperparameter, moved there; empty if none has it."""
-    there = [one.config for one in tried if place.there(one.config)]
+    there = [one.config for one in tried if parameter.there(one.config)]
     if not there:
         return []
     some = np.linspace(0, len(there) - 1, min(most, len(there))).astype(int)

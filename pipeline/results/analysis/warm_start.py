@@ -70,7 +70,7 @@ def warm_start_configs(
         notes.append(f"None of their values is in this space, so they were skipped: trials {listed(strange)}.")
     if missing:
         notes.append(f"Not in these configs, and drawn: {listed(missing)}.")
-    names = {place.name for place in walk(space)}
+    names = {parameter.name for parameter in walk(space)}
     if left_out := {name: None for trial in trials for name in theirs[trial] if name not in names}:
         notes.append(f"Not in this space, and left out: {listed(left_out)}.")
     return WarmStart(trials, configs, notes)
@@ -94,12 +94,12 @@ def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, li
     inside: Config = {}
     beyond: Config = {}
     absent: list[str] = []
-    for place in walk(space):
-        if not place.drawn or not place.there(inside):
+    for parameter in walk(space):
+        if not parameter.drawn or not parameter.there(inside):
             continue
-        if place.name not in config:
-            absent.append(place.name)
+        if parameter.name not in config:
+            absent.append(parameter.name)
             continue
-        value = place.domain.as_drawn(config[place.name])
-        (inside if place.domain.contains(value) else beyond)[place.name] = value
+        value = parameter.domain.as_drawn(config[parameter.name])
+        (inside if parameter.domain.contains(value) else beyond)[parameter.name] = value
     return inside, beyond, absent

@@ -84,7 +84,9 @@ def study_run(results: Results) -> RunContent:
         "seed": job["seed"],
     }
     # The first branch that has a parameter describes it: several branches may have one of the same name.
-    params |= {f"space.{place.name}": domain_in_words(place.domain) for place in reversed(results.places)}
+    params |= {
+        f"space.{parameter.name}": domain_in_words(parameter.domain) for parameter in reversed(results.parameters)
+    }
     end = _milliseconds(results.epochs["time"].max()) if epochs else 0
     starts = [_milliseconds(datetime.fromisoformat(session["started"])) for session in results.sessions]
     start = min(starts, default=end)

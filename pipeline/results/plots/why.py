@@ -71,7 +71,7 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
         One tuple for each bar: name, share from 0 to 1, the interval's lower and upper end, and the colour as
         matplotlib takes it.
     """
-    found = [(effect.place.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
+    found = [(effect.parameter.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
     pairs = [pair for pair in importance.pairs if pair.share >= LEAST_SHARE]
     found += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in pairs]
     return sorted(found, key=lambda bar: -bar[1])[:_MOST_BARS]
@@ -88,8 +88,8 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
     Returns:
         `ax`, with the picture.
     """
-    values = [effect.place.domain.from_unit(float(unit)) for unit in effect.units]
-    return _along(results, effect.place, values, (effect.means, effect.means_low, effect.means_high), ax)
+    values = [effect.parameter.domain.from_unit(float(unit)) for unit in effect.units]
+    return _along(results, effect.parameter, values, (effect.means, effect.means_low, effect.means_high), ax)
 
 
 def predicted_along(
@@ -107,7 +107,9 @@ def predicted_along(
     Returns:
         `ax`, with the medians and a 90 % band.
     """
-    _along(results, prediction.place, prediction.values, (prediction.medians, prediction.lows, prediction.highs), ax)
+    _along(
+        results, prediction.parameter, prediction.values, (prediction.medians, prediction.lows, prediction.highs), ax
+    )
     if limits is not None:
         margin = 0.05 * (limits[1] - limits[0])
         ax.set_ylim(limits[0] - margin, limits[1] + margin)
@@ -116,13 +118,13 @@ def predicted_along(
 
 def _along(
     results: Results,
-    place: ParameterPath,
+    parameter: ParameterPath,
     values: Sequence[Any],
     band: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]],
     ax: Axes,
 ) -> Axes:
     """Draw a middle, a lower and an upper end along a hyperparameter: a line, or points for listed values."""
-    domain, (middle, low, high) = place.domain, band
+    domain, (middle, low, high) = parameter.domain, band
     places = domain_places(domain, pd.Series(values, dtype=object))
     parameter_axis(ax, domain, places)
     if isinstance(domain, ListedDomain):
@@ -133,7 +135,7 @@ def _along(
         places, once = np.unique(places, return_index=True)
         ax.fill_between(places, low[once], high[once], color=MUTED, alpha=0.3, lw=0)
         ax.plot(places, middle[once], color=ACCENT, lw=2.2)
-    ax.set_title(place.name, weight="bold", fontsize=9.5, color=INK)
+    ax.set_title(parameter.name, weight="bold", fontsize=9.5, color=INK)
     ax.set_ylabel(results.objective.metric)
     plainly(ax.yaxis)
     return ax

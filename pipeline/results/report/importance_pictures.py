@@ -54,7 +54,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             [
                 panel(
                     f"along-{number}-{place}", partial(plots.partial_dependence, results, effect), of_effect(effect),
-                    220, f"Chart of the mean {metric} along {effect.place.name}.", count=len(along),
+                    220, f"Chart of the mean {metric} along {effect.parameter.name}.", count=len(along),
                 )
                 for place, effect in enumerate(along)
             ],

@@ -161,13 +161,13 @@ def _space(results: Results) -> list[tuple[str, str, str, str]]:
     configs = [{str(key): value for key, value in row.items()} for row in front.to_dict("records")]
     lines = []
     best_config = results.best.config if results.best is not None else {}
-    for place in results.places:
-        name = place.name
-        best = format_value(best_config[name]) if name in best_config and place.there(best_config) else "–"
-        there = [place.there(config) for config in configs]
-        span = span_in_words(place.domain, front.loc[there, name]) if name in front else "–"
-        words = domain_in_words(place.domain)
-        if place.when:
-            words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in place.when)}"
+    for parameter in results.parameters:
+        name = parameter.name
+        best = format_value(best_config[name]) if name in best_config and parameter.there(best_config) else "–"
+        there = [parameter.there(config) for config in configs]
+        span = span_in_words(parameter.domain, front.loc[there, name]) if name in front else "–"
+        words = domain_in_words(parameter.domain)
+        if parameter.when:
+            words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in parameter.when)}"
         lines.append((name, words, best, span))
     return lines

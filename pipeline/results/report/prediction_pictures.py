@@ -32,7 +32,7 @@ def predictions(explanation: Explanation) -> Iterator[Section]:
         [
             panel(
                 f"predicted-{number}", partial(plots.predicted_along, results, one, limits=limits), of_prediction(one),
-                220, f"Chart of the predicted {metric} along {one.place.name}.", count=len(shown),
+                220, f"Chart of the predicted {metric} along {one.parameter.name}.", count=len(shown),
             )
             for number, one in enumerate(shown)
         ],

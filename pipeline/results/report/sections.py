@@ -296,7 +296,7 @@ def _population(results: Results) -> Iterator[Section]:
 
 
 def _with_gaps(results: Results) -> bool:
-    return any(place.when for place in results.places)
+    return any(parameter.when for parameter in results.parameters)
 
 
 def _panel(results: Results, name: str, parameter: str, *, count: int) -> Picture:

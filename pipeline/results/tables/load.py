@@ -107,7 +107,7 @@ class Results:
         return parameters_of(self.study)
 
     @property
-    def places(self) -> list[ParameterPath]:
+    def parameters(self) -> list[ParameterPath]:
         """The path of each parameter; one that several branches have is listed once for each."""
         return list(walk(space_of(self.study)))
 

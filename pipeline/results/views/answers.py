@@ -116,7 +116,7 @@ def share_rows(importance: Importance, *, most_pairs: int | None = None) -> list
     """
     rows = [
         ShareRow(
-            effect.place.name,
+            effect.parameter.name,
             effect.share,
             percent(effect.share),
             percent_interval(effect.low, effect.high),
@@ -141,10 +141,10 @@ def prediction_rows(predictions: Sequence[Prediction]) -> list[PredictionRow]:
     rows = []
     for one in predictions:
         best, worst = one.best, one.worst
-        where = conditions_in_words(one.place.when)
+        where = conditions_in_words(one.parameter.when)
         rows.append(
             PredictionRow(
-                f"{one.place.name} ({where})" if where else one.place.name,
+                f"{one.parameter.name} ({where})" if where else one.parameter.name,
                 format_value(one.values[best]),
                 format_number(one.medians[best]),
                 f"{format_number(one.lows[best])} to {format_number(one.highs[best])}",

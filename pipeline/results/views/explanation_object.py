@@ -84,7 +84,7 @@ def _importance(importance: Importance) -> Mapping[str, Any]:
         "note": importance.note or None,
         "parameters": [
             {
-                "name": effect.place.name, "share": effect.share, "interval": [effect.low, effect.high],
+                "name": effect.parameter.name, "share": effect.share, "interval": [effect.low, effect.high],
                 "share_of_forest": effect.of_forest, "best": effect.best,
                 "curve": [
                     {"value": at, "mean": mean, "interval": [low, high]}
@@ -108,8 +108,8 @@ def _importance(importance: Importance) -> Mapping[str, Any]:
 
 def _prediction(prediction: Prediction) -> Mapping[str, Any]:
     return {
-        "name": prediction.place.name,
-        "when": dict(prediction.place.when),
+        "name": prediction.parameter.name,
+        "when": dict(prediction.parameter.when),
         "epoch": prediction.epoch,
         "best": prediction.values[prediction.best],
         "curve": [
@@ -123,4 +123,4 @@ def _prediction(prediction: Prediction) -> Mapping[str, Any]:
 
 
 def _values(effect: Effect) -> list[Any]:
-    return [effect.place.domain.from_unit(float(unit)) for unit in effect.units]
+    return [effect.parameter.domain.from_unit(float(unit)) for unit in effect.units]

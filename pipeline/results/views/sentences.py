@@ -79,7 +79,7 @@ def of_importance(importance: Importance) -> str:
     ]
     if first is not None:
         parts.append(
-            f"{first.place.name} alone accounts for {percent(first.share)} of the objective's variance "
+            f"{first.parameter.name} alone accounts for {percent(first.share)} of the objective's variance "
             f"(90% interval {percent_interval(first.low, first.high)})."
         )
     return " ".join(parts)
@@ -195,9 +195,9 @@ def of_prediction(prediction: Prediction) -> str:
         prediction: The prediction.
     """
     best, worst = prediction.best, prediction.worst
-    near = "at" if isinstance(prediction.place.domain, ListedDomain) else "near"
+    near = "at" if isinstance(prediction.parameter.domain, ListedDomain) else "near"
     interval = f"{format_number(prediction.lows[best])} to {format_number(prediction.highs[best])}"
-    where = conditions_in_words(prediction.place.when)
+    where = conditions_in_words(prediction.parameter.when)
     first = f"Where {where}, best" if where else "Best"
     text = (
         f"{first} {near} {format_value(prediction.values[best])}: {format_number(prediction.medians[best])} "

@@ -73,8 +73,8 @@ class OptunaHalving(OptunaHyperband):
         return optuna.pruners.SuccessiveHalvingPruner()
 
 
-def _suggested(trial: Any, place: ParameterPath) -> Value:
-    domain, name = place.domain, place.path
+def _suggested(trial: Any, parameter: ParameterPath) -> Value:
+    domain, name = parameter.domain, parameter.path
     match domain:
         case Choice() | Grid() | Switch():
             return domain.values[trial.suggest_categorical(name, range(len(domain.values)))]

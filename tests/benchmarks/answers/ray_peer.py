@@ -40,10 +40,12 @@ class RayBOHB:
         from ray.tune.search.bohb import TuneBOHB
 
         self._space, self._trials, self._configs = table.study.space, list[_Trial](), list[Config]()
-        self._parameters = {place.path: f"p{at}" for at, place in enumerate(walk(self._space)) if place.drawn}
+        self._parameters = {
+            parameter.path: f"p{at}" for at, parameter in enumerate(walk(self._space)) if parameter.drawn
+        }
         # hpbandster draws from the generator of the process.
         np.random.seed(seed)
-        domains = {place.path: place.domain for place in walk(self._space) if place.drawn}
+        domains = {parameter.path: parameter.domain for parameter in walk(self._space) if parameter.drawn}
         spec = {name: _domain(ray.tune, domains[path]) for path, name in self._parameters.items()}
         self.searcher = TuneBOHB(seed=seed)
         self.searcher.set_search_properties("loss", "min", spec)
@@ -93,7 +95,9 @@ class RayBOHB:
     def _add(self) -> None:
         trial = _Trial(len(self._trials))
         drawn = self.searcher.suggest(trial.trial_id)
-        config = compose(self._space, lambda place: _value(place.domain, drawn[self._parameters[place.path]]))
+        config = compose(
+            self._space, lambda parameter: _value(parameter.domain, drawn[self._parameters[parameter.path]])
+        )
         self._configs.append(config)
         self._trials.append(trial)
         self._scheduler.on_trial_add(self, trial)

@@ -30,7 +30,9 @@ class SyneTuneBOHB:
         self._space, self._trials = table.study.space, list[Any]()
         # It also draws from the generator of the process.
         np.random.seed(seed)
-        drawn = {place.path: _domain(spaces, place.domain) for place in walk(self._space) if place.drawn}
+        drawn = {
+            parameter.path: _domain(spaces, parameter.domain) for parameter in walk(self._space) if parameter.drawn
+        }
         self._scheduler = BOHB(drawn, metric="loss", time_attr="epoch", max_t=EPOCHS, random_seed=seed)
 
     def next(self) -> tuple[int, Config]:
@@ -41,7 +43,9 @@ class SyneTuneBOHB:
         trial = Trial(len(self._trials), suggestion.config, datetime.min)
         self._trials.append(trial)
         self._scheduler.on_trial_add(trial)
-        return trial.trial_id, compose(self._space, lambda place: _value(place.domain, suggestion.config[place.path]))
+        return trial.trial_id, compose(
+            self._space, lambda parameter: _value(parameter.domain, suggestion.config[parameter.path])
+        )
 
     def reported(self, number: int, epoch: int, loss: float) -> Verdict:
         """Stops a trial when the scheduler does."""

@@ -14,12 +14,12 @@ def _either(one: Any, other: Any) -> dict[str, Any]:
 def test_walking_comes_to_every_parameter_with_its_condition() -> None:
     """The walk yields every parameter in the space's order, with its path and the condition of its presence."""
     space = {"x": 1, "s": Switch({"a": {"y": Uniform(0, 1), "t": Switch({"c": {"z": 2}})}, "b": {}})}
-    places = {place.path: place for place in walk(space)}
-    assert list(places) == ["x", "s", "s.a.y", "s.a.t", "s.a.t.c.z"]
-    assert places["s.a.t.c.z"].when == (("s", "a"), ("t", "c"))
-    assert places["s.a.t.c.z"].there({"s": "a", "t": "c"})
-    assert not places["s.a.t.c.z"].there({"s": "b"})
-    assert [place.name for place in places.values() if place.drawn] == ["s", "y", "t"]
+    parameters = {parameter.path: parameter for parameter in walk(space)}
+    assert list(parameters) == ["x", "s", "s.a.y", "s.a.t", "s.a.t.c.z"]
+    assert parameters["s.a.t.c.z"].when == (("s", "a"), ("t", "c"))
+    assert parameters["s.a.t.c.z"].there({"s": "a", "t": "c"})
+    assert not parameters["s.a.t.c.z"].there({"s": "b"})
+    assert [parameter.name for parameter in parameters.values() if parameter.drawn] == ["s", "y", "t"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
     ],
 )
 def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: str) -> None:
-    """A parameter name that may be present twice in one config is a fault that names the other place."""
+    """A parameter name that may be present twice in one config is a fault that names the other parameter."""
     (fault,) = conflicts(space)
     assert fault.field == field
     assert fault.allowed == f"must have another name: {other} may be present at the same time"

@@ -14,8 +14,8 @@ from tests.unit.results.small import of_function
 def test_shares_come_near_the_known_ones(known: Explanation) -> None:
     """For the function 4a + [c is x], a has about 86 % of the variance, c the rest and other parameters almost none."""
     (found,) = known.importances
-    shares = {effect.place.name: effect for effect in found.effects}
-    assert [effect.place.name for effect in found.effects[:2]] == ["a", "c"]
+    shares = {effect.parameter.name: effect for effect in found.effects}
+    assert [effect.parameter.name for effect in found.effects[:2]] == ["a", "c"]
     assert shares["a"].share == pytest.approx(0.86, abs=0.07)
     assert shares["c"].share == pytest.approx(0.14, abs=0.07)
     assert shares["a"].low <= shares["a"].share <= shares["a"].high
@@ -40,7 +40,7 @@ def test_the_curve_of_a_hyperparameter_follows_the_function(tmp_path: Path) -> N
     """The curve of a hyperparameter has its minimum where the function has, and is logarithmic if the domain is."""
     (found,) = importances(of_function(tmp_path, lambda config: abs(np.log10(config["b"]) + 2) + 0.05 * config["a"]))
     effect = found.effects[0]
-    assert effect.place.name == "b"
+    assert effect.parameter.name == "b"
     assert effect.units[effect.means.argmin()] == pytest.approx(1 / 3, abs=0.08)
     assert (effect.means_low <= effect.means).all()
     assert (effect.means <= effect.means_high).all()
@@ -74,7 +74,7 @@ def test_a_few_diverged_trials_do_not_drown_the_others(tmp_path: Path) -> None:
         of_function(tmp_path, lambda config: 1e30 if config["idle"] > 0.97 else config["a"])
     )  # fmt: skip
     assert found.clipped > 0
-    assert found.effects[0].place.name == "a"
+    assert found.effects[0].parameter.name == "a"
 
 
 def test_parameters_of_a_branch_are_looked_at_among_its_trials(tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_parameters_of_a_branch_are_looked_at_among_its_trials(tmp_path: Path) -
     )  # fmt: skip
     everyone, inside = found
     assert everyone.when == ()
-    assert everyone.effects[0].place.name == "way"
+    assert everyone.effects[0].parameter.name == "way"
     assert inside.when == (("way", "one"),)
     assert inside.trials < everyone.trials == 150
-    assert [effect.place.name for effect in inside.effects] == ["inner"]
+    assert [effect.parameter.name for effect in inside.effects] == ["inner"]
     assert inside.effects[0].share > 0.85
 
 

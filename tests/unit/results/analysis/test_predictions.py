@@ -20,7 +20,7 @@ from tests.unit.results.small import CURVES, curve_value, curves_study
 
 def by_name(found: list[Prediction]) -> dict[str, Prediction]:
     """Predictions by the path of their hyperparameter."""
-    return {one.place.path: one for one in found}
+    return {one.parameter.path: one for one in found}
 
 
 def truth(results: Results, name: str, values: list[Any]) -> np.ndarray:

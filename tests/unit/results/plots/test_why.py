@@ -37,7 +37,7 @@ def test_tiny_shares_fill_the_picture(known: Explanation) -> None:
 
 def test_the_objective_along_a_number_is_a_line_and_along_a_choice_points(known: Explanation) -> None:
     """The forest's means are drawn as a line along a numeric parameter, and as points along a choice."""
-    by_name = {effect.place.name: effect for effect in known.importances[0].effects}
+    by_name = {effect.parameter.name: effect for effect in known.importances[0].effects}
     ax = drawn(lambda effect, axes: plots.partial_dependence(known.results, effect, axes), by_name["b"])
     assert ax.get_xscale() == "log"
     assert list(ax.get_lines()[0].get_ydata()) == pytest.approx(by_name["b"].means)
@@ -57,7 +57,7 @@ def test_early_values_are_drawn_by_epoch() -> None:
 
 def test_predictions_are_a_line_or_points_within_common_limits(predicted: Explanation) -> None:
     """Predicted medians are a line along a number and points along a choice, on a vertical axis of the given limits."""
-    by_name = {one.place.name: one for one in predicted.predictions}
+    by_name = {one.parameter.name: one for one in predicted.predictions}
     ax = drawn(lambda one, axes: plots.predicted_along(predicted.results, one, axes), by_name["lr"])
     assert ax.get_xscale() == "log"
     assert list(ax.get_lines()[0].get_ydata()) == pytest.approx(by_name["lr"].medians)

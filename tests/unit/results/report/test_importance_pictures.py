@@ -18,10 +18,10 @@ def test_each_hyperparameter_has_its_picture(known: Explanation) -> None:
     assert bars.pictures[0].caption == of_importance(known.importances[0])
     assert along.small
     for effect, picture in zip(known.importances[0].effects, along.pictures, strict=True):
-        assert picture.alt == f"Chart of the mean val_loss along {effect.place.name}."
+        assert picture.alt == f"Chart of the mean val_loss along {effect.parameter.name}."
         found = f"Best at {effect.best}; " if effect.best else "No best value can be given; "
         assert picture.caption.startswith(found)
-    assert {effect.place.name: bool(effect.best) for effect in known.importances[0].effects} == {
+    assert {effect.parameter.name: bool(effect.best) for effect in known.importances[0].effects} == {
         "a": True,
         "c": True,
         "b": False,

@@ -43,7 +43,7 @@ def test_shares_have_their_intervals_and_only_clear_pairs_are_shown(known: Expla
     effect = replace(importance.effects[0], share=0.5, low=0.4, high=0.6, best=None)
     pairs = [Pair(("a", "b"), share, 0.05, 0.2, share) for share in (0.1, 0.0, 0.12)]
     changed = replace(importance, effects=[effect], pairs=pairs)
-    rows = [(effect.place.name, 0.5, "50%", "40% to 60%", "–"), ("a × b", 0.1, "10%", "5% to 20%", "")]
+    rows = [(effect.parameter.name, 0.5, "50%", "40% to 60%", "–"), ("a × b", 0.1, "10%", "5% to 20%", "")]
     assert share_rows(changed, most_pairs=2) == rows
     assert share_rows(changed) == [*rows, ("a × b", 0.12, "12%", "5% to 20%", "")]
 
@@ -53,7 +53,7 @@ def test_a_predicted_hyperparameter_has_its_best_and_worst_value(predicted: Expl
     lr, kind, _ = predicted.predictions
     kind = replace(
         kind,
-        place=replace(kind.place, when=(("net", "deep"), ("norm", "on"))),
+        parameter=replace(kind.parameter, when=(("net", "deep"), ("norm", "on"))),
         medians=np.array([0.5, 0.7, 0.6]),
         lows=np.array([0.4, 0.6, 0.5]),
         highs=np.array([0.6, 0.8, 0.7]),

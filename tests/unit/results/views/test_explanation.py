@@ -45,7 +45,7 @@ def test_each_share_has_its_interval_and_its_best_value(known: Explanation) -> N
     """Each share has an interval and a best value, or a dash if the share may be zero."""
     lines = printed(explanation_view(known)).splitlines()
     for effect in known.importances[0].effects:
-        (line,) = [line for line in lines if line.split()[:1] == [effect.place.name]]
+        (line,) = [line for line in lines if line.split()[:1] == [effect.parameter.name]]
         assert re.search(r" \d+% +\d+% to \d+% ", line)
         assert line.rstrip().endswith(effect.best or "–")
 

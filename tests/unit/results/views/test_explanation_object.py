@@ -32,7 +32,7 @@ def test_a_hyperparameter_has_its_share_and_its_curve(known: Explanation) -> Non
     assert [point["value"] for point in parameters["c"]["curve"]] == ["x", "y", "z"]
     assert all(point["interval"][0] <= point["mean"] <= point["interval"][1] for point in parameters["a"]["curve"])
     assert {name: one["best"] for name, one in parameters.items()} == {
-        effect.place.name: effect.best for effect in known.importances[0].effects
+        effect.parameter.name: effect.best for effect in known.importances[0].effects
     }
     assert parameters["idle"]["best"] is None
     assert found["note"] is None

@@ -131,7 +131,7 @@ def test_a_prediction_has_its_best_and_worst_value(predicted: Explanation) -> No
         highs=np.array([0.6, 0.8, 0.7]),
     )
     assert of_prediction(kind) == "Best at b: 0.7 (90% interval 0.65 to 0.8); worst at a: 0.5."
-    inner = replace(kind, place=replace(kind.place, when=(("net", "deep"),)), lows=np.array([0.4, 0.6, 0.5]))
+    inner = replace(kind, parameter=replace(kind.parameter, when=(("net", "deep"),)), lows=np.array([0.4, 0.6, 0.5]))
     text = "Where net is deep, best at b: 0.7 (90% interval 0.6 to 0.8); worst at a: 0.5."
     assert of_prediction(inner) == f"{text} The intervals of both overlap."
     assert of_prediction(predicted.predictions[0]).startswith("Best near 0.0")
