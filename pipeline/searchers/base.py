@@ -16,7 +16,7 @@ from pydantic import ConfigDict
 
 from pipeline.errors import Fault
 from pipeline.space import Config, drawn_parameters
-from pipeline.space.values import SETTINGS
+from pipeline.space.values import STRICT_CONFIG
 
 __all__ = [
     "EARLY",
@@ -115,7 +115,7 @@ class Suggestion:
 class SearcherSettings:
     """The settings of a searcher. Each subclass adds `kind` and its own fields."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
 
     resumes: ClassVar[bool] = True
     """Whether a study can be resumed: each draw depends only on the study's own data."""
@@ -189,8 +189,8 @@ class SearcherSettings:
 
 
 @dataclass(frozen=True)
-class RungSearch(SearcherSettings):
-    """A searcher that compares trials at one rung. Each subclass has its own `suggest`."""
+class SuggestingSearch(SearcherSettings):
+    """A searcher that learns from curves, for a maximum of epochs. Each subclass has its own `suggest`."""
 
     learns: ClassVar[bool] = True
 
@@ -201,6 +201,11 @@ class RungSearch(SearcherSettings):
         before = list(observations)
         last = max((epoch for one in before for epoch, _ in one.curve), default=1)
         return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
+
+
+@dataclass(frozen=True)
+class RungSearch(SuggestingSearch):
+    """A searcher that compares trials at one rung."""
 
     @staticmethod
     def random_turn(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pipeline.machine.matrix_threads import one_thread
-from pipeline.searchers.base import Observation, SearcherSettings, Suggestion, chance
+from pipeline.searchers.base import Observation, SuggestingSearch, Suggestion, chance
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.curve_process import Reals
@@ -29,7 +29,7 @@ _EVALUATED_AGAIN = 10
 
 
 @dataclass(frozen=True)
-class CurveSearch(SearcherSettings):
+class CurveSearch(SuggestingSearch):
     """Models the objective over the space and the epochs, and draws the config with the largest expected improvement.
 
     The improvement is that at the last epoch. Made for schedulers that stop trials early: it learns from every
@@ -42,18 +42,9 @@ class CurveSearch(SearcherSettings):
 
     startup: Count = 6
     candidates: Count = 400
-    learns: ClassVar[bool] = True
     learns_from_studies: ClassVar[bool] = True
 
     kind: Literal["curves"] = field(default="curves", repr=False)
-
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
-        """A config by the process, for the last epoch that any trial has reached."""
-        before = list(observations)
-        last = max((epoch for one in before for epoch, _ in one.curve), default=1)
-        return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
 
     def suggest(
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int

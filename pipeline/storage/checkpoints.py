@@ -22,7 +22,7 @@ import numpy as np
 
 from pipeline.errors import DamagedFile
 
-__all__ = ["Checkpoint", "pack", "unpack"]
+__all__ = ["Checkpoint", "is_storable", "pack", "unpack"]
 
 _MAGIC = b"tunepipe"
 _DIGEST = 32
@@ -42,6 +42,15 @@ class Checkpoint:
 
     header: Mapping[str, Any]
     arrays: Sequence[np.ndarray]
+
+
+def is_storable(dtype: np.dtype[Any]) -> bool:
+    """Whether arrays of a type can be part of a checkpoint: numbers, booleans and text, not objects, dates or records.
+
+    Args:
+        dtype: The type. The small floats of machine learning (bfloat16, float8, …) are numbers.
+    """
+    return dtype.kind in _KINDS or dtype.isbuiltin == _ADDED
 
 
 def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
@@ -121,16 +130,14 @@ def _bytes(array: np.ndarray) -> memoryview:
 
 
 def _name(dtype: np.dtype[Any]) -> str:
-    # NumPy's short names lose the types that ml_dtypes adds: bfloat16 would come back as two raw bytes.
-    if dtype.isbuiltin == _ADDED:
-        return dtype.name
-    if dtype.kind not in _KINDS:
+    if not is_storable(dtype):
         raise TypeError(f"an array of dtype {dtype} cannot be written")
-    return dtype.str
+    # NumPy's short names lose the types that ml_dtypes adds: bfloat16 would come back as two raw bytes.
+    return dtype.name if dtype.isbuiltin == _ADDED else dtype.str
 
 
 def _dtype(name: str) -> np.dtype[Any]:
     dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name, name))
-    if not dtype.itemsize or (dtype.isbuiltin != _ADDED and dtype.kind not in _KINDS):
+    if not dtype.itemsize or not is_storable(dtype):
         raise ValueError(f"it names the dtype {name}")
     return dtype

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["scratch"]
+__all__ = ["host_in_names", "scratch"]
 
 _PREFIX = "tunepipe-"
 
@@ -23,7 +23,7 @@ def scratch(purpose: str) -> Iterator[Path]:
     Args:
         purpose: What the folder is for, in one word.
     """
-    prefix = f"{_PREFIX}{purpose}-{_host()}-"
+    prefix = f"{_PREFIX}{purpose}-{host_in_names()}-"
     for found in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         if _abandoned(found, prefix):
             shutil.rmtree(found, ignore_errors=True)
@@ -34,8 +34,11 @@ def scratch(purpose: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _host() -> str:
-    """This machine's name; containers that share a temporary folder differ in it, but may not in process numbers."""
+def host_in_names() -> str:
+    """The name of this machine as a part of a file name.
+
+    Containers that share a temporary folder differ in it, but may not in process numbers.
+    """
     return re.sub(r"[^\w.-]", "_", platform.node())
 
 

@@ -4,13 +4,13 @@ import atexit
 import fcntl
 import hashlib
 import os
-import platform
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from pipeline.storage.scratch import host_in_names
 
 __all__ = ["SharedFolder", "close_shared_folders", "remove_unused", "shared_root"]
 
@@ -85,8 +85,7 @@ def remove_unused() -> None:
 
 
 def _prefix() -> str:
-    host = re.sub(r"[^\w.-]", "_", platform.node())
-    return f"tunepipe-shared-{host}-{os.geteuid()}-"
+    return f"tunepipe-shared-{host_in_names()}-{os.geteuid()}-"
 
 
 def _locked(folder: Path) -> int:

@@ -7,7 +7,7 @@ and report all use this order.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from pipeline.schedulers import Mode
 from pipeline.study.specification import Objective
 from pipeline.trial_ids import DrawOrder, draw_order
 
-__all__ = ["RankingKey", "ranking_key", "ranking_order", "ranking_sql", "total_violation"]
+__all__ = ["RankingKey", "ranking_key", "ranking_order", "ranking_sql", "total_violation", "total_violations"]
 
 RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
 
@@ -28,6 +28,26 @@ def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
         values: Each objective, and the value in it; None if there is none.
     """
     return sum(objective.violation(value) for objective, value in values)
+
+
+def total_violations(
+    objectives: Sequence[Objective], values: Callable[[Objective], npt.NDArray[np.float64]], *, rows: int
+) -> npt.NDArray[np.float64]:
+    """How far each row of a table is beyond the bounds of the objectives, in all; 0 within all of them.
+
+    Args:
+        objectives: The study's objectives.
+        values: Returns the values of an objective with a bound, shape (rows,); NaN where there is none.
+        rows: The number of rows.
+
+    Returns:
+        Shape (rows,), in the units of the objectives, 0 or more.
+    """
+    bounded = [one for one in objectives if one.bounded]
+    if not bounded:
+        return np.zeros(rows)
+    of_rows = zip(*(values(one).tolist() for one in bounded), strict=True)
+    return np.array([total_violation(zip(bounded, row, strict=True)) for row in of_rows], np.float64)
 
 
 def ranking_key(

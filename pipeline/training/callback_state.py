@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from pipeline.errors import DamagedFile
-from pipeline.training.function_state import decoded, encoded, is_saved
+from pipeline.storage.checkpoints import is_storable
+from pipeline.training.function_state import decoded, encoded
 
 __all__ = ["ChangedAttributes", "as_json", "from_json", "restore_attributes"]
 
@@ -177,7 +178,7 @@ def _add(value: Any, update: _Update, around: tuple[int, ...]) -> bool:
             array = np.ascontiguousarray(value.numpy() if hasattr(value, "numpy") else value)
         except Exception:  # a tensor of a graph
             return False
-        if not is_saved(array):
+        if not is_storable(array.dtype):
             return False
         update(f"{array.dtype} {array.shape};".encode())
         update(array.tobytes())

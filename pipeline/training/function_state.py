@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import DamagedFile, ModelError
+from pipeline.storage.checkpoints import is_storable
 
-__all__ = ["decoded", "encoded", "is_saved"]
+__all__ = ["decoded", "encoded"]
 
 _ALLOWED = (
     "a state is made of dicts, lists, tuples, numbers, text, None, arrays, bytes, Keras models, and the Path of a "
     "folder or a file"
 )
-_KINDS = "biufcSU"
-_ADDED = 2  # dtype.isbuiltin of bfloat16 and other types that ml_dtypes adds to NumPy
 
 
 def encoded(state: Any, arrays: list[np.ndarray]) -> dict[str, Any]:
@@ -140,16 +139,7 @@ def _array(value: Any) -> np.ndarray | None:
         array = np.array(value.numpy() if hasattr(value, "numpy") else value)
     except Exception:  # such as a tensor of another device, or a ragged one
         return None
-    return array if is_saved(array) else None
-
-
-def is_saved(array: np.ndarray) -> bool:
-    """Whether an array may be part of a state, by its type: numbers, booleans and text, not objects or dates.
-
-    Args:
-        array: The array.
-    """
-    return array.dtype.kind in _KINDS or array.dtype.isbuiltin == _ADDED
+    return array if is_storable(array.dtype) else None
 
 
 def _is_model(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """The table `trials`, derived from the tables `epochs` and `decisions`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from pipeline.space.column_values import column_value
 from pipeline.storage.metric_column import column_of, metric_column, metric_names
 from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema
 from pipeline.study import Objective
-from pipeline.study.ranking import total_violation
+from pipeline.study.ranking import total_violations
 
 __all__ = ["derive_trials", "epoch_columns"]
 
@@ -68,7 +68,7 @@ def derive_trials(
     trial, epoch = trial_positions(epochs["trial_id"], ids), whole_numbers(epochs["epoch"])
     values = _reals(epochs, metric)
     newest = _newest(trial, count)
-    violation = _violations(epochs, objectives)
+    violation = total_violations(objectives, partial(_objective_values, epochs), rows=epochs.num_rows)
     best = _best(trial, values if objective["mode"] == "max" else -values, violation, count)
     seconds = np.nansum([_reals(epochs, name) for name in SECONDS.values()], axis=0)
     attempts = np.ones(count, np.int64)
@@ -117,15 +117,9 @@ def epoch_columns(study: Mapping[str, Any]) -> list[str]:
     return [*fixed, *(name for name in columns if name not in fixed), *configs]
 
 
-def _violations(epochs: pa.Table, objectives: Sequence[Objective]) -> npt.NDArray[np.float64]:
-    """The total violation of bounds in each epoch."""
-    bounded = [one for one in objectives if one.bounded]
-    if not bounded:
-        return np.zeros(epochs.num_rows)
+def _objective_values(epochs: pa.Table, objective: Objective) -> npt.NDArray[np.float64]:
     names = metric_names(epochs.schema)
-    columns = [choose_objective_column(one.metric, names, partial(_has_values, epochs)) for one in bounded]
-    rows = zip(*(_reals(epochs, column).tolist() for column in columns), strict=True)
-    return np.array([total_violation(zip(bounded, row, strict=True)) for row in rows], np.float64)
+    return _reals(epochs, choose_objective_column(objective.metric, names, partial(_has_values, epochs)))
 
 
 def _has_values(table: pa.Table, name: str) -> bool:

@@ -11,7 +11,7 @@ from pipeline.pareto import non_dominated
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.trials import best_rows, ranked
-from pipeline.study.ranking import total_violation
+from pipeline.study.ranking import total_violations
 
 __all__ = ["FrontPoint", "epoch_violations", "objective_column", "objective_values", "on_front", "pareto_front"]
 
@@ -83,12 +83,8 @@ def epoch_violations(results: Results) -> npt.NDArray[np.float64]:
     Returns:
         One number for each row, in the units of the objectives, 0 or more.
     """
-    bounded = [one for one in results.objectives if one.bounded]
-    if not bounded:
-        return np.zeros(len(results.epochs))
-    columns = [_values(results, results.epochs, one.metric).tolist() for one in bounded]
-    rows = zip(*columns, strict=True)
-    return np.array([total_violation(zip(bounded, row, strict=True)) for row in rows], np.float64)
+    epochs = results.epochs
+    return total_violations(results.objectives, lambda one: _values(results, epochs, one.metric), rows=len(epochs))
 
 
 def pareto_front(results: Results) -> list[FrontPoint]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import StorageError
-from pipeline.space.values import SETTINGS
+from pipeline.space.values import STRICT_CONFIG
 from pipeline.storage import Store
 from pipeline.study import layout
 
@@ -23,7 +23,7 @@ class TrialFile:
         bytes: Its size.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     path: str
     bytes: Annotated[int, Field(strict=True, ge=0)]
