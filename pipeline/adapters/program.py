@@ -158,7 +158,7 @@ def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
         name: The module's name.
         patches: The library's patches.
 
-    Returns:
+    Yields:
         A function that returns the program once it is imported.
     """
     if name in _LOADED and _LOADED[name].module is sys.modules.get(name):

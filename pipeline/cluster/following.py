@@ -74,7 +74,7 @@ def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
         wait_pods: Seconds to wait for pods that find no node, no room in a quota or no image yet; infinity to wait as
             long as the RayJob does.
 
-    Returns:
+    Yields:
         Texts to be printed as they are.
 
     Raises:

@@ -22,7 +22,7 @@ def shuffled(blocks: Iterable[Rows], capacity: int, generator: np.random.Generat
         capacity: Rows in the buffer, at least 1.
         generator: Draws the rows.
 
-    Returns:
+    Yields:
         The same rows in blocks of other sizes.
     """
     buffer = list[np.ndarray]()

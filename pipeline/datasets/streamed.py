@@ -50,7 +50,7 @@ class Stream:
             seed: The seed of the order: of the row groups, and of the rows within the buffer. None for the order of the
                 files.
 
-        Returns:
+        Yields:
             Inputs and targets: float32, shape (size, features); text and bytes are objects, shape (size,).
 
         Raises:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 from pipeline.errors import Fault
 from pipeline.space import Config
-from pipeline.space.values import SETTINGS
+from pipeline.space.values import STRICT_CONFIG
 from pipeline.trial_ids import draw_order
 
 __all__ = [
@@ -218,7 +218,7 @@ class Scheduler:
 class SchedulerSettings:
     """The settings of a scheduler. Each subclass adds `kind` and its own fields."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
 
     pauses: ClassVar[bool] = False
     """Whether trials are paused at milestones, so that many are live while few train."""

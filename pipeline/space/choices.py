@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 from pipeline.errors import Fault
 from pipeline.space.base import ListedDomain
 from pipeline.space.column_values import column_text
-from pipeline.space.values import SETTINGS, ReadValue, Value, key_of
+from pipeline.space.values import STRICT_CONFIG, ReadValue, Value, key_of
 
 __all__ = ["Choice", "Grid"]
 
@@ -28,7 +28,7 @@ _Values = Annotated[tuple[ReadValue, ...], BeforeValidator(_as_tuple)]
 class _Listed(ListedDomain):
     """Listed values, in an order. Methods return copies, because a value may be a list that the user's code changes."""
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     values: _Values = field()
 

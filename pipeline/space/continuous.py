@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.errors import Fault
 from pipeline.space.base import Domain
 from pipeline.space.bounds import as_real, clipped, faults_of_bounds, is_real, within
-from pipeline.space.values import LARGEST, SETTINGS, Real
+from pipeline.space.values import LARGEST, STRICT_CONFIG, Real
 
 __all__ = ["LogUniform", "Normal", "Uniform"]
 
@@ -26,7 +26,7 @@ class Uniform(Domain):
         high: Upper end, excluded; above `low`.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     low: Real
     high: Real
@@ -75,7 +75,7 @@ class LogUniform(Domain):
         high: Upper end, excluded; above `low`.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     low: Real
     high: Real
@@ -133,7 +133,7 @@ class Normal(Domain):
         std: The standard deviation; above 0.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     mean: Real
     std: Real

@@ -13,7 +13,7 @@ from pipeline.space.base import Domain, ListedDomain
 from pipeline.space.choices import Choice, Grid
 from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.stepped import IntUniform, QUniform
-from pipeline.space.values import SETTINGS, ReadValue, plain
+from pipeline.space.values import STRICT_CONFIG, ReadValue, plain
 
 __all__ = ["DOMAINS", "AnyDomain", "Parameter", "Space", "Switch"]
 
@@ -30,7 +30,7 @@ class Switch(ListedDomain):
         branches: Branch name → its space, which may be empty and may contain switches.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     # In quotes, because a space contains domains and this domain contains spaces.
     branches: dict[StrictStr, "Space"]

@@ -11,7 +11,7 @@ from pydantic import StrictBool
 from pipeline.errors import Fault
 from pipeline.space.base import CountableDomain
 from pipeline.space.bounds import as_real, clipped, faults_of_bounds, is_real
-from pipeline.space.values import INT64, SETTINGS, Real, Whole
+from pipeline.space.values import INT64, STRICT_CONFIG, Real, Whole
 
 __all__ = ["IntUniform", "QUniform"]
 
@@ -27,7 +27,7 @@ class IntUniform(CountableDomain):
         step: Difference between neighbouring values; at least 1.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     low: Whole
     high: Whole
@@ -142,7 +142,7 @@ class QUniform(CountableDomain):
         q: The step; above 0.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     low: Real
     high: Real

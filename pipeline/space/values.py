@@ -13,7 +13,7 @@ from pipeline.space.base import Domain
 __all__ = [
     "INT64",
     "LARGEST",
-    "SETTINGS",
+    "STRICT_CONFIG",
     "Config",
     "Count",
     "ReadValue",
@@ -37,7 +37,7 @@ INT64 = 2**63
 LARGEST = 1e300
 """Larger bounds are refused, so that no sum or product of drawn values overflows."""
 
-SETTINGS = ConfigDict(extra="forbid", allow_inf_nan=False, revalidate_instances="always")
+STRICT_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, revalidate_instances="always")
 """How pydantic reads a dataclass that a user fills in. A constructor never raises: the job that contains it reports all
 mistakes together."""
 

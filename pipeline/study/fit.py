@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator
 
-from pipeline.space.values import SETTINGS, plain
+from pipeline.space.values import STRICT_CONFIG, plain
 from pipeline.study.code import Code, value_or_code
 
 __all__ = ["READERS", "Fit", "Phase"]
@@ -101,7 +101,7 @@ class Fit:
             order of its own; if not, in the order that they have. A `tf.data` pipeline and a generator have their own.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     class_weight: Annotated[Any, *value_or_code(_class_weight)] = None
     steps_per_epoch: Annotated[Any, *value_or_code(_whole)] = None
@@ -127,7 +127,7 @@ class Phase:
             the model again, or sets the learning rate.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     at: Annotated[Any, PlainValidator(_start)]
     prepare: Code

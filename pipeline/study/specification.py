@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.schedulers import Mode
-from pipeline.space.values import SETTINGS, Count, Real, Whole
+from pipeline.space.values import STRICT_CONFIG, Count, Real, Whole
 
 __all__ = ["UNKNOWN", "Budget", "Checkpoints", "Objective", "Resources", "StartFrom"]
 
@@ -27,7 +27,7 @@ class Objective:
         at_least: Smallest value that a trial may have.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     metric: Annotated[str, Field(strict=True, min_length=1)]
     mode: Mode
@@ -95,7 +95,7 @@ class StartFrom:
         top: Number of its best configs.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     study: Annotated[str, Field(strict=True, min_length=1)]
     top: Count = 3
@@ -115,7 +115,7 @@ class Budget:
             trial trains.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     trials: Count = 16
     epochs: Count = 8
@@ -159,7 +159,7 @@ class Resources:
             trial.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     cpus: Annotated[Real, Field(gt=0)] = 1.0
     gpus: Annotated[Real, Field(ge=0)] = 0.0
@@ -203,7 +203,7 @@ class Checkpoints:
         gigabytes: Maximum size of all checkpoints of the study; those of the worst ended trials are deleted first.
     """
 
-    __pydantic_config__ = SETTINGS
+    __pydantic_config__ = STRICT_CONFIG
 
     seconds: Annotated[Real, Field(gt=0)] = 60.0
     top: Count | None = None

@@ -253,15 +253,30 @@ def aliases(tree: ast.Module) -> set[str]:
 ALIASES = set().union(*(aliases(module.tree) for module in MODULES))
 
 
+def is_generator(function: ast.FunctionDef) -> bool:
+    """Whether a function itself yields; the functions inside it do not count."""
+    open_nodes: list[ast.AST] = list(function.body)
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            open_nodes += ast.iter_child_nodes(node)
+    return False
+
+
 def lacks_returns(function: ast.FunctionDef) -> str:
-    """The reason why a function with parameters needs a missing Returns or Yields; empty if it does not.
+    """The reason why a function with parameters needs another Returns or Yields; empty if it does not.
 
     Args:
         function: The function.
     """
     text = ast.get_docstring(function) or ""
     value = ast.unparse(function.returns) if function.returns else "None"
-    if value in _NO_VALUE or {"Returns", "Yields"} & set(sections(text)):
+    named = {"Returns", "Yields"} & set(sections(text))
+    if named and (wrong := "Returns" if is_generator(function) else "Yields") in named:
+        return f"has {wrong}, and its body says the other one"
+    if value in _NO_VALUE or named:
         return ""
     if value == "Any" or (function.returns and _names(function.returns) & (_STRUCTURES | ALIASES)):
         return f"returns {value}, whose parts, shape or columns are for Returns to say"
@@ -350,7 +365,9 @@ def load(path):
         ('def f(x) -> str:\n    """Read x."""', True),
         ('def f(x) -> list[str]:\n    """Paths of x."""', True),
         ('def f(x) -> str:\n    """Read x.\n\n    Returns:\n        Its text.\n    """', False),
-        ('def f(x) -> Iterator[str]:\n    """Read x.\n\n    Yields:\n        Lines.\n    """', False),
+        ('def f(x) -> Iterator[str]:\n    """Read x.\n\n    Yields:\n        Lines.\n    """\n    yield x', False),
+        ('def f(x) -> Iterator[str]:\n    """Read x.\n\n    Returns:\n        Lines.\n    """\n    yield x', True),
+        ('def f(x) -> Iterator[str]:\n    """Read x.\n\n    Yields:\n        Lines.\n    """\n    return x', True),
         ('def f(x) -> None:\n    """Write x."""', False),
         ('def f(x) -> Iterator[None]:\n    """Hold x."""', False),
         ('def f(x) -> tuple[int, int] | None:\n    """The ends of x."""', True),

@@ -24,7 +24,7 @@ from pipeline.execution.ray.internals import (
     failures_of,
     refuse_cached_actors,
     set_trial_config,
-    worker_loss,
+    worker_failure_reason,
 )
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.loop.messages import Assignment, ProgressReport
@@ -174,7 +174,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
         if retry is None:
             retry = self._session.worker_failures.on_worker_lost(
-                assignment.trial_id, self._hung.pop(key, "") or worker_loss(trial)
+                assignment.trial_id, self._hung.pop(key, "") or worker_failure_reason(trial)
             )
         if retry is None:
             self._assignments.busy.discard(key)

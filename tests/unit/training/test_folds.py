@@ -191,12 +191,12 @@ def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> N
     state = read_back(first.save())
     expected = [first.run_epoch() for _ in range(EPOCHS)]
 
-    place = TrainerFactory(job, data, memory=memory)
+    trainer_factory = TrainerFactory(job, data, memory=memory)
     # Something else was trained here before.
-    before = place.learner({}, seed=SEED + 1)
+    before = trainer_factory.learner({}, seed=SEED + 1)
     before.run_epoch()
     before.close()
-    second: Any = place.learner({}, seed=SEED)
+    second: Any = trainer_factory.learner({}, seed=SEED)
     second.load(state)
     continued = [second.run_epoch() for _ in range(EPOCHS)]
 
@@ -210,12 +210,12 @@ def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> N
 def test_the_next_trial_takes_over_the_traces() -> None:
     """A second trial of the same architecture traces nothing and has the same results as if it were alone."""
     job, data = job_of(network, folds=2), rows_of_six()
-    place = TrainerFactory(job, data)
+    trainer_factory = TrainerFactory(job, data)
     for seed in (SEED + 1, SEED):
-        learner = place.learner({}, seed=seed)
+        learner = trainer_factory.learner({}, seed=seed)
         metrics = learner.run_epoch().metrics
         learner.close()
-    assert place.traces.made == 2
+    assert trainer_factory.traces.made == 2
     assert metrics == TrainerFactory(job, data).learner({}, seed=SEED).run_epoch().metrics
 
 

@@ -28,7 +28,7 @@ from pipeline.execution.ray.internals.trial_actors import (
     is_termination,
     refuse_cached_actors,
     set_trial_config,
-    worker_loss,
+    worker_failure_reason,
 )
 
 __all__ = [
@@ -51,5 +51,5 @@ __all__ = [
     "signals_left_alone",
     "spared_processes",
     "system_settings",
-    "worker_loss",
+    "worker_failure_reason",
 ]

@@ -14,7 +14,7 @@ __all__ = [
     "is_termination",
     "refuse_cached_actors",
     "set_trial_config",
-    "worker_loss",
+    "worker_failure_reason",
 ]
 
 FATAL_ACTOR_ERROR = "The actor died unexpectedly"
@@ -79,7 +79,7 @@ def failures_of(trial: Any) -> int:
     return int(failures)
 
 
-def worker_loss(trial: Any) -> str:
+def worker_failure_reason(trial: Any) -> str:
     """Why a trial's worker is lost, as Ray reports it: one sentence.
 
     Args:

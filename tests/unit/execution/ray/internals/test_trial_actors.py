@@ -80,7 +80,7 @@ def test_a_trial_that_has_not_begun_has_no_actor(capsys: pytest.CaptureFixture[s
 def test_the_newest_failure_says_why_a_worker_is_lost(tmp_path: Path, text: str, sentence: str) -> None:
     """The reason is the death of the process, or the last line of the newest failure's traceback."""
     (tmp_path / "error.txt").write_text(text)
-    assert internals.worker_loss(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence
+    assert internals.worker_failure_reason(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence
 
 
 def test_without_its_mark_the_last_line_says_why_a_worker_is_lost(
@@ -89,5 +89,5 @@ def test_without_its_mark_the_last_line_says_why_a_worker_is_lost(
     """If Tune no longer marks where a failure begins, the last line is the reason, and that is said once."""
     (tmp_path / "error.txt").write_text("Attempt 1\nValueError: no\n")
     trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"))
-    assert [internals.worker_loss(trial) for _ in range(2)] == ["ValueError: no"] * 2
+    assert [internals.worker_failure_reason(trial) for _ in range(2)] == ["ValueError: no"] * 2
     assert capsys.readouterr().err.count("has no mark 'Failure # '") == 1
