@@ -109,7 +109,7 @@ def interruptible() -> Iterator[Interrupts]:
 def _lost_quietly() -> Iterator[None]:
     """Print no traceback of a signal that arrives where Python ignores exceptions: an import, or a finalizer.
 
-    `begin_training` raises it again. The hook is not kept in Interrupts, which Ray Tune pickles.
+    `begin_training` raises it again.
     """
     before = sys.unraisablehook
 

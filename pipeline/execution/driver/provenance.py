@@ -58,12 +58,8 @@ class Provenance:
             with suppress(Exception):
                 self._commit = None if file is None else commit_of(file, files)
 
-        self._asking: Thread | None = Thread(target=ask, name="git", daemon=True)
+        self._asking = Thread(target=ask, name="git", daemon=True)
         self._asking.start()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray Tune pickles a session with its searcher; a thread cannot be pickled."""
-        return {**vars(self), "_asking": None}
 
     def content(self, *, wait: bool = False) -> dict[str, Any]:
         """The record as JSON values; `git` is None until git has answered.
@@ -71,7 +67,7 @@ class Provenance:
         Args:
             wait: Whether to wait for git's answer, for a few seconds at most.
         """
-        if wait and self._asking is not None:
+        if wait:
             self._asking.join(_GIT_SECONDS)
         return {**self._content, "git": self._commit}
 

@@ -3,17 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from pipeline.loop.messages import ProgressReport
 from pipeline.storage import Store
 from pipeline.study import layout
 
 __all__ = ["SessionNotes"]
-
-
-def _nowhere(_text: str) -> None:
-    """Ignore a note."""
 
 
 class SessionNotes:
@@ -25,13 +20,9 @@ class SessionNotes:
     """
 
     def __init__(self, store: Store, note: Callable[[str], None] | None = None) -> None:
-        self._store, self._note = store, note or _nowhere
+        self._store, self._note = store, note or (lambda _text: None)
         self._trained_with: set[str] = set()
         self._inexact: set[str] = set()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out streams: Ray Tune pickles what its controller holds, and never loads it."""
-        return {**vars(self), "_note": _nowhere}
 
     @contextmanager
     def sent_to(self, note: Callable[[str], None]) -> Iterator[None]:

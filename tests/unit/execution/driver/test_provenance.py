@@ -1,7 +1,6 @@
 """Where a session's numbers come from: without secrets, with or without git."""
 
 import json
-import pickle
 import shutil
 import subprocess
 import sys
@@ -184,12 +183,6 @@ def test_a_failing_git_does_not_stop_a_study(monkeypatch):
 
     monkeypatch.setattr("pipeline.execution.driver.provenance.commit_of", broken)
     assert Provenance(JOB).content(wait=True)["git"] is None
-
-
-def test_it_can_be_pickled():
-    """A provenance can be pickled, because Ray Tune pickles the session that holds it."""
-    reported = Provenance(JOB)
-    assert pickle.loads(pickle.dumps(reported)).content()["seed"] == reported.content(wait=True)["seed"]
 
 
 def test_it_loads_nothing_heavy():

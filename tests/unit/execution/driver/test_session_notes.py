@@ -1,7 +1,5 @@
 """What a session says to its user while trials train."""
 
-import pickle
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,10 +77,3 @@ def test_a_requested_end_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """A user's request to end is said on stderr, with what the study waits for."""
     SessionNotes(Store(tmp_path)).stop_requested()
     assert "ends when the epochs in training are complete" in capsys.readouterr().err
-
-
-def test_notes_can_be_pickled_without_their_stream(tmp_path: Path) -> None:
-    """Notes to a function of a stream can be pickled, as Ray Tune does, and the copy ignores them."""
-    notes = SessionNotes(Store(tmp_path), lambda text: print(text, file=sys.stderr))
-    copy = pickle.loads(pickle.dumps(notes))
-    copy.inexact_resume("a")
