@@ -9,8 +9,8 @@ import uvicorn
 
 from pipeline.page.app import application
 from pipeline.page.guard import Guard
-from pipeline.page.readings import StudyCache
 from pipeline.page.server import GRACE_SECONDS
+from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 
 __all__ = ["serving"]

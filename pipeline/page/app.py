@@ -22,9 +22,9 @@ from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError
 from pipeline.page import controls, picture_columns, study_page, trial_page
 from pipeline.page.comparison_page import compared_names, comparison_content, comparison_mark
 from pipeline.page.explanation_page import Explanations
-from pipeline.page.readings import StudyCache
 from pipeline.page.report import report_html, report_policy
 from pipeline.page.studies_page import mark_of, studies_content
+from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.scale import DECADES
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.templates import template
@@ -43,15 +43,15 @@ _SILENT = 15
 """After this many checks without a change, a comment keeps the connection to the browser open."""
 
 
-def application(readings: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
+def application(studies: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
     """The application.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         control: Whether the pages may change studies.
         closing: Whether the server is about to end: events then end too.
     """
-    pages = _Pages(readings, control=control, closing=closing)
+    pages = _Pages(studies, control=control, closing=closing)
     study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"
     routes = [
         Route("/", pages.studies),
@@ -90,39 +90,39 @@ def application(readings: StudyCache, *, control: bool = False, closing: Callabl
 
 
 class _Pages:
-    def __init__(self, readings: StudyCache, *, control: bool, closing: Callable[[], bool]) -> None:
-        self._readings, self._control, self._closing = readings, control, closing
-        self._explanations = Explanations(readings)
+    def __init__(self, studies: StudyCache, *, control: bool, closing: Callable[[], bool]) -> None:
+        self._studies, self._control, self._closing = studies, control, closing
+        self._explanations = Explanations(studies)
 
     def studies(self, request: Request) -> Response:
-        return self._page("studies.html.jinja", studies_content(self._readings))
+        return self._page("studies.html.jinja", studies_content(self._studies))
 
     def study(self, request: Request) -> Response:
         name, question = request.path_params["name"], study_page.Question.of(request.query_params)
-        content = study_page.content(self._readings, name, question)
+        content = study_page.content(self._studies, name, question)
         tried = request.query_params.get("config", "")
         return self._page("study.html.jinja", {**content, **self._controls(name), "tried": tried})
 
     def table(self, request: Request) -> Response:
         question = study_page.Question.of(request.query_params)
-        return self._page("table.html.jinja", study_page.table(self._readings, request.path_params["name"], question))
+        return self._page("table.html.jinja", study_page.table(self._studies, request.path_params["name"], question))
 
     def trial(self, request: Request) -> Response:
         name, trial = request.path_params["name"], request.path_params["trial"]
-        content = trial_page.content(self._readings, name, trial)
+        content = trial_page.content(self._studies, name, trial)
         return self._page("trial.html.jinja", {**content, **self._controls(name, trial)})
 
     def comparison(self, request: Request) -> Response:
         names = request.query_params.getlist("study")
-        return self._page("comparison.html.jinja", comparison_content(self._readings, names))
+        return self._page("comparison.html.jinja", comparison_content(self._studies, names))
 
     def explanation(self, request: Request) -> Response:
-        asked = request.query_params.get("reading", "")
+        asked = request.query_params.get("snapshot", "")
         return self._page("explanation.html.jinja", self._explanations.content(request.path_params["name"], asked))
 
     def report(self, request: Request) -> Response:
         headers = {"Content-Security-Policy": report_policy()}
-        return HTMLResponse(report_html(self._readings, request.path_params["name"]), headers=headers)
+        return HTMLResponse(report_html(self._studies, request.path_params["name"]), headers=headers)
 
     async def command(self, request: Request) -> Response:
         if not self._control:
@@ -131,7 +131,7 @@ class _Pages:
         action = controls.ACTIONS.get(form.get("action", ""))
         if action is None:
             raise HTTPException(400)
-        await run_in_threadpool(action, self._readings, name, form)
+        await run_in_threadpool(action, self._studies, name, form)
         trial = form.get("trial")
         return RedirectResponse(link("studies", name, "trials", trial) if trial else link("studies", name), 303)
 
@@ -143,46 +143,46 @@ class _Pages:
 
     def matching(self, request: Request) -> Response:
         name = request.path_params["name"]
-        places = study_page.matching(self._readings, name, request.query_params.get("where", ""))
+        places = study_page.matching(self._studies, name, request.query_params.get("where", ""))
         return _json({"places": places})
 
     def curves(self, request: Request) -> Response:
         name, metric = request.path_params["name"], request.query_params.get("metric", "")
-        known = [column for column, _ in picture_columns.shown_metrics(self._readings.results(name))]
+        known = [column for column, _ in picture_columns.shown_metrics(self._studies.results(name))]
         if metric not in known:
             raise UsageError(f"There is no metric {metric!r:.100}; there are {', '.join(known) or 'none'}.")
-        content = self._readings.derived(name, ("curves", metric), partial(picture_columns.curves, metric=metric))
+        content = self._studies.derived(name, ("curves", metric), partial(picture_columns.curves, metric=metric))
         return Response(content, media_type="application/octet-stream")
 
     def trial_epochs(self, request: Request) -> Response:
         name, trial = request.path_params["name"], request.path_params["trial"]
-        return _json(picture_columns.epochs_of(self._readings.results(name), trial))
+        return _json(picture_columns.epochs_of(self._studies.results(name), trial))
 
     def log(self, request: Request) -> Response:
-        return self._file(trial_page.log_file(self._readings, **request.path_params))
+        return self._file(trial_page.log_file(self._studies, **request.path_params))
 
     def checkpoint(self, request: Request) -> Response:
-        return self._file(trial_page.checkpoint_file(self._readings, **request.path_params))
+        return self._file(trial_page.checkpoint_file(self._studies, **request.path_params))
 
     def file(self, request: Request) -> Response:
-        return self._file(trial_page.trial_file(self._readings, **request.path_params))
+        return self._file(trial_page.trial_file(self._studies, **request.path_params))
 
     def style(self, request: Request) -> Response:
         text = template("live.css.jinja", _FOLDER).render(day=DAY, night=NIGHT, states=STATES)
         return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=600"})
 
     async def storage_events(self, request: Request) -> Response:
-        return self._events(lambda: mark_of(self._readings.recent_lines()), request)
+        return self._events(lambda: mark_of(self._studies.recent_lines()), request)
 
     async def comparison_events(self, request: Request) -> Response:
         names = compared_names(request.query_params.getlist("study"))
-        await run_in_threadpool(comparison_mark, self._readings, names)
-        return self._events(lambda: comparison_mark(self._readings, names), request)
+        await run_in_threadpool(comparison_mark, self._studies, names)
+        return self._events(lambda: comparison_mark(self._studies, names), request)
 
     async def study_events(self, request: Request) -> Response:
         name = request.path_params["name"]
-        await run_in_threadpool(self._readings.folder, name)
-        return self._events(lambda: self._readings.mark(name), request)
+        await run_in_threadpool(self._studies.folder, name)
+        return self._events(lambda: self._studies.mark(name), request)
 
     def _events(self, look: Callable[[], str], request: Request) -> Response:
         """Server-sent events: one at the beginning, and one whenever `look` returns something else."""
@@ -231,18 +231,18 @@ class _Pages:
         return self._page("error.html.jinja", {"text": text}, status)
 
     def _controls(self, name: str, trial: str | None = None) -> Mapping[str, Any]:
-        store = self._readings.folder(name)
+        store = self._studies.folder(name)
         return {**controls.control_state(store), "commands": controls.command_lines(store, trial)}
 
     def _data(self, request: Request, key: str, compute: Callable[..., Mapping[str, Any]]) -> Response:
-        content = self._readings.derived(
+        content = self._studies.derived(
             request.path_params["name"], key, lambda results: picture_columns.as_json(compute(results))
         )
         return Response(content, media_type="application/json")
 
     def _page(self, name: str, content: Mapping[str, Any], status: int = 200) -> Response:
         page = template(name, _FOLDER)
-        given = {"control": self._control, "storage": self._readings.store.uri, "link": link, "query": urlencode}
+        given = {"control": self._control, "storage": self._studies.store.uri, "link": link, "query": urlencode}
         given["log_decades"] = DECADES
         return HTMLResponse(page.render(**{**given, **content}), status)
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.errors import UsageError
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.comparison import compared
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings
 
@@ -32,25 +32,25 @@ def compared_names(names: Sequence[str]) -> list[str]:
     return wanted
 
 
-def comparison_mark(readings: StudyCache, names: Sequence[str]) -> str:
+def comparison_mark(studies: StudyCache, names: Sequence[str]) -> str:
     """A text that changes when one of the studies does.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         names: The studies' names.
 
     Raises:
         JobNotFound: There is no such study.
         UserError: One cannot be read.
     """
-    return " ".join(readings.reading(name).mark for name in names)
+    return " ".join(studies.snapshot(name).mark for name in names)
 
 
-def comparison_content(readings: StudyCache, names: Sequence[str]) -> dict[str, Any]:
+def comparison_content(studies: StudyCache, names: Sequence[str]) -> dict[str, Any]:
     """The content of the page.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         names: The studies' names; one that is named twice counts once.
 
     Raises:
@@ -58,8 +58,8 @@ def comparison_content(readings: StudyCache, names: Sequence[str]) -> dict[str, 
         JobNotFound: There is no such study.
     """
     wanted = compared_names(names)
-    mark = comparison_mark(readings, wanted)
-    comparison = compared({name: readings.results(name) for name in wanted})
+    mark = comparison_mark(studies, wanted)
+    comparison = compared({name: studies.results(name) for name in wanted})
     return {
         "mark": mark,
         "events": f"/compare/events?{urlencode([('study', name) for name in wanted])}",

@@ -10,7 +10,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.execution.command_files import is_paused, outcomes, running_session, send
 from pipeline.execution.study_stop import request_stop
 from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results.tables.trials import trial_row
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
@@ -112,36 +112,36 @@ def _config_text(config: Any) -> str:
     return " ".join(f"{name}={json.dumps(value)}" for name, value in config.items() if value is not None)
 
 
-def _pause(readings: StudyCache, name: str, form: Form) -> None:
-    store = readings.folder(name)
+def _pause(studies: StudyCache, name: str, form: Form) -> None:
+    store = studies.folder(name)
     send(store, Pause(session=_session(store), reason=_reason(form)))
 
 
-def _continue(readings: StudyCache, name: str, form: Form) -> None:
-    store = readings.folder(name)
+def _continue(studies: StudyCache, name: str, form: Form) -> None:
+    store = studies.folder(name)
     send(store, Continue(session=_session(store), reason=_reason(form)))
 
 
-def _stop(readings: StudyCache, name: str, _form: Form) -> None:
-    if request_stop(readings.folder(name)) is None:
+def _stop(studies: StudyCache, name: str, _form: Form) -> None:
+    if request_stop(studies.folder(name)) is None:
         raise UsageError(f"The study {name!r} is not running.")
 
 
-def _stop_trial(readings: StudyCache, name: str, form: Form) -> None:
-    row = trial_row(readings.results(name), form.get("trial", ""))
-    send(readings.folder(name), StopTrial(trial_id=str(row["trial_id"]), reason=_reason(form)))
+def _stop_trial(studies: StudyCache, name: str, form: Form) -> None:
+    row = trial_row(studies.results(name), form.get("trial", ""))
+    send(studies.folder(name), StopTrial(trial_id=str(row["trial_id"]), reason=_reason(form)))
 
 
-def _enqueue(readings: StudyCache, name: str, form: Form) -> None:
-    job = TuneJob.from_json(readings.results(name).job, load=False)
+def _enqueue(studies: StudyCache, name: str, form: Form) -> None:
+    job = TuneJob.from_json(studies.results(name).job, load=False)
     config = _pairs(form.get("config", ""))
     if faults := list(start_faults(job.space, config, "config")):
         raise UsageError(f"The config cannot be tried: {'; '.join(map(str, faults))}.")
-    send(readings.folder(name), Enqueue(config=config, reason=_reason(form)))
+    send(studies.folder(name), Enqueue(config=config, reason=_reason(form)))
 
 
-def _budget(readings: StudyCache, name: str, form: Form) -> None:
-    store = readings.folder(name)
+def _budget(studies: StudyCache, name: str, form: Form) -> None:
+    store = studies.folder(name)
     _session(store)
     limits = {limit: _number(form, limit) for limit in ("trials", "total_epochs", "seconds")}
     if not any(limits.values()):

@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.page.reading import Reading
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
+from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.explanation import Explanation, explained
 from pipeline.results.views.answers import PREDICTED, answers, importance_title, prediction_rows, share_rows
 from pipeline.results.views.sentences import of_importance
@@ -23,34 +23,34 @@ _KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class _Computation:
-    """An explanation of one reading of a study, which may still be computed."""
+    """An explanation of a snapshot of a study, which may still be computed."""
 
-    reading: Reading
+    snapshot: StudySnapshot
     found: "Future[Explanation]" = field(default_factory=Future)
 
     def run(self) -> None:
         try:
-            self.found.set_result(explained(self.reading.results))
+            self.found.set_result(explained(self.snapshot.results))
         except BaseException as error:
             self.found.set_exception(error)
 
     def serves(self, mark: str, asked: str) -> bool:
-        """Whether it is the explanation of the study as it is, or of the reading that a waiting page asks for."""
+        """Whether it is the explanation of the study as it is, or of the snapshot that a waiting page asks for."""
         if not self.found.done():
             return True
-        return self.found.exception() is None and self.reading.mark in (mark, asked)
+        return self.found.exception() is None and self.snapshot.mark in (mark, asked)
 
 
 class Explanations:
     """The explanations of a storage's studies: one computation for each study at once.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         patience: Seconds that `content` waits for a computation.
     """
 
-    def __init__(self, readings: StudyCache, *, patience: float = _PATIENCE) -> None:
-        self._readings, self._patience = readings, patience
+    def __init__(self, studies: StudyCache, *, patience: float = _PATIENCE) -> None:
+        self._studies, self._patience = studies, patience
         self._lock = threading.Lock()
         self._computations: OrderedDict[str, _Computation] = OrderedDict()
 
@@ -59,8 +59,8 @@ class Explanations:
 
         Args:
             name: The study's name.
-            asked: The reading that a page waits for, as `waits_for` of its content: a running study is read again and
-                again, and the page gets the explanation of the reading with which it began.
+            asked: The snapshot that a page waits for, as `waits_for` of its content: a running study is read again and
+                again, and the page gets the explanation of the snapshot with which it began.
 
         Returns:
             The name and the state of the study, and either `waits_for` and the number of trials, or the explanation.
@@ -69,22 +69,22 @@ class Explanations:
             JobNotFound: There is no such study.
             UserError: It cannot be read.
         """
-        reading = self._readings.reading(name)
-        computation = self._computation(name, reading, asked)
-        results = computation.reading.results
+        snapshot = self._studies.snapshot(name)
+        computation = self._computation(name, snapshot, asked)
+        results = computation.snapshot.results
         try:
             explanation = computation.found.result(self._patience)
         except TimeoutError:
             nothing: dict[str, Any] = {"importances": [], "sections": [], "causes": []}
-            waits = {"waits_for": computation.reading.mark, "trials": len(results.trials)}
+            waits = {"waits_for": computation.snapshot.mark, "trials": len(results.trials)}
             return {"name": name, "state": results.state, **waits, **nothing}
         return {"name": name, "state": results.state, "waits_for": "", **_shown(explanation)}
 
-    def _computation(self, name: str, reading: Reading, asked: str) -> _Computation:
+    def _computation(self, name: str, snapshot: StudySnapshot, asked: str) -> _Computation:
         with self._lock:
             known = self._computations.get(name)
-            if known is None or not known.serves(reading.mark, asked):
-                known = self._computations[name] = _Computation(reading)
+            if known is None or not known.serves(snapshot.mark, asked):
+                known = self._computations[name] = _Computation(snapshot)
                 threading.Thread(target=known.run, name=f"explain {name}", daemon=True).start()
             self._computations.move_to_end(name)
             if len(self._computations) > _KEPT:

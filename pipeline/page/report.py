@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline.errors import StorageError
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results
 
@@ -22,11 +22,11 @@ _ONE = threading.Lock()
 """Reports are drawn one after the other, because each takes a core and some memory."""
 
 
-def report_html(readings: StudyCache, name: str) -> str:
+def report_html(studies: StudyCache, name: str) -> str:
     """The report of a study, drawn once for each state of the study. Takes seconds.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
 
     Raises:
@@ -37,7 +37,7 @@ def report_html(readings: StudyCache, name: str) -> str:
     def draw(_results: Results) -> str:
         with _ONE, TemporaryDirectory() as folder:
             file = Path(folder) / "report.html"
-            options = ["--storage", readings.store.uri, "--output", str(file)]
+            options = ["--storage", studies.store.uri, "--output", str(file)]
             command = [sys.executable, "-m", "pipeline", "report", *options, "--", name]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
@@ -47,7 +47,7 @@ def report_html(readings: StudyCache, name: str) -> str:
                 raise StorageError(f"The report of {name!r:.100} cannot be drawn: {done.stderr.strip()[-2000:]}")
             return file.read_text("utf-8")
 
-    return readings.derived(name, "report", draw)
+    return studies.derived(name, "report", draw)
 
 
 def report_policy() -> str:

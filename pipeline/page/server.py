@@ -11,7 +11,7 @@ import uvicorn
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.page.app import application
 from pipeline.page.guard import Guard, is_loopback, new_token
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 from pipeline.study import layout
 

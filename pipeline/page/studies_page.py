@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.page.readings import StudyCache, StudyLine
+from pipeline.page.study_cache import StudyCache, StudyLine
 from pipeline.wording import format_number, rough_duration
 
 __all__ = ["mark_of", "studies_content"]
@@ -14,13 +14,13 @@ __all__ = ["mark_of", "studies_content"]
 _WIDTH, _HEIGHT, _MARGIN = 96, 24, 2
 
 
-def studies_content(readings: StudyCache) -> dict[str, Any]:
+def studies_content(studies: StudyCache) -> dict[str, Any]:
     """The content of the list.
 
     Args:
-        readings: The studies.
+        studies: The studies.
     """
-    lines = readings.lines()
+    lines = studies.lines()
     return {"mark": mark_of(lines), "studies": [_study(line) for line in lines]}
 
 

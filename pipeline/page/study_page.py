@@ -13,8 +13,8 @@ import pandas as pd
 from pipeline.errors import UsageError
 from pipeline.loop.trial import LIVE_STATES
 from pipeline.page.controls import config_text
-from pipeline.page.reading import Reading
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
+from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.analysis.failure_causes import causes
@@ -89,11 +89,11 @@ class Question:
         return "?" + urlencode({name: value for name, value in given.items() if value})
 
 
-def content(readings: StudyCache, name: str, question: Question) -> dict[str, Any]:
+def content(studies: StudyCache, name: str, question: Question) -> dict[str, Any]:
     """The content of the page.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         question: Which trials are in the table.
 
@@ -101,31 +101,31 @@ def content(readings: StudyCache, name: str, question: Question) -> dict[str, An
         JobNotFound: There is no such study.
         UserError: It cannot be read.
     """
-    reading = readings.reading(name)
-    results = reading.results
+    snapshot = studies.snapshot(name)
+    results = snapshot.results
     return {
-        "mark": reading.mark,
+        "mark": snapshot.mark,
         "state": results.state,
         "description": results.job["description"],
         "location": results.location,
-        "tiles": reading.derived("tiles", _tiles),
-        "paragraphs": reading.derived("paragraphs", paragraphs),
+        "tiles": snapshot.derived("tiles", _tiles),
+        "paragraphs": snapshot.derived("paragraphs", paragraphs),
         "objective": results.objective.metric,
         "several": len(results.objectives) > 1,
-        "causes": reading.derived("causes", causes),
+        "causes": snapshot.derived("causes", causes),
         "space": [(parameter.name, domain_in_words(parameter.domain)) for parameter in results.parameters],
         "provenance": provenance_in_words(results.sessions),
         "example": _example(results),
         "budget": results.job["budget"],
-        **_table(reading, name, question),
+        **_table(snapshot, name, question),
     }
 
 
-def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]:
+def table(studies: StudyCache, name: str, question: Question) -> dict[str, Any]:
     """The content of the table of trials; the error of an invalid condition is shown above an empty table.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         question: Which trials.
 
@@ -133,19 +133,19 @@ def table(readings: StudyCache, name: str, question: Question) -> dict[str, Any]
         JobNotFound: There is no such study.
         UserError: It cannot be read.
     """
-    return _table(readings.reading(name), name, question)
+    return _table(studies.snapshot(name), name, question)
 
 
-def _table(reading: Reading, name: str, question: Question) -> dict[str, Any]:
-    results, fault = reading.results, ""
+def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, Any]:
+    results, fault = snapshot.results, ""
     try:
-        trials = _matching(reading, question.where, question.sort)
+        trials = _matching(snapshot, question.where, question.sort)
     except UsageError as error:
         trials, fault = _NONE, str(error).replace("--where", "The condition").replace("--sort", "The order")
     pages = max(1, math.ceil(len(trials) / _ROWS))
     page = min(question.page, pages)
     shown = [str(trial) for trial in results.trials["trial_id"].take(trials[(page - 1) * _ROWS : page * _ROWS])]
-    heads, leaderboard = columns(results), reading.derived("leaderboard", Leaderboard)
+    heads, leaderboard = columns(results), snapshot.derived("leaderboard", Leaderboard)
     return {
         "name": name,
         "question": question,
@@ -160,31 +160,31 @@ def _table(reading: Reading, name: str, question: Question) -> dict[str, Any]:
     }
 
 
-def matching(readings: StudyCache, name: str, where: str) -> list[int]:
+def matching(studies: StudyCache, name: str, where: str) -> list[int]:
     """The places of the trials that match a condition, in the order of the draw.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         where: A condition in SQL; empty for all.
 
     Raises:
         UsageError: The condition cannot be read.
     """
-    reading = readings.reading(name)
+    snapshot = studies.snapshot(name)
     if not where.strip():
-        return list(range(len(reading.results.trials)))
-    places: list[int] = np.sort(_matching(reading, where, "")).tolist()
+        return list(range(len(snapshot.results.trials)))
+    places: list[int] = np.sort(_matching(snapshot, where, "")).tolist()
     return places
 
 
-def _matching(reading: Reading, where: str, sort: str) -> npt.NDArray[np.int64]:
+def _matching(snapshot: StudySnapshot, where: str, sort: str) -> npt.NDArray[np.int64]:
     """The places of the trials that match, in the order of the table."""
     if len(where) > _LONGEST:
         raise UsageError(f"--where must have at most {_LONGEST:,} characters; found {len(where):,}.")
 
     def ask(results: Results) -> npt.NDArray[np.int64]:
-        selected = reading.derived("database", _database).select(
+        selected = snapshot.derived("database", _database).select(
             where=where or None, sort=[sort] if sort else [], columns=["trial_id"], best_first=True,
             limit=TimeLimit(CONDITION_SECONDS),
         )  # fmt: skip
@@ -193,7 +193,7 @@ def _matching(reading: Reading, where: str, sort: str) -> npt.NDArray[np.int64]:
         )
         return places
 
-    return reading.derived(("matching", where, sort), ask)
+    return snapshot.derived(("matching", where, sort), ask)
 
 
 def _database(results: Results) -> TrialsDatabase:

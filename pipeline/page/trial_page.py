@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import JobNotFound
 from pipeline.page.controls import config_text
 from pipeline.page.picture_columns import epochs_of
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line, place
 from pipeline.results.analysis.parameters import tuned
@@ -43,11 +43,11 @@ class Download:
     pieces: Iterator[bytes]
 
 
-def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
+def content(studies: StudyCache, name: str, trial: str) -> dict[str, Any]:
     """The content of the page.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         trial: The trial's id.
 
@@ -55,8 +55,8 @@ def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
         JobNotFound: There is no such study or trial.
         UserError: The study cannot be read.
     """
-    reading, store = readings.reading(name), readings.folder(name)
-    results = reading.results
+    snapshot, store = studies.snapshot(name), studies.folder(name)
+    results = snapshot.results
     row = trial_row(results, trial)
     mine = results.epochs[results.epochs["trial_id"] == trial]
     decisions = results.decisions[results.decisions["trial_id"] == trial].to_dict("records")
@@ -68,7 +68,7 @@ def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
     at = ids.index(trial)
     nodes = sorted({str(node) for node in mine["node"].dropna()})
     return {
-        "mark": reading.mark,
+        "mark": snapshot.mark,
         "name": name,
         "trial": trial,
         "before": ids[at - 1] if at else None,
@@ -96,43 +96,43 @@ def content(readings: StudyCache, name: str, trial: str) -> dict[str, Any]:
     }
 
 
-def log_file(readings: StudyCache, name: str, trial: str) -> Download:
+def log_file(studies: StudyCache, name: str, trial: str) -> Download:
     """What a trial printed, every byte as it is.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         trial: The trial's id.
 
     Raises:
         JobNotFound: There is no such study, trial or log.
     """
-    _known(readings, name, trial)
-    return _download(readings.folder(name), layout.log(trial), f"{trial}.log")
+    _known(studies, name, trial)
+    return _download(studies.folder(name), layout.log(trial), f"{trial}.log")
 
 
-def checkpoint_file(readings: StudyCache, name: str, trial: str) -> Download:
+def checkpoint_file(studies: StudyCache, name: str, trial: str) -> Download:
     """A trial's newest checkpoint.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         trial: The trial's id.
 
     Raises:
         JobNotFound: There is no such study, trial or checkpoint.
     """
-    path = _known(readings, name, trial)["checkpoint"]
+    path = _known(studies, name, trial)["checkpoint"]
     if not isinstance(path, str) or layout.checkpoint_of(path) is None:
         raise JobNotFound(f"Trial {trial} has no checkpoint.")
-    return _download(readings.folder(name), path, f"{trial}-{PurePosixPath(path).name}")
+    return _download(studies.folder(name), path, f"{trial}-{PurePosixPath(path).name}")
 
 
-def trial_file(readings: StudyCache, name: str, trial: str, path: str) -> Download:
+def trial_file(studies: StudyCache, name: str, trial: str, path: str) -> Download:
     """A file that a trial has written.
 
     Args:
-        readings: The studies.
+        studies: The studies.
         name: The study's name.
         trial: The trial's id.
         path: The file's path within the trial's folder.
@@ -140,16 +140,16 @@ def trial_file(readings: StudyCache, name: str, trial: str, path: str) -> Downlo
     Raises:
         JobNotFound: There is no such study, trial or file.
     """
-    _known(readings, name, trial)
-    store = readings.folder(name)
+    _known(studies, name, trial)
+    store = studies.folder(name)
     files = files_of(store, trial)
     if path not in [file.path for file in files.kept]:
         raise JobNotFound(f"Trial {trial} has no file {path!r:.200}.")
     return _download(store, f"{files.folder}/{path}", PurePosixPath(path).name)
 
 
-def _known(readings: StudyCache, name: str, trial: str) -> Any:
-    return trial_row(readings.results(name), trial)
+def _known(studies: StudyCache, name: str, trial: str) -> Any:
+    return trial_row(studies.results(name), trial)
 
 
 def _download(store: Store, path: str, name: str) -> Download:

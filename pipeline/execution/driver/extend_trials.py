@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Literal
 
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
-from pipeline.execution.driver.tables import Tables
+from pipeline.execution.driver.table_writer import TableWriter
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.trial import Trial
 
@@ -12,7 +12,7 @@ __all__ = ["extend_trials"]
 
 
 def extend_trials(
-    trials: Collection[Trial], pruner: CheckpointPruner, tables: Tables, *, raised: int | None, over: bool
+    trials: Collection[Trial], pruner: CheckpointPruner, tables: TableWriter, *, raised: int | None, over: bool
 ) -> None:
     """Pause the trials that resume, so that the loop may choose them.
 

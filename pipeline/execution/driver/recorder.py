@@ -10,7 +10,7 @@ from pipeline.datasets.fingerprint import with_combination
 from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.session_file import SessionFile, SessionState
-from pipeline.execution.driver.tables import Tables
+from pipeline.execution.driver.table_writer import TableWriter
 from pipeline.results.tables.sessions import BEAT_SECONDS
 from pipeline.storage import Store
 from pipeline.study import TuneJob
@@ -51,7 +51,7 @@ class Recorder:
         self.file = SessionFile(
             store, session, seconds_before=seconds_before, provenance=provenance, code_changes=code_changes
         )
-        self.tables = Tables(store, job, self.file, decided_before=decided_before)
+        self.tables = TableWriter(store, job, self.file, decided_before=decided_before)
         self._timing = FlushTiming()
         self._resume = self._resume_text({})
         self._beat_at = time.monotonic()

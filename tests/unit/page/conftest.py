@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results, load_results
 from pipeline.storage import Store
 from tests.serving import serving
@@ -48,7 +48,7 @@ def get(address: str) -> Get:
 
 
 @pytest.fixture(scope="package")
-def readings(storage: Path) -> StudyCache:
+def studies(storage: Path) -> StudyCache:
     """The studies of the storage as the page reads them."""
     return StudyCache(Store(storage))
 

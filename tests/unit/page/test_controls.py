@@ -13,7 +13,7 @@ from pipeline.execution.driver import command_inbox, session_file
 from pipeline.loop.commands import Enqueue
 from pipeline.loop.messages import ProgressReport
 from pipeline.page.controls import ACTIONS, config_text
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.clocks import Leaping

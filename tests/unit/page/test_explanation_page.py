@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.page import explanation_page, readings
+from pipeline.page import explanation_page, study_cache
 from pipeline.page.explanation_page import Explanations
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results
 from pipeline.results.analysis.explanation import Explanation, explained
 from pipeline.results.views.answers import PREDICTED
@@ -58,7 +58,7 @@ def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest
         return explained(results)
 
     monkeypatch.setattr(explanation_page, "explained", slow)
-    monkeypatch.setattr(readings, "time", Leaping())
+    monkeypatch.setattr(study_cache, "time", Leaping())
     cache = StudyCache(Store(tmp_path))
     explanations = Explanations(cache, patience=0.05)
     first = explanations.content("mnist-asha")

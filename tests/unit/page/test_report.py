@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from pipeline.errors import JobNotFound, StorageError
-from pipeline.page.readings import StudyCache
 from pipeline.page.report import report_html, report_policy
+from pipeline.page.study_cache import StudyCache
 from tests.unit.page.conftest import Get
 
 
@@ -26,25 +26,25 @@ def test_the_report_runs_its_own_script_only(get: Get) -> None:
     assert policy == report_policy()
 
 
-def test_a_report_is_drawn_once_for_each_state(readings: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_drawn_once_for_each_state(studies: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report of an unchanged study is drawn once, however often it is opened."""
-    first = report_html(readings, "mnist-pbt")
+    first = report_html(studies, "mnist-pbt")
     monkeypatch.setattr(subprocess, "run", None)
-    assert report_html(readings, "mnist-pbt") is first
+    assert report_html(studies, "mnist-pbt") is first
 
 
-def test_a_report_that_cannot_be_drawn_is_reported(readings: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_cannot_be_drawn_is_reported(studies: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """A report whose process fails or hangs is reported with the process's message, and a missing study as missing."""
     failed = subprocess.CompletedProcess([], 1, "", "no room")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(StorageError, match="no room"):
-        report_html(readings, "domains")
+        report_html(studies, "domains")
 
     def hangs(*_: object, **__: object) -> None:
         raise subprocess.TimeoutExpired("report", 1)
 
     monkeypatch.setattr(subprocess, "run", hangs)
     with pytest.raises(StorageError, match="was not drawn within"):
-        report_html(readings, "domains")
+        report_html(studies, "domains")
     with pytest.raises(JobNotFound):
-        report_html(readings, "none")
+        report_html(studies, "none")

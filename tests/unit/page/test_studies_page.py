@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.page.readings import StudyCache, StudyLine
 from pipeline.page.studies_page import mark_of, studies_content
+from pipeline.page.study_cache import StudyCache, StudyLine
 from pipeline.results.tables.overview import StudyRow
 
 LINE = StudyLine(
@@ -20,9 +20,9 @@ LINE = StudyLine(
 )  # fmt: skip
 
 
-def test_a_study_is_listed_with_what_it_came_to(readings: StudyCache) -> None:
+def test_a_study_is_listed_with_what_it_came_to(studies: StudyCache) -> None:
     """A study is listed with its state, its best value, and its numbers of trials and epochs."""
-    listed = {study["name"]: study for study in studies_content(readings)["studies"]}
+    listed = {study["name"]: study for study in studies_content(studies)["studies"]}
     reported = listed["mnist-asha"]
     assert [reported[key] for key in ("state", "trials", "epochs", "metric", "best")] == [
         "finished", 24, 64, "val_accuracy", "0.9666",
@@ -30,9 +30,9 @@ def test_a_study_is_listed_with_what_it_came_to(readings: StudyCache) -> None:
     assert reported["left"] == "–"
 
 
-def test_the_picture_of_a_study_rises_with_its_best_value(readings: StudyCache) -> None:
+def test_the_picture_of_a_study_rises_with_its_best_value(studies: StudyCache) -> None:
     """In the picture of a study in the list, the line rises with the best value over the full height."""
-    listed = {study["name"]: study for study in studies_content(readings)["studies"]}
+    listed = {study["name"]: study for study in studies_content(studies)["studies"]}
     points = listed["mnist-asha"]["spark"].partition('points="')[2].partition('"')[0].split()
     heights = [float(point.partition(",")[2]) for point in points]
     assert heights == sorted(heights, reverse=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import JobNotFound, UsageError
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_page import Question, content, matching, table
 from pipeline.results import Results
 from pipeline.storage import Store
@@ -17,9 +17,9 @@ from tests.unit.results.studies import asha_study
 STUDY = "mnist-asha"
 
 
-def shown(readings: StudyCache, **asked: str | int) -> list[str]:
+def shown(studies: StudyCache, **asked: str | int) -> list[str]:
     """The trials in the table, as it lists them."""
-    return [row["trial"] for row in table(readings, STUDY, Question(**asked))["rows"]]
+    return [row["trial"] for row in table(studies, STUDY, Question(**asked))["rows"]]
 
 
 @given(
@@ -39,32 +39,32 @@ def test_an_invalid_page_number_shows_a_page(page: str) -> None:
     assert Question.of({"page": page}).page == 1
 
 
-def test_the_table_begins_with_the_best(readings: StudyCache, asha_results: Results) -> None:
+def test_the_table_begins_with_the_best(studies: StudyCache, asha_results: Results) -> None:
     """Without an order, the table of trials has the best trial in its first row and marks it."""
-    found = table(readings, STUDY, Question())
+    found = table(studies, STUDY, Question())
     assert asha_results.best is not None
     assert [row["trial"] for row in found["rows"] if row["best"]] == [asha_results.best.trial_id]
     assert found["rows"][0]["best"]
     assert found["matching"] == found["total"] == len(asha_results.trials)
 
 
-def test_a_condition_chooses_the_trials_and_a_column_orders_them(readings: StudyCache, asha_results: Results) -> None:
+def test_a_condition_chooses_the_trials_and_a_column_orders_them(studies: StudyCache, asha_results: Results) -> None:
     """The table has the trials that match an SQL condition, in ascending or descending order of a column."""
     long = asha_results.trials.query("epochs == 9").sort_values("config_lr")["trial_id"].tolist()
-    assert shown(readings, where="epochs = 9", sort="config_lr") == long
-    assert shown(readings, where="epochs = 9", sort="-config_lr") == long[::-1]
+    assert shown(studies, where="epochs = 9", sort="config_lr") == long
+    assert shown(studies, where="epochs = 9", sort="-config_lr") == long[::-1]
 
 
-def test_matches_are_reported_by_position(readings: StudyCache, asha_results: Results) -> None:
+def test_matches_are_reported_by_position(studies: StudyCache, asha_results: Results) -> None:
     """Matches are positions in the order of the draw, and without a condition every trial matches."""
     long = (asha_results.trials["epochs"] == 9).to_numpy().nonzero()[0].tolist()
-    assert matching(readings, STUDY, "epochs = 9") == long
-    assert matching(readings, STUDY, " ") == list(range(len(asha_results.trials)))
+    assert matching(studies, STUDY, "epochs = 9") == long
+    assert matching(studies, STUDY, " ") == list(range(len(asha_results.trials)))
 
 
-def test_a_head_asks_for_the_other_order(readings: StudyCache) -> None:
+def test_a_head_asks_for_the_other_order(studies: StudyCache) -> None:
     """The head of the column by which trials are sorted links to the opposite order with the same condition."""
-    heads = {each["name"]: each for each in table(readings, STUDY, Question("epochs > 1", "config_lr"))["heads"]}
+    heads = {each["name"]: each for each in table(studies, STUDY, Question("epochs > 1", "config_lr"))["heads"]}
     assert heads["lr"]["order"] == "ascending"
     assert Question.of(dict(parse_qsl(heads["lr"]["address"][1:]))) == Question("epochs > 1", "-config_lr")
     assert heads["epochs"]["order"] == ""
@@ -73,66 +73,66 @@ def test_a_head_asks_for_the_other_order(readings: StudyCache) -> None:
 def test_a_long_table_has_pages(tmp_path: Path) -> None:
     """The table has fifty trials on a page, and a page number beyond the last page shows the last page."""
     asha_study(tmp_path, trials=53)
-    readings = StudyCache(Store(tmp_path))
-    assert len(shown(readings)) == 50
-    last = table(readings, STUDY, Question(page=2))
+    studies = StudyCache(Store(tmp_path))
+    assert len(shown(studies)) == 50
+    last = table(studies, STUDY, Question(page=2))
     assert [last["page"], last["pages"], len(last["rows"])] == [2, 2, 3]
-    assert shown(readings, page=9) == [row["trial"] for row in last["rows"]]
+    assert shown(studies, page=9) == [row["trial"] for row in last["rows"]]
     assert last["at"](1) == "?"
 
 
-def test_a_condition_that_cannot_be_read_is_reported(readings: StudyCache) -> None:
+def test_a_condition_that_cannot_be_read_is_reported(studies: StudyCache) -> None:
     """An invalid condition is reported with its fault and the existing columns above an empty table."""
-    found = table(readings, STUDY, Question("nothing = 1"))
+    found = table(studies, STUDY, Question("nothing = 1"))
     assert "The condition cannot be answered" in found["fault"]
     assert "config_lr" in found["fault"]
     assert found["rows"] == []
 
 
-def test_an_invalid_order_is_reported(readings: StudyCache) -> None:
+def test_an_invalid_order_is_reported(studies: StudyCache) -> None:
     """An invalid order is reported without the name of a command-line option."""
-    found = table(readings, STUDY, Question(sort="nothing"))
+    found = table(studies, STUDY, Question(sort="nothing"))
     assert "nothing" in found["fault"]
     assert "--" not in found["fault"]
 
 
-def test_a_condition_cannot_reach_files(readings: StudyCache) -> None:
+def test_a_condition_cannot_reach_files(studies: StudyCache) -> None:
     """A condition that reads a file is refused, and the error does not contain the file's text."""
     with pytest.raises(UsageError, match="cannot be answered") as caught:
-        matching(readings, STUDY, "1 = (select count(*) from read_text('/etc/passwd'))")
+        matching(studies, STUDY, "1 = (select count(*) from read_text('/etc/passwd'))")
     assert "root:" not in str(caught.value)
 
 
-def test_a_condition_that_takes_too_long_is_given_up(readings: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_condition_that_takes_too_long_is_given_up(studies: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """A condition that takes too long is reported in the table, and the next one is answered."""
     monkeypatch.setattr("pipeline.page.study_page.CONDITION_SECONDS", 0.1)
     slow = "0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"
-    assert "took longer than" in table(readings, STUDY, Question(slow))["fault"]
-    assert table(readings, STUDY, Question("epochs = 9"))["matching"] > 0
+    assert "took longer than" in table(studies, STUDY, Question(slow))["fault"]
+    assert table(studies, STUDY, Question("epochs = 9"))["matching"] > 0
 
 
-def test_a_condition_has_a_maximum_length(readings: StudyCache) -> None:
+def test_a_condition_has_a_maximum_length(studies: StudyCache) -> None:
     """A condition that is too long is refused without being evaluated."""
     with pytest.raises(UsageError, match=r"at most 4,000 characters; found 4,001"):
-        matching(readings, STUDY, "1" * 4001)
+        matching(studies, STUDY, "1" * 4001)
 
 
-def test_the_page_begins_with_what_is_looked_for_first(readings: StudyCache, asha_results: Results) -> None:
+def test_the_page_begins_with_what_is_looked_for_first(studies: StudyCache, asha_results: Results) -> None:
     """A study's page begins with tiles for the best value with its trial, and for early stops and failures."""
-    tiles = {label: (value, beside) for label, value, beside in content(readings, STUDY, Question())["tiles"]}
+    tiles = {label: (value, beside) for label, value, beside in content(studies, STUDY, Question())["tiles"]}
     assert tiles["best val_accuracy"] == ("0.9666", "trial 0001, epoch 9")
     assert tiles["trials"] == ("24", "of 24: 18 stopped early, 2 failed")
     assert tiles["epochs"][0] == str(asha_results.trials["epochs"].sum())
 
 
-def test_the_space_is_described(readings: StudyCache) -> None:
+def test_the_space_is_described(studies: StudyCache) -> None:
     """The space is described with each drawn parameter's domain and each fixed value."""
-    space = dict(content(readings, STUDY, Question())["space"])
+    space = dict(content(studies, STUDY, Question())["space"])
     assert space["optimizer"] == "one of sgd, rmsprop, adam"
     assert space["epochs_warm"] == "fixed at 2"
 
 
-def test_an_unknown_study_has_no_page(readings: StudyCache) -> None:
+def test_an_unknown_study_has_no_page(studies: StudyCache) -> None:
     """The page of an unknown study is refused with the study's name."""
     with pytest.raises(JobNotFound, match="none"):
-        content(readings, "none", Question())
+        content(studies, "none", Question())

@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.execution.command_files import is_paused
 from pipeline.loop.trial import LIVE_STATES
-from pipeline.page.reading import Reading
+from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.tables.load import Results, load_results, read_study
 from pipeline.results.tables.overview import StudyRow, study_row, trials_table
@@ -72,7 +72,7 @@ class _CachedStudy:
     mark: str = ""
     looked: float = -1e9
     pause: float = _LOOK_SECONDS
-    reading: Reading | None = None
+    snapshot: StudySnapshot | None = None
 
 
 class StudyCache:
@@ -124,7 +124,7 @@ class StudyCache:
             self._look(name, study)
             return study.mark
 
-    def reading(self, name: str) -> Reading:
+    def snapshot(self, name: str) -> StudySnapshot:
         """A study as it is, read again when its files have changed.
 
         Args:
@@ -137,17 +137,17 @@ class StudyCache:
         study = self._study(name)
         with study.lock:
             self._look(name, study)
-            if study.reading is None or study.reading.mark != study.mark:
+            if study.snapshot is None or study.snapshot.mark != study.mark:
                 before = time.monotonic()
                 results = load_results(self.folder(name).uri)
                 spent = time.monotonic() - before
                 study.pause = max(_LOOK_SECONDS, spent / _SHARE)
                 study.mark = f"{study.mark.partition('-')[0]}-{results.state}"
-                study.reading = Reading(results, study.mark)
-            return study.reading
+                study.snapshot = StudySnapshot(results, study.mark)
+            return study.snapshot
 
     def results(self, name: str) -> Results:
-        """The results of a study, as `reading` has them.
+        """The results of a study, as `snapshot` has them.
 
         Args:
             name: The study's name.
@@ -156,10 +156,10 @@ class StudyCache:
             JobNotFound: There is no such study.
             UserError: It cannot be read.
         """
-        return self.reading(name).results
+        return self.snapshot(name).results
 
     def derived(self, name: str, key: Any, compute: Callable[[Results], _T]) -> _T:
-        """What follows from a study's results, computed once for each reading of it.
+        """What follows from a study's results, computed once for each snapshot of it.
 
         Args:
             name: The study's name.
@@ -169,7 +169,7 @@ class StudyCache:
         Raises:
             UserError: The study cannot be read.
         """
-        return self.reading(name).derived(key, compute)
+        return self.snapshot(name).derived(key, compute)
 
     def recent_lines(self) -> list[StudyLine]:
         """As `lines`, as old as reading the storage takes times three: many pages may ask again and again."""
@@ -204,7 +204,7 @@ class StudyCache:
         if now - study.looked < study.pause:
             return
         store = self.folder(name)
-        state = "" if study.reading is None else _state(store, study.reading)
+        state = "" if study.snapshot is None else _state(store, study.snapshot)
         study.mark = f"{stamp(store)}-{state}"
         study.looked = now
 
@@ -222,16 +222,16 @@ class StudyCache:
         return line
 
 
-def _state(store: Store, reading: Reading) -> str:
+def _state(store: Store, snapshot: StudySnapshot) -> str:
     """The study's state now: a driver may have died without a trace in the files."""
     now = datetime.now(UTC)
-    state = state_of(reading.results.sessions, now)
-    if state != reading.results.state:
+    state = state_of(snapshot.results.sessions, now)
+    if state != snapshot.results.state:
         # A new heartbeat may not change the size of its file.
         sessions = read_sessions(store)
         state = state_of(sessions, now)
-        if state == reading.results.state:
-            reading.results = replace(reading.results, sessions=sessions)
+        if state == snapshot.results.state:
+            snapshot.results = replace(snapshot.results, sessions=sessions)
     return state
 
 

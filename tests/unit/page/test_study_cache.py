@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import JobNotFound
-from pipeline.page.readings import StudyCache
+from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
@@ -29,7 +29,7 @@ def study(tmp_path: Path) -> Recording:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which files are looked at."""
     clock = Clock()
-    monkeypatch.setattr("pipeline.page.readings.time", clock)
+    monkeypatch.setattr("pipeline.page.study_cache.time", clock)
     return clock
 
 
@@ -42,15 +42,15 @@ def own(study: Recording, clock: Clock) -> StudyCache:
 @pytest.mark.parametrize(
     "name", ["", "none", ".", "..", "../x", ".hidden", f"{STUDY}/epochs", f"{STUDY}/", "secret.txt", "a\0b"]
 )
-def test_only_a_study_has_a_folder(readings: StudyCache, name: str) -> None:
+def test_only_a_study_has_a_folder(studies: StudyCache, name: str) -> None:
     """A name outside of the storage, or one of no study, has no folder."""
     with pytest.raises(JobNotFound, match="There is no study"):
-        readings.folder(name)
+        studies.folder(name)
 
 
-def test_the_folder_of_a_study_is_its_own(readings: StudyCache, storage: Path) -> None:
+def test_the_folder_of_a_study_is_its_own(studies: StudyCache, storage: Path) -> None:
     """The folder of a study is within the storage and has its name."""
-    assert readings.folder(STUDY).uri == str(storage / STUDY)
+    assert studies.folder(STUDY).uri == str(storage / STUDY)
 
 
 def test_a_study_that_does_not_change_is_read_once(own: StudyCache, clock: Clock) -> None:
@@ -61,7 +61,7 @@ def test_a_study_that_does_not_change_is_read_once(own: StudyCache, clock: Clock
 
 
 def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recording, clock: Clock) -> None:
-    """A new row is seen at the next reading with a new mark, and until then no study is listed as changed."""
+    """A new row is seen at the next snapshot with a new mark, and until then no study is listed as changed."""
     before, mark = own.results(STUDY), own.mark(STUDY)
     study.decide("0000", 9, "finish", 50.0, "again")
     study.flush()
@@ -90,9 +90,9 @@ def test_derived_values_are_computed_once_for_each_reading(own: StudyCache, stud
     assert own.derived(STUDY, "count", compute) == first + 1
 
 
-def test_studies_are_listed_with_the_best_value_over_their_trials(readings: StudyCache, storage: Path) -> None:
+def test_studies_are_listed_with_the_best_value_over_their_trials(studies: StudyCache, storage: Path) -> None:
     """Studies are listed with their best value over trials, rising for max and falling for min."""
-    lines = {line.row.name: line for line in readings.lines()}
+    lines = {line.row.name: line for line in studies.lines()}
     assert set(lines) == {"mnist-asha", "mnist-pbt", "domains"}
     higher, lower = lines["mnist-asha"], lines["domains"]
     assert (higher.mode, lower.mode) == ("max", "min")

@@ -19,22 +19,21 @@ from pipeline.execution.driver.metric_columns import MetricColumns
 from pipeline.execution.driver.session_file import SessionFile
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow
-from pipeline.results.tables.gather import Tables as CleanTables
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.gather import Tables, gather
 from pipeline.space import Config, flat
 from pipeline.space.column_values import column_value
 from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES, SCHEMA_VERSION, arrow_schema
 from pipeline.study import TuneJob, layout
 
-__all__ = ["Tables"]
+__all__ = ["TableWriter"]
 
 _ROW = tuple(field.name for field in fields(EpochRow))
 _DECISION = tuple(field.name for field in fields(DecisionRow))
 
 
-class Tables:
-    """The tables of one study, as one driver session writes them.
+class TableWriter:
+    """Writes the tables of one study, for one driver session.
 
     Args:
         store: The study's folder.
@@ -138,7 +137,7 @@ class Tables:
         self._compact("decisions", whole.decisions)
         self._store.write_table(layout.TRIALS, whole.trials)
 
-    def _check_sessions(self, before: CleanTables) -> None:
+    def _check_sessions(self, before: Tables) -> None:
         """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""
         newest = max(pc.max(table["session"]).as_py() or 0 for table in (before.epochs, before.decisions))
         if newest >= self._file.number:

@@ -1,4 +1,4 @@
-"""One reading of a study: its results, and what follows from them."""
+"""A snapshot of a study: its results, and what follows from them."""
 
 import threading
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pipeline.results.tables.load import Results
 
-__all__ = ["Reading"]
+__all__ = ["StudySnapshot"]
 
 _T = TypeVar("_T")
 
@@ -16,7 +16,7 @@ _DERIVED = 200
 """Results of computations that are kept."""
 
 
-class Reading:
+class StudySnapshot:
     """A study as it was read, so that one page shows one state of it; several threads may use it at once.
 
     Args:
