@@ -130,7 +130,7 @@ def _weights_can_be_copied(job: JobFields) -> Iterator[Fault]:
     if job.scheduler.exploits and inspect.isfunction(job.function) and not takes_state(job.function):
         allowed = (
             "must be a scheduler that does not copy weights, because the function keeps no state: define "
-            "{job.function.__name__}(config, state) that yields (metrics, state)"
+            f"{job.function.__name__}(config, state) that yields (metrics, state)"
         )
         yield Fault("scheduler", job.scheduler.kind, allowed)
 

@@ -68,7 +68,8 @@ def _job(**fields: Any) -> TuneJob:
         ),
         (
             {**_FUNCTION, "scheduler": "pbt"},
-            "scheduler: must be a scheduler that does not copy weights, because the function",
+            "scheduler: must be a scheduler that does not copy weights, because the function keeps no state: define "
+            "_build(config, state) that yields (metrics, state); found 'pbt'",
         ),
         ({**_FUNCTION, "folds": 3}, "folds: must be 1 for a function, which defines its own models; found 3"),
         ({**_FUNCTION, "repeats": 2}, "repeats: must be 1 for a function, which defines its own models; found 2"),
