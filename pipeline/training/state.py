@@ -1,5 +1,6 @@
 """The state that a model needs to resume exactly: its variables, its optimiser's, and its seed generators'."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -58,13 +59,16 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def architecture(model: Any) -> list[dict[str, Any]]:
-    """What `describe` returns for a compiled model that has not trained yet: weights that fit it have the same.
+    """The variables of a compiled model that has not trained yet: weights that fit it have the same.
 
     Args:
         model: A compiled model.
+
+    Returns:
+        What `describe` returns, with # for the numbers in names.
     """
     model.optimizer.build(model.trainable_variables)
-    return describe(variables_of(model))
+    return [{**entry, "path": _without_numbers(entry["path"])} for entry in describe(variables_of(model))]
 
 
 def load_variables(
@@ -88,8 +92,11 @@ def load_variables(
     here = describe(variables)
     if len(here) != len(saved):
         _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
+    paths = {entry["path"] for entry in here}
     for ours, theirs in zip(here, saved, strict=True):
-        if ours != theirs:
+        # A model function may number or date its names; the name of another variable is another architecture's.
+        renamed = theirs["path"] not in paths and _without_numbers(ours["path"]) == _without_numbers(theirs["path"])
+        if ours != (theirs | {"path": ours["path"]} if renamed else theirs):
             variable_texts = [f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)]
             _differ(f"{variable_texts[0]} was saved where {variable_texts[1]} is needed")
     for position, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
@@ -120,6 +127,9 @@ def drawn_in_words(operations: Sequence[str] | None) -> str | None:
     return f"its own code draws with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
 
 
+_NUMBER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9]+([-_:. ][0-9]+)*")
+"""A UUID, a number, or numbers such as those of a date."""
+
 _RANDOM = {
     "Multinomial",
     "ParameterizedTruncatedNormal",
@@ -131,6 +141,10 @@ _RANDOM = {
     "RandomUniformInt",
     "TruncatedNormal",
 }
+
+
+def _without_numbers(path: str) -> str:
+    return _NUMBER.sub("#", path)
 
 
 def _differ(how: str) -> None:

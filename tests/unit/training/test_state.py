@@ -205,6 +205,27 @@ def test_saving_after_loading_gives_the_same(trainer_factory: TrainerFactory) ->
     assert all(np.array_equal(a, b) for a, b in zip(again.save().arrays, state.arrays, strict=True))
 
 
+def test_names_may_be_new_for_each_model() -> None:
+    """A trial continues if its model function numbers or dates its names, and two layers are not confused."""
+    ids = iter(["1", "2026-11-27", "9d3f8a52-5d0e-4c4b-9a55-0b1f5b6f2c11"])
+
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        number = next(ids)
+        inner = [layers.Dense(6, name=f"{config['first']}_{number}"), layers.Dense(6, name="other")]
+        model = keras.Sequential([keras.Input((6,)), *inner, layers.Dense(3, "softmax")], name=f"m{number}")
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    trainer_factory = TrainerFactory(job_of(build), rows_of_six())
+    learner: Any = trainer_factory.learner({"first": "a"}, seed=SEED)
+    learner.run_epoch()
+    again: Any = trainer_factory.learner({"first": "a"}, seed=SEED)
+    again.load(learner.save())
+    assert again.run_epoch().metrics == learner.run_epoch().metrics
+    with pytest.raises(ModelError, match=r"m1/a_1/kernel .* was saved where .*/b_9d3f8a52"):
+        trainer_factory.learner({"first": "b"}, seed=SEED).load(learner.save(), exploit=True)
+
+
 @pytest.mark.parametrize(
     ("name", "fields"),
     [("dense, another width", {"width": 5}), ("another optimiser", {"optimizer": "rmsprop"})],
