@@ -3,12 +3,13 @@
 import dataclasses
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, StartFrom, TuneJob
+from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, StartFrom, TuneJob, run
 from pipeline.schedulers import FIFO, SCHEDULERS, RayScheduler
 from pipeline.searchers import SEARCHERS, GridSearch, RandomSearch, RaySearch, SobolSearch
 
@@ -21,13 +22,16 @@ _WITHOUT_TYPES = (TuneJob, Fit, Phase, Objective, StartFrom, RayScheduler, RaySe
 """Classes whose values have forms that the meaning of a field explains."""
 
 CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Checkpoints, *WITH_FIELDS)}
+FUNCTIONS = {function.__name__: function for function in (run,)}
+"""Functions whose arguments have a table."""
 
 
 def documented(text: str) -> str:
-    """The text with each table between `<!-- fields of X -->` and `<!-- end -->` made again."""
+    """The text with each table between `<!-- fields of X -->` or `<!-- arguments of X -->` and `<!-- end -->` made again."""
+    tables = {"fields": lambda name: _table(CLASSES[name]), "arguments": lambda name: _arguments(FUNCTIONS[name])}
     return re.sub(
-        r"(<!-- fields of (\w+) -->\n).*?(<!-- end -->)",
-        lambda found: f"{found[1]}{_table(CLASSES[found[2]])}{found[3]}",
+        r"(<!-- (fields|arguments) of (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{tables[found[2]](found[3])}{found[4]}",
         text,
         flags=re.DOTALL,
     )
@@ -52,7 +56,22 @@ def _table(cls: type) -> str:
     return "\n".join(["| field | default | allowed | meaning |", "| --- | --- | --- | --- |", *rows, ""])
 
 
-def _meanings(cls: type) -> dict[str, str]:
+def _arguments(function: Callable[..., object]) -> str:
+    meanings = _meanings(function)
+    rows = [
+        f"| `{name}` | {_default_argument(parameter.default)} | {meanings[name]} |"
+        for name, parameter in inspect.signature(function).parameters.items()
+    ]
+    return "\n".join(["| argument | default | meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+def _default_argument(value: object) -> str:
+    if value is inspect.Parameter.empty:
+        return "required"
+    return f"`{getattr(value, '__name__', repr(value))}`" if value is not None else "–"
+
+
+def _meanings(cls: Callable[..., object]) -> dict[str, str]:
     """What the docstring says of each field."""
     arguments = inspect.getdoc(cls).partition("Args:\n")[2].partition("\n\n")[0]
     found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)

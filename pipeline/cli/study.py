@@ -45,6 +45,9 @@ def export(
     saved_model: Annotated[
         bool, typer.Option("--saved-model", help="With --to: write a SavedModel for TensorFlow Serving, too.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --to: replace the files of an earlier export.")
+    ] = False,
     tensorboard: Annotated[
         Path | None,
         typer.Option(
@@ -63,8 +66,8 @@ def export(
     storage: Storage = STORAGE,
 ) -> None:
     """Write the best or any trial's model (Keras file, JSON, HDF5, SavedModel), or all trials for another tool."""
-    if to is None and (trial is not None or top is not None or saved_model):
-        raise UsageError("--trial, --top and --saved-model need --to FOLDER, the folder for the models.")
+    if to is None and (trial is not None or top is not None or saved_model or overwrite):
+        raise UsageError("--trial, --top, --saved-model and --overwrite need --to FOLDER, the folder for the models.")
     if to is None and tensorboard is None and mlflow is None:
         raise UsageError(
             "Give an output: --to FOLDER for the best trial's model, --tensorboard FOLDER, --mlflow URI or "
@@ -75,14 +78,17 @@ def export(
         from pipeline.execution.export import export as export_models
 
         wanted = None if trial is None else trial_id(trial)
-        for path in export_models(store, to, trial=wanted, top=top, saved_model=saved_model, note=note):
+        written = export_models(
+            store, to, trial=wanted, top=top, saved_model=saved_model, overwrite=overwrite, note=note
+        )
+        for path in written:
             say_path(path)
     if tensorboard is not None:
         from pipeline.results.export.tensorboard import write_tensorboard
         from pipeline.results.tables.load import load_results
 
-        written = write_tensorboard(load_results(store.uri), tensorboard)
-        say(f"{len(written)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
+        logged = write_tensorboard(load_results(store.uri), tensorboard)
+        say(f"{len(logged)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
     if mlflow is not None:
         from pipeline.results.export.mlflow import write_mlflow
         from pipeline.results.tables.load import load_results

@@ -34,6 +34,7 @@ def export(
     trial: str | None = None,
     top: int | None = None,
     saved_model: bool = False,
+    overwrite: bool = False,
     note: Callable[[str], None] = print,
 ) -> list[Path]:
     """Write models of a study into a folder.
@@ -44,6 +45,7 @@ def export(
         trial: The trial's id; the winner unless given.
         top: How many of the best trials to export instead, each into a folder `<rank>-<trial>`.
         saved_model: Whether to write a SavedModel for TensorFlow Serving, too, into `saved_model`.
+        overwrite: Whether to replace the files of an earlier export; files that no export wrote are never replaced.
         note: Called with which of the best trials have no model any more, and why the test split is not scored.
 
     Returns:
@@ -54,7 +56,7 @@ def export(
     Raises:
         JobNotFound: There is no study, no such trial, or no model of it any more; says how to keep it.
         ModelError: The model cannot be rebuilt or exported, or a function has yielded no state.
-        StorageError: The folder cannot be written, is within a study, or has files of that name that no export wrote.
+        StorageError: The folder cannot be written, is within a study, or has such files already.
         UsageError: Both `trial` and `top` are given.
     """
     if trial is not None and top is not None:
@@ -62,9 +64,9 @@ def export(
     is_winner = trial is None and top is None
     check_output_folder(folder, winner_of=store.local if is_winner else None)
     models = TrialModels(store)
-    files = _Export(models, note)
+    files = _Export(models, note, overwrite=overwrite)
     try:
-        _refuse_other_files(folder)
+        _refuse_existing(folder, overwrite=overwrite)
         if is_winner:
             return files.winner(folder, saved_model=saved_model)
         if trial is not None:
@@ -78,8 +80,8 @@ def export(
 class _Export:
     """Writes models and states of a study's trials, with documents about them."""
 
-    def __init__(self, models: TrialModels, note: Callable[[str], None]) -> None:
-        self._models, self._note = models, note
+    def __init__(self, models: TrialModels, note: Callable[[str], None], *, overwrite: bool) -> None:
+        self._models, self._note, self._overwrite = models, note, overwrite
         self._noted: set[str] = set()
 
     def winner(self, folder: Path, *, saved_model: bool) -> list[Path]:
@@ -163,7 +165,7 @@ class _Export:
                 missing.append(assignment)
         for place in places:
             check_output_folder(place)
-            _refuse_other_files(place)
+            _refuse_existing(place, overwrite=self._overwrite)
         written: list[Path] = []
         for place, assignment in places.items():
             written += self.write(assignment, place, saved_model=saved_model)
@@ -180,8 +182,8 @@ class _Export:
         return written
 
 
-def _refuse_other_files(folder: Path) -> None:
-    """Refuse to write through links, and to replace files that no export wrote.
+def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to write through links, to replace files that no export wrote, and others unless they may be replaced.
 
     An export's folder has a file that says where its model is from.
     """
@@ -199,6 +201,11 @@ def _refuse_other_files(folder: Path) -> None:
         raise StorageError(
             f"{folder} has {', '.join(existing)}, which tunepipe did not write. Nothing was written. Choose another "
             "folder with --to, or move these files."
+        )
+    if existing and not overwrite:
+        raise StorageError(
+            f"{folder} has the files of an earlier export: {', '.join(existing)}. Nothing was written. Choose another "
+            "folder with --to, or replace them with --overwrite (in Python: overwrite=True)."
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import TunepipeError
 from pipeline.storage import Store
+from pipeline.study.studies import called
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["Outcome"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """How a call of `run` ended.
 
-    A notebook displays it, and `print` prints it, with the best value, its config, and where the study's files are.
+    A notebook and a prompt display it, and `print` prints it, with the best value, its config, where the study's files
+    are, and commands that read them.
 
     Args:
         store: The study's folder.
@@ -31,7 +33,7 @@ class Outcome:
         warning: Why the winner could not be exported or tested; None if it was.
     """
 
-    store: Store = field(repr=False)
+    store: Store
     already: bool = False
     message: str = ""
     winner: Mapping[str, float] = field(default_factory=dict)
@@ -69,14 +71,14 @@ class Outcome:
         """The study's folder, as `load_results`, `load_model` and `show` take it."""
         return self.store.uri
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if (found := self._shown()) is None:
-            return repr(self)
+            return f"Outcome of a study that can no longer be read: {self.location}"
         title, lines = found
         return "\n".join([title, *(f"{label:<8}{text}" for label, text in lines)])
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(str(self))
+        printer.text(repr(self))
 
     def _repr_html_(self) -> str:
         if (found := self._shown()) is None:
@@ -90,13 +92,16 @@ class Outcome:
 
     def _shown(self) -> tuple[str, list[tuple[str, str]]] | None:
         """The study as it is now, as its title and its lines; None if it can no longer be read."""
+        from pipeline.execution.driver.provenance import tunepipe_command
         from pipeline.results.views.leaderboard import summary_line
         from pipeline.results.views.outcome_lines import outcome_lines
 
         try:
             results = self.results
             before = " (it was finished before)" if self.already else ""
-            return summary_line(results) + before, outcome_lines(results, self.store)
+            study = called(self.location)
+            commands = (tunepipe_command(command, study) for command in ("results", "explain", "report"))
+            return summary_line(results) + before, [*outcome_lines(results, self.store), ("next", "  ".join(commands))]
         except TunepipeError:
             # It was deleted, say: what is displayed must not raise.
             return None

@@ -21,9 +21,9 @@ class Place(Enum):
 
 _SIGNS = {
     Place.KUBERNETES: (
-        r"--kubernetes|\bkubectl\b|\bhelm\b|\bpodman\b|^mkdir -p lab|^cat > lab|127\.0\.0\.1:8265|^make image"
+        r"--kubernetes|\bkubectl\b|\bhelm\b|\bpodman\b|^mkdir -p lab|^cat > lab|127\.0\.0\.1:8265|^make image|^kind "
     ),
-    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
+    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_|^ray ",
     Place.GPU: r"resources\.gpus|--gpus",
     Place.INSTALLATION: r"^(git|make|pip|uvx|\.) ",
     Place.MEANWHILE: r"\btunepipe (serve|pause|enqueue|budget|stop \S+ --trial)\b",

@@ -101,11 +101,36 @@ def test_the_options_are_documented_as_the_parser_knows_them(page):
     assert with_tables(text, "options", options_of) == text
 
 
-def test_links_within_the_documentation_lead_somewhere():
-    """Every relative link of a Markdown file refers to an existing file."""
-    for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
-            assert (file.parent / target).exists(), f"{file.name} links to {target}"
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings: in lower case, without punctuation, with hyphens for spaces."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    names = [re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in plain]
+    # The second heading of a name has a number behind it.
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names):
+        count = seen[name] = seen.get(name, -1) + 1
+        names[place] = f"{name}-{count}" if count else name
+    return set(names)
+
+
+@pytest.mark.parametrize(
+    "page", [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
+)
+def test_links_within_the_documentation_lead_somewhere(page):
+    """Every relative link of a Markdown file refers to an existing file, and to a heading of it if it has an anchor."""
+    file = ROOT / page
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]*))?\)", file.read_text(encoding="utf-8")):
+        there = file.parent / target if target else file
+        assert there.exists(), f"{page} links to {target}"
+        assert not anchor or anchor in _anchors(there), f"{page} links to {target}#{anchor}"
+
+
+def test_anchors_are_those_of_the_headings(tmp_path):
+    """Code is no heading, and a heading's anchor has neither its punctuation nor its markup."""
+    page = tmp_path / "page.md"
+    page.write_text("# `fit`: what, and [how](x.md)?\n```sh\n# no heading\n```\n## Two words\n## Two words\n")
+    assert _anchors(page) == {"fit-what-and-how", "two-words", "two-words-1"}
 
 
 def test_the_tables_are_documented_as_the_schema_has_them():
@@ -115,10 +140,11 @@ def test_the_tables_are_documented_as_the_schema_has_them():
 
 
 def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
-    """The tables of fields in docs/ equal those of the classes, which scripts/document_fields.py writes."""
+    """The tables of fields and arguments in docs/ equal those of the code, which scripts/document_fields.py writes."""
     namespace = runpy.run_path(str(ROOT / "scripts/document_fields.py"))
     texts = [file.read_text(encoding="utf-8") for file in namespace["FILES"]]
     assert sorted(re.findall(r"<!-- fields of (\w+) -->", "".join(texts))) == sorted(namespace["CLASSES"])
+    assert sorted(re.findall(r"<!-- arguments of (\w+) -->", "".join(texts))) == sorted(namespace["FUNCTIONS"])
     assert texts == [namespace["documented"](text) for text in texts]
 
 

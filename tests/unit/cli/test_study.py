@@ -36,7 +36,7 @@ def test_the_tensorboard_folder_is_printed(study: Recording, tmp_path: Path) -> 
     assert reported == f"2 trials in {tmp_path}/board: `tensorboard --logdir {tmp_path}/board` shows them.\n"
 
 
-@pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"]])
+@pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"], ["--overwrite"]])
 def test_selecting_a_model_needs_a_folder(study: Recording, words: list[str]) -> None:
     """Options of `export` that select models are refused without --to."""
     with pytest.raises(UsageError, match="need --to FOLDER"):

@@ -112,15 +112,26 @@ def test_mistakes_are_reported(tuned_store, tmp_path):
 
 
 def test_files_that_no_export_wrote_are_not_replaced(tuned_store, tmp_path):
-    """An export refuses to replace files that it did not write and replaces an earlier export."""
+    """An export refuses to replace files that it did not write, whatever the options."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/model.keras").write_text("mine")
     with pytest.raises(StorageError, match=r"has model\.keras, which tunepipe did not write"):
-        export(tuned_store, tmp_path / "mine")
+        export(tuned_store, tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine/model.keras").read_text() == "mine"
-    for _ in range(2):
-        export(tuned_store, tmp_path / "ours")
-    assert (tmp_path / "ours/model.keras").stat().st_size > 100
+
+
+@pytest.mark.parametrize("options", [{}, {"top": 1}])
+def test_an_earlier_export_is_replaced_only_on_request(tuned_store, tmp_path, options):
+    """An export refuses to replace an earlier one unless it may overwrite it."""
+    (tmp_path / "notes.txt").write_text("mine")
+    written = export(tuned_store, tmp_path, **options)
+    model = next(path for path in written if path.name == "model.keras")
+    model.write_text("earlier")
+    with pytest.raises(StorageError, match=r"has the files of an earlier export: .*model\.keras.* with --overwrite"):
+        export(tuned_store, tmp_path, **options)
+    assert model.read_text() == "earlier"
+    assert export(tuned_store, tmp_path, overwrite=True, **options) == written
+    assert model.stat().st_size > 100
 
 
 def test_files_in_numbered_folders_are_not_replaced(tuned_store, tmp_path):

@@ -12,17 +12,18 @@ from tests.unit.results.studies import HOSTILE, asha_study
 
 
 def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_path: Path) -> None:
-    """Text and HTML of an outcome have the study's state, its best value and config, and its folder."""
+    """Text and HTML of an outcome have the study's state, its best value and config, its folder and what reads it."""
     study = asha_study(tmp_path, trials=6)
     outcome = Outcome(study.store)
     text, html = pretty(outcome), outcome._repr_html_()
-    assert text == str(outcome)
+    assert text == str(outcome) == repr(outcome)
     first, *lines = text.splitlines()
     assert first.startswith("mnist-asha  finished, ")
     assert "finished before" not in first
     labels = [line[:8].strip() for line in lines]
-    assert labels == ["best", "config", "study"]
-    assert lines[-1] == f"study   {study.store.uri}"
+    assert labels == ["best", "config", "study", "next"]
+    assert lines[-2] == f"study   {study.store.uri}"
+    assert f" results {study.store.uri}  " in lines[-1]
     for line in lines:
         assert line[8:] in html
     assert HOSTILE not in html
@@ -47,7 +48,7 @@ def test_an_outcome_of_a_study_that_was_finished_says_so(tmp_path: Path) -> None
 
 
 def test_an_outcome_of_a_study_that_is_gone_can_be_displayed(tmp_path: Path) -> None:
-    """An outcome whose study was deleted is displayed as plain Python."""
-    outcome = Outcome(Store(tmp_path / "gone"), message="<b>")
-    assert str(outcome) == repr(outcome)
+    """An outcome whose study was deleted is displayed with the folder that the study had."""
+    outcome = Outcome(Store(tmp_path / "<b>"))
+    assert repr(outcome) == f"Outcome of a study that can no longer be read: {tmp_path}/<b>"
     assert "&lt;b&gt;" in outcome._repr_html_()
