@@ -1,5 +1,6 @@
 """How a call of `run` ended, as Python and a notebook show it."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -92,7 +93,6 @@ class Outcome:
 
     def _shown(self) -> tuple[str, list[tuple[str, str]]] | None:
         """The study as it is now, as its title and its lines; None if it can no longer be read."""
-        from pipeline.execution.driver.provenance import tunepipe_command
         from pipeline.results.views.leaderboard import summary_line
         from pipeline.results.views.outcome_lines import outcome_lines
 
@@ -100,7 +100,7 @@ class Outcome:
             results = self.results
             before = " (it was finished before)" if self.already else ""
             study = called(self.location)
-            commands = (tunepipe_command(command, study) for command in ("results", "explain", "report"))
+            commands = (shlex.join(["tunepipe", command, study]) for command in ("results", "explain", "report"))
             return summary_line(results) + before, [*outcome_lines(results, self.store), ("next", "  ".join(commands))]
         except TunepipeError:
             # It was deleted, say: what is displayed must not raise.

@@ -23,7 +23,7 @@ def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_p
     labels = [line[:8].strip() for line in lines]
     assert labels == ["best", "config", "study", "next"]
     assert lines[-2] == f"study   {study.store.uri}"
-    assert f" results {study.store.uri}  " in lines[-1]
+    assert lines[-1].startswith(f"next    tunepipe results {study.store.uri}  tunepipe explain ")
     for line in lines:
         assert line[8:] in html
     assert HOSTILE not in html
