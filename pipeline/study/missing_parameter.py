@@ -1,4 +1,4 @@
-"""The explanation of a KeyError that the user's code raises because a config has no parameter of that name."""
+"""The explanation of an error that the user's code raises where it reads a parameter that a config does not have."""
 
 import ast
 import linecache
@@ -25,6 +25,8 @@ def missing_parameter(error: BaseException, config: Config, space: Mapping[str, 
     Returns:
         Sentences; empty if the error is another one, such as a KeyError of another dictionary.
     """
+    if isinstance(error, AttributeError) and error.name in config and _is_config(error.obj, config):
+        return f"A config is a dictionary: read config[{error.name!r}]."
     name = error.args[0] if isinstance(error, KeyError) and error.args else None
     if not isinstance(name, str) or name in config or not _is_config(_subscripted(error), config):
         return ""

@@ -12,7 +12,7 @@ from pipeline.space import conflicts, flat
 from pipeline.space.column_values import listed_values
 from pipeline.study.field_names import unknown
 from pipeline.study.job_fields import JobFields
-from pipeline.study.signature import takes_state
+from pipeline.study.signature import takes_hyperparameters, takes_state
 from pipeline.study.trial_configs import start_faults
 
 __all__ = ["broken_rules"]
@@ -35,6 +35,18 @@ def _one_kind_of_training(job: JobFields) -> Iterator[Fault]:
         yield Fault("model", None, "must be given, or else function")
     if job.model is not None and job.function is not None:
         yield Fault("function", job.function.__name__, "must not be combined with model")
+
+
+def _functions_take_the_config(job: JobFields) -> Iterator[Fault]:
+    for field in ("model", "function"):
+        function = getattr(job, field)
+        # The parameters of a stored function that is not loaded are unknown.
+        if inspect.isfunction(function) and takes_hyperparameters(function, flat(job.space)):
+            allowed = (
+                f"must take the config, a dictionary, as its only argument: {field}=lambda config: "
+                f"{function.__name__}(**config)"
+            )
+            yield Fault(field, f"{function.__name__}{inspect.signature(function)}", allowed)
 
 
 def _data_for_a_model(job: JobFields) -> Iterator[Fault]:
@@ -172,6 +184,7 @@ def _is_whole(domain: Any) -> bool:
 
 _RULES: dict[_Rule, set[str]] = {
     _one_kind_of_training: {"model", "function"},
+    _functions_take_the_config: {"model", "function", "space"},
     _data_for_a_model: {"model", "function", "data"},
     _callbacks_for_a_model: {"model", "function", "callbacks"},
     _fit_for_a_model: {"model", "function", "fit"},

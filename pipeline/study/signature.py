@@ -1,10 +1,10 @@
 """The parameters of a user's function, from its definition."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-__all__ = ["takes_argument", "takes_state"]
+__all__ = ["takes_argument", "takes_hyperparameters", "takes_state"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -29,6 +29,17 @@ def takes_state(function: Callable[..., Any]) -> bool:
     positional = [parameter for parameter in _parameters(function) or () if parameter.kind in _POSITIONAL]
     second = positional[1] if len(positional) > 1 else None
     return second is not None and (second.default is inspect.Parameter.empty or second.name == "state")
+
+
+def takes_hyperparameters(function: Callable[..., Any], names: Container[str]) -> bool:
+    """Whether a function takes hyperparameters one by one, as `build_model(units, lr)`, instead of a config.
+
+    Args:
+        function: The function.
+        names: The hyperparameters of the space.
+    """
+    taken = [parameter.name for parameter in _parameters(function) or () if parameter.kind in _POSITIONAL]
+    return len(taken) > 1 and all(name in names for name in taken)
 
 
 def _parameters(function: Callable[..., Any]) -> Sequence[inspect.Parameter] | None:

@@ -35,6 +35,13 @@ def test_the_names_of_the_space_are_listed() -> None:
     assert missing_parameter(raised(lambda config: config["x"], {}), {}) == "The space has no hyperparameter, but no x."
 
 
+def test_an_attribute_is_read_from_a_dictionary() -> None:
+    """A parameter that is read as an attribute is answered with how a dictionary is read."""
+    error = raised(lambda config: config.width, CONFIG)
+    assert missing_parameter(error, CONFIG) == "A config is a dictionary: read config['width']."
+    assert missing_parameter(raised(lambda config: config.height, CONFIG), CONFIG) == ""
+
+
 def test_a_parameter_of_another_branch_is_named_as_such() -> None:
     """A name that only other configs have is explained by the branches of the Switch."""
     space = {"schedule": Switch({"constant": {}, "decay": {"rate": Uniform(0, 1)}})}

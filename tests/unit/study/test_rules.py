@@ -22,6 +22,10 @@ def _stateful(config: dict[str, Any], state: Any) -> None:
     """A function with a state."""
 
 
+def _one_by_one(units: int, lr: float = 0.1) -> None:
+    """A model function of two hyperparameters instead of a config."""
+
+
 def _job(**fields: Any) -> TuneJob:
     return TuneJob(**{"name": "a", "space": {}, "objectives": Objective("v", "max"), **fields})
 
@@ -32,6 +36,11 @@ def _job(**fields: Any) -> TuneJob:
         ({}, "model: must be given, or else function; found nothing"),
         ({**_MODEL, "function": _build}, "function: must not be combined with model; found '_build'"),
         ({"model": _build}, "data: must be given for a model: a data set's name, a function or a Parquet file's path"),
+        (
+            {"model": _one_by_one, "data": "mnist", "space": {"units": 8, "lr": Uniform(0, 1)}},
+            "model: must take the config, a dictionary, as its only argument: model=lambda config: "
+            "_one_by_one(**config); found '_one_by_one(units: int, lr: float = 0.1) -> None'",
+        ),
         ({**_FUNCTION, "callbacks": _build}, "callbacks: must not be given for a function"),
         ({**_FUNCTION, "data": "mnist"}, "data: must not be given for a function"),
         (

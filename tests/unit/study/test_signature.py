@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.study.signature import takes_argument, takes_state
+from pipeline.study.signature import takes_argument, takes_hyperparameters, takes_state
 
 
 class Callable:
@@ -81,3 +81,12 @@ def test_a_second_parameter_that_is_required_or_called_state_is_the_state(functi
 def test_a_function_takes_the_config_if_it_has_a_parameter_for_it(function: Any, expected: bool) -> None:
     """A function with a positional parameter gets the config; one without parameters does not."""
     assert takes_argument(function) == expected
+
+
+def test_hyperparameters_instead_of_a_config_are_recognized() -> None:
+    """A function takes hyperparameters if it has several parameters that all have names of the space."""
+    names = {"config", "state", "width"}
+    assert takes_hyperparameters(with_state, names)
+    assert takes_hyperparameters(with_default_width, names)
+    assert not takes_hyperparameters(with_default_width, {"width"})
+    assert not takes_hyperparameters(config_alone, names)
