@@ -157,7 +157,9 @@ def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
     from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.two_forms import postpone_pandas
 
+    postpone_pandas()
     places = {store.uri: study for study, store in reversed(stores)}
     return labels([(study, load_results(uri)) for uri, study in reversed(places.items())])
 
@@ -174,10 +176,10 @@ def show(store: "Store", *, top: int, as_json: bool) -> None:
 
 
 def _show(studies: "Mapping[str, Results]", top: int, *, as_json: bool) -> None:
-    from pipeline.results.views.as_object import results_object, several_object
-
     only = next(iter(studies.values())) if len(studies) == 1 else None
     if as_json:
+        from pipeline.results.views.as_object import results_object, several_object
+
         say_object(results_object(only) if only else several_object(studies.values()))
     elif only:
         _show_one(only, top)
@@ -217,10 +219,10 @@ def _board(studies: "Mapping[str, Results]", top: int) -> Group:
         return several_board(studies, top)
     results = next(iter(studies.values()))
     parts: list[RenderableType] = [study_line(results.name, results)]
-    if len(results.trials):
+    if trials := results.table("trials").num_rows:
         parts += [Text(), leaderboard(results, top=top)]
-        if len(results.trials) > top:
-            parts.append(Text(f"… and {len(results.trials) - top} more; --top shows them.", style="dim"))
+        if trials > top:
+            parts.append(Text(f"… and {trials - top} more; --top shows them.", style="dim"))
     return Group(*parts)
 
 

@@ -99,6 +99,8 @@ def format_of(named: str | None, output: Path | None) -> str:
     Raises:
         UsageError: The format is unknown, or the file's suffix is.
     """
+    if named is None and output is None:
+        return "table"
     from pipeline.results.views.formats import FORMATS, SUFFIXES
 
     known = ["table", *FORMATS]

@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -20,6 +20,7 @@ from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.results.views.leaderboard import as_html, summary_line
 from pipeline.storage import Store
+from pipeline.storage.schema import TABLES
 from pipeline.study import layout
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Not
         StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
     """
     results = load.load_results(path_or_uri, now=now)
-    return NotebookResults(**{each.name: getattr(results, each.name) for each in fields(results)})
+    tables: dict[str, Any] = {name: results.table(name) for name in TABLES}
+    others = {each.name: getattr(results, each.name) for each in fields(results) if each.name not in tables}
+    return NotebookResults(**others, **tables)
 
 
 def show(path_or_uri: str | Path) -> None:

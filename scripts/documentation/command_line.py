@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import typer
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 
 __all__ = ["command_names", "options_of", "unreadable"]
 

@@ -7,7 +7,7 @@ import pytest
 
 import pipeline
 from pipeline.cli import job_options
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.datasets import DATASETS
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS

@@ -92,8 +92,8 @@ def test_a_running_study_is_controlled_from_another_terminal(
         # In the driver's own process the trial may have ended just when the command was found.
         assert decisions["reason"].str.startswith("A user paused the study").any()
     about_study = study_decisions(results)
-    assert about_study["kind"].tolist() == ["pause", "budget", "resume"]
-    assert "(trials 20 instead of 60): time is short (command " in about_study["reason"].iloc[1]
+    assert about_study["kind"].to_pylist() == ["pause", "budget", "resume"]
+    assert "(trials 20 instead of 60): time is short (command " in about_study["reason"][1].as_py()
     storage = str(tmp_path / "studies")
     for command in (["results", "held"], ["explain", "held"], ["report", "held"]):
         shown = tunepipe(*command, "--storage", storage)

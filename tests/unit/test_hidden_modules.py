@@ -65,10 +65,10 @@ def test_every_dependency_is_among_the_libraries() -> None:
 
 def test_a_script_names_such_a_file_next_to_it(tmp_path: Path) -> None:
     """If tunepipe itself cannot be imported because of a file next to a script, the error names the file."""
-    (tmp_path / "csv.py").write_text("")
+    (tmp_path / "decimal.py").write_text("")
     (tmp_path / "mine.py").write_text("from pipeline import load_results")
     ended = subprocess.run(
         [sys.executable, "mine.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert ended.returncode == 1
-    assert f"{tmp_path}/csv.py hides Python's module csv" in ended.stderr.splitlines()[-1]
+    assert f"{tmp_path}/decimal.py hides Python's module decimal" in ended.stderr.splitlines()[-1]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from pipeline.results.tables.load import Results
 from pipeline.trial_ids import draw_order
 
@@ -38,12 +40,13 @@ def accepted_changes(results: Results, kind: Kind | None = None) -> list[Accepte
         results: A study's results.
         kind: Only changes of this kind; None for all.
     """
-    epochs = results.epochs
+    epochs = results.table("epochs")
     accepted = []
     for session in results.sessions:
-        since = epochs["session"] >= session["number"]
         for each in ("data", "code") if kind is None else (kind,):
             if changes := session.get(f"{each}_changes"):
-                trials = [sorted(set(epochs.loc[rows, "trial_id"]), key=draw_order) for rows in (~since, since)]
+                since = pc.greater_equal(epochs["session"], session["number"])
+                parts = (epochs["trial_id"].filter(rows).to_pylist() for rows in (pc.invert(since), since))
+                trials = [sorted(set(part), key=draw_order) for part in parts]
                 accepted.append(AcceptedChange(int(session["number"]), each, tuple(changes), *map(tuple, trials)))
     return accepted

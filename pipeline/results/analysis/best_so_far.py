@@ -1,20 +1,23 @@
 """How trials and the study's best value develop, by epoch and by time."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.sessions import driver_seconds
 from pipeline.storage.metric_column import metric_column
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["alive_seconds", "progress", "tracks", "train_column"]
 
 
-def progress(results: Results) -> pd.DataFrame:
+def progress(results: Results) -> "pd.DataFrame":
     """How a study's best value grew.
 
     Args:
@@ -24,6 +27,8 @@ def progress(results: Results) -> pd.DataFrame:
         One row for each epoch in order of time: its trial, seconds a driver had been alive, epochs and trials so far,
         and the best value so far; values of failed trials and beyond bounds are left out of it, their epochs are not.
     """
+    import pandas as pd
+
     epochs = results.epochs
     column, mode = metric_column(results.objective.metric), results.objective.mode
     values = epochs[column].to_numpy(np.float64) if column in epochs else np.full(len(epochs), np.nan)
@@ -57,7 +62,7 @@ def train_column(results: Results) -> str | None:
 
 
 def tracks(
-    rows: pd.DataFrame,
+    rows: "pd.DataFrame",
     columns: Sequence[str],
     *,
     by: Sequence[str],
@@ -83,7 +88,7 @@ def tracks(
     return [values[edges[track] : edges[track + 1]] for track in chosen(len(edges) - 1)]
 
 
-def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
+def alive_seconds(results: Results, rows: "pd.DataFrame") -> np.ndarray:
     """Seconds a driver had been alive when each row was recorded: time between sessions does not count.
 
     Args:
@@ -93,6 +98,8 @@ def alive_seconds(results: Results, rows: pd.DataFrame) -> np.ndarray:
     Returns:
         One number for each row, of shape (len(rows),); 0 at the start of the first session.
     """
+    import pandas as pd
+
     times, numbers = rows["time"], rows["session"].to_numpy()
     seconds = np.zeros(len(rows))
     for place, session in enumerate(results.sessions):

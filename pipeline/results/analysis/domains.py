@@ -1,14 +1,15 @@
 """A hyperparameter's domain, and the range of its values, in words."""
 
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pipeline.results.tables.configs import given
 from pipeline.sanitize import sanitize_line
 from pipeline.space import Choice, Domain, Grid, IntUniform, ListedDomain, LogUniform, Normal, QUniform, Switch, Uniform
 from pipeline.space.column_values import column_text
 from pipeline.wording import format_number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["domain_in_words", "format_value", "span_in_words"]
 
@@ -51,7 +52,7 @@ def domain_in_words(domain: Domain | Any) -> str:
     return f"fixed at {format_value(domain)}"
 
 
-def span_in_words(domain: Domain | Any, values: pd.Series) -> str:
+def span_in_words(domain: Domain | Any, values: "pd.Series") -> str:
     """Where some trials' values of a parameter lie: from the least to the greatest, or each that there is.
 
     Args:

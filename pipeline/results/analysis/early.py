@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow.compute as pc
 
 from pipeline.results.analysis.epoch_timing import epoch_seconds
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
 
 __all__ = ["FEWEST_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
@@ -105,20 +107,19 @@ def agreements(results: Results) -> list[Agreement]:
         results: A study's results.
     """
     reached = _curves(results)
-    if reached is None or not len(reached):
-        return []
     full = _full(results, reached)
     last = reached.shape[1]
     if len(full) < FEWEST_TRIALS or last < 2:
         return []
     sign = 1.0 if results.objective.mode == "max" else -1.0
-    curves = sign * reached.loc[full].to_numpy(np.float64)
+    everyone = sign * reached
+    curves = everyone[full]
     finals = np.nanmax(curves, axis=1)
     if len(finals) > _MOST_TRIALS:
         chosen = np.linspace(0, len(finals) - 1, _MOST_TRIALS).round().astype(int)
         curves, finals = curves[chosen], finals[chosen]
-    everyone = sign * reached.to_numpy(np.float64)
-    best = list(reached.index).index(results.best.trial_id) if results.best is not None else -1
+    ids = results.table("trials")["trial_id"].to_pylist()
+    best = ids.index(results.best.trial_id) if results.best is not None else -1
     of_all, measured = _ranked(finals), []
     for epoch in _epochs(results, last):
         known = np.isfinite(curves[:, epoch - 1])
@@ -150,19 +151,19 @@ def stopping(results: Results) -> Stopping:
     per_epoch = epoch_seconds(results.epochs, stopped["trial_id"])
     seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * per_epoch).sum(skipna=False))
     reached = _curves(results)
-    full = [] if reached is None else _full(results, reached)
+    full = _full(results, reached)
 
     def outcome(doubts: Sequence[PossiblyWrongStop], note: str = "") -> Stopping:
-        bound = 1 - 0.05 ** (1 / len(full)) if full else 1.0
+        bound = 1 - 0.05 ** (1 / len(full)) if len(full) else 1.0
         return Stopping(len(stopped), saved, whole, seconds, len(full), doubts, bound, note)
 
     if not len(stopped):
         return outcome([], "no trial was stopped by comparison with others")
-    if reached is None or results.best is None or len(full) < FEWEST_TRIALS:
-        there = "none did" if not full else f"{len(full)} did"
+    if results.best is None or len(full) < FEWEST_TRIALS:
+        there = "none did" if not len(full) else f"{len(full)} did"
         return outcome([], f"a comparison needs {FEWEST_TRIALS} trials that trained to their end, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
-    curves = np.fmax.accumulate(sign * reached.loc[full].to_numpy(np.float64), axis=1)
+    curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []
     known = stopped[np.isfinite(stopped["objective"]) & stopped["epochs"].between(1, curves.shape[1])]
     for epoch, rows in known.groupby("epochs"):
@@ -180,25 +181,25 @@ def stopping(results: Results) -> Stopping:
     return outcome(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
 
 
-def _curves(results: Results) -> pd.DataFrame | None:
-    """The objective by trial and epoch; trials that failed are left out."""
-    column = metric_column(results.objective.metric)
-    if column not in results.epochs:
-        return None
-    failed = results.trials.loc[results.trials["state"].eq("failed"), "trial_id"]
-    rows = results.epochs.loc[~results.epochs["trial_id"].isin(failed), ["trial_id", "epoch", column]]
-    rows = rows[np.isfinite(rows[column].to_numpy(np.float64))]
-    if rows.empty:
-        return None
-    table = rows.pivot(index="trial_id", columns="epoch", values=column)
-    whole: pd.DataFrame = table.reindex(columns=range(1, int(rows["epoch"].max()) + 1))
-    return whole
+def _curves(results: Results) -> _Reals:
+    """The objective, of shape (trials, the largest number of epochs); NaN where there is none, and of failed trials."""
+    column, trials, epochs = metric_column(results.objective.metric), results.table("trials"), results.table("epochs")
+    if column not in epochs.column_names:
+        return np.empty((trials.num_rows, 0))
+    at, epoch, values = trials_of_epochs(results), np.asarray(epochs["epoch"], np.int64), reals(epochs[column])
+    failed = np.asarray(pc.equal(trials["state"], "failed"), np.bool_)
+    rows = np.flatnonzero((at >= 0) & (epoch >= 1) & np.isfinite(values))
+    rows = rows[~failed[at[rows]]]
+    curves = np.full((trials.num_rows, int(epoch[rows].max(initial=0))), np.nan)
+    curves[at[rows], epoch[rows] - 1] = values[rows]
+    return curves
 
 
-def _full(results: Results, reached: pd.DataFrame) -> list[str]:
-    """Trials that trained to their end, as far as the longest did."""
-    done = results.trials[results.trials["state"].eq("completed") & results.trials["epochs"].eq(reached.shape[1])]
-    return [str(trial) for trial in done["trial_id"] if trial in reached.index]
+def _full(results: Results, reached: _Reals) -> npt.NDArray[np.int64]:
+    """Where in `results.trials` the trials are that trained to their end, as far as the longest did."""
+    trials = results.trials
+    done = (trials["state"].eq("completed") & trials["epochs"].eq(reached.shape[1])).to_numpy(np.bool_)
+    return np.flatnonzero(done & np.isfinite(reached).any(axis=1))
 
 
 def _epochs(results: Results, last: int) -> list[int]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.results.analysis.best_so_far import alive_seconds
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.schema import SECONDS
 
 __all__ = ["PHASES", "Effort", "effort"]
@@ -46,8 +47,10 @@ def effort(results: Results) -> Effort:
     """
     epochs = results.epochs
     columns = [SECONDS[phase] for phase in PHASES]
-    seconds = epochs[["trial_id", *columns]].fillna(0.0).groupby("trial_id").sum()
-    seconds = seconds.reindex(results.trials["trial_id"], fill_value=0.0).set_axis(list(PHASES), axis=1)
+    # By the place of the trial: pandas would compare the id of each epoch.
+    seconds = epochs[columns].fillna(0.0).groupby(trials_of_epochs(results)).sum()
+    seconds = seconds.reindex(range(len(results.trials)), fill_value=0.0).set_axis(list(PHASES), axis=1)
+    seconds.index = pd.Index(results.trials["trial_id"])
     ends = alive_seconds(results, epochs)
     starts = ends - epochs[["seconds_build", "seconds_train", "seconds_evaluate"]].fillna(0.0).sum(axis=1).to_numpy()
     # At equal times ends come before starts: successive epochs of one worker do not overlap. The

@@ -26,7 +26,7 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
     Returns:
         Seconds, indexed as those rows of the table are that count; empty if there are none.
     """
-    first = epochs.groupby(_STRETCH, dropna=False).cumcount().eq(0)
+    first = ~epochs.duplicated(_STRETCH)
     built = epochs["seconds_build"].fillna(0.0).gt(0.0)
     rows = epochs[~first & ~built]
     seconds: pd.Series = rows["seconds_train"].fillna(0.0) + rows["seconds_evaluate"].fillna(0.0)

@@ -8,9 +8,10 @@ from pipeline.results.analysis.early import Agreement, Stopping, agreements, sto
 from pipeline.results.analysis.effort import Effort, effort
 from pipeline.results.analysis.failure_causes import Cause, causes
 from pipeline.results.analysis.forests import Fit, fit_here
-from pipeline.results.analysis.importance import Importance, start_importances
+from pipeline.results.analysis.importance import start_importances
 from pipeline.results.analysis.lineage import exploits
 from pipeline.results.analysis.predictions import Prediction, predictions
+from pipeline.results.analysis.shares import Importance
 from pipeline.results.tables.load import Results
 
 __all__ = ["Explanation", "explained", "grace_period"]

@@ -5,6 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+import pyarrow.compute as pc
+
 from pipeline.results.tables.load import Results
 from pipeline.study.named_functions import named_functions
 from pipeline.study.user_frames import user_frame
@@ -43,13 +45,14 @@ def causes(results: Results) -> list[Cause]:
     Args:
         results: A study's results.
     """
-    failed = results.trials[results.trials["state"] == "failed"]
+    trials = results.table("trials").select(["trial_id", "state", "error"])
+    failed = trials.filter(pc.equal(trials["state"], "failed"))
     own = _job_files(results)
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for trial, error in zip(failed["trial_id"], failed["error"], strict=True):
+    for trial, error in zip(failed["trial_id"].to_pylist(), failed["error"].to_pylist(), strict=True):
         text = error if isinstance(error, str) and error.strip() else "no error was recorded"
         cause = re.sub(r"\d+", "0", first_line(text)), _place(text, own)
-        groups.setdefault(cause, []).append((str(trial), text))
+        groups.setdefault(cause, []).append((trial, text))
     found = [
         Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])
         for (_, where), group in groups.items()

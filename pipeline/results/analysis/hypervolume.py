@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from pipeline.pareto import dominated_box, hypervolume
 from pipeline.results.analysis.best_so_far import alive_seconds
 from pipeline.results.tables.front import epoch_violations, objective_column
 from pipeline.results.tables.load import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
 
@@ -56,7 +59,7 @@ def box_of(studies: Sequence[Results]) -> HypervolumeBox | None:
     )
 
 
-def hypervolumes(results: Results, box: HypervolumeBox) -> pd.DataFrame:
+def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
     """How the dominated share of a box grew, over every epoch of every trial that did not fail.
 
     Args:
@@ -67,6 +70,8 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> pd.DataFrame:
         One row for each epoch in order of time: seconds a driver had been alive, trials and epochs so far, and the
         share, from 0 to 1. Epochs beyond a bound, or without a value in each objective, add nothing.
     """
+    import pandas as pd
+
     losses, order = _losses(results)
     signs = np.array([-1.0 if one.mode == "max" else 1.0 for one in results.objectives])
     ideal, corner = (signs * np.array(list(at.values())) for at in (box.best, box.reference))

@@ -1,7 +1,7 @@
 """Which hyperparameters matter, alone and in pairs, and how the objective depends on each."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -13,108 +13,23 @@ import pandas as pd
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.forests import Fit, Forests, fit_here, interval
 from pipeline.results.analysis.parameters import scored
+from pipeline.results.analysis.shares import LEAST_SHARE, Effect, Importance, Pair
 from pipeline.results.analysis.surface import Surface
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain, ParameterPath
 from pipeline.space.walk import When
 from pipeline.wording import percent, percent_interval
 
-__all__ = ["LEAST_SHARE", "Effect", "Importance", "Pair", "best_range", "importances", "start_importances"]
+__all__ = ["best_range", "importances", "start_importances"]
 
 _Reals = npt.NDArray[np.float64]
 
-LEAST_SHARE = 0.005
-"""A smaller share is written as 0 %: it may be nothing."""
 _MOST_VALUES = 8
 _MOST_TRIALS = 600
 """The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
 _FEWEST_TRIALS = 12
 _MOST_AXES = 20
 _CELLS, _PAIR_CELLS = 24, 12
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What one hyperparameter does.
-
-    Args:
-        parameter: The hyperparameter and its path in the space.
-        share: Its share of the objective's variance, from 0 to 1: what it does by itself, the others averaged out.
-        low: Lower end of a 90 % interval of it.
-        high: Upper end.
-        of_forest: Its share of the forest's variance.
-        best: Where the objective is best, in words: the value, or the span of the best quarter; None if the share
-            may be nothing, so that the best value is chance.
-        units: Places from 0 to 1 at which `means` are: the middles of equal parts of its domain.
-        means: The objective there, the others averaged out.
-        means_low: Lower ends of 90 % intervals of them.
-        means_high: Upper ends.
-    """
-
-    parameter: ParameterPath
-    share: float
-    low: float
-    high: float
-    of_forest: float
-    best: str | None
-    units: _Reals
-    means: _Reals
-    means_low: _Reals
-    means_high: _Reals
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What two hyperparameters do together beyond what each does by itself.
-
-    Args:
-        names: Both.
-        share: Their share of the objective's variance.
-        low: Lower end of a 90 % interval of it.
-        high: Upper end.
-        of_forest: Their share of the forest's variance.
-    """
-
-    names: tuple[str, str]
-    share: float
-    low: float
-    high: float
-    of_forest: float
-
-    @property
-    def clear(self) -> bool:
-        """Whether the share is more than nothing."""
-        return self.share >= LEAST_SHARE
-
-
-@dataclass(frozen=True, slots=True)
-class Importance:
-    """What mattered among trials that have the same hyperparameters.
-
-    Args:
-        when: On which branches of which switches they are; empty for all trials.
-        trials: How many have a value.
-        used: How many of them the forest has seen.
-        r_squared: R² out of bag: the share of the objective's variance that the forest predicts for trials that it has
-            not seen; below 0 if their mean is a better prediction, NaN without a forest.
-        r_squared_low: Lower end of its 90 % interval.
-        r_squared_high: Upper end.
-        clipped: How many extreme values were clipped, so that they do not hide all others.
-        effects: By hyperparameter, the largest share first; empty if nothing can be said.
-        pairs: By pair, the largest first.
-        note: Why nothing can be said; empty if something can.
-    """
-
-    when: When
-    trials: int
-    used: int
-    r_squared: float
-    r_squared_low: float
-    r_squared_high: float
-    clipped: int
-    effects: Sequence[Effect]
-    pairs: Sequence[Pair]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +116,7 @@ def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[Parameter
         if set(parameter.when) <= set(when) and parameter.name not in fixed and _several(parameter)
     ]
     axes = sorted(around, key=lambda parameter: parameter.when != when)[:_MOST_AXES]
-    units = np.array([[_unit(axis, value) for value in rows[axis.name]] for axis in axes]).reshape(len(axes), -1).T
+    units = np.array([_units(axis, rows[axis.name]) for axis in axes]).reshape(len(axes), -1).T
     known = np.isfinite(units).all(axis=1)
     units, values = units[known], rows["objective"].to_numpy(np.float64)[known]
     count = len(values)
@@ -245,6 +160,24 @@ def _importance(trials: _Trials, forests: Forests, mode: str) -> Importance:
     pairs = _pairs(forests.whole, forests.again, scales, trials.axes, trials.when)
     used = len(trials.values)
     return Importance(trials.when, trials.count, used, *predicted, trials.clipped, effects, pairs)
+
+
+def _units(axis: ParameterPath, values: Iterable[Any]) -> list[float]:
+    """The place of each value from 0 to 1; NaN where there is none."""
+    if not isinstance(axis.domain, ListedDomain):
+        return [_unit(axis, value) for value in values]
+    # Each kind of value is looked for once: there are as many as the domain has.
+    met: dict[tuple[type, Any], float] = {}
+    units = []
+    for value in values:
+        if isinstance(value, list | dict):
+            units.append(_unit(axis, value))
+            continue
+        key = type(value), value
+        if key not in met:
+            met[key] = _unit(axis, value)
+        units.append(met[key])
+    return units
 
 
 def _unit(axis: ParameterPath, value: object) -> float:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
@@ -98,14 +101,15 @@ class Leaderboard:
             only: Ids of the trials to show; None for all.
             in_order: Whether to keep the order of `only` rather than put the best first.
         """
-        results = self._results
+        results, trials = self._results, self._results.table("trials").select(_FIELDS)
         wanted = set(only) if only is not None else None
         order = list(only) if only is not None and in_order else ranked(results)
         shown = [trial for trial in order if wanted is None or trial in wanted][:top]
         # To look up each of ten thousand ids takes longer than to read all rows.
-        few = len(shown) < len(results.trials)
-        trials = results.trials[results.trials["trial_id"].isin(shown)] if few else results.trials
-        records = {str(record["trial_id"]): record for record in trials[_FIELDS].to_dict("records")}
+        few = len(shown) < trials.num_rows
+        if few:
+            trials = trials.filter(pc.is_in(trials["trial_id"], value_set=pa.array(shown, pa.string())))
+        records = {record["trial_id"]: record for record in trials.to_pylist()}
         configs = configs_at_best(results, shown if few else None, self._best_rows)
         return [self._row(trial, records[trial], configs[trial]) for trial in shown]
 
@@ -113,7 +117,7 @@ class Leaderboard:
         best, state = self._results.best, str(record["state"])
         values: dict[LeaderboardColumn, Any] = {TRIAL: trial, STATE: state}
         values |= {EPOCHS: int(record["epochs"]), SECONDS: float(record["seconds"])}
-        if record["objective"] == record["objective"]:
+        if record["objective"] is not None:
             values |= {self._metric: float(record["objective"]), AT_EPOCH: int(record["best_epoch"])}
         values |= self._others.get(trial, {})
         values |= {self._parameters[name]: value for name, value in config.items()}

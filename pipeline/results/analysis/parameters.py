@@ -1,16 +1,21 @@
 """The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials import best_rows, ranked
 from pipeline.space import ListedDomain, drawn_names, key_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "scored", "tuned"]
 
@@ -75,7 +80,7 @@ def _share_between(parts: npt.NDArray[np.float64], ranks: npt.NDArray[np.float64
     return max(0.0, 1 - within / float(variance))
 
 
-def scored(results: Results) -> pd.DataFrame:
+def scored(results: Results) -> "pd.DataFrame":
     """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
 
     Args:
@@ -90,19 +95,21 @@ def scored(results: Results) -> pd.DataFrame:
     return _SCORED[results]
 
 
-def _scored(results: Results) -> pd.DataFrame:
-    trials = results.trials[["trial_id", "objective", "state", "best_epoch"]]
-    trials = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
-    trials = trials.astype({"best_epoch": "int64"}).rename(columns={"best_epoch": "epoch"})
-    columns = [name for name in results.epochs.columns if name.startswith("config_")]
-    rows = trials.merge(results.epochs[["trial_id", "epoch", *columns]], on=["trial_id", "epoch"], how="left")
-    configs = configs_of(rows, results.space)
-    known = {name: rows[name].tolist() for name in ("trial_id", "objective", "state")}
+def _scored(results: Results) -> "pd.DataFrame":
+    import pandas as pd
+
+    trials = results.table("trials")
+    there = np.isfinite(reals(trials["objective"])) & np.asarray(pc.not_equal(trials["state"], "failed"), np.bool_)
+    chosen = trials.select(["trial_id", "objective", "state"]).filter(pa.array(there))
+    rows = best_rows(results)[there]
+    epochs = results.table("epochs")
+    drawn = epochs.select([name for name in epochs.column_names if name.startswith("config_")])
+    configs = configs_of(drawn.take(pa.array(rows, mask=rows < 0)), results.space)
     values = {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
-    return pd.DataFrame({**known, **values}, dtype=object).astype({"objective": float})
+    return pd.DataFrame({**chosen.to_pydict(), **values}, dtype=object).astype({"objective": float})
 
 
-def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> npt.NDArray[np.float64]:
+def domain_places(domain: Any, values: "pd.Series", *, spread: bool = False) -> npt.NDArray[np.float64]:
     """Where values lie on their axis: numbers as they are, listed ones by their position.
 
     Args:
@@ -135,7 +142,7 @@ def domain_places(domain: Any, values: pd.Series, *, spread: bool = False) -> np
     return places
 
 
-def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.NDArray[np.float64]:
+def config_places(results: Results, rows: "pd.DataFrame", parameter: str) -> npt.NDArray[np.float64]:
     """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none.
 
     Args:
@@ -146,6 +153,8 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
     Returns:
         One position for each row, float64.
     """
+    import pandas as pd
+
     column = f"config_{parameter}"
     values = configs_of(rows[[column]], {parameter: results.space[parameter]})
     known = np.array([bool(value) for value in values], bool)
@@ -155,7 +164,7 @@ def config_places(results: Results, rows: pd.DataFrame, parameter: str) -> npt.N
     return places
 
 
-def best_quarter(results: Results, rows: pd.DataFrame) -> pd.DataFrame:
+def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":
     """The best quarter of some scored trials, at least one, the best first.
 
     Args:

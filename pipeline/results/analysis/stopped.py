@@ -1,18 +1,19 @@
 """The trials that were stopped early or ended by themselves, and the epochs that stops saved."""
 
 from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pipeline.loop.reporting import is_over
 from pipeline.results.tables.load import Results
 from pipeline.study import Budget
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["ended_by_itself", "saved_epochs", "stopped_early"]
 
 
-def stopped_early(results: Results) -> pd.DataFrame:
+def stopped_early(results: Results) -> "pd.DataFrame":
     """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off.
 
     Args:

@@ -1,13 +1,14 @@
 """What users decided about a whole study while it ran: a pause, its end, another budget."""
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.results.tables.load import Results
 
 __all__ = ["study_decisions"]
 
 
-def study_decisions(results: Results) -> pd.DataFrame:
+def study_decisions(results: Results) -> pa.Table:
     """The decisions about the whole study, in order; those of an older tunepipe were not recorded.
 
     Args:
@@ -16,4 +17,5 @@ def study_decisions(results: Results) -> pd.DataFrame:
     Returns:
         The rows of `decisions` without a trial.
     """
-    return results.decisions[results.decisions["trial_id"].isna()]
+    decisions = results.table("decisions")
+    return decisions.filter(pc.is_null(decisions["trial_id"]))

@@ -169,13 +169,20 @@ def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) ->
         size: The diameter of a point in points (1/72 inch).
 
     Returns:
-        Positions of points, ascending, int64: one for each square of half the diameter in which there are any.
+        Positions of points, ascending, int64: one for each square of half the diameter in which there are any. Points
+        beyond the axes count as at their edge.
     """
     figure = ax.get_figure(root=True)
     square = size / 2 * (figure.dpi if figure else 72) / 72
-    squares = ax.transData.transform(np.column_stack([x, y])) // square
-    _, first = np.unique(squares @ (1, 1j), return_index=True)
-    return np.sort(first)
+    places = ax.transData.transform(np.column_stack([x, y])) // square
+    # What lies beyond the axes is not seen, however far it is.
+    low, high = np.asarray(ax.bbox.min) // square - 2, np.asarray(ax.bbox.max) // square + 2
+    squares = (np.clip(places, low, high) - low).astype(np.int64)
+    numbers = squares[:, 0] + squares[:, 1] * (int(high[0] - low[0]) + 1)
+    # Without a sort, which takes longer: of several values for one place NumPy assigns the last, here the first.
+    first = np.full(int(numbers.max(initial=0)) + 1, -1, np.int64)
+    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    return np.sort(first[first >= 0])
 
 
 def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from pipeline.results.palette import VARIABLES
 from pipeline.results.plots.style import style
@@ -23,6 +24,12 @@ _ENLARGED = 1.3
 
 _BITMAP_DPI = 144
 """The resolution of bitmaps within a picture, which replace very many lines."""
+
+_PAD = 3
+"""Points between what is drawn and the edge."""
+
+_USUAL_MARGINS = 42, 28, 4, 12
+"""Points to the left of axes, below, to the right and above that labels usually take."""
 
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
 
@@ -50,16 +57,50 @@ def inline_svg(
     with style(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         # Only widths are guessed from the font here; the browser sets the text, and knows more scripts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(size[0] / 72 / _ENLARGED, size[1] / 72 / _ENLARGED), dpi=_BITMAP_DPI)
+        width, height = (pixels / _ENLARGED for pixels in size)
+        figure = Figure(figsize=(width / 72, height / 72), dpi=_BITMAP_DPI)
+        figure.set_layout_engine("none")
         canvas = FigureCanvasSVG(figure)
-        ax = figure.add_subplot()
+        left, below, right, above = _USUAL_MARGINS
+        ax = figure.add_axes((left / width, below / height, 1 - (left + right) / width, 1 - (below + above) / height))
         draw(ax)
+        _make_room(figure, ax)
         file = io.StringIO()
-        # Not savefig, which draws every picture twice: once more than the layout needs.
+        # Not savefig, which draws every picture twice.
         canvas.print_svg(file, metadata={"Date": None})
         # Once it is drawn, and so laid out.
         places = _places(figure, ax, hover_points)
     return _embedded(sanitize(file.getvalue()), name, size[0], places)
+
+
+def _make_room(figure: Figure, ax: Axes) -> None:
+    """Set the margins around a figure's only axes so that its ticks, labels and texts fit.
+
+    Constrained layout, which is for any number of axes, always measures them twice, which takes a fifth of a picture's
+    time. Here the first margins are close to the last, and ticks rarely change with them.
+    """
+    ticks = _ticks(ax)
+    _set_margins(figure, ax)
+    if _ticks(ax) != ticks:
+        _set_margins(figure, ax)
+    # To measure text, the canvas has set the resolution of SVG, which bitmaps would then have, too.
+    figure.set_dpi(_BITMAP_DPI)
+
+
+def _ticks(ax: Axes) -> list[list[float]]:
+    """Where numbers stand on both axes: how much room they take depends on it."""
+    return [axis.get_majorticklocs().tolist() for axis in (ax.xaxis, ax.yaxis)]
+
+
+def _set_margins(figure: Figure, ax: Axes) -> None:
+    around, axes, whole = ax.get_tightbbox(for_layout_only=True) or ax.bbox, ax.bbox, figure.bbox
+    pad = _PAD * figure.dpi / 72
+    left, below = axes.x0 - around.x0 + pad, axes.y0 - around.y0 + pad
+    right, above = around.x1 - axes.x1 + pad, around.y1 - axes.y1 + pad
+    # Too small a picture keeps its margins.
+    if left + right < whole.width and below + above < whole.height:
+        ends = left, below, whole.width - right, whole.height - above
+        ax.set_position(figure.transFigure.inverted().transform_bbox(Bbox.from_extents(*ends)))
 
 
 def _places(figure: Figure, ax: Axes, hover_points: Sequence[tuple[str, float, float]]) -> str:

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.results.analysis.importance import LEAST_SHARE
 from pipeline.results.analysis.parameters import domain_places
+from pipeline.results.analysis.shares import LEAST_SHARE
 from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
 from pipeline.results.tables.load import Results
@@ -19,8 +19,8 @@ from pipeline.wording import percent
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.early import Agreement
-    from pipeline.results.analysis.importance import Effect, Importance
     from pipeline.results.analysis.predictions import Prediction
+    from pipeline.results.analysis.shares import Effect, Importance
 
 __all__ = ["bars", "early_values", "importance_bars", "partial_dependence", "predicted_along"]
 

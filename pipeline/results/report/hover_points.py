@@ -50,6 +50,8 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoin
     """
     rows = scored(results)
     rows = rows[given(rows[parameter])]
+    if len(rows) > _MOST:
+        return []
     places = domain_places(results.space[parameter], rows[parameter], spread=True)
     return _few(rows["trial_id"], places, rows["objective"])
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.importance import LEAST_SHARE
+from pipeline.results.analysis.shares import LEAST_SHARE
 from pipeline.results.plots.why import bars
 from pipeline.results.report.picture import MOST_PANELS, Section, panel, picture, without_results
 from pipeline.results.views.answers import importance_title

@@ -37,30 +37,62 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
     Returns:
         One `tr` element for each trial, without anything that was not escaped.
     """
-    shown = columns(results)
-    looks = [
-        ' class="number"' if number else ' class="state-cell"' if column == STATE else ""
-        for column, number in zip(shown, numeric, strict=True)
-    ]
+    board = rows(results)
     # Many texts are those of many trials.
     html: Callable[[str], str] = cache(lambda text: str(escape(sanitize(text))))
+    cells = [
+        _cells(board, column, look, html, linked)
+        for column, look in zip(columns(results), map(_look, columns(results), numeric), strict=True)
+    ]
+    looks = (
+        f"{'best' if row.best else html(row.state)}{' beyond' if place > printed else ''}"
+        for place, row in enumerate(board, start=1)
+    )
+    return Markup(
+        "".join(
+            f'<tr class="{look}">{"".join(own)}</tr>\n'
+            for look, own in zip(looks, zip(*cells, strict=True), strict=True)
+        )
+    )
 
-    def row_of(place: int, row: LeaderboardRow) -> str:
-        cells = []
-        for column, look in zip(shown, looks, strict=True):
-            text, key = _cell(row, column)
-            if isinstance(key, int | float):
-                # A number and its text have nothing to escape.
-                sorted_by, inner = str(key), text
-            else:
-                sorted_by, inner = html(str(key)), html(text)
-            if text in linked and column == TRIAL:
-                inner = f'<a href="#trial-{inner}">{inner}</a>'
-            cells.append(f'<td data-key="{sorted_by}"{look}>{inner}</td>')
-        look = f"{'best' if row.best else html(row.state)}{' beyond' if place > printed else ''}"
-        return f'<tr class="{look}">{"".join(cells)}</tr>\n'
 
-    return Markup("".join(row_of(place, row) for place, row in enumerate(rows(results), start=1)))
+def _look(column: LeaderboardColumn, number: bool) -> str:
+    return ' class="number"' if number else ' class="state-cell"' if column == STATE else ""
+
+
+def _cells(
+    board: Sequence[LeaderboardRow],
+    column: LeaderboardColumn,
+    look: str,
+    html: Callable[[str], str],
+    linked: Collection[str],
+) -> list[str]:
+    """The cells of a column."""
+
+    def written(row: LeaderboardRow) -> str:
+        text, key = _cell(row, column)
+        if isinstance(key, int | float):
+            # A number and its text have nothing to escape.
+            sorted_by, inner = str(key), text
+        else:
+            sorted_by, inner = html(str(key)), html(text)
+        if column == TRIAL and text in linked:
+            inner = f'<a href="#trial-{inner}">{inner}</a>'
+        return f'<td data-key="{sorted_by}"{look}>{inner}</td>'
+
+    known: dict[tuple[type, Any], str] = {}
+    cells = []
+    for row in board:
+        value = row.values.get(column)
+        if not isinstance(value, str | int):
+            cells.append(written(row))
+            continue
+        # Texts and whole numbers are often those of many trials.
+        key = type(value), value
+        if key not in known:
+            known[key] = written(row)
+        cells.append(known[key])
+    return cells
 
 
 def _cell(row: LeaderboardRow, column: LeaderboardColumn) -> tuple[str, Any]:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Indices", "clean_decisions", "clean_epochs", "trial_ids", "trial_positions", "whole_numbers"]
+__all__ = ["Indices", "clean_decisions", "clean_epochs", "reals", "trial_ids", "trial_positions", "whole_numbers"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -85,6 +85,18 @@ def whole_numbers(column: pa.ChunkedArray) -> Indices:
         One integer for each row, int64.
     """
     return np.asarray(column, np.int64)
+
+
+def reals(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """A column of numbers as an array; NaN where there is none.
+
+    Args:
+        column: Numbers, with or without nulls.
+
+    Returns:
+        One number for each row, float64.
+    """
+    return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")))
 
 
 def _unique(table: pa.Table, key: tuple[Indices, Indices], age: tuple[Indices, ...]) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.tables.checked import config_column, config_from
-from pipeline.results.tables.cleaning import Indices, trial_ids, trial_positions, whole_numbers
+from pipeline.results.tables.cleaning import Indices, reals, trial_ids, trial_positions, whole_numbers
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.stored_space import parameters_of
 from pipeline.space.column_values import column_value
@@ -70,7 +70,7 @@ def derive_trials(
     newest = _newest(trial, count)
     violation = total_violations(objectives, partial(_objective_values, epochs), rows=epochs.num_rows)
     best = _best(trial, values if objective["mode"] == "max" else -values, violation, count)
-    seconds = np.nansum([_reals(epochs, name) for name in SECONDS.values()], axis=0)
+    seconds = sum((_reals_or_0(epochs, name) for name in SECONDS.values()), np.zeros(len(trial)))
     attempts = np.ones(count, np.int64)
     np.maximum.at(attempts, trial, whole_numbers(epochs["attempt"]))
 
@@ -98,7 +98,8 @@ def derive_trials(
         "error": decisions["reason"].take(_places(np.where(state == "failed", last, -1))),
     }
     drawn = decisions["config_after"].take(_places(_newest(decided, count, has_config))).to_pylist()
-    columns |= _config_columns(schema, drawn, epochs.take(_places(newest)), epochs.take(_places(best)), best >= 0)
+    configs = epochs.select([name for name in epochs.column_names if name.startswith("config_")])
+    columns |= _config_columns(schema, drawn, configs.take(_places(newest)), configs.take(_places(best)), best >= 0)
     arrays = [_array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -129,7 +130,12 @@ def _has_values(table: pa.Table, name: str) -> bool:
 def _reals(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    return np.asarray(pc.fill_null(table[name].cast(pa.float64()), float("nan")))
+    return reals(table[name])
+
+
+def _reals_or_0(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    values = _reals(table, name)
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _newest(codes: Indices, count: int, which: npt.NDArray[np.bool_] | None = None) -> Indices:

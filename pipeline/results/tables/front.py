@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.pareto import non_dominated
+from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.trials import best_rows, ranked
 from pipeline.study.ranking import total_violations
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FrontPoint", "epoch_violations", "objective_column", "objective_values", "on_front", "pareto_front"]
 
@@ -51,13 +57,15 @@ def objective_column(metric: str, results: Results) -> str:
         metric: The objective's metric.
         results: The study.
     """
-    epochs = results.epochs
+    epochs = results.table("epochs")
     return choose_objective_column(
-        metric, results.metric_names, lambda column: column in epochs and bool(epochs[column].notna().any())
+        metric,
+        results.metric_names,
+        lambda column: column in epochs.column_names and not np.isnan(reals(epochs[column])).all(),
     )
 
 
-def objective_values(results: Results) -> pd.DataFrame:
+def objective_values(results: Results) -> "pd.DataFrame":
     """Each trial's value of every objective at its best epoch in the first one.
 
     Args:
@@ -67,11 +75,17 @@ def objective_values(results: Results) -> pd.DataFrame:
         A row for each trial, its id as the index, in the order of `results.trials`; a column for each objective, called
         as its metric; NaN where there is no value.
     """
-    places = best_rows(results)
-    rows = results.epochs.take(places[places >= 0]).set_index("trial_id").reindex(results.trials["trial_id"])
+    import pandas as pd
+
     metrics = [objective.metric for objective in results.objectives]
-    columns = {metric: _values(results, rows, metric) for metric in metrics}
-    return pd.DataFrame(columns, index=rows.index)
+    return pd.DataFrame(_at_best(results), columns=metrics, index=pd.Index(results.trials["trial_id"]))
+
+
+def _at_best(results: Results) -> npt.NDArray[np.float64]:
+    """What `objective_values` gives, of shape (trials, objectives)."""
+    rows = best_rows(results)
+    at = results.table("epochs").take(pa.array(rows, mask=rows < 0))
+    return np.column_stack([_values(results, at, objective.metric) for objective in results.objectives])
 
 
 def epoch_violations(results: Results) -> npt.NDArray[np.float64]:
@@ -83,8 +97,8 @@ def epoch_violations(results: Results) -> npt.NDArray[np.float64]:
     Returns:
         One number for each row, in the units of the objectives, 0 or more.
     """
-    epochs = results.epochs
-    return total_violations(results.objectives, lambda one: _values(results, epochs, one.metric), rows=len(epochs))
+    epochs = results.table("epochs")
+    return total_violations(results.objectives, lambda one: _values(results, epochs, one.metric), rows=epochs.num_rows)
 
 
 def pareto_front(results: Results) -> list[FrontPoint]:
@@ -95,23 +109,23 @@ def pareto_front(results: Results) -> list[FrontPoint]:
     Args:
         results: A study's results.
     """
-    values = objective_values(results)
-    matrix = values.to_numpy(np.float64).copy()
-    matrix[((results.trials["state"] == "failed") | (results.trials["violation"] > 0)).to_numpy()] = np.nan
-    undominated = on_front(matrix, [objective.mode for objective in results.objectives])
+    values, trials, objectives = _at_best(results), results.table("trials"), results.objectives
+    values[np.asarray(pc.equal(trials["state"], "failed"), np.bool_) | (reals(trials["violation"]) > 0)] = np.nan
+    undominated = on_front(values, [objective.mode for objective in objectives])
     places = {trial: place for place, trial in enumerate(ranked(results))}
-    best_epochs = dict(zip(results.trials["trial_id"], results.trials["best_epoch"], strict=True))
+    on_it = trials.select(["trial_id", "best_epoch"]).filter(pa.array(undominated)).to_pylist()
     points = [
-        FrontPoint(str(trial), int(best_epochs[trial]), dict(zip(values.columns, row, strict=True)))
-        for trial, row in zip(values.index[undominated], matrix[undominated].tolist(), strict=True)
+        FrontPoint(
+            row["trial_id"],
+            row["best_epoch"],
+            {objective.metric: value for objective, value in zip(objectives, own, strict=True)},
+        )
+        for row, own in zip(on_it, values[undominated].tolist(), strict=True)
     ]
     return sorted(points, key=lambda point: places[point.trial_id])
 
 
-def _values(results: Results, rows: pd.DataFrame, metric: str) -> npt.NDArray[np.float64]:
+def _values(results: Results, rows: pa.Table, metric: str) -> npt.NDArray[np.float64]:
     """An objective's values: those of the metric, or of the measured column of that name."""
     column = objective_column(metric, results)
-    if column not in rows:
-        return np.full(len(rows), np.nan)
-    values: npt.NDArray[np.float64] = rows[column].to_numpy(np.float64, na_value=np.nan)
-    return values
+    return reals(rows[column]) if column in rows.column_names else np.full(rows.num_rows, np.nan)

@@ -1,22 +1,24 @@
-"""A study's folder → pandas frames, its state and its best trial."""
+"""A study's folder → its tables, its state and its best trial."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError
+from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.gather import Tables, gather
 from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
+from pipeline.results.tables.two_forms import frames_on_demand
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_names
@@ -26,9 +28,10 @@ from pipeline.study.files import read_document, read_job, recorded_data
 from pipeline.study.ranking import ranking_order
 from pipeline.study.studies import no_study
 
-__all__ = ["Best", "Results", "from_tables", "load_results", "rank_order", "read_study"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-_MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
+__all__ = ["Best", "Results", "from_tables", "load_results", "rank_order", "read_study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,10 @@ class Best:
     config: Config
 
 
+@frames_on_demand("trials", "epochs", "decisions")
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Results:
-    """A study's tables, state and best trial at the time of reading.
+    """A study's tables, state and best trial at the time of reading. `table` gives its tables without pandas.
 
     Args:
         study: The content of study.json.
@@ -66,15 +70,27 @@ class Results:
     """
 
     study: Mapping[str, Any]
-    trials: pd.DataFrame
-    epochs: pd.DataFrame
-    decisions: pd.DataFrame
+    trials: "pd.DataFrame"
+    epochs: "pd.DataFrame"
+    decisions: "pd.DataFrame"
     sessions: Sequence[Mapping[str, Any]]
     state: str
     best: Best | None
     location: str
     test: Mapping[str, float] | None = None
     metric_names: Mapping[str, str] = field(default_factory=dict)
+
+    def table(self, name: str) -> pa.Table:
+        """A table as Arrow has read it: much faster than a frame where few of its rows and columns are needed.
+
+        Args:
+            name: `trials`, `epochs` or `decisions`.
+
+        Returns:
+            The rows and columns of the frame of that name; what has no value is null or NaN.
+        """
+        found: pa.Table = getattr(type(self), name).forms(self).table
+        return found
 
     @property
     def job(self) -> Mapping[str, Any]:
@@ -120,7 +136,8 @@ class Results:
         best = (
             f", best {self.objective.metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
         )
-        return f"<Results of {self.name!r}: {self.state}, {len(self.trials)} trials, {len(self.epochs)} epochs{best}>"
+        trials, epochs = (self.table(name).num_rows for name in ("trials", "epochs"))
+        return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
@@ -139,8 +156,9 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     """
     store = Store(path_or_uri)
     study = read_study(store)
-    results = from_tables(gather(store, study), study, read_sessions(store), location=store.uri, now=now)
-    return replace(results, test=_test(store, results.best))
+    tables, sessions = gather(store, study), read_sessions(store)
+    best = _best(tables, study)
+    return _results(tables, study, sessions, best, location=store.uri, now=now, test=_test(store, best))
 
 
 def from_tables(
@@ -160,11 +178,21 @@ def from_tables(
         location: The study's folder.
         now: The time at which to judge whether a driver is silent; the current time unless given.
     """
-    trials, epochs = _frame(tables.trials), _frame(tables.epochs)
-    best = _best(trials, epochs, study)
-    state = state_of(sessions, now or datetime.now(UTC))
-    names = metric_names(tables.epochs.schema)
-    return Results(study, trials, epochs, _frame(tables.decisions), sessions, state, best, location, metric_names=names)
+    return _results(tables, study, sessions, _best(tables, study), location=location, now=now)
+
+
+def _results(
+    tables: Tables,
+    study: Mapping[str, Any],
+    sessions: Sequence[Mapping[str, Any]],
+    best: Best | None,
+    *,
+    location: str,
+    now: datetime | None,
+    test: Mapping[str, float] | None = None,
+) -> Results:
+    state, names = state_of(sessions, now or datetime.now(UTC)), metric_names(tables.epochs.schema)
+    return Results(study, tables.trials, tables.epochs, tables.decisions, sessions, state, best, location, test, names)
 
 
 def read_study(store: Store) -> Mapping[str, Any]:
@@ -207,14 +235,7 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
         ) from None
 
 
-def _frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
-    # Pandas would make floats of whole numbers that some trials do not have.
-    gaps = [f.name for f in table.schema if pa.types.is_integer(f.type) and table[f.name].null_count]
-    return frame.astype({name: "Int64" for name in {*_MAYBE_EMPTY, *gaps} if name in frame.columns})
-
-
-def rank_order(trials: pd.DataFrame, objective: Objective) -> npt.NDArray[np.int64]:
+def rank_order(trials: pa.Table, objective: Objective) -> npt.NDArray[np.int64]:
     """The order of trials in `pipeline.study.ranking`.
 
     Args:
@@ -222,21 +243,20 @@ def rank_order(trials: pd.DataFrame, objective: Objective) -> npt.NDArray[np.int
         objective: The study's first objective.
 
     Returns:
-        Positions of the rows, the best trial first, of shape (len(trials),).
+        Positions of the rows, the best trial first, of shape (number of rows,).
     """
-    values, best_epochs, violations = (
-        trials[name].to_numpy(np.float64, na_value=np.nan) for name in ("objective", "best_epoch", "violation")
-    )
-    failed = trials["state"].eq("failed").to_numpy(bool)
+    values, best_epochs, violations = (reals(trials[name]) for name in ("objective", "best_epoch", "violation"))
+    failed = np.asarray(pc.equal(trials["state"], "failed"), np.bool_)
     return ranking_order(values, best_epochs, failed=failed, mode=objective.mode, violations=violations)
 
 
-def _best(trials: pd.DataFrame, epochs: pd.DataFrame, study: Mapping[str, Any]) -> Best | None:
-    scored = trials[trials["objective"].notna() & (trials["state"] != "failed")]
-    if scored.empty:
+def _best(tables: Tables, study: Mapping[str, Any]) -> Best | None:
+    trials, epochs = tables.trials, tables.epochs
+    scored = trials.filter(pc.and_(pc.is_valid(trials["objective"]), pc.not_equal(trials["state"], "failed")))
+    if not scored.num_rows:
         return None
-    row = scored.iloc[rank_order(scored, Objective(**study["job"]["objectives"][0]))[0]]
-    at = epochs[(epochs["trial_id"] == row["trial_id"]) & (epochs["epoch"] == row["best_epoch"])].iloc[0]
-    return Best(
-        str(row["trial_id"]), float(row["objective"]), int(row["best_epoch"]), config_of(at, parameters_of(study))
-    )
+    first = rank_order(scored, Objective(**study["job"]["objectives"][0]))[0]
+    trial, epoch, value = (scored[name][int(first)].as_py() for name in ("trial_id", "best_epoch", "objective"))
+    own = pc.and_(pc.equal(epochs["epoch"], epoch), pc.equal(epochs["trial_id"], trial))
+    (at,) = epochs.filter(own).slice(0, 1).to_pylist()
+    return Best(trial, value, epoch, config_of(at, parameters_of(study)))

@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import JobNotFound
+from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results, rank_order
 from pipeline.space import Config
 from pipeline.study.studies import called
 
-__all__ = ["best_rows", "configs_at_best", "ranked", "trial_row", "trials_in_words"]
+__all__ = ["best_rows", "configs_at_best", "ranked", "trial_row", "trials_in_words", "trials_of_epochs"]
 
 
 def ranked(results: Results) -> list[str]:
@@ -22,8 +24,24 @@ def ranked(results: Results) -> list[str]:
     Args:
         results: A study's results.
     """
-    order = rank_order(results.trials, results.objective)
-    return [str(trial) for trial in results.trials["trial_id"].to_numpy(object)[order]]
+    trials = results.table("trials")
+    order = rank_order(trials, results.objective)
+    ids: list[str] = trials["trial_id"].take(pa.array(order)).to_pylist()
+    return ids
+
+
+def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
+    """Where in `results.trials` the trial of each epoch is.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        For each row of `results.epochs` the place of a row; -1 for an epoch of another trial.
+    """
+    trials, epochs = results.table("trials"), results.table("epochs")
+    places = pc.index_in(epochs["trial_id"], value_set=trials["trial_id"].combine_chunks())
+    return np.asarray(pc.fill_null(places, -1), np.int64)
 
 
 def best_rows(results: Results) -> npt.NDArray[np.int64]:
@@ -35,14 +53,12 @@ def best_rows(results: Results) -> npt.NDArray[np.int64]:
     Returns:
         For each trial, in the order of `results.trials`, the place of a row; -1 for a trial without a best epoch.
     """
-    trials, epochs = results.trials, results.epochs
-    best = trials["best_epoch"].to_numpy(np.float64, na_value=np.nan)
-    # Numbers are compared faster than ids, which are read only of the few rows that remain.
-    rows = np.flatnonzero(epochs["epoch"].isin(best[~np.isnan(best)]))
-    at = pd.Index(trials["trial_id"]).get_indexer(epochs["trial_id"].take(rows))
-    own = (at >= 0) & (best[at] == epochs["epoch"].to_numpy()[rows])
-    places = np.full(len(trials), -1, np.int64)
-    places[at[own]] = rows[own]
+    trials, epochs = results.table("trials"), results.table("epochs")
+    best, epoch = reals(trials["best_epoch"]), np.asarray(epochs["epoch"], np.int64)
+    at, places = trials_of_epochs(results), np.full(trials.num_rows, -1, np.int64)
+    rows = np.flatnonzero(at >= 0)
+    own = rows[best[at[rows]] == epoch[rows]]
+    places[at[own]] = own
     return places
 
 
@@ -56,18 +72,17 @@ def configs_at_best(
         only: Ids of the trials that are meant; None for all.
         rows: What `best_rows` gives for the results, where it is known already.
     """
-    trials, space, epochs = results.trials, results.space, results.epochs
+    trials, space, epochs = results.table("trials"), results.space, results.table("epochs")
     rows = best_rows(results) if rows is None else rows
     if only is not None:
-        meant = trials["trial_id"].isin(list(only)).to_numpy()
-        trials, rows = trials[meant], rows[meant]
+        meant = pc.is_in(trials["trial_id"], value_set=pa.array(list(only), pa.string()))
+        trials, rows = trials.filter(meant), rows[np.asarray(meant, np.bool_)]
     has_best = rows >= 0
-    columns = [name for name in epochs.columns if name.startswith("config_")]
-    known = configs_of(epochs[columns].take(rows[has_best]), space)
-    now = configs_of(trials[~has_best], space)
-    ids = trials["trial_id"].to_numpy()
-    configs = dict(zip([*ids[has_best], *ids[~has_best]], [*known, *now], strict=True))
-    return {str(trial): configs[trial] for trial in ids}
+    columns = [name for name in epochs.column_names if name.startswith("config_")]
+    known = iter(configs_of(epochs.select(columns).take(pa.array(rows[has_best])), space))
+    now = iter(configs_of(trials.filter(pa.array(~has_best)), space))
+    ids = trials["trial_id"].to_pylist()
+    return {trial: next(known if recorded else now) for trial, recorded in zip(ids, has_best.tolist(), strict=True)}
 
 
 _SHOWN = 12
@@ -96,7 +111,7 @@ def trials_in_words(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    ids = [str(known) for known in results.trials["trial_id"]]
+    ids = results.table("trials")["trial_id"].to_pylist()
     if not ids:
         return "There is none yet."
     listed = ", ".join(ids) if len(ids) <= _SHOWN else f"{len(ids)}, from {ids[0]} to {ids[-1]}"

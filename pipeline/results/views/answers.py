@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.explanation import Explanation, grace_period
-from pipeline.results.analysis.importance import Importance
 from pipeline.results.analysis.predictions import Prediction
+from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.sentences import (
     conditions_in_words,
     of_agreements,

@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-import pandas as pd
+import pyarrow.compute as pc
 
 from pipeline.results.analysis.accepted_changes import Kind, accepted_changes
 from pipeline.results.analysis.failure_causes import causes
@@ -55,7 +56,7 @@ def results_object(results: Results) -> dict[str, Any]:
         "hypervolume": _hypervolume(results),
         "metric_names": dict(results.metric_names),
         "test": None if results.test is None else {name: _plain(value) for name, value in results.test.items()},
-        "trials": [_trial(row, space) for row in results.trials.to_dict("records")],
+        "trials": [_trial(row, space) for row in results.table("trials").to_pylist()],
         "failures": [
             {"error": cause.what, "where": cause.where or None, "trials": list(cause.trials)}
             for cause in causes(results)
@@ -65,7 +66,7 @@ def results_object(results: Results) -> dict[str, Any]:
         "code_changes": accepted_changes_objects(results, "code"),
         "decisions": [
             {name: _plain(row[name]) for name in ("session", "number", "time", "kind", "reason")}
-            for row in study_decisions(results).to_dict("records")
+            for row in study_decisions(results).to_pylist()
         ],
     }
 
@@ -111,9 +112,12 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
     Raises:
         JobNotFound: There is no such trial; names those there are.
     """
-    row, space = trial_row(results, trial_id), results.space
-    mine = results.epochs[results.epochs["trial_id"] == trial_id]
-    decided = results.decisions[results.decisions["trial_id"] == trial_id]
+    trial_row(results, trial_id)  # there may be no such trial
+    space = results.space
+    (row,), epochs, decisions = (
+        table.filter(pc.equal(table["trial_id"], trial_id)).to_pylist()
+        for table in map(results.table, ("trials", "epochs", "decisions"))
+    )
     return {
         "study": results.name,
         "location": results.location,
@@ -122,8 +126,8 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
         "fit": fit_arguments(results.job),
         "phases": phases_of(results.job),
         "metric_names": dict(results.metric_names),
-        "epochs": [_epoch(row, space) for row in mine.to_dict("records")],
-        "decisions": [_decision(row) for row in decided.to_dict("records")],
+        "epochs": [_epoch(row, space) for row in epochs],
+        "decisions": [_decision(row) for row in decisions],
         **files.as_object(),
     }
 
@@ -157,28 +161,26 @@ def _hypervolume(results: Results) -> dict[str, Any] | None:
     return {"share": share, "best": dict(box.best), "reference": dict(box.reference)}
 
 
-def _epoch(row: Mapping[Hashable, Any], space: Space) -> dict[str, Any]:
+def _epoch(row: Mapping[str, Any], space: Space) -> dict[str, Any]:
     named = {str(name): value for name, value in row.items() if name not in ("study", "trial_id")}
     fixed = {name: _plain(value) for name, value in named.items() if name in _EPOCH_COLUMNS}
     metrics = {name: _plain(named[name]) for name in metric_columns(named)}
     return {**fixed, "metrics": metrics, "config": config_of(named, space)}
 
 
-def _decision(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
     fields = {str(name): _plain(value) for name, value in row.items() if name not in ("study", "trial_id")}
     configs = {name: fields[name] and json.loads(fields[name]) for name in ("config_before", "config_after")}
     return {**fields, **configs}
 
 
-def _trial(row: Mapping[Hashable, Any], space: Space) -> dict[str, Any]:
+def _trial(row: Mapping[str, Any], space: Space) -> dict[str, Any]:
     named = {str(name): value for name, value in row.items() if name != "study"}
     plain = {name: _plain(value) for name, value in named.items() if not name.startswith("config_")}
     return {**plain, "config": config_of(named, space)}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, datetime):
         return value.isoformat()
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,7 +6,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipeline.results.analysis.explanation import Explanation
-from pipeline.results.analysis.importance import Importance
+from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.answers import (
     AGREEMENT,
     CHANGES,

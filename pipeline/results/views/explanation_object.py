@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.results.analysis.effort import PHASES
 from pipeline.results.analysis.explanation import Explanation
-from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.predictions import Prediction
+from pipeline.results.analysis.shares import Effect, Importance
 from pipeline.results.views.as_object import accepted_changes_objects
 
 __all__ = ["explanation_object"]

@@ -1,5 +1,6 @@
 """The leaderboard as a table for a terminal and for a notebook."""
 
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -107,7 +108,7 @@ def as_html(results: Results, *, top: int = 10) -> str:
         for row in rows(results, top=top)
         for tag in ["th" if row.best else "td"]
     )
-    more = len(results.trials) - top
+    more = results.table("trials").num_rows - top
     rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
     return f"<p>{escape(summary_line(results))}</p>{table}{rest}"
@@ -119,7 +120,7 @@ def summary_line(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    counts = results.trials["state"].value_counts()
-    states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    epochs = counted(len(results.epochs), "epoch")
+    counts = Counter(results.table("trials")["state"].to_pylist()).most_common()
+    states = ", ".join(f"{count} {state}" for state, count in counts)
+    epochs = counted(results.table("epochs").num_rows, "epoch")
     return f"{results.name}  {results.state}, {states or 'no trials yet'}; {epochs}"

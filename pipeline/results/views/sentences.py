@@ -7,9 +7,9 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.earlier import EarlierCounts
 from pipeline.results.analysis.early import FEWEST_TRIALS, Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, Effort
-from pipeline.results.analysis.importance import Effect, Importance
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.predictions import Prediction
+from pipeline.results.analysis.shares import Effect, Importance
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
 from pipeline.space.walk import When

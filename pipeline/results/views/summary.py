@@ -240,7 +240,7 @@ def study_decisions_in_words(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    reasons = [_COMMAND_ID.sub("", first_line(reason)) for reason in study_decisions(results)["reason"].astype(str)]
+    reasons = [_COMMAND_ID.sub("", first_line(reason)) for reason in study_decisions(results)["reason"].to_pylist()]
     earlier = len(reasons[:-_MANY])
     left_out = f"The table decisions has {counted(earlier, 'earlier decision')} about the whole study."
     return " ".join([*([left_out] if earlier else []), *reasons[-_MANY:]])

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline import Objective, from_optuna, from_ray_tune, load_results, run
 from pipeline.adapters import from_file
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import InvalidJob, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study

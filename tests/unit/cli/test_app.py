@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import DamagedFile, Interrupted, NoTrialSucceeded, OutputLost, StorageError
 from tests.hostile.command import CommandResult, tunepipe
 
@@ -21,7 +21,7 @@ def ended_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | int |
                 raise outcome
             return outcome
 
-        monkeypatch.setattr("pipeline.cli.app.app", work)
+        monkeypatch.setattr("pipeline.cli.commands.app", work)
         return tunepipe("results")
 
     return end
@@ -71,7 +71,7 @@ def test_a_closed_pipe_ends_the_command_without_a_message(
 ) -> None:
     """A closed pipe, as after `| head -1`, ends the command with SIGPIPE's exit code and without a message."""
     dropped: list[bool] = []
-    monkeypatch.setattr("pipeline.cli.app.forget_output", lambda: dropped.append(True))
+    monkeypatch.setattr("pipeline.cli.standard_streams.forget_output", lambda: dropped.append(True))
     assert ended_by(OutputLost(errno.EPIPE, "Broken pipe")) == CommandResult(141, "", "")
     assert dropped == [True]
 

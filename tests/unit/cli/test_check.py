@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import Interrupted
 from pipeline.execution.preflight.check import Preflight
 from pipeline.execution.preflight.finding import Finding, skipped

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
-from pipeline.cli.app import app, main
+from pipeline.cli.app import main
+from pipeline.cli.commands import app
 
 OFFSET = {"by": 0.0}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.results import load_results
 from pipeline.results.views.as_object import results_object

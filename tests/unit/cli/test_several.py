@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import UsageError
 from pipeline.results import load_results
 from pipeline.results.views.as_object import results_object

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import load_results
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import TunepipeError, UsageError
 from tests.unit.results.studies import asha_study
 
@@ -155,7 +155,7 @@ def test_invalid_options_are_refused_with_the_allowed_values(
 def test_a_simulation_needs_neither_ray_nor_tensorflow(tmp_path: Path):
     """A simulation over recorded curves with a picture imports neither Ray nor TensorFlow."""
     code = (
-        "import sys; from pipeline.cli.app import app; app(sys.argv[1:], standalone_mode=False); "
+        "import sys; from pipeline.cli.commands import app; app(sys.argv[1:], standalone_mode=False); "
         "sys.exit(' '.join({'ray', 'tensorflow', 'keras'} & set(sys.modules)) or None)"
     )
     asha_study(tmp_path)

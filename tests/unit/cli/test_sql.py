@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import UsageError
 from tests.unit.results.studies import asha_study, pbt_study
 

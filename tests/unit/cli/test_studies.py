@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from tests.unit.results.studies import Recording, asha_study, tune_job
 
 
@@ -60,7 +60,7 @@ def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
 def test_a_list_needs_neither_ray_nor_tensorflow_nor_pictures(storage: Path) -> None:
     """`tunepipe studies` imports neither Ray nor TensorFlow nor matplotlib."""
     code = (
-        "import sys; from pipeline.cli.app import app; "
+        "import sys; from pipeline.cli.commands import app; "
         "app(['studies', '--storage', sys.argv[1]], standalone_mode=False); "
         "sys.exit(' '.join({'ray', 'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)) or None)"
     )

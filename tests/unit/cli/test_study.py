@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, every_domain_study

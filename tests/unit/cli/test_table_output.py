@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.cli.table_output import form_of, format_of, output_table, save, writable
 from pipeline.errors import StorageError, UsageError
 from pipeline.results.tables.database import Answer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.results import Results
 from pipeline.results.analysis import explained
 from tests.unit.results.studies import Recording, asha_study

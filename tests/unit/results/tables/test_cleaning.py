@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
+from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, reals, trial_ids, trial_positions
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.gather import gather, newest_checkpoints
 from pipeline.trial_ids import draw_order
@@ -25,6 +25,13 @@ def test_the_newest_attempt_is_used_in_any_order_of_rows(study: Recording) -> No
 
     assert epochs["epoch"].to_pylist() == [1, 2]
     assert epochs["val_accuracy"].to_pylist() == [0.5, 0.7]
+
+
+def test_a_number_that_is_missing_is_nan() -> None:
+    """A column of numbers becomes floats, with NaN where there is none."""
+    found = reals(pa.chunked_array([[1, None], [3]]))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, [1.0, np.nan, 3.0])
 
 
 def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from pipeline.cli.app import app
+from pipeline.cli.commands import app
 from pipeline.results import Results, load_results
 from pipeline.results.report.page import report_page
 from pipeline.results.tables.front import objective_values, on_front, pareto_front

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
-from pipeline.results.tables.trials import best_rows, configs_at_best, ranked, trial_row
+from pipeline.results.tables.trials import best_rows, configs_at_best, ranked, trial_row, trials_of_epochs
 from pipeline.space import Choice
 from tests.unit.results.studies import Recording, tune_job
 
@@ -49,6 +49,15 @@ def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Re
     """A trial without a best epoch counts with its present config."""
     row = trial_row(asha_results, "0004")
     assert configs_at_best(asha_results)["0004"]["lr"] == row["config_lr"]
+
+
+def test_each_epoch_has_the_place_of_its_trial(asha_results: Results) -> None:
+    """The places of the epochs' trials lead to their ids, and an epoch of a trial that is left out has none."""
+    ids = asha_results.trials["trial_id"].to_numpy()
+    assert ids[trials_of_epochs(asha_results)].tolist() == asha_results.epochs["trial_id"].tolist()
+    first = trials_of_epochs(replace(asha_results, trials=asha_results.trials.head(1)))
+    assert set(first[asha_results.epochs["trial_id"].eq(ids[0])]) == {0}
+    assert set(first[asha_results.epochs["trial_id"].ne(ids[0])]) == {-1}
 
 
 def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Results) -> None:

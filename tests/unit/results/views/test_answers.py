@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation, explained
-from pipeline.results.analysis.importance import Pair
+from pipeline.results.analysis.shares import Pair
 from pipeline.results.views.answers import PREDICTED, answers, importance_title, prediction_rows, share_rows
 
 

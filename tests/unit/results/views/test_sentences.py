@@ -11,7 +11,7 @@ from pipeline.results import Results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.early import Agreement, PossiblyWrongStop, Stopping
 from pipeline.results.analysis.effort import effort
-from pipeline.results.analysis.importance import Importance
+from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.sentences import (
     of_agreements,
     of_importance,

@@ -1,0 +1,70 @@
+"""The commands of `tunepipe`, by their names."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.check import check
+from pipeline.cli.compare import compare
+from pipeline.cli.control import budget, enqueue, pause
+from pipeline.cli.delete import delete
+from pipeline.cli.explain import explain
+from pipeline.cli.list import list_jobs
+from pipeline.cli.report import report
+from pipeline.cli.rerun import rerun
+from pipeline.cli.results import results
+from pipeline.cli.run import resume, run
+from pipeline.cli.serve import serve
+from pipeline.cli.simulate import simulate
+from pipeline.cli.sql import sql
+from pipeline.cli.stop import stop
+from pipeline.cli.studies import list_studies
+from pipeline.cli.study import export, logs
+from pipeline.cli.submit import status, submit
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(list_jobs)
+app.command("check")(check)
+app.command("simulate")(simulate)
+app.command("run")(run)
+app.command("resume")(resume)
+app.command("submit")(submit)
+app.command("status")(status)
+app.command("stop")(stop)
+app.command("pause")(pause)
+app.command("enqueue")(enqueue)
+app.command("budget")(budget)
+app.command("studies")(list_studies)
+app.command("results")(results)
+app.command("sql")(sql)
+app.command("explain")(explain)
+app.command("compare")(compare)
+app.command("report")(report)
+app.command("serve")(serve)
+app.command("export")(export)
+app.command("logs")(logs)
+app.command("rerun")(rerun)
+app.command("delete")(delete)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from pipeline import __version__
+
+        typer.echo(f"tunepipe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Tune the hyperparameters of Keras models on Ray, with every result in Parquet."""

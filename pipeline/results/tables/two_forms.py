@@ -1,0 +1,118 @@
+"""A table in two forms: as Arrow has read it, and as a pandas frame. Each is made when it is first asked for.
+
+Pandas takes longer to import than a leaderboard takes to compute.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TwoForms", "frames_on_demand", "postpone_pandas"]
+
+_Class = TypeVar("_Class", bound=type)
+
+_MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
+
+
+class TwoForms:
+    """A table.
+
+    Args:
+        given: An Arrow table, or a frame.
+    """
+
+    __slots__ = ("_frame", "_table")
+
+    def __init__(self, given: Union[pa.Table, "pd.DataFrame"]) -> None:
+        arrow = isinstance(given, pa.Table)
+        self._table: Any = given if arrow else None
+        self._frame: Any = None if arrow else given
+
+    @property
+    def table(self) -> pa.Table:
+        """The Arrow table; its rows have the order of the frame's."""
+        if self._table is None:
+            self._table = pa.Table.from_pandas(self._frame, preserve_index=False)
+        table: pa.Table = self._table
+        return table
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """The frame, always the same one."""
+        if self._frame is None:
+            self._frame = _frame(self._table)
+        frame: pd.DataFrame = self._frame
+        return frame
+
+
+def postpone_pandas() -> None:
+    """Keep PyArrow from importing pandas before there is a frame.
+
+    PyArrow looks for pandas once, at the first list that it converts, to recognise frames among values. Here it finds
+    none; `to_pandas` imports it in any case, and PyArrow recognises frames from then on. This is for a command: a
+    process in which every frame comes from an Arrow table.
+    """
+    if "pandas" in sys.modules:
+        return
+    hidden = _Hidden()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(hidden)
+
+
+class _Hidden(MetaPathFinder):
+    """Pandas is not found as long as this is the first finder."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError(f"{fullname} is hidden", name=fullname)
+
+
+def frames_on_demand(*names: str) -> Callable[[_Class], _Class]:
+    """Decorate a dataclass with slots: some of its fields take a table in either form, and give a frame.
+
+    Args:
+        names: The fields. The dataclass gets a method `table`, which gives such a field as an Arrow table.
+
+    Returns:
+        The decorator.
+    """
+
+    def decorate(decorated: _Class) -> _Class:
+        for name in names:
+            setattr(decorated, name, _OnDemand(decorated.__dict__[name]))
+        return decorated
+
+    return decorate
+
+
+class _OnDemand:
+    """A field that is stored in a slot as `TwoForms`."""
+
+    def __init__(self, slot: Any) -> None:
+        self._slot = slot
+
+    def __get__(self, holder: Any, owner: Any = None) -> Any:
+        return self if holder is None else self.forms(holder).frame
+
+    def __set__(self, holder: Any, given: Any) -> None:
+        self._slot.__set__(holder, given if isinstance(given, TwoForms) else TwoForms(given))
+
+    def forms(self, holder: Any) -> TwoForms:
+        forms: TwoForms = self._slot.__get__(holder)
+        return forms
+
+
+def _frame(table: pa.Table) -> "pd.DataFrame":
+    frame: pd.DataFrame = table.to_pandas()
+    # Pandas would make floats of whole numbers that some trials do not have.
+    gaps = [f.name for f in table.schema if pa.types.is_integer(f.type) and table[f.name].null_count]
+    return frame.astype({name: "Int64" for name in {*_MAYBE_EMPTY, *gaps} if name in frame.columns})
