@@ -1,10 +1,13 @@
 """Pictures within a page."""
 
+import base64
+import io
 import json
 import re
 from html import unescape
 
 from matplotlib.axes import Axes
+from PIL import Image
 
 from pipeline.results.palette import ACCENT
 from pipeline.results.plots.svg import inline_svg
@@ -63,3 +66,13 @@ def test_names_within_a_picture_are_its_own() -> None:
     assert ids
     assert all(each.startswith("one-") for each in ids)
     assert set(re.findall(r"url\(#([^)]+)\)", svg) + re.findall(r'href="#([^"]+)"', svg)) <= set(ids)
+
+
+def test_bitmaps_are_finer_than_the_page() -> None:
+    """A bitmap within a picture has about twice as many pixels as the picture has units in its place."""
+    svg = inline_svg(lambda ax: ax.plot([0, 1], [0, 1], "o", rasterized=True), name="fine", size=(400, 300))
+    content, unit = re.search(r'base64,\s*([^"]+)"', svg), re.search(r'viewBox="0 0 ([\d.]+)', svg)
+    assert content is not None
+    assert unit is not None
+    # Points lie in both corners of the axes, which are most of the picture.
+    assert Image.open(io.BytesIO(base64.b64decode(content[1]))).width > 1.3 * float(unit[1])
