@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -25,6 +26,9 @@ from pipeline.wording import clock, counted, format_number
 __all__ = ["Progress", "notebook_progress", "rate_and_time_left"]
 
 _LINE_SECONDS = 10.0
+
+_SHOWN = 8
+"""How many parameters of the best config are shown; all of a large space would hide the rest of the line."""
 
 _LABELS, _WIDEST_BAR, _NARROWEST_BAR = 6, 36, 6
 """Columns of the live display: its labels, and its bar of trials, which a narrower terminal goes without."""
@@ -190,7 +194,10 @@ def _best(session: Session) -> Text:
     best = session.loop.incumbent.best
     if best is None or best.best is None:
         return Text("none yet", style="bright_black")
-    config = "  ".join(f"{name}={format_value(value)}" for name, value in best.best_config.items())
+    shown = dict(islice(best.best_config.items(), _SHOWN))
+    config = "  ".join(f"{name}={format_value(value)}" for name, value in shown.items())
+    if more := len(best.best_config) - len(shown):
+        config += f"  and {more} more"
     value = sanitize_line(f"{session.job.objective.metric} {format_number(best.best)}")
     where = f"  trial {best.trial_id}, epoch {best.best_epoch}  "
     return Text.assemble((value, "bold"), (where, "bright_black"), config)

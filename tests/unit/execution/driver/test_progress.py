@@ -11,7 +11,7 @@ from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.views.states import STATES
-from pipeline.space import Uniform
+from pipeline.space import Choice, Uniform
 from pipeline.study import Budget, Objective
 from tests.clocks import Clock
 from tests.unit.execution.recorded_curves import row
@@ -203,3 +203,13 @@ def test_lines_say_once_that_the_study_is_ending(study):
     with Progress(console).watch(s.session):
         pass
     assert console.file.getvalue().strip().rpartition("  |  ")[2].startswith("best: ")
+
+
+def test_a_large_space_does_not_fill_the_line(study):
+    """Of the best config, the first eight parameters are shown, and the number of the others."""
+    s = study(space={f"p{place:02}": Choice([1, 2]) for place in range(20)})
+    s.session.next()
+    printed = lines(s.session, lambda: s.session.on_report("0000", ProgressReport((row(1, 0.1),), 1)))
+    assert printed[-1].count("p0") == 8
+    assert "p07=" in printed[-1]
+    assert "  and 12 more  |  " in printed[-1]
