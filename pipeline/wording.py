@@ -5,6 +5,7 @@ Each kind of text is made here and nowhere else.
 
 import difflib
 import math
+import sys
 from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
@@ -34,7 +35,10 @@ def format_number(value: float) -> str:
     """
     if not math.isfinite(value):
         return str(value)
-    return f"{value:.4g}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
+    if abs(value) < sys.float_info.min:
+        # The value next to an upper bound of 0, which a config does not reach.
+        return "0"
+    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
 
 
 def size(count: float) -> str:
