@@ -118,8 +118,8 @@ class ProgressReport:
         failure: Why the trial cannot continue, with the traceback; None if it can.
         unusable: Why no trial of this job can be trained; the study ends.
         stuck: Why the worker cannot write to the storage; the study ends, and can be resumed once that is fixed.
-        checkpoints: Epochs whose checkpoints were written, or found at the start, since the last report.
-        left: Checkpoints of earlier trials that the worker left when they were taken from it: trial and epoch.
+        checkpoints: Epochs whose checkpoints were written, or found at the start, since the last report → their bytes.
+        left: Checkpoints of earlier trials that the worker left when they were taken from it: trial, epoch and bytes.
         over_memory_limit: How the worker's process exceeds its memory limit, so that it must be replaced; else empty.
         winner: For the task `finish`: the test metrics of the best trial's model.
         sources: Imported modules of the job's code without a copy in the study: module → path and text.
@@ -135,8 +135,8 @@ class ProgressReport:
     failure: str | None = None
     unusable: str | None = None
     stuck: str | None = None
-    checkpoints: tuple[int, ...] = ()
-    left: tuple[tuple[str, int], ...] = ()
+    checkpoints: Mapping[int, int] = field(default_factory=dict)
+    left: tuple[tuple[str, int, int], ...] = ()
     over_memory_limit: str = ""
     winner: Mapping[str, float] = field(default_factory=dict)
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -161,6 +161,7 @@ class ProgressReport:
         fields: dict[str, Any] = json.loads(content)
         rows = tuple(EpochRow(**row) for row in fields.pop("rows"))
         sources = {module: (path, text) for module, (path, text) in fields.pop("sources", {}).items()}
-        left = tuple((trial_id, epoch) for trial_id, epoch in fields.pop("left", ()))
-        checkpoints, data = tuple(fields.pop("checkpoints")), tuple(fields.pop("data", ()))
+        left = tuple((trial_id, epoch, size) for trial_id, epoch, size in fields.pop("left", ()))
+        checkpoints = {int(epoch): size for epoch, size in fields.pop("checkpoints").items()}
+        data = tuple(fields.pop("data", ()))
         return cls(rows=rows, sources=sources, checkpoints=checkpoints, left=left, data=data, **fields)

@@ -138,7 +138,7 @@ class StudyLoop:
         record_milestones(self.job, trial, report)
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)
-        for trial_id, epoch in report.left:
+        for trial_id, epoch, _ in report.left:
             self.changed.add(trial_id)
             self.trials[trial_id].checkpoints.add(epoch)
 

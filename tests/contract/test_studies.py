@@ -48,7 +48,7 @@ def _several(
         s.store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x")
         failure = "ValueError: nan" if trial.trial_id in failing and epoch > 2 else None
         last = epoch >= job.budget.epochs
-        report = ProgressReport(rows, epoch, last=last, checkpoints=(epoch,), failure=failure)
+        report = ProgressReport(rows, epoch, last=last, checkpoints={epoch: 1}, failure=failure)
         if s.session.on_report(trial.trial_id, report) != "continue":
             running.remove(trial.trial_id)
         for other in s.session.loop.trials.values():

@@ -64,33 +64,31 @@ class CheckpointPruner:
             trial_id: The trial that reported.
             report: Its report.
         """
-        if report.checkpoints and report.rows:
-            total = report.rows[-1].bytes_checkpoint
-            self._new_bytes += total
-            for epoch in report.checkpoints:
-                self._bytes[trial_id, epoch] = total // len(report.checkpoints)
-        for trial, epoch in report.left:
-            # Its size was not reported: that of another one of the trial is close.
-            sizes = (self._bytes.get((trial, other), 0) for other in self._trials[trial].checkpoints)
-            self._bytes.setdefault((trial, epoch), max(sizes, default=0))
+        found = [((trial_id, epoch), size) for epoch, size in report.checkpoints.items()]
+        for file, size in [*found, *(((trial, epoch), size) for trial, epoch, size in report.left)]:
+            self._new_bytes += size if file not in self._bytes else 0
+            self._bytes[file] = size
 
     def list_storage(self) -> None:
-        """List the storage: of each trial, `checkpoints` holds its files afterwards.
+        """List the storage: of each trial, `checkpoints` holds those of its files that were known, or all if none was.
 
-        Files of other trials stay: a killed driver may have drawn a trial that is drawn again.
+        Other files stay: a killed driver may have drawn a trial that is drawn again.
         """
         files = self._store.sizes("checkpoints")
         self._bytes = {file: size for path, size in files if (file := layout.checkpoint_of(path)) is not None}
         checkpoints = _by_trial(self._bytes)
         for trial in self._trials.values():
-            trial.checkpoints = checkpoints.get(trial.trial_id, set())
+            found = checkpoints.get(trial.trial_id, set())
+            trial.checkpoints = trial.checkpoints & found or found
 
-    def prune(self, changed: Collection[str], best: Trial | None) -> set[str]:
+    def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> set[str]:
         """Delete checkpoints that are no longer needed.
 
         Args:
             changed: The trials that have changed since the last call.
             best: The study's best trial.
+            unknown: Whether to delete also these trials' files that `checkpoints` does not hold: no worker is left that
+                may need them.
 
         Returns:
             The trials that have lost checkpoints.
@@ -104,8 +102,14 @@ class CheckpointPruner:
         for trial in (self._trials[trial_id] for trial_id in changed):
             # Epochs beyond the last report are not reported yet: their worker may still need them.
             reported = {epoch for epoch in trial.checkpoints if epoch <= trial.epoch}
-            outlived = reported - _newest(trial.checkpoints, trial) - _best(trial)
+            outlived = reported - _newest(reported, trial) - _best(trial)
             superfluous |= {(trial.trial_id, epoch) for epoch in outlived}
+        if unknown:
+            superfluous |= {
+                (trial_id, epoch)
+                for trial_id, epoch in self._bytes
+                if trial_id in changed and epoch not in self._trials[trial_id].checkpoints
+            }
         limits = self._job.checkpoints
         if not superfluous and limits.top is None and limits.gigabytes is None:
             return set()

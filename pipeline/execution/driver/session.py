@@ -199,7 +199,7 @@ class Session:
             Superseded: Another driver has taken the study over.
         """
         self._pruner.list_storage()
-        self._pruner.prune(self.loop.trials, self.loop.incumbent.best)
+        self._pruner.prune(self.loop.trials, self.loop.incumbent.best, unknown=True)
 
     def beat(self) -> None:
         """Write new rows and the heartbeat if that is due, and end the session if a user has requested it.

@@ -29,11 +29,13 @@ class Written:
 
     Args:
         epoch: The trial's own epoch.
-        bytes: The file's size; 0 if it was found, and written before.
+        bytes: The file's size.
+        found: Whether it was found, and written before.
     """
 
     epoch: int
     bytes: int
+    found: bool = False
 
 
 class CheckpointWriter:
@@ -125,6 +127,7 @@ class CheckpointWriter:
 
         Those of another config or seed are skipped, too: a driver that was killed may have drawn another trial of that
         number. So are those of a segment that began in another session, with weights that the trial did not take over.
+        None of these is reported as found.
 
         Args:
             assignment: The trial.
@@ -135,23 +138,33 @@ class CheckpointWriter:
         segment = (assignment.segment, assignment.segment_session)
         wanted = (assignment.trial_id, *segment, assignment.config, assignment.seed)
         damaged: list[str] = []
-        paths = self._store.files(folder)
-        epochs = (found[1] for path in paths if (found := layout.checkpoint_of(path)) is not None)
-        self._found = [Written(epoch, 0) for epoch in epochs]
-        for path in reversed(paths):
+        files = [
+            (path, Written(file[1], size, found=True))
+            for path, size in self._store.sizes(folder)
+            if (file := layout.checkpoint_of(path)) is not None
+        ]
+        self._found = []
+        for place, (path, written) in reversed(list(enumerate(files))):
             try:
                 checkpoint = self.read(path)
                 lineage = checkpoint.header["lineage"]
                 # Earlier versions did not record the session of a segment.
                 segment = (lineage["segment"], lineage.get("segment_session", 0))
                 actual = (lineage["trial_id"], *segment, lineage["config"], lineage["seed"])
-            except (DamagedFile, FileNotFoundError) as error:
+            except FileNotFoundError as error:
                 damaged.append(str(error))
+                continue
+            except DamagedFile as error:
+                damaged.append(str(error))
+                self._found.append(written)
                 continue
             except (LookupError, TypeError, ValueError):
                 damaged.append(f"{path} does not name its trial.")
+                self._found.append(written)
                 continue
             if actual == wanted:
+                # Older ones are not read: one of another trial among them does no harm.
+                self._found += [older for _, older in files[: place + 1]]
                 _print_damaged(damaged, f"The older checkpoint {path} is used.")
                 return checkpoint
         _print_damaged(damaged, "There is no older checkpoint: the trial starts again from the beginning.")

@@ -100,7 +100,7 @@ class Worker:
         self._checkpoint_seconds = min(job.checkpoints.seconds, _node_seconds())
         self._workers, self._reports = workers, 0
         self._new_data: list[Mapping[str, Any]] = []
-        self._left: list[tuple[str, int]] = []
+        self._left: list[tuple[str, int, int]] = []
         self._compare = compare and copies_weights(job)
         self._trial: ActiveTrial | None = None
 
@@ -154,7 +154,7 @@ class Worker:
                 if trial.learner and not trial.is_over and not trial.in_epoch and trial.epoch > trial.saved_epoch:
                     trial.save(self._checkpoints, trial.epoch, trial.snapshot(self._checkpoints))
                 left = self._checkpoints.written(wait=True)
-                self._left += [(trial.assignment.trial_id, checkpoint.epoch) for checkpoint in left]
+                self._left += [(trial.assignment.trial_id, checkpoint.epoch, checkpoint.bytes) for checkpoint in left]
             with contextlib.suppress(Exception), self._in_folder(trial):
                 if trial.learner is not None:
                     trial.learner.close()
@@ -288,12 +288,12 @@ class Worker:
         trial.is_over = trial.is_over or failure is not None or unusable is not None
         left, self._left = tuple(self._left), []
         return ProgressReport(
-            trial.new_rows(checkpoint_bytes=sum(checkpoint.bytes for checkpoint in written)),
+            trial.new_rows(checkpoint_bytes=sum(checkpoint.bytes for checkpoint in written if not checkpoint.found)),
             trial.epoch,
             last,
             failure,
             unusable,
-            checkpoints=tuple(checkpoint.epoch for checkpoint in written),
+            checkpoints={checkpoint.epoch: checkpoint.bytes for checkpoint in written},
             left=left,
             over_memory_limit=self._memory_limit.excess(),
             sources=self._sources.of(trial.assignment.trial_id),

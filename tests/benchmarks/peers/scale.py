@@ -80,7 +80,7 @@ def _stand_in(job: TuneJob, folder: Path, workers: int) -> int:
         epoch = trial.epoch + 1
         metrics = {"value": trial.config["x"] * epoch}
         row = EpochRow(1, 1, epoch, epoch, metrics, None, 0.0, 0.1, 0.0, 0.0, 0, time.time(), "node")
-        report = ProgressReport((row,), epoch, last=epoch == job.budget.epochs, checkpoints=(epoch,))
+        report = ProgressReport((row,), epoch, last=epoch == job.budget.epochs, checkpoints={epoch: 1})
         reports += 1
         if session.on_report(trial_id, report) == "continue":
             running.append(trial_id)

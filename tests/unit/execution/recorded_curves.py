@@ -67,7 +67,7 @@ class Study:
                     row(e, curves(assignment.trial_id, assignment.config, e)) for e in range(epoch + 1, milestone + 1)
                 )
                 epoch = milestone
-                report = ProgressReport(rows, epoch, last=epoch >= epochs, checkpoints=(epoch,))
+                report = ProgressReport(rows, epoch, last=epoch >= epochs, checkpoints={epoch: 1})
                 verdict = self.session.on_report(assignment.trial_id, report)
         return order
 

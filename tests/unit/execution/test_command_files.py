@@ -30,7 +30,7 @@ def begun(study: Any, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 
 def _step(s: Study, trial_id: str, epoch: int) -> str:
-    return s.session.on_report(trial_id, ProgressReport((row(epoch, 0.5),), epoch, checkpoints=(epoch,)))
+    return s.session.on_report(trial_id, ProgressReport((row(epoch, 0.5),), epoch, checkpoints={epoch: 1}))
 
 
 def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> None:

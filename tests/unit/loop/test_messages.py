@@ -36,7 +36,9 @@ def test_an_assignment_comes_back_equal(config, seed):
 @given(st.lists(rows, max_size=4), st.none() | st.text(max_size=20))
 def test_a_report_comes_back_equal(found, failure):
     """A report equals its copy after a conversion to bytes and back, to the last digit."""
-    report = ProgressReport(tuple(found), 7, last=True, failure=failure, checkpoints=(3, 7), winner={"test_loss": 0.1})
+    report = ProgressReport(
+        tuple(found), 7, last=True, failure=failure, checkpoints={3: 10, 7: 20}, winner={"test_loss": 0.1}
+    )
     assert ProgressReport.from_bytes(report.to_bytes()) == report
 
 

@@ -32,7 +32,7 @@ def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     s.session.begin()
     trial = s.session.next()
     assert trial is not None
-    s.session.on_report(trial.trial_id, ProgressReport((row(1, 0.5),), 1, checkpoints=(1,)))
+    s.session.on_report(trial.trial_id, ProgressReport((row(1, 0.5),), 1, checkpoints={1: 1}))
     s.session.flush()
     return s
 

@@ -1,7 +1,6 @@
 """Which checkpoints are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +38,7 @@ def kept(tmp_path):
     ) -> Mapping[str, list[int]]:
         store = Store(tmp_path)
         for trial in trials:
+            trial.checkpoints = set(range(1, 6))
             for epoch in range(1, 6):
                 store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
         trained = {"model": steps, "data": "digits", "scheduler": "pbt"} if population else {"function": steps}
@@ -100,7 +100,7 @@ def test_checkpoints_beyond_the_last_report_are_kept(kept):
     """Checkpoints newer than the last report are kept, because a lost worker may have written them unreported."""
     ahead = trial(0, "running", 0.9, 1)
     ahead.epoch = 2
-    assert kept([ahead]) == {"0000": [1, 3, 4, 5]}
+    assert kept([ahead]) == {"0000": [1, 2, 3, 4, 5]}
 
 
 def test_top_keeps_those_of_the_best_trials_that_ended(kept):
@@ -175,14 +175,47 @@ def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
     assert one.checkpoints == {5}
 
 
+def test_the_limit_in_gigabytes_counts_the_size_of_each_file(tmp_path):
+    """After a retry that finds three checkpoints and writes another, a limit in gigabytes counts each one's size."""
+    store, trials = Store(tmp_path), {f"{i:04d}": trial(i, "completed", 0.1 * i, 5) for i in range(2)}
+    pruner = CheckpointPruner(
+        store, _job(function=steps, checkpoints=Checkpoints(gigabytes=2.5e-6)), Needing(), trials, lambda: None
+    )
+    for one in trials.values():
+        for epoch in (2, 3, 5):
+            store.write(f"checkpoints/{one.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
+        one.best_epoch, one.checkpoints = 3, {2, 3, 5}
+        report = ProgressReport((row(5, 0.5),), 5, last=True, checkpoints={2: SIZE, 3: SIZE, 5: SIZE})
+        pruner.on_report(one.trial_id, report)
+    pruner.prune(trials, trials["0001"])
+    assert sum(size for _, size in store.sizes("checkpoints")) == 2 * SIZE
+    assert trials["0001"].checkpoints == {3, 5}
+
+
+def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
+    """Files that another trial of the same number has left displace none of the trial's own, and go at the end."""
+    store = Store(tmp_path)
+    for epoch in (2, 3, 6, 40, 50):
+        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+    drawn_again = trial(0, "running", 0.5, 6)
+    drawn_again.epoch, drawn_again.checkpoints = 60, {2, 3, 6}
+    pruner = CheckpointPruner(store, _job(), Needing(), {"0000": drawn_again}, lambda: None)
+    pruner.list_storage()
+    assert pruner.prune(["0000"], drawn_again) == {"0000"}
+    assert drawn_again.checkpoints == {3, 6}
+    assert [path[-6:-5] for path in store.files("checkpoints")] == ["3", "6", "0", "0"]
+    pruner.list_storage()
+    pruner.prune(["0000"], drawn_again, unknown=True)
+    assert store.files("checkpoints") == ["checkpoints/0000/000003.ckpt", "checkpoints/0000/000006.ckpt"]
+
+
 def test_large_checkpoints_do_not_accumulate(tmp_path):
     """After a gigabyte of new checkpoints, a deletion is overdue until checkpoints are pruned."""
     one = trial(0, "running", 0.9, 5)
     pruner = CheckpointPruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
-    large = replace(row(5, 0.9), bytes_checkpoint=600_000_000)
-    pruner.on_report("0000", ProgressReport((large,), 5, checkpoints=(5,)))
+    pruner.on_report("0000", ProgressReport((row(5, 0.9),), 5, checkpoints={5: 600_000_000}))
     assert not pruner.overdue
-    pruner.on_report("0000", ProgressReport((large,), 5, checkpoints=(5,)))
+    pruner.on_report("0000", ProgressReport((row(6, 0.9),), 6, checkpoints={6: 600_000_000}))
     assert pruner.overdue
     pruner.prune(["0000"], one)
     assert not pruner.overdue

@@ -21,7 +21,7 @@ def test_the_table_of_trials_is_kept_up_to_date(study):
             s.store.write(f"checkpoints/{assignment.trial_id}/{epoch:06d}.ckpt", b"x")
             rows = (row(epoch, float(step % 5), **({"late": 1.0} if step > 9 else {})),)
             failure = "ValueError: x" if step == 5 else None
-            report = ProgressReport(rows, epoch, last=epoch == 8, checkpoints=(epoch,), failure=failure)
+            report = ProgressReport(rows, epoch, last=epoch == 8, checkpoints={epoch: 1}, failure=failure)
             verdict = s.session.on_report(assignment.trial_id, report)
             s.session.flush()
             s.session.flush()
@@ -35,7 +35,7 @@ def test_a_checkpoint_of_an_ended_trial_is_named(study):
     s.session.begin()
     for _ in range(2):
         assignment = s.session.next()
-        left = (("0000", 1),) if assignment.trial_id == "0001" else ()
+        left = (("0000", 1, 9),) if assignment.trial_id == "0001" else ()
         s.session.on_report(assignment.trial_id, ProgressReport((row(1, 0.5),), 1, last=True, left=left))
         s.session.flush()
     rows = s.store.read_table("trials.parquet").to_pylist()

@@ -157,7 +157,7 @@ def test_only_needed_checkpoints_are_kept(study):
     trial_id = s.session.next().trial_id
     for epoch, value in [(1, 0.1), (2, 0.9), (3, 0.3), (4, 0.2), (5, 0.1)]:
         s.store.write(f"checkpoints/{trial_id}/{epoch:06d}.ckpt", b"x")
-        s.session.on_report(trial_id, ProgressReport((row(epoch, value),), epoch, checkpoints=(epoch,)))
+        s.session.on_report(trial_id, ProgressReport((row(epoch, value),), epoch, checkpoints={epoch: 1}))
     s.session.flush()
     assert s.store.files("checkpoints") == [f"checkpoints/{trial_id}/{e:06d}.ckpt" for e in (2, 4, 5)]
 
@@ -169,7 +169,7 @@ def test_nothing_is_deleted_that_the_stored_state_needs(study):
     s.session.begin()
     for epoch in range(1, 6):
         s.store.write(f"checkpoints/{trial_id}/{epoch:06d}.ckpt", b"x")
-        s.session.on_report(trial_id, ProgressReport((row(epoch, epoch),), epoch, checkpoints=(epoch,)))
+        s.session.on_report(trial_id, ProgressReport((row(epoch, epoch),), epoch, checkpoints={epoch: 1}))
     assert len(s.store.files("checkpoints")) == 5
     s.session.flush()
     stored = read_sessions(s.store)[-1]["resume"]["trials"][0]
@@ -349,7 +349,7 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
         if step % 7 == 3:
             s.session.worker_failures.on_worker_lost(trial.trial_id, "killed.")
         epoch = trial.epoch + 1
-        report = ProgressReport((row(epoch, float(step % 5)),), epoch, last=epoch == 8, checkpoints=(epoch,))
+        report = ProgressReport((row(epoch, float(step % 5)),), epoch, last=epoch == 8, checkpoints={epoch: 1})
         if s.session.on_report(trial.trial_id, report) == "continue":
             running.append(trial.trial_id)
         s.session.flush()

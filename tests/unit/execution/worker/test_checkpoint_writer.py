@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import StorageError, Superseded
-from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, Written, learner_part
 from pipeline.loop.messages import Assignment
 from pipeline.storage import Checkpoint, Store
 from tests.unit.execution.recorded_curves import row
@@ -94,11 +94,13 @@ def test_a_checkpoint_of_another_sessions_segment_is_not_used(tmp_path):
 
 
 def test_checkpoints_that_are_found_are_reported(tmp_path):
-    """Checkpoints that a lost worker left unreported are found and reported."""
-    written(CheckpointWriter(Store(tmp_path), session=1), 2)
-    writer = CheckpointWriter(Store(tmp_path), session=1)
+    """Checkpoints that a lost worker left unreported are found and reported with their sizes."""
+    store = Store(tmp_path)
+    written(CheckpointWriter(store, session=1), 2)
+    writer = CheckpointWriter(store, session=1)
     writer.newest(assignment())
-    assert [each.epoch for each in writer.written(wait=True)] == [2]
+    ((_, size),) = store.sizes()
+    assert writer.written(wait=True) == [Written(2, size, found=True)]
     assert writer.written(wait=True) == []
 
 
@@ -109,6 +111,20 @@ def test_a_worker_of_a_replaced_driver_writes_nothing(tmp_path):
     with pytest.raises(Superseded, match="session 2, has taken over"):
         written(writer, 1)
     assert store.files("checkpoints") == []
+
+
+def test_checkpoints_of_another_trial_are_not_reported(tmp_path):
+    """Newer checkpoints that a killed driver's trial of the same number has left are not found as the trial's own."""
+    writer = CheckpointWriter(Store(tmp_path), session=1)
+    other = replace(assignment(), config={"x": 0.9})
+    for epoch, owner in ((3, assignment()), (6, assignment()), (40, other), (50, other)):
+        checkpoint = writer.snapshot(owner, STATE, epoch=epoch, best=None, ended=False, rows=[])
+        writer.write("0000", epoch, checkpoint)
+    writer.written(wait=True)
+    assert writer.newest(assignment()).header["lineage"]["epoch"] == 6
+    assert [each.epoch for each in writer.written(wait=True)] == [3, 6]
+    assert writer.newest(replace(assignment(), config={"x": 0.1})) is None
+    assert writer.written(wait=True) == []
 
 
 def test_a_storage_error_is_raised_when_the_result_is_requested(tmp_path):

@@ -191,10 +191,11 @@ def test_a_function_without_a_state_keeps_only_its_newest_epoch(tmp_path):
     store = Store(tmp_path)
     working = Worker(job, None, store, session=1, capture=False)
     working.begin(Assignment("0000", {"x": 1}, 0))
-    assert [working.step().checkpoints for _ in range(2)] == [(), ()]
+    assert [working.step().checkpoints for _ in range(2)] == [{}, {}]
     working.begin(Assignment("0001", {"x": 1}, 0))
     assert store.files("checkpoints") == ["checkpoints/0000/000002.ckpt"]
-    assert [working.step().left for _ in range(2)] == [(("0000", 2),), ()]
+    ((_, size),) = store.sizes("checkpoints")
+    assert [working.step().left for _ in range(2)] == [(("0000", 2, size),), ()]
     working.close()
 
 
