@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.loop.messages import EpochRow
-from pipeline.loop.objective_values import values_in, violation_in
+from pipeline.loop.objective_values import Values, values_in, violation_in
 from pipeline.loop.trial import Trial
+from pipeline.space import Config
 from pipeline.study import Objective
 from pipeline.study.ranking import RankingKey, ranking_key
 
@@ -47,6 +49,26 @@ def better_epoch(objective: Objective, violation: float, value: float, *, than: 
     return objective.better(value, than[1])
 
 
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """A trial's best epoch; without a value, none."""
+
+    value: float | None = None
+    epoch: int = 0
+    violation: float = 0.0
+    values: Values = ()
+    config: Config = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Replaced:
+    """What another attempt replaces: the best epoch so far, the best one without what it replaces, the last epoch."""
+
+    before: _Best
+    best: _Best
+    until: int
+
+
 class Incumbent:
     """Keeps the best of the trials that it has seen.
 
@@ -57,27 +79,57 @@ class Incumbent:
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self._objectives, self._objective = objectives, objectives[0]
         self._records = len(objectives) > 1 or self._objective.bounded
+        self._replaced: dict[str, _Replaced] = {}
+        """Trials of which another attempt trains epochs again."""
+        self._earlier: dict[str, _Best] = {}
+        """The best epochs of trials before their current segments, where this process has seen these begin."""
         self.best: Trial | None = None
 
-    def record(self, trial: Trial, rows: Iterable[EpochRow]) -> None:
+    def record(self, trial: Trial, rows: Sequence[EpochRow]) -> bool:
         """Update a trial's last value and best value, and the study's best trial.
 
+        Epochs that are reported again, by another attempt, replace those of the attempt before, as in the tables.
+
         Args:
-            trial: The trial.
-            rows: Its new epochs.
+            trial: The trial, before the report.
+            rows: Its new epochs; the first ones of a new attempt begin with the segment.
+
+        Returns:
+            Whether the study's best trial has become worse: `reconsider` must follow.
         """
+        before = _best_of(trial)
+        if trial.segment > 1 and trial.epoch == trial.segment_start:
+            self._earlier[trial.trial_id] = before
+        if rows and trial.segment_start + 1 == rows[0].epoch <= trial.epoch:
+            outlives = before.epoch <= trial.segment_start
+            rest = before if outlives else self._earlier.get(trial.trial_id, _Best())
+            self._replaced[trial.trial_id] = _Replaced(before, rest, trial.epoch)
         for row in rows:
             value = row.metrics.get(self._objective.metric)
             trial.value = value
-            if value is None or not math.isfinite(value):
-                continue
-            violation = violation_in(row, self._objectives)
-            if better_epoch(self._objective, violation, value, than=(trial.violation, trial.best)):
-                trial.best, trial.best_epoch, trial.best_config = value, row.epoch, trial.config
-                trial.violation = violation
-                if self._records:
-                    trial.best_values = values_in(row, self._objectives)
+            replaced = self._replaced.get(trial.trial_id)
+            if replaced is not None:
+                _set_best(trial, replaced.best)
+            if value is not None and math.isfinite(value):
+                violation = violation_in(row, self._objectives)
+                if better_epoch(self._objective, violation, value, than=(trial.violation, trial.best)):
+                    values = values_in(row, self._objectives) if self._records else ()
+                    _set_best(trial, _Best(value, row.epoch, violation, values, trial.config))
+            if replaced is not None:
+                replaced.best = _best_of(trial)
+                # A later epoch of the attempt before counts until it is reported again.
+                if replaced.before.epoch > row.epoch and self._better(replaced.before, replaced.best):
+                    _set_best(trial, replaced.before)
+                if row.epoch >= replaced.until:
+                    del self._replaced[trial.trial_id]
         self.compare(trial)
+        now = _best_of(trial)
+        return trial is self.best and now != before and not self._better(now, before)
+
+    def _better(self, one: "_Best", other: "_Best") -> bool:
+        if one.value is None:
+            return False
+        return better_epoch(self._objective, one.violation, one.value, than=(other.violation, other.value))
 
     def compare(self, trial: Trial) -> None:
         """Make a trial the best if it is better than the best so far.
@@ -91,7 +143,7 @@ class Incumbent:
             self.best = trial
 
     def reconsider(self, trials: Iterable[Trial]) -> None:
-        """Find the best trial again, after the best one has failed.
+        """Find the best trial again, after the best one has failed or become worse.
 
         Args:
             trials: All trials of the study.
@@ -99,3 +151,12 @@ class Incumbent:
         self.best = None
         for trial in trials:
             self.compare(trial)
+
+
+def _best_of(trial: Trial) -> _Best:
+    return _Best(trial.best, trial.best_epoch, trial.violation, trial.best_values, trial.best_config)
+
+
+def _set_best(trial: Trial, best: _Best) -> None:
+    trial.best, trial.best_epoch, trial.violation = best.value, best.epoch, best.violation
+    trial.best_values, trial.best_config = best.values, best.config

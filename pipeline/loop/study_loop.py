@@ -134,7 +134,8 @@ class StudyLoop:
         self.total_epochs += sum(row.epoch > trial.epoch for row in report.rows)
         if report.epoch > trial.epoch:
             trial.worker_failures = 0
-        self.incumbent.record(trial, report.rows)
+        if self.incumbent.record(trial, report.rows):
+            self.incumbent.reconsider(self.trials.values())
         record_milestones(self.job, trial, report)
         trial.epoch = max(trial.epoch, report.epoch)
         trial.checkpoints.update(report.checkpoints)

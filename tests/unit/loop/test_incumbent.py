@@ -47,3 +47,46 @@ def test_a_value_within_the_bounds_beats_a_better_one_beyond():
     assert (first.best, first.best_epoch, first.violation, first.best_values) == (0.8, 2, 1.0, (0.8, 20.0))
     incumbent.record(second, [row(1, 0.1, size=10)])
     assert incumbent.best is second
+
+
+def _report(incumbent: Incumbent, trials: list[Trial], epochs: list[int], values: list[float], attempt: int) -> None:
+    """Report epochs of the first trial, as a study does."""
+    rows = [row(epoch, value, attempt=attempt) for epoch, value in zip(epochs, values, strict=True)]
+    if incumbent.record(trials[0], rows):
+        incumbent.reconsider(trials)
+    trials[0].epoch = max(trials[0].epoch, epochs[-1])
+
+
+def test_a_value_of_an_earlier_attempt_counts_until_its_epoch_is_reported_again():
+    """A best epoch that another attempt trains to a worse value no longer counts, and another trial may be the best."""
+    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {}, 0), Trial("0001", {}, 0)]
+    incumbent.record(trials[1], [row(1, 0.87)])
+    _report(incumbent, trials, [1, 2, 3, 4, 5], [0.1, 0.6, 0.7, 0.8, 0.9], 1)
+    assert incumbent.best is trials[0]
+    _report(incumbent, trials, [1, 2, 3, 4], [0.1, 0.6, 0.7, 0.82], 2)
+    assert (trials[0].best, trials[0].best_epoch, incumbent.best) == (0.9, 5, trials[0])
+    _report(incumbent, trials, [5], [0.81], 2)
+    assert (trials[0].best, trials[0].best_epoch, incumbent.best) == (0.82, 4, trials[1])
+    _report(incumbent, trials, [6], [0.95], 2)
+    assert (trials[0].best, trials[0].best_epoch, incumbent.best) == (0.95, 6, trials[0])
+
+
+def test_another_attempt_of_a_segment_replaces_nothing_of_the_segments_before():
+    """The best epoch of an earlier segment counts while another attempt trains the current segment again."""
+    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {}, 0)]
+    _report(incumbent, trials, [1, 2], [0.5, 0.4], 1)
+    trials[0].segment, trials[0].segment_start, trials[0].config = 2, 2, {"x": 1}
+    _report(incumbent, trials, [3], [0.6], 1)
+    assert (trials[0].best, trials[0].best_config) == (0.6, {"x": 1})
+    _report(incumbent, trials, [3], [0.3], 2)
+    assert (trials[0].best, trials[0].best_epoch, trials[0].best_config) == (0.5, 1, {})
+
+
+def test_an_attempt_that_reports_the_same_changes_nothing():
+    """A worker that resumes a trial reports its segment again, and the best value, epoch and trial stay."""
+    incumbent, trials = Incumbent([Objective("score", "min")]), [Trial("0000", {"x": 1}, 0)]
+    _report(incumbent, trials, [1, 2, 3], [0.3, 0.1, 0.2], 1)
+    for epochs in ([1], [2, 3], [1, 2, 3]):
+        _report(incumbent, trials, epochs, [[0.3, 0.1, 0.2][epoch - 1] for epoch in epochs], 2)
+        assert (trials[0].best, trials[0].best_epoch, trials[0].best_config) == (0.1, 2, {"x": 1})
+        assert incumbent.best is trials[0]

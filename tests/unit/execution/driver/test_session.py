@@ -268,6 +268,26 @@ def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(s
         assert assignment.segment == trial.segment
 
 
+def test_driver_and_tables_agree_on_the_best_while_epochs_are_trained_again(study):
+    """The study's best is the same in the driver and in the tables after a lost worker, whatever is trained again."""
+    s = study(budget=Budget(trials=2, epochs=8))
+    s.session.begin()
+    first, second = s.session.next(), s.session.next()
+    s.session.on_report(second.trial_id, ProgressReport((row(1, 0.84),), 1))
+    s.session.on_report(first.trial_id, ProgressReport(tuple(row(e, 0.1 * e) for e in (1, 2, 3)), 3))
+    s.session.on_report(first.trial_id, ProgressReport((row(4, 0.8), row(5, 0.9)), 5))
+    assert s.session.worker_failures.on_worker_lost(first.trial_id, "It is gone.").attempt == 2
+    again = {4: 0.7, 5: 0.82, 6: 0.5}
+    reports = [(1, 2, 3, 4), (5,), (6,)]
+    for epochs in reports:
+        rows = tuple(row(e, again.get(e, 0.1 * e), attempt=1 if e < 4 else 2) for e in epochs)
+        s.session.on_report(first.trial_id, ProgressReport(rows, epochs[-1]))
+        s.session.flush()
+        best, driver = load_results(s.store.uri).best, s.session.loop.incumbent.best
+        assert (best.trial_id, best.epoch, best.value) == (driver.trial_id, driver.best_epoch, driver.best)
+    assert best.trial_id == second.trial_id
+
+
 def test_the_winners_reports_end_its_silence(study):
     """A winner that is fitted again over many epochs does not count as hung, as long as its worker reports."""
     running = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
