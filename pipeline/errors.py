@@ -10,6 +10,7 @@ TunepipeError
 │   ├── NotResumable     the study cannot be resumed: its scheduler's or searcher's state cannot be saved
 │   ├── Superseded       another driver has taken the study over
 │   ├── StorageError     the storage cannot be read or written
+│   │   └── StorageUnreachable it does not answer now
 │   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
 │   ├── DataError        a data set cannot be loaded
 │   ├── ModelError       the job's model, callbacks or metrics cannot be used
@@ -46,6 +47,7 @@ __all__ = [
     "OutputLost",
     "ResourcesUnmet",
     "StorageError",
+    "StorageUnreachable",
     "StudyChanged",
     "StudyExists",
     "Superseded",
@@ -173,6 +175,10 @@ class Superseded(UserError):
 
 class StorageError(UserError):
     """The storage cannot be read or written."""
+
+
+class StorageUnreachable(StorageError):
+    """The storage does not answer now, and the same request may succeed later."""
 
 
 class ClusterError(UserError):

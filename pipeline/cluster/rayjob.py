@@ -25,11 +25,15 @@ from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.load_module import parted
 from pipeline.study.sources import Sources, sources_of_file
+from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
 __all__ = ["Manifests", "overlays", "rayjob_template", "rendered", "study_label", "study_manifests"]
 
 _LONGEST = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
+
+_WAITS = {STORAGE_WAIT_VARIABLE: "300"}
+"""A driver that finds its storage away waits there: KubeRay starts it again on three other clusters only."""
 
 _CODE_FOLDER = PurePosixPath("/job")
 """The folder of a job file and of what it imports, in every pod."""
@@ -194,7 +198,7 @@ def study_manifests(
         used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
         cluster["workerGroupSpecs"] = used
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
-    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": RAYJOB_ENVIRONMENT})
+    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": {**RAYJOB_ENVIRONMENT, **_WAITS}})
     if image is not None:
         _set_image(spec, image)
     return Manifests(template, file, planned, sources)

@@ -8,13 +8,25 @@ from typing import Literal
 
 import pyarrow as pa
 
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, StorageUnreachable
 
 __all__ = ["Action", "translated_errors"]
 
 Action = Literal["look at", "list", "read", "write", "delete"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_UNREACHABLE = {
+    errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EIO,
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT,
+}  # fmt: skip
+"""Errors of a folder whose server is away, as on NFS."""
+
+_UNAVAILABLE = re.compile(
+    r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE|SLOW_DOWN|INTERNAL_FAILURE|REQUEST_TIMEOUT|THROTTLING)"
+    r"|HTTP status 5\d\d|\bStatus\((UNAVAILABLE|DEADLINE_EXCEEDED)|Fail to get a new connection"
+)
+"""How errors of S3's, Google's and Azure's clients say that a server cannot be reached, or is busy."""
 
 _GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?$", re.DOTALL)
 """How errors of Google's client are written: the reason, then the details of its attempts."""
@@ -30,6 +42,7 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
 
     Raises:
         FileNotFoundError: What is read, listed or deleted does not exist.
+        StorageUnreachable: A server is away or busy.
         StorageError: Any other error.
     """
     try:
@@ -43,7 +56,8 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
         if (of_google := _GOOGLE.search(reason)) is not None:
             reason = of_google["reason"].removesuffix(")")
         advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
-        raise StorageError(
+        away = getattr(error, "errno", None) in _UNREACHABLE or _UNAVAILABLE.search(str(error)) is not None
+        raise (StorageUnreachable if away else StorageError)(
             f"Cannot {action} {uri}: {reason}. {advice}, or choose another storage with --storage. "
             "`tunepipe resume` continues a study that has started."
         ) from error

@@ -7,10 +7,21 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import did_you_mean
 
-__all__ = ["DEFAULT_STORAGE", "STORAGE_VARIABLE", "called", "default_storage", "no_study", "study_names"]
+__all__ = [
+    "DEFAULT_STORAGE",
+    "STORAGE_VARIABLE",
+    "STORAGE_WAIT_VARIABLE",
+    "called",
+    "default_storage",
+    "no_study",
+    "study_names",
+]
 
 STORAGE_VARIABLE = "TUNEPIPE_STORAGE"
 """The environment variable that names the storage if no option does."""
+
+STORAGE_WAIT_VARIABLE = "TUNEPIPE_STORAGE_WAIT"
+"""The environment variable that says for how many seconds a driver waits for a storage that does not answer."""
 
 DEFAULT_STORAGE = "studies"
 """The default storage, a folder in the current folder."""

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,12 @@ from tests.kubernetes.testbed.build import missing
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.images import archives
 from tests.kubernetes.testbed.nodes import load
+from tests.kubernetes.testbed.object_store import KEYS, start_object_store, stop_object_store
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.testbed.room import is_up, leave, remains
 from tests.kubernetes.user import NAMESPACE, OVERLAY, SLOW_EPOCHS, SUBMITTER, Following, become, objects, until
+
+_IDENTITY = str(Path(__file__).with_name("identity"))
 
 _TRIED: list[tuple[str, float, str]] = []
 
@@ -91,3 +95,17 @@ def gone(foundation) -> Iterator[None]:
     until("the end of all pods and RayJobs", lambda: not objects("pods") and not objects("rayjobs"))
     for study in SHARE.iterdir():
         shutil.rmtree(study)
+
+
+@pytest.fixture
+def object_store(foundation, monkeypatch) -> Iterator[None]:
+    """An S3 server for which only an account of the cluster, and this machine, get keys."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    try:
+        start_object_store()
+        kubectl("apply", "--server-side", "-k", _IDENTITY)
+        yield
+    finally:
+        kubectl("delete", "--ignore-not-found", "-k", _IDENTITY)
+        stop_object_store()

@@ -9,13 +9,22 @@ from typing import Any
 import yaml
 
 from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.object_store import AUDIENCE
 from tests.kubernetes.user import OVERLAY
 from tests.project.manifests import HOME, documented_overlay
 
-__all__ = ["labelled", "overlay_changed", "overlay_of_the_documentation", "overlay_with"]
+__all__ = [
+    "labelled",
+    "overlay_changed",
+    "overlay_of_the_documentation",
+    "overlay_with",
+    "overlay_with_identity",
+]
 
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"
 _SMALL = {"cpu": "1", "memory": "3Gi"}
+_TOKENS = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
+_RAY_PODS = ("headGroupSpec", "workerGroupSpecs/0", "workerGroupSpecs/1")
 _PODS = (
     "autoscalerOptions",
     "headGroupSpec/template/spec/containers/0",
@@ -85,6 +94,37 @@ def overlay_with(
     for part, kustomization in (("cluster", cluster), ("study", study)):
         _write(folder / part, kustomization)
     return folder
+
+
+def overlay_with_identity(folder: Path) -> Path:
+    """Write an overlay without GPUs whose pods get keys of an object store by their account.
+
+    Args:
+        folder: An empty folder.
+
+    Returns:
+        The folder.
+    """
+    return overlay_with(folder, "gpu-l4", "s3-identity/pods", resource=None, alone=True, more=_of_the_webhook())
+
+
+def _of_the_webhook() -> list[dict[str, object]]:
+    """The additions of EKS' webhook to pods of an account with an identity, as a patch of the RayCluster."""
+    token = {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": 86400, "path": "token"}}
+    environment = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{_TOKENS}/token",
+    }
+    added: list[tuple[str, dict[str, object]]] = [
+        ("volumes", {"name": "identity", "projected": {"sources": [token]}}),
+        ("containers/0/volumeMounts", {"name": "identity", "mountPath": _TOKENS, "readOnly": True}),
+        *(("containers/0/env", {"name": name, "value": value}) for name, value in environment.items()),
+    ]
+    return [
+        {"op": "add", "path": f"/spec/{pod}/template/spec/{path}/-", "value": value}
+        for pod in _RAY_PODS
+        for path, value in added
+    ]
 
 
 def overlay_changed(folder: Path, *patch: dict[str, Any], base: Path = OVERLAY) -> Path:

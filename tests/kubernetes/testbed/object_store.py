@@ -10,7 +10,8 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,9 +20,17 @@ from urllib.request import Request, urlopen
 
 from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, HERE, KUBECONFIG, Addresses
-from tests.kubernetes.testbed.room import inside, runs, start, stop
+from tests.kubernetes.testbed.room import call, inside, runs, start, stop
 
-__all__ = ["AUDIENCE", "KEYS", "exchanged", "start_object_store", "stop_object_store", "storage_uri"]
+__all__ = [
+    "AUDIENCE",
+    "KEYS",
+    "exchanged",
+    "start_object_store",
+    "stop_object_store",
+    "storage_uri",
+    "unreachable_object_store",
+]
 
 AUDIENCE = "pods.eks.amazonaws.com"
 """For whom tokens are, as EKS names it."""
@@ -53,6 +62,18 @@ def stop_object_store() -> None:
     if runs("object-store"):
         stop("object-store")
     subprocess.run(inside("ip", "address", "del", f"{_AGENT}/32", "dev", "lo"), check=False, capture_output=True)
+
+
+@contextmanager
+def unreachable_object_store() -> Iterator[None]:
+    """The server as if it had ended: new connections are refused, and it keeps none open; its content stays."""
+    # Before the rules of network policies, which are written again when pods come and go. Nothing listens on port 9.
+    rule = ("PREROUTING", "-p", "tcp", "-d", Addresses.OUTSIDE, "--dport", "443", "-j", "REDIRECT", "--to-ports", "9")
+    call(*inside("iptables", "-t", "nat", "-I", *rule))
+    try:
+        yield
+    finally:
+        call(*inside("iptables", "-t", "nat", "-D", *rule))
 
 
 def storage_uri(path: str) -> str:

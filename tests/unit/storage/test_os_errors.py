@@ -5,7 +5,7 @@ import errno
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, StorageUnreachable
 from pipeline.storage.os_errors import Action, translated_errors
 
 
@@ -23,6 +23,25 @@ def test_an_error_has_path_reason_and_advice(number: int, advice: str) -> None:
         raise OSError(number, "no")
     assert advice in str(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (OSError(errno.ESTALE, "Stale file handle"), True),
+        (OSError(errno.EROFS, "Read-only file system"), False),
+        (OSError("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7"), True),
+        (OSError("AWS Error UNKNOWN (HTTP status 503) during PutObject operation"), True),
+        (OSError("AWS Error ACCESS_DENIED during HeadObject operation"), False),
+        (OSError("google::cloud::Status(UNAVAILABLE: no answer)"), True),
+        (OSError("google::cloud::Status(PERMISSION_DENIED: no)"), False),
+    ],
+)
+def test_a_storage_that_does_not_answer_is_no_mistake(error: OSError, away: bool) -> None:
+    """A server that is away or busy is told from one that refuses, for folders and object stores."""
+    with pytest.raises(StorageError) as caught, translated_errors("look at", "s3://bucket/a"):
+        raise error
+    assert isinstance(caught.value, StorageUnreachable) is away
 
 
 def test_an_error_without_a_reason_has_its_own_text() -> None:

@@ -1,0 +1,52 @@
+"""A driver that starts while its storage is away: in a RayJob it waits, because its next cluster would fail as well."""
+
+import os
+import time
+from collections.abc import Callable
+
+from pipeline.errors import StorageUnreachable, UsageError
+from pipeline.storage import Store
+from pipeline.study import layout
+from pipeline.study.studies import STORAGE_WAIT_VARIABLE
+
+__all__ = ["POLL_SECONDS", "wait_for_storage"]
+
+POLL_SECONDS = 5.0
+
+
+def wait_for_storage(store: Store, note: Callable[[str], None]) -> None:
+    """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
+
+    A storage that answers and refuses is not waited for: a wrong key or name would be refused again.
+
+    Args:
+        store: The study's folder.
+        note: Called with why the driver waits, once.
+
+    Raises:
+        UsageError: The variable is no number of seconds.
+        StorageUnreachable: It has not answered for so long.
+    """
+    began, noted = time.monotonic(), False
+    while True:
+        try:
+            store.exists(layout.STUDY)
+        except StorageUnreachable as error:
+            seconds = _seconds()
+            if time.monotonic() - began >= seconds:
+                raise
+            if not noted:
+                why = str(error).partition(". Fix")[0]
+                note(f"The driver waits for the storage for up to {seconds:.0f} s: {why}.")
+            noted = True
+        else:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _seconds() -> float:
+    text = os.environ.get(STORAGE_WAIT_VARIABLE, "0")
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{STORAGE_WAIT_VARIABLE} must be a number of seconds; found {text!r:.100}.") from None

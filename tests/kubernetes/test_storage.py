@@ -1,0 +1,91 @@
+"""What only the storage says: a user's stop, the end of a study whose RayJob is deleted; and storages that go away."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import load_results
+from pipeline.cluster.rayjob_states import state
+from tests.faults.comparing import differences
+from tests.kubernetes.groups import overlay_with_identity
+from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
+from tests.kubernetes.testbed.operator import operator_with
+from tests.kubernetes.testbed.place import SHARE
+from tests.kubernetes.user import HEAD, NAMESPACE, SLOW_STUDY, Following, objects, running, submit, tunepipe
+
+COUNTED = str(Path(__file__).with_name("counted.py"))
+FAILING = """
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+
+def failing(config):
+    raise RuntimeError("as it should")
+
+
+JOB = TuneJob(name="failing", function=failing, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              budget=Budget(trials=1, epochs=1))
+"""
+
+pytestmark = pytest.mark.usefixtures("gone")
+
+
+def stopped_elsewhere() -> None:
+    """`tunepipe stop` on another machine that has mounted the volume."""
+    assert "interrupted" in tunepipe("stop", "slow-study", "--storage", str(SHARE))
+
+
+def stopped_on_the_head() -> None:
+    """`tunepipe stop` in the head's pod, where the driver runs."""
+    where = ("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--")
+    assert "interrupted" in kubectl(*where, "tunepipe", "stop", "slow-study", "--storage", "/studies")
+
+
+@pytest.mark.parametrize("stop", [stopped_elsewhere, stopped_on_the_head], ids=["elsewhere", "on the head"])
+def test_a_study_is_stopped_through_its_storage(tmp_path, undisturbed, stop):
+    """A study stopped in its storage ends with code 130 and on no other cluster; submitted again, it completes."""
+    study = Following(tmp_path, *SLOW_STUDY)
+    study.until("a trial to train", lambda: study.has_trained)
+    stop()
+    assert study.ended() == 130, study.reported
+    (job,) = objects("rayjobs")
+    assert (state(job), job["status"]["jobStatus"]) == ("Complete", "STOPPED")
+    assert not job["status"].get("failed")
+    assert study.reported.count("Running entrypoint") <= 1
+    assert "stopped" in tunepipe("status", "--kubernetes")
+    (session,) = load_results(tmp_path / "studies/slow-study").sessions
+    assert session["state"] == "interrupted"
+    again = Following(tmp_path, *SLOW_STUDY)
+    assert again.ended() == 0, again.reported
+    assert differences(undisturbed, load_results(tmp_path / "studies/slow-study")) == []
+
+
+def test_an_operator_deletes_rayjobs_at_their_end(tmp_path):
+    """Where the operator deletes a RayJob at its end, submit reads in the storage that its study has finished."""
+    with operator_with("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES=true"):
+        code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--trials", "2")
+        assert code == 0, reported
+        assert objects("rayjobs") == []
+        assert len(load_results(tmp_path / "studies/counted").trials) == 2
+        (tmp_path / "failing.py").write_text(FAILING)
+        code, reported = submit(tmp_path, "failing.py", "--workers", "1")
+    assert code in (2, 3, 4), reported
+    assert "DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in reported or code == 3
+
+
+def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store):
+    """A study whose object store goes away completes on another cluster once it is back, and no result is lost."""
+    bucket = storage_uri("lab/studies")
+    overlay = overlay_with_identity(tmp_path / "overlay")
+    words = (*SLOW_STUDY[: SLOW_STUDY.index("--gpus-per-trial")], "--overlay", str(overlay), "--storage", bucket)
+    study = Following(tmp_path, *words)
+    study.until("a trial to train", lambda: study.has_trained)
+    recorded = load_results(storage_uri("lab/studies/slow-study"))
+    with unreachable_object_store():
+        study.until("another cluster", lambda: bool(objects("rayjobs")[0]["status"].get("failed")))
+        study.until("its driver", lambda: "The driver waits for the storage" in study.reported)
+    assert study.ended() == 0, study.reported
+    found = load_results(storage_uri("lab/studies/slow-study"))
+    assert len(found.sessions) == 2
+    assert len(recorded.epochs) > 0
+    assert differences(undisturbed, found) == []

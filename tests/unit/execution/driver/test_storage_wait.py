@@ -1,0 +1,66 @@
+"""A driver that starts while its storage is away."""
+
+import pytest
+
+from pipeline.errors import StorageError, StorageUnreachable, UsageError
+from pipeline.execution.driver import storage_wait
+from pipeline.execution.driver.storage_wait import wait_for_storage
+from pipeline.storage import Store
+from pipeline.study.studies import STORAGE_WAIT_VARIABLE
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Errors of the next requests to a storage, after which it answers."""
+    monkeypatch.setattr(storage_wait, "POLL_SECONDS", 0.0)
+    errors = []
+
+    def exists(_store, _path):
+        if errors:
+            raise errors.pop()
+        return False
+
+    monkeypatch.setattr(Store, "exists", exists)
+    return errors
+
+
+AWAY = StorageUnreachable("Cannot look at s3://b/s: no server. Fix that, or choose another storage with --storage.")
+
+
+def test_a_driver_waits_for_its_storage(requests, monkeypatch):
+    """A driver whose environment says so waits for a storage that does not answer, and says why once."""
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "300")
+    requests += [AWAY] * 3
+    notes = []
+    wait_for_storage(Store("/s"), notes.append)
+    assert requests == []
+    assert notes == ["The driver waits for the storage for up to 300 s: Cannot look at s3://b/s: no server."]
+
+
+def test_a_storage_that_refuses_is_not_waited_for(requests, monkeypatch):
+    """A storage that answers and refuses is a mistake, for which no driver waits."""
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "300")
+    requests += [StorageError("no such key")] * 2
+    with pytest.raises(StorageError, match="no such key"):
+        wait_for_storage(Store("/s"), pytest.fail)
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("seconds", [None, "0", "0.0"])
+def test_a_driver_does_not_wait_by_default(requests, monkeypatch, seconds):
+    """A driver whose environment says nothing, or no time, ends at once if its storage does not answer."""
+    monkeypatch.delenv(STORAGE_WAIT_VARIABLE, raising=False)
+    if seconds is not None:
+        monkeypatch.setenv(STORAGE_WAIT_VARIABLE, seconds)
+    requests += [AWAY] * 2
+    with pytest.raises(StorageUnreachable):
+        wait_for_storage(Store("/s"), pytest.fail)
+    assert len(requests) == 1
+
+
+def test_a_time_that_is_no_number_is_refused(requests, monkeypatch):
+    """A time in the environment that is no number is a mistake that is named."""
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "soon")
+    requests.append(AWAY)
+    with pytest.raises(UsageError, match="TUNEPIPE_STORAGE_WAIT must be a number of seconds; found 'soon'"):
+        wait_for_storage(Store("/s"), pytest.fail)
