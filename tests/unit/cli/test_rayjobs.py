@@ -13,6 +13,7 @@ from pipeline.cluster import download_results
 from tests.hostile.command import tunepipe
 from tests.unit.cli.beale_rayjob import of_beale
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob, stamped
+from tests.unit.cluster.test_deleted_rayjob import with_session
 from tests.unit.results.studies import Recording, every_domain_study
 
 
@@ -100,6 +101,18 @@ def test_a_driver_is_followed_to_its_end(api_server: ApiServer) -> None:
     printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
     assert printed.code == 3, printed.errors
     assert [line for line in printed.output.splitlines() if "[kubernetes]" not in line] == ["one", "two"]
+
+
+@pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])
+def test_a_driver_whose_rayjob_is_deleted_at_its_end(
+    api_server: ApiServer, tmp_path: Path, state: str, code: int
+) -> None:
+    """`logs --follow` of a RayJob that is deleted meanwhile ends with what the study's storage says."""
+    api_server.answers[RAYJOBS] = [{"items": [of_beale(storage=with_session(tmp_path, state=state))]}]
+    api_server.gone.add(f"{RAYJOBS}/beale-1")
+    printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
+    assert printed.code == code, printed.errors
+    assert ("was deleted before its end could be read" in " ".join(printed.errors.split())) is (code != 0)
 
 
 def test_logs_of_trials_are_in_the_copied_study(api_server: ApiServer) -> None:
