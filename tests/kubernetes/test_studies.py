@@ -151,6 +151,35 @@ def test_a_mistake_whose_message_is_gone_is_no_success(tmp_path):
     assert [each["status"]["jobStatus"] for each in objects("rayjobs")] == ["STOPPED"]
 
 
+STARTING = """
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline import Budget, Objective, TuneJob, Uniform
+
+if Path("/job").is_dir():
+    subprocess.run([sys.executable, "-m", "pipeline.cli.app", "results", "absent"], check=False)
+
+
+def flat(config):
+    yield {"score": config["x"]}
+
+
+JOB = TuneJob(name="starting", function=flat, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
+              budget=Budget(trials=1, epochs=1))
+"""
+
+
+def test_a_command_that_a_job_starts_fails_alone(tmp_path):
+    """A study succeeds although its code starts another command of tunepipe, in driver and worker, that fails."""
+    (tmp_path / "starting.py").write_text(STARTING)
+    code, reported = submit(tmp_path, "starting.py", "--workers", "1")
+    assert code == 0, reported
+    assert "absent" in reported
+    assert len(load_results(tmp_path / "studies/starting").epochs) == 1
+
+
 SEVERAL = {
     "several.py": """
 from parts.curve import flat
