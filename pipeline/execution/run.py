@@ -19,7 +19,6 @@ from pipeline.execution.driver.resume_checks import abandoned, last_session
 from pipeline.execution.driver.resumed_job import code_changes, reconciled
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.start_notes import start_notes
-from pipeline.execution.driver.storage_wait import wait_for_storage
 from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
@@ -137,7 +136,6 @@ def _run(
     note: Callable[[str], None],
 ) -> Outcome:
     store = Store(storage).folder(job.name)
-    wait_for_storage(store, note)
     given = sources_of(job)
     provenance = Provenance(job, [source.file.resolve() for source in (*given.files, *given.data)])
     replaced = not resume and abandoned(store, note)

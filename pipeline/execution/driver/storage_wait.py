@@ -20,7 +20,7 @@ def wait_for_storage(store: Store, note: Callable[[str], None]) -> None:
     A storage that answers and refuses is not waited for: a wrong key or name would be refused again.
 
     Args:
-        store: The study's folder.
+        store: The storage of the study.
         note: Called with why the driver waits, once.
 
     Raises:

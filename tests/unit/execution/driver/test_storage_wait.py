@@ -1,5 +1,7 @@
 """A driver that starts while its storage is away."""
 
+import socket
+
 import pytest
 
 from pipeline.errors import StorageError, StorageUnreachable, UsageError
@@ -7,6 +9,7 @@ from pipeline.execution.driver import storage_wait
 from pipeline.execution.driver.storage_wait import wait_for_storage
 from pipeline.storage import Store
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
+from tests.hostile.command import tunepipe
 
 
 @pytest.fixture
@@ -64,3 +67,17 @@ def test_a_time_that_is_no_number_is_refused(requests, monkeypatch):
     requests.append(AWAY)
     with pytest.raises(UsageError, match="TUNEPIPE_STORAGE_WAIT must be a number of seconds; found 'soon'"):
         wait_for_storage(Store("/s"), pytest.fail)
+
+
+def test_the_command_waits_before_it_reads(monkeypatch):
+    """`tunepipe run` waits for an object store before it reads anything of the study to resume there."""
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "12")
+    monkeypatch.setattr(storage_wait, "POLL_SECONDS", 0.0)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        storage = f"s3://b/s?endpoint_override=127.0.0.1:{closed.getsockname()[1]}&scheme=http&region=us-east-1"
+        ended = tunepipe("run", "beale", "--resume", "--storage", storage)
+    assert ended.code == 2
+    printed = " ".join(ended.errors.split())
+    assert printed.startswith("The driver waits for the storage for up to 12 s: Cannot look at s3://b/s/study.json")
+    assert printed.count("The driver waits") == 1
