@@ -115,7 +115,7 @@ class InvalidJob(UserError):
     def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
         self.subject = subject
         self.faults = tuple(faults)
-        count = "one fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        count = "one error" if len(self.faults) == 1 else f"{len(self.faults)} errors"
         lines = "\n".join(f"  - {fault}" for fault in self.faults[:_MOST_FAULTS])
         if len(self.faults) > _MOST_FAULTS:
             lines += f"\n  … and {len(self.faults) - _MOST_FAULTS} more"

@@ -1,4 +1,4 @@
-"""`tunepipe check`: finds problems of a study before it starts."""
+"""`tunepipe check`: finds errors of a study before it starts."""
 
 import shlex
 from contextlib import closing, nullcontext
@@ -13,7 +13,7 @@ from pipeline.cli.console import command_console, note, say_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, AcceptChanges, Address, JobName, Json, Resume, Storage
 from pipeline.errors import Interrupted
-from pipeline.wording import counted, listed
+from pipeline.wording import by_count, counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red"), "skipped": ("–", "dim")}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "skipped": ("–", "dim")}
 _NAMES = 9
 _LEVELS = 7
 
@@ -72,7 +72,7 @@ def check(
         say_object({"job": tuned.name, "findings": [each.as_object() for each in found], "estimate": estimate})
     words = [job, *(["--from", options.from_] if options.from_ else [])]
     console.print(f"\n{_verdict(found, shlex.join(words))}", markup=False)
-    if any(finding.level == "fault" for finding in found):
+    if any(finding.level == "error" for finding in found):
         raise typer.Exit(2)
 
 
@@ -98,15 +98,15 @@ def _show(console: "Console", finding: "Finding") -> None:
 
 def _verdict(findings: "Sequence[Finding]", job: str) -> str:
     """The last sentence."""
-    faults, warnings, skipped = (
-        sum(finding.level == level for finding in findings) for level in ("fault", "warning", "skipped")
+    errors, warnings, skipped = (
+        sum(finding.level == level for finding in findings) for level in ("error", "warning", "skipped")
     )
-    kinds = {"fault": faults, "warning": warnings}
+    kinds = {"error": errors, "warning": warnings}
     parts = [counted(number, kind) for kind, number in kinds.items() if number]
     parts += [f"{counted(skipped, 'check')} skipped"] if skipped else []
     counts = listed(parts)
-    if faults:
-        return f"{counts}. Fix the {'fault' if faults == 1 else 'faults'} before `tunepipe run {job}`."
+    if errors:
+        return f"{counts}. Fix the {by_count(errors, 'error', 'errors')} before `tunepipe run {job}`."
     if counts:
         return f"{counts}: `tunepipe run {job}` can start."
-    return f"No problem found: `tunepipe run {job}` can start."
+    return f"No error found: `tunepipe run {job}` can start."

@@ -73,7 +73,7 @@ def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path)
     """A width that exploits would change is a fault in population based training."""
     code, found, _ = check("digits-quick", "--scheduler", "pbt", cwd=tmp_path)
     assert code == 2
-    assert [name for name, finding in found.items() if finding["level"] == "fault"] == ["weights"]
+    assert [name for name, finding in found.items() if finding["level"] == "error"] == ["weights"]
     assert "width" in found["weights"]["found"]
     assert "--set space.width=VALUE" in found["weights"]["advice"]
 
@@ -84,7 +84,7 @@ def test_an_unknown_metric_is_reported(tmp_path: Path) -> None:
     """An unknown metric is reported with the metrics that exist."""
     code, found, _ = check(write(tmp_path, metric="val_acc"), cwd=tmp_path)
     assert code == 2
-    assert found["objective"]["level"] == "fault"
+    assert found["objective"]["level"] == "error"
     assert found["objective"]["found"].endswith("there are accuracy, loss, val_accuracy, val_loss")
     assert found["time"]["level"] == "skipped"
 
@@ -94,7 +94,7 @@ def test_a_choice_without_a_model_is_reported(tmp_path: Path) -> None:
     """A choice for which no model can be built is reported with the error and the user's line."""
     code, found, _ = check(write(tmp_path, activations="'softmax', 'sofmax'"), "--seed", "1", cwd=tmp_path)
     assert code == 2
-    reported = found["configs"] if found["configs"]["level"] == "fault" else found["epoch"]
+    reported = found["configs"] if found["configs"]["level"] == "error" else found["epoch"]
     assert f"({tmp_path}/mine.py, line " in reported["found"]
     assert "in build_model: model = keras.Sequential" in reported["found"]
     assert "sofmax" in reported["found"]
@@ -106,7 +106,7 @@ def test_data_with_a_hole(tmp_path: Path) -> None:
     code, found, _ = check(write(tmp_path, hole="np.nan"), cwd=tmp_path)
     assert code == 2
     assert "1 in the inputs of train" in found["data"]["found"]
-    assert found["epoch"]["level"] == "fault"
+    assert found["epoch"]["level"] == "error"
 
 
 def test_a_read_only_storage_does_not_skip_the_other_checks(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_read_only_storage_does_not_skip_the_other_checks(tmp_path: Path) -> N
     code, found, _ = check("beale", "--storage", "/proc/nowhere", cwd=tmp_path)
     assert code == 2
     levels = {name: finding["level"] for name, finding in found.items()}
-    assert (levels["storage"], levels["epoch"], levels["time"]) == ("fault", "ok", "ok")
+    assert (levels["storage"], levels["epoch"], levels["time"]) == ("error", "ok", "ok")
     assert [name for name, level in levels.items() if level == "skipped"] == ["study", "disk"]
 
 

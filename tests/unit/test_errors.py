@@ -66,9 +66,9 @@ def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
 
 def test_a_job_is_refused_with_all_faults() -> None:
     """The error for a job has a line for each of up to fifty faults, and the number of further ones."""
-    assert str(InvalidJob("job 'a'", [FAULT])) == "job 'a' has one fault:\n  - space.lr: must be below 1; found 2"
+    assert str(InvalidJob("job 'a'", [FAULT])) == "job 'a' has one error:\n  - space.lr: must be below 1; found 2"
     lines = str(InvalidJob("job 'a'", [FAULT] * 60)).splitlines()
-    assert lines[0] == "job 'a' has 60 faults:"
+    assert lines[0] == "job 'a' has 60 errors:"
     assert (len(lines), lines[-1]) == (52, "  … and 10 more")
 
 

@@ -102,10 +102,10 @@ class Preflight:
             else:
                 resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
                 yield resources
-                if resources.level == "fault" and self._without_gpus:
+                if resources.level == "error" and self._without_gpus:
                     yield from self._untrained("a trial cannot get its GPUs")
                     return
-            if classes is not None and classes.level == "fault":
+            if classes is not None and classes.level == "error":
                 yield from self._untrained("a class that the job names cannot be used")
                 return
             with scratch("check") as folder:
@@ -136,7 +136,7 @@ class Preflight:
         try:
             earlier = learned_from(self.job, self._storage.uri, resume=self._resume)
         except UserError as error:
-            return Finding("search", "fault", " ".join(str(error).split()), "Name another study with --learn-from.")
+            return Finding("search", "error", " ".join(str(error).split()), "Name another study with --learn-from.")
         return Finding("search", "ok", learning_in_words(self.job, earlier))
 
     def _cluster(self, probe: Store) -> Finding:

@@ -28,6 +28,6 @@ def classes_finding(job: TuneJob) -> Finding | None:
             faults += error.faults
     if faults:
         return Finding(
-            "classes", "fault", "; ".join(map(str, faults)), "Choose another one, or install its requirements."
+            "classes", "error", "; ".join(map(str, faults)), "Choose another one, or install its requirements."
         )
     return Finding("classes", "ok", f"{' and '.join(named)} can be used; they give no reasons for their decisions")

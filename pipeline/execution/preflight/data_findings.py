@@ -60,16 +60,16 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
     if facts.non_finite:
         listed = ", ".join(f"{count} in the {where}" for where, count in facts.non_finite.items())
         return Finding(
-            "data", "fault", f"{text}. Not finite: {listed}", "Fill or drop these rows: the loss would be NaN."
+            "data", "error", f"{text}. Not finite: {listed}", "Fill or drop these rows: the loss would be NaN."
         )
     if facts.changed:
         text += f". They differ from those that the study began with: {'; '.join(facts.changed)}"
-        return Finding("data", "fault", text, "Restore them, or accept these with --accept-changes.")
+        return Finding("data", "error", text, "Restore them, or accept these with --accept-changes.")
     if facts.unsteady:
         text += f". The data function returns different data at each call: {'; '.join(facts.unsteady)}"
         if of_config:
             # A trial's data are compared with those of earlier trials that have the same values.
-            return Finding("data", "fault", f"{text}; trials would fail", SEEDED_DRAWS)
+            return Finding("data", "error", f"{text}; trials would fail", SEEDED_DRAWS)
         return Finding("data", "warning", text, SEEDED_DRAWS)
     if facts.shared is not None:
         text += f". {capitalized(facts.shared)}"

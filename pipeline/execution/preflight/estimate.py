@@ -90,7 +90,7 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     limit = f"budget.seconds ends the study after {rough_duration(budget.seconds)}"
     if budget.seconds < estimate.seconds_start:
         start = rough_duration(estimate.seconds_start)
-        return Finding("time", "fault", f"{limit}, and its workers take {start} to start", "Increase --seconds.")
+        return Finding("time", "error", f"{limit}, and its workers take {start} to start", "Increase --seconds.")
     seconds_per_epoch = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
     enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / seconds_per_epoch))
     advice = "Trials that are cut off keep their best epoch; a larger budget continues them."

@@ -20,7 +20,7 @@ def failed_finding(name: str, failed: Failed, sources: Mapping[str, str], advice
         sources: As for `error_text`.
         advice: What to do.
     """
-    return Finding(name, "fault", error_text(failed.message, failed.trace, sources), advice)
+    return Finding(name, "error", error_text(failed.message, failed.trace, sources), advice)
 
 
 def error_text(text: str, trace: str, sources: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ __all__ = [
     "skipped",
 ]
 
-Level: TypeAlias = Literal["ok", "warning", "fault", "skipped"]
+Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Finding:
 
     Args:
         name: What was checked, in a word.
-        level: `ok`; `warning`: the study runs, and the user may want to know; `fault`: the study would fail; `skipped`:
+        level: `ok`; `warning`: the study runs, and the user may want to know; `error`: the study would fail; `skipped`:
             it could not be checked, because of what an earlier check found.
         found: What was found, a sentence or two; why it was skipped.
         advice: What to do; empty if there is nothing.

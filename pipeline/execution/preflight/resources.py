@@ -51,11 +51,11 @@ def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> 
     try:
         default_workers(job, cpus, gpus)
     except ResourcesUnmet as error:
-        return Finding("resources", "fault", str(error))
+        return Finding("resources", "error", str(error))
     fits, workers = sum(_fits(job, node) for node in nodes), workers_of(job, nodes, joined=joined)
     if not fits:
         advice = "Request what one node has, with --set resources.cpus=… or resources.gpus=…."
-        return Finding("resources", "fault", f"{there}, but {ask}, and no single node has them", advice)
+        return Finding("resources", "error", f"{there}, but {ask}, and no single node has them", advice)
     if need.workers == 0:
         return Finding("resources", "ok", f"{there}; trials train one after the other in the command's own process")
     if need.workers is not None and need.workers > workers:
@@ -94,7 +94,7 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
         return Finding("memory", "ok", f"a worker uses {size(held)}, {workers} of them {size(held * workers)}{free}")
     sentence = f"{most} workers use {size(held * most)}, but {short.name} has {size(short.memory)}"
     advice = "Train fewer at once with --workers, or give each more CPUs with --set resources.cpus=…."
-    return Finding("memory", "fault" if short.memory < held else "warning", sentence, advice)
+    return Finding("memory", "error" if short.memory < held else "warning", sentence, advice)
 
 
 def _fits(job: TuneJob, node: NodeFacts) -> int:

@@ -59,7 +59,7 @@ def storage_finding(probe: Store, storage: str) -> Finding:
             )
         probe.delete("probe")
     except (StorageError, FileNotFoundError) as error:
-        return Finding("storage", "fault", str(error))
+        return Finding("storage", "error", str(error))
     return Finding("storage", "ok", f"{storage}: a file was written, replaced, read back and deleted")
 
 
@@ -88,7 +88,7 @@ def study_finding(
             return Finding("study", "ok", f"{job.name!r} is new")
         reconciled(job, saved, store=store, accept_changes=accept_changes)
     except UserError as error:
-        return Finding("study", "fault", str(error))
+        return Finding("study", "error", str(error))
     if last is not None and last["state"] == "finished" and saved.budget == job.budget:
         advice = "A larger budget continues it; --name starts another."
         return Finding("study", "warning", f"{job.name!r} is finished: no trial would train", advice)
@@ -141,7 +141,7 @@ def space_finding(needed: int, checkpoint: int, free: int | None) -> Finding:
     sentence = f"{sentence}; {size(free)} are free"
     advice = "Keep fewer with --set checkpoints.top=N or checkpoints.gigabytes=X, or choose another --storage."
     if needed > free:
-        return Finding("disk", "fault", sentence, advice)
+        return Finding("disk", "error", sentence, advice)
     if needed > _MUCH * free:
         return Finding("disk", "warning", sentence, advice)
     return Finding("disk", "ok", sentence)

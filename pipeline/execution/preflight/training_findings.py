@@ -46,12 +46,12 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
     last = trained[-1]
     if last.message is not None and finite(job, last) and not misses_objective(job, last):
         advice = "Fix it, and check again."
-        return Finding("epoch", "fault", error_text(last.message, last.trace, sources), advice)
+        return Finding("epoch", "error", error_text(last.message, last.trace, sources), advice)
     if not finite(job, last):
         advice = "Check the data, or use smaller learning rates in the space."
         tried = "; ".join(_config_text(each.config) for each in trained)
         text = f"The loss or the objective is not finite with any config that was tried: {tried}"
-        return Finding("epoch", "fault", text, advice)
+        return Finding("epoch", "error", text, advice)
     timing = f"trial {last.trial_id} trains: {rough_duration(last.seconds_epoch)}"
     if job.model is None:
         timing = f"{timing} a step"
@@ -89,7 +89,7 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
     if job.objective.metric not in trained.metrics:
         return Finding(
             "objective",
-            "fault",
+            "error",
             f"There is no metric {job.objective.metric!r}; there are {metrics}",
             choose_objective(job, list(trained.metrics)),
         )
@@ -117,7 +117,7 @@ def labels_finding(trained: Trained) -> Finding:
     """
     if trained.mismatch is None:
         return Finding("labels", "ok", "targets fit the model's output")
-    return Finding("labels", "fault", trained.mismatch, trained.remedy)
+    return Finding("labels", "error", trained.mismatch, trained.remedy)
 
 
 def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | None = None) -> Finding:
@@ -149,7 +149,7 @@ def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | No
         advice = "Fix it, and check again."
     return Finding(
         "configs",
-        "fault",
+        "error",
         f"{len(built.failures)} of {count} configs failed to build a model, {where}: {text}",
         advice,
     )
@@ -163,7 +163,7 @@ def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
         facts: Which parameters change the model's variables.
     """
     if facts.mismatches:
-        return Finding("weights", "fault", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
+        return Finding("weights", "error", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
     kind = job.scheduler.kind
     text = f"no parameter changes the model's variables: with {kind}, any trial can copy another trial's weights"
     return Finding("weights", "ok", text)

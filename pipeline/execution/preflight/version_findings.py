@@ -51,7 +51,7 @@ def versions_finding(wanted: Required, present: Mapping[str, str]) -> Finding:
     missing = [name for name in wanted if name not in present]
     advice = "Install what pyproject.toml requires: pip install . in the checkout, or make run."
     if bad:
-        return Finding("versions", "fault", f"{shown}. Not supported: {', '.join(bad)}", advice)
+        return Finding("versions", "error", f"{shown}. Not supported: {', '.join(bad)}", advice)
     if missing:
         return Finding("versions", "warning", f"{shown}. Not installed under that name: {', '.join(missing)}", advice)
     return Finding("versions", "ok", shown)
@@ -66,7 +66,7 @@ def nodes_finding(nodes: Sequence[NodeFacts], here: Mapping[str, str]) -> Findin
     """
     if troubled := [f"{node.name}: {node.trouble}" for node in nodes if node.trouble is not None]:
         advice = "Give every node the same image, and a --storage that all of them reach."
-        return Finding("cluster", "fault", "; ".join(troubled), advice)
+        return Finding("cluster", "error", "; ".join(troubled), advice)
     other = [
         f"{node.name} has {name} {node.versions.get(name, 'not')}, not {wanted}"
         for node in nodes

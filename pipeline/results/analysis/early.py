@@ -14,6 +14,7 @@ from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
+from pipeline.wording import is_or_are
 
 __all__ = ["FEWEST_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
 
@@ -160,8 +161,8 @@ def stopping(results: Results) -> Stopping:
     if not len(stopped):
         return outcome([], "no trial was stopped by comparison with others")
     if results.best is None or len(full) < FEWEST_TRIALS:
-        there = "none did" if not len(full) else f"{len(full)} did"
-        return outcome([], f"a comparison needs {FEWEST_TRIALS} trials that trained to their end, and {there}")
+        there = f"there {is_or_are(len(full))} {len(full) or 'none'}"
+        return outcome([], f"a comparison needs {FEWEST_TRIALS} completed trials, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []

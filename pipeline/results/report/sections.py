@@ -108,7 +108,7 @@ def _of_trials(results: Results) -> Iterator[Section]:
 
 def _early(results: Results, explanation: Explanation) -> Iterator[Section]:
     if explanation.agreements:
-        note = "Among all trials, not only those that trained to their end, the correlation would be higher."
+        note = "Among all trials, not only completed ones, the correlation would be higher."
         early = picture(
             results, "early", without_results(plots.early_values, explanation.agreements),
             of_agreements(explanation.agreements, grace_period(results)), 300, 260,
@@ -168,7 +168,7 @@ def _against_each(results: Results) -> Iterator[Section]:
     rows = scored(results)
     names = tuned(results)
     if len(rows):
-        note = "Filled points trained to their end, hollow ones were stopped early, after fewer epochs; "
+        note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; "
         note += "crosses failed. The large one is the best trial."
         if len(rows) > MOST_POINTS:
             note += f" Each picture has the points of at most {MOST_POINTS:,} evenly spaced trials."

@@ -129,10 +129,7 @@ def _others(results: Results) -> str:
     cut_off = int(states.get("stopped", 0)) - len(stopped_early(results))
     # What they did, how many did it, and the word before it, of one and of many.
     counts = {state: int(states.get(state, 0)) - (cut_off if state == "stopped" else 0) for state in STATES}
-    kinds = [
-        (look.verb_for(counts[state]), counts[state], ("is ", "are ") * (state in LIVE_STATES))
-        for state, look in STATES.items()
-    ]
+    kinds = [(look.verb, counts[state], ("is ", "are ") * (state in LIVE_STATES)) for state, look in STATES.items()]
     kinds = [kind for kind in [*kinds, ("cut off by the study's end", cut_off, ("was ", "were "))] if kind[1]]
     count = len(results.trials)
     if not kinds:

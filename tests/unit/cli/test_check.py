@@ -15,7 +15,7 @@ from pipeline.execution.preflight.finding import Finding, skipped
 
 OK = Finding("storage", "ok", "it can be written")
 WARNING = Finding("time", "warning", "it takes long", "Give it more.")
-FAULT = Finding("data", "fault", "There are none.", "Make some.")
+FAULT = Finding("data", "error", "There are none.", "Make some.")
 
 
 @pytest.fixture
@@ -41,18 +41,18 @@ def check(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("findings", "code", "last"),
     [
-        ([OK], 0, "No problem found: `tunepipe run beale` can start."),
+        ([OK], 0, "No error found: `tunepipe run beale` can start."),
         ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
         (
             [FAULT, skipped("time", "x")],
             2,
-            "1 fault and 1 check skipped. Fix the fault before `tunepipe run beale`.",
+            "1 error and 1 check skipped. Fix the error before `tunepipe run beale`.",
         ),
-        ([FAULT, FAULT, WARNING], 2, "2 faults and 1 warning. Fix the faults before `tunepipe run beale`."),
+        ([FAULT, FAULT, WARNING], 2, "2 errors and 1 warning. Fix the errors before `tunepipe run beale`."),
     ],
 )
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:
-    """A check with a fault exits with 2 and one with only warnings with 0, and its last line counts the findings."""
+    """A check with an error exits with 2 and one with only warnings with 0, and its last line counts the findings."""
     found += findings
     reported = check()
     assert reported.exit_code == code
@@ -65,7 +65,7 @@ def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
     assert check().stdout.splitlines()[:4] == [
         "ok       storage    it can be written",
         "warning  time       it takes long. Give it more.",
-        "fault    data       There are none. Make some.",
+        "error    data       There are none. Make some.",
         "skipped  epoch      the data were not loaded",
     ]
 
@@ -77,8 +77,8 @@ def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
     printed = json.loads(reported.stdout)
     assert reported.exit_code == 2
     assert (printed["job"], printed["estimate"]) == ("beale", None)
-    assert [(each["name"], each["level"]) for each in printed["findings"]] == [("storage", "ok"), ("data", "fault")]
-    assert "Fix the fault" in reported.stderr
+    assert [(each["name"], each["level"]) for each in printed["findings"]] == [("storage", "ok"), ("data", "error")]
+    assert "Fix the error" in reported.stderr
 
 
 def test_ctrl_c_is_an_interruption(found: list[Any]) -> None:

@@ -210,7 +210,7 @@ def test_all_faults_are_reported_together() -> None:
         "budget.trials",
         "resources.strategy",
     ]
-    with pytest.raises(InvalidJob, match=r"^job 'ok' has 3 faults:\n  - model: .*\n  - space: .*\n  - objectives: .*$"):
+    with pytest.raises(InvalidJob, match=r"^job 'ok' has 3 errors:\n  - model: .*\n  - space: .*\n  - objectives: .*$"):
         TuneJob(name="ok", space=3, objectives=[], model=3)
 
 

@@ -160,7 +160,7 @@ def test_a_wrongly_edited_study_is_refused(store: Store) -> None:
     """Faults in an edited study.json are reported like those of any job."""
     save_study(store, _job())
     store.write("study.json", store.read_text("study.json").replace('"trials": 16', '"trials": 0'))
-    with pytest.raises(InvalidJob, match=r"job 'a' has one fault:\n  - budget.trials: must be at least 1; found 0"):
+    with pytest.raises(InvalidJob, match=r"job 'a' has one error:\n  - budget.trials: must be at least 1; found 0"):
         load_study(store)
 
 

@@ -86,7 +86,7 @@ def test_faults_of_a_job_in_a_file_are_its_own(tmp_path: Path) -> None:
     """Faults of a job in a file are raised without a wrapping error."""
     path = tmp_path / "faulty.py"
     path.write_text("from pipeline.study import TuneJob\nJOB = TuneJob(name='x')")
-    with pytest.raises(InvalidJob, match=r"^job 'x' has 3 faults"):
+    with pytest.raises(InvalidJob, match=r"^job 'x' has 3 errors"):
         load_module(path)
 
 

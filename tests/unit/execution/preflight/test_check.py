@@ -18,7 +18,7 @@ def test_a_check_trains_nothing_under_a_class_that_cannot_be_used(tmp_path: Path
         wrong, tmp_path, resume=False, accept_changes=False, address=None, seconds=60, note=reported.append
     )
     findings = {finding.name: finding for finding in preflight.findings()}
-    assert [name for name, finding in findings.items() if finding.level == "fault"] == ["classes"]
+    assert [name for name, finding in findings.items() if finding.level == "error"] == ["classes"]
     assert {name for name, finding in findings.items() if finding.level == "skipped"} >= {"epoch", "resume", "time"}
 
 
@@ -35,7 +35,7 @@ def _silent(reported: str) -> None:
 def test_nothing_is_trained_if_a_trial_cannot_get_its_gpus(tmp_path: Path) -> None:
     """If no node has the GPUs of a trial, nothing is trained and each check that needs an epoch reports why."""
     findings = findings_of(rising_job(resources={"gpus": 64, "workers": 1}), tmp_path)
-    assert [name for name, finding in findings.items() if finding.level == "fault"] == ["resources"]
+    assert [name for name, finding in findings.items() if finding.level == "error"] == ["resources"]
     skipped = {name: finding.found for name, finding in findings.items() if finding.level == "skipped"}
     assert {"epoch", "objective", "resume", "memory", "disk", "time"} == set(skipped)
     assert set(skipped.values()) == {"a trial cannot get its GPUs"}
@@ -48,7 +48,7 @@ def test_a_storage_that_cannot_be_used_is_one_fault(tmp_path: Path) -> None:
     findings = findings_of(
         rising_job(resources={"gpus": 64, "workers": 1}), tmp_path / "file/studies", address="10.0.0.1:6379"
     )
-    assert findings["storage"].level == "fault"
+    assert findings["storage"].level == "error"
     assert findings["study"].found == findings["cluster"].found == "the storage cannot be used"
     assert findings["resources"].found == "the cluster was not checked"
 
@@ -59,7 +59,7 @@ def test_a_function_is_rehearsed(tmp_path: Path) -> None:
         rising_job(), tmp_path, resume=False, accept_changes=False, address=None, seconds=120.0, note=_silent
     )
     findings = {finding.name: finding for finding in preflight.findings()}
-    assert {name for name, finding in findings.items() if finding.level == "fault"} == set()
+    assert {name for name, finding in findings.items() if finding.level == "error"} == set()
     assert all(finding.level != "skipped" for finding in findings.values())
     assert list(findings)[-3:] == ["memory", "disk", "time"]
     assert preflight.estimate is not None

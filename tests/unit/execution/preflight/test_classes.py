@@ -24,6 +24,6 @@ def test_all_classes_that_cannot_be_used_are_reported_together() -> None:
     """An unusable scheduler class does not hide the fault of the searcher class: both are reported."""
     found = classes_finding(job(scheduler="ray.tune.schedulers.Nope", searcher="ray.tune.search.Nope"))
     assert found is not None
-    assert found.level == "fault"
+    assert found.level == "error"
     assert "scheduler: " in found.found
     assert "searcher: " in found.found

@@ -44,7 +44,7 @@ def test_data_that_differ_at_each_call_do_not_resume_exactly() -> None:
 def test_data_that_cannot_be_loaded_skip_the_later_checks() -> None:
     """If the data cannot be loaded, that is the only fault, and each later check reports why it was skipped."""
     found = collected(Failed("no file"))
-    assert levels(found) == {"data": "fault"} | dict.fromkeys(
+    assert levels(found) == {"data": "error"} | dict.fromkeys(
         ("epoch", "objective", "labels", "resume", "configs"), "skipped"
     )
     assert found[-1].found == "the data were not loaded"
@@ -60,7 +60,7 @@ def test_a_process_that_is_late_is_a_warning() -> None:
 
 def test_a_process_that_dies_is_a_fault() -> None:
     """A process that dies after the epoch is a fault of building configs."""
-    assert levels(collected(DATA, WorkerStarted(1.0), trained(), Failed("killed")))["configs"] == "fault"
+    assert levels(collected(DATA, WorkerStarted(1.0), trained(), Failed("killed")))["configs"] == "error"
 
 
 def test_another_config_is_waited_for_where_one_is_not_finite() -> None:
@@ -75,7 +75,7 @@ def test_targets_that_do_not_fit_are_the_only_fault() -> None:
     """Targets that do not fit the model are one fault, and Keras' error of the epoch, its effect, is not another."""
     epoch = trained(message="ValueError", trace="x", metrics={}, mismatch="8, not 10", remedy="Use 8.")
     found = collected(DATA, WorkerStarted(1.0), epoch, Built([{"x": 1}]))
-    assert levels(found) == {"data": "ok", "labels": "fault", "configs": "ok"} | dict.fromkeys(
+    assert levels(found) == {"data": "ok", "labels": "error", "configs": "ok"} | dict.fromkeys(
         ("epoch", "objective", "resume"), "skipped"
     )
     by_name = {each.name: each for each in found}
@@ -99,7 +99,7 @@ def test_a_missing_objective_is_the_only_fault() -> None:
         )
     )
     assert found == {
-        "data": "ok", "epoch": "ok", "objective": "fault", "labels": "ok", "resume": "ok", "configs": "ok"
+        "data": "ok", "epoch": "ok", "objective": "error", "labels": "ok", "resume": "ok", "configs": "ok"
     }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def test_data_without_a_hash_are_named() -> None:
 def test_values_that_are_not_numbers_are_a_fault_of_the_data() -> None:
     """Values that are not numbers are a fault of the data, with their count and split."""
     finding = data_finding(_facts(non_finite={"inputs of train": 3}))
-    assert (finding.level, finding.found.endswith("3 in the inputs of train")) == ("fault", True)
+    assert (finding.level, finding.found.endswith("3 in the inputs of train")) == ("error", True)
 
 
 def test_a_class_that_training_never_shows_is_a_warning() -> None:
@@ -70,7 +70,7 @@ def test_data_of_a_config_must_be_the_same_at_each_call():
     """Data that differ at each call are a warning, and a fault if they depend on the config."""
     unsteady = _facts(unsteady=["train has other values"])
     assert data_finding(unsteady).level == "warning"
-    assert data_finding(unsteady, of_config=True).level == "fault"
+    assert data_finding(unsteady, of_config=True).level == "error"
 
 
 def test_parts_that_trials_share_are_described() -> None:

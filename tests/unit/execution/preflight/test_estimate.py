@@ -38,7 +38,7 @@ def test_a_scheduler_that_stops_early_is_mentioned(scheduler, early) -> None:
     assert ("usually takes a fraction" in reported(Budget(trials=8, epochs=8), scheduler)[1]) is early
 
 
-@pytest.mark.parametrize(("seconds", "level"), [(3, "fault"), (60, "warning"), (1000, "ok")])
+@pytest.mark.parametrize(("seconds", "level"), [(3, "error"), (60, "warning"), (1000, "ok")])
 def test_a_budget_of_seconds_must_suffice(seconds, level) -> None:
     """A budget of seconds that ends before a worker has started is a fault, and before the last epoch a warning."""
     assert reported(Budget(trials=8, epochs=8, seconds=seconds))[0] == level

@@ -45,5 +45,5 @@ def test_a_long_message_is_cut() -> None:
 def test_a_stage_that_failed_is_a_fault() -> None:
     """The finding of a failed stage has the stage's name, the error and the advice."""
     assert failed_finding("data", Failed("ValueError: no"), {}, "Fix it.") == Finding(
-        "data", "fault", "ValueError: no", "Fix it."
+        "data", "error", "ValueError: no", "Fix it."
     )

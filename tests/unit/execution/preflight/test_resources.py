@@ -19,15 +19,15 @@ def node(cpus: float = 4, gpus: float = 0, memory: float = 8 * GB, name: str = "
     [
         ({}, [node(4)], False, "ok", 4),
         ({"workers": 0}, [node(4)], False, "ok", 1),
-        ({"cpus": 8}, [node(4)], False, "fault", 0),
-        ({"gpus": 1}, [node(4)], False, "fault", 0),
+        ({"cpus": 8}, [node(4)], False, "error", 0),
+        ({"gpus": 1}, [node(4)], False, "error", 0),
         ({"gpus": 1}, [node(4, 2)], False, "ok", 2),
         ({"gpus": 0.5}, [node(4, 2)], False, "ok", 4),
         ({}, [node(4, 2)], False, "warning", 4),
         ({"workers": 8}, [node(4)], False, "warning", 8),
         ({"workers": 8}, [node(4), node(2)], True, "warning", 6),
         ({"workers": 3, "gpus": 1}, [node(4, 2)], False, "warning", 2),
-        ({"cpus": 5}, [node(4), node(4)], True, "fault", 0),
+        ({"cpus": 5}, [node(4), node(4)], True, "error", 0),
         ({"cpus": 3}, [node(4), node(8)], True, "ok", 3),
     ],
 )
@@ -37,7 +37,7 @@ def test_as_many_trials_as_fit_on_single_nodes(resources, nodes, joined, level, 
     assert workers_of(job(resources=resources), nodes, joined=joined) == workers
 
 
-@pytest.mark.parametrize(("held", "workers", "level"), [(GB, 4, "ok"), (3 * GB, 4, "warning"), (9 * GB, 1, "fault")])
+@pytest.mark.parametrize(("held", "workers", "level"), [(GB, 4, "ok"), (3 * GB, 4, "warning"), (9 * GB, 1, "error")])
 def test_workers_must_find_memory(held, workers, level) -> None:
     """Too little memory for some workers is a warning, and for any worker a fault."""
     assert memory_finding(job(), [node()], held, workers).level == level

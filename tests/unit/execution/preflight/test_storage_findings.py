@@ -70,7 +70,7 @@ def test_a_name_that_is_taken_is_a_warning_unless_the_study_continues(tmp_path: 
     more = _study("s", tmp_path, resume=True, budget=Budget(trials=9, epochs=8))
     assert more == ("ok", "'s' exists (session 1, finished) and would continue")
     level, reported = _study("s", tmp_path, resume=True, seed=7)
-    assert (level, "seed: must stay 0" in reported) == ("fault", True)
+    assert (level, "seed: must stay 0" in reported) == ("error", True)
 
 
 def test_a_study_without_an_epoch_is_replaced(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_two_checkpoints_are_planned_for_each_trial_and_three_for_live_ones(chec
     assert kept_bytes(tuned, trials=64, workers=4, checkpoint=100) == kept
 
 
-@pytest.mark.parametrize(("free", "level"), [(99, "fault"), (150, "warning"), (1000, "ok"), (None, "ok")])
+@pytest.mark.parametrize(("free", "level"), [(99, "error"), (150, "warning"), (1000, "ok"), (None, "ok")])
 def test_checkpoints_must_fit(free, level) -> None:
     """Checkpoints beyond the free space are a fault, beyond half of it a warning, and accepted if it is unknown."""
     assert space_finding(100, 10, free).level == level

@@ -23,7 +23,7 @@ def test_an_error_of_tensorflow_is_reported_by_its_cause() -> None:
     )
     finding = epoch_finding(job(), [trained(message=reported, trace="Traceback", metrics={})], {})
     assert finding.found == "InvalidArgumentError: Graph execution error: sizes differ"
-    assert finding.level == "fault"
+    assert finding.level == "error"
 
 
 def test_an_epoch_that_runs_is_reported_with_its_seconds() -> None:
@@ -39,7 +39,7 @@ def test_a_loss_that_is_not_finite_is_a_warning_with_one_config_and_a_fault_with
     some, all_of_them = ([bad, trained()], [bad, bad, bad])
     assert epoch_finding(job(), some, {}).level == "warning"
     assert "x=0.9" in epoch_finding(job(), some, {}).found
-    assert epoch_finding(job(), all_of_them, {}).level == "fault"
+    assert epoch_finding(job(), all_of_them, {}).level == "error"
 
 
 def test_a_metric_that_is_no_objective_may_be_nan() -> None:
@@ -51,7 +51,7 @@ def test_an_objective_that_is_not_there_lists_those_that_are() -> None:
     """A missing objective is a fault that lists the reported metrics, and the epoch itself is not a fault."""
     without = trained(metrics={"loss": 1.0, "acc": 0.5}, message="The objective …")
     finding = objective_finding(job(), without)
-    assert finding.level == "fault"
+    assert finding.level == "error"
     assert finding.found == "There is no metric 'val_accuracy'; there are loss, acc"
     assert epoch_finding(job(), [without], {}).level == "ok"
 
@@ -65,7 +65,7 @@ def test_a_second_objective_that_is_not_there_is_a_warning() -> None:
 
 def test_targets_that_do_not_fit_are_a_fault() -> None:
     """Targets that do not fit the model are a fault."""
-    assert labels_finding(trained(mismatch="8, not 10")).level == "fault"
+    assert labels_finding(trained(mismatch="8, not 10")).level == "error"
     assert labels_finding(trained()).level == "ok"
 
 
@@ -73,7 +73,7 @@ def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None
     """Configs without a model are reported with reason, line, the choice at fault and the first trial that fails."""
     failed = [Unbuilt("0003", {"kind": "b", "x": 0.1}, "ValueError: no", user_trace())]
     finding = models_finding(Built([{"kind": "a", "x": 0.2}], failed), {})
-    assert finding.level == "fault"
+    assert finding.level == "error"
     assert finding.found.startswith(
         "1 of 2 configs failed to build a model, namely every config with kind='b': ValueError: no (/copies"
     )
@@ -95,14 +95,14 @@ def test_an_error_of_all_configs_and_of_the_epoch_is_reported_once() -> None:
     assert finding.found == "all 4 configs fail in the same way as the first epoch"
     assert (finding.level, finding.advice) == ("skipped", "")
     other = models_finding(Built([], failed), {}, trained(message="OSError: no"))
-    assert (other.level, other.advice) == ("fault", "Fix it, and check again.")
-    assert models_finding(Built([{"x": 9}], failed), {}, same).level == "fault"
+    assert (other.level, other.advice) == ("error", "Fix it, and check again.")
+    assert models_finding(Built([{"x": 9}], failed), {}, same).level == "error"
 
 
 def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
     """Weights that would not fit under a population scheduler are a fault with the parameter and a remedy."""
     finding = weights_finding(job(scheduler="pbt"), Exchanged([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
-    assert finding.level == "fault"
+    assert finding.level == "error"
     assert finding.found.startswith("With pbt, a trial continues with another trial's weights")
     assert finding.found.endswith("x (2 with x=1, 3 with x=2)")
     assert "--set space.x=VALUE" in finding.advice

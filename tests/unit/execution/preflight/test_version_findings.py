@@ -19,7 +19,7 @@ def test_the_projects_requirements_are_read() -> None:
 def test_another_version_is_a_fault_that_names_both() -> None:
     """Another version on a node is a fault that names the version found and the version required."""
     found = versions_finding(WANTED, {**THERE, "ray": "2.9.0"})
-    assert found.level == "fault"
+    assert found.level == "error"
     assert "ray 2.9.0 (must be <3,>=2.60)" in found.found
 
 
@@ -48,4 +48,4 @@ def test_a_node_with_another_version_is_a_warning() -> None:
 def test_a_node_that_does_not_see_the_storage_is_a_fault() -> None:
     """A node that does not see the storage is a fault with the node's own message."""
     found = nodes_finding([node(), node(name="far", trouble="does not see the storage /x")], THERE)
-    assert (found.level, found.found) == ("fault", "far: does not see the storage /x")
+    assert (found.level, found.found) == ("error", "far: does not see the storage /x")

@@ -18,10 +18,10 @@ from tests.unit.results.studies import Recording, tune_job
 @pytest.mark.parametrize(
     ("full", "stopped", "words"),
     [
-        (1, 0, "The one trial trained to its end."),
-        (4, 0, "All 4 trials trained to their end."),
-        (1, 2, "Of 3 trials, 1 trained to its end and 2 stopped early."),
-        (2, 1, "Of 3 trials, 2 trained to their end and 1 stopped early."),
+        (1, 0, "The one trial completed."),
+        (4, 0, "All 4 trials completed."),
+        (1, 2, "Of 3 trials, 1 completed and 2 stopped early."),
+        (2, 1, "Of 3 trials, 2 completed and 1 stopped early."),
     ],
 )
 def test_the_sentence_on_trials_agrees_with_their_number(full: int, stopped: int, words: str, tmp_path: Path) -> None:
