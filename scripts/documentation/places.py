@@ -23,9 +23,9 @@ _SIGNS = {
     Place.KUBERNETES: (
         r"--kubernetes|\bkubectl\b|\bhelm\b|\bpodman\b|^mkdir -p lab|^cat > lab|127\.0\.0\.1:8265|^make image|^kind "
     ),
-    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_|^ray ",
+    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
     Place.GPU: r"resources\.gpus|--gpus",
-    Place.INSTALLATION: r"^(git|make|pip|uvx|\.) ",
+    Place.INSTALLATION: r"^(git|make|pip|uvx|ray|\.) ",
     Place.MEANWHILE: r"\btunepipe (serve|pause|enqueue|budget|stop \S+ --trial)\b",
 }
 

@@ -68,6 +68,8 @@ def test_a_command_that_needs_more_is_recognised_by_its_words():
         "tunepipe submit job.py --kubernetes": Place.KUBERNETES,
         "tunepipe run job.py --set resources.gpus=1": Place.GPU,
         "make run": Place.INSTALLATION,
+        "ray start --address=HEAD:6379": Place.INSTALLATION,
+        "kind create cluster": Place.KUBERNETES,
         "tunepipe run job.py": Place.HERE,
     }
     assert {text: place_of(Command(text)) for text in places} == places

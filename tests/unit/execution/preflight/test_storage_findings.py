@@ -47,7 +47,7 @@ def test_a_storage_that_cannot_be_written_is_a_fault() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
         printed = printed_without_privileges(code, folder)
-    assert printed.startswith("fault Cannot write")
+    assert printed.startswith("error Cannot write")
     assert "Permission denied" in printed
 
 
