@@ -49,7 +49,7 @@ cluster:
     kubernetes.io/os: linux
     kubernetes.io/arch: amd64
   # The labels of a group's nodes, instead of the cloud's in the overlay, and taints that its pods tolerate beside
-  # nvidia.com/gpu, by the group's name: {{gpu-l4: {{nodeSelector: {{karpenter.k8s.aws/instance-gpu-name: l4}},
+  # nvidia.com/gpu, by the group's name: {{gpu-t4: {{nodeSelector: {{karpenter.k8s.aws/instance-gpu-name: t4}},
   # tolerations: [{{key: sku, operator: Equal, value: gpu, effect: NoSchedule}}]}}}}. The components of each cloud have its labels.
   groups: {{}}
 

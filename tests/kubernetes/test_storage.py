@@ -12,7 +12,7 @@ from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
 from tests.kubernetes.testbed.operator import operator_with
 from tests.kubernetes.testbed.place import SHARE
-from tests.kubernetes.user import HEAD, NAMESPACE, SLOW_STUDY, Following, objects, running, submit, tunepipe
+from tests.kubernetes.user import HEAD, NAMESPACE, SLOW_STUDY, Following, objects, running, submit, tunepipe, until
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
 FAILING = """
@@ -65,12 +65,17 @@ def test_an_operator_deletes_rayjobs_at_their_end(tmp_path):
     with operator_with("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES=true"):
         code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--trials", "2")
         assert code == 0, reported
-        assert objects("rayjobs") == []
+        until("the RayJob to be deleted", lambda: objects("rayjobs") == [])
         assert len(load_results(tmp_path / "studies/counted").trials) == 2
-        (tmp_path / "failing.py").write_text(FAILING)
+
+
+def test_an_operator_deletes_the_rayjob_of_a_study_that_fails(tmp_path):
+    """Where the operator deletes a RayJob at its end, submit does not report a study without a value as finished."""
+    (tmp_path / "failing.py").write_text(FAILING)
+    with operator_with("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES=true"):
         code, reported = submit(tmp_path, "failing.py", "--workers", "1")
-    assert code in (2, 3, 4), reported
-    assert "DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in reported or code == 3
+    # 3 where its log was read in time; otherwise the storage has no study, and only the operator's setting is named.
+    assert code == 3 or (code in (2, 4) and "DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in reported), reported
 
 
 def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store):

@@ -27,7 +27,7 @@ def labels(pod):
     """All labels of nodes that a pod's selector and affinity name."""
     node = pod.get("affinity", {}).get("nodeAffinity", {})
     terms = node.get("requiredDuringSchedulingIgnoredDuringExecution", {}).get("nodeSelectorTerms", [])
-    terms += [each["preference"] for each in node.get("preferredDuringSchedulingIgnoredDuringExecution", [])]
+    terms = [*terms, *(each["preference"] for each in node.get("preferredDuringSchedulingIgnoredDuringExecution", []))]
     return {*pod["nodeSelector"], *(each["key"] for term in terms for each in term["matchExpressions"])}
 
 

@@ -33,12 +33,12 @@ def wait_for_storage(store: Store, note: Callable[[str], None]) -> None:
             store.exists(layout.STUDY)
         except StorageUnreachable as error:
             seconds = _seconds()
-            if time.monotonic() - began >= seconds:
-                raise
-            if not noted:
+            if seconds and not noted:
                 why = str(error).partition(". Fix")[0]
                 note(f"The driver waits for the storage for up to {seconds:.0f} s: {why}.")
-            noted = True
+                noted = True
+            if time.monotonic() - began >= seconds:
+                raise
         else:
             return
         time.sleep(POLL_SECONDS)

@@ -41,11 +41,11 @@ def test_a_comparison_has_changed_when_one_of_its_studies_has(tmp_path: Path, mo
     studies = {name: asha_study(tmp_path, trials=4, name=name) for name in ("first", "second")}
     clock = Clock()
     monkeypatch.setattr("pipeline.page.study_cache.time", clock)
-    studies = StudyCache(Store(tmp_path))
-    marks = [comparison_content(studies, list(studies))["mark"]]
+    cache = StudyCache(Store(tmp_path))
+    marks = [comparison_content(cache, list(studies))["mark"]]
     for study in studies.values():
         study.decide("0000", 9, "finish", 50.0, "again")
         study.flush()
         clock.now += 60
-        marks.append(comparison_mark(studies, list(studies)))
+        marks.append(comparison_mark(cache, list(studies)))
     assert len(set(marks)) == 3

@@ -41,7 +41,7 @@ def test_a_driver_waits_for_its_storage(requests, monkeypatch):
 
 
 def test_a_storage_that_refuses_is_not_waited_for(requests, monkeypatch):
-    """A storage that answers and refuses is a mistake, for which no driver waits."""
+    """A storage that answers and refuses gives an error for which no driver waits."""
     monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "300")
     requests += [StorageError("no such key")] * 2
     with pytest.raises(StorageError, match="no such key"):
@@ -62,7 +62,7 @@ def test_a_driver_does_not_wait_by_default(requests, monkeypatch, seconds):
 
 
 def test_a_time_that_is_no_number_is_refused(requests, monkeypatch):
-    """A time in the environment that is no number is a mistake that is named."""
+    """A time in the environment that is no number is refused by name."""
     monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "soon")
     requests.append(AWAY)
     with pytest.raises(UsageError, match="TUNEPIPE_STORAGE_WAIT must be a number of seconds; found 'soon'"):
@@ -71,7 +71,7 @@ def test_a_time_that_is_no_number_is_refused(requests, monkeypatch):
 
 def test_the_command_waits_before_it_reads(monkeypatch):
     """`tunepipe run` waits for an object store before it reads anything of the study to resume there."""
-    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "12")
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "1")
     monkeypatch.setattr(storage_wait, "POLL_SECONDS", 0.0)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -79,5 +79,5 @@ def test_the_command_waits_before_it_reads(monkeypatch):
         ended = tunepipe("run", "beale", "--resume", "--storage", storage)
     assert ended.code == 2
     printed = " ".join(ended.errors.split())
-    assert printed.startswith("The driver waits for the storage for up to 12 s: Cannot look at s3://b/s/study.json")
+    assert printed.startswith("The driver waits for the storage for up to 1 s: Cannot look at s3://b/s/study.json")
     assert printed.count("The driver waits") == 1
