@@ -69,17 +69,26 @@ class CheckpointPruner:
             self._new_bytes += size if file not in self._bytes else 0
             self._bytes[file] = size
 
-    def list_storage(self) -> None:
+    def list_storage(self) -> set[str]:
         """List the storage: of each trial, `checkpoints` holds those of its files that were known, or all if none was.
 
+        Files of its best and of its last epoch count as known: its worker may have written them after the last report.
         Other files stay: a killed driver may have drawn a trial that is drawn again.
+
+        Returns:
+            The trials whose `checkpoints` have changed.
         """
         files = self._store.sizes("checkpoints")
         self._bytes = {file: size for path, size in files if (file := layout.checkpoint_of(path)) is not None}
         checkpoints = _by_trial(self._bytes)
+        changed: set[str] = set()
         for trial in self._trials.values():
-            found = checkpoints.get(trial.trial_id, set())
-            trial.checkpoints = trial.checkpoints & found or found
+            found, before = checkpoints.get(trial.trial_id, set()), trial.checkpoints
+            known = found & before
+            trial.checkpoints = known | (found & {trial.best_epoch, trial.epoch}) if known else found
+            if trial.checkpoints != before:
+                changed.add(trial.trial_id)
+        return changed
 
     def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> set[str]:
         """Delete checkpoints that are no longer needed.

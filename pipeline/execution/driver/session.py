@@ -198,7 +198,10 @@ class Session:
             StorageError: The storage cannot be read or written.
             Superseded: Another driver has taken the study over.
         """
-        self._pruner.list_storage()
+        if changed := self._pruner.list_storage():
+            # The state has them first: a driver that resumes from it finds all that it names.
+            self.loop.changed |= changed
+            self.flush()
         self._pruner.prune(self.loop.trials, self.loop.incumbent.best, unknown=True)
 
     def beat(self) -> None:

@@ -209,6 +209,22 @@ def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
     assert store.files("checkpoints") == ["checkpoints/0000/000003.ckpt", "checkpoints/0000/000006.ckpt"]
 
 
+def test_unreported_checkpoints_of_the_best_and_the_last_epoch_are_a_trials_own(tmp_path):
+    """The checkpoints of its best and last epoch that a cut-off trial left without a report stay, and others go."""
+    store, best = Store(tmp_path), trial(1, "completed", 0.9, 5)
+    cut_off = trial(0, "stopped", 0.5, 9)
+    cut_off.epoch, cut_off.checkpoints, cut_off.cut_off = 10, {8}, True
+    for epoch in (7, 8, 9, 10, 11):
+        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
+    pruner = CheckpointPruner(store, _job(), Needing(), {"0000": cut_off, "0001": best}, lambda: None)
+    assert pruner.list_storage() == {"0000"}
+    assert cut_off.checkpoints == {8, 9, 10}
+    pruner.prune(["0000", "0001"], best, unknown=True)
+    assert cut_off.checkpoints == {9, 10}
+    assert store.files("checkpoints") == ["checkpoints/0000/000009.ckpt", "checkpoints/0000/000010.ckpt"]
+    assert pruner.list_storage() == set()
+
+
 def test_large_checkpoints_do_not_accumulate(tmp_path):
     """After a gigabyte of new checkpoints, a deletion is overdue until checkpoints are pruned."""
     one = trial(0, "running", 0.9, 5)

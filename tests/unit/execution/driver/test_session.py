@@ -162,6 +162,24 @@ def test_only_needed_checkpoints_are_kept(study):
     assert s.store.files("checkpoints") == [f"checkpoints/{trial_id}/{e:06d}.ckpt" for e in (2, 4, 5)]
 
 
+def test_the_last_checkpoints_of_a_trial_that_a_limit_cut_off_stay(study):
+    """A cut-off trial's last checkpoints, which no report named, stay at the end and are in the stored state."""
+    s = study(budget=Budget(trials=2, epochs=20, total_epochs=10))
+    s.session.begin()
+    winner, runner_up = s.session.next().trial_id, s.session.next().trial_id
+    s.session.on_report(winner, ProgressReport((row(1, 0.9),), 1, last=True, checkpoints={1: 1}))
+    rows = tuple(row(epoch, min(epoch, 18 - epoch) / 20) for epoch in range(1, 11))
+    s.store.write(layout.checkpoint(runner_up, 8), b"x")
+    assert s.session.on_report(runner_up, ProgressReport(rows[:8], 8, checkpoints={8: 1})) == "continue"
+    assert s.session.on_report(runner_up, ProgressReport(rows[8:], 10)) == "stop"
+    for epoch in (9, 10):
+        s.store.write(layout.checkpoint(runner_up, epoch), b"x")
+    s.session.flush()
+    s.session.clear()
+    assert s.store.files("checkpoints") == [layout.checkpoint(runner_up, epoch) for epoch in (9, 10)]
+    assert {9, 10} <= set(read_sessions(s.store)[-1]["resume"]["trials"][1]["checkpoints"])
+
+
 def test_nothing_is_deleted_that_the_stored_state_needs(study):
     """Checkpoints are deleted only after the state that no longer needs them was written."""
     s = study(budget=Budget(trials=1, epochs=8))
