@@ -160,6 +160,8 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
         cutoff: How similar they must be, from 0 to 1.
     """
     small = {each.lower(): each for each in reversed(list(known))}
+    if word.lower() in small:
+        return small[word.lower()]
     for each, as_written in small.items():
         if word.lower() == _initials(each) or each == _initials(word.lower()):
             return as_written

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,7 @@ def submit_rayjob(
 
     metadata = manifests.job["metadata"]
     server = Kubernetes(target.context, metadata["namespace"])
+    began = datetime.now(UTC)
     submitted = apply_rayjob(server, metadata["labels"][STUDY_LABEL], storage, manifests_of)
     name = submitted.name
     if submitted.attached:
@@ -157,7 +159,8 @@ def submit_rayjob(
             # With a RayJob, the pods are deleted from which its end is read and by which results are copied.
             if server.exists(name):
                 raise
-            without_owner = {**manifests.job, "metadata": {**metadata, "name": name}}
+            created = (submitted.started or began).isoformat()
+            without_owner = {**manifests.job, "metadata": {**metadata, "name": name, "creationTimestamp": created}}
             code, folder = 0, check_finished(server, without_owner, tuned.name, storage, target.to)
         if folder is not None:
             say_copied(folder)

@@ -1,7 +1,7 @@
 """The end of a study whose RayJob was deleted while it was followed: by its operator at its end, or by a user."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
 
 __all__ = ["check_finished"]
+
+_CLOCKS = timedelta(seconds=30)
+"""How far the clocks of two machines may differ."""
 
 
 def check_finished(server: Kubernetes, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
@@ -41,7 +44,7 @@ def check_finished(server: Kubernetes, job: Mapping[str, Any], study: str, stora
         sessions = read_sessions(Store(storage).folder(study) if copied is None else Store(str(copied)))
     except (UserError, FileNotFoundError) as error:
         raise ClusterError(f"{deleted}. How its study ended cannot be read: {error}") from None
-    state = state_of(sessions, datetime.now(UTC))
+    state = state_of(_since(sessions, metadata.get("creationTimestamp")), datetime.now(UTC))
     if state == "finished":
         return copied
     then = f"`tunepipe submit` with the same storage continues the study {study!r}."
@@ -49,3 +52,16 @@ def check_finished(server: Kubernetes, job: Mapping[str, Any], study: str, stora
         raise EndUnknown(f"{deleted}. Its study has failed: {str(sessions[-1]['message']).rstrip('.')}. {then}")
     had = "has recorded nothing" if state == "waiting" else f"is {state}"
     raise ClusterError(f"{deleted}. Its study {had}. The study's records are kept. {then}")
+
+
+def _since(sessions: Sequence[Mapping[str, Any]], created: str | None) -> Sequence[Mapping[str, Any]]:
+    """The sessions that lived after a RayJob was created: earlier ones say how the study ended before it."""
+    if created is None:
+        return sessions
+    since = datetime.fromisoformat(created) - _CLOCKS
+    last = [session.get("heartbeat") or session.get("started") for session in sessions]
+    return [
+        session
+        for session, at in zip(sessions, last, strict=True)
+        if at is not None and datetime.fromisoformat(at) >= since
+    ]

@@ -66,7 +66,7 @@ def export(
     models = TrialModels(store)
     files = _Export(models, note, overwrite=overwrite)
     try:
-        _refuse_existing(folder, overwrite=overwrite)
+        _refuse_existing(folder, overwrite=overwrite or top is not None)
         if is_winner:
             return files.winner(folder, saved_model=saved_model)
         if trial is not None:

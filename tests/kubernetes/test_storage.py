@@ -88,6 +88,7 @@ def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store
     recorded = load_results(storage_uri("lab/studies/slow-study"))
     with unreachable_object_store():
         study.until("another cluster", lambda: bool(objects("rayjobs")[0]["status"].get("failed")))
+        study.until("its driver", lambda: "The driver waits for the storage" in study.reported)
     assert study.ended() == 0, study.reported
     found = load_results(storage_uri("lab/studies/slow-study"))
     assert len(found.sessions) == 2

@@ -113,6 +113,7 @@ def test_initials_stand_for_a_name_of_several_words() -> None:
     """A word gets the name as a suggestion whose initials it has, and a name the word that has its initials."""
     assert closest("lr", ["width", "Learning_Rate"]) == "Learning_Rate"
     assert closest("learning_rate", ["width", "lr"]) == "lr"
+    assert closest("lr", ["learning_rate", "lr"]) == "lr"
     assert closest("w", ["width"]) is None
 
 

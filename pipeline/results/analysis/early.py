@@ -162,7 +162,7 @@ def stopping(results: Results) -> Stopping:
         return outcome([], "no trial was stopped by comparison with others")
     if results.best is None or len(full) < FEWEST_TRIALS:
         there = f"there {is_or_are(len(full))} {len(full) or 'none'}"
-        return outcome([], f"a comparison needs {FEWEST_TRIALS} completed trials, and {there}")
+        return outcome([], f"a comparison needs {FEWEST_TRIALS} fully trained trials, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []

@@ -104,14 +104,14 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None) -> str:
         grace: The scheduler's grace period; None if it has none.
     """
     if not agreements:
-        why = "Too few trials completed to measure how well early values predict final ones"
+        why = "Too few trials are fully trained to measure how well early values predict final ones"
         return f"{why}: {FEWEST_TRIALS} are needed."
     sure = next((one for one in agreements if one.low >= 0.5), None)
     text = "Before the last epoch, the rank correlation is never reliably 0.5 or more"
     if sure is not None:
         there = f"({_sign(sure.correlation)} at that epoch)"
         text = f"From epoch {sure.epoch} on, the rank correlation is reliably 0.5 or more {there}"
-    text += f", among {counted(agreements[0].trials, 'completed trial')}."
+    text += f", among {counted(agreements[0].trials, 'fully trained trial')}."
     if grace is not None and sure is not None and sure.epoch < grace:
         text += f" A grace period of {sure.epoch} instead of {grace} might have been enough."
     elif grace is not None and grace > 1 and (sure is None or sure.epoch > grace):
@@ -138,7 +138,7 @@ def of_stopping(stopping: Stopping) -> str:
         saved += ". The time that this saved was not measured."
     if stopping.note:
         return f"{saved} It is unknown whether any was stopped wrongly: {stopping.note}."
-    trained = f"the {stopping.trained} completed trials"
+    trained = f"the {stopping.trained} fully trained trials"
     if not stopping.doubts:
         return (
             f"{saved} With the gain of any of {trained}, none would have become the best. With 95% confidence, the "

@@ -1,6 +1,7 @@
 """A study that is submitted as a RayJob, on the command line."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_a_rayjob_that_its_operator_deletes_at_its_end(
     api_server: ApiServer, tmp_path: Path, state: str, code: int
 ) -> None:
     """Where an operator deletes the RayJob at its end, submit reads that in the storage, with the study's exit code."""
-    storage = with_session(tmp_path, state=state, message="no disk")
+    storage = with_session(tmp_path, state=state, message="no disk", heartbeat=datetime.now(UTC).isoformat())
     api_server.gone.add(f"{RAYJOBS}/beale-1")
     printed = tunepipe("submit", "beale", "--kubernetes", "--storage", storage, "--overlay", "local-cpu")
     assert printed.code == code, printed.errors

@@ -55,6 +55,15 @@ def test_a_study_that_has_not_finished_is_no_success(
     assert said in str(refused.value)
 
 
+def test_an_earlier_end_is_not_the_end_of_this_rayjob(api_server, tmp_path: Path) -> None:
+    """A study that had finished before its RayJob was created, as with a larger budget, has not finished with it."""
+    storage = with_session(tmp_path, state="finished")
+    job = of_beale(storage=storage)
+    job["metadata"]["creationTimestamp"] = "2026-01-01T00:01:31Z"
+    with pytest.raises(ClusterError, match="has recorded nothing"):
+        check_finished(Kubernetes(None, "tunepipe"), job, "beale", storage, tmp_path / "to")
+
+
 def test_the_pod_that_copies_has_no_owner(api_server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A study on a volume is copied by a pod that the deleted RayJob does not own, which would be deleted at once."""
     asked = []

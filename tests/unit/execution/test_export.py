@@ -134,6 +134,14 @@ def test_an_earlier_export_is_replaced_only_on_request(tuned_store, tmp_path, op
     assert model.stat().st_size > 100
 
 
+def test_numbered_folders_go_beside_an_export(tuned_store, tmp_path):
+    """The folders of --top are written into a folder that has an export already, which stays."""
+    winner = export(tuned_store, tmp_path)
+    written = export(tuned_store, tmp_path, top=1)
+    assert {path.parent.parent for path in written} == {tmp_path}
+    assert all(path.exists() for path in winner)
+
+
 def test_files_in_numbered_folders_are_not_replaced(tuned_store, tmp_path):
     """Files in a folder of --top that no export wrote are refused before any model is written."""
     second = ranked(load_results(tuned_store.uri))[1]

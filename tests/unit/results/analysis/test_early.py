@@ -33,7 +33,7 @@ def test_too_few_full_trials_say_nothing(tmp_path: Path) -> None:
     assert agreements(results) == []
     reported = stopping(results)
     assert (reported.stopped, reported.saved_epochs, reported.whole_epochs) == (1, 3, 20)
-    assert reported.note == "a comparison needs 5 completed trials, and there are 4"
+    assert reported.note == "a comparison needs 5 fully trained trials, and there are 4"
 
 
 def test_a_stop_is_in_doubt_where_survivors_gained_enough(tmp_path: Path) -> None:

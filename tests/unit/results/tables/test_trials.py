@@ -51,6 +51,14 @@ def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Re
     assert configs_at_best(asha_results)["0004"]["lr"] == row["config_lr"]
 
 
+def test_a_space_without_hyperparameters_has_empty_configs(asha_results: Results) -> None:
+    """Each trial of a job whose space is empty has an empty config."""
+    results = replace(asha_results, study={**asha_results.study, "job": {**asha_results.job, "space": {}}})
+    drop = [name for name in results.epochs.columns if name.startswith("config_")]
+    results = replace(results, epochs=results.epochs.drop(columns=drop), trials=results.trials.drop(columns=drop))
+    assert set(map(str, configs_at_best(results).values())) == {"{}"}
+
+
 def test_each_epoch_has_the_place_of_its_trial(asha_results: Results) -> None:
     """The places of the epochs' trials lead to their ids, and an epoch of a trial that is left out has none."""
     ids = asha_results.trials["trial_id"].to_numpy()

@@ -27,9 +27,11 @@ def _agreement(epoch: int, low: float, correlation: float) -> Agreement:
     return Agreement(epoch, 8, correlation, low, 1.0, 1, 8)
 
 
-FEW = "Too few trials completed to measure how well early values predict final ones: 5 are needed."
-UNSURE = "Before the last epoch, the rank correlation is never reliably 0.5 or more, among 8 completed trials."
-SURE = "From epoch 2 on, the rank correlation is reliably 0.5 or more (+0.90 at that epoch), among 8 completed trials."
+FEW = "Too few trials are fully trained to measure how well early values predict final ones: 5 are needed."
+UNSURE = "Before the last epoch, the rank correlation is never reliably 0.5 or more, among 8 fully trained trials."
+SURE = (
+    "From epoch 2 on, the rank correlation is reliably 0.5 or more (+0.90 at that epoch), among 8 fully trained trials."
+)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ SAVED = "3 trials were stopped; that saved 24 epochs of 1,200, about 1 min 30 s 
         ({"stopped": 0}, "No trial was stopped by comparison with others."),
         (
             {},
-            f"{SAVED} With the gain of any of the 6 completed trials, none would have become the best. "
+            f"{SAVED} With the gain of any of the 6 fully trained trials, none would have become the best. "
             "With 95% confidence, the probability that a stopped trial gains more is at most 39% for each.",
         ),
         ({"note": "few"}, f"{SAVED} It is unknown whether any was stopped wrongly: few."),
@@ -74,7 +76,7 @@ SAVED = "3 trials were stopped; that saved 24 epochs of 1,200, about 1 min 30 s 
         ),
         (
             {"doubts": [PossiblyWrongStop(f"000{number}", 2, 0.5, 0.1, 4, 6) for number in range(7)]},
-            f"{SAVED} With the gain of one of the 6 completed trials, some stopped trials would have "
+            f"{SAVED} With the gain of one of the 6 fully trained trials, some stopped trials would have "
             "become the best: "
             + ", ".join(f"000{number} at epoch 2 (4 of 6 gained as much)" for number in range(5))
             + " and 2 more.",
