@@ -79,7 +79,7 @@ def configs_at_best(
         trials, rows = trials.filter(meant), rows[np.asarray(meant, np.bool_)]
     has_best = rows >= 0
     columns = [name for name in epochs.column_names if name.startswith("config_")]
-    # A table without columns has no rows: a job without hyperparameters has one config for each trial all the same.
+    # A table without columns has no rows, and the trials of a job without hyperparameters have configs, too.
     known = iter(configs_of(epochs.select(["trial_id", *columns]).take(pa.array(rows[has_best])), space))
     now = iter(configs_of(trials.filter(pa.array(~has_best)), space))
     ids = trials["trial_id"].to_pylist()
