@@ -142,11 +142,27 @@ def _carry_out(store: "Store", command: "Command") -> None:
 
 def _resume(store: "Store") -> str:
     """How a study that does not run continues, in words: one that has finished needs a larger budget."""
+    from pipeline.loop.limits import options_to_continue
+    from pipeline.loop.trial import Trial
     from pipeline.results.tables.load import read_study
     from pipeline.results.tables.sessions import read_sessions
+    from pipeline.study import TuneJob
 
     resume, sessions = f"tunepipe resume {called(store.uri)}", read_sessions(store)
     if not sessions or sessions[-1]["state"] != "finished":
         return f"`{resume}`"
-    trials = read_study(store)["job"]["budget"]["trials"]
-    return f"`{resume}` with a larger budget, such as --trials {trials + 1},"
+    job, last = TuneJob.from_json(read_study(store)["job"], load=False), sessions[-1]
+    try:
+        trials = [Trial.from_json(one) for one in (last["resume"] or {}).get("trials", ())]
+    except (AttributeError, TypeError, ValueError):
+        # A resume refuses such a state, and says so.
+        trials = []
+    reached = (job.budget.target_reached(job.objective, trial.best, trial.violation) for trial in trials)
+    options = options_to_continue(
+        job,
+        drawn=len(trials) or job.budget.trials,
+        seconds=last["seconds"],
+        epochs=sum(trial.epoch for trial in trials),
+        target_reached=any(reached),
+    )
+    return f"`{resume}` with a larger budget, such as {' '.join(options)},"

@@ -9,7 +9,7 @@ from pipeline.loop.study_loop import StudyLoop
 from pipeline.searchers import Suggestion
 from pipeline.study.trial_configs import completed, start_faults
 
-__all__ = ["execute", "execute_new"]
+__all__ = ["execute", "execute_new", "execute_waiting"]
 
 
 def execute_new(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]], *, session: int) -> dict[str, str]:
@@ -30,6 +30,25 @@ def execute_new(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]], 
         if isinstance(command, str):
             loop.commands.outcomes[name] = command
         found[name] = command if isinstance(command, str) else execute(loop, name, command)
+    return found
+
+
+def execute_waiting(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]]) -> dict[str, str]:
+    """Carry out the changes of the budget that wait for a study that resumes: they count before a limit ends it.
+
+    Args:
+        loop: The study, restored, before any trial runs.
+        commands: The id of each and the command, or a sentence why it cannot be read; others keep waiting.
+
+    Returns:
+        The outcome of each change of the budget, by its id.
+    """
+    found: dict[str, str] = {}
+    for name, command in commands:
+        if isinstance(command, ChangeBudget):
+            loop.end_reason = None
+            found[name] = execute(loop, name, command)
+            loop.check_budget()
     return found
 
 
@@ -84,18 +103,29 @@ def _refusal(loop: StudyLoop, command: Command) -> str | None:
             return None
         case Enqueue():
             return (
-                "The study is ending: the config is not tried. Enqueue it once the study has ended, and resume it with "
-                f"a larger budget, such as `tunepipe resume {loop.job.name} --trials {loop.queue.limit + 1}`."
+                f"{_ending(loop)}: the config is not tried. Enqueue it once the study has ended, and resume it with "
+                f"a larger budget, such as `tunepipe resume {loop.job.name} {' '.join(_options(loop, {}))}`."
             )
         case Pause() | Continue():
             return "The study is ending: it is neither paused nor continued."
         case ChangeBudget():
-            changes = _changes(command).items()
-            options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes)
+            options = " ".join(_options(loop, _changes(command)))
             return (
-                "The study is ending: its budget is not changed. Once it has ended, "
+                f"{_ending(loop)}: its budget is not changed. Once it has ended, "
                 f"`tunepipe resume {loop.job.name} {options}` continues it."
             )
+
+
+def _ending(loop: StudyLoop) -> str:
+    """That a study ends, in words, and the limit that it has reached, if it was one."""
+    return f"The study is ending ({loop.end_reason.rstrip('.')})" if loop.end_reason else "The study is ending"
+
+
+def _options(loop: StudyLoop, changes: Mapping[str, float]) -> list[str]:
+    """Options that continue a study: the changes of its budget, and those for limits that they leave as they are."""
+    given = {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+    rest = [option for option in loop.options_to_continue() if option.split()[0] not in given]
+    return [*(f"{name} {value}" for name, value in given.items()), *rest]
 
 
 def _stop(loop: StudyLoop, command: StopTrial, reason: str) -> str:

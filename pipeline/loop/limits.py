@@ -1,13 +1,14 @@
 """What ends a study before all its trials are drawn: its budget, its target, or the same error in all trials."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from pipeline.loop.trial import Trial
 from pipeline.study import TuneJob
 from pipeline.wording import counted
 
-__all__ = ["common_failure", "exhausted_budget"]
+__all__ = ["common_failure", "exhausted_budget", "options_to_continue"]
 
 
 def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial | None) -> str | None:
@@ -27,6 +28,35 @@ def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial |
     if best is not None and budget.target_reached(job.objective, best.best, best.violation):
         return f"The target of {budget.target:g} is reached: {best.best:g}."
     return None
+
+
+def options_to_continue(
+    job: TuneJob, *, drawn: int, seconds: float, epochs: int, target_reached: bool
+) -> Sequence[str]:
+    """Options of `tunepipe resume` that raise each limit that a study has reached, so that another trial trains.
+
+    Without such a limit, as where every config was tried, they allow another trial.
+
+    Args:
+        job: The study's job.
+        drawn: Number of trials that are drawn.
+        seconds: Seconds during which a driver was alive.
+        epochs: Epochs trained, summed over all trials.
+        target_reached: Whether the best trial has reached the target.
+
+    Returns:
+        The options, at least one; a new target is left to the user.
+    """
+    budget, options = job.budget, []
+    if drawn >= budget.trials:
+        options.append(f"--trials {drawn + 1}")
+    if budget.total_epochs is not None and epochs >= budget.total_epochs:
+        options.append(f"--total-epochs {epochs + budget.epochs}")
+    if budget.seconds is not None and seconds >= budget.seconds:
+        options.append(f"--seconds {math.ceil(seconds + budget.seconds)}")
+    if target_reached:
+        options.append("--set budget.target=VALUE")
+    return options or [f"--trials {budget.trials + 1}"]
 
 
 def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:

@@ -10,7 +10,7 @@ from pipeline.loop.command_state import CommandState
 from pipeline.loop.decision_rows import DecisionRow, decision_row, exploit_rows
 from pipeline.loop.draws import Draw, own_draw
 from pipeline.loop.incumbent import Incumbent
-from pipeline.loop.limits import common_failure, exhausted_budget
+from pipeline.loop.limits import common_failure, exhausted_budget, options_to_continue
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.milestones import decision_at_milestones, record_milestones
 from pipeline.loop.reporting import is_over
@@ -260,6 +260,21 @@ class StudyLoop:
         """End the study if one of its limits is reached."""
         self.end_reason = self.end_reason or exhausted_budget(
             self.job, seconds=self._seconds(), epochs=self.total_epochs, best=self.incumbent.best
+        )
+
+    def options_to_continue(self) -> Sequence[str]:
+        """How a study that ends can continue.
+
+        Returns:
+            Options of `tunepipe resume` that raise each limit that is reached, so that another trial trains.
+        """
+        best, budget = self.incumbent.best, self.job.budget
+        return options_to_continue(
+            self.job,
+            drawn=self.drawn,
+            seconds=self._seconds(),
+            epochs=self.total_epochs,
+            target_reached=best is not None and budget.target_reached(self.job.objective, best.best, best.violation),
         )
 
     def add(self, trial: Trial) -> None:

@@ -19,7 +19,7 @@ from pipeline.execution.driver.session_notes import SessionNotes
 from pipeline.execution.driver.training_rate import TrainingRate
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
-from pipeline.loop.command_execution import execute_new
+from pipeline.loop.command_execution import execute_new, execute_waiting
 from pipeline.loop.decision_rows import study_row
 from pipeline.loop.draws import Draw
 from pipeline.loop.messages import FINISH, Assignment, ProgressReport
@@ -87,6 +87,8 @@ class Session:
         self._resume_state = ResumeState(self.loop)
         self._inbox = CommandInbox(store)
         self._assigned: set[str] = set()
+        self._outcomes: dict[str, str] = {}
+        """Outcomes of commands that are not reported yet."""
 
     @property
     def end_reason(self) -> str:
@@ -251,6 +253,9 @@ class Session:
         raised = budget_before if budget_before < self.job.budget.epochs else None
         loop = self.loop
         restore(loop, state)
+        # They count before a limit that is spent, and before it is decided which trials resume.
+        waiting = self._inbox.new(loop.commands.outcomes, at_once=True)
+        self._outcomes = execute_waiting(loop, waiting)
         self._pruner.list_storage()
         extend_trials(
             loop.trials.values(), self._pruner, self.recorder.tables, raised=raised, over=loop.end_reason is not None
@@ -271,7 +276,8 @@ class Session:
         if loop.interrupted or not self.file.taken:
             return
         found = self._inbox.new(loop.commands.outcomes, at_once=at_once)
-        outcomes = execute_new(loop, found, session=self.file.number)
+        outcomes = {**self._outcomes, **execute_new(loop, found, session=self.file.number)}
+        self._outcomes = {}
         self.notes.commands(outcomes)
         if outcomes:
             self._save_budget()

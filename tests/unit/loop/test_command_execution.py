@@ -185,11 +185,13 @@ def test_a_study_that_ends_refuses_commands_and_keeps_its_budget(running):
     assert loop.next() is None
     assert (loop.over, loop.queue.running) == (True, running)
     decided, job_before = len(rows), loop.job
+    ending = "The study is ending (The study's budget of 2 epochs is spent)" if running else "The study is ending"
     assert execute(loop, "c1", ChangeBudget(trials=20, total_epochs=3_000_000)) == (
-        "The study is ending: its budget is not changed. Once it has ended, `tunepipe resume simulated "
+        f"{ending}: its budget is not changed. Once it has ended, `tunepipe resume simulated "
         "--trials 20 --total-epochs 3000000` continues it."
     )
-    assert "`tunepipe resume simulated --trials 3`" in execute(loop, "c2", Enqueue(config={}))
+    options = "--trials 3 --total-epochs 6" if running else "--trials 3"
+    assert f"`tunepipe resume simulated {options}`" in execute(loop, "c2", Enqueue(config={}))
     for name, command in (("c3", Pause(session=1)), ("c4", Continue(session=1))):
         assert execute(loop, name, command) == "The study is ending: it is neither paused nor continued."
     assert (loop.job, len(rows), loop.paused, loop.drawn) == (job_before, decided, None, 2)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.loop.limits import common_failure, exhausted_budget
+from pipeline.loop.limits import common_failure, exhausted_budget, options_to_continue
 from pipeline.loop.trial import Trial
 from pipeline.study import Budget, Objective
 from tests.unit.simulation.simulation_inputs import job
@@ -33,6 +33,26 @@ def test_a_limit_is_named_when_it_is_reached(
     value = reached.get("best")
     best = None if value is None else Trial("0000", {"x": 0.5}, 0, best=value, best_epoch=1)
     assert exhausted_budget(tuned, **{"seconds": 0.0, "epochs": 0, **reached, "best": best}) == words
+
+
+@pytest.mark.parametrize(
+    ("budget", "reached", "options"),
+    [
+        ({}, {"drawn": 16}, ["--trials 17"]),
+        ({}, {"drawn": 3}, ["--trials 17"]),
+        ({"total_epochs": 20}, {"drawn": 3, "epochs": 21}, ["--total-epochs 29"]),
+        ({"seconds": 10}, {"drawn": 3, "seconds": 10.5}, ["--seconds 21"]),
+        ({"target": 0.5}, {"drawn": 16, "target_reached": True}, ["--trials 17", "--set budget.target=VALUE"]),
+    ],
+    ids=["trials", "no limit", "epochs", "seconds", "target and trials"],
+)
+def test_each_limit_that_is_reached_has_an_option(
+    budget: dict[str, Any], reached: dict[str, Any], options: list[str]
+) -> None:
+    """A study that is to continue needs an option for each limit that it has reached, or else another trial."""
+    tuned = job(budget=Budget(**budget))
+    found = options_to_continue(tuned, **{"seconds": 0.0, "epochs": 0, "target_reached": False, **reached})
+    assert found == options
 
 
 def test_a_trial_beyond_the_bounds_reaches_no_target() -> None:

@@ -336,6 +336,23 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
     assert (s.session.final_evaluation.metrics, s.session.ended) == ({"score": 0.4}, True)
 
 
+def test_a_budget_that_waits_for_a_resume_counts_before_a_spent_limit(study):
+    """A change of the budget that waits continues a study whose limit is spent, also its trials that were cut off."""
+    first = study("first", budget=Budget(trials=4, epochs=4, total_epochs=2))
+    assert first.session.on_report(first.session.next().trial_id, ProgressReport((row(1, 0.1), row(2, 0.2)), 2)) == (
+        "stop"
+    )
+    second = study("second", budget=Budget(trials=4, epochs=4, total_epochs=2))
+    name = send(second.store, ChangeBudget(total_epochs=200))
+    second.session.restore(saved_state(first.session.loop), budget_before=4)
+    second.session.begin()
+    second.session.obey(at_once=True)
+    changed = "The budget is changed: total_epochs 200 instead of 2."
+    assert read_sessions(second.store)[-1]["resume"]["outcomes"] == {name: changed}
+    assert read_job(second.store)["budget"]["total_epochs"] == 200
+    assert second.session.next().trial_id == "0000"
+
+
 def test_after_an_error_of_the_storage_no_trial_is_running(study):
     """After a storage error, trials that were running are recorded as paused, with the error as the reason."""
     running = study()
