@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.loop.messages import EpochRow
-from pipeline.loop.objective_values import Values, values_in, violation_in
-from pipeline.loop.trial import Trial
-from pipeline.space import Config
+from pipeline.loop.objective_values import values_in, violation_in
+from pipeline.loop.trial import BestEpoch, Trial
 from pipeline.study import Objective
 from pipeline.study.ranking import RankingKey, ranking_key
 
@@ -49,23 +48,12 @@ def better_epoch(objective: Objective, violation: float, value: float, *, than: 
     return objective.better(value, than[1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Best:
-    """A trial's best epoch; without a value, none."""
-
-    value: float | None = None
-    epoch: int = 0
-    violation: float = 0.0
-    values: Values = ()
-    config: Config = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class _Replaced:
     """What another attempt replaces: the best epoch so far, the best one without what it replaces, the last epoch."""
 
-    before: _Best
-    best: _Best
+    before: BestEpoch
+    best: BestEpoch
     until: int
 
 
@@ -81,8 +69,6 @@ class Incumbent:
         self._records = len(objectives) > 1 or self._objective.bounded
         self._replaced: dict[str, _Replaced] = {}
         """Trials of which another attempt trains epochs again."""
-        self._earlier: dict[str, _Best] = {}
-        """The best epochs of trials before their current segments, where this process has seen these begin."""
         self.best: Trial | None = None
 
     def record(self, trial: Trial, rows: Sequence[EpochRow]) -> bool:
@@ -99,10 +85,10 @@ class Incumbent:
         """
         before = _best_of(trial)
         if trial.segment > 1 and trial.epoch == trial.segment_start:
-            self._earlier[trial.trial_id] = before
+            trial.earlier_best = before
         if rows and trial.segment_start + 1 == rows[0].epoch <= trial.epoch:
             outlives = before.epoch <= trial.segment_start
-            rest = before if outlives else self._earlier.get(trial.trial_id, _Best())
+            rest = before if outlives else trial.earlier_best or BestEpoch()
             self._replaced[trial.trial_id] = _Replaced(before, rest, trial.epoch)
         for row in rows:
             value = row.metrics.get(self._objective.metric)
@@ -114,7 +100,7 @@ class Incumbent:
                 violation = violation_in(row, self._objectives)
                 if better_epoch(self._objective, violation, value, than=(trial.violation, trial.best)):
                     values = values_in(row, self._objectives) if self._records else ()
-                    _set_best(trial, _Best(value, row.epoch, violation, values, trial.config))
+                    _set_best(trial, BestEpoch(value, row.epoch, violation, values, trial.config))
             if replaced is not None:
                 replaced.best = _best_of(trial)
                 # A later epoch of the attempt before counts until it is reported again.
@@ -126,7 +112,7 @@ class Incumbent:
         now = _best_of(trial)
         return trial is self.best and now != before and not self._better(now, before)
 
-    def _better(self, one: "_Best", other: "_Best") -> bool:
+    def _better(self, one: BestEpoch, other: BestEpoch) -> bool:
         if one.value is None:
             return False
         return better_epoch(self._objective, one.violation, one.value, than=(other.violation, other.value))
@@ -153,10 +139,10 @@ class Incumbent:
             self.compare(trial)
 
 
-def _best_of(trial: Trial) -> _Best:
-    return _Best(trial.best, trial.best_epoch, trial.violation, trial.best_values, trial.best_config)
+def _best_of(trial: Trial) -> BestEpoch:
+    return BestEpoch(trial.best, trial.best_epoch, trial.violation, trial.best_values, trial.best_config)
 
 
-def _set_best(trial: Trial, best: _Best) -> None:
+def _set_best(trial: Trial, best: BestEpoch) -> None:
     trial.best, trial.best_epoch, trial.violation = best.value, best.epoch, best.violation
     trial.best_values, trial.best_config = best.values, best.config

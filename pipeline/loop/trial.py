@@ -2,24 +2,45 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.loop.messages import Assignment
-from pipeline.loop.objective_values import objective_values_of
+from pipeline.loop.objective_values import Values, objective_values_of
 from pipeline.schedulers import Decision, Mode, ObjectiveValues
 from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
 
-__all__ = ["LIVE_STATES", "Trial", "TrialState", "observation"]
+__all__ = ["LIVE_STATES", "BestEpoch", "Trial", "TrialState", "observation"]
 
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
 LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
 """The states of a trial that may still train."""
+
+
+@dataclass(frozen=True, slots=True)
+class BestEpoch:
+    """A trial's best epoch; without a value, none.
+
+    Args:
+        value: The first objective at that epoch.
+        epoch: The epoch.
+        violation: How far it is beyond the bounds of the objectives, in all.
+        values: The values of all objectives; empty if there is one without bounds.
+        config: The config in force at that epoch.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    value: float | None = None
+    epoch: int = 0
+    violation: Annotated[float, Field(ge=0)] = 0.0
+    values: Values = ()
+    config: Config = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -46,6 +67,7 @@ class Trial:
         best_values: The values of all objectives at that epoch; empty if there is one without bounds.
         violation: How far that epoch is beyond the bounds of the objectives, in all.
         best_config: The config in force at that epoch.
+        earlier_best: The best epoch before its current segment; None if that is not known, or if it is the first.
         error: The first line of the reason why it failed; None if it did not.
         cut_off: Whether it was stopped by a limit of the study: if the limit is raised, it continues.
         checkpoints: Epochs whose checkpoints are kept.
@@ -78,6 +100,7 @@ class Trial:
     best_values: tuple[float | None, ...] = ()
     violation: Annotated[float, Field(ge=0)] = 0.0
     best_config: Config = field(default_factory=dict)
+    earlier_best: BestEpoch | None = None
     error: str | None = None
     cut_off: bool = False
     checkpoints: set[int] = field(default_factory=set)
@@ -131,7 +154,12 @@ class Trial:
         milestones = {str(epoch): reached for epoch, reached in self.milestones.items()}
         measures = {str(epoch): list(values) for epoch, values in self.measures.items()}
         values = {name: getattr(self, name) for name in _NAMES}
-        as_json = {"checkpoints": sorted(self.checkpoints), "best_values": list(self.best_values)}
+        earlier = None if self.earlier_best is None else asdict(self.earlier_best)
+        as_json = {
+            "earlier_best": earlier,
+            "checkpoints": sorted(self.checkpoints),
+            "best_values": list(self.best_values),
+        }
         return {**values, **as_json, "value": value, "milestones": milestones, "measures": measures}
 
     @classmethod

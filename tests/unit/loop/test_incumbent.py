@@ -1,5 +1,6 @@
 """Which trial is the best."""
 
+import json
 import math
 
 import pytest
@@ -79,6 +80,20 @@ def test_another_attempt_of_a_segment_replaces_nothing_of_the_segments_before():
     _report(incumbent, trials, [3], [0.6], 1)
     assert (trials[0].best, trials[0].best_config) == (0.6, {"x": 1})
     _report(incumbent, trials, [3], [0.3], 2)
+    assert (trials[0].best, trials[0].best_epoch, trials[0].best_config) == (0.5, 1, {})
+
+
+def test_a_later_driver_knows_the_best_epoch_of_the_segments_before():
+    """A driver that resumes a trial in a later segment keeps the best of earlier ones, if the segment gets worse."""
+    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {}, 0)]
+    _report(incumbent, trials, [1, 2], [0.5, 0.4], 1)
+    trials[0].segment, trials[0].segment_start, trials[0].config = 2, 2, {"x": 1}
+    _report(incumbent, trials, [3], [0.6], 1)
+    resumed, trials = (
+        Incumbent([Objective("score", "max")]),
+        [Trial.from_json(json.loads(json.dumps(trials[0].to_json())))],
+    )
+    _report(resumed, trials, [3], [0.3], 2)
     assert (trials[0].best, trials[0].best_epoch, trials[0].best_config) == (0.5, 1, {})
 
 

@@ -29,7 +29,7 @@ def test_a_trial_of_an_earlier_version_is_known_by_its_best_epoch():
     """A stored trial without milestones is read, and searchers learn its best epoch."""
     trial = Trial("0000", {"x": 0.5}, 0, state="stopped", epoch=4, best=0.9, best_epoch=3, best_config={"x": 0.5})
     fields = trial.to_json()
-    del fields["milestones"], fields["reason"]
+    del fields["milestones"], fields["reason"], fields["earlier_best"]
     read = Trial.from_json(json.loads(json.dumps(fields)))
     assert observation(read, "max").curve == ((3, -0.9),)
 
