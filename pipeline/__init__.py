@@ -148,9 +148,9 @@ def __getattr__(name: str) -> Any:
             try:
                 return getattr(import_module(module), name)
             except (ImportError, AttributeError) as error:
-                from pipeline.hidden_modules import hidden_here, hidden_text
+                from pipeline.hidden_modules import hidden_behind, hidden_text
 
-                if hidden := hidden_here():
+                if hidden := hidden_behind(error):
                     # Python would report that this package has no such name.
                     raise ImportError(f"{type(error).__name__}: {error}. {hidden_text(hidden)}") from error
                 raise

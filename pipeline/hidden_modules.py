@@ -1,5 +1,6 @@
 """Files next to a job that hide a module of Python or of a library: an import of that name finds the file instead."""
 
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -11,7 +12,15 @@ from types import ModuleType
 
 from pipeline.wording import by_count, listed
 
-__all__ = ["LIBRARIES", "hidden_behind", "hidden_here", "hidden_modules", "hidden_text", "what_hides"]
+__all__ = [
+    "LIBRARIES",
+    "hidden_behind",
+    "hidden_behind_text",
+    "hidden_here",
+    "hidden_modules",
+    "hidden_text",
+    "what_hides",
+]
 
 LIBRARIES = (
     *("cmaes", "duckdb", "jinja2", "keras", "kubernetes", "matplotlib", "ml_dtypes", "numpy", "optuna", "packaging"),
@@ -23,6 +32,9 @@ LIBRARIES = (
 
 _UNUSED = ("antigravity", "idlelib", "test", "this", "turtle", "turtledemo")
 """Modules of Python that no library imports."""
+
+_ABOUT_MODULE = re.compile(r"\b(?:ImportError|ModuleNotFoundError|AttributeError): .*?\b(?:module|named|from) '(\w+)")
+"""The last line of a traceback that is about a module, and the module's name."""
 
 
 def hidden_modules(folders: Iterable[Path]) -> dict[Path, str]:
@@ -63,6 +75,20 @@ def hidden_behind(error: BaseException) -> dict[Path, str]:
         return {}
     top = (name or "").partition(".")[0]
     return {path: hidden for path, hidden in hidden_here().items() if hidden == top}
+
+
+def hidden_behind_text(text: str, folders: Iterable[Path]) -> dict[Path, str]:
+    """The files that hide the modules which printed errors of imports and of look-ups in modules are about.
+
+    Args:
+        text: What a process printed.
+        folders: As for `hidden_modules`.
+
+    Returns:
+        As of `hidden_modules`; empty if the text has no such error.
+    """
+    names = _ABOUT_MODULE.findall(text)
+    return {path: hidden for path, hidden in hidden_modules(folders).items() if hidden in names}
 
 
 def hidden_here() -> dict[Path, str]:

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from pipeline.hidden_modules import LIBRARIES, hidden_behind, hidden_here, hidden_modules, hidden_text, what_hides
+from pipeline.hidden_modules import (
+    LIBRARIES,
+    hidden_behind,
+    hidden_behind_text,
+    hidden_here,
+    hidden_modules,
+    hidden_text,
+    what_hides,
+)
 
 ROOT = Path(__file__).parents[2]
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml", "websocket-client": "websocket"}
@@ -55,6 +63,22 @@ def test_an_error_is_traced_to_the_file_that_it_is_about(folder: Path) -> None:
         assert hidden_behind(other) == {}
 
 
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        ("AttributeError: partially initialized module 'csv' has no attribute 'reader'", ["csv.py"]),
+        ("ImportError: cannot import name 'reader' from 'csv' (csv.py)", ["csv.py"]),
+        ("ModuleNotFoundError: No module named 'html.parser'; 'html' is not a package", ["html"]),
+        ("ModuleNotFoundError: No module named 'polars'", []),
+        ("AttributeError: 'NoneType' object has no attribute 'csv'", []),
+        ("ValueError: no module 'csv'", []),
+    ],
+)
+def test_a_printed_error_is_traced_to_the_file_that_it_is_about(folder: Path, error: str, named: list[str]) -> None:
+    """The last line of a traceback is traced to the file that hides the module which it names."""
+    assert [path.name for path in hidden_behind_text(f"It last printed: {error}", [folder])] == named
+
+
 def test_every_dependency_is_among_the_libraries() -> None:
     """Each package that pyproject.toml requires is one whose hiding is noticed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -72,3 +96,23 @@ def test_a_script_names_such_a_file_next_to_it(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert f"{tmp_path}/decimal.py hides Python's module decimal" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("error", ["ImportError('no extra')", "AttributeError('a fault')"])
+def test_another_error_is_not_blamed_on_such_a_file(tmp_path: Path, error: str) -> None:
+    """An error while tunepipe is imported that no file next to a script causes is raised as it is."""
+    (tmp_path / "calendar.py").write_text("")
+    (tmp_path / "mine.py").write_text(
+        "import sys\n"
+        "import pipeline\n"
+        "class Fails:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == 'pipeline.space': raise {error}\n"
+        "sys.meta_path.insert(0, Fails())\n"
+        "pipeline.Choice\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "mine.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    kind, _, text = error.partition("(")
+    assert ended.stderr.splitlines()[-1] == f"{kind}: {text.strip(chr(39) + ')')}"

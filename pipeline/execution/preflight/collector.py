@@ -27,7 +27,7 @@ from pipeline.execution.preflight.training_findings import (
     weights_finding,
 )
 from pipeline.execution.worker.weight_compatibility import copies_weights
-from pipeline.hidden_modules import hidden_modules, hidden_text
+from pipeline.hidden_modules import hidden_behind_text, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.sources import Sources
 
@@ -127,7 +127,7 @@ class Collector:
         if failed.late:
             finding = Finding(name, "warning", f"{failed.message[:-1]}, and {self.why}", _LONGER)
         else:
-            hidden = hidden_modules(self._code.folders) if self._code is not None else {}
+            hidden = hidden_behind_text(failed.message, self._code.folders) if self._code is not None else {}
             advice = hidden_text(hidden) if hidden else "Fix it, and check again." if failed.trace else ""
             finding = failed_finding(name, failed, self._sources, advice)
         yield from self._once(finding)

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Generator, Mapping
 from importlib import import_module
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -31,6 +32,9 @@ _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from pipeline.execution.preflight.fact_process import serve; serve(sys.argv[2:])"
 )
+_HOME = str(Path(__file__).parents[3])
+"""The entry of sys.path in which the process finds tunepipe: also the folder of a job that lies in a checkout."""
+
 _POLL_SECONDS = 0.2
 _LAST_LINES = 4
 
@@ -44,8 +48,9 @@ def facts(
         module: The module's name.
         arguments: JSON values.
         seconds: After how many seconds the process is ended.
-        without: Folders that its sys.path does not have at the start. The function adds those from which a job imports:
-            what it has imported by then is not hidden by the job's files, as in a worker.
+        without: Folders that its sys.path does not have at the start, except the one that holds tunepipe. The function
+            adds those from which a job imports: what it has imported by then is not hidden by the job's files, as in a
+            worker.
 
     Yields:
         Its facts as they come; the last one is `Failed` where the process was late or died. Closing the generator ends
@@ -56,7 +61,7 @@ def facts(
     with TemporaryFile() as printed, contextlib.ExitStack() as descriptors:
         for descriptor in (ours, facts_pipe):
             descriptors.callback(os.close, descriptor)
-        path = [entry for entry in sys.path if entry not in without]
+        path = [entry for entry in sys.path if entry not in without or entry == _HOME]
         given = [str(theirs), str(alive), json.dumps(arguments)]
         try:
             process = subprocess.Popen(

@@ -4,6 +4,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipeline.execution.preflight.collector import Collector
 from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Finding, WorkerStarted
 from pipeline.study import Objective
@@ -84,11 +86,27 @@ def test_targets_that_do_not_fit_are_the_only_fault() -> None:
 
 
 def test_a_file_that_hides_a_module_is_named_where_the_process_dies(tmp_path: Path) -> None:
-    """If the process of a check dies, the advice names a file next to the job that hides a module of Python."""
+    """If the process of a check dies because of a file next to the job that hides a module, the advice names it."""
     (tmp_path / "csv.py").write_text("")
+    (tmp_path / "queue.py").write_text("")
+    printed = "Its process ended with code 1. It last printed: AttributeError: module 'csv' has no attribute 'reader'"
     collector = Collector(job(), {}, Sources(folders=(tmp_path,)))
-    (found,) = collector.collect(Failed("Its process ended with code 1."))
-    assert found.advice.startswith(f"{tmp_path}/csv.py hides Python's module csv")
+    (found,) = collector.collect(Failed(printed))
+    assert found.advice.startswith(f"{tmp_path}/csv.py hides Python's module csv: ")
+
+
+@pytest.mark.parametrize(
+    ("failed", "advice"),
+    [
+        (Failed("Its process was killed by SIGSEGV."), ""),
+        (Failed("The data function load raised ValueError: no rows", trace="ValueError"), "Fix it, and check again."),
+    ],
+)
+def test_another_failure_is_not_blamed_on_such_a_file(tmp_path: Path, failed: Failed, advice: str) -> None:
+    """If a failure is not one of imports, the advice names no file that hides a module."""
+    (tmp_path / "queue.py").write_text("")
+    (found,) = Collector(job(), {}, Sources(folders=(tmp_path,))).collect(failed)
+    assert found.advice == advice
 
 
 def test_a_missing_objective_is_the_only_fault() -> None:

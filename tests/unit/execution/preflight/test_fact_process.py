@@ -10,6 +10,8 @@ import pytest
 from pipeline.execution.preflight.fact_process import facts
 from pipeline.execution.preflight.finding import Failed, WorkerStarted
 
+ROOT = Path(__file__).parents[4]
+
 _MODULE = """
 import os, signal, subprocess, sys, threading
 from pipeline.execution.preflight.finding import WorkerStarted
@@ -47,6 +49,14 @@ def test_facts_come_from_another_process_that_ends(module: str, what: str) -> No
     assert isinstance(reported[0], WorkerStarted)
     assert reported[0].seconds != os.getpid()
     assert not psutil.pid_exists(int(reported[0].seconds))
+
+
+def test_a_job_beside_the_package_leaves_it_importable(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process finds tunepipe if the job's folder is the only one that holds it, as in a checkout."""
+    others = [entry for entry in sys.path if not Path(entry, "pipeline", "execution").is_dir()]
+    monkeypatch.setattr(sys, "path", [*others, str(ROOT)])
+    (reported,) = facts(module, {"what": "end"}, seconds=60, without=[str(ROOT)])
+    assert isinstance(reported, WorkerStarted)
 
 
 def test_a_process_that_dies_is_reported_with_its_output(module: str) -> None:
