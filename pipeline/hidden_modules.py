@@ -36,6 +36,9 @@ _UNUSED = ("antigravity", "idlelib", "test", "this", "turtle", "turtledemo")
 _ABOUT_MODULE = re.compile(r"\b(?:ImportError|ModuleNotFoundError|AttributeError): .*?\b(?:module|named|from) '(\w+)")
 """The last line of a traceback that is about a module, and the module's name."""
 
+_UNNAMED = re.compile(r"cannot import name (\w+)$")
+"""An error of code that Cython compiled: what its module lacks, without the module's name."""
+
 
 def hidden_modules(folders: Iterable[Path]) -> dict[Path, str]:
     """The files of folders that hide a module.
@@ -69,6 +72,8 @@ def hidden_behind(error: BaseException) -> dict[Path, str]:
     """
     if isinstance(error, ImportError):
         name = error.name
+        if name is None and (lacked := _UNNAMED.match(str(error))):
+            return {path: hidden for path, hidden in hidden_here().items() if _came_without(lacked[1], path, hidden)}
     elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         name = error.obj.__name__
     else:
@@ -85,10 +90,10 @@ def hidden_behind_text(text: str, folders: Iterable[Path]) -> dict[Path, str]:
         folders: As for `hidden_modules`.
 
     Returns:
-        As of `hidden_modules`; empty if the text has no such error.
+        As of `hidden_modules`; all of them where an error names no module, and empty if the text has no such error.
     """
-    names = _ABOUT_MODULE.findall(text)
-    return {path: hidden for path, hidden in hidden_modules(folders).items() if hidden in names}
+    names, unnamed = _ABOUT_MODULE.findall(text), _UNNAMED.search(text)
+    return {path: hidden for path, hidden in hidden_modules(folders).items() if unnamed or hidden in names}
 
 
 def hidden_here() -> dict[Path, str]:
@@ -114,6 +119,13 @@ def what_hides(hidden: dict[Path, str]) -> str:
         hidden: What `hidden_modules` returned, not empty.
     """
     return listed(f"{path} hides {_owner(name)} {name}" for path, name in hidden.items())
+
+
+def _came_without(name: str, path: Path, hidden: str) -> bool:
+    """Whether the module was imported from the file or package, and lacks the name."""
+    module = sys.modules.get(hidden)
+    imported = getattr(module, "__file__", None)
+    return imported in (str(path), str(path / "__init__.py")) and not hasattr(module, name)
 
 
 def _owner(name: str) -> str:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -63,12 +65,29 @@ def test_an_error_is_traced_to_the_file_that_it_is_about(folder: Path) -> None:
         assert hidden_behind(other) == {}
 
 
+def test_an_error_of_compiled_code_is_traced_to_the_file_that_was_imported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that names no module, as of Cython, is traced to the imported files that lack the name."""
+    import csv
+
+    unnamed = ImportError("cannot import name reader")
+    assert hidden_behind(unnamed) == {}
+    lacking: Any = ModuleType("csv")
+    lacking.__file__ = str(folder / "csv.py")
+    monkeypatch.setitem(sys.modules, "csv", lacking)
+    assert hidden_behind(unnamed) == {folder / "csv.py": "csv"}
+    lacking.reader = csv.reader
+    assert hidden_behind(unnamed) == {}
+
+
 @pytest.mark.parametrize(
     ("error", "named"),
     [
         ("AttributeError: partially initialized module 'csv' has no attribute 'reader'", ["csv.py"]),
         ("ImportError: cannot import name 'reader' from 'csv' (csv.py)", ["csv.py"]),
         ("ModuleNotFoundError: No module named 'html.parser'; 'html' is not a package", ["html"]),
+        ("ImportError: cannot import name Queue", ["csv.py", "html", "numpy.py"]),
         ("ModuleNotFoundError: No module named 'polars'", []),
         ("AttributeError: 'NoneType' object has no attribute 'csv'", []),
         ("ValueError: no module 'csv'", []),
