@@ -99,7 +99,9 @@ def hidden_behind_text(text: str, folders: Iterable[Path]) -> dict[Path, str]:
 def hidden_here() -> dict[Path, str]:
     """The files that hide a module in this process: those in the folders of sys.path before those of Python."""
     python = {sysconfig.get_path(each) for each in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return hidden_modules(Path(entry) for entry in takewhile(lambda entry: entry not in python, sys.path))
+    before = map(Path, takewhile(lambda entry: entry not in python, sys.path))
+    # Libraries, such as Ray, put folders of their own there.
+    return hidden_modules(folder for folder in before if not any(map(folder.is_relative_to, python)))
 
 
 def hidden_text(hidden: dict[Path, str]) -> str:

@@ -45,6 +45,17 @@ def test_only_files_that_an_import_would_find_hide_a_module(folder: Path) -> Non
     assert hidden_modules([folder / "gone"]) == {}
 
 
+def test_folders_inside_a_library_hide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders that a library puts at the front of sys.path, as Ray does for its own psutil, are not reported."""
+    monkeypatch.setattr("pipeline.hidden_modules.sysconfig.get_path", lambda _: str(tmp_path))
+    inside = tmp_path / "library" / "thirdparty"
+    (inside / "psutil").mkdir(parents=True)
+    (inside / "psutil" / "__init__.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(inside), str(tmp_path)])
+    assert hidden_modules([inside]) == {inside / "psutil": "psutil"}
+    assert hidden_here() == {}
+
+
 def test_the_text_says_what_hides_what_and_what_to_do(tmp_path: Path) -> None:
     """The text names each file with the module that it hides, and says to rename it."""
     csv, numpy = {tmp_path / "csv.py": "csv"}, {tmp_path / "numpy.py": "numpy"}
