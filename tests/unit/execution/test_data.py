@@ -140,7 +140,7 @@ def test_a_seeded_rerun_is_equal(study: tuple[Store, Path]) -> None:
         (lambda _: None, "ok", "4 train"),
         (
             lambda x: x.__setitem__((0, 0), 5),
-            "fault",
+            "error",
             "They differ from those that the study began with: the train inputs",
         ),
     ],
