@@ -64,7 +64,8 @@ def test_a_driver_that_was_signalled_in_an_epoch_loses_nothing(workers, schedule
             driver.wait()
     assert code == (-signal.SIGKILL if name == "SIGKILL" else 130), reported.read_text()
     assert "Traceback" not in reported.read_text()
-    assert psutil.wait_procs(children, timeout=60)[1] == []
+    # Ray's agents end by themselves after a killed driver, on a busy machine after more than a minute.
+    assert psutil.wait_procs(children, timeout=180)[1] == []
     study = tmp_path / "studies/journaled"
     if name != "SIGKILL":
         left = load_results(study)
