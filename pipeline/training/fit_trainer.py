@@ -31,6 +31,8 @@ __all__ = ["FitTrainer", "reason_for_fit"]
 def reason_for_fit(model: keras.Model) -> str | None:
     """Why a model is trained by Keras' fit; None if its epoch can be compiled.
 
+    It is called outside of every strategy's scope.
+
     Args:
         model: A compiled model.
     """
@@ -39,18 +41,9 @@ def reason_for_fit(model: keras.Model) -> str | None:
     for method in ("fit", "make_train_function", "make_test_function", "evaluate"):
         if getattr(type(model), method) is not getattr(keras.Model, method) or method in vars(model):
             return f"the model has a {method} of its own"
-    if has_strategy(model):
+    if model.distribute_strategy is not tf.distribute.get_strategy():
         return "the model is built in the scope of a tf.distribute strategy"
     return None
-
-
-def has_strategy(model: keras.Model) -> bool:
-    """Whether a model was built in the scope of a tf.distribute strategy; called outside of every scope.
-
-    Args:
-        model: The model.
-    """
-    return model.distribute_strategy is not tf.distribute.get_strategy()
 
 
 class FitTrainer(Trainer):
@@ -120,7 +113,8 @@ class FitTrainer(Trainer):
     def _steps_known(self) -> bool:
         """Whether training is made of the model's train_step, and that can be traced."""
         model = self.model
-        return not (model.run_eagerly or has_strategy(model) or type(model).fit is not keras.Model.fit)
+        mirrored = model.distribute_strategy.num_replicas_in_sync > 1
+        return not (model.run_eagerly or mirrored or type(model).fit is not keras.Model.fit)
 
     @property
     def train_data(self) -> Any:

@@ -124,16 +124,17 @@ def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("build", "fields"),
     [
-        pytest.param({}, id="stream"),
-        pytest.param({"resources": Resources(strategy="mirrored")}, id="mirrored", marks=pytest.mark.long),
+        pytest.param(averaged, {}, id="stream"),
+        pytest.param(averaged, {"resources": Resources(strategy="mirrored")}, id="mirrored", marks=pytest.mark.long),
+        pytest.param(own_strategy, {}, id="a strategy of its own"),
     ],
 )
-def test_continues_exactly(fields: dict[str, Any]) -> None:
+def test_continues_exactly(build: Any, fields: dict[str, Any]) -> None:
     """A state saved under fit continues exactly, under fit or compiled."""
-    memory = None if fields else 100.0
-    job, data = job_of(averaged, **fields), rows_of_six()
+    memory = None if fields or build is own_strategy else 100.0
+    job, data = job_of(build, **fields), rows_of_six()
     first: Any = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
     first.run_epoch()
     state = first.save()
