@@ -12,7 +12,7 @@ from pipeline.execution.data import loading
 from pipeline.execution.driver.ending import recorded
 from pipeline.execution.driver.learning import learned_from
 from pipeline.execution.driver.progress import notebook_progress
-from pipeline.execution.driver.provenance import Provenance
+from pipeline.execution.driver.provenance import Provenance, command_line
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.resume_checks import abandoned, last_session
@@ -32,7 +32,7 @@ from pipeline.study.contents import remove, sweep
 from pipeline.study.copies import forget_copies
 from pipeline.study.earlier_trials import write_earlier
 from pipeline.study.files import read_document, recorded_data
-from pipeline.study.function_source import from_study
+from pipeline.study.function_source import from_study, in_script
 from pipeline.study.load_module import end_loading
 from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
@@ -213,7 +213,8 @@ def _run(
         if saved is None and earlier:
             # Before study.json, so that a study has what it learns from.
             write_earlier(store, earlier)
-        save_study(store, job, sources=sources, before=before)
+        arguments = command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
+        save_study(store, job, sources=sources, before=before, arguments=arguments)
         if saved is not None:
             # Commands that wait, such as a config to try next, come before the first draw.
             session.obey(at_once=True)

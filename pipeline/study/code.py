@@ -22,6 +22,7 @@ from pipeline.study.function_source import UnloadedFunction, is_saved, module_of
 from pipeline.study.load_module import job_fault, load_module
 from pipeline.study.read_once import content_of
 from pipeline.study.recorded_copies import digest_of
+from pipeline.study.script_arguments import script_arguments
 
 __all__ = ["Code", "Data", "value_or_code"]
 
@@ -134,10 +135,13 @@ def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
         # Functions may import when they are called, so imports find the copies from now on.
         copies.install()
         try:
-            imported = copies.import_package(name)
+            with script_arguments(copy, copies.arguments):
+                imported = copies.import_package(name)
         except (Exception, SystemExit) as error:
             raise InvalidJob(f"job file {copy}", [job_fault(error, copy)]) from error
-        return load_module(copy, name, content) if imported is None else imported
+        if imported is not None:
+            return imported
+        return load_module(copy, name, content, arguments=copies.arguments)
     # Checked before it runs, because a study could name any module.
     changed = f"module {name} has changed since the study was saved, and there is no copy of its source"
     try:

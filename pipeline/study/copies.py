@@ -36,6 +36,8 @@ class Copies(importlib.abc.MetaPathFinder):
     def __init__(self, folder: Path, fields: Mapping[str, Any], recorded: Recorded | None = None) -> None:
         self._folder = folder
         recorded = recorded or Recorded()
+        self.arguments = recorded.arguments
+        """The arguments of the script that started the study; empty if none did."""
         self._copies = dict(recorded.modules)
         self._originals = [Path(original) for original in recorded.folders if Path(original).is_absolute()]
         self._functions: set[str] = set()

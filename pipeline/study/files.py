@@ -2,7 +2,7 @@
 
 import atexit
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -51,6 +51,7 @@ def save_study(
     sources: Sources | None = None,
     before: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
+    arguments: Sequence[str] | None = None,
 ) -> None:
     """Write study.json and copies of the sources of the job's code.
 
@@ -60,6 +61,7 @@ def save_study(
         sources: The job's code; None to search for it.
         before: The content of study.json of an earlier session, whose copies stay.
         data: The fingerprint of the job's data; None for that of the earlier session.
+        arguments: The arguments of the script that defines the job; None for those of the earlier session.
 
     Raises:
         StorageError: The storage cannot be written.
@@ -72,6 +74,8 @@ def save_study(
     for file in sources.data:
         store.write(layout.source(file.path), file.content)
         recorded.files[file.path] = str(digest_of(file.content))
+    if arguments is not None:
+        recorded.arguments = tuple(arguments)
     if sources.folders:
         recorded.folders = tuple(str(folder) for folder in sources.folders)
     document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": recorded.to_json()}

@@ -16,6 +16,7 @@ __all__ = [
     "UnloadedFunction",
     "from_study",
     "home_of",
+    "in_script",
     "is_saved",
     "module_of",
     "named_in",
@@ -78,6 +79,15 @@ def from_study(function: Callable[..., Any]) -> bool:
     """
     loader = getattr(home_of(function).get("__spec__"), "loader", None)
     return isinstance(loader, ReadOnce) and loader.of_study
+
+
+def in_script(function: Callable[..., Any]) -> bool:
+    """Whether a function is defined in the script that Python runs, not in a module or a notebook.
+
+    Args:
+        function: The function.
+    """
+    return function.__module__ == "__main__" and is_saved(function)
 
 
 def source_of(function: Callable[..., Any]) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +14,14 @@ from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.keras_backend import BACKEND, other_backend
 from pipeline.study.quiet import quiet_tensorflow
 from pipeline.study.read_once import ReadOnce
+from pipeline.study.script_arguments import script_arguments
 
 __all__ = ["end_loading", "is_file", "job_fault", "load_module", "parted"]
 
+_ENDS = (
+    "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
+    'them under `if __name__ == "__main__":`'
+)
 _loading: ContextVar[bool] = ContextVar("loading", default=False)
 """Whether a job's file is being loaded."""
 
@@ -60,7 +66,12 @@ def parted(job: str) -> tuple[str, str]:
 
 
 def load_module(
-    path: Path, name: str | None = None, content: bytes | None = None, *, script: bool = False
+    path: Path,
+    name: str | None = None,
+    content: bytes | None = None,
+    *,
+    script: bool = False,
+    arguments: Sequence[str] = (),
 ) -> ModuleType:
     """Load a Python file as a module.
 
@@ -70,6 +81,7 @@ def load_module(
             package, can be imported.
         content: The file's content when it was checked; by default it is read now.
         script: Whether the file is a script even where it imports relative to a package.
+        arguments: The command line that it reads, without the file.
 
     Returns:
         The module, registered under its name.
@@ -96,7 +108,8 @@ def load_module(
             sys.path.insert(0, str(file.folder))
     previous = sys.modules.pop(name, None)
     try:
-        return _run(loader, path, name, file)
+        with script_arguments(path, arguments):
+            return _run(loader, path, name, file)
     except InvalidJob:
         _put_back(name, previous)
         raise
@@ -156,6 +169,8 @@ def job_fault(error: BaseException, path: Path) -> Fault:
     found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
     if hidden := hidden_behind(error):
         return Fault("file", found, f"must run as Python, and {what_hides(hidden)}: rename that file")
+    if isinstance(error, SystemExit):
+        return Fault("file", found, _ENDS)
     return Fault("file", found, "must run as Python")
 
 

@@ -19,7 +19,8 @@ def digest_of(content: bytes | None) -> str | None:
 
 
 class Recorded:
-    """What study.json says about the copies: the modules, their paths and their digests; and other files' digests.
+    """What study.json says about the copies: the modules, their paths and their digests; other files' digests; and the
+    arguments of the script that started the study.
 
     Args:
         value: The value of `sources` in study.json; None in a study of an older tunepipe.
@@ -32,15 +33,17 @@ class Recorded:
         self.modules: dict[str, tuple[str, str]] = {}
         self.folders: tuple[str, ...] = ()
         self.files: dict[str, str] = {}
+        self.arguments: tuple[str, ...] = ()
         if value is None:
             return
         try:
             self.folders = tuple(value["folders"])
             self.modules = {name: (entry["path"], entry["sha256"]) for name, entry in value["modules"].items()}
             self.files = dict(value.get("files", {}))
+            self.arguments = tuple(value.get("arguments", ()))
             paths = [path for path, _ in self.modules.values()]
             texts = [*self.folders, *self.modules, *(text for pair in self.modules.values() for text in pair)]
-            texts += [*self.files, *self.files.values()]
+            texts += [*self.files, *self.files.values(), *self.arguments]
             sound = all(isinstance(text, str) and "\0" not in text for text in texts)
             sound = (
                 sound and all(path.endswith(".py") for path in paths) and all(map(_is_within, [*paths, *self.files]))
@@ -56,7 +59,8 @@ class Recorded:
     def to_json(self) -> dict[str, Any]:
         """The value of `sources` in study.json."""
         modules = {name: {"path": path, "sha256": digest} for name, (path, digest) in sorted(self.modules.items())}
-        return {"folders": list(self.folders), "modules": modules, "files": dict(sorted(self.files.items()))}
+        content = {"folders": list(self.folders), "modules": modules, "files": dict(sorted(self.files.items()))}
+        return {**content, "arguments": list(self.arguments)} if self.arguments else content
 
 
 def _is_within(path: str) -> bool:

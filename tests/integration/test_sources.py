@@ -168,3 +168,21 @@ def test_a_script_without_a_guard_runs_its_study_once(tmp_path):
     )
     subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=120)
     assert load_results(tmp_path / "studies/script").state == "finished"
+
+
+@pytest.mark.long
+def test_a_script_that_parses_its_command_line_gets_the_same_everywhere(tmp_path):
+    """On workers, and after `tunepipe resume`, a script without a guard reads the arguments that it was given."""
+    (tmp_path / "script.py").write_text(
+        "import argparse\n\nfrom pipeline import Budget, Objective, TuneJob, Uniform, run\n\n"
+        "parser = argparse.ArgumentParser()\nparser.add_argument('--scale', type=float, required=True)\n"
+        "SCALE = parser.parse_args().scale\n\n\n"
+        "def f(config):\n    yield {'score': SCALE + 0 * config['x']}\n\n\n"
+        "JOB = TuneJob(name='script', function=f, space={'x': Uniform(0, 1)}, objectives=[Objective('score', 'max')],\n"
+        "              budget=Budget(trials=2, epochs=1), resources={'workers': 2})\n"
+        "run(JOB, storage='studies')\n"
+    )
+    subprocess.run([sys.executable, "script.py", "--scale", "2.5"], cwd=tmp_path, check=True, timeout=120)
+    resumed = tunepipe("resume", "script", "--trials", "3", folder=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert list(load_results(tmp_path / "studies/script").trials["objective"]) == [2.5] * 3

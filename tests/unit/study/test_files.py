@@ -14,6 +14,8 @@ from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
 from pipeline.storage import Store
 from pipeline.study import Objective, TuneJob, load_study, save_study
+from pipeline.study.files import read_document
+from pipeline.study.function_source import home_of
 from pipeline.study.load_module import load_module
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -52,10 +54,10 @@ def _job(**fields: Any) -> TuneJob:
     )
 
 
-def _of_files(folder: Path) -> TuneJob:
+def _of_files(folder: Path, more: str = "") -> TuneJob:
     folder.mkdir(exist_ok=True)
     (folder / "helpful.py").write_text("def data(): return 1")
-    (folder / "a_job.py").write_text(_JOB)
+    (folder / "a_job.py").write_text(_JOB + more)
     job: TuneJob = load_module(folder / "a_job.py").JOB
     return job
 
@@ -96,6 +98,17 @@ def test_a_study_is_loaded_where_its_sources_are_gone(
     assert loaded.to_json() == written
     assert loaded.data() == 1
     assert store.files() == before
+
+
+def test_a_copy_reads_the_arguments_of_its_script(tmp_path: Path, store: Store) -> None:
+    """A script that reads its command line gets the arguments that started the study, also after a later session."""
+    folder = tmp_path / "mine"
+    job = _of_files(folder, "import sys\nMORE = sys.argv[1:]\n")
+    save_study(store, job, arguments=["--size", "3"])
+    save_study(store, job, before=read_document(store))
+    del sys.modules["a_job"]
+    (folder / "a_job.py").unlink()
+    assert home_of(load_study(store).functions["model"])["MORE"] == ["--size", "3"]
 
 
 def test_a_study_that_is_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

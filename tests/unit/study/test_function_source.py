@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from pipeline.study import TuneJob
-from pipeline.study.function_source import is_saved, module_of, qualified_name, same_code, same_text, source_of
+from pipeline.study.function_source import (
+    in_script,
+    is_saved,
+    module_of,
+    qualified_name,
+    same_code,
+    same_text,
+    source_of,
+)
 from pipeline.study.load_module import load_module
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -23,6 +31,7 @@ def test_the_loaded_source_is_saved(write: Callable[..., Path]) -> None:
     assert job.to_json() == before
     assert b"return 1" in source_of(job.model)
     assert module_of(job.model) == "a_job"
+    assert not in_script(job.model)
 
 
 def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable[..., Path]) -> None:
@@ -33,6 +42,7 @@ def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable
     job = space["JOB"]
     assert job.to_json()["model"]["function"] == "script:build"
     assert job.resumable
+    assert in_script(job.model)
     copies = tmp_path / "source"
     copies.mkdir()
     (copies / "script.py").write_bytes(source_of(job.model))

@@ -134,3 +134,24 @@ def test_a_script_that_runs_its_job_is_loaded_up_to_that_line(tmp_path: Path) ->
     module = load_module(tmp_path / "script.py", "script_of_a_test")
     assert list(module.f({})) == [{"score": 1.0}]
     assert not hasattr(module, "after")
+
+
+def test_a_job_file_reads_the_arguments_of_its_script(tmp_path: Path) -> None:
+    """A file that parses a command line gets the given arguments, not those of this process."""
+    path = tmp_path / "parses.py"
+    path.write_text(
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--size', type=int, default=1)\n"
+        "SIZE = parser.parse_args().size\n"
+    )
+    assert load_module(path, "parses_of_a_test").SIZE == 1
+    assert load_module(path, "parses_of_a_test", arguments=["--size", "3"]).SIZE == 3
+
+
+def test_a_job_file_that_ends_the_process_is_refused(tmp_path: Path) -> None:
+    """A file whose command line needs an argument is refused with its line, and the message asks for default values."""
+    path = tmp_path / "needs.py"
+    path.write_text(
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('size')\nparser.parse_args()\n"
+    )
+    with pytest.raises(InvalidJob, match=r"runs the file without arguments: .* 'SystemExit: 2 \(line 4\)'"):
+        load_module(path)

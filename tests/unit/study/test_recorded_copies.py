@@ -22,9 +22,18 @@ from pipeline.study.recorded_copies import Recorded
         {"folders": [], "modules": {}, "files": {"../a.txt": ""}},
         {"folders": [], "modules": {}, "files": {"/etc/passwd": ""}},
         {"folders": [], "modules": {}, "files": {"a.txt": None}},
+        {"folders": [], "modules": {}, "arguments": [3]},
     ],
 )
 def test_records_of_copies_are_validated(value: object) -> None:
     """A recorded path that leads out of source/, or was not written by tunepipe, is refused."""
     with pytest.raises(StorageError, match=r"The entry `sources` of study\.json"):
         Recorded(value)
+
+
+def test_the_arguments_of_a_script_are_recorded() -> None:
+    """The arguments of a script survive JSON; a study that no script started has none."""
+    recorded = Recorded()
+    assert "arguments" not in recorded.to_json()
+    recorded.arguments = ("--size", "3")
+    assert Recorded(recorded.to_json()).arguments == ("--size", "3")
