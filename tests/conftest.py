@@ -46,6 +46,6 @@ def ray_cluster() -> Iterator[str]:
     os.environ.update(ENVIRONMENT)
     import ray
 
-    context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    context = ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield context.address_info["gcs_address"]
     ray.shutdown()

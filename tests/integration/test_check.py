@@ -118,6 +118,7 @@ def test_a_read_only_storage_does_not_skip_the_other_checks(tmp_path: Path) -> N
     assert [name for name, level in levels.items() if level == "skipped"] == ["study", "disk"]
 
 
+@pytest.mark.long
 def test_the_nodes_of_a_cluster_are_checked(ray_cluster: str, tmp_path: Path) -> None:
     """A check of a cluster reports its nodes' versions, access to the storage and resources for a trial."""
     code, found, _ = check("beale", "--address", ray_cluster, "--workers", "5", cwd=tmp_path)

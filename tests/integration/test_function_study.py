@@ -43,6 +43,7 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
+@pytest.mark.long
 def test_workers_train_what_the_own_process_trains(tmp_path):
     """A study on Ray and one without it have the same trials, epochs, configs and values, to the last digit."""
     run(job(), storage=tmp_path / "ray")
@@ -102,6 +103,7 @@ def test_a_study_without_a_value_reports_the_error(tmp_path):
     assert len(results.trials) <= 4
 
 
+@pytest.mark.long
 def test_a_finished_study_is_not_run_again(tmp_path):
     """A finished study is unchanged by a resume, and continues if its budget is larger."""
     small = job(budget=Budget(trials=2, epochs=2), resources=ONE)
@@ -114,6 +116,7 @@ def test_a_finished_study_is_not_run_again(tmp_path):
     assert sorted(set(results.epochs["session"])) == [1, 2]
 
 
+@pytest.mark.long
 def test_more_workers_than_there_are_wait_for_room(tmp_path):
     """On a running cluster, missing workers wait for nodes, and without more nodes all trials are trained."""
     run(job(resources={"workers": 4}), storage=tmp_path)

@@ -36,6 +36,7 @@ def collected() -> dict[str, float]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_prometheus_gets_the_state_of_a_study(tmp_path):
     """Prometheus gets a study's trials by state, its epochs and its best value, under its name."""

@@ -188,6 +188,7 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         assert browser.faults() == []
 
 
+@pytest.mark.long
 def test_an_update_that_fails_is_tried_again(browser: Browser, tmp_path: Path) -> None:
     """A page shows the last state of a study, also if the update to it fails at first."""
     study = asha_study(tmp_path, trials=5, name="last")

@@ -91,6 +91,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, printed.stderr
 
 
+@pytest.mark.long
 def test_everything_imported_is_copied(moved: tuple[Path, str]) -> None:
     """Modules imported by any statement, transitively or only in a worker, and files that they name are copied."""
     folder, printed = moved

@@ -55,6 +55,7 @@ def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         driver.terminate()
 
 
+@pytest.mark.long
 def test_a_running_study_is_redrawn_until_it_ends(at_work: subprocess.Popen[bytes], tmp_path: Path) -> None:
     """On a terminal the board shows the first trial while the second runs, and both after the study's end."""
     ours, theirs = pty.openpty()

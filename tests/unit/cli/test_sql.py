@@ -81,6 +81,7 @@ def test_a_missing_study_or_query_is_named_with_an_example(storage: Path, word: 
         invoke(storage, word)
 
 
+@pytest.mark.long
 def test_a_query_that_needs_too_much_memory_is_refused(storage: Path) -> None:
     """A query of `sql` that needs too much memory is refused with a message."""
     with pytest.raises(UsageError, match="Out of Memory"):

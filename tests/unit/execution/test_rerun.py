@@ -73,7 +73,7 @@ def test_only_metrics_that_differ_are_named(store: Store, monkeypatch: pytest.Mo
     assert [epoch.differing for epoch in rerun(store, "0000").epochs] == [("distance",)] * 3
 
 
-@pytest.mark.parametrize("folds", [1, 2])
+@pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_epochs_that_only_a_comparison_validated_are_validated_again(folds: int, tmp_path: Path) -> None:
     """A rerun validates the milestones and the last epoch too, which `validation_freq` leaves out, and equals."""
     job = TuneJob(

@@ -18,6 +18,7 @@ def test_the_assignment_of_a_trial_is_that_of_its_best_epoch(tuned_store):
         models.assignment("0009")
 
 
+@pytest.mark.long
 def test_an_export_that_needs_missing_data_reports_why(gone, tmp_path):
     """If a fit on all training rows or build_model needs missing data, the error reports why."""
     module, rows = gone

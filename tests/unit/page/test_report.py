@@ -26,6 +26,7 @@ def test_the_report_runs_its_own_script_only(get: Get) -> None:
     assert policy == report_policy()
 
 
+@pytest.mark.long
 def test_a_report_is_drawn_once_for_each_state(studies: StudyCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report of an unchanged study is drawn once, however often it is opened."""
     first = report_html(studies, "mnist-pbt")

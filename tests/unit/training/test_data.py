@@ -64,6 +64,7 @@ def loaded_by_a_driver() -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
+@pytest.mark.long
 def test_data_do_not_depend_on_when_keras_is_imported(loaded_by_a_driver: subprocess.CompletedProcess[str]) -> None:
     """A process that has imported TensorFlow and one whose data function imports it get the same data."""
     data = load_data(_job(_drawn_by_tensorflow_and_keras))

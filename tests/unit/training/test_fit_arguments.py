@@ -165,7 +165,12 @@ def test_validation_that_is_not_due_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("data", "fit"),
     [
-        pytest.param(shuffled, Fit(class_weight={1: 3.0}, validation_freq=[2, 3]), id="class weights"),
+        pytest.param(
+            shuffled,
+            Fit(class_weight={1: 3.0}, validation_freq=[2, 3]),
+            id="class weights",
+            marks=pytest.mark.long,
+        ),
         pytest.param(shuffled, Fit(steps_per_epoch=4, validation_steps=2), id="finite", marks=pytest.mark.long),
         pytest.param(repeated, Fit(steps_per_epoch=4, validation_steps=3, class_weight={1: 3.0}), id="endless"),
     ],

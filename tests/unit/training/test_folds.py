@@ -207,6 +207,7 @@ def test_continues_exactly(fields: Mapping[str, int], memory: float | None) -> N
         assert all(np.array_equal(a, b) for a, b in zip(weights_of(mine.model), weights_of(theirs.model), strict=True))
 
 
+@pytest.mark.long
 def test_the_next_trial_takes_over_the_traces() -> None:
     """A second trial of the same architecture traces nothing and has the same results as if it were alone."""
     job, data = job_of(network, folds=2), rows_of_six()

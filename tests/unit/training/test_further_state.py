@@ -90,6 +90,7 @@ def test_states_of_layers_continue(way: str) -> None:
     assert found == expected
 
 
+@pytest.mark.long
 def test_further_optimisers_continue_through_fit() -> None:
     """The state of a second optimiser continues exactly where the data are too large for compiled epochs."""
     job = job_of(OWN_STEPS["GAN, two optimisers"], objectives=[Objective("g_loss", "min")])

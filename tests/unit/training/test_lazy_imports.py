@@ -36,6 +36,7 @@ def reported() -> list[str]:
     return [line for line in _run(_TRAINED).splitlines() if line.startswith(("loaded", "used"))]
 
 
+@pytest.mark.long
 def test_a_trial_is_trained_without_scikit_learns_estimators_and_pyplot(reported):
     """After training, neither pyplot nor the imports of Keras' scikit-learn wrappers are loaded."""
     assert reported[0] == "loaded []"

@@ -31,6 +31,7 @@ print("third:", threads())
 """
 
 
+@pytest.mark.long
 def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
     """A process for one core has one thread, so that sums have one order, and reports that it cannot change.
 

@@ -145,6 +145,7 @@ def test_random_operations_of_tensorflow_are_found(trainer_factory: TrainerFacto
     assert first.run_epoch().metrics == second.run_epoch().metrics
 
 
+@pytest.mark.long
 def test_a_reason_against_exact_continuation_is_left_to_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     """Trials know their reason before an epoch and print nothing: the session reads it in reports, and says it once."""
     trainer_factory = TrainerFactory(job_of(drawing(DrawsInTensorFlow)), rows_of_six())

@@ -212,6 +212,7 @@ def test_two_trials_at_once_do_not_share() -> None:
     assert fourth.model is held
 
 
+@pytest.mark.long
 def test_traces_do_not_accumulate() -> None:
     """Memory of released traces is freed, and many trials of one architecture need one trace."""
     trainer_factory = TrainerFactory(job_of(plain), one_hot())

@@ -40,6 +40,8 @@ def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path, monkeypatch
         raise StorageError("The disk is full.")
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    # The cluster of the whole test session stays.
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(on_ray, "start", fail_to_start)
     monkeypatch.setattr(Store, "append", fail_to_append)
     with pytest.raises(ClusterError, match=r"Ray does not start here\."):

@@ -22,6 +22,7 @@ def test_a_forest_that_predicts_nothing_is_fitted_once() -> None:
     assert found.low <= found.r_squared <= found.high
 
 
+@pytest.mark.long
 def test_chance_is_rarely_taken_for_an_effect() -> None:
     """Of 20 studies of 16 trials in which no parameter has an effect, at most one reports an effect."""
     drawn = [np.random.default_rng(seed) for seed in range(20)]

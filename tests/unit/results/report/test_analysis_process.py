@@ -28,6 +28,7 @@ def drawn_here(asha_results: Results) -> AnalysedSections:
     return analysed_sections(asha_results)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("elsewhere")
 def test_the_sections_are_those_of_one_process(
     drawn_here: AnalysedSections, asha: Recording, asha_results: Results
