@@ -67,7 +67,7 @@ class Program:
             if (body := _guarded_body(self.module)) is not None:
                 file = Path(self.module.__file__ or self.module.__name__)
                 with (
-                    _recording(self.patches) as calls,
+                    _recording(self.patches, file) as calls,
                     user_errors(f"the file {file}"),
                     contextlib.suppress(ProgramEnd),
                 ):
@@ -143,7 +143,7 @@ def load(path: Path, patches: Patches) -> Program:
         InvalidJob: The file cannot be run; names the line.
     """
     _LOADED.pop(path.stem, None)
-    with _recording(patches) as calls, _arguments(path), contextlib.suppress(ProgramEnd):
+    with _recording(patches, path) as calls, contextlib.suppress(ProgramEnd):
         load_module(path, script=True)
     program = Program(sys.modules[path.stem], patches, calls[0] if calls else None)
     _LOADED[path.stem] = program
@@ -165,7 +165,7 @@ def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
         yield lambda: _LOADED[name]
         return
     finder = _Ending(name)
-    with _recording(patches) as calls, contextlib.redirect_stdout(sys.stderr):
+    with _recording(patches, Path(f"{name}.py")) as calls:
         sys.meta_path.insert(0, finder)
         try:
             yield lambda: _LOADED[name]
@@ -175,7 +175,11 @@ def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
 
 
 @contextmanager
-def _recording(patches: Patches) -> Iterator[list[Call]]:
+def _recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
+    """A context in which a program runs up to the call that ends it, and which keeps that call.
+
+    The program sees no command line but its own, and prints to standard error.
+    """
     import pipeline
 
     calls: list[Call] = []
@@ -185,7 +189,7 @@ def _recording(patches: Patches) -> Iterator[list[Call]]:
     # A program that itself makes a job and calls run ends there.
     names["run"] = lambda *_, **__: end_here(None, {})
     try:
-        with patches():
+        with patches(), _arguments(file), contextlib.redirect_stdout(sys.stderr):
             yield calls
     finally:
         _RECORDING.remove(calls)
@@ -197,12 +201,11 @@ def _recording(patches: Patches) -> Iterator[list[Call]]:
 
 @contextmanager
 def _arguments(path: Path) -> Iterator[None]:
-    """Hide the command line of tunepipe from the program, and let it print to standard error."""
+    """Hide the command line of tunepipe, or of a worker, from the program."""
     before = sys.argv
     sys.argv = [str(path)]
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
+        yield
     finally:
         sys.argv = before
 

@@ -93,6 +93,40 @@ def test_a_run_of_tunepipe_ends_a_program(tmp_path: Path) -> None:
     assert pipeline.run.__module__ == "pipeline.execution.run"
 
 
+PARSING = """
+import argparse
+from pipeline.adapters.program import end_here
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=3)
+    return parser.parse_args()
+{call}
+"""
+
+
+def test_a_program_sees_no_command_line_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that parses its command line has its defaults, under `__main__` and when a worker imports it."""
+    monkeypatch.setattr(sys, "argv", ["tunepipe", "run", "program.py", "--from", "optuna"])
+    guarded, plain = tmp_path / "program_seven.py", tmp_path / "program_eight.py"
+    guarded.write_text(
+        PARSING.format(call="if __name__ == '__main__':\n    print('main')\n    end_here(1, vars(arguments()))")
+    )
+    plain.write_text(PARSING.format(call="end_here(1, vars(arguments()))"))
+    found = load(guarded, no_patches).ended_by()
+    sys.path.insert(0, str(tmp_path))
+    with running("program_eight", no_patches) as program:
+        importlib.import_module("program_eight")
+    imported = program().call
+    assert found is not None
+    assert imported is not None
+    assert found.arguments == imported.arguments == {"trials": 3}
+    assert sys.argv[1:] == ["run", "program.py", "--from", "optuna"]
+    assert capsys.readouterr() == ("", "main\n")
+
+
 def test_an_error_of_the_program_is_reported_with_its_line(tmp_path: Path) -> None:
     """An error that a program raises when it is loaded is reported with its line."""
     with pytest.raises(InvalidJob, match=r"ZeroDivisionError.*line 8"):
