@@ -100,9 +100,31 @@ class RecordedConfig(dict[str, Any]):
         self._read[name] = None
         return super().pop(name, *default)
 
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """As `dict.setdefault`; the name is recorded as read."""
+        self._read[name] = None
+        return super().setdefault(name, default)
+
+    def popitem(self) -> tuple[str, Any]:
+        """As `dict.popitem`; all names are recorded as read."""
+        self._read_all()
+        return super().popitem()
+
     def __iter__(self) -> Iterator[str]:
         self._read_all()
         return super().__iter__()
+
+    def __reversed__(self) -> Iterator[str]:
+        self._read_all()
+        return super().__reversed__()
+
+    def __len__(self) -> int:
+        self._read_all()
+        return super().__len__()
+
+    def __bool__(self) -> bool:
+        # Which values there are does not matter.
+        return super().__len__() > 0
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]
         """As `dict.keys`; all names are recorded as read."""
@@ -127,6 +149,10 @@ class RecordedConfig(dict[str, Any]):
     def __eq__(self, other: object) -> bool:
         self._read_all()
         return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        self._read_all()
+        return super().__ne__(other)
 
     __hash__ = None
 

@@ -49,6 +49,13 @@ def test_functions_with_a_parameter_get_the_config() -> None:
         (lambda c: list(c.items()), list(CONFIG)),
         (lambda c: str(c), list(CONFIG)),
         (lambda c: c == {}, list(CONFIG)),
+        (lambda c: c != {}, list(CONFIG)),
+        (lambda c: len(c), list(CONFIG)),
+        (lambda c: c or {}, []),
+        (lambda c: c | {"more": 1}, list(CONFIG)),
+        (lambda c: list(reversed(c)), list(CONFIG)),
+        (lambda c: c.popitem(), list(CONFIG)),
+        (lambda c: c.setdefault("size", 9), ["size"]),
         (lambda c: c["layers"].append(6), ["layers"]),
     ],
 )
