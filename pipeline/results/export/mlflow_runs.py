@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,9 @@ __all__ = ["MetricValue", "RunContent", "study_run", "trial_runs"]
 
 _STATUS = {"failed": "FAILED", "running": "RUNNING", "paused": "RUNNING", "waiting": "SCHEDULED"}
 """MLflow's status for the state of a trial or a study; every other state is FINISHED, also an early stop."""
+
+_ALLOWED = re.compile(r"\w[\w.\- ]*(/\w[\w.\- ]*)*")
+"""Names of metrics that MLflow accepts."""
 
 _LONGEST = 5000
 """Characters of a tag or a param; MLflow refuses longer ones."""
@@ -90,7 +94,7 @@ def study_run(results: Results) -> RunContent:
     end = _milliseconds(results.epochs["time"].max()) if epochs else 0
     starts = [_milliseconds(datetime.fromisoformat(session["started"])) for session in results.sessions]
     start = min(starts, default=end)
-    metrics = dict(results.test or {})
+    metrics = {_metric_name(name): value for name, value in (results.test or {}).items()}
     if results.best is not None:
         metrics[f"best.{metric_column(objective.metric)}"] = results.best.value
     tags = {
@@ -184,6 +188,11 @@ def _metric_values(epochs: pd.DataFrame) -> list[MetricValue]:
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Values as texts that MLflow accepts, without missing ones."""
     return {name: str(value)[:_LONGEST] for name, value in values.items() if not pd.isna(value)}
+
+
+def _metric_name(metric: str) -> str:
+    """A metric's name, or that of a column where MLflow refuses it: it allows no brackets or @."""
+    return metric if _ALLOWED.fullmatch(metric) else metric_column(metric)
 
 
 def _milliseconds(time: datetime) -> int:

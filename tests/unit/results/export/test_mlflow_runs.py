@@ -67,6 +67,25 @@ def test_a_study_has_its_job_as_params_and_the_winner_as_metric(asha_results: Re
     assert run.tags["tunepipe.best_trial"] == asha_results.best.trial_id
 
 
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("test_accuracy", "test_accuracy"),
+        ("left/test loss", "left/test loss"),
+        ("test_top@5", "test_top_5"),
+        ("f1[0]", "f1_0"),
+        ("../up", "up"),
+    ],
+)
+def test_a_metric_has_a_name_that_mlflow_accepts(asha_results: Results, metric: str, name: str) -> None:
+    """A test metric keeps its name in MLflow, or has that of a column where MLflow refuses it."""
+    from mlflow.utils.validation import _validate_metric_name
+
+    (found,) = [one for one in study_run(replace(asha_results, test={metric: 0.5})).metrics if one.value == 0.5]
+    assert found.name == name
+    _validate_metric_name(found.name)
+
+
 def test_a_study_without_sessions_and_epochs_has_no_times(asha_results: Results) -> None:
     """MLflow's run of a study that has recorded nothing yet starts and ends at zero, without metrics."""
     frames = {"trials": asha_results.trials.head(0), "epochs": asha_results.epochs.head(0)}
