@@ -86,7 +86,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers, query = Headers(scope=scope), dict(parse_qsl(scope["query_string"].decode("latin-1")))
         if self._token is None:
-            if not is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or ""):
+            if not is_loopback(_name_of(headers.get("host", ""))):
                 return PlainTextResponse("Open this page by the address that tunepipe printed.", 421)
         elif self._is_token(query.get("token")):
             return self._signed_in(scope, query)
@@ -117,9 +117,17 @@ class Guard:
         return given is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
 
+def _name_of(host: str) -> str:
+    """The name in a Host header, without its port; empty where there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def _same_origin(headers: Headers) -> bool:
     """Whether a page of this server sent the request, or a program without the headers of browsers."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site in ("same-origin", "none")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    return origin is None or origin.partition("://")[2] == headers.get("host")

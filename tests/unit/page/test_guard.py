@@ -25,7 +25,7 @@ def test_loopback_addresses() -> None:
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "", "localhost.example.org")))
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1", ""])
 def test_a_page_of_another_name_is_refused(address: str, host: str) -> None:
     """A request for another host name, as in DNS rebinding, is refused."""
     answer = requests.get(address, headers={"Host": host}, timeout=60)
