@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.results.analysis.best_so_far import alive_seconds, train_column
+from pipeline.results.analysis.best_so_far import progress, train_column
 from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.early import FEWEST_TRIALS
@@ -90,12 +90,12 @@ def of_best_so_far(results: Results) -> str:
     best = results.best
     if best is None:
         return "No trial has a value."
-    column, sign = metric_column(results.objective.metric), 1 if results.objective.mode == "max" else -1
-    failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
-    rows = results.epochs[np.isfinite(results.epochs[column]) & ~results.epochs["trial_id"].isin(failed)]
-    seconds, values = alive_seconds(results, rows), rows[column].to_numpy()
-    order = np.argsort(seconds, kind="stable")
-    seconds, values = seconds[order], values[order]
+    sign = 1 if results.objective.mode == "max" else -1
+    rows = progress(results).dropna(subset="best")
+    if rows.empty:
+        # The best is beyond a bound, as all others are.
+        return f"{results.objective.metric} {format_number(best.value)} is beyond a bound, as all values are."
+    seconds, values = rows["seconds"].to_numpy(), rows["best"].to_numpy()
     first = values[0]
     near = seconds[np.argmax(sign * values >= sign * (first + 0.95 * (best.value - first)))]
     at = seconds[np.argmax(values == best.value)]

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.report import captions
 from pipeline.space import Choice, LogUniform, Uniform
-from pipeline.study import layout
+from pipeline.study import Objective, layout
 from tests.unit.results.edges import EDGES
 from tests.unit.results.small import plane_study
 from tests.unit.results.studies import Recording, tune_job
@@ -79,6 +80,27 @@ def test_the_caption_has_the_time_of_the_best(asha_results: Results) -> None:
         r"val_accuracy 0\.9666 was reached after .* of .*; 95% of the improvement over .* was reached after .*\.",
         captions.of_best_so_far(asha_results),
     )
+
+
+@pytest.mark.parametrize(
+    ("limit", "caption"),
+    [
+        (
+            0.8,
+            "val_accuracy 0.7 was reached after 3.0 s of 5.0 s; 95% of the improvement over the first epoch's 0.5 was "
+            "reached after 3.0 s.",
+        ),
+        (0.1, "val_accuracy 0.5 is beyond a bound, as all values are."),
+    ],
+)
+def test_values_beyond_a_bound_are_no_improvement(tmp_path: Path, limit: float, caption: str) -> None:
+    """An epoch beyond a bound does not count as an improvement, and if all are beyond it, the caption says so."""
+    objectives = (Objective("val_accuracy", "max"), Objective("accuracy", "max", at_most=limit))
+    recording = Recording(tmp_path, tune_job("bounded", space={}, objectives=objectives))
+    for trial, epoch, value, at in (("0000", 1, 0.5, 1), ("0000", 2, 0.95, 2), ("0001", 1, 0.7, 3)):
+        recording.train(trial, epoch, {}, value, at)
+    recording.end(5)
+    assert captions.of_best_so_far(load_results(recording.store.uri)) == caption
 
 
 def test_a_hyperparameter_is_described_by_its_kind(asha_results: Results) -> None:
