@@ -71,6 +71,13 @@ def _reports(
         return 0, False
     home, assigned = getattr(function, "__globals__", {}), _locals(tree)
     looped = False
+    outermost: ast.AST = tree.body[0]
+    if getattr(function, "__name__", "") == "<lambda>":
+        # Its source is the statement around it.
+        lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+        if len(lambdas) != 1:
+            raise _Unknown
+        outermost = lambdas[0]
 
     def count(node: ast.AST, loops: tuple[tuple[str, int | None], ...]) -> int:
         nonlocal looped
@@ -93,13 +100,13 @@ def _reports(
                 number *= length
         if isinstance(node, ast.For):
             inside = (*loops, (getattr(node.target, "id", ""), _length(node.iter, home, values, assigned)))
-        elif isinstance(node, _REPEATED) and node is not tree.body[0]:
+        elif isinstance(node, _REPEATED) and node is not outermost:
             inside = (*loops, ("", None))
         else:
             inside = loops
         return number + sum(count(each, inside) for each in ast.iter_child_nodes(node))
 
-    return count(tree, ()), looped
+    return count(outermost, ()), looped
 
 
 def mentions(target: Any, pattern: str, *, without_text: bool = True) -> bool:
@@ -133,22 +140,21 @@ def line_of_text(source: str, text: str) -> int:
     return min((node.lineno for node in nodes if id(node) in keys), default=min((n.lineno for n in nodes), default=1))
 
 
-def keywords_of(source: str, keyword: str) -> str | None:
+def keywords_of(source: str, keyword: str, *, beside: str | None = None) -> str | None:
     """The text that a source gives for a keyword of its calls; None if it gives none, or several.
 
     Args:
         source: The source.
         keyword: The keyword.
+        beside: Another keyword that these calls have, too; None for all calls.
     """
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return None
-    texts = {
-        node.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.keyword) and node.arg == keyword and isinstance(node.value, ast.Constant)
-    }
+    calls = [{each.arg: each.value for each in node.keywords} for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    given = [call[keyword] for call in calls if keyword in call and (beside is None or beside in call)]
+    texts = {value.value for value in given if isinstance(value, ast.Constant)}
     return str(texts.pop()) if len(texts) == 1 else None
 
 

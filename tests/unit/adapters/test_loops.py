@@ -82,6 +82,10 @@ def in_a_callback(tune: Any) -> Any:
     return end_of_epoch
 
 
+in_a_lambda = lambda tune: of_config({}, tune.report)  # noqa: E731
+two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
+
+
 @pytest.mark.parametrize(
     ("function", "count"),
     [
@@ -93,6 +97,8 @@ def in_a_callback(tune: Any) -> Any:
         (by_callbacks, 3),
         (in_batches, None),
         (in_a_callback, None),
+        (in_a_lambda, 4),
+        (two_lambdas[0], None),
         (unknown, None),
         (without, None),
         (print, None),
@@ -109,6 +115,7 @@ def test_a_text_has_a_line_and_a_keyword_a_value() -> None:
     assert line_of_text(source, "x") == 2
     assert line_of_text(source, "y") == line_of_text("(", "y") == 1
     assert (keywords_of(source, "metric"), keywords_of(source, "mode"), keywords_of("(", "x")) == ("loss", None, None)
+    assert keywords_of(source, "mode", beside="metric") == "min"
 
 
 def test_the_line_of_a_key_counts_more_than_that_of_its_use() -> None:
