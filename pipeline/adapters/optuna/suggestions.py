@@ -1,14 +1,12 @@
 """The suggestions of an objective, found by running it and by reading its source."""
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pipeline.adapters.domains import probes
 from pipeline.adapters.optuna.conditions import WHOLE_NUMBERS, Run, conditional
+from pipeline.adapters.optuna.sites import names_in_source
 from pipeline.adapters.optuna.trial import Trial
 from pipeline.adapters.parameters import Found
 from pipeline.space import Choice, IntUniform
@@ -32,7 +30,7 @@ def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]
     Raises:
         InvalidJob: A suggestion depends on others in another way; names its line.
     """
-    sites = _sites(objective)
+    sites = names_in_source(objective)
     first = _run(objective, {}, sites)
     runs = [first]
     if sites is not None and first.names >= sites:
@@ -70,45 +68,6 @@ def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], sites: set[
         if type(error).__name__ != "TrialPruned" and not values:
             raise
     return Run(dict(trial.params), list(suggestions.values()))
-
-
-def _sites(objective: Any) -> set[str] | None:
-    """The names that are suggested, in the objective and in functions of its module that it calls; None if unknown.
-
-    A suggestion in a loop, or one whose name is made when it runs, may be several: then they are unknown.
-    """
-    home = getattr(objective, "__globals__", None)
-    if not inspect.isfunction(objective) or home is None:
-        return None
-    names: set[str] = set()
-    due, seen = [objective], set()
-    while due:
-        function = due.pop()
-        if function in seen:
-            continue
-        seen.add(function)
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        except (OSError, TypeError, SyntaxError):
-            return None
-        loops = (ast.For, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
-        inside = {id(each) for node in ast.walk(tree) if isinstance(node, loops) for each in ast.walk(node)}
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call):
-                continue
-            if isinstance(node.func, ast.Attribute) and node.func.attr.startswith("suggest_"):
-                if id(node) in inside or not (node.args and isinstance(node.args[0], ast.Constant)):
-                    return None
-                names.add(str(node.args[0].value))
-            elif _is_own(called := home.get(getattr(node.func, "id", None)), objective):
-                if id(node) in inside and "suggest_" in inspect.getsource(called):
-                    return None
-                due.append(called)
-    return names or None
-
-
-def _is_own(function: Any, objective: Any) -> bool:
-    return inspect.isfunction(function) and function.__module__ == objective.__module__
 
 
 def _others(run: Run) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The suggestions of an objective."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,3 +48,14 @@ def test_a_loop_over_a_suggestion_becomes_branches(program: Callable[[str], str]
     }
     assert job.space["n_layers"] == Switch({"1": {}, "2": layer[1], "3": layer[1] | layer[2]})
     assert list(job.space) == ["n_layers", "n_units_l0", "dropout_l0", "lr"]
+
+
+def test_a_suggestion_in_another_module_is_found(program: Callable[[str], str]) -> None:
+    """A suggestion that an Optuna objective leaves to a function of another module is a parameter of the space."""
+    path = Path(program("op_quad.py"))
+    suggestion = 'trial.suggest_int("y", 0, 10, step=2)'
+    text = path.read_text()
+    assert suggestion in text
+    path.with_name("op_helper.py").write_text(f"def height(trial):\n    return {suggestion}\n")
+    path.write_text("from op_helper import height\n" + text.replace(suggestion, "height(trial)"))
+    assert from_file(f"{path}:objective", "optuna", {}).space == _SPACES["op_quad.py:objective"]
