@@ -3,13 +3,15 @@
 A range with one value becomes that value.
 """
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform
+from pipeline.space.values import plain
 
-__all__ = ["MOST_LISTED", "choice", "floats", "integers", "listed", "probes"]
+__all__ = ["MOST_LISTED", "choice", "distinct", "floats", "identity", "integers", "listed", "probes"]
 
 MOST_LISTED = 64
 """A range of at most this many whole numbers is also listed as values."""
@@ -28,6 +30,35 @@ def choice(values: Sequence[Any]) -> Any:
         A `Choice`; the value itself where there is only one.
     """
     return Choice(tuple(values)) if len(values) > 1 else next(iter(values))
+
+
+def identity(value: Any) -> str:
+    """A key by which a program's values are compared: 1 and True have two, a tuple and a list of the same values one.
+
+    Args:
+        value: The value, of any type.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, default=_readable)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def _readable(value: Any) -> Any:
+    scalar = plain(value)
+    return repr(value) if scalar is value else scalar
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """The values, each once.
+
+    Args:
+        values: The values, of any type.
+    """
+    found: dict[str, Any] = {}
+    for value in values:
+        found.setdefault(identity(value), value)
+    return list(found.values())
 
 
 def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Any:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.adapters.domains import choice
+from pipeline.adapters.domains import choice, distinct
 from pipeline.adapters.keras_tuner.ranges import number_domain
 from pipeline.adapters.parameters import Found, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_line, user_place
@@ -126,7 +126,7 @@ class HyperParameters:
         listed = [value.item() if hasattr(value, "item") else value for value in values]
         first = None if None in listed else listed[0]
         return self._value(
-            name, choice(list(dict.fromkeys(listed))), first if default is None else default, parent_name, parent_values
+            name, choice(distinct(listed)), first if default is None else default, parent_name, parent_values
         )
 
     def Boolean(  # noqa: N802

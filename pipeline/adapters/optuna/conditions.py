@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.adapters.domains import probes
+from pipeline.adapters.domains import identity, probes
 from pipeline.adapters.parameters import Found
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Choice, IntUniform
@@ -81,15 +81,15 @@ def _condition(
     for parent, known in found.items():
         if parent == one.name or not isinstance(known.domain, Choice | IntUniform):
             continue
-        made: dict[Any, set[bool]] = {}
+        made: dict[str | None, set[bool]] = {}
         for run, there in zip(runs, present, strict=True):
             if parent in run.names:
-                made.setdefault(run.values[parent], set()).add(there)
+                made.setdefault(identity(run.values[parent]), set()).add(there)
             elif there:
                 made.setdefault(None, set()).update((True, False))
         decided = all(len(each) == 1 for each in made.values())
-        tried = probes(known.domain, few=WHOLE_NUMBERS)
-        every = set(tried) <= set(made) and len(tried) == known.domain.count
+        tried = {identity(value): value for value in probes(known.domain, few=WHOLE_NUMBERS)}
+        every = tried.keys() <= made.keys() and len(tried) == known.domain.count
         if decided and every and {True} in made.values() and {False} in made.values():
-            return parent, tuple(value for value in tried if made[value] == {True})
+            return parent, tuple(value for key, value in tried.items() if made[key] == {True})
     return None

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pipeline.adapters.domains import choice, floats, integers
+from pipeline.adapters.domains import choice, distinct, floats, identity, integers
 from pipeline.adapters.optuna.internals import number_in_storage
 from pipeline.adapters.parameters import Found, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_place
@@ -89,6 +89,7 @@ class Trial:
             step: The difference between neighbouring values.
             log: Whether the logarithm is drawn uniformly.
         """
+        _check_order(name, low, high)
         try:
             domain = floats(float(low), float(high), None if step is None else float(step), log=log)
         except ValueError as error:
@@ -105,6 +106,7 @@ class Trial:
             step: The difference between neighbouring values.
             log: Whether the logarithm is drawn uniformly.
         """
+        _check_order(name, low, high)
         return int(self._suggested(name, integers(int(low), int(high), int(step), log=log)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
@@ -117,7 +119,10 @@ class Trial:
         Returns:
             The config's value, one of `choices`.
         """
-        return self._suggested(name, choice(list(dict.fromkeys(choices))))
+        value = self._suggested(name, choice(distinct(choices)))
+        # A config has a list where the program has a tuple.
+        self.params[name] = next((one for one in choices if identity(one) == identity(value)), value)
+        return self.params[name]
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
         """A real number, as suggest_float draws it.
@@ -191,6 +196,8 @@ class Trial:
         self.system_attrs[key] = value
 
     def _suggested(self, name: str, domain: Any) -> Any:
+        if self.seen is not None and isinstance(domain, Domain) and (faults := domain.faults()):
+            raise refused("the objective", name, faults[0].allowed)
         if name not in self.params:
             key = next((key for key in (name, parameter_name(name)) if key in self.values), None)
             if key is not None:
@@ -218,6 +225,11 @@ def quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def _check_order(name: str, low: float, high: float) -> None:
+    if low > high:
+        raise refused("the objective", f"{name} from {low} to {high}", "must have its smallest value first")
 
 
 def _default(domain: Any) -> Any:

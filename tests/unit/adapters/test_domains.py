@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import IntUniform, LogUniform, QUniform, Uniform
-from pipeline.adapters.domains import choice, floats, integers, listed, probes
+from pipeline.adapters.domains import choice, distinct, floats, identity, integers, listed, probes
 from pipeline.space import Choice
 
 
@@ -51,3 +52,10 @@ def test_few_values_are_listed() -> None:
     assert listed(IntUniform(1, 9, step=4)) == [1, 5, 9]
     assert listed("a") == ["a"]
     assert listed(IntUniform(1, 65)) is listed(Uniform(0, 1)) is None
+
+
+def test_values_are_the_same_as_a_config_has_them() -> None:
+    """A tuple is the same value as a list, a scalar of NumPy as a number, and True differs from 1."""
+    assert distinct([True, 1, 1.0, (1, 2), [1, 2], "1", np.int64(1), None]) == [True, 1, 1.0, (1, 2), "1", None]
+    assert identity({"b": 1, "a": (2,)}) == identity({"a": [2], "b": 1})
+    assert distinct([int, int, {1: int, "a": 2}]) == [int, {1: int, "a": 2}]

@@ -9,6 +9,7 @@ import pytest
 from pipeline import IntUniform, LogUniform, QUniform, Uniform
 from pipeline.adapters.optuna.trial import Trial
 from pipeline.adapters.parameters import Found
+from pipeline.errors import InvalidJob
 from pipeline.space import Choice
 
 
@@ -38,6 +39,31 @@ def test_a_suggestion_has_a_domain(suggest: Any, domain: Any) -> None:
     trial = Trial({}, lambda *_: None, seen.append)
     assert suggest(trial) == suggest(trial)
     assert [(one.name, one.domain) for one in seen] == [("x", domain)] * 2
+
+
+def test_a_choice_has_one_of_the_values_of_the_objective() -> None:
+    """A suggestion of tuples or lists has the objective's own value where the config has a list."""
+    tuples, lists = [(32,), (64, 32)], [[32], [64, 32]]
+    trial = Trial({"sizes": [64, 32], "layers": [64, 32], "flag": True}, lambda *_: None)
+    assert trial.suggest_categorical("sizes", tuples) is tuples[1]
+    assert trial.suggest_categorical("layers", lists) is lists[1]
+    assert trial.suggest_categorical("flag", [1, True]) is True
+    assert trial.params == {"sizes": (64, 32), "layers": [64, 32], "flag": True}
+
+
+@pytest.mark.parametrize(
+    ("suggest", "message"),
+    [
+        (lambda trial: trial.suggest_float("x", 0, 1, log=True), "low must be above 0; found 'x'"),
+        (lambda trial: trial.suggest_float("x", 2, 1), "must have its smallest value first; found 'x from 2 to 1'"),
+        (lambda trial: trial.suggest_int("x", 2, 1), "must have its smallest value first; found 'x from 2 to 1'"),
+        (lambda trial: trial.suggest_categorical("x", [True, 1]), "values must differ from each other; found 'x'"),
+    ],
+)
+def test_a_suggestion_that_optuna_refuses_is_refused_with_its_line(suggest: Any, message: str) -> None:
+    """A suggestion with a range that has no values, or equal choices, is refused with its line."""
+    with pytest.raises(InvalidJob, match=rf"test_trial.py, line \d+: {message}"):
+        suggest(Trial({}, lambda *_: None, lambda _: None))
 
 
 def test_functions_of_optuna_keep_what_they_know_of_a_trial(tmp_path: Path) -> None:
