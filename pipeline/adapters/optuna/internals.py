@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["constraints_of", "number_in_storage", "warmup_of"]
+__all__ = ["constraints_of", "factor_of", "longest_of", "number_in_storage", "warmup_of"]
 
 
 def constraints_of(sampler: Any) -> Callable[[Any], Any] | None:
@@ -33,3 +33,23 @@ def warmup_of(pruner: Any) -> int | None:
     """
     kept = (getattr(pruner, name, None) for name in ("_n_warmup_steps", "_min_resource"))
     return next((epochs for epochs in kept if isinstance(epochs, int)), None)
+
+
+def factor_of(pruner: Any) -> int | None:
+    """The reduction factor of a pruner with rungs; None where it has none.
+
+    Args:
+        pruner: The pruner, or None.
+    """
+    factor = getattr(pruner, "_reduction_factor", None)
+    return factor if isinstance(factor, int) else None
+
+
+def longest_of(pruner: Any) -> int | None:
+    """The largest number of reports that a pruner expects; None where it does not say.
+
+    Args:
+        pruner: The pruner, or None.
+    """
+    longest = getattr(pruner, "_max_resource", None)
+    return longest if isinstance(longest, int) else None

@@ -124,6 +124,9 @@ class Adapted(adapted.Adapted):
             try:
                 value = self.objective(shown)
             except TrialPruned:
+                if not steps.count:
+                    # There is no value: the trial fails with the program's reason.
+                    raise
                 return None
             metrics = {**_values(self.metrics, value), **numeric(shown.user_attrs)}
             if is_constrained(self._arguments, self.objective):

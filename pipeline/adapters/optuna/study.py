@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
-from pipeline.adapters.optuna.internals import constraints_of, warmup_of
+from pipeline.adapters.optuna.internals import constraints_of, factor_of, longest_of, warmup_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
@@ -28,7 +28,7 @@ METRIC = "value"
 EXCESS = "excess"
 """The metric of a constrained objective: the sum of the constraints that are above 0."""
 
-_REPORTS = r"\.report\(|should_prune|Prun\w*Callback|TrialPruned"
+_REPORTS = r"\.report\(|should_prune|Prun\w*Callback"
 """What the source of a module has if its objective reports."""
 
 _SAMPLERS = {
@@ -119,7 +119,8 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
         objective: The objective.
     """
     directions = arguments.get("directions") or ["minimize"] * len(metrics)
-    budget: dict[str, Any] = {"epochs": _epochs(objective)}
+    pruner = arguments.get("pruner")
+    budget: dict[str, Any] = {"epochs": _epochs(objective, pruner)}
     if arguments.get("trials"):
         budget["trials"] = int(arguments["trials"])
     if arguments.get("seconds"):
@@ -133,12 +134,16 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     fields: dict[str, Any] = {"objectives": objectives, "budget": budget}
     if searcher := _searcher(arguments, len(objectives)):
         fields["searcher"] = searcher
-    kind, argument = _PRUNERS.get(type(arguments.get("pruner")).__name__, (None, None))
+    kind, argument = _PRUNERS.get(type(pruner).__name__, (None, None))
     # Optuna's own default is a MedianPruner; it counts only where the objective reports.
     if kind is not None and budget["epochs"] > 1:
-        grace = warmup_of(arguments["pruner"])
+        grace, factor = warmup_of(pruner), factor_of(pruner)
         known = grace is not None and 1 <= grace <= budget["epochs"]
-        fields["scheduler"] = {"kind": kind, **({argument: grace} if known and argument else {})}
+        fields["scheduler"] = {
+            "kind": kind,
+            **({argument: grace} if known and argument else {}),
+            **({"reduction_factor": factor} if factor is not None else {}),
+        }
     return fields
 
 
@@ -191,9 +196,9 @@ def _function(objective: Any) -> Any:
     return objective if inspect.isfunction(objective) else vars(type(objective)).get("__call__", objective)
 
 
-def _epochs(objective: Any) -> int:
+def _epochs(objective: Any, pruner: Any = None) -> int:
     function = _function(objective)
     if count := reports_of(function, "report", {}):
         return count
     # A callback or a helper may report.
-    return UNKNOWN_EPOCHS if mentions(function, _REPORTS) else 1
+    return (longest_of(pruner) or UNKNOWN_EPOCHS) if mentions(function, _REPORTS) else 1

@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 import pytest
 
-from pipeline.adapters.optuna.internals import constraints_of, number_in_storage, warmup_of
+from pipeline.adapters.optuna.internals import constraints_of, factor_of, longest_of, number_in_storage, warmup_of
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -25,6 +25,16 @@ def test_the_epochs_that_a_pruner_leaves_every_trial_are_read() -> None:
     assert warmup_of(optuna.pruners.SuccessiveHalvingPruner(min_resource=2)) == 2, message
     assert warmup_of(optuna.pruners.SuccessiveHalvingPruner()) is None
     assert warmup_of(None) is None
+
+
+def test_the_rungs_of_a_pruner_are_read() -> None:
+    """The reduction factor and the longest trial of a pruner are read, and one without them has None."""
+    hyperband = optuna.pruners.HyperbandPruner(max_resource=9, reduction_factor=2)
+    message = "Optuna no longer keeps them in _reduction_factor and _max_resource"
+    assert (factor_of(hyperband), longest_of(hyperband)) == (2, 9), message
+    assert factor_of(optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3)) == 3, message
+    assert longest_of(optuna.pruners.HyperbandPruner()) is None
+    assert factor_of(optuna.pruners.MedianPruner()) is factor_of(None) is longest_of(None) is None
 
 
 def test_the_number_of_a_trial_in_its_storage_is_read() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from pipeline import Hyperband, Uniform, load_results, run
@@ -22,13 +23,14 @@ def test_budget_direction_and_pruner_are_those_of_the_study(program: Callable[[s
     assert [(one.metric, one.mode) for one in two.objectives] == [("value_0", "min"), ("value_1", "min")]
 
 
-def test_a_hyperband_pruner_keeps_its_first_rung(program: Callable[[str], str]) -> None:
-    """Rungs of Optuna's Hyperband grow from its smallest resource, and those of the scheduler do then, too."""
+def test_a_hyperband_pruner_keeps_its_rungs(program: Callable[[str], str]) -> None:
+    """Rungs of Optuna's Hyperband grow from its smallest resource by its factor, and those of the scheduler, too."""
     path = Path(program("op_prune.py"))
     pruner = re.search(r"optuna\.pruners\.\w+\([^)]*\)", path.read_text())
     assert pruner is not None
-    path.write_text(path.read_text().replace(pruner[0], "optuna.pruners.HyperbandPruner(min_resource=2)"))
-    assert from_file(f"{path}:objective", "optuna", {}).scheduler == Hyperband(grace_period=2)
+    changed = "optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=4)"
+    path.write_text(path.read_text().replace(pruner[0], changed))
+    assert from_file(f"{path}:objective", "optuna", {}).scheduler == Hyperband(grace_period=2, reduction_factor=4)
 
 
 def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_path: Path) -> None:
@@ -38,6 +40,26 @@ def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_pat
     results = load_results(tmp_path / "s")
     assert results.trials[["state", "epochs"]].to_numpy().tolist() == [["completed", 3]]
     assert results.trials[["config_lr", "config_batch"]].to_numpy().tolist() == [[0.01, 32]]
+
+
+def test_a_pruner_says_the_length_of_trials_that_the_objective_does_not(program: Callable[[str], str]) -> None:
+    """Trials of an objective whose reports cannot be counted have the largest resource of its Hyperband pruner."""
+    path = Path(program("op_callback.py"))
+    path.write_text(path.read_text().replace("ThresholdPruner(upper=1)", "HyperbandPruner(max_resource=9)"))
+    assert from_file(str(path), "optuna", {}).budget.epochs == 9
+
+
+def test_an_objective_that_prunes_without_reports_has_one_epoch(program: Callable[[str], str]) -> None:
+    """A trial of an objective that gives configs up and never reports has one epoch: its value."""
+    path = Path(program("op_quad.py"))
+    first, _, rest = path.read_text().partition("    return")
+    path.write_text(f"{first}    if x > 9:\n        raise optuna.TrialPruned('too large')\n    return{rest}")
+    job = from_file(f"{path}:objective", "optuna", {})
+    assert (job.budget.epochs, job.scheduler.kind != "median") == (1, True)
+    assert job.function is not None
+    steps: Any = job.function({"x": 9.5, "y": 2})
+    with pytest.raises(optuna.TrialPruned, match="too large"):
+        next(steps)
 
 
 def test_arguments_that_are_left_out_are_noted_with_their_line(program: Callable[[str], str]) -> None:
