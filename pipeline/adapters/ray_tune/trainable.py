@@ -98,8 +98,9 @@ class Adapted(adapted.Adapted):
             fields["start_with"] = first
         if "objectives" not in fields and "objectives" not in given:
             where = self.call.line if self.call is not None else subject
+            found = "no metric with a mode, min or max"
             allowed = "must be given, in tune.TuneConfig(metric=…, mode=…) or by --set 'objectives=[{\"metric\": …}]'"
-            raise InvalidJob(subject, [Fault(where, "no metric", allowed)])
+            raise InvalidJob(subject, [Fault(where, found, allowed)])
         return fields
 
     @property
@@ -158,16 +159,22 @@ def _last(value: Any, count: int) -> Any:
 
 
 def _class_steps(trainable: type, config: dict[str, Any], state: Any) -> Iterator[Any]:
-    """The steps of a Trainable class, each with its checkpoint."""
+    """The steps of a Trainable class, each with its checkpoint; without one where the class saves none."""
+    from ray import tune
+
     trial: Any = trainable(config=config)
+    saves = trainable.save_checkpoint is not tune.Trainable.save_checkpoint  # type: ignore[attr-defined]
     try:
         if state is not None:
             trial.load_checkpoint(str(state) if isinstance(state, Path) else state)
         while True:
             result = trial.step()
-            with tempfile.TemporaryDirectory() as folder:
-                kept = trial.save_checkpoint(folder)
-                yield numeric(result), kept if isinstance(kept, Mapping) else Path(kept or folder)
+            if saves:
+                with tempfile.TemporaryDirectory() as folder:
+                    kept = trial.save_checkpoint(folder)
+                    yield numeric(result), kept if isinstance(kept, Mapping) else Path(kept or folder)
+            else:
+                yield numeric(result)
             if result.get("done"):
                 return
     finally:

@@ -12,6 +12,7 @@ from ray import tune
 from pipeline import load_results, run
 from pipeline.adapters import from_file
 from pipeline.adapters.ray_tune import Adapted
+from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner
 
 
@@ -59,3 +60,33 @@ def test_a_checkpoint_is_the_functions_state() -> None:
     again.load(state)
     assert again.run_epoch().metrics == {"count": 6.0}
     again.close()
+
+
+class Plain(tune.Trainable):
+    """The least that a Trainable class has."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin at zero."""
+        self.count = 0
+
+    def step(self) -> dict[str, Any]:
+        """Count."""
+        self.count += self.config["by"]
+        return {"count": self.count, "done": self.count > 3}
+
+
+def test_a_class_that_saves_no_checkpoint_is_replayed() -> None:
+    """Steps of a Trainable class without save_checkpoint have no state, and another learner repeats them."""
+
+    def plain_steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        return Adapted(None, "", Plain, {"by": tune.choice([1, 2])}).steps(config, state)
+
+    learner = FunctionLearner(plain_steps, {"by": 2})
+    assert learner.run_epoch().metrics == {"count": 2.0, "done": 0.0}
+    again = FunctionLearner(plain_steps, {"by": 2})
+    again.load(learner.save())
+    assert again.run_epoch().metrics == {"count": 4.0, "done": 1.0}
+    with pytest.raises(TrainingEnded):
+        again.run_epoch()
+    for one in (learner, again):
+        one.close()
