@@ -8,11 +8,15 @@ from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions, reports_of
 from pipeline.adapters.program import end_here
+from pipeline.adapters.user_code import refused
 from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
 
 __all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "unwrapped"]
+
+_SECONDS = ("time_total_s", "time_since_restore", "timesteps_total")
+"""What a scheduler may count instead of reports, by names of Ray Tune."""
 
 
 @contextmanager
@@ -24,6 +28,15 @@ def patches() -> Iterator[None]:
     class Tuner:
         def __init__(self, trainable: Any = None, **arguments: Any) -> None:
             self.arguments = {"trainable": trainable, **arguments}
+
+        @staticmethod
+        def can_restore(*_: Any, **__: Any) -> bool:
+            # tunepipe has no experiments of Ray Tune: the program makes a new Tuner.
+            return False
+
+        @staticmethod
+        def restore(*_: Any, **__: Any) -> None:
+            raise refused("the program", "tune.Tuner.restore", "must be tune.Tuner(…); `tunepipe resume` continues")
 
         def fit(self) -> None:
             trainable, kwargs = unwrapped(self.arguments["trainable"])
@@ -82,9 +95,9 @@ def fields_of_tuner(
     scheduler, search = scheduler_facts(arguments.get("scheduler")), searcher_facts(arguments.get("search_alg"))
     metric = arguments.get("metric") or scheduler.get("metric") or search["metric"]
     mode = arguments.get("mode") or scheduler.get("mode") or search["mode"]
-    if not metric:
-        metric, mode = keywords_of(source, "metric"), keywords_of(source, "mode")
-    if metric:
+    metric = metric or keywords_of(source, "metric")
+    mode = mode or keywords_of(source, "mode", beside="metric")
+    if metric and mode:
         fields["objectives"] = _objectives(metric, mode)
     budget: dict[str, Any] = {}
     if "num_samples" in arguments and (samples := arguments["num_samples"] or 1) != -1:
@@ -92,7 +105,7 @@ def fields_of_tuner(
         budget["trials"] = int(samples) * _product(grids)
     if seconds := arguments.get("time_budget_s"):
         budget["seconds"] = getattr(seconds, "total_seconds", lambda: float(seconds))()
-    budget["epochs"] = _epochs(trainable, param_space, arguments, scheduler.get("longest"))
+    budget["epochs"] = _epochs(trainable, param_space, arguments, scheduler)
     fields["budget"] = budget
     if (settings := _scheduler(scheduler, budget["epochs"])) is not None:
         fields["scheduler"] = settings
@@ -112,21 +125,25 @@ def _objectives(metric: Any, mode: Any) -> list[Objective]:
     return [Objective(str(one), "max" if how == "max" else "min") for one, how in zip(metrics, modes, strict=True)]
 
 
-def _epochs(trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[str, Any], longest: Any) -> int:
-    """The number of reports of a trial, from the program, else from the source of the function."""
-    stop = arguments.get("stop")
-    if isinstance(stop, Mapping) and (limit := stop.get("training_iteration")):
-        return int(limit)
-    if inspect.isclass(trainable):
-        return int(longest or UNKNOWN_EPOCHS)
-    function = plain(trainable)
-    constants = dict(_constants(param_space, _first_parameter(function)))
-    if (count := reports_of(function, "report", constants)) is not None:
-        return max(1, count)
-    if longest:
+def _epochs(
+    trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[str, Any], scheduler: Mapping[str, Any]
+) -> int:
+    """The number of reports of a trial: the least that the program, its scheduler and its source say."""
+    longest, stop = scheduler.get("longest"), arguments.get("stop")
+    counts_reports = scheduler.get("time") in (None, "training_iteration")
+    limits = [
+        stop.get("training_iteration") if isinstance(stop, Mapping) else None,
+        longest if counts_reports else None,
+    ]
+    if not inspect.isclass(trainable):
+        function = plain(trainable)
+        limits.append(reports_of(function, "report", dict(_constants(param_space, _first_parameter(function)))))
+    if known := [int(limit) for limit in limits if limit is not None]:
+        return max(1, min(known))
+    if longest and scheduler.get("time") not in _SECONDS:
         return int(longest)
     # A callback or a helper may report.
-    return UNKNOWN_EPOCHS if mentions(function, "(?i)report") else 1
+    return UNKNOWN_EPOCHS if inspect.isclass(trainable) or mentions(plain(trainable), "(?i)report") else 1
 
 
 def _first_parameter(function: Any) -> str:

@@ -129,6 +129,7 @@ _FACTS = {
     "metric": ("metric", ("_metric",)),
     "mode": ("mode", ("_mode",)),
     "longest": ("max_t", ("_max_t", "_max_t_attr")),
+    "time": ("time_attr", ("_time_attr",)),
     "grace": ("grace_period", ("_grace_period",)),
     "factor": ("reduction_factor", ("_reduction_factor", "_eta")),
     "interval": ("perturbation_interval", ("_perturbation_interval",)),
@@ -144,9 +145,9 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
         scheduler: The scheduler; None has no facts.
 
     Returns:
-        The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `grace`, `factor`, `interval` and
-        `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds); None for what the scheduler does not have. An
-        argument that it no longer keeps is named once.
+        The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `time` (time_attr, in which it
+        counts), `grace`, `factor`, `interval` and `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds);
+        None for what the scheduler does not have. An argument that it no longer keeps is named once.
     """
     if scheduler is None:
         return {}

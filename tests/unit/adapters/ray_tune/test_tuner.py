@@ -106,3 +106,60 @@ def test_hyperband_keeps_its_factor_and_length() -> None:
     fields = fields_of_tuner(arguments, lambda _: None, {}, space, "")
     assert fields["scheduler"] == {"kind": "hyperband", "reduction_factor": 2}
     assert fields["budget"]["epochs"] == 9
+
+
+def ten_reports(config: Any) -> None:
+    """Reports ten times."""
+    from ray import tune
+
+    for _ in range(10):
+        tune.report({"loss": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stop", "epochs"),
+    [
+        ({}, None, 10),
+        ({"max_t": 4}, None, 4),
+        ({"max_t": 40}, None, 10),
+        ({"max_t": 40}, {"training_iteration": 3}, 3),
+        ({}, {"training_iteration": 30}, 10),
+        ({"max_t": 4, "time_attr": "time_total_s"}, None, 10),
+    ],
+)
+def test_a_trial_has_the_fewest_reports_that_a_program_allows(arguments: Any, stop: Any, epochs: int) -> None:
+    """A Ray Tune trial has the least of the reports of its function, its scheduler and its stopping rule."""
+    from ray.tune.schedulers import ASHAScheduler
+
+    given = {"scheduler": ASHAScheduler(metric="loss", mode="min", **arguments), "stop": stop}
+    assert fields_of_tuner(given, ten_reports, {}, {"x": Uniform(0, 1)}, "")["budget"]["epochs"] == epochs
+
+
+def test_the_mode_of_another_call_is_not_that_of_the_metric(program: Callable[[str], str]) -> None:
+    """A metric that only the program's results name has the mode beside it, and without one it is refused."""
+    path = Path(program("rt_simple.py"))
+    text = path.read_text() + "\nopen('log', mode='w')\n"
+    path.write_text(text)
+    assert from_file(str(path), "ray-tune", {}).objective.mode == "min"
+    path.write_text(text.replace(', mode="min"', ""))
+    with pytest.raises(InvalidJob, match=r"TuneConfig\(metric=…, mode=…\).* found 'no metric with a mode, min or max'"):
+        from_file(str(path), "ray-tune", {})
+
+
+def test_a_program_that_may_restore_its_tuner_makes_a_new_one(program: Callable[[str], str]) -> None:
+    """A Ray Tune program that restores an experiment, if there is one, makes a new Tuner."""
+    path = Path(program("rt_simple.py"))
+    text = path.read_text().replace("tuner = tune.Tuner(", "tuner = new(")
+    path.write_text(
+        text.replace(
+            "from ray import tune\n",
+            "from ray import tune\n\n\ndef new(*args, **kwargs):\n"
+            "    if tune.Tuner.can_restore('/tmp/nowhere'):\n"
+            "        return tune.Tuner.restore('/tmp/nowhere', *args)\n"
+            "    return tune.Tuner(*args, **kwargs)\n",
+        )
+    )
+    assert from_file(str(path), "ray-tune", {}).budget.trials == 4
+    path.write_text(path.read_text().replace("if tune.Tuner.can_restore", "if not tune.Tuner.can_restore"))
+    with pytest.raises(InvalidJob, match=r"must be tune.Tuner\(…\).* found 'tune.Tuner.restore'"):
+        from_file(str(path), "ray-tune", {})

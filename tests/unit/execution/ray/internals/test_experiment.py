@@ -83,7 +83,7 @@ def test_mutations_and_lengths_are_read() -> None:
 
     message = "Ray no longer keeps a scheduler's arguments under these names, which scheduler_facts reads."
     hyperband = internals.scheduler_facts(HyperBandScheduler(max_t=27, reduction_factor=4))
-    assert (hyperband["longest"], hyperband["factor"]) == (27, 4), message
+    assert [hyperband[name] for name in ("longest", "factor", "time")] == [27, 4, "training_iteration"], message
     pbt = internals.scheduler_facts(PopulationBasedTraining(hyperparam_mutations={"lr": [1, 2]}))
     assert pbt["mutations"] == {"lr": [1, 2]}, message
     pb2 = internals.scheduler_facts(PB2(hyperparam_bounds={"lr": [1, 2]}))
