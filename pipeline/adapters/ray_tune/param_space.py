@@ -11,6 +11,9 @@ from pipeline.space import Domain, Grid, LogUniform, Normal, QUniform, Uniform
 
 __all__ = ["config_of", "is_drawn", "points_of", "space_of_ray"]
 
+_ADDRESS = " at 0x"
+"""What an object's text contains where it has no name: an address, which differs between processes."""
+
 
 def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source: str) -> dict[str, Any]:
     """The space of a param_space; nested parameters are `outer_inner`.
@@ -107,6 +110,8 @@ def _domain(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"grid_search"}:
         return Grid(tuple(_labels(value["grid_search"])))
     if not is_drawn(value):
+        if _holds_drawn(value):
+            raise ValueError("must not be a list with domains: put them into a dict, each with a name of its own")
         return value if _is_json(value) else None
     kind = type(value).__name__
     sampler = value.get_sampler()
@@ -140,9 +145,27 @@ def _domain(value: Any) -> Any:
 
 
 def _labels(values: Sequence[Any]) -> list[Any]:
-    """The values; those that are not JSON values by their names."""
+    """The values; those that are not JSON values by their names.
+
+    Raises:
+        ValueError: Two of them have the same name, or one has none that another process would give it.
+    """
     listed = [value.item() if hasattr(value, "item") else value for value in values]
-    return [value if _is_json(value) else _label(value) for value in listed]
+    labels = [value if _is_json(value) else _label(value) for value in listed]
+    unnamed = [label for value, label in zip(listed, labels, strict=True) if not _is_json(value)]
+    if len(set(unnamed)) < len(unnamed) or any(_ADDRESS in label for label in unnamed):
+        raise ValueError(
+            "must be text, numbers, or functions and classes with names of their own: choose between names, and look "
+            "the objects up in the training function"
+        )
+    return labels
+
+
+def _holds_drawn(value: Any) -> bool:
+    if is_drawn(value):
+        return True
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(map(_holds_drawn, inner))
 
 
 def _label(value: Any) -> str:

@@ -43,3 +43,19 @@ def test_values_that_are_no_json_reach_the_function() -> None:
     assert config["sizes"] == (3, 4)
     assert config["data"] is space["data"]
     assert config["inner"] == {"rate": 0.5, "fixed": 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([tune.choice([1, 2]), 3], "must not be a list with domains"),
+        ({"grid_search": [{"rate": tune.uniform(0, 1)}]}, "must be text, numbers, or functions and classes with names"),
+        (tune.choice([object(), object()]), "must be text, numbers, or functions and classes with names"),
+        (tune.choice([lambda: 1, lambda: 2]), "must be text, numbers, or functions and classes with names"),
+        (tune.grid_search([object(), 1]), "must be text, numbers, or functions and classes with names"),
+    ],
+)
+def test_values_that_no_worker_would_find_are_refused(value: Any, message: str) -> None:
+    """Domains within a list, and choices between objects that have no names, are refused."""
+    with pytest.raises(InvalidJob, match=message):
+        from_ray_tune(lambda config: config, {"x": value}, objectives=[Objective("loss", "min")])
