@@ -13,7 +13,7 @@ from pipeline.adapters.keras_tuner.explore import explored
 from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit, sets_epochs, training_of
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
-from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of
+from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, left_out_of_search, objectives_of
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, reports_of
 from pipeline.adapters.parameters import Found, space_of
 from pipeline.adapters.program import Call
@@ -136,6 +136,11 @@ class Adapted(adapted.Adapted):
         if "objectives" not in fields and "objectives" not in given:
             fields["objectives"] = [Objective("val_loss", "min")]
         return fields
+
+    @property
+    def left_out(self) -> list[str]:
+        """The settings of the tuner that the job does not have, a sentence each."""
+        return [] if self.call is None else left_out_of_search(self.call)
 
     def found(self) -> list[Found]:
         """The hyperparameters, found by building models, and by fitting one up to its first epoch."""

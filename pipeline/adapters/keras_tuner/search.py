@@ -6,9 +6,15 @@ from pipeline.adapters.program import Call
 from pipeline.errors import Fault, InvalidJob
 from pipeline.study import Objective
 
-__all__ = ["epochs_of", "fields_of_search", "objectives_of", "search_arguments"]
+__all__ = ["epochs_of", "fields_of_search", "left_out_of_search", "objectives_of", "search_arguments"]
 
-_MAX = ("acc", "auc", "precision", "recall", "f1", "iou", "score", "r2", "cosine")
+_HYPERBAND_EPOCHS = 100
+"""KerasTuner's default of max_epochs."""
+
+_MAX = (
+    "acc", "auc", "precision", "recall", "f1", "iou", "io_u", "score", "r2", "cosine", "sensitivity", "specificity",
+    "true_positives", "true_negatives",
+)  # fmt: skip
 _FIT = {
     "x", "y", "epochs", "batch_size", "validation_data", "validation_split", "callbacks", "verbose", "shuffle",
     "sample_weight", "class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "validation_batch_size",
@@ -45,7 +51,10 @@ def epochs_of(call: Call | None) -> int | None:
     """
     if call is None:
         return None
-    epochs = call.arguments["tuner"].get("max_epochs") or search_arguments(call).get("epochs")
+    longest = call.arguments["tuner"].get("max_epochs")
+    if call.arguments["kind"] == "Hyperband":
+        return int(longest or _HYPERBAND_EPOCHS)
+    epochs = longest or search_arguments(call).get("epochs")
     return int(epochs) if epochs else None
 
 
@@ -86,7 +95,6 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
     budget["epochs"] = epochs_of(call) or 1
     if call.arguments["kind"] == "Hyperband":
         fields["scheduler"] = {"kind": "hyperband", "reduction_factor": int(tuner.get("factor", 3))}
-        budget.setdefault("epochs", int(tuner.get("max_epochs", 100)))
     if call.arguments["kind"] == "GridSearch":
         fields["searcher"] = "grid"
     if (seed := tuner.get("seed")) is not None:
@@ -97,3 +105,19 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
     given = ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "shuffle")
     fit = {name: search[name] for name in given if search.get(name) is not None}
     return {**fields, "budget": budget, **({"fit": fit} if fit else {})}
+
+
+def left_out_of_search(call: Call) -> list[str]:
+    """The settings of a tuner that a job does not have, a sentence each.
+
+    Args:
+        call: The call of `search`.
+    """
+    tuner, left_out = call.arguments["tuner"], []
+    if call.arguments["kind"] == "BayesianOptimization":
+        left_out.append("BayesianOptimization is ignored; set --search instead.")
+    if tuner.get("hyperband_iterations", 1) != 1:
+        left_out.append("hyperband_iterations is ignored; the budget says how many trials there are.")
+    if tuner.get("max_model_size") is not None:
+        left_out.append("max_model_size is ignored; models of any size are trained.")
+    return left_out

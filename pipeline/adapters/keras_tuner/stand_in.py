@@ -1,6 +1,6 @@
 """The names of KerasTuner that a program needs up to its search, so that KerasTuner need not be installed.
 
-Where KerasTuner is installed, its own names are used, and only its tuners are replaced.
+Where KerasTuner is installed, its own names are used, and only its tuners and HyperParameters are replaced.
 """
 
 import importlib
@@ -43,12 +43,15 @@ def patches() -> Iterator[None]:
 
 @contextmanager
 def _patched(library: ModuleType) -> Iterator[None]:
+    hyperparameters = f"{library.__name__}.engine.hyperparameters"
+    modules = [library, library.tuners, *(module for name, module in sys.modules.items() if name == hyperparameters)]
     with ExitStack() as opened:
-        for module in (library, library.tuners):
-            for tuner in TUNERS:
-                if hasattr(module, tuner.__name__):
-                    opened.callback(setattr, module, tuner.__name__, getattr(module, tuner.__name__))
-                    setattr(module, tuner.__name__, tuner)
+        for module in modules:
+            # A program's own HyperParameters say its ranges, as those that a build gets.
+            for replacement in (*TUNERS, HyperParameters):
+                if hasattr(module, name := replacement.__name__):
+                    opened.callback(setattr, module, name, getattr(module, name))
+                    setattr(module, name, replacement)
         yield
 
 

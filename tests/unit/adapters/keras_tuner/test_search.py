@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, objectives_of, search_arguments
+from pipeline.adapters.keras_tuner.search import (
+    epochs_of,
+    fields_of_search,
+    left_out_of_search,
+    objectives_of,
+    search_arguments,
+)
 from pipeline.adapters.keras_tuner.tuners import Objective as TheirObjective
 from pipeline.adapters.program import Call
 from pipeline.errors import InvalidJob
@@ -42,6 +48,25 @@ def test_a_search_says_budget_scheduler_and_searcher() -> None:
     assert epochs_of(search()) is epochs_of(None) is None
 
 
+def test_a_hyperband_tuner_has_the_default_of_keras_tuner() -> None:
+    """A Hyperband tuner without max_epochs trains up to 100 epochs, as in KerasTuner, whatever its search says."""
+    for call in (search("Hyperband"), search("Hyperband", epochs=5)):
+        assert fields_of_search(call, "x", own_fit=False)["budget"] == {"epochs": 100}
+        assert epochs_of(call) == 100
+
+
+def test_settings_of_a_tuner_that_are_left_out_are_noted() -> None:
+    """Settings of a tuner that a job does not have are noted, and a plain tuner has none."""
+    assert left_out_of_search(search("Hyperband", tuner={"hyperband_iterations": 1})) == []
+    assert left_out_of_search(search("Hyperband", tuner={"hyperband_iterations": 2})) == [
+        "hyperband_iterations is ignored; the budget says how many trials there are."
+    ]
+    assert left_out_of_search(search("BayesianOptimization", tuner={"max_model_size": 9})) == [
+        "BayesianOptimization is ignored; set --search instead.",
+        "max_model_size is ignored; models of any size are trained.",
+    ]
+
+
 def test_an_own_fit_takes_arguments_of_any_name() -> None:
     """An argument of the search that Keras' fit does not know is allowed where the program trains by itself."""
     assert fields_of_search(search(rows=3), "x", own_fit=True)["budget"] == {"epochs": 1}
@@ -52,6 +77,8 @@ def test_objectives_have_directions() -> None:
     both = {"objective": ["val_accuracy", TheirObjective("val_f", "max")]}
     assert objectives_of(search(tuner=both)) == [Objective("val_accuracy", "max"), Objective("val_f", "max")]
     assert objectives_of(None) == [Objective("val_loss", "min")]
+    given = ["val_mean_io_u", "val_sensitivity_at_specificity", "val_true_positives", "val_false_positives"]
+    assert [one.mode for one in objectives_of(search(tuner={"objective": given}))] == ["max", "max", "max", "min"]
 
 
 def test_arguments_that_cannot_be_translated_are_named_with_the_line() -> None:

@@ -5,13 +5,14 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from pipeline.adapters import from_file
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.stand_in import patches
-from pipeline.adapters.keras_tuner.tuners import HyperModel
+from pipeline.adapters.keras_tuner.tuners import HyperModel, RandomSearch
 from pipeline.errors import InvalidJob
 
 
@@ -33,6 +34,26 @@ def test_a_program_finds_the_names_that_it_needs(name: str) -> None:
         assert issubclass(importlib.import_module(f"{name}.oracles").HyperbandOracle, object)
         assert {"RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband"} <= set(dir(library))
     assert name not in sys.modules
+
+
+def test_an_installed_keras_tuner_has_other_tuners_and_hyperparameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where KerasTuner is installed, its tuners and HyperParameters are replaced only within the context."""
+
+    class Theirs:
+        """Stands in for a class of KerasTuner."""
+
+    names = ("RandomSearch", "HyperParameters", "HyperModel")
+    modules = ("keras_tuner", "keras_tuner.tuners", "keras_tuner.engine.hyperparameters")
+    library, tuners, engine = (ModuleType(name) for name in modules)
+    for module in (library, tuners, engine):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        vars(module).update(dict.fromkeys(names, Theirs))
+    library.tuners = tuners  # type: ignore[attr-defined]
+    with patches():
+        assert (library.RandomSearch, tuners.RandomSearch) == (RandomSearch, RandomSearch)
+        assert (library.HyperParameters, engine.HyperParameters) == (HyperParameters, HyperParameters)
+        assert library.HyperModel is Theirs
+    assert {getattr(module, name) for module in (library, tuners, engine) for name in names} == {Theirs}
 
 
 def test_another_name_is_refused() -> None:
