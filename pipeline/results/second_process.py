@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pipeline.machine.machine import this_machine
+from pipeline.results.sparing import sparing
 
 if TYPE_CHECKING:
     from pipeline.storage import Store
@@ -20,7 +21,7 @@ __all__ = ["answer", "ask", "pays", "serve", "started"]
 
 _START = (
     "import gc, json, sys; gc.set_threshold(50_000, 2, 2); sys.path[:] = json.loads(sys.argv[1]); "
-    "from pipeline.results.second_process import serve; serve(sys.argv[2], *json.loads(sys.argv[3]))"
+    "from pipeline.results.second_process import serve; serve(sys.argv[2], **json.loads(sys.argv[3]))"
 )
 
 _LEAST_BYTES = 1_000_000
@@ -39,7 +40,7 @@ def pays(store: "Store") -> bool:
     return sum(size for _, size in store.sizes("epochs")) >= _LEAST_BYTES and this_machine().cpus >= 2
 
 
-def started(module: str, libraries: Sequence[str] = (), without: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+def started(module: str, libraries: Sequence[str] = (), **spared: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a process that runs `main` of a module when `ask` says so, and ends with this one.
 
     It answers with what `main` prints. Its standard error is dropped: where it fails, its work is done here, and
@@ -48,12 +49,13 @@ def started(module: str, libraries: Sequence[str] = (), without: Sequence[str] =
     Args:
         module: The module's name.
         libraries: Names of modules that it imports meanwhile.
-        without: Names of modules that these do not find, so that those which can do without do not import them.
+        spared: What these need not import, as `sparing` takes it.
 
     Returns:
         The process; as a context, it waits for its end.
     """
-    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, json.dumps([libraries, without])]
+    imports = json.dumps({"libraries": libraries, **spared})
+    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, imports]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
@@ -84,24 +86,20 @@ def answer(process: subprocess.Popen[bytes]) -> bytes | None:
     return content if process.wait() == 0 else None
 
 
-def serve(module: str, libraries: Sequence[str], without: Sequence[str]) -> None:
+def serve(module: str, libraries: Sequence[str], **spared: Sequence[str]) -> None:
     """The other side of `started`, which runs in the process.
 
     Args:
         module: The module's name.
         libraries: Names of modules to import before there are arguments.
-        without: Names of modules that these do not find.
+        spared: What these need not import.
     """
-    absent: dict[str, Any] = dict.fromkeys(without)
-    sys.modules.update(absent)
     asked: SimpleQueue[list[Any]] = SimpleQueue()
     threading.Thread(target=_follow, args=[asked], daemon=True).start()
-    main = import_module(module).main
-    for library in libraries:
-        import_module(library)
-    for name in without:
-        # Libraries also look here for what is imported.
-        del sys.modules[name]
+    with sparing(**spared):
+        main = import_module(module).main
+        for library in libraries:
+            import_module(library)
     main(*asked.get())
 
 

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["fitting", "main"]
 
+_SPARED = {
+    # scikit-learn would import pandas to recognise frames, of which it gets none.
+    "absent": ["pandas"],
+    # Its trees are a small part of it: with all that they could use, their import takes twice as long and twice the
+    # memory.
+    "late": ["numpy.f2py", "numpy.testing", "scipy.stats"],
+    "bare": ["scipy.special", "sklearn.neighbors"],
+}
+
 
 @contextmanager
 def fitting(store: "Store") -> Iterator[Fit]:
@@ -36,8 +45,7 @@ def fitting(store: "Store") -> Iterator[Fit]:
     if not second_process.pays(store):
         yield fit_here
         return
-    # scikit-learn would import pandas to recognise frames, of which it gets none.
-    with second_process.started(__name__, libraries=["sklearn.tree"], without=["pandas"]) as process:
+    with second_process.started(__name__, libraries=["sklearn.tree"], **_SPARED) as process:
 
         def fit_there(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
             second_process.ask(process, [(units.tolist(), values.tolist()) for units, values in samples])

@@ -5,10 +5,11 @@ Pandas takes longer to import than a leaderboard takes to compute.
 
 import sys
 from collections.abc import Callable
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import pyarrow as pa
+
+from pipeline.results.sparing import sparing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,20 +61,8 @@ def postpone_pandas() -> None:
     """
     if "pandas" in sys.modules:
         return
-    hidden = _Hidden()
-    sys.meta_path.insert(0, hidden)
-    try:
+    with sparing(absent=["pandas"]):
         pa.array([])
-    finally:
-        sys.meta_path.remove(hidden)
-
-
-class _Hidden(MetaPathFinder):
-    """Pandas is not found as long as this is the first finder."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError(f"{fullname} is hidden", name=fullname)
 
 
 def frames_on_demand(*names: str) -> Callable[[_Class], _Class]:

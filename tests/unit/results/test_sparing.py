@@ -1,0 +1,69 @@
+"""Imports that spare modules."""
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from pipeline.results.sparing import sparing
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A package `many` whose modules say in a list that they ran."""
+    ran: list[str] = []
+    monkeypatch.setattr(sys, "said_by_modules", ran, raising=False)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for name in ("__init__", "one", "other"):
+        text = f"import sys\nsys.said_by_modules.append({name!r})\nvalue = {name!r}\n"
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield ran
+    for name in ("many", "many.one", "many.other"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("package")
+def test_an_absent_module_is_found_after_the_context() -> None:
+    """An absent module cannot be imported within the context, and can after it."""
+    with sparing(absent=["many"]), pytest.raises(ModuleNotFoundError, match="many"):
+        import_module("many")
+    assert import_module("many").value == "__init__"
+
+
+def test_a_late_module_runs_when_it_is_used(package: list[str]) -> None:
+    """The code of a late module runs when something of it is used, also after the context."""
+    with sparing(late=["many.one"]):
+        one = import_module("many.one")
+    assert package == ["__init__"]
+    assert one.value == "one"
+    assert package == ["__init__", "one"]
+
+
+def test_a_bare_package_has_modules_only(package: list[str]) -> None:
+    """Modules of a bare package are imported without its own code, which the next import after the context runs."""
+    with sparing(bare=["many"]):
+        assert import_module("many.one").value == "one"
+    assert package == ["one"]
+    assert import_module("many").value == "__init__"
+    assert package == ["one", "__init__"]
+
+
+def test_modules_that_are_there_stay(package: list[str]) -> None:
+    """A module that was imported before the context stays as it is, whatever the context says."""
+    many = import_module("many")
+    with sparing(absent=["many"], late=["many"], bare=["many"]):
+        assert import_module("many") is many
+    assert sys.modules["many"] is many
+    assert package == ["__init__"]
+
+
+def test_a_module_that_does_not_exist_is_not_found() -> None:
+    """A module that does not exist cannot be imported, late and bare ones included."""
+    with sparing(late=["no_such_module"], bare=["no_such_package"]):
+        for name in ("no_such_module", "no_such_package"):
+            with pytest.raises(ModuleNotFoundError):
+                import_module(name)
