@@ -1,7 +1,7 @@
 """The base of all data sets: splits of arrays, or pipelines."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -68,6 +68,21 @@ class Split:
             found = ", ".join(f"{' and '.join(map(str, numbers))} in {name}" for name, numbers in rows.items())
             raise DataError(f"The arrays of a split must have the same number of rows; found {found}.{hint}")
 
+    def __iter__(self) -> Iterator[Any]:
+        """Inputs, then targets and weights if there are any, as the tuple that a Split stands for."""
+        return (part for part in (self.x, self.y, self.weight) if part is not None)
+
+    def __getitem__(self, index: int) -> Any:
+        """Inputs (0), targets (1) or weights (2).
+
+        Args:
+            index: Which of them.
+
+        Raises:
+            IndexError: The split has not so many.
+        """
+        return tuple(self)[index]
+
     @property
     def rows(self) -> int:
         """Number of rows."""
@@ -78,9 +93,9 @@ class Split:
 class Dataset:
     """Data for a study: each split is a Split of arrays, or a pipeline.
 
-    A tuple (inputs, targets) or (inputs, targets, weights) is read as a Split, as in Keras' `fit`. A pipeline is a
-    tf.data.Dataset, a keras.utils.PyDataset, or a generator function without parameters that yields the batches of one
-    epoch. Its elements are batches as `keras.Model.fit` takes them.
+    A tuple (inputs, targets) or (inputs, targets, weights) is read as a Split, as in Keras' `fit`; an array alone is a
+    Split without targets. A pipeline is a tf.data.Dataset, a keras.utils.PyDataset, or a generator function without
+    parameters that yields the batches of one epoch. Its elements are batches as `keras.Model.fit` takes them.
 
     Args:
         name: Its name, for messages and results; it may be left out, as in `Dataset(train, validation)`.
@@ -114,6 +129,8 @@ class Dataset:
             split = getattr(self, name)
             if isinstance(split, tuple) and len(split) in (2, 3):
                 object.__setattr__(self, name, Split(*split))
+            elif hasattr(split, "__array__"):
+                object.__setattr__(self, name, Split(split))
             elif not isinstance(split, Split) and (split is not None or name == "train"):
                 check_pipeline(split, f"{name} split of the data set {self.name!r}")
         if self.validation_split is not None:

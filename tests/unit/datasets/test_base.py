@@ -77,6 +77,21 @@ def test_leaves_come_in_order() -> None:
     assert [len(leaf) for leaf in leaves(({"x": a, "y": (b, c)}, None, a))] == [1, 2, 3, 1]
 
 
+def test_a_split_is_unpacked_as_its_tuple() -> None:
+    """A split unpacks into its parts that exist, and an index selects one of them."""
+    x, y = Dataset(train=(np.zeros((3, 2)), np.ones(3))).train
+    assert (x.shape, y.shape) == ((3, 2), (3,))
+    assert len(list(Split(np.zeros(3)))) == 1
+    assert Split(np.zeros(3), np.ones(3), np.full(3, 2.0))[2].tolist() == [2.0] * 3
+
+
+def test_an_array_alone_is_a_split_without_targets() -> None:
+    """An array or a frame in the place of a split has inputs only."""
+    data = Dataset(train=np.zeros((3, 2)), validation=pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    assert data.train == Split(data.train.x)
+    assert (data.train.rows, data.validation.x.shape, data.validation.y) == (3, (1, 2), None)
+
+
 def test_a_tuple_is_a_split_as_in_fit() -> None:
     """A tuple of inputs and targets, with or without weights, is read as a split."""
     x, y, weight = np.zeros((4, 2)), np.zeros(4), np.ones(4)
