@@ -139,7 +139,7 @@ class TrialQueue:
         self._move(trial, state)
         self._live.pop(trial.trial_id, None)
         self._waiting.pop(trial.trial_id, None)
-        self._scheduler.end(trial.trial_id)
+        self._scheduler.end(trial.trial_id, completed=state == "completed")
 
     def _in_order(self) -> list[str]:
         """Waiting and paused trials, in the order of their draw."""

@@ -158,11 +158,12 @@ class Scheduler:
         """
         return self.on_result(trial_id, epoch, value)
 
-    def end(self, trial_id: str) -> None:
-        """A trial ended: completed, stopped or failed. It is a candidate again only if the study's budget is raised.
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
+        """A trial ended. It is a candidate again only if the study's budget is raised.
 
         Args:
             trial_id: The trial.
+            completed: Whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
         """
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:

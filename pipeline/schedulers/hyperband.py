@@ -228,7 +228,7 @@ class Brackets(Scheduler):
         rung.promote(trial_id)
         return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         """A trial will not report any more."""
         self._ended.add(trial_id)
         self._due.discard(trial_id)

@@ -137,7 +137,7 @@ class Population(Scheduler, ABC):
             return Decision("pause", f"{rank}; waits for {ahead}")
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         """A trial leaves the population."""
         with self._changed(trial_id) as member:
             member.state = "ended"

@@ -63,6 +63,8 @@ class Promoting(Scheduler):
         self._added = 0
         self._running: set[str] = set()
         self._held: set[str] = set()
+        # Trials that ended by themselves before their last epoch, as a callback can end them.
+        self._ended_early: set[str] = set()
         # Trials that neither run nor are held by a rung; computed again after a restore.
         self._free: set[str] = set()
         self._free_is_known = True
@@ -76,15 +78,18 @@ class Promoting(Scheduler):
         """A trial runs from now on."""
         self._running.add(trial_id)
         self._free.discard(trial_id)
+        self._ended_early.discard(trial_id)
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Pause at a rung; continue between two."""
         return self._reported(trial_id, epoch, value, ObjectiveValues((-value if self._mode == "max" else value,)))
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         """A trial runs no more."""
         self._running.discard(trial_id)
         self._free.discard(trial_id)
+        if completed and trial_id not in self._rungs[self._end].values:
+            self._ended_early.add(trial_id)
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
@@ -104,16 +109,19 @@ class Promoting(Scheduler):
         return {trial_id: self._final_stop_decision(trial_id) for trial_id in candidates} if exhausted else {}
 
     def state(self) -> dict[str, Any]:
-        """The rungs, the running trials, and the number of trials."""
+        """The rungs, the running trials and those that ended early, and the number of trials."""
         return {
             "added": self._added,
             "running": sorted(self._running),
+            "ended_early": sorted(self._ended_early),
             "rungs": {str(epoch): rung.state() for epoch, rung in self._rungs.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore a state; new rungs start empty."""
         self._added, self._running = state["added"], set(state["running"])
+        # Studies of earlier versions did not keep them.
+        self._ended_early = set(state.get("ended_early", ()))
         for epoch, rung in self._rungs.items():
             if str(epoch) in state["rungs"]:
                 rung.restore(state["rungs"][str(epoch)])
@@ -180,6 +188,8 @@ class Promoting(Scheduler):
                 if trial_id in waiting and trial_id not in rung.promoted:
                     reason = f"{rung.place(trial_id)}, the highest reached: one trial trains to its end"
                     return self._promoted(trial_id, rung, reason, rung.value_at(rung.rank(trial_id)))
+                if trial_id in self._ended_early:
+                    return None
         return None
 
     def _final_stop_decision(self, trial_id: str) -> Decision:

@@ -108,7 +108,7 @@ class PluginScheduler(Scheduler):
             return Decision("pause", reason)
         return Decision("continue", reason)
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         """End a trial; one that Ray Tune's scheduler has stopped is not reported to it again."""
         trial = self._trials[trial_id]
         if trial.is_finished():

@@ -130,6 +130,35 @@ def test_one_trial_reaches_its_end(trials: int) -> None:
     assert max(reached.values()) == 16
 
 
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
+    """If the best trial ended by itself before its last epoch, no other one trains to its end instead."""
+    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
+    for i, value in enumerate((0.5, 0.9, 0.7)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1", "2"]).trial_id == "1"
+    scheduler.start("1")
+    scheduler.end("1", completed=True)
+    if restored:
+        state = scheduler.state()
+        scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 0, epochs=16)
+        scheduler.restore(state)
+    assert scheduler.choose(["0", "2"]) is None
+    assert scheduler.to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
+
+
+def test_a_poor_trial_that_ends_early_does_not_replace_the_best() -> None:
+    """The best trial trains to its end if only a worse one, or one of a lower rung, ended by itself."""
+    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
+    scheduler.start("2")
+    scheduler.end("2", completed=True)
+    for i, value in enumerate((0.5, 0.9)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1"]).trial_id == "1"
+
+
 def test_only_a_candidate_is_promoted() -> None:
     """If the best trial has failed, the next one is promoted if it is good enough, and the place stays taken."""
     scheduler = _built(DOUBLING, 4)

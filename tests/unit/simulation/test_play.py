@@ -177,3 +177,12 @@ def test_the_front_has_all_objectives() -> None:
     found = play(job(scheduler="fifo", budget=budget, objectives=several), curves, 1)
     assert found.front == ((-1.1, 2.0),)
     assert play(job(scheduler="fifo", budget=budget), curves, 1).front == ()
+
+
+@pytest.mark.parametrize("scheduler", ["promoting-asha", "promoting-moasha"])
+def test_trials_that_end_early_are_not_all_trained(scheduler: str) -> None:
+    """Where trials end by themselves before their last epoch, most still stop at a rung as others do."""
+    curves = Written(lambda index, _: [epoch / 100 - index for epoch in range(7)], ended=True)
+    done = play(job(scheduler=scheduler), curves, 2)
+    states = Counter((trial.state, trial.epoch) for trial in done.trials)
+    assert states == {("stopped", 1): 9, ("stopped", 4): 2, ("completed", 7): 1}
