@@ -254,6 +254,7 @@ class StudyLoop:
         """
         self.job = job
         self.queue.adopt(job)
+        self.scheduler.limit_trials(self.queue.limit)
         self.check_budget()
 
     def check_budget(self) -> None:

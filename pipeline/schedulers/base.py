@@ -166,6 +166,13 @@ class Scheduler:
             completed: Whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
         """
 
+    def limit_trials(self, trials: int) -> None:
+        """The largest number of trials has changed: a user has changed the budget of the running study.
+
+        Args:
+            trials: The number, as `SchedulerContext` has it at the start.
+        """
+
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """Choose the trial that runs next.
 

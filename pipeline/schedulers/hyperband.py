@@ -233,6 +233,10 @@ class Brackets(Scheduler):
         self._ended.add(trial_id)
         self._due.discard(trial_id)
 
+    def limit_trials(self, trials: int) -> None:
+        """The last bracket waits for no more trials than can be drawn."""
+        self._context = replace(self._context, trials=trials)
+
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """The trial that continues in the earliest bracket, the furthest first; None for a new trial."""
         self._ended.difference_update(candidates)

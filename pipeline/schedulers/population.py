@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -141,6 +141,10 @@ class Population(Scheduler, ABC):
         """A trial leaves the population."""
         with self._changed(trial_id) as member:
             member.state = "ended"
+
+    def limit_trials(self, trials: int) -> None:
+        """A trial that is not drawn yet precedes the others only if it can be drawn."""
+        self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """The trial that has trained the least; trials that are not drawn yet come first."""

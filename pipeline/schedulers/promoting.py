@@ -91,6 +91,10 @@ class Promoting(Scheduler):
         if completed and trial_id not in self._rungs[self._end].values:
             self._ended_early.add(trial_id)
 
+    def limit_trials(self, trials: int) -> None:
+        """As long as more trials can be drawn, none is promoted to the end as the last one."""
+        self._trials = trials
+
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
         if free := self._free_candidates(candidates):

@@ -1,7 +1,7 @@
 """A scheduler of Ray Tune as a scheduler of tunepipe: it sees stand-ins for Tune's trials and controller."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ray.tune.experiment import Trial as TuneTrial
@@ -122,6 +122,10 @@ class PluginScheduler(Scheduler):
             else:
                 self._plugin.on_trial_remove(self, trial)
         trial.status = TuneTrial.TERMINATED
+
+    def limit_trials(self, trials: int) -> None:
+        """Say how many trials there can be now."""
+        self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """The paused trial that resumes."""

@@ -1,9 +1,11 @@
 """The decisions of a study, driven without a recorder, a store or a clock."""
 
+import pytest
+
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.study_loop import StudyLoop
-from pipeline.schedulers import PBT
+from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import first_report, row
 from tests.unit.simulation.simulation_inputs import job
@@ -160,3 +162,28 @@ def test_a_trial_that_a_user_stops_is_not_cut_off() -> None:
     loop.on_report(trial, report)
     assert loop.judge(trial, report) == "stop"
     assert (loop.end_reason is None, trial.cut_off) == (False, False)
+
+
+def _ends(scheduler: str, trials: int, *, then: int) -> list[tuple[str, str, int]]:
+    """The end of each trial on one worker in a study whose number of trials is another after three reports."""
+    tuned = job(scheduler=scheduler, searcher="random", budget=Budget(trials=trials, epochs=9))
+    loop = StudyLoop(tuned, lambda _: None, lambda: 0.0)
+    reports = 0
+    while (trial := loop.next()) is not None:
+        verdict = "continue"
+        while verdict == "continue":
+            epoch = tuned.scheduler.next_milestone(trial.epoch, 9)
+            report = ProgressReport((row(epoch, float(trial.config["x"]) + epoch / 100),), epoch, last=epoch == 9)
+            loop.on_report(trial, report)
+            verdict = loop.judge(trial, report)
+            reports += 1
+            if reports == 3:
+                loop.adopt(tuned.replaced({"budget.trials": then}))
+    return [(trial.trial_id, trial.state, trial.epoch) for trial in loop.trials.values()]
+
+
+@pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
+def test_the_scheduler_learns_that_the_number_of_trials_has_changed(scheduler: str) -> None:
+    """A study whose number of trials a user changes early ends as one that has had that number from the start."""
+    for before, after in ((12, 6), (6, 12)):
+        assert _ends(scheduler, before, then=after) == _ends(scheduler, after, then=after)
