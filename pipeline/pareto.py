@@ -3,6 +3,7 @@
 Values are losses: less is better. A violation says how far a point is beyond its bounds; 0 is within all of them.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -28,14 +29,9 @@ def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
         Shape (points,). Of points that are equal, all are on the front or none.
     """
     on_front = np.zeros(len(losses), np.bool_)
-    front, size = np.empty_like(losses), 0
-    # In this order no row is dominated by a later one, so each row is compared with the front so far only.
-    for place in np.lexsort(losses.T[::-1]):
-        point, known = losses[place], front[:size]
-        if np.isfinite(point).all() and not ((known <= point).all(axis=1) & (known < point).any(axis=1)).any():
-            on_front[place] = True
-            front[size] = point
-            size += 1
+    finite = np.flatnonzero(np.isfinite(losses).all(axis=1))
+    points, which = _distinct(losses[finite])
+    on_front[finite] = _first_front(points)[which]
     return on_front
 
 
@@ -51,14 +47,12 @@ def front_numbers(losses: Reals, violations: Reals) -> npt.NDArray[np.int64]:
     Returns:
         Shape (points,): 0 for the first front.
     """
-    numbers = np.full(len(losses), -1, np.int64)
-    within, number = np.flatnonzero(violations <= 0), 0
-    while len(within):
-        front = non_dominated(losses[within])
-        numbers[within[front]] = number
-        within, number = within[~front], number + 1
-    beyond = np.flatnonzero(violations > 0)
-    numbers[beyond] = number + np.unique(violations[beyond], return_inverse=True)[1]
+    numbers = np.empty(len(losses), np.int64)
+    within, beyond = np.flatnonzero(violations <= 0), np.flatnonzero(violations > 0)
+    points, which = _distinct(losses[within])
+    fronts = np.array(_front_of_each(points), np.int64)
+    numbers[within] = fronts[which]
+    numbers[beyond] = fronts.max(initial=-1) + 1 + np.unique(violations[beyond], return_inverse=True)[1]
     return numbers
 
 
@@ -78,14 +72,70 @@ def by_fronts(losses: Reals, violations: Reals, most: int | None = None) -> tupl
         Places of points, and the front of each point; of equal points the earlier one is first.
     """
     numbers, order = front_numbers(losses, violations), list[int]()
-    for number in range(int(numbers.max(initial=-1)) + 1):
-        front = np.flatnonzero(numbers == number)
-        order += front.tolist() if most is not None and len(order) >= most else _spread(losses, front)
-    return order, numbers
+    places = np.argsort(numbers, kind="stable")
+    for front in np.split(places, np.cumsum(np.bincount(numbers))[:-1]):
+        if most is not None and len(order) >= most:
+            break
+        order += _spread(losses, front)
+    return [*order, *places[len(order) :].tolist()], numbers
+
+
+def _distinct(points: Reals) -> tuple[Reals, npt.NDArray[np.int64]]:
+    """The distinct points, so that none is dominated by a later one, and the place of each point among them."""
+    order = np.lexsort(points.T[::-1])
+    ordered, which = points[order], np.empty(len(points), np.int64)
+    new = np.ones(len(points), np.bool_)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    which[order] = np.cumsum(new) - 1
+    return ordered[new], which
+
+
+def _first_front(points: Reals) -> npt.NDArray[np.bool_]:
+    """Which of the points, as `_distinct` orders them, no other one dominates."""
+    if points.shape[1] <= 2:
+        # Of two values the first one grows, so the other one alone decides.
+        before = np.minimum.accumulate(np.append(np.inf, points[:, -1]))[:-1]
+        first: npt.NDArray[np.bool_] = points[:, -1] < before
+        return first
+    on_front, front, size = np.zeros(len(points), np.bool_), np.empty_like(points), 0
+    for place, point in enumerate(points):
+        if not (front[:size] <= point).all(axis=1).any():
+            on_front[place] = True
+            front[size] = point
+            size += 1
+    return on_front
+
+
+def _front_of_each(points: Reals) -> list[int]:
+    """The fronts of points, as `_distinct` orders them, by efficient non-dominated sorting (Zhang et al. 2015)."""
+    if points.shape[1] == 1:
+        return list(range(len(points)))
+    numbers: list[int] = []
+    if points.shape[1] == 2:
+        # Of the points of a front so far, the least second value decides. It grows from front to front.
+        least: list[float] = []
+        for value in points[:, 1].tolist():
+            numbers.append(bisect_right(least, value))
+            least[numbers[-1] : numbers[-1] + 1] = [value]
+        return numbers
+    fronts: list[list[int]] = []
+    for place, point in enumerate(points):
+
+        def free(front: list[int], point: Reals = point) -> bool:
+            return not (points[front] <= point).all(axis=1).any()
+
+        # A point that a front dominates is dominated by all fronts before it, too.
+        numbers.append(bisect_left(fronts, True, key=free))
+        if numbers[-1] == len(fronts):
+            fronts.append([])
+        fronts[numbers[-1]].append(place)
+    return numbers
 
 
 def _spread(losses: Reals, front: npt.NDArray[np.int64]) -> list[int]:
     """The points of a front in the order of an epsilon-net."""
+    if len(front) == 1:
+        return [int(front[0])]
     if len(front) < 3:
         return [int(front[place]) for place in np.lexsort((front, losses[front, 0]))]
     ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in losses[front].T], axis=1).astype(float)
@@ -135,10 +185,13 @@ def _volume(front: Reals, corner: Reals) -> float:
     """The volume by slices along the last value; each slice is of one dimension less."""
     if not len(front):
         return 0.0
+    front = front[np.lexsort(front.T)]
     if len(corner) == 1:
-        return float(corner[0] - front.min())
-    front = front[np.argsort(front[:, -1], kind="stable")]
+        return float(corner[0] - front[0, 0])
     bounds = np.append(front[1:, -1], corner[-1])
+    if len(corner) == 2:
+        # A slice reaches from the least first value so far.
+        return float((bounds - front[:, 1]) @ (corner[0] - np.minimum.accumulate(front[:, 0])))
     total = 0.0
     for place, (start, end) in enumerate(zip(front[:, -1], bounds, strict=True)):
         if end > start:

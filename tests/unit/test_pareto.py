@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pareto import by_fronts, dominated_box, front_numbers, hypervolume
+from pipeline.pareto import by_fronts, dominated_box, front_numbers, hypervolume, non_dominated
 
-_POINTS = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=9)
+_POINTS = st.integers(1, 4).flatmap(
+    lambda values: st.lists(st.tuples(*[st.integers(0, 5)] * values), min_size=1, max_size=9)
+)
 
 
 @given(points=_POINTS, beyond=st.lists(st.integers(0, 2), min_size=9, max_size=9))
@@ -47,9 +49,21 @@ def test_a_front_is_spread_evenly() -> None:
 @given(points=_POINTS)
 def test_the_hypervolume_counts_the_cells_that_points_dominate(points: list[tuple[int, ...]]) -> None:
     """On a grid, the hypervolume is the number of unit cells that some point dominates."""
-    cells = np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3)
+    values = len(points[0])
+    cells = np.stack(np.meshgrid(*[np.arange(5)] * values), axis=-1).reshape(-1, values)
     covered = (np.array(points)[:, None] <= cells[None]).all(axis=2).any(axis=0).sum()
-    assert hypervolume(np.array(points, np.float64), (5.0, 5.0, 5.0)) == pytest.approx(covered)
+    assert hypervolume(np.array(points, np.float64), [5.0] * values) == pytest.approx(covered)
+
+
+@given(points=_POINTS)
+def test_the_front_has_the_points_that_no_other_one_dominates(points: list[tuple[int, ...]]) -> None:
+    """Points are on the front unless another one is at least as good in all values and better in one."""
+    losses = np.array([*points, [np.nan] * len(points[0])], np.float64)
+    dominated = [
+        any((other <= point).all() and (other < point).any() for other in losses) or bool(np.isnan(point).any())
+        for point in losses
+    ]
+    assert (~non_dominated(losses)).tolist() == dominated
 
 
 def test_points_beyond_the_reference_add_nothing() -> None:
