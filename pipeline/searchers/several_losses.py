@@ -37,9 +37,9 @@ def losses_at_one_rung(
     comparable = []
     for one in known:
         if one.state != "failed" and _reached(one, rung):
-            _, losses, violation = max(
-                (at for at in one.milestone_values if at[0] <= rung), key=lambda at: at[0], default=(0, one.losses, 0.0)
-            )
+            reached = [at for at in one.milestone_values if at[0] <= rung]
+            # In a bracket that begins later, the first milestone is beyond the rung.
+            _, losses, violation = (reached or one.milestone_values[:1] or [(0, one.losses, one.violation)])[-1]
             comparable.append(replace(one, state="known", losses=losses, violation=violation))
         elif one.state != "known":
             comparable.append(one)

@@ -41,6 +41,14 @@ def test_running_trials_count_with_what_they_have() -> None:
     assert found[4].losses == (2.0, 2.0)
 
 
+def test_a_trial_of_a_later_bracket_counts_with_its_first_milestone() -> None:
+    """A trial whose first milestone is beyond the compared rung counts with its losses and its violation there."""
+    done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
+    later = [_tried(0.5, (9, (2.0, 3.0), 0.7), state=state) for state in ("open", "known")]
+    found = losses_at_one_rung(_SPACE, [*done, *later])
+    assert [(one.state, one.losses, one.violation) for one in found[4:]] == [("known", (2.0, 3.0), 0.7)] * 2
+
+
 def test_without_rungs_each_trial_has_its_best_epoch() -> None:
     """Without rungs, a trial counts with its losses, or with its only loss if it has a single objective."""
     one, other = Observation({"x": 0.1}, "known", 0.3), Observation({"x": 0.2}, "known", 0.4, losses=(0.4, 2.0))
