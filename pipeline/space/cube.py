@@ -92,7 +92,7 @@ class Cube:
                 columns.append((chosen[side][:, None] == np.arange(self._sizes[side])) & there[:, None])
             else:
                 columns.append(np.where(there, units[:, side], 0.5)[:, None])
-        points: _Reals = np.hstack(columns).astype(np.float64)
+        points: _Reals = np.hstack([np.empty((len(units), 0)), *columns])
         return points
 
     def rounded(self, units: _Reals) -> _Reals:

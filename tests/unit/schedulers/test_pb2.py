@@ -204,3 +204,14 @@ def test_fields_have_ranges(fields: dict[str, object]) -> None:
     """A setting outside of its range is refused when the job is created."""
     with pytest.raises(ValidationError):
         TypeAdapter(AnyScheduler).validate_python({"kind": "pb2", **fields})
+
+
+def test_trials_of_one_config_exploit_each_other() -> None:
+    """In a space of fixed values alone, later exploits copy weights, and the config stays."""
+    scheduler = _population(PB2(), space={"layers": 2})
+    for epoch in range(1, 5):
+        decisions = []
+        for i in range(6):
+            scheduler.start(f"{i:04d}")
+            decisions.append(scheduler.on_result(f"{i:04d}", epoch, float(i * epoch)))
+    assert [one.config for one in decisions if one.action == "exploit"] == [{"layers": 2}] * 2

@@ -39,6 +39,14 @@ def test_a_config_is_restored_from_its_point(seed):
     )
 
 
+def test_a_space_without_parameters_has_one_place() -> None:
+    """In a space of fixed values alone, places and points have no axes, and each place is the only config."""
+    cube = Cube({"fixed": 3})
+    units = cube.units([{"fixed": 3}] * 2)
+    assert (units.shape, cube.points(units).shape) == ((2, 0), (2, 0))
+    assert cube.config(cube.near(units, 0.1, np.random.default_rng(0))[0]) == {"fixed": 3}
+
+
 @given(seed=st.integers(0, 2**31 - 1))
 def test_any_place_is_a_config_of_the_space(seed):
     """Any point of the cube converts to a config, and the axes of absent parameters have no effect."""
