@@ -11,11 +11,12 @@ import numpy.typing as npt
 from pipeline.machine.matrix_threads import one_thread
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config
+from pipeline.space import Config, draw
 from pipeline.space.cube import Cube
 from pipeline.space.gaussian_process import GaussianProcess
 from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, near, vectors
 from pipeline.space.values import Count
+from pipeline.space.walk import fitting
 
 __all__ = ["PB2"]
 
@@ -71,10 +72,12 @@ class _PB2(Population):
         super().__init__(settings.quantile, context)
         self._candidates = settings.candidates
         self._gains: list[_Gain] = []
+        # The user may have accepted changed domains since configs were drawn.
+        self._fits = fitting(context.space)
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         member = self._members[trial_id]
-        if member.source is not None and epoch > member.epoch:
+        if member.source is not None and epoch > member.epoch and self._fits(member.config):
             # After an exploit the member's score is that of its old weights; the donor's score is the start.
             score = member.score if member.began is None else member.began
             assert score is not None
@@ -89,15 +92,17 @@ class _PB2(Population):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
-        self._gains = [_Gain(*fields) for fields in state["gains"]]
+        gains = [_Gain(*fields) for fields in state["gains"]]
+        self._gains = [one for one in gains if self._fits(one.config)]
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
         space, known = self._context.space, len(self._gains)
+        start = donor.config if self._fits(donor.config) else draw(space, rng)
         if known < _FEWEST:
-            config = near(space, donor.config, NEIGHBOUR_STEPS[0], rng)
+            config = near(space, start, NEIGHBOUR_STEPS[0], rng)
             return config, f"near the donor's, with {known} gains to learn from"
         cube = Cube(space)
-        candidates, best = rng.random((self._candidates, cube.sides)), cube.units([donor.config])
+        candidates, best = rng.random((self._candidates, cube.sides)), cube.units([start])
         with one_thread():
             bound = self._bound(donor)
             config = best_nearby(cube, candidates, best, bound, neighbours=self._candidates // 4, rng=rng)
@@ -112,7 +117,9 @@ class _PB2(Population):
         mean_of = GaussianProcess.fitted(known, gains)
         # The variance does not depend on values: configs that others have just started count as explored.
         started = [
-            (donor.epoch, score, m.config) for m in self._members.values() if m.state != "ended" and m.began is not None
+            (donor.epoch, score, m.config)
+            for m in self._members.values()
+            if m.state != "ended" and m.began is not None and self._fits(m.config)
         ]
         deviation_of = mean_of.over(np.vstack([known, self._points(started)])) if started else mean_of
         start = self._scaled([donor.epoch], [score])

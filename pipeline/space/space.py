@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.space.base import CountableDomain, Domain
+from pipeline.space.base import CountableDomain, Domain, ListedDomain
 from pipeline.space.choices import Grid
 from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Value
@@ -138,7 +138,7 @@ def perturb(
         config: The config to start from.
         rng: The source of randomness.
         resample_probability: Probability that a parameter is drawn again instead of multiplied by 0.8 or 1.2; 0 to 1. A
-            switch is drawn again or keeps its branch.
+            switch is drawn again or keeps its branch. A listed value that the space no longer has is drawn again.
 
     Returns:
         A new config within the space; constants stay, and the parameters of a new branch are drawn.
@@ -146,12 +146,19 @@ def perturb(
 
     def pick(parameter: ParameterPath) -> Value:
         resample = rng.random() < resample_probability
-        if resample or not parameter.there(config):
+        if resample or not _has(config, parameter):
             return parameter.domain.draw(rng)  # type: ignore[no-any-return]
         factor = 1.2 if rng.random() < 0.5 else 0.8
         return parameter.domain.perturb(config[parameter.name], factor, rng)  # type: ignore[no-any-return]
 
     return compose(space, pick)
+
+
+def _has(config: Mapping[str, Value], parameter: ParameterPath) -> bool:
+    """Whether a config has a value from which a parameter can move; after a change of the space it may have none."""
+    if not parameter.there(config) or parameter.name not in config:
+        return False
+    return not isinstance(parameter.domain, ListedDomain) or parameter.domain.contains(config[parameter.name])
 
 
 def _size(domain: Any) -> int | None:

@@ -1,6 +1,11 @@
 """A population: pauses, exploits, and the checkpoints that are needed."""
 
-from pipeline.schedulers import PBT
+from typing import Any
+
+import pytest
+
+from pipeline.schedulers import PB2, PBT, SchedulerContext
+from pipeline.space import Choice, Space, Switch, Uniform, fits
 from tests.unit.schedulers.population import population, report
 
 
@@ -121,3 +126,22 @@ def test_settings_that_do_not_fit_the_budget_are_a_fault() -> None:
         "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
         "budget.trials: must be at least 2, because a population has several trials; found 1",
     ]
+
+
+@pytest.mark.parametrize("settings", [PBT(resample_probability=0), PB2()])
+def test_exploring_leaves_values_that_the_space_no_longer_has(settings: Any) -> None:
+    """After a resume with other listed values and branches, explored configs are of the new space."""
+    before: Space = {"batch": Choice([16, 32]), "how": Switch({"old": {}, "plain": {}}), "x": Uniform(0, 1)}
+    after: Space = {"batch": Choice([64, 128]), "how": Switch({"new": {}, "plain": {}}), "x": Uniform(0, 1)}
+    first = settings.build(SchedulerContext(before, "max", 100, 6, 0))
+    for i in range(6):
+        first.add(f"{i:04d}", {"batch": 16, "how": "old", "x": 0.1 * i})
+    for epoch in (1, 2):
+        for i in range(6):
+            report(first, f"{i:04d}", epoch, float(i * epoch))
+    second = settings.build(SchedulerContext(after, "max", 100, 6, 0))
+    second.restore(first.state())
+    decisions = [report(second, f"{i:04d}", epoch, float(i * epoch)) for epoch in range(3, 7) for i in range(6)]
+    explored = [decision.config for decision in decisions if decision.action == "exploit"]
+    assert explored
+    assert all(fits(after, config) for config in explored)
