@@ -259,7 +259,8 @@ def rung_of(
     if len(rungs) < 2 and len(late) == len(rungs):
         return None
     wanted = max(startup, 3 + len(drawn_parameters(space)))
-    enough = (at for at in reversed(late) if sum(one.reached(at) for one in valued) >= wanted)
+    # Trials that ended by themselves have reached the last epoch, too, whatever the ends of others look like.
+    enough = (at for at in (epochs, *reversed(late)) if sum(one.reached(at) for one in valued) >= wanted)
     return next(enough, min(late, default=math.inf))
 
 

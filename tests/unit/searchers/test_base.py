@@ -107,6 +107,16 @@ def test_every_second_config_is_random_before_the_last_epoch(kind: str) -> None:
     assert at_random(32) == [False] * 4
 
 
+@pytest.mark.parametrize("kind", ["tpe", "gp"])
+def test_trials_that_end_by_themselves_have_reached_their_last_epoch(kind: str) -> None:
+    """Where trials end by themselves at different epochs, no config is drawn at random because of these epochs."""
+    tried = [_known(x / 20, (20 + x % 3, x / 20), ended=True) for x in range(20)]
+    drawn = [
+        SEARCHERS[kind]().suggest(_SPACE, seed=0, index=index, observations=tried, epochs=32) for index in range(20, 24)
+    ]
+    assert [one.reason == EARLY for one in drawn] == [False] * 4
+
+
 def test_the_best_epoch_may_be_between_milestones() -> None:
     """The loss of a trial that ended at the rung is that of its best epoch, also if no milestone has that loss."""
     trials = [replace(_known(x / 10, (1, 1.0), (4, 0.5)), loss=0.25) for x in range(4)]
