@@ -65,12 +65,12 @@ def ranked(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def has_rungs(observations: Iterable[Observation]) -> bool:
-    """Whether trials have values at more than one milestone.
+    """Whether a trial has values at more than one milestone: the ends of different trials are no rungs.
 
     Args:
         observations: What was tried.
     """
-    return len(_rungs(observations)) > 1
+    return any(len(one.milestone_values) > 1 for one in observations if one.state != "failed")
 
 
 def bounded(observations: Iterable[Observation]) -> bool:

@@ -1,7 +1,7 @@
 """The losses that searchers of several objectives compare."""
 
 from pipeline.searchers import Observation
-from pipeline.searchers.several_losses import bounded, losses_at_one_rung, ranked
+from pipeline.searchers.several_losses import bounded, has_rungs, losses_at_one_rung, ranked
 from pipeline.space import Uniform
 
 _SPACE = {"x": Uniform(0, 1)}
@@ -47,6 +47,13 @@ def test_a_trial_of_a_later_bracket_counts_with_its_first_milestone() -> None:
     later = [_tried(0.5, (9, (2.0, 3.0), 0.7), state=state) for state in ("open", "known")]
     found = losses_at_one_rung(_SPACE, [*done, *later])
     assert [(one.state, one.losses, one.violation) for one in found[4:]] == [("known", (2.0, 3.0), 0.7)] * 2
+
+
+def test_trials_that_end_at_different_epochs_have_no_rungs() -> None:
+    """Values at several epochs are rungs if one trial has more than one of them, and not if each has its end alone."""
+    ends = [_tried(0.1, (epoch, (1.0, 1.0), 0.0)) for epoch in (5, 6, 7)]
+    assert not has_rungs(ends)
+    assert has_rungs([*ends, _tried(0.2, (5, (1.0, 1.0), 0.0), (7, (1.0, 1.0), 0.0))])
 
 
 def test_without_rungs_each_trial_has_its_best_epoch() -> None:
