@@ -190,6 +190,8 @@ class Brackets(Scheduler):
     def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
         self._at, self._factor, self._size, self._context = at, factor, size, context
         self._brackets: list[_Bracket] = []
+        # Those in which not all trials have ended: a search of all of them takes longer with each trial.
+        self._live: list[_Bracket] = []
         self._of: dict[str, _Bracket] = {}
         self._ended: set[str] = set()
         self._due: set[str] = set()
@@ -199,8 +201,10 @@ class Brackets(Scheduler):
         if not self._brackets or self._brackets[-1].full:
             last = self._brackets[-1].number if self._brackets else -1
             self._brackets.append(self._bracket(0 if self._size else (last + 1) % len(self._at)))
-        self._brackets[-1].trials.append(trial_id)
-        self._of[trial_id] = self._brackets[-1]
+        bracket = self._of[trial_id] = self._brackets[-1]
+        bracket.trials.append(trial_id)
+        if not self._live or self._live[-1] is not bracket:
+            self._live.append(bracket)
 
     def start(self, trial_id: str) -> None:
         """A trial runs from now on."""
@@ -239,11 +243,12 @@ class Brackets(Scheduler):
 
     def choose(self, candidates: Collection[str]) -> Chosen | None:
         """The trial that continues in the earliest bracket, the furthest first; None for a new trial."""
-        self._ended.difference_update(candidates)
         waiting = set(candidates)
-        for bracket in self._brackets:
-            if self._ended.issuperset(bracket.trials):
-                continue
+        if back := self._ended & waiting:
+            self._ended -= back
+            self._live = list(self._brackets)
+        self._live = [bracket for bracket in self._live if not self._ended.issuperset(bracket.trials)]
+        for bracket in self._live:
             if bracket.full or len(self._of) >= self._context.trials:
                 self._due.update(set(bracket.decide(self._ended)) & waiting)
             if free := [trial_id for trial_id in bracket.trials if trial_id in waiting and self._free(trial_id)]:
@@ -274,6 +279,7 @@ class Brackets(Scheduler):
             bracket.restore(fields)
             self._brackets.append(bracket)
             self._of |= dict.fromkeys(bracket.trials, bracket)
+        self._live = list(self._brackets)
         self._ended, self._due = set(state["ended"]), set(state["due"])
 
     def _bracket(self, number: int) -> _Bracket:
