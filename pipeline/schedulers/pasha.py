@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -18,6 +19,9 @@ __all__ = ["PASHA"]
 _PERCENTILE = 90
 """The percentile of random differences that is taken as noise: the paper's choice."""
 
+_MOST = 200
+"""Number of trials whose differences are looked at, the newest: the cost is quadratic."""
+
 
 @dataclass(frozen=True)
 class PASHA(RungSettings):
@@ -32,8 +36,8 @@ class PASHA(RungSettings):
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
             continues; at least 1.01.
         epsilon: Differences of the objective up to this do not change a ranking; at least 0. By default estimated from
-            the noise so far: 90 % of the differences between trials that swapped ranks and swapped back are smaller.
-            Trials then report every epoch.
+            the noise so far: 90 % of the differences between trials that swapped ranks and swapped back are smaller,
+            of at most 200 trials. Trials then report every epoch.
     """
 
     pauses: ClassVar[bool] = True
@@ -101,7 +105,9 @@ class _PASHA(Promoting):
         below, top = self._open()[-2:]
         epsilon = self._noise(below.epoch) if self._epsilon is None else self._epsilon
         order = [trial_id for trial_id in below.ranking if trial_id in top.values]
-        for trial_id, other in zip(top.ranking, order, strict=True):
+        # A trial may have no value at the rung below: with fewer epochs in between, that was no rung of the study.
+        ranking = [trial_id for trial_id in top.ranking if trial_id in below.values]
+        for trial_id, other in zip(ranking, order, strict=True):
             if abs(below.values[trial_id] - below.values[other]) > epsilon:
                 self._top = next(epoch for epoch in self._rungs if epoch > self._top)
                 return (
@@ -116,7 +122,8 @@ class _PASHA(Promoting):
         Args:
             below: The rung in epochs beyond which trials count.
         """
-        beyond = [curve for curve in self._curves.values() if max(curve) > below]
+        newest = (curve for curve in reversed(self._curves.values()) if max(curve) > below)
+        beyond = list(islice(newest, _MOST))[::-1]
         epochs = np.array(sorted({epoch for curve in beyond for epoch in curve}))
         table = np.array([[curve.get(epoch, np.nan) for epoch in epochs.tolist()] for curve in beyond])
         distances = [_swapped_back(table[place] - table[place + 1 :], epochs > below) for place in range(len(beyond))]

@@ -131,6 +131,32 @@ def test_a_trial_at_the_top_rung_has_that_reason() -> None:
     )
 
 
+def test_the_newest_trials_show_the_noise() -> None:
+    """The noise is that of the newest 200 trials beyond the rung: a pair before them that swapped does not count."""
+    scheduler = _built(PASHA(grace_period=4), 202, epochs=64)
+    reasons = []
+    for i, curve in enumerate([(0.5, 0.5, 0.5), (0.4, 0.6, 0.4), *[(float(i),) * 3 for i in range(1, 201)]]):
+        scheduler.start(f"{i}")
+        for epoch, value in zip((4, 6, 8), curve, strict=True):
+            reason = scheduler.on_result(f"{i}", epoch, value).reason
+        reasons.append(reason.rpartition("; ")[2])
+    noises = [reason.removeprefix("rung 4 ranks them the same, within ") for reason in reasons]
+    assert noises == ["0", *["0.1"] * 199, "0", "0"]
+
+
+def test_a_rung_that_the_study_did_not_have_is_left_out() -> None:
+    """A trial that has no value at the rung below, because the study had fewer epochs then, changes no ranking."""
+    settings = PASHA(epsilon=0.0)
+    scheduler = _built(settings, 2, epochs=16)
+    state = scheduler.state()
+    scheduler.restore({**state, "top": 4})
+    for trial, epochs in (("0", (1, 2, 4)), ("1", (1, 4))):
+        scheduler.start(trial)
+        for epoch in epochs:
+            decision = scheduler.on_result(trial, epoch, 0.1 * epoch)
+    assert decision.reason.endswith("rung 2 ranks them the same, within 0")
+
+
 def test_a_checkpoint_is_left_at_rungs_alone() -> None:
     """Every epoch is a milestone as long as noise is estimated, and only rungs leave a checkpoint."""
     settings = PASHA()
