@@ -23,6 +23,7 @@ SPACE = {
         }
     ),
     "n": IntUniform(1, 5, log=True),
+    "m": IntUniform(2, 9, step=3),
     "z": Normal(0, 1),
 }
 
