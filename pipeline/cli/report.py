@@ -17,15 +17,16 @@ def report(
     output: Annotated[Path | None, file_option("File to write. Default: report.html of the study.")] = None,
 ) -> None:
     """Write a study as one self-contained HTML page: summary, leaderboard and pictures."""
-    from pipeline.results.report.analysis_process import analysing
+    from pipeline.results.analysis.forest_process import fitting
 
     store = study_store(study, storage)
-    with analysing(store) as analysed:
+    with fitting(store) as fit:
+        # The process that fits forests starts before this one loads the libraries that draw.
         from pipeline.results.report.page import report_page, write_report
         from pipeline.results.tables.load import load_results
 
         if output is None:
-            say_path(write_report(store, analysed))
+            say_path(write_report(store, fit))
             return
-        page = report_page(load_results(store.uri), analysed)
+        page = report_page(load_results(store.uri), fit)
     save(output, page)

@@ -1,7 +1,7 @@
 """All analyses of a study in one object."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.results.analysis.earlier import EarlierCounts, earlier_counts
 from pipeline.results.analysis.early import Agreement, Stopping, agreements, stopping
@@ -14,7 +14,7 @@ from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.results.analysis.shares import Importance
 from pipeline.results.tables.load import Results
 
-__all__ = ["Explanation", "explained", "grace_period"]
+__all__ = ["Explanation", "explained", "grace_period", "start_explanation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,24 @@ def explained(results: Results, fit: Fit = fit_here) -> Explanation:
     Returns:
         One result for each analysis; an analysis without enough trials says so.
     """
+    _, finished = start_explanation(results, fit)
+    return finished()
+
+
+def start_explanation(results: Results, fit: Fit = fit_here) -> tuple[Explanation, Callable[[], Explanation]]:
+    """Start to fit the forests of `explained`, and run the other analyses.
+
+    Args:
+        results: The study's results.
+        fit: Fits the forests.
+
+    Returns:
+        The explanation without importances; and what waits for the forests, and returns the whole.
+    """
     importances = start_importances(results, fit)
-    others = (
+    others = Explanation(
+        results,
+        (),
         agreements(results),
         stopping(results),
         effort(results),
@@ -66,7 +82,7 @@ def explained(results: Results, fit: Fit = fit_here) -> Explanation:
         earlier_counts(results),
         predictions(results),
     )
-    return Explanation(results, importances(), *others)
+    return others, lambda: replace(others, importances=importances())
 
 
 def grace_period(results: Results) -> int | None:

@@ -1,6 +1,6 @@
 """The study's page: one HTML file that needs nothing else, to be read, sent and printed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -8,12 +8,13 @@ from markupsafe import Markup
 from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
 from pipeline.results.analysis.earlier import earlier_counts
 from pipeline.results.analysis.failure_causes import causes, first_line
+from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.leaderboard import FRONT, SECONDS, STATE, TRIAL, LeaderboardColumn, columns
 from pipeline.results.analysis.parameters import best_quarter, scored
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.leaderboard_rows import leaderboard_rows
-from pipeline.results.report.sections import AnalysedSections, analysed_sections, sections
+from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
@@ -38,12 +39,12 @@ _DECISIONS = 30
 """The number of a trial's decisions that are listed, the last ones."""
 
 
-def report_page(results: Results, analysed: Callable[[Results], AnalysedSections] = analysed_sections) -> str:
+def report_page(results: Results, fit: Fit = fit_here) -> str:
     """A study's report.
 
     Args:
         results: A study's results.
-        analysed: Draws the sections that need analyses.
+        fit: Fits the forests that say what mattered.
 
     Returns:
         One HTML page that loads nothing: contents, summary, leaderboard, pictures, trials, failures and space.
@@ -63,7 +64,7 @@ def report_page(results: Results, analysed: Callable[[Results], AnalysedSections
         order="descending" if results.objective.mode == "max" else "ascending",
         trials=len(results.trials),
         rows=leaderboard_rows(results, numeric=numeric, printed=PRINTED_ROWS, linked=detailed),
-        sections=sections(results, analysed),
+        sections=sections(results, fit),
         details=details,
         causes=causes(results),
         space=_space(results),
@@ -77,12 +78,12 @@ def report_page(results: Results, analysed: Callable[[Results], AnalysedSections
     )
 
 
-def write_report(store: Store, analysed: Callable[[Results], AnalysedSections] = analysed_sections) -> str:
+def write_report(store: Store, fit: Fit = fit_here) -> str:
     """Write a study's report into its folder.
 
     Args:
         store: The study's folder.
-        analysed: Draws the sections that need analyses.
+        fit: Fits the forests that say what mattered.
 
     Returns:
         The path of the page.
@@ -91,7 +92,7 @@ def write_report(store: Store, analysed: Callable[[Results], AnalysedSections] =
         JobNotFound: There is no study there.
         StorageError: The storage cannot be read or written.
     """
-    store.write(layout.REPORT, report_page(load_results(store.uri), analysed))
+    store.write(layout.REPORT, report_page(load_results(store.uri), fit))
     head, mark, query = store.uri.partition("?")
     return f"{head}/{layout.REPORT}{mark}{query}"
 

@@ -1,17 +1,15 @@
 """Which pictures a study's report has, each with its caption."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
 from pipeline.results import plots
-from pipeline.results.analysis import Explanation, explained
+from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.cost import COSTS, costs, has_costs, names_batches
-from pipeline.results.analysis.early import stopping
-from pipeline.results.analysis.effort import effort
-from pipeline.results.analysis.explanation import grace_period
+from pipeline.results.analysis.explanation import grace_period, start_explanation
+from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.lineage import exploits
 from pipeline.results.analysis.parameters import scored, tuned
@@ -30,43 +28,20 @@ from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopp
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import listed
 
-__all__ = ["AnalysedSections", "analysed_sections", "live_sections", "sections"]
+__all__ = ["live_sections", "sections"]
 
 
-@dataclass(frozen=True, slots=True)
-class AnalysedSections:
-    """The pictures that need analyses of seconds.
-
-    Args:
-        why: What mattered, and what the searcher's model predicts.
-        early: How well early values predict final ones.
-    """
-
-    why: Sequence[Section]
-    early: Sequence[Section]
-
-
-def analysed_sections(results: Results) -> AnalysedSections:
-    """The pictures that need analyses of seconds; those with nothing to show are left out.
-
-    Args:
-        results: A study's results.
-    """
-    explanation = explained(results)
-    why = [*importances(explanation), *predictions(explanation)]
-    return AnalysedSections([section for section in why if section.pictures], list(_early(results, explanation)))
-
-
-def sections(results: Results, analysed: Callable[[Results], AnalysedSections] = analysed_sections) -> list[Section]:
+def sections(results: Results, fit: Fit = fit_here) -> list[Section]:
     """The pictures that a study has something to show for, in reading order.
 
     Args:
         results: A study's results.
-        analysed: Draws those that need analyses; asked last, since another process may draw them meanwhile.
+        fit: Fits the forests that say what mattered; another process may do so while the other pictures are drawn.
     """
-    first, second, last = ([section for section in part(results) if section.pictures] for part in _PARTS)
-    found = analysed(results)
-    return [*first, *found.why, *second, *found.early, *last]
+    others, finished = start_explanation(results, fit)
+    first, second, last = (list(part(others)) for part in _PARTS)
+    why = [*importances(finished()), *predictions(others)]
+    return [section for section in (*first, *why, *second, *last) if section.pictures]
 
 
 def live_sections(results: Results) -> Iterator[Section]:
@@ -82,7 +57,8 @@ def live_sections(results: Results) -> Iterator[Section]:
         yield from draw(results)
 
 
-def _of_objective(results: Results) -> Iterator[Section]:
+def _of_objective(explanation: Explanation) -> Iterator[Section]:
+    results = explanation.results
     if _has_values(results):
         yield from _curves(results)
         yield from _of_objectives(results)
@@ -91,7 +67,8 @@ def _of_objective(results: Results) -> Iterator[Section]:
         yield from _of_planes(results)
 
 
-def _of_trials(results: Results) -> Iterator[Section]:
+def _of_trials(explanation: Explanation) -> Iterator[Section]:
+    results = explanation.results
     yield from _against_each(results)
     yield from _parallel(results)
     if len(rungs_of(results)):
@@ -103,21 +80,23 @@ def _of_trials(results: Results) -> Iterator[Section]:
             f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
             hover_points.of_rungs(results),
         )  # fmt: skip
-        yield Section("Epoch at which each trial was stopped", f"{note} {of_stopping(stopping(results))}", [rungs])
-
-
-def _early(results: Results, explanation: Explanation) -> Iterator[Section]:
+        yield Section("Epoch at which each trial was stopped", f"{note} {of_stopping(explanation.stopping)}", [rungs])
     if explanation.agreements:
-        note = "Among all trials, not only completed ones, the correlation would be higher."
-        early = picture(
-            results, "early", without_results(plots.early_values, explanation.agreements),
-            of_agreements(explanation.agreements, grace_period(results)), 300, 260,
-            f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
-        )  # fmt: skip
-        yield Section(AGREEMENT, note, [early])
+        yield _early(explanation)
 
 
-def _of_training(results: Results) -> Iterator[Section]:
+def _early(explanation: Explanation) -> Section:
+    results, found = explanation.results, explanation.agreements
+    note = "Among all trials, not only completed ones, the correlation would be higher."
+    early = picture(
+        results, "early", without_results(plots.early_values, found), of_agreements(found, grace_period(results)),
+        300, 260, f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
+    )  # fmt: skip
+    return Section(AGREEMENT, note, [early])
+
+
+def _of_training(explanation: Explanation) -> Iterator[Section]:
+    results = explanation.results
     count = len(results.trials)
     if len(exploits(results)):
         yield from _population(results)
@@ -129,14 +108,13 @@ def _of_training(results: Results) -> Iterator[Section]:
     if len(results.epochs):
         height = int(np.clip(140 + 15 * count, 240, 640))
         alt = f"Stacked bars of seconds by phase for each of {count} trials, and idle time."
-        spent = effort(results)
-        draw = partial(plots.where_time_went, spent=spent)
-        time = picture(results, "time", draw, of_time(spent), height, height, alt)
+        draw = partial(plots.where_time_went, spent=explanation.effort)
+        time = picture(results, "time", draw, of_time(explanation.effort), height, height, alt)
         yield Section(TIME, "", [time])
 
 
 _PARTS = (_of_objective, _of_trials, _of_training)
-"""What needs no analysis of seconds, in reading order."""
+"""What needs no importances, in reading order: these come after the first part."""
 
 
 def _has_values(results: Results) -> bool:

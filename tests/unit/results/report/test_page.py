@@ -1,6 +1,7 @@
 """The report is one page that loads nothing, agrees with the tables, and shows markup in texts as text."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.forests import Forests, Sample, fit_here
 from pipeline.results.analysis.stopped import saved_epochs
 from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
@@ -188,6 +190,24 @@ def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str)
 
     assert where == f"{asha.store.uri}/{layout.REPORT}"
     assert Path(where).read_text() == text
+
+
+def test_another_process_may_fit_the_forests(asha_results: Results, text: str) -> None:
+    """A report asks once for its forests, then waits for them, and is the same whoever fits them."""
+    order: list[str] = []
+
+    def fit(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
+        order.append("asked")
+        wait = fit_here(samples)
+
+        def waiting() -> Sequence[Forests]:
+            order.append("waited")
+            return wait()
+
+        return waiting
+
+    assert report_page(asha_results, fit) == text
+    assert order == ["asked", "waited"]
 
 
 def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:
