@@ -48,6 +48,11 @@ _REPLICAS = """\
 {{- end }}
 """
 """The pods of each group that the autoscaler has requested: an upgrade that changes a group replaces the list of all."""
+_NAME_SERVERS = r"""\1{{- range .Values.dns.servers }}
+\1- ipBlock:
+\1    cidr: {{ . | quote }}
+\1{{- end }}
+"""
 _IMAGES = {f"tunepipe-{kind}:{version('tunepipe')}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
 
 
@@ -131,6 +136,8 @@ def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
         named["spec"]["clusterQueue"] = "MARK-CLUSTER-QUEUE"
     elif kind == "NetworkPolicy" and node["metadata"]["name"] == "s3":
         named["spec"]["egress"][0]["ports"][0]["port"] = "MARK-S3-PORT"
+    elif kind == "NetworkPolicy" and node["metadata"]["name"] == "dns":
+        named["spec"]["egress"][0]["to"].append("MARK-NAME-SERVERS")
 
 
 def _templated(text: str) -> str:
@@ -144,6 +151,7 @@ def _templated(text: str) -> str:
     for mark, (name, value) in _TEXTS.items():
         field = rf'\1{{{{- if kindIs "string" {value} }}}}\n\1{name}: {{{{ {value} | quote }}}}\n\1{{{{- end }}}}\n'
         text = re.sub(rf"^( *){mark}: null\n", field, text, flags=re.MULTILINE)
+    text = re.sub(r"^( *)- MARK-NAME-SERVERS\n", _NAME_SERVERS, text, flags=re.MULTILINE)
     modes = r'{{ .Values.storage.accessModes | default (list "\1") | toJson }}'
     text = re.sub(r"(\S+) MARK-ACCESS-MODES", modes, text)
     text = re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)

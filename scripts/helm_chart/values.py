@@ -67,6 +67,11 @@ imagePullSecrets: []
 operator:
   namespaces: [kuberay-operator, kuberay-system, kuberay]
 
+# Networks of name servers, beside those that the policy `dns` names: for EKS Auto Mode, whose name server is no pod, the tenth
+# address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
+dns:
+  servers: []
+
 # The port of an object store of your own that does not listen on port 443, such as 9000; 0: none. Its keys come from the
 # Secret tunepipe-s3 (k8s/components/s3-keys).
 objectStore:
@@ -187,6 +192,7 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         images=fields(cpu=name, gpu=name),
         imagePullSecrets=secrets,
         operator=fields(namespaces=namespaces),
+        dns=fields(servers={"type": "array", "items": {"type": "string", "pattern": r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"}}),
         objectStore=fields(port={"type": "integer", "minimum": 0, "maximum": 65535}),
         storage=storage,
         monitoring=fields(enabled=flag, namespace=name, labels=labels),

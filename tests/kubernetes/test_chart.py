@@ -10,7 +10,7 @@ from pipeline.cluster.rayjob import overlays, rendered
 from scripts.helm_chart import CHART, KEPT, PARTS
 from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.project.manifests import PLATFORM
+from tests.project.manifests import PLATFORM, with_components
 
 SKU = {"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}
 
@@ -103,6 +103,15 @@ def test_values_of_an_owner_of_one_namespace(helm):
     assert secrets == [[{"name": "lab"}]] * 3
     store = yaml.safe_load((CHART.parent / "components/s3-keys/network-s3.yaml").read_text())
     assert objects["NetworkPolicy", "s3"] == store
+
+
+def test_values_name_other_name_servers(helm, tmp_path):
+    """With the networks of EKS Auto Mode's name server as a value, the policy for names is that of its component."""
+    made = _template(helm, "dns.servers={10.100.0.10/32,172.20.0.10/32}")
+    assert made.returncode == 0, made.stderr
+    (policy,) = (each for each in yaml.safe_load_all(made.stdout) if each and each["metadata"]["name"] == "dns")
+    component = with_components(tmp_path, "overlays/prod-gpu/foundation", "eks-auto/dns", part="foundation")
+    assert policy == next(each for each in component if each["metadata"]["name"] == "dns")
 
 
 def test_components_are_values(helm, tmp_path):
