@@ -32,6 +32,16 @@ def nvidia_runtime() -> Iterator[None]:
         kubectl("delete", "runtimeclass", "nvidia")
 
 
+@contextmanager
+def spot_node() -> Iterator[None]:
+    """The GPU node with the mark of spot nodes on Google's clusters."""
+    kubectl("label", "node", "gpu", "cloud.google.com/gke-spot=true")
+    try:
+        yield
+    finally:
+        kubectl("label", "node", "gpu", "cloud.google.com/gke-spot-")
+
+
 def test_the_overlay_of_the_documentation(tmp_path):
     """A study runs with the documented overlay: its images, its runtime class and its first group, from no pod."""
     overlay = overlay_of_the_documentation(tmp_path / "documented")
@@ -85,12 +95,13 @@ def test_a_spot_node_leaves(tmp_path):
     """A Keras trial whose epochs take 20 s loses at most the epoch in training, and the pod ends within its notice."""
     # Not a GPU that is only counted: Keras would look for it.
     overlay = overlay_with(tmp_path / "overlay", "gpu-l4-spot", resource=None, alone=True)
-    study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--overlay", str(overlay))
-    study.until("two epochs", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 2)
-    (worker,) = running("ray.io/group=gpu-l4-spot")
-    before = epochs_on_volume("slow-epochs")["0000"]
-    kubectl("delete", "pod", worker, "-n", "tunepipe", "--timeout=20s")
-    assert study.ended() == 0, study.reported
+    with spot_node():
+        study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--overlay", str(overlay))
+        study.until("two epochs", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 2)
+        (worker,) = running("ray.io/group=gpu-l4-spot")
+        before = epochs_on_volume("slow-epochs")["0000"]
+        kubectl("delete", "pod", worker, "-n", "tunepipe", "--timeout=20s")
+        assert study.ended() == 0, study.reported
     epochs = load_results(tmp_path / "studies/slow-epochs").epochs.sort_values("epoch")
     assert list(epochs["epoch"]) == [1, 2, 3, 4]
     # What was recorded before the notice has not been trained again.
@@ -99,7 +110,7 @@ def test_a_spot_node_leaves(tmp_path):
 
 
 def test_a_user_that_openshift_chooses(tmp_path):
-    """A study runs as any user of group 0, which no image knows by name, and its results come from the volume."""
+    """A study runs as any user of group 0, whose code has no token of the Kubernetes API, up to its results."""
     chosen = {"runAsUser": 1000680000, "runAsGroup": 0, "fsGroup": 1000680000}
     pods = ("headGroupSpec", "workerGroupSpecs/0", "workerGroupSpecs/1")
     by_policy = [

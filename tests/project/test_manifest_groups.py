@@ -189,6 +189,23 @@ def test_a_group_of_spot_nodes_runs_on_no_others(own, component, label):
     assert any(each["name"] == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0]["env"])
 
 
+def test_a_group_of_spot_nodes_of_any_cloud(own):
+    """The spot group by NVIDIA's labels runs only on nodes that one of the clouds marks as spot nodes."""
+    pod = pods_of_groups(own("base/ray", "gpu-l4-spot"))["gpu-l4-spot"]
+    plain = pods_of_groups(own("base/ray", "gpu-l4"))["gpu-l4"]
+    assert pod["nodeSelector"] == plain["nodeSelector"]
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    terms = [(each["key"], each["values"]) for (each,) in (term["matchExpressions"] for term in required)]
+    marks, tolerated = [], list(plain["tolerations"])
+    for component in ("gke/spot", "eks/spot", "eks/spot-nodegroup", "aks/spot"):
+        spot = pods_of_groups(own("base/ray", "gpu-l4", component))["gpu-l4"]
+        marks += [(key, [value]) for key, value in spot["nodeSelector"].items() if key not in plain["nodeSelector"]]
+        tolerated += [each for each in spot["tolerations"] if each not in tolerated]
+    assert terms == marks
+    assert pod["tolerations"] == tolerated
+    assert pod["terminationGracePeriodSeconds"] == 15
+
+
 @pytest.mark.parametrize(("cloud", "domain"), [("eks", "karpenter.k8s.aws"), ("eks-auto", "eks.amazonaws.com")])
 def test_a_part_of_an_l4_is_no_l4(own, cloud, domain):
     """Machines with a part of an L4 have its name, too, and less memory, by which the group refuses them."""
