@@ -11,7 +11,7 @@ from pipeline import load_results
 from tests.kubernetes.groups import labelled, overlay_of_the_documentation, overlay_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
-from tests.kubernetes.user import Following, epochs_on_volume, objects, running, submit
+from tests.kubernetes.user import HEAD, Following, epochs_on_volume, objects, readable_tokens, running, submit
 
 pytestmark = pytest.mark.usefixtures("gone")
 
@@ -119,8 +119,12 @@ def test_a_user_that_openshift_chooses(tmp_path):
         for name, value in chosen.items()
     ]
     overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "openshift", resource=None, alone=True, more=by_policy)
-    code, reported = submit(tmp_path, COUNTED, "--workers", "2", "--overlay", str(overlay))
-    assert code == 0, reported
+    study = Following(tmp_path, COUNTED, "--workers", "2", "--overlay", str(overlay))
+    study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
+    (head,) = running(HEAD)
+    assert readable_tokens(head, "ray-head") == []
+    assert readable_tokens(head, "autoscaler") != []
+    assert study.ended() == 0, study.reported
     assert len(load_results(tmp_path / "studies/counted").epochs) == 12
     owners = {path.stat().st_uid for path in (SHARE / "counted").rglob("*")}
     assert owners == {chosen["runAsUser"]}

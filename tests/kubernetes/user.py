@@ -33,6 +33,7 @@ __all__ = [
     "epochs_on_volume",
     "forwarded",
     "objects",
+    "readable_tokens",
     "running",
     "submit",
     "tunepipe",
@@ -46,6 +47,15 @@ SUBMITTER = BED / "submitter.kubeconfig"
 _LONGEST_SECONDS = 900.0
 WORKERS = "ray.io/group=gpu-l4"
 HEAD = "ray.io/node-type=head"
+_TOKENS = """
+import os
+for root in ("/", *(f"/proc/{name}/root/" for name in os.listdir("/proc") if name.isdigit())):
+    try:
+        open(f"{root}var/run/secrets/kubernetes.io/serviceaccount/token").close()
+    except OSError:
+        continue
+    print(root)
+"""
 SLOW_EPOCHS = 50
 SLOW_STUDY = (
     str(Path(__file__).parents[1] / "faults/slow_study.py"),
@@ -165,6 +175,11 @@ def epochs_on_volume(study: str) -> dict[str, int]:
 def running(labels: str) -> list[str]:
     """The names of running pods."""
     return [each["metadata"]["name"] for each in objects("pods", labels) if each["status"]["phase"] == "Running"]
+
+
+def readable_tokens(pod: str, container: str) -> list[str]:
+    """The roots below which code in a container can read a token of the Kubernetes API: its own, and those of /proc."""
+    return kubectl("exec", "-n", NAMESPACE, pod, "-c", container, "--", "python", "-c", _TOKENS).split()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pipeline.cluster.rayjob import overlays, rendered
 from tests.project.manifests import (
     HOME,
     PLATFORM,
+    RAY,
     as_pod,
     check_schema,
     pods,
@@ -75,18 +76,25 @@ def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(overlay, part):
-    """Each pod requests disk space, with a limit that is at least the sum of its volumes' limits."""
-    gibibytes = {"Gi": 1.0, "Mi": 1 / 1024}
-    for pod in (pod for each in rendered(overlay, part) for pod in pods(each)):
-        volumes = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each]
-        held = sum(float(each["sizeLimit"][:-2]) for each in volumes if each.get("medium") != "Memory")
-        (container,) = pod["containers"]
+    """Each container requests disk space, with a limit that is at least the sum of its volumes' limits."""
+    document = next(each for each in rendered(overlay, part) if each["kind"] in RAY)
+    spec = document["spec"].get("rayClusterSpec", document["spec"])
+    head = spec["headGroupSpec"]["template"]["spec"]
+    found = [(container, pod) for pod in pods(document) for container in pod["containers"]]
+    assert len(found) >= 2
+    for container, pod in [*found, (spec["autoscalerOptions"], head)]:
+        mounted = {each["name"] for each in container["volumeMounts"]}
+        volumes = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each and each["name"] in mounted]
+        held = sum(_gibibytes(each["sizeLimit"]) for each in volumes if each.get("medium") != "Memory")
         request, limit = (
-            float(text[:-2]) * gibibytes[text[-2:]]
-            for text in (container["resources"][kind]["ephemeral-storage"] for kind in ("requests", "limits"))
+            _gibibytes(container["resources"][kind]["ephemeral-storage"]) for kind in ("requests", "limits")
         )
         assert 0 < request < limit
-        assert limit >= held
+        assert limit >= held > 0
+
+
+def _gibibytes(amount: str) -> float:
+    return float(amount[:-2]) * {"Gi": 1.0, "Mi": 1 / 1024}[amount[-2:]]
 
 
 @pytest.mark.parametrize("overlay", overlays())

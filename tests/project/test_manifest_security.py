@@ -42,6 +42,33 @@ def test_every_container_can_change_nothing_but_its_volumes(overlay, part):
 
 
 @pytest.mark.parametrize("overlay", overlays())
+@pytest.mark.parametrize("part", ["cluster", "study"])
+def test_only_the_autoscaler_has_a_token_of_the_kubernetes_api(overlay, part):
+    """Only the autoscaler's container mounts a token; it shares no volume and no user with the code of users."""
+    document = next(each for each in rendered(overlay, part) if each["kind"] in RAY)
+    for pod in pods(document):
+        assert pod["automountServiceAccountToken"] is False
+        assert not {mount["name"] for each in pod["containers"] for mount in each["volumeMounts"]} & _tokens(pod)
+    spec = document["spec"].get("rayClusterSpec", document["spec"])
+    head, autoscaler = spec["headGroupSpec"]["template"]["spec"], spec["autoscalerOptions"]
+    mounted = {mount["name"]: mount["mountPath"] for mount in autoscaler["volumeMounts"]}
+    (token,) = _tokens(head)
+    assert mounted[token] == "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert not {mount["name"] for mount in head["containers"][0]["volumeMounts"]} & set(mounted)
+    # Else the files of the autoscaler could be read below /proc.
+    assert autoscaler["securityContext"]["runAsUser"] not in {0, head["securityContext"]["runAsUser"]}
+
+
+def _tokens(pod):
+    """The names of a pod's volumes that hold a token of its account."""
+    return {
+        volume["name"]
+        for volume in pod["volumes"]
+        if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", ()))
+    }
+
+
+@pytest.mark.parametrize("overlay", overlays())
 def test_only_the_operator_reaches_a_dashboard(overlay):
     """Only the operator's pods in its namespace can reach port 8265, because its users can run code."""
     policies = [each["spec"] for each in rendered(overlay, "foundation") if each["kind"] == "NetworkPolicy"]
@@ -213,12 +240,19 @@ def test_a_registry_with_a_password(own):
 
 
 def test_openshift_chooses_every_user(own):
-    """With the component `openshift`, no pod of a cluster, a study or the page names a user or a group."""
+    """With the component `openshift`, no pod and no container names a user, and users' code sees no autoscaler."""
     for part, below, components in (
         ("cluster", "base/ray", ("gpu-l4", "page", "openshift")),
         ("study", "../cluster", ("study",)),
     ):
-        found = [pod for each in own(below, *components, part=part) for pod in pods(each)]
+        made = own(below, *components, part=part)
+        found = [pod for each in made for pod in pods(each)]
         assert len(found) >= 4
         for pod in found:
             assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+            assert not any("runAsUser" in container["securityContext"] for container in pod["containers"])
+        ray = next(each for each in made if each["kind"] in RAY)["spec"]
+        ray = ray.get("rayClusterSpec", ray)
+        assert "runAsUser" not in ray["autoscalerOptions"]["securityContext"]
+        # The autoscaler has a token, and the user of the head's other container.
+        assert "shareProcessNamespace" not in ray["headGroupSpec"]["template"]["spec"]
