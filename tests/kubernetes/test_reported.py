@@ -85,8 +85,8 @@ def test_an_operator_that_does_not_run(gone, tmp_path):
 
 def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
     """Missing definitions of KubeRay, and ones too old for the overlay, are reported as such."""
-    # A later version has a field of this component.
-    newer = overlay_with(tmp_path / "overlay", "gpu-l4", "gcs-rocksdb")
+    field = {"op": "add", "path": "/spec/ofALaterVersion", "value": True}
+    newer = overlay_with(tmp_path / "overlay", "gpu-l4", more=[field])
     assert "definitions there are too old" in refused(tmp_path, "--overlay", str(newer))
     try:
         stop("operator")
