@@ -53,10 +53,9 @@ def run(
 ) -> None:
     """Run a study: draw configs, train them, stop poor trials early, keep the best model."""
     from pipeline.execution.driver.storage_wait import wait_for_storage
-    from pipeline.storage import Store
 
     # Before anything is read there, such as the job of the study to resume.
-    wait_for_storage(Store(storage), note)
+    wait_for_storage(storage, note)
     tuned = options.job(job, storage, resume=resume)
     _run_and_print(
         tuned,

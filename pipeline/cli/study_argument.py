@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
 
 import typer
 
@@ -50,7 +51,7 @@ def located(study: str, storage: str) -> tuple[str, str]:
     if "://" in study:
         head, mark, query = study.partition("?")
         parent, _, name = head.rstrip("/").rpartition("/")
-        return parent + mark + query, name
+        return parent + mark + query, unquote(name)
     if "/" not in study:
         in_storage = Store(storage).folder(study) if study not in (".", "..") else None
         if in_storage is not None and in_storage.exists(layout.STUDY):

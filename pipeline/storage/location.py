@@ -3,19 +3,24 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import fs
 
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, StorageUnreachable
 from pipeline.storage.local_files import LocalFiles
-from pipeline.storage.object_files import ObjectFiles, file_system
+from pipeline.storage.object_files import ObjectFiles, file_system, with_defaults
+from pipeline.storage.os_errors import is_away
 from pipeline.storage.paths import refuse_unwritable
 
 __all__ = ["Location"]
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_PLAIN = "/:@!$&'()*+,;="
+"""Characters that a path in a URI may have, besides letters and digits."""
+_UNWRITABLE = re.compile(r"[^!-~]|%(?![0-9a-f]{2})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Location:
 
         Raises:
             StorageError: It cannot be used.
+            StorageUnreachable: The server that says where it is does not answer now.
         """
         refuse_unwritable(text, "The storage")
         is_uri = _URI.match(text) is not None
@@ -50,9 +56,14 @@ class Location:
                 return cls(str(folder), LocalFiles(folder))
             system, root = file_system(text)
             is_local = isinstance(system, fs.LocalFileSystem)
-            return cls(text.rstrip("/"), LocalFiles(Path(root)) if is_local else ObjectFiles(system, root))
+            head, mark, options = text.partition("?")
+            uri = f"{head.rstrip('/')}{mark}{options}"
+            return cls(uri, LocalFiles(Path(root)) if is_local else ObjectFiles(system, root))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
-            raise StorageError(f"The storage {text!r} cannot be used: {error}") from None
+            reason = str(error).replace(with_defaults(text), text).rstrip(".")
+            advice = ". In a URI, a space is %20 and a percent sign %25" if is_uri and _UNWRITABLE.search(text) else ""
+            kind = StorageUnreachable if is_away(error) else StorageError
+            raise kind(f"The storage {text!r} cannot be used: {reason}{advice}.") from None
 
     def uri_of(self, path: str) -> str:
         """The URI of a path in the storage; the options of an object store's URI stay at the end.
@@ -66,4 +77,4 @@ class Location:
             # A question mark in a path is part of a name.
             return f"{self.uri}/{path}"
         head, mark, options = self.uri.partition("?")
-        return f"{head.rstrip('/')}/{path}{mark}{options}"
+        return f"{head}/{quote(path, _PLAIN)}{mark}{options}"

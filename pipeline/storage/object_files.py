@@ -1,29 +1,35 @@
 """Files in an object store, through a file system of pyarrow's, with few requests.
 
-A file shows when its upload is complete, so that no temporary names are needed. A small file is written by one request
-and read by two: its size, then its content. A file is deleted by three, since pyarrow looks for it first, and writes a
-marker for the folder that it may have emptied.
+A file shows when its upload is complete, so that no temporary names are needed. pyarrow completes an upload also where
+an error ends it: what was cut off by one is deleted. A small file is written by one request and read by two: its size,
+then its content. A file is deleted by three, since pyarrow looks for it first, and writes a marker for the folder that
+it may have emptied.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+import pyarrow as pa
 from pyarrow import fs
 
 from pipeline.storage.paths import Entry, steps
 
-__all__ = ["ObjectFiles", "file_system"]
+__all__ = ["ObjectFiles", "file_system", "with_defaults"]
 
 _DEFAULTS = (
     # Without it each file is an upload in parts, of three requests.
     ("s3", "allow_delayed_open", "true"),
     # Google's client tries for 15 minutes to reach a server that does not answer.
-    ("gs", "retry_limit_seconds", "10"),
+    ("gc?s", "retry_limit_seconds", "10"),
 )
 """Schemes of URIs, and options that pyarrow gets unless a URI names them."""
+
+_COLLECTED = 8 * 2**20
+"""Bytes of a file that are there before its upload begins: an error among them changes nothing."""
 
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
@@ -38,11 +44,20 @@ def file_system(uri: str) -> tuple[fs.FileSystem, str]:
     Raises:
         Exception: An error of pyarrow's or the system's: the URI cannot be used.
     """
+    parsed: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(with_defaults(uri))
+    return parsed
+
+
+def with_defaults(uri: str) -> str:
+    """A URI with the options that it does not name and that tunepipe uses.
+
+    Args:
+        uri: A URI.
+    """
     for scheme, option, value in _DEFAULTS:
         if re.match(f"{scheme}://", uri, re.IGNORECASE) and f"{option}=" not in uri:
             uri += f"{'&' if '?' in uri else '?'}{option}={value}"
-    parsed: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
-    return parsed
+    return uri
 
 
 class ObjectFiles:
@@ -66,6 +81,14 @@ class ObjectFiles:
             StorageError: The path leads out of the root.
         """
         return str(self._root.joinpath(*steps(path, str(self._root))))
+
+    def within(self, path: str) -> "ObjectFiles":
+        """The files below a folder, through the same client.
+
+        Args:
+            path: The folder's path within the root.
+        """
+        return ObjectFiles(self._fs, self.path(path))
 
     def exists(self, path: str) -> bool:
         """Whether a file or a folder exists.
@@ -150,6 +173,8 @@ class ObjectFiles:
     def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
         """Write a whole file, replacing one that exists.
 
+        If an error ends the writing of a large file, there is no file of that name afterwards.
+
         Args:
             path: The path within the root.
             pieces: Its content.
@@ -157,11 +182,25 @@ class ObjectFiles:
         Returns:
             The file's size in bytes.
         """
-        size = 0
-        with self._fs.open_output_stream(self.path(path)) as stream:
-            for piece in pieces:
+        size, pieces, target = 0, iter(pieces), self.path(path)
+        beginning = []
+        for piece in pieces:
+            beginning.append(piece)
+            size += len(piece)
+            if size >= _COLLECTED:
+                break
+        size, stream = 0, self._fs.open_output_stream(target)
+        try:
+            for piece in itertools.chain(beginning, pieces):
                 size += len(piece)
                 stream.write(piece)
+        except BaseException:
+            # If the upload cannot be completed, nothing shows.
+            with suppress(OSError, pa.ArrowException):
+                stream.close()
+                self._fs.delete_file(target)
+            raise
+        stream.close()
         return size
 
     def create(self, path: str, content: bytes) -> bool:

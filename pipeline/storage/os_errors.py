@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.errors import StorageError, StorageUnreachable
 
-__all__ = ["Action", "translated_errors"]
+__all__ = ["Action", "is_away", "translated_errors"]
 
 Action = Literal["look at", "list", "read", "write", "delete"]
 
@@ -30,6 +30,15 @@ _UNAVAILABLE = re.compile(
 
 _GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?$", re.DOTALL)
 """How errors of Google's client are written: the reason, then the details of its attempts."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that a server cannot be reached, or is busy.
+
+    Args:
+        error: An error of the system's or of pyarrow's.
+    """
+    return getattr(error, "errno", None) in _UNREACHABLE or _UNAVAILABLE.search(str(error)) is not None
 
 
 @contextmanager
@@ -56,8 +65,7 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
         if (of_google := _GOOGLE.search(reason)) is not None:
             reason = of_google["reason"].removesuffix(")")
         advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
-        away = getattr(error, "errno", None) in _UNREACHABLE or _UNAVAILABLE.search(str(error)) is not None
-        raise (StorageUnreachable if away else StorageError)(
+        raise (StorageUnreachable if is_away(error) else StorageError)(
             f"Cannot {action} {uri}: {reason}. {advice}, or choose another storage with --storage. "
             "`tunepipe resume` continues a study that has started."
         ) from error

@@ -35,14 +35,15 @@ class Store:
     """Files under one URI.
 
     Args:
-        uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://.
+        uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://; or the location that it names.
 
     Raises:
         StorageError: The URI cannot be used.
+        StorageUnreachable: The server that says where it is does not answer now.
     """
 
-    def __init__(self, uri: str | Path) -> None:
-        self._location = Location.of(str(uri))
+    def __init__(self, uri: str | Path | Location) -> None:
+        self._location = uri if isinstance(uri, Location) else Location.of(str(uri))
         self._files, self.uri = self._location.files, self._location.uri
 
     def __repr__(self) -> str:
@@ -72,8 +73,15 @@ class Store:
         """
         if isinstance(self._files, LocalFiles):
             return Store(self._files.path(name, itself=False))
-        self._files.path(name)
-        return Store(self._location.uri_of(name))
+        return Store(Location(self.uri_of(name), self._files.within(name)))
+
+    def uri_of(self, path: str) -> str:
+        """The path or URI of a file or folder within this one.
+
+        Args:
+            path: The path within the store.
+        """
+        return self._location.uri_of(path)
 
     def exists(self, path: str) -> bool:
         """Whether a file or a folder exists.
@@ -299,7 +307,7 @@ class Store:
         return read_parts(path, self.uri, self.files, self.read)
 
     def _translated(self, action: Action, path: str) -> AbstractContextManager[None]:
-        return translated_errors(action, self._location.uri_of(path))
+        return translated_errors(action, self.uri_of(path))
 
     @contextmanager
     def _reading(self, path: str, most: int | None = None) -> Iterator[None]:

@@ -14,13 +14,13 @@ __all__ = ["POLL_SECONDS", "wait_for_storage"]
 POLL_SECONDS = 5.0
 
 
-def wait_for_storage(store: Store, note: Callable[[str], None]) -> None:
+def wait_for_storage(storage: str, note: Callable[[str], None]) -> None:
     """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
 
     A storage that answers and refuses is not waited for: a wrong key or name would be refused again.
 
     Args:
-        store: The storage of the study.
+        storage: The storage of the study.
         note: Called with why the driver waits, once.
 
     Raises:
@@ -30,11 +30,11 @@ def wait_for_storage(store: Store, note: Callable[[str], None]) -> None:
     began, noted = time.monotonic(), False
     while True:
         try:
-            store.exists(layout.STUDY)
+            Store(storage).exists(layout.STUDY)
         except StorageUnreachable as error:
             seconds = _seconds()
             if seconds and not noted:
-                why = str(error).partition(". Fix")[0]
+                why = str(error).partition(". Fix")[0].rstrip(".")
                 note(f"The driver waits for the storage for up to {seconds:.0f} s: {why}.")
                 noted = True
             if time.monotonic() - began >= seconds:

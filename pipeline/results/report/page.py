@@ -93,8 +93,7 @@ def write_report(store: Store, fit: Fit = fit_here) -> str:
         StorageError: The storage cannot be read or written.
     """
     store.write(layout.REPORT, report_page(load_results(store.uri), fit))
-    head, mark, query = store.uri.partition("?")
-    return f"{head}/{layout.REPORT}{mark}{query}"
+    return store.uri_of(layout.REPORT)
 
 
 def _tiles(results: Results) -> list[tuple[str, str, str]]:

@@ -61,3 +61,11 @@ def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> Non
 def test_a_trial_is_called_by_its_number_too() -> None:
     """A trial's number and its id name the same trial, and other text is passed on unchanged."""
     assert [trial_id(text) for text in ("7", "0007", "x7")] == ["0007", "0007", "x7"]
+
+
+def test_a_name_in_a_uri_may_be_percent_encoded() -> None:
+    """The name of a study's folder in a URI is read as URIs are written, and its storage stays as it is given."""
+    assert located("s3://bucket/my%20studies/one%202?region=x", "studies") == (
+        "s3://bucket/my%20studies?region=x",
+        "one 2",
+    )

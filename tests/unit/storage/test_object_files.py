@@ -1,12 +1,14 @@
 """Files in an object store, through file systems of pyarrow."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyarrow import fs
 
 from pipeline.errors import StorageError
-from pipeline.storage.object_files import ObjectFiles, file_system
+from pipeline.storage import object_files
+from pipeline.storage.object_files import ObjectFiles, file_system, with_defaults
 
 
 @pytest.fixture
@@ -66,6 +68,50 @@ def test_only_empty_folders_are_deleted(files: ObjectFiles, tmp_path: Path) -> N
     files.delete_empty_folders()
     assert not (tmp_path / "bucket/studies").exists()
     files.delete_empty_folders()
+
+
+def _failing(*pieces: bytes, error: BaseException) -> Iterator[bytes]:
+    yield from pieces
+    raise error
+
+
+@pytest.mark.parametrize("error", [OSError("vanished"), KeyboardInterrupt()])
+def test_a_small_file_stays_if_its_content_ends_with_an_error(files: ObjectFiles, error: BaseException) -> None:
+    """An error among the pieces of a small file leaves the earlier file, or none."""
+    files.write("x", [b"before"])
+    for path in ("x", "new"):
+        with pytest.raises(type(error)):
+            files.write(path, _failing(b"half", error=error))
+    assert files.read("x") == b"before"
+    assert not files.exists("new")
+
+
+def test_a_large_file_that_is_cut_off_is_deleted(files: ObjectFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file whose upload an error ends does not show as a shorter one; one without an error is whole."""
+    monkeypatch.setattr(object_files, "_COLLECTED", 2)
+    with pytest.raises(KeyboardInterrupt):
+        files.write("x", _failing(b"12", b"34", error=KeyboardInterrupt()))
+    assert not files.exists("x")
+    assert files.write("x", iter([b"12", b"3", b"45"])) == 5
+    assert files.read("x") == b"12345"
+
+
+def test_a_folder_is_read_through_the_same_client(files: ObjectFiles, tmp_path: Path) -> None:
+    """The files of a folder are those below it, whatever its name."""
+    (tmp_path / "bucket/studies/50% a").mkdir()
+    files.write("50% a/x", [b"1"])
+    folder = files.within("50% a")
+    assert folder.sizes("") == [("x", 1)]
+    with pytest.raises(StorageError, match="leads out"):
+        files.within("../other")
+
+
+@pytest.mark.parametrize("scheme", ["gs", "gcs"])
+def test_googles_client_gives_up_after_seconds(scheme: str) -> None:
+    """Both schemes of Google's store get the option that limits its retries, unless the URI has it."""
+    assert with_defaults(f"{scheme}://b/x") == f"{scheme}://b/x?retry_limit_seconds=10"
+    assert with_defaults(f"{scheme}://b/x?retry_limit_seconds=1").endswith("=1")
+    assert with_defaults("abfs://b@c/x") == "abfs://b@c/x"
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x"])

@@ -3,11 +3,12 @@
 import socket
 
 import pytest
+from pyarrow import fs
 
 from pipeline.errors import StorageError, StorageUnreachable, UsageError
 from pipeline.execution.driver import storage_wait
 from pipeline.execution.driver.storage_wait import wait_for_storage
-from pipeline.storage import Store
+from pipeline.storage import Store, location
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 from tests.hostile.command import tunepipe
 
@@ -35,9 +36,27 @@ def test_a_driver_waits_for_its_storage(requests, monkeypatch):
     monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "300")
     requests += [AWAY] * 3
     notes = []
-    wait_for_storage(Store("/s"), notes.append)
+    wait_for_storage("/s", notes.append)
     assert requests == []
     assert notes == ["The driver waits for the storage for up to 300 s: Cannot look at s3://b/s: no server."]
+
+
+def test_a_driver_waits_for_the_server_that_says_where_its_storage_is(requests, monkeypatch):
+    """A driver waits, too, where the region of its storage cannot be looked up yet."""
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "300")
+    answers = [OSError("When resolving region for bucket 'b': AWS Error NETWORK_CONNECTION during HeadBucket"), None]
+
+    def file_system(_uri):
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return fs.FileSystem.from_uri("mock:///b")
+
+    monkeypatch.setattr(location, "file_system", file_system)
+    notes = []
+    wait_for_storage("s3://b/s", notes.append)
+    assert answers == []
+    (note,) = notes
+    assert note.endswith("region for bucket 'b': AWS Error NETWORK_CONNECTION during HeadBucket.")
 
 
 def test_a_storage_that_refuses_is_not_waited_for(requests, monkeypatch):
@@ -45,7 +64,7 @@ def test_a_storage_that_refuses_is_not_waited_for(requests, monkeypatch):
     monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "300")
     requests += [StorageError("no such key")] * 2
     with pytest.raises(StorageError, match="no such key"):
-        wait_for_storage(Store("/s"), pytest.fail)
+        wait_for_storage("/s", pytest.fail)
     assert len(requests) == 1
 
 
@@ -57,7 +76,7 @@ def test_a_driver_does_not_wait_by_default(requests, monkeypatch, seconds):
         monkeypatch.setenv(STORAGE_WAIT_VARIABLE, seconds)
     requests += [AWAY] * 2
     with pytest.raises(StorageUnreachable):
-        wait_for_storage(Store("/s"), pytest.fail)
+        wait_for_storage("/s", pytest.fail)
     assert len(requests) == 1
 
 
@@ -66,7 +85,7 @@ def test_a_time_that_is_no_number_is_refused(requests, monkeypatch):
     monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "soon")
     requests.append(AWAY)
     with pytest.raises(UsageError, match="TUNEPIPE_STORAGE_WAIT must be a number of seconds; found 'soon'"):
-        wait_for_storage(Store("/s"), pytest.fail)
+        wait_for_storage("/s", pytest.fail)
 
 
 def test_the_command_waits_before_it_reads(monkeypatch):
