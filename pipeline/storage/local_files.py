@@ -25,6 +25,9 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """Errors of file systems without hard links: SMB, buckets mounted as folders, FAT."""
 
 _TEMPORARY = ".writing-"
+_LONGEST_NAME = 200
+"""Bytes of a name that its temporary name has: file systems allow 255 in all."""
+
 _UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_TEMPORARY)}(.+)-[0-9a-f]{{1,8}}", re.DOTALL)
 
 
@@ -107,7 +110,7 @@ class LocalFiles:
         return [
             (path.relative_to(self.root).as_posix(), size)
             for path, size in files_below(self.path(folder))
-            if _TEMPORARY not in path.name
+            if unfinished(path.name) is None
         ]
 
     def entries(self) -> Sequence[Entry]:
@@ -121,7 +124,8 @@ class LocalFiles:
 
     def folders(self) -> Sequence[str]:
         """Names of the folders directly below; links to folders are among them."""
-        return [path.name for path in self.root.iterdir() if path.is_dir()] if self.root.exists() else []
+        # Path.is_dir raises at a link whose target cannot be looked at.
+        return [path.name for path in self.root.iterdir() if os.path.isdir(path)] if self.root.exists() else []  # noqa: PTH112
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """Read a file.
@@ -242,7 +246,8 @@ def _path(entry: Entry) -> str:
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f"{_TEMPORARY}{target.name}-{uuid.uuid4().hex[:8]}")
+    name = target.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    return target.with_name(f"{_TEMPORARY}{name}-{uuid.uuid4().hex[:8]}")
 
 
 def _taken(target: Path, temporary: Path) -> bool:

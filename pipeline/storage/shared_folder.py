@@ -93,9 +93,10 @@ def _locked(folder: Path) -> int:
     while True:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-            raise PermissionError(f"{folder} belongs to another user")
+        # The last process that uses the folder may remove it at any moment before it is locked.
         with suppress(FileNotFoundError):
+            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+                raise PermissionError(f"{folder} belongs to another user")
             lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
             fcntl.flock(lock, fcntl.LOCK_SH)
             if _is_there(lock, folder):

@@ -1,6 +1,7 @@
 """The storage of studies, the studies in it, and the message when a study does not exist."""
 
 import os
+import shlex
 
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.storage import Store
@@ -11,6 +12,7 @@ __all__ = [
     "DEFAULT_STORAGE",
     "STORAGE_VARIABLE",
     "STORAGE_WAIT_VARIABLE",
+    "as_argument",
     "called",
     "default_storage",
     "no_study",
@@ -45,6 +47,15 @@ def called(location: str) -> str:
     return name if location == Store(default_storage()).folder(name).uri else location
 
 
+def as_argument(location: str) -> str:
+    """The name of a study in a command that works in a shell as it is printed: `called`, in quotes where needed.
+
+    Args:
+        location: The URI or path of the study's folder.
+    """
+    return shlex.quote(called(location))
+
+
 def study_names(store: Store) -> list[str]:
     """The names of the studies in a storage, sorted; they include studies whose study.json cannot be read.
 
@@ -76,9 +87,10 @@ def no_study(store: Store) -> JobNotFound:
     if inside:
         return JobNotFound(
             f"{store.uri} is not a study but contains some: {_some(inside)}. Name one of them; "
-            f"`tunepipe studies --storage {store.uri}` lists them."
+            f"`tunepipe studies --storage {shlex.quote(store.uri)}` lists them."
         )
-    head, mark, query = store.uri.partition("?")
+    # A question mark in a path is part of a name.
+    head, mark, query = store.uri.partition("?") if store.local is None else (store.uri, "", "")
     parent, _, name = head.rpartition("/")
     beside = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
     if not beside:
@@ -86,10 +98,11 @@ def no_study(store: Store) -> JobNotFound:
             f"There are no studies in {parent or '/'}, so no {name!r} either. `tunepipe run JOB` creates one; "
             "`tunepipe studies --storage URI` lists those of another storage."
         )
+    where = shlex.quote(parent + mark + query)
     meant = did_you_mean(name, beside, quoted=True)
     there = f"There is {beside[0]}" if len(beside) == 1 else f"There are {_some(beside)}"
     wrong = f"There is no study {name!r} in {parent or '/'}."
-    return JobNotFound(f"{wrong}{meant} {there}; `tunepipe studies --storage {parent + mark + query}` lists them.")
+    return JobNotFound(f"{wrong}{meant} {there}; `tunepipe studies --storage {where}` lists them.")
 
 
 def _some(names: list[str]) -> str:

@@ -152,3 +152,17 @@ def test_other_errors_of_a_link_are_errors(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         LocalFiles(tmp_path).create("a", b"x")
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_name_like_a_temporary_one_is_listed(files: LocalFiles) -> None:
+    """A file whose name only contains the beginning of temporary names is listed."""
+    files.write("my.writing-notes", [b"1"])
+    assert files.sizes("") == [("my.writing-notes", 1)]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127])
+def test_the_longest_names_can_be_written(files: LocalFiles, name: str) -> None:
+    """A file whose name is as long as the file system allows is written, and no temporary file remains."""
+    files.write(name, [b"1"])
+    assert files.create(f"a/{name}", b"2")
+    assert sorted(entry.path for entry in files.entries()) == sorted(["a", name, f"a/{name}"])

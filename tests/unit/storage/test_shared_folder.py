@@ -113,3 +113,21 @@ def test_nothing_is_removed_where_no_temporary_folder_can_be_written(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     close_shared_folders()
     assert shared_root() == tmp_path
+
+
+def test_a_folder_that_is_removed_while_it_is_opened_is_created_again(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that its last user removes just before another process locks it is created again."""
+    looked, removed = Path.is_symlink, []
+
+    def is_symlink(path: Path) -> bool:
+        if not removed and path.is_dir():
+            removed.append(path)
+            path.rmdir()
+        return looked(path)
+
+    monkeypatch.setattr(Path, "is_symlink", is_symlink)
+    folder = SharedFolder(lambda: "study").path
+    assert removed == [folder]
+    assert folder.is_dir()

@@ -1,11 +1,12 @@
 """The storage of studies, the studies in it, and the message when one does not exist."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from pipeline.storage import Store
-from pipeline.study.studies import called, default_storage, no_study, study_names
+from pipeline.study.studies import as_argument, called, default_storage, no_study, study_names
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -22,6 +23,20 @@ def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
     assert called(str(here / "studies/one")) == "one"
     for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
         assert called(location) == location
+
+
+@pytest.mark.parametrize("location", ["/my studies/two", "s3://bucket/two?scheme=http&region=x"])
+def test_a_study_in_a_command_is_quoted_where_a_shell_needs_it(here: Path, location: str) -> None:
+    """A command with the path or URI of a study works in a shell as it is printed, and a name needs no quotes."""
+    assert shlex.split(as_argument(location)) == [location]
+    assert as_argument(str(here / "studies/one")) == "one"
+
+
+def test_a_question_mark_in_a_path_is_part_of_a_name(tmp_path: Path) -> None:
+    """The studies beside one that does not exist are found in a folder with a question mark in its name."""
+    Store(tmp_path / "what?").write("one/study.json", "{}")
+    message = str(no_study(Store(tmp_path / "what?/two")))
+    assert "There is one; `tunepipe studies --storage '" in message
 
 
 def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +63,13 @@ def test_a_study_is_a_folder_with_its_specification(storage: Store) -> None:
     assert storage.local is not None
     (storage.local / "linked").symlink_to(storage.local / "a")
     assert study_names(storage) == ["a", "b", "linked", "mnist-asha"]
+
+
+def test_a_link_that_cannot_be_looked_at_hides_no_study(storage: Store) -> None:
+    """A link whose target no file can be is passed over."""
+    assert storage.local is not None
+    (storage.local / "bad").symlink_to("x" * 300)
+    assert study_names(storage) == ["a", "b", "mnist-asha"]
 
 
 def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
