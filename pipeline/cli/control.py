@@ -9,7 +9,7 @@ from pipeline.cli.job_changes import assignments
 from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials
 from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import InvalidJob, UsageError
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 if TYPE_CHECKING:
     from pipeline.loop.commands import Command
@@ -77,8 +77,8 @@ def budget(
     store = study_store(study, storage)
     if running_session(store) is None:
         raise UsageError(
-            f"The study in {store.uri} is not running. `tunepipe resume {called(store.uri)}` with the same options "
-            "resumes it with another budget."
+            f"The study in {store.uri} is not running. `tunepipe resume {as_argument(store.uri)}` with the same "
+            "options resumes it with another budget."
         )
     _carry_out(store, ChangeBudget(trials=trials, total_epochs=total_epochs, seconds=seconds, reason=reason))
 
@@ -148,7 +148,7 @@ def _resume(store: "Store") -> str:
     from pipeline.results.tables.sessions import read_sessions
     from pipeline.study import TuneJob
 
-    resume, sessions = f"tunepipe resume {called(store.uri)}", read_sessions(store)
+    resume, sessions = f"tunepipe resume {as_argument(store.uri)}", read_sessions(store)
     if not sessions or sessions[-1]["state"] != "finished":
         return f"`{resume}`"
     job, last = TuneJob.from_json(read_study(store)["job"], load=False), sessions[-1]

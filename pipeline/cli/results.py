@@ -27,7 +27,7 @@ from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.cli.table_output import Format, Output, format_of
 from pipeline.errors import UsageError
 from pipeline.sanitize import sanitize
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 from pipeline.wording import capitalized
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def print_failures(results: "Results", console: Console | None = None) -> None:
         console.print(Text(sanitize(f"      {where}{plural} {ids}")))
     if len(groups) > _CAUSES:
         console.print(f"  … and {counted(len(groups) - _CAUSES, 'more cause', 'more causes')}.", style="dim")
-    example = f"tunepipe results {called(results.location)} --trial {groups[0].trials[0]}"
+    example = f"tunepipe results {as_argument(results.location)} --trial {groups[0].trials[0]}"
     shown = Text(sanitize(f"`{example}` shows a trial's whole error."), style="dim")
     console.print(shown)
 

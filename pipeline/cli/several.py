@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pipeline.cli.console import command_console
 from pipeline.sanitize import sanitize
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 if TYPE_CHECKING:
     from pipeline.results import Results
@@ -87,7 +87,7 @@ def print_how_to_continue(studies: Mapping[str, "Results"]) -> None:
         studies: Results by label.
     """
     lines = [
-        f"{f'{label}: ' if len(studies) > 1 else ''}`tunepipe resume {called(results.location)}` continues it."
+        f"{f'{label}: ' if len(studies) > 1 else ''}`tunepipe resume {as_argument(results.location)}` continues it."
         for label, results in studies.items()
         if results.state == "interrupted"
     ]
@@ -103,6 +103,6 @@ def _failures(studies: Mapping[str, "Results"]) -> list[str]:
     lines = []
     for label, results in studies.items():
         if failed := int((results.trials["state"] == "failed").sum()):
-            why = f"`tunepipe results {called(results.location)}` says why"
+            why = f"`tunepipe results {as_argument(results.location)}` says why"
             lines.append(f"{label}: {counted(failed, 'trial')} failed; {why}.")
     return ["", *lines] if lines else []

@@ -20,7 +20,7 @@ from pipeline.cli.control import Reason, stop_trial
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store
 from pipeline.errors import JobNotFound, UsageError, UserError
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument, called
 
 __all__ = ["stop"]
 
@@ -108,7 +108,7 @@ def _stop_here(study: str, storage: str) -> None:
         return
     note(
         f"Session {session['number']} was asked to end: {describe_driver(session)}. Waiting for the end of the "
-        f"current epochs. If it hangs, `tunepipe resume {called(store.uri)} --take-over` continues without it."
+        f"current epochs. If it hangs, `tunepipe resume {as_argument(store.uri)} --take-over` continues without it."
     )
     try:
         state = wait_for_end(store, session)
@@ -118,5 +118,5 @@ def _stop_here(study: str, storage: str) -> None:
     if state == "waiting":
         say(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")
         return
-    further = f" `tunepipe resume {called(store.uri)}` continues it." if state == "interrupted" else ""
+    further = f" `tunepipe resume {as_argument(store.uri)}` continues it." if state == "interrupted" else ""
     say(f"The study {called(store.uri)!r} is {state}.{further}")

@@ -10,7 +10,7 @@ from pipeline.storage import Entry, Store
 from pipeline.study import layout
 from pipeline.study.contents import contents, listed, remove
 from pipeline.study.files import read_job
-from pipeline.study.studies import called, no_study
+from pipeline.study.studies import as_argument, called, no_study
 from pipeline.wording import by_count, size
 
 __all__ = ["Deletable", "check_deletable", "delete"]
@@ -89,7 +89,7 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
     if sessions and driver_alive(store, sessions[-1], note):
         raise StudyExists(
             f"The study {called(store.uri)!r} is running: {describe_driver(sessions[-1])}. Nothing was deleted. Stop "
-            f"it first: `tunepipe stop {called(store.uri)}`."
+            f"it first: `tunepipe stop {as_argument(store.uri)}`."
         )
     of_trials = [entry for entry in entries.own if layout.file_of(entry.path) is not None]
     return Deletable(len(entries.own), sum(entry.size for entry in entries.own), of_trials)

@@ -17,7 +17,7 @@ from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
 from pipeline.study.output_paths import check_output_folder
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 __all__ = ["export"]
 
@@ -175,7 +175,7 @@ class _Export:
             ids = ", ".join(assignment.trial_id for assignment in missing)
             self._note(
                 f"Missing: the models of {ids}; the checkpoints of their best epochs were deleted. "
-                f"`tunepipe export {called(models.store.uri)} --trial {missing[0].trial_id}` says why."
+                f"`tunepipe export {as_argument(models.store.uri)} --trial {missing[0].trial_id}` says why."
             )
         if len(best) < top:
             self._note(f"There are {len(best)} trials with a model, not {top}.")

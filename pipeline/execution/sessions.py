@@ -11,7 +11,7 @@ from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Store
 from pipeline.storage.processes import lives
 from pipeline.study import layout
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument, called
 
 __all__ = ["check_newest", "describe_driver", "driver_alive", "heartbeat_within", "superseded"]
 
@@ -84,7 +84,7 @@ def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str],
     damage = f" {path} is damaged: {'; '.join(session['damage'])}." if session["damage"] else ""
     note(
         f"Session {session['number']} has not ended: {describe_driver(session)}.{damage} Waiting up to {left:.0f} s "
-        f"for its next heartbeat; `tunepipe resume {called(store.uri)} --take-over` does not wait."
+        f"for its next heartbeat; `tunepipe resume {as_argument(store.uri)} --take-over` does not wait."
     )
     return heartbeat_within(store, left) and str(read_sessions(store)[-1]["state"]) == "running"
 

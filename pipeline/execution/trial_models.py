@@ -21,7 +21,7 @@ from pipeline.study.files import read_document, recorded_data
 from pipeline.study.function_source import typed_here
 from pipeline.study.quiet import without_notes
 from pipeline.study.signature import takes_state
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
 
@@ -274,8 +274,8 @@ class TrialModels:
             remedy = "Restore it from a copy"
         else:
             why = "the study was interrupted before they were written"
-            remedy = f"Resume it: `tunepipe resume {called(self.store.uri)}`"
+            remedy = f"Resume it: `tunepipe resume {as_argument(self.store.uri)}`"
         return (
             f"The weights of trial {trial}'s best epoch, {path}, are not in {self.store.uri}: {why}. {remedy}. "
-            f"`tunepipe rerun {called(self.store.uri)} {trial}` trains its config again."
+            f"`tunepipe rerun {as_argument(self.store.uri)} {trial}` trains its config again."
         )

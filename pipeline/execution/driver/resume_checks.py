@@ -13,7 +13,7 @@ from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.contents import contents, listed, refuse_links
 from pipeline.study.files import read_job
 from pipeline.study.output_paths import check_output_folder
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 __all__ = ["abandoned", "last_session"]
 
@@ -76,7 +76,7 @@ def last_session(
     sessions = read_sessions(store)
     last = sessions[-1] if sessions else None
     if last is not None and not take_over and driver_alive(store, last, note):
-        study = called(store.uri)
+        study = as_argument(store.uri)
         raise StudyExists(
             f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
             f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."

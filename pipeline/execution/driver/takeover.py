@@ -17,7 +17,7 @@ from pipeline.execution.sessions import describe_driver
 from pipeline.results.tables.sessions import read_session
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 __all__ = ["take_over"]
 
@@ -67,7 +67,7 @@ def _repaired(
                 f"{damage} The scheduler's state at the end of session {number} is lost with it, so the study cannot "
                 "be resumed. Its tables are complete: start another study from its best configs, `tunepipe run JOB "
                 "--name "
-                f"NEW --start-from {called(store.uri)}`."
+                f"NEW --start-from {as_argument(store.uri)}`."
             )
         resume = before.get("resume")
     now = datetime.now(UTC).isoformat()

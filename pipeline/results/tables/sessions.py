@@ -16,7 +16,7 @@ from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.documents import from_json
 from pipeline.storage.processes import lives
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 __all__ = ["BEAT_SECONDS", "SILENT_SECONDS", "driver_seconds", "read_session", "read_sessions", "state_of"]
 
@@ -170,7 +170,7 @@ def read_session(store: Store, path: str) -> Mapping[str, Any]:
 def _no_session(store: Store, path: str, fault: str) -> StorageError:
     return StorageError(
         f"{path} in {store.uri} is not a session's: {fault}. Restore it from a copy; or, if no driver is running, "
-        f"continue without it: `tunepipe resume {called(store.uri)} --take-over`."
+        f"continue without it: `tunepipe resume {as_argument(store.uri)} --take-over`."
     )
 
 

@@ -13,7 +13,7 @@ from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results, rank_order
 from pipeline.space import Config
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 
 __all__ = ["best_rows", "configs_at_best", "ranked", "trial_row", "trials_in_words", "trials_of_epochs"]
 
@@ -119,6 +119,6 @@ def trials_in_words(results: Results) -> str:
     there = f"There are {listed}" if len(ids) > 1 else f"There is {listed}"
     number = f", or its number, {int(ids[-1])}" if ids[-1].isdigit() else ""
     return (
-        f"{there}; `tunepipe results {called(results.location)}` shows the best of them. A trial is named by its id, "
-        f"{ids[-1]}{number}."
+        f"{there}; `tunepipe results {as_argument(results.location)}` shows the best of them. A trial is named by its "
+        f"id, {ids[-1]}{number}."
     )

@@ -17,7 +17,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text
 from pipeline.results.views.states import STATES
 from pipeline.space import Domain, drawn_names
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
 __all__ = [
@@ -263,5 +263,5 @@ def winner_failure_in_words(results: Results) -> str:
         return ""
     return (
         f"The winner was not exported, or not evaluated on the test split: {failure.rstrip('.')}. `tunepipe export "
-        f"{called(results.location)} --to FOLDER` does both again."
+        f"{as_argument(results.location)} --to FOLDER` does both again."
     )
