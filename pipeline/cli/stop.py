@@ -70,7 +70,7 @@ def _stop_submission(address: str, submission: str) -> None:
     from pipeline.cluster.jobs_api import ENDED
 
     api = api_of(address)
-    sought = api.submission(submission)
+    sought = api.find(submission)
     if sought.state in ENDED:
         say(f"{sought.name} has already ended: {sought.state.lower()}.")
         return

@@ -145,7 +145,7 @@ def logs(
             "--address http://HOST:8265` or --kubernetes that of a study's driver on a cluster."
         )
     api = api_of(address)
-    submission = api.submission(study)
+    submission = api.find(study)
     if follow:
         raise typer.Exit(follow_submission(api, submission.name))
     say_log(api.logs(submission.name), raw=raw)

@@ -126,7 +126,7 @@ def status(
     else:
         api = api_of(address)
         place = f"on {api.address}"
-        submissions = [api.submission(submission)] if submission else api.submissions()
+        submissions = [api.find(submission)] if submission else api.submissions()
     if as_json:
         say_object([_as_object(each) for each in submissions])
         return

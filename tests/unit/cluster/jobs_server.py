@@ -16,8 +16,10 @@ class JobsServer(ThreadingHTTPServer):
         self.packages: dict[str, bytes] = {}
         self.token: str | None = None
         self.taken: set[str] = set()
+        self.foreign: set[str] = set()
         self.uploads = 0
         self.stopped: list[str] = []
+        self.gateway: list[int] = []
         self.stops: dict[str, Callable[[], None]] = {}
 
     @property
@@ -37,7 +39,10 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         return False
 
     def do_GET(self) -> None:
-        """Jobs, logs and packages."""
+        """Jobs, logs and packages; first the answers of a gateway in front."""
+        if self.server.gateway:
+            self.answer(self.server.gateway.pop(0), "<html>no server</html>")
+            return
         if not self._allowed():
             return
         name = self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
@@ -70,6 +75,9 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = body["submission_id"]
+        if name in self.server.foreign:
+            self.answer(500, f"Job with submission_id {name} already exists.")
+            return
         if name in self.server.taken:
             self.server.taken.discard(name)
             self.server.jobs[name] = job(name, storage=body["metadata"]["tunepipe_storage"])

@@ -1,0 +1,45 @@
+"""What a name on a command line means on a cluster: a submission or RayJob of that name, or those of a study."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from pipeline.errors import UsageError
+
+__all__ = ["matching"]
+
+_T = TypeVar("_T")
+
+
+def matching(
+    name: str,
+    known: Sequence[_T],
+    *,
+    name_of: Callable[[_T], str],
+    study_of: Callable[[_T], str],
+    is_of_study: Callable[[_T], bool],
+) -> list[_T]:
+    """The submission of a name, or else all of the study of that name.
+
+    Submissions are called STUDY-NUMBER, so that the study `mnist-1` may be called as a submission of the study `mnist`.
+
+    Args:
+        name: The name.
+        known: All submissions, the oldest first.
+        name_of: The name of one.
+        study_of: The name of its study.
+        is_of_study: Whether it is of the study of that name.
+
+    Returns:
+        The submissions, the oldest first; empty if there is none.
+
+    Raises:
+        UsageError: The name is that of a submission of one study, and that of another study.
+    """
+    own = [each for each in known if name_of(each) == name]
+    of_study = [each for each in known if is_of_study(each)]
+    if own and of_study and not is_of_study(own[0]):
+        raise UsageError(
+            f"{name!r} is a submission of the study {study_of(own[0])!r}, and a study of its own. Name the study "
+            f"{study_of(own[0])!r} for the first, {name_of(of_study[-1])!r} for the second."
+        )
+    return own or of_study
