@@ -41,11 +41,12 @@ def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bo
         EndUnknown: The study did not succeed, and the output that has its code is gone.
         ClusterError: It cannot start, or failed before its command ended.
     """
+    from pipeline.cluster.ended_rayjobs import read_exit_code
     from pipeline.cluster.following import follow
 
     for text in follow(server, name, wait_pods=wait_pods):
         say_output(text, err=to_stderr)
-    return server.exit_code(name)
+    return read_exit_code(server, name)
 
 
 def say_copied(folder: Path) -> None:
@@ -99,10 +100,10 @@ def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
     try:
         return followed(server, rayjob, math.inf)
     except ClusterError:
-        if server.exists(rayjob):
+        if server.exists(rayjob) or (storage := storage_of(job)) is None:
             raise
         with tempfile.TemporaryDirectory() as scratch:
-            check_finished(server, job, study_of(job), storage_of(job) or "", Path(scratch))
+            check_finished(server, job, study_of(job), storage, Path(scratch))
         return 0
     except KeyboardInterrupt:
         note("")
@@ -130,7 +131,7 @@ def rayjob_output(name: str, context: str | None, namespace: str) -> str:
     server = Kubernetes(context, namespace)
     job = find_rayjob(server, name)
     rayjob = str(job["metadata"]["name"])
-    if not (printed := output(server, rayjob)):
+    if not (printed := output(server, job)):
         why = None if has_ended(job) else waiting_reason(server, job)
         reason = why or state(job) or "it waits for the operator"
         note(f"{rayjob} has printed nothing: {reason.rstrip('.')}.")
@@ -180,12 +181,13 @@ def stop_rayjob(name: str, context: str | None, namespace: str) -> tuple[str, bo
     from pipeline.cluster import stop_rayjob
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob_states import has_ended
+    from pipeline.cluster.rayjob_submissions import find_rayjob
 
     server = Kubernetes(context, namespace)
-    rayjob = server.find_job(name)
-    ended = has_ended(server.job(rayjob))
+    job = find_rayjob(server, name)
+    rayjob = str(job["metadata"]["name"])
     stop_rayjob.stop_rayjob(server, rayjob)
-    return rayjob, ended
+    return rayjob, has_ended(job)
 
 
 def submissions_of(name: str | None, context: str | None, namespace: str) -> "list[Submission]":

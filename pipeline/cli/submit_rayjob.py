@@ -146,11 +146,11 @@ def submit_rayjob(
         if as_json:
             say_object({**result, "exit_code": None})
         return 0
+    code = folder = None
     try:
         try:
             code = followed(server, name, target.wait_pods, to_stderr=as_json)
             # A mistake of the user left nothing new; often there is no study at all.
-            folder = None
             if code != UserError.exit_code:
                 folder = server.download_results(server.job(name), tuned.name, storage, target.to)
         except NeverStarts:
@@ -161,7 +161,10 @@ def submit_rayjob(
                 raise
             created = (submitted.started or began).isoformat()
             without_owner = {**manifests.job, "metadata": {**metadata, "name": name, "creationTimestamp": created}}
-            code, folder = 0, check_finished(server, without_owner, tuned.name, storage, target.to)
+            if code is None:
+                code, folder = 0, check_finished(server, without_owner, tuned.name, storage, target.to)
+            else:
+                folder = server.download_results(without_owner, tuned.name, storage, target.to)
         if folder is not None:
             say_copied(folder)
         if as_json:

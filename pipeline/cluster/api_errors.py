@@ -1,5 +1,6 @@
 """Errors of the Kubernetes API server, translated into what the user can do about them."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,8 +43,7 @@ def api_request(namespace: str, action: str) -> Iterator[None]:
 
 
 def _reason(error: ApiException, namespace: str) -> str:
-    match = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', str(error.body or ""))
-    message = match[1].replace('\\"', '"') if match else str(error.reason)
+    message = _message(str(error.body or "")) or str(error.reason)
     if error.status == 404 and "namespaces" in message:
         return f"there is no namespace {namespace!r}. `kubectl apply -k` with an overlay's foundation/ creates it."
     if error.status == 404 and "rayjobs" in message:
@@ -58,3 +58,12 @@ def _reason(error: ApiException, namespace: str) -> str:
             "overlay's foundation/, which has the required permissions."
         )
     return message
+
+
+def _message(body: str) -> str:
+    """The message of a Status, which a client may have cut or put into other text; empty if there is none."""
+    match = re.search(r'"message":\s*("(?:[^"\\]|\\.)*")', body)
+    try:
+        return str(json.loads(match[1], strict=False)) if match else ""
+    except ValueError:
+        return ""

@@ -2,7 +2,8 @@
 
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,22 +17,26 @@ from pipeline.study.output_paths import check_output_folder
 __all__ = ["download_results", "volume_of"]
 
 
-def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], str] | None:
-    """The volume that holds a storage, as the head mounts it.
+def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The volume that holds a storage, and how the head mounts it.
 
     Args:
         rayjob: The RayJob.
         storage: The storage of its study.
 
     Returns:
-        The volume of a pod and its mount path; None if the storage is not on a volume but an object store.
+        The volume of a pod, and its mount, the nearest above the storage; None if the storage is not on a volume but an
+        object store.
     """
     head = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     volumes = {each["name"]: each for each in head.get("volumes", []) if "persistentVolumeClaim" in each}
-    for mount in head["containers"][0].get("volumeMounts", []):
-        if mount["name"] in volumes and PurePosixPath(storage).is_relative_to(mount["mountPath"]):
-            return volumes[mount["name"]], str(mount["mountPath"])
-    return None
+    mounts = [
+        mount
+        for mount in head["containers"][0].get("volumeMounts", [])
+        if mount["name"] in volumes and PurePosixPath(storage).is_relative_to(mount["mountPath"])
+    ]
+    nearest = max(mounts, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)
+    return None if nearest is None else (volumes[nearest["name"]], nearest)
 
 
 def download_results(
@@ -51,19 +56,39 @@ def download_results(
 
     Raises:
         ClusterError: The pod does not start, or another study of that name is there.
-        StorageError: `to` is within a study, or cannot be created.
+        StorageError: `to` is within a study, or cannot be written.
     """
     volume = volume_of(rayjob, storage)
     if volume is None:
         return None
     check_output_folder(to)
-    try:
+    with _writing(to):
         to.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=to, prefix=".download-")
+    with scratch as folder:
+        archive, unpacked = Path(folder, "study.tar"), Path(folder, "study")
+        with reader_pod(core, rayjob, *volume) as pod:
+            read_study(core, pod, storage, study, archive)
+        with _writing(to), tarfile.open(archive) as packed:
+            packed.extractall(unpacked, filter=_plain)
+        return merge_study(unpacked / study, to / study)
+
+
+@contextmanager
+def _writing(to: Path) -> Iterator[None]:
+    """Errors of the local folder, which are not those of the cluster."""
+    try:
+        yield
     except OSError as error:
-        raise StorageError(f"The folder {to} for results cannot be created: {error.strerror}.") from None
-    with tempfile.TemporaryDirectory(dir=to, prefix=".download-") as scratch, reader_pod(core, rayjob, *volume) as pod:
-        archive = Path(scratch, "study.tar")
-        read_study(core, pod, storage, study, archive)
-        with tarfile.open(archive) as packed:
-            packed.extractall(Path(scratch, "study"), filter="data")
-        return merge_study(Path(scratch, "study", study), to / study)
+        raise StorageError(
+            f"The folder {to} for results cannot be written: {error.strerror}. Name another one with --to."
+        ) from None
+
+
+def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """A file or a folder of an archive; None for what a trial may make and nobody follows: links, pipes, devices."""
+    if not (member.isfile() or member.isdir() or member.islnk()):
+        return None
+    with suppress(tarfile.FilterError):
+        return tarfile.data_filter(member, folder)
+    return None

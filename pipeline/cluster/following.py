@@ -12,7 +12,7 @@ from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Ku
 from pipeline.cluster.log_cursor import LogCursor
 from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
 from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
-from pipeline.cluster.rayjob_states import has_ended, state
+from pipeline.cluster.rayjob_states import has_ended, state, submitting_container
 from pipeline.errors import ClusterError
 
 __all__ = ["NeverStarts", "follow", "output"]
@@ -50,17 +50,17 @@ class _Log:
     ended: bool = False
 
 
-def output(server: Kubernetes, name: str) -> str:
+def output(server: Kubernetes, job: Mapping[str, Any]) -> str:
     """What a study's driver has printed so far, in all attempts whose pods are still there.
 
     Args:
         server: The namespace.
-        name: The RayJob.
+        job: The RayJob.
 
     Raises:
         ClusterError: The server refuses.
     """
-    return "".join(_new_output(server, name, {}))
+    return "".join(_new_output(server, job, {}))
 
 
 def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> I
         if message not in seen.messages:
             seen.messages.add(message)
             yield f"[kubernetes] {message}\n"
-    yield from _new_output(server, name, seen.logs)
+    yield from _new_output(server, job, seen.logs)
     seen.ended = has_ended(job)
 
 
@@ -146,18 +146,26 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     return [*messages, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
 
 
-def _new_output(server: Kubernetes, name: str, logs: dict[str, _Log]) -> Iterator[str]:
+def _new_output(server: Kubernetes, job: Mapping[str, Any], logs: dict[str, _Log]) -> Iterator[str]:
     """What is new in the logs of the pods that submit, the oldest first; each retry has its own pod."""
-    for pod in server.pods(name, {}):
+    container = submitting_container(job)
+    for pod in server.pods(job["metadata"]["name"], {}):
         log = logs.setdefault(pod.metadata.name, _Log())
         if pod.status.phase not in _STARTED or log.ended:
             continue
-        now, ended = time.monotonic(), pod.status.phase != "Running"
+        # The pod may run on for a moment: what may begin a traceback would never be printed.
+        now, ended = time.monotonic(), has_ended(job) or _has_ended(pod, container)
         seconds = None if log.read is None else math.ceil(now - log.read) + _OVERLAP_SECONDS
-        new = log.cursor.advance(server.log(pod.metadata.name, seconds=seconds, times=True), ended=ended)
+        new = log.cursor.advance(server.log(pod, container, seconds=seconds, times=True), ended=ended)
         log.read, log.ended = now, ended
         if new:
             yield new
+
+
+def _has_ended(pod: Any, container: str) -> bool:
+    """Whether a container has ended; its pod runs on with a container that a service mesh has added."""
+    states = [each.state for each in pod.status.container_statuses or [] if each.name == container and each.state]
+    return pod.status.phase != "Running" or any(state.terminated is not None for state in states)
 
 
 def _without_workers(server: Kubernetes, job: Mapping[str, Any], pods: Sequence[Any], seen: _Progress) -> str | None:

@@ -1,4 +1,4 @@
-"""RayJobs in a Kubernetes namespace: create, read and delete them.
+"""The requests about RayJobs in a Kubernetes namespace: create, read and delete them, and what belongs to them.
 
 Written against the API of Kubernetes and KubeRay; tests/kubernetes/README.md says what was tested on a server.
 """
@@ -6,7 +6,7 @@ Written against the API of Kubernetes and KubeRay; tests/kubernetes/README.md sa
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from urllib3.exceptions import HTTPError
 from yaml import YAMLError
 
 from pipeline.cluster.api_errors import ServerUnavailable, api_request
+from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken
 from pipeline.cluster.download_results import download_results
-from pipeline.cluster.exit_codes import exit_code
 from pipeline.cluster.kueue_requests import check_queue, queued_reason
 from pipeline.cluster.pod_ends import DELETIONS
-from pipeline.cluster.rayjob import Manifests, study_label
-from pipeline.cluster.rayjob_states import STUDY_LABEL, active_job, ended_before, has_ended, storage_of
+from pipeline.cluster.rayjob import Manifests
+from pipeline.cluster.rayjob_states import STUDY_LABEL
 from pipeline.errors import ClusterError
 
 __all__ = ["POLL_SECONDS", "SILENT_SECONDS", "Kubernetes"]
@@ -32,12 +32,7 @@ _KIND = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
 POLL_SECONDS = 2.0
 SILENT_SECONDS = 45.0
 """A running operator has updated a new RayJob by then."""
-_LAST_LINES = 50
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_KEPT = timedelta(minutes=10)
-"""How long an ended RayJob stays when its study is submitted again, so that its log can be read."""
-_KEPT_OF_OTHERS = timedelta(days=7)
-"""How long an ended RayJob of another study stays."""
 
 
 class Kubernetes:
@@ -54,11 +49,11 @@ class Kubernetes:
     def __init__(self, context: str | None, namespace: str) -> None:
         try:
             api = config.new_client_from_config(context=context)
-        except (ConfigException, YAMLError) as error:
-            raise ClusterError(
-                f"Kubernetes cannot be used: {str(error).rstrip('.')}. KUBECONFIG names the file, --context one of "
-                "its contexts."
-            ) from None
+        except (ConfigException, YAMLError, OSError) as error:
+            raise _unusable(str(error)) from None
+        # The client does not check what it reads.
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise _unusable(f"the kubeconfig is not one ({type(error).__name__}: {error})") from None
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
         self.namespace = namespace
 
@@ -69,29 +64,6 @@ class Kubernetes:
             study: Only those of a study, as `study_label` returns it; None for all.
         """
         return self._list(STUDY_LABEL if study is None else f"{STUDY_LABEL}={study}")
-
-    def find_job(self, name: str) -> str:
-        """The name of a RayJob: of a study, the newest that has not ended, else the newest.
-
-        Args:
-            name: The name of the RayJob or of its study.
-
-        Raises:
-            ClusterError: There is none.
-        """
-        listed = self._list()
-        if name in [each["metadata"]["name"] for each in listed]:
-            return name
-        of_study = self.jobs(study_label(name))
-        job = active_job(of_study) or (of_study[-1] if of_study else None)
-        if job is None:
-            active = [each["metadata"]["name"] for each in listed if not has_ended(each)]
-            others = f"Active RayJobs: {', '.join(active)}." if active else "None is active."
-            raise ClusterError(
-                f"No RayJob in namespace {self.namespace!r} has the name {name!r} or a study of that name. "
-                f"{others} --namespace and --context choose another namespace or cluster."
-            )
-        return str(job["metadata"]["name"])
 
     def apply(self, manifests: Manifests) -> bool:
         """Create what a study needs; the server validates every field.
@@ -108,20 +80,31 @@ class Kubernetes:
         check_queue(self._objects, self.namespace, manifests.job)
         with api_request(self.namespace, "create the RayJob"):
             try:
-                created = self._objects.create_namespaced_custom_object(
-                    **_KIND, namespace=self.namespace, body=manifests.job, field_validation="Strict"
+                created = created_at_last(
+                    lambda: self._objects.create_namespaced_custom_object(
+                        **_KIND, namespace=self.namespace, body=manifests.job, field_validation="Strict"
+                    ),
+                    is_contended,
+                    SILENT_SECONDS,
+                    POLL_SECONDS,
                 )
             except ApiException as error:
-                if error.status == HTTPStatus.CONFLICT:
+                if is_taken(error):
                     return False
                 raise
-        if manifests.file is not None:
+        if (file := manifests.file) is not None:
             owner = {key: created[key] for key in ("apiVersion", "kind")}
             owner |= {key: created["metadata"][key] for key in ("name", "uid")}
-            metadata = {**manifests.file["metadata"], "ownerReferences": [owner]}
+            metadata = {**file["metadata"], "ownerReferences": [owner]}
             try:
                 with api_request(self.namespace, "create the ConfigMap of the job file"):
-                    self._core.create_namespaced_config_map(self.namespace, {**manifests.file, "metadata": metadata})
+                    # That of a RayJob of this name which was just deleted is deleted after it.
+                    created_at_last(
+                        lambda: self._core.create_namespaced_config_map(self.namespace, {**file, "metadata": metadata}),
+                        is_conflict,
+                        SILENT_SECONDS,
+                        POLL_SECONDS,
+                    )
             except BaseException:
                 # The RayJob would wait forever for the file, and the next submission would attach to it.
                 with suppress(ClusterError):
@@ -140,8 +123,7 @@ class Kubernetes:
         Raises:
             ClusterError: The operator does not delete it.
         """
-        with api_request(self.namespace, "delete the RayJob"):
-            self._objects.delete_namespaced_custom_object(**_KIND, namespace=self.namespace, name=name)
+        self.delete(name)
         end = time.monotonic() + SILENT_SECONDS
         while any(each["metadata"]["name"] == name for each in self._list()):
             if time.monotonic() > end:
@@ -152,51 +134,17 @@ class Kubernetes:
                 )
             time.sleep(POLL_SECONDS)
 
-    def exit_code(self, name: str) -> int:
-        """The exit code of the study's `tunepipe run`.
+    def delete(self, name: str) -> None:
+        """Mark a RayJob for deletion, with all that was created for it.
 
         Args:
-            name: The RayJob, which has ended.
+            name: The RayJob.
 
         Raises:
-            EndUnknown: It did not succeed, and the log that has the code is gone.
-            ClusterError: The RayJob failed before the command ended.
+            ClusterError: The server refuses, or there is none.
         """
-        end = time.monotonic() + SILENT_SECONDS
-        while True:
-            job, log = None, ""
-            try:
-                job = self.job(name)
-                pods = self.pods(name, {})
-                log = self.log(pods[-1].metadata.name, lines=_LAST_LINES) if pods else ""
-            except ServerUnavailable:
-                if time.monotonic() < end:
-                    time.sleep(POLL_SECONDS)
-                    continue
-                if job is None:
-                    raise
-            except ClusterError:
-                if job is None:
-                    raise
-            # A node that is gone has taken the log with it.
-            return exit_code(job, log)
-
-    def delete_ended(self, study: str, storage: str) -> None:
-        """Delete RayJobs that ended a while ago, those of all studies after a week, with what belongs to them.
-
-        Args:
-            study: A study that was submitted again, as `study_label` returns it; its RayJobs stay for 10 minutes only.
-            storage: The storage of that study.
-        """
-        now = datetime.now(UTC)
-        for each in self.jobs():
-            same = each["metadata"]["labels"][STUDY_LABEL] == study and storage_of(each) == storage
-            if ended_before(each, now - (_KEPT if same else _KEPT_OF_OTHERS)):
-                # Another user may have deleted it.
-                with suppress(ClusterError), api_request(self.namespace, "delete an ended RayJob"):
-                    self._objects.delete_namespaced_custom_object(
-                        **_KIND, namespace=self.namespace, name=each["metadata"]["name"]
-                    )
+        with api_request(self.namespace, "delete the RayJob"):
+            self._objects.delete_namespaced_custom_object(**_KIND, namespace=self.namespace, name=name)
 
     def download_results(self, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
         """Copy a RayJob's study from its volume to a local folder.
@@ -271,7 +219,7 @@ class Kubernetes:
         return [pod for each in lists for pod in sorted(each.items, key=_created)]
 
     def warnings(self, *, ended_pods: bool = True) -> list[Any]:
-        """Warning events of the namespace.
+        """Warning events of the namespace; none without the right to list them: other reasons are known without it.
 
         Args:
             ended_pods: Whether to read the operator's events about pods that ended by themselves, too, which are no
@@ -281,11 +229,16 @@ class Kubernetes:
             The events, as the client has them; warnings first.
 
         Raises:
-            ClusterError: The server refuses.
+            ServerUnavailable: The server is busy, or cannot be reached.
         """
         selectors = ["type=Warning", *(f"reason={each}" for each in DELETIONS if ended_pods)]
-        with api_request(self.namespace, "list events"):
-            lists = [self._core.list_namespaced_event(self.namespace, field_selector=each) for each in selectors]
+        try:
+            with api_request(self.namespace, "list events"):
+                lists = [self._core.list_namespaced_event(self.namespace, field_selector=each) for each in selectors]
+        except ServerUnavailable:
+            raise
+        except ClusterError:
+            return []
         return [event for each in lists for event in each.items]
 
     def queued(self, job: Mapping[str, Any]) -> str | None:
@@ -296,11 +249,14 @@ class Kubernetes:
         """
         return queued_reason(self._objects, self.namespace, job)
 
-    def log(self, pod: str, *, lines: int | None = None, seconds: int | None = None, times: bool = False) -> str:
-        """The log of a pod; empty once the pod is deleted, as those of an attempt are before the next one.
+    def log(
+        self, pod: Any, container: str, *, lines: int | None = None, seconds: int | None = None, times: bool = False
+    ) -> str:
+        """The log of a container; empty before it starts and once its pod is deleted, as those of an attempt are.
 
         Args:
-            pod: The pod's name.
+            pod: The pod.
+            container: The container's name; of a pod with only one, it may have another name.
             lines: The number of lines to read from the end; None for all.
             seconds: Read only what was written in the last so many seconds, by the node's clock; None for all.
             times: Whether each line begins with the time at which it was written.
@@ -308,14 +264,17 @@ class Kubernetes:
         Raises:
             ClusterError: The server refuses.
         """
+        named = container if any(each.name == container for each in pod.spec.containers) else None
         with api_request(self.namespace, "read logs"):
             try:
                 log = self._core.read_namespaced_pod_log(
-                    pod, self.namespace, tail_lines=lines, since_seconds=seconds, timestamps=times
-                )
+                    pod.metadata.name, self.namespace, container=named, tail_lines=lines, since_seconds=seconds,
+                    timestamps=times,
+                )  # fmt: skip
                 return str(log or "")
             except ApiException as error:
-                if error.status != HTTPStatus.NOT_FOUND:
+                waits = error.status == HTTPStatus.BAD_REQUEST and "is waiting to start" in str(error.body)
+                if error.status != HTTPStatus.NOT_FOUND and not waits:
                     raise
                 return ""
 
@@ -323,3 +282,9 @@ class Kubernetes:
 def _created(pod: Any) -> datetime:
     created: datetime | None = pod.metadata.creation_timestamp
     return created or _EPOCH
+
+
+def _unusable(reason: str) -> ClusterError:
+    return ClusterError(
+        f"Kubernetes cannot be used: {reason.rstrip('.')}. KUBECONFIG names the file, --context one of its contexts."
+    )

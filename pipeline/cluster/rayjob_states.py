@@ -16,6 +16,7 @@ __all__ = [
     "storage_of",
     "study_of",
     "submitter_of",
+    "submitting_container",
 ]
 
 STORAGE_ANNOTATION = "tunepipe/storage"
@@ -31,6 +32,8 @@ SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 """An annotation of a RayJob: the user and the machine that have submitted it."""
 
 _REFUSED = "ValidationFailed"
+_DEFAULT_CONTAINER = "ray-job-submitter"
+"""KubeRay's name for the container that submits, where a RayJob has no template for it."""
 _ENDED = {"Complete", "Failed", _REFUSED}
 
 
@@ -108,3 +111,14 @@ def submitter_of(job: Mapping[str, Any]) -> str | None:
     """
     submitter: str | None = job["metadata"].get("annotations", {}).get(SUBMITTER_ANNOTATION)
     return submitter
+
+
+def submitting_container(job: Mapping[str, Any]) -> str:
+    """The name of the container with the driver's output, in the pod that submits: others may be added to that pod.
+
+    Args:
+        job: The RayJob.
+    """
+    template = (job["spec"].get("submitterPodTemplate") or {}).get("spec") or {}
+    containers = template.get("containers") or [{}]
+    return str(containers[0].get("name") or _DEFAULT_CONTAINER)

@@ -1,10 +1,10 @@
 """RayJobs of a namespace: found by their names or those of their studies, and as submissions that say why they wait."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.cluster.ended_rayjobs import read_exit_code
 from pipeline.cluster.exit_codes import ended_state
 from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
@@ -12,7 +12,8 @@ from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_h
 from pipeline.cluster.pod_diagnostics import diagnose
 from pipeline.cluster.rayjob import study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, has_ended, state, storage_of, study_of, submitter_of
-from pipeline.errors import ClusterError, EndUnknown, JobNotFound
+from pipeline.cluster.submission_names import matching
+from pipeline.errors import ClusterError, EndUnknown, JobNotFound, UsageError
 
 __all__ = ["find_rayjob", "rayjob_submissions", "waiting_reason"]
 
@@ -34,12 +35,12 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Subm
     """
     jobs = server.jobs() if name is None else [find_rayjob(server, name)]
     # Once for all RayJobs: a namespace may have thousands of events.
-    warnings = () if all(map(has_ended, jobs)) else _warnings(server)
+    warnings = () if all(map(has_ended, jobs)) else server.warnings()
     return [_submission(server, each, warnings) for each in jobs]
 
 
 def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> dict[str, Any]:
-    """The RayJob of a name, or else the newest one of the study of that name, also if it has ended.
+    """The RayJob of a name; or else that of the study of that name: the one that has not ended, else the newest.
 
     Args:
         server: The namespace.
@@ -49,12 +50,23 @@ def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> di
     Raises:
         ClusterError: The server refuses.
         JobNotFound: There is none; the message lists the existing ones.
+        UsageError: The name means two studies, or one that runs in two storages.
     """
-    jobs = server.jobs()
-    matches = [each for each in jobs if each["metadata"]["name"] == name]
-    matches = matches or [each for each in jobs if each["metadata"]["labels"][STUDY_LABEL] == study_label(name)]
-    if found := [each for each in matches if storage in (None, storage_of(each))]:
-        return found[-1]
+    jobs, label = server.jobs(), study_label(name)
+    matches = matching(
+        name,
+        jobs,
+        name_of=lambda each: str(each["metadata"]["name"]),
+        study_of=study_of,
+        is_of_study=lambda each: each["metadata"]["labels"][STUDY_LABEL] == label,
+    )
+    found = [each for each in matches if storage in (None, storage_of(each))]
+    active = [each for each in found if not has_ended(each)]
+    if len({storage_of(each) for each in active}) > 1:
+        running = " and ".join(f"{each['metadata']['name']} in {storage_of(each)}" for each in active)
+        raise UsageError(f"The study {name!r} runs as several RayJobs: {running}. Name one of them.")
+    if found:
+        return (active or found)[-1]
     if matches:
         others = ", ".join(sorted({storage_of(each) or "an unknown storage" for each in matches}))
         raise JobNotFound(
@@ -63,7 +75,8 @@ def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> di
     existing = f"There are {', '.join(each['metadata']['name'] for each in jobs)}" if jobs else "There are none"
     raise JobNotFound(
         f"No RayJob in namespace {server.namespace!r} has the name {name!r} or a study of that name. {existing}. "
-        "Ended ones are deleted after a while: `tunepipe submit` with the same storage resumes the study."
+        "Ended ones are deleted after a while: `tunepipe submit` with the same storage resumes the study. --namespace "
+        "and --context choose another namespace or cluster."
     )
 
 
@@ -83,17 +96,10 @@ def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequenc
     reason = absent_operator(job, age.total_seconds()) or server.queued(job)
     if reason is None:
         pods = server.pods(metadata["name"], job)
-        found = diagnose(job, pods, _warnings(server) if warnings is None else warnings)
+        found = diagnose(job, pods, server.warnings() if warnings is None else warnings)
         unreachable = unreachable_head(job, pods, datetime.now(UTC))
         reason = found.fatal or unreachable or next(iter(found.waits), None)
     return reason
-
-
-def _warnings(server: Kubernetes) -> Sequence[Any]:
-    """Warning events; none without the right to list them, because the other reasons are known without it."""
-    with suppress(ClusterError):
-        return server.warnings()
-    return ()
 
 
 def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> Submission:
@@ -102,7 +108,7 @@ def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[A
     if has_ended(job):
         # One that failed before its command ended has no code.
         try:
-            code = server.exit_code(metadata["name"])
+            code = read_exit_code(server, metadata["name"])
         except EndUnknown as error:
             unknown = str(error)
         except ClusterError:

@@ -1,5 +1,6 @@
 """Submitting a study to a running Ray cluster or to Kubernetes: the local command, started there."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ __all__ = ["Submitted", "apply_rayjob", "exit_code", "shared_storage", "submit"]
 
 _TRIES = 5
 
+_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])client_secret=[^&]*")
+"""Keys in a URI: KEY:SECRET@bucket of S3, container:KEY@account and client_secret=… of Azure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -41,19 +45,26 @@ class Submitted:
 
 
 def shared_storage(storage: str) -> str:
-    """Check that a storage means the same on every node.
+    """Check that a storage means the same on every node, and may be read by everyone who reads a cluster's objects.
 
     Args:
         storage: A folder or URI.
 
     Returns:
-        The storage.
+        The storage, without a slash at the end: with and without it, it is the same one.
 
     Raises:
-        InvalidJob: It is a relative folder.
+        InvalidJob: It is a relative folder, or a URI with keys.
     """
+    if _KEYS.search(storage):
+        allowed = (
+            "must have no keys in it, which the cluster would show to others: give them to the cluster's pods or nodes "
+            "in environment variables, or as an identity"
+        )
+        raise InvalidJob("the command line", [Fault("--storage", _KEYS.sub("…", storage), allowed)])
     if "://" in storage or Path(storage).is_absolute():
-        return storage
+        head, mark, options = storage.partition("?") if "://" in storage else (storage, "", "")
+        return f"{head.rstrip('/') or '/'}{mark}{options}"
     allowed = "must be a URI (s3://…, gs://…, abfs://…) or the absolute path of a folder that every node has mounted"
     raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
 
@@ -75,7 +86,7 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
     Raises:
         ClusterError: The cluster refuses, or the code is too large.
     """
-    storage = shared_storage(storage)
+    storage, taken = shared_storage(storage), None
     for _ in range(_TRIES):
         known = [each for each in api.submissions() if each.study == study]
         active = [each for each in known if each.storage == storage and each.state not in ENDED]
@@ -84,11 +95,14 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
             return Submitted(found.name, attached=True, submitter=found.submitter, started=found.started)
         code = package(project, job)
         name = f"{study}-{_next(each.name for each in known)}"
+        if name == taken:
+            raise _taken_id(f"submission {name!r} on {api.address}")
         command = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
         runtime_env = {"working_dir": api.upload(code.name, code.content), "env_vars": DRIVER_ENVIRONMENT}
         metadata = {"tunepipe_study": study, "tunepipe_storage": storage, "tunepipe_submitter": submitter()}
         if api.submit(name, shlex.join(command), runtime_env, metadata):
             return Submitted(name, attached=False)
+        taken = name
     raise _contention(study, api.address)
 
 
@@ -109,23 +123,27 @@ def apply_rayjob(
     Raises:
         ClusterError: The server refuses.
     """
+    from pipeline.cluster.ended_rayjobs import delete_ended
+
     taken = None
     for _ in range(_TRIES):
         # One request for both: two requests would miss a RayJob that is created between them.
         jobs = server.jobs(study)
         if (found := active_job(jobs, storage)) is not None:
             metadata = found["metadata"]
+            if "deletionTimestamp" in metadata:
+                raise ClusterError(
+                    f"The RayJob {metadata['name']!r} of this study is being deleted, and its driver may still write. "
+                    "Submit again when it is gone: `tunepipe status --kubernetes` lists it until then."
+                )
             started = datetime.fromisoformat(metadata["creationTimestamp"])
             return Submitted(metadata["name"], attached=True, submitter=submitter_of(found), started=started)
         manifests = manifests_of(_next(each["metadata"]["name"] for each in jobs))
         name = str(manifests.job["metadata"]["name"])
         if name == taken:
-            raise ClusterError(
-                f"There is already a RayJob {name!r}, which tunepipe did not create. Delete it, or choose another "
-                "--name for the study."
-            )
+            raise _taken_id(f"RayJob {name!r}")
         if server.apply(manifests):
-            server.delete_ended(study, storage)
+            delete_ended(server, study, storage)
             return Submitted(name, attached=False)
         taken = name
     raise _contention(study, "Kubernetes")
@@ -149,6 +167,12 @@ def exit_code(ended: Submission) -> int:
     raise ClusterError(
         f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:600]} All "
         "records are kept: `tunepipe submit` with the same storage resumes the study."
+    )
+
+
+def _taken_id(what: str) -> ClusterError:
+    return ClusterError(
+        f"There is already a {what}, which tunepipe did not create. Delete it, or choose another --name for the study."
     )
 
 

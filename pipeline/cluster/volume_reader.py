@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ from websocket import WebSocketException
 
 from pipeline.cluster.image_pulls import image_problem
 from pipeline.cluster.pod_diagnostics import unscheduled_reason
-from pipeline.errors import ClusterError
+from pipeline.errors import ClusterError, StorageError
 
-__all__ = ["read_study", "reader_pod"]
+__all__ = ["POLL_SECONDS", "read_study", "reader_pod"]
 
+_CONTAINER = "reader"
+"""The container that reads; a service mesh may add others to its pod."""
 _POD_SECONDS = 3600
 """The longest time that copying may take. If the connection is lost, the pod ends by itself after that time."""
 _START_SECONDS = 120.0
 _READ_SECONDS = 60.0
-_POLL_SECONDS = 1.0
+POLL_SECONDS = 1.0
 _TRIES = 3
 
 _CHANGED = 1
@@ -37,7 +40,7 @@ _REMOVED = "removed before we read it"
 
 @contextlib.contextmanager
 def reader_pod(
-    core: client.CoreV1Api, rayjob: Mapping[str, Any], volume: Mapping[str, Any], place: str
+    core: client.CoreV1Api, rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
     """A pod that can read a volume and nothing else, deleted after the context.
 
@@ -45,7 +48,7 @@ def reader_pod(
         core: The cluster's API.
         rayjob: The RayJob whose submitter's pod is the template; also one of an overlay, which does not exist.
         volume: The volume, as `volume_of` returns it.
-        place: Its mount path.
+        mount: How the head mounts it.
 
     Yields:
         The running pod.
@@ -61,8 +64,10 @@ def reader_pod(
         )
     spec = deepcopy(rayjob["spec"]["submitterPodTemplate"]["spec"])
     claim = {**volume["persistentVolumeClaim"], "readOnly": True}
-    container = {**spec["containers"][0], "name": "reader", "command": ["sleep", str(_POD_SECONDS)]}
-    container["volumeMounts"] = [{"name": "studies", "mountPath": place, "readOnly": True}]
+    container = {**spec["containers"][0], "name": _CONTAINER, "command": ["sleep", str(_POD_SECONDS)], "args": []}
+    container["volumeMounts"] = [{**mount, "name": "studies", "readOnly": True}]
+    # It may use the volumes that are left out.
+    spec.pop("initContainers", None)
     spec |= {
         "containers": [container],
         "volumes": [{"name": "studies", "persistentVolumeClaim": claim}],
@@ -83,7 +88,7 @@ def reader_pod(
     name = created["metadata"]["name"]
     try:
         end = time.monotonic() + _START_SECONDS
-        while (reader := core.read_namespaced_pod(name, metadata["namespace"])).status.phase != "Running":
+        while not _runs(reader := core.read_namespaced_pod(name, metadata["namespace"])):
             problem = image_problem(reader, ())
             missing = problem is not None and problem.lasts
             if missing or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
@@ -97,12 +102,18 @@ def reader_pod(
                     f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. On "
                     "the volume the study is as it was: `tunepipe results STUDY --kubernetes` tries again."
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         yield created
     finally:
         # If this fails, its owner or its own deadline deletes it.
         with contextlib.suppress(ApiException, HTTPError, OSError):
             core.delete_namespaced_pod(name, metadata["namespace"])
+
+
+def _runs(pod: Any) -> bool:
+    """Whether the container that reads runs; a pod runs as soon as one of its containers does."""
+    states = [each.state for each in pod.status.container_statuses or [] if each.name == _CONTAINER and each.state]
+    return bool(pod.status.phase == "Running" and all(state.running is not None for state in states))
 
 
 def _owners(rayjob: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -132,6 +143,7 @@ def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, stu
 
     Raises:
         ClusterError: The study does not exist, or the connection was lost.
+        StorageError: The archive cannot be written.
     """
     for _ in range(_TRIES):
         code, why = _packed(core, pod, storage, study, archive)
@@ -156,16 +168,20 @@ def _packed(
     command = ["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study]
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     connection = stream(
-        core.connect_get_namespaced_pod_exec, name, namespace, command=command,
+        core.connect_get_namespaced_pod_exec, name, namespace, container=_CONTAINER, command=command,
         stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
     )  # fmt: skip
     errors = b""
     status: dict[str, Any] = {}
-    with archive.open("wb") as file, contextlib.suppress(WebSocketException), contextlib.closing(connection):
+    with (
+        archive.open("wb", buffering=0) as file,
+        contextlib.suppress(WebSocketException),
+        contextlib.closing(connection),
+    ):
         while True:
             open_still = connection.is_open()
             connection.update(timeout=_READ_SECONDS)
-            file.write(connection.read_channel(1))
+            _append(file, connection.read_channel(1))
             errors += connection.read_channel(2)
             if not open_still:
                 break
@@ -177,3 +193,15 @@ def _packed(
     codes = [int(each["message"]) for each in causes if each.get("reason") == "ExitCode"]
     why = errors.decode(errors="replace").strip() or status.get("message") or "the connection was lost"
     return codes[0] if codes else None, why
+
+
+def _append(file: FileIO, content: bytes) -> None:
+    """Write a part of the archive; its errors are not those of the connection."""
+    try:
+        while content:
+            content = content[file.write(content) :]
+    except OSError as error:
+        raise StorageError(
+            f"The results cannot be written to {file.name}: {error.strerror}. Free some space there, or name another "
+            "folder with --to."
+        ) from None

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from pipeline.cluster import following, kubernetes_cluster, stop_rayjob
+from pipeline.cluster import ended_rayjobs, following, kubernetes_cluster, stop_rayjob
+from pipeline.cluster.rayjob_states import STUDY_LABEL
 from tests.unit.cluster.json_handler import JsonHandler
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
@@ -36,6 +37,8 @@ class ApiServer(ThreadingHTTPServer):
         self.errors: dict[str, int] = {}
         self.refusal: tuple[int, str] | None = None
         self.refused: dict[str, tuple[int, str]] = {}
+        self.unread: dict[str, tuple[int, str]] = {}
+        self.conflicts: dict[str, list[str]] = {}
         self.queries: list[tuple[str, dict[str, str]]] = []
 
 
@@ -50,6 +53,10 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         if self.server.errors.get(path):
             self.server.errors[path] -= 1
             self.answer(503, {"message": "etcd is away"})
+            return
+        if path in self.server.unread:
+            status, message = self.server.unread[path]
+            self.answer(status, {"message": message})
             return
         if path in self.server.gone:
             kind, name = path.split("/")[-2:]
@@ -71,6 +78,9 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Keep what is created, or refuse it."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if conflicts := self.server.conflicts.get(urlsplit(self.path).path):
+            self.answer(409, {"message": conflicts.pop(0)})
+            return
         refusal = self.server.refused.get(urlsplit(self.path).path, self.server.refusal)
         if refusal is not None:
             status, message = refusal
@@ -85,16 +95,21 @@ def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
     reported = {"jobDeploymentStatus": state, **status} if state else {}
     return {
         "apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {}, "status": reported,
-        "metadata": {"name": name, "namespace": "tunepipe", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "metadata": {
+            "name": name, "namespace": "tunepipe", "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": {STUDY_LABEL: name.rpartition("-")[0]},
+        },
     }  # fmt: skip
 
 
-def pod(name: str = "p", phase: str = "Pending", kind: str = "", **status: Any) -> dict[str, Any]:
-    """A pod."""
+def pod(
+    name: str = "p", phase: str = "Pending", kind: str = "", containers: Sequence[str] = (), **status: Any
+) -> dict[str, Any]:
+    """A pod, with containers of these names."""
     labels = {"ray.io/node-type": kind}
     return {
         "metadata": {"name": name, "labels": labels},
-        "spec": {"containers": []},
+        "spec": {"containers": [{"name": each} for each in containers]},
         "status": {"phase": phase, **status},
     }
 
@@ -128,7 +143,7 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServ
         )  # fmt: skip
         monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
         monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-        for module in (kubernetes_cluster, following, stop_rayjob):
+        for module in (ended_rayjobs, kubernetes_cluster, following, stop_rayjob):
             monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
         yield server
         server.shutdown()

@@ -52,7 +52,9 @@ def test_a_server_without_rayjobs_needs_the_operator() -> None:
 
 def test_quotes_in_a_message_are_read() -> None:
     """An API error has the message of the server's JSON, quotes included, or else the reason of its status."""
-    assert str(_reported(_refusal(422, json.dumps({"message": 'say "no"'})))).endswith('s-1: say "no"')
+    for said in ('say "no"', "<b> & Müller", "two\nlines", "C:\\path"):
+        assert str(_reported(_refusal(422, json.dumps({"message": said})))).endswith(f"s-1: {said}")
+    assert str(_reported(_refusal(422, r'{"message":"\u003cnil\u003e"}'))).endswith("s-1: <nil>")
     assert str(_reported(_refusal(422, ""))).endswith("s-1: Refused")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster.exit_codes import ended_state, exit_code
+from pipeline.cluster.exit_codes import ended_state, exit_code, has_succeeded
 from pipeline.errors import ClusterError, EndUnknown
 from tests.ray_sources import check_text
 from tests.unit.cluster.kubernetes_server import rayjob
@@ -23,6 +23,7 @@ FAILED = "Job entrypoint command failed with exit code 3, last available logs: e
 def test_a_study_has_its_own_exit_code(state, status, log, code):
     """The exit code is in the operator's message for a failed study, and in the log for one that Ray stopped."""
     assert exit_code(rayjob(state, **status), log) == code
+    assert has_succeeded(rayjob(state, **status)) is (code == 0)
 
 
 @pytest.mark.parametrize("status", [{"jobStatus": "STOPPED"}, {"jobStatus": ""}, {"jobStatus": "FAILED"}, {}])

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.cluster import following, operator_diagnostics
+from pipeline.cluster.ended_rayjobs import read_exit_code
 from pipeline.cluster.following import NeverStarts, output
 from pipeline.cluster.following import follow as follow_rayjob
 from pipeline.cluster.kubernetes_cluster import Kubernetes
@@ -31,7 +32,7 @@ def test_a_study_is_followed_to_its_end(api_server):
     reported = follow()
     assert reported.count("one\n") == reported.count("two\n") == 1
     assert reported.index("Initializing") < reported.index("Running") < reported.index("Complete")
-    assert Kubernetes(None, "tunepipe").exit_code("s-1") == 0
+    assert read_exit_code(Kubernetes(None, "tunepipe"), "s-1") == 0
 
 
 def test_a_rayjob_whose_pod_disappears_is_followed_to_its_end(api_server):
@@ -53,7 +54,7 @@ def test_a_study_that_must_not_be_retried_prints_its_exit_code(api_server):
     assert "no job 'x'." in reported
     assert "exit code" not in reported
     assert "was stopped" not in reported
-    assert Kubernetes(None, "tunepipe").exit_code("s-1") == 2
+    assert read_exit_code(Kubernetes(None, "tunepipe"), "s-1") == 2
 
 
 def queued(**conditions: tuple[str, str]) -> tuple[dict, dict]:
@@ -319,7 +320,7 @@ def test_the_output_of_a_driver_is_read_at_once(api_server):
     api_server.answers[f"{CORE}/pods"] = [{"items": [first, second]}]
     api_server.answers[f"{CORE}/pods/s-1-a/log"] = [stamped("resumed\n[tunepipe] exit code 3\n")]
     api_server.answers[f"{CORE}/pods/s-1-b/log"] = [stamped("began\n")]
-    assert output(Kubernetes(None, "tunepipe"), "s-1") == "began\nresumed\n"
+    assert output(Kubernetes(None, "tunepipe"), rayjob("Running")) == "began\nresumed\n"
 
 
 def test_an_ended_rayjob_is_not_judged_by_old_events(api_server):
@@ -329,3 +330,38 @@ def test_an_ended_rayjob_is_not_judged_by_old_events(api_server):
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
     api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped("one\n")]
     assert follow() == "[kubernetes] s-1: Complete\none\n"
+
+
+def test_a_study_in_a_service_mesh_is_followed_to_its_end(api_server):
+    """A study is followed beside a container of a service mesh that starts earlier, ends later and has its own log."""
+    log = f"{CORE}/pods/s-1-x/log"
+    template = {"spec": {"containers": [{"name": "submitter"}]}}
+    jobs = [rayjob("Running"), rayjob("Running"), rayjob("Complete", jobStatus="SUCCEEDED")]
+    for each in jobs:
+        each["spec"]["submitterPodTemplate"] = template
+    state = {"name": "submitter", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0}
+    ended = {**state, "state": {"terminated": {"exitCode": 0}}}
+    running = pod("s-1-x", "Running", containers=["proxy", "submitter"])
+    over = pod("s-1-x", "Running", containers=["proxy", "submitter"], containerStatuses=[ended])
+    api_server.answers[f"{RAYJOBS}/s-1"] = jobs
+    api_server.answers[f"{CORE}/pods"] = [{"items": [running]}] * 4 + [{"items": [over]}]
+    api_server.answers[log] = [stamped("one\n"), stamped("one\ntwo\nhalf a li")]
+    reported = follow()
+    assert [line for line in reported.splitlines() if "[kubernetes]" not in line] == ["one", "two", "half a li"]
+    assert {query["container"] for path, query in api_server.queries if path == log} == {"submitter"}
+
+
+def test_the_end_of_an_output_is_not_held_back(api_server):
+    """What a driver prints last is printed although the pod that submits still runs when its RayJob has ended."""
+    trace = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\nValueError: no\n'
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Failed")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Running")]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = [stamped(trace)]
+    assert trace in follow()
+
+
+def test_a_study_is_followed_without_the_right_to_list_events(api_server):
+    """A study is followed to its end by a user who may not list events."""
+    api_server.unread[f"{CORE}/events"] = (403, 'events is forbidden: User "ana" cannot list resource "events"')
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Complete", jobStatus="SUCCEEDED")]
+    assert "s-1: Complete" in follow()

@@ -1,60 +1,14 @@
 """RayJobs of a namespace: a server on loopback that answers as Kubernetes does."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 import tune_jobs
 from pipeline.cluster import kubernetes_cluster
+from pipeline.cluster.api_errors import ServerUnavailable
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.rayjob import study_manifests
-from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_LABEL
-from pipeline.errors import ClusterError, EndUnknown
+from pipeline.errors import ClusterError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
-
-
-@pytest.mark.parametrize(("status", "code"), [({"jobStatus": "STOPPED"}, 2), ({"jobStatus": "SUCCEEDED"}, 0)])
-@pytest.mark.parametrize("gone", ["pod", "log", "node", None])
-def test_a_study_whose_log_is_gone_never_succeeds_by_that(api_server, monkeypatch, status, code, gone):
-    """Whether a study succeeded is in its RayJob; without its pod, log or node, the code of a failure is unknown."""
-    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete", **status)]
-    api_server.answers[f"{CORE}/pods"] = [{"items": [] if gone == "pod" else [pod("s-1-x", "Succeeded")]}]
-    log = f"{CORE}/pods/s-1-x/log"
-    api_server.answers[log] = ["tunepipe: a mistake\n[tunepipe] exit code 2\nJob was stopped\n" if code else "done\n"]
-    api_server.errors[log] = 9999 if gone == "node" else 0
-    monkeypatch.setattr(kubernetes_cluster, "SILENT_SECONDS", 0.1)
-    if gone == "log":
-        api_server.gone.add(log)
-    if gone and code:
-        with pytest.raises(EndUnknown, match=r"did not succeed: a mistake .* `tunepipe results s-1 --kubernetes`"):
-            Kubernetes(None, "tunepipe").exit_code("s-1")
-    else:
-        assert Kubernetes(None, "tunepipe").exit_code("s-1") == code
-
-
-@pytest.mark.parametrize("path", [f"{RAYJOBS}/s-1", f"{CORE}/pods", f"{CORE}/pods/s-1-x/log"])
-def test_a_server_that_is_busy_at_the_end_of_a_study_is_asked_again(api_server, path):
-    """The exit code of an ended study is read again from a server that is busy for a moment."""
-    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete", jobStatus="STOPPED")]
-    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Succeeded")]}]
-    api_server.answers[f"{CORE}/pods/s-1-x/log"] = ["[tunepipe] exit code 3\n"]
-    api_server.errors[path] = 2
-    assert Kubernetes(None, "tunepipe").exit_code("s-1") == 3
-
-
-def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):
-    """Ended RayJobs are deleted after a week, those of a study that is submitted again after ten minutes."""
-    now = datetime.now(UTC)
-    times = {"now": now, "hour": now - timedelta(hours=1), "month": now - timedelta(days=30)}
-    jobs = []
-    for study, storage in (("s", "/studies"), ("s", "s3://other"), ("t", "/studies")):
-        for state, when in (("Complete", "now"), ("Failed", "hour"), ("Complete", "month"), ("Running", None)):
-            job = rayjob(state, f"{study}-{len(jobs)}", **({"endTime": times[when].isoformat()} if when else {}))
-            job["metadata"] |= {"labels": {STUDY_LABEL: study}, "annotations": {STORAGE_ANNOTATION: storage}}
-            jobs.append(job)
-    api_server.answers[RAYJOBS] = [{"items": jobs}]
-    Kubernetes(None, "tunepipe").delete_ended("s", "/studies")
-    assert api_server.deleted == [f"{RAYJOBS}/{name}" for name in ("s-1", "s-2", "s-6", "t-10")]
 
 
 def test_a_job_file_belongs_to_its_rayjob(api_server, tmp_path):
@@ -81,23 +35,73 @@ def test_a_rayjob_whose_file_is_refused_is_deleted(api_server, tmp_path):
     assert api_server.deleted == [f"{RAYJOBS}/beale-1"]
 
 
-@pytest.mark.parametrize("named", ["s-2", "s"])
-def test_a_study_is_stopped_by_its_own_name_or_its_rayjobs(api_server, named):
-    """A study is stopped by its name or its RayJob's, which is deleted when the call returns."""
-    going = {"items": [rayjob("Complete", "s-1"), rayjob("Running", "s-2")]}
-    api_server.answers[RAYJOBS] = [going, *([going] if named == "s" else []), going, {"items": []}]
-    kubernetes = Kubernetes(None, "tunepipe")
-    kubernetes.stop(kubernetes.find_job(named))
-    assert api_server.deleted == [f"{RAYJOBS}/s-2"]
-    assert api_server.answers[RAYJOBS] == [{"items": []}]
+@pytest.mark.parametrize("kind", ["rayjobs.ray.io", "configmaps"])
+def test_a_quota_that_others_change_is_tried_again(api_server, tmp_path, kind):
+    """A conflict about a quota, which another request has changed at the same time, is no name that is taken."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
+    contended = 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified; please try again'
+    api_server.conflicts[RAYJOBS if kind == "rayjobs.ray.io" else f"{CORE}/configmaps"] = [contended] * 2
+    assert Kubernetes(None, "tunepipe").apply(made)
+    assert [path.partition("?")[0] for path, _ in api_server.posted] == [RAYJOBS, f"{CORE}/configmaps"]
 
 
-@pytest.mark.parametrize("named", ["s-1", "s"])
-def test_a_study_that_has_ended_is_found_by_its_newest_rayjob(api_server, named):
-    """An ended RayJob is found by its name, or by its study's if that has no active one."""
-    ended = {"items": [rayjob("Failed", "s-0"), rayjob("Complete", "s-1")]}
-    api_server.answers[RAYJOBS] = [ended, ended]
-    assert Kubernetes(None, "tunepipe").find_job(named) == "s-1"
+def test_the_file_of_a_deleted_rayjob_is_waited_for(api_server, tmp_path):
+    """The ConfigMap of a deleted RayJob of the same name, which is deleted after it, does not end a submission."""
+    file = tmp_path / "mine.py"
+    file.write_text("JOB = 1\n")
+    made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
+    api_server.conflicts[f"{CORE}/configmaps"] = ['configmaps "beale-1" already exists'] * 2
+    assert Kubernetes(None, "tunepipe").apply(made)
+    assert api_server.deleted == []
+
+
+@pytest.mark.parametrize(
+    "taken", ['rayjobs.ray.io "beale-1" already exists', "object is being deleted: it already exists"]
+)
+def test_a_name_that_is_taken_is_not_created(api_server, taken):
+    """A RayJob whose name another one has is not created, and that is no error."""
+    made = study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [])
+    api_server.conflicts[RAYJOBS] = [taken]
+    assert not Kubernetes(None, "tunepipe").apply(made)
+    assert api_server.posted == []
+
+
+@pytest.mark.parametrize("containers", [["mesh-proxy", "submitter"], ["submitter", "mesh-proxy"], ["other"]])
+def test_the_log_of_a_pod_with_several_containers_is_that_of_one(api_server, containers):
+    """Of the containers that a service mesh adds to a pod, none is read; the only one is read whatever its name."""
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Running", containers=containers)]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = ["one\n"]
+    server = Kubernetes(None, "tunepipe")
+    (found,) = server.pods("s-1", {})
+    assert server.log(found, "submitter") == "one\n"
+    _, query = api_server.queries[-1]
+    assert query.get("container") == ("submitter" if "submitter" in containers else None)
+
+
+def test_a_container_that_waits_has_no_log(api_server):
+    """The log of a container that has not started, beside others that have, is empty; other refusals are errors."""
+    path = f"{CORE}/pods/s-1-x/log"
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Running")]}]
+    api_server.unread[path] = (400, 'container "submitter" in pod "s-1-x" is waiting to start: PodInitializing')
+    server = Kubernetes(None, "tunepipe")
+    (found,) = server.pods("s-1", {})
+    assert server.log(found, "submitter") == ""
+    api_server.unread[path] = (403, "no")
+    with pytest.raises(ClusterError, match="did not read logs: no"):
+        server.log(found, "submitter")
+
+
+def test_events_are_not_needed(api_server):
+    """Without the right to list events there are none, and a server that is busy is asked again by the caller."""
+    path = f"{CORE}/events"
+    server = Kubernetes(None, "tunepipe")
+    api_server.unread[path] = (403, 'events is forbidden: User "ana" cannot list resource')
+    assert server.warnings() == []
+    api_server.unread[path] = (503, "busy")
+    with pytest.raises(ServerUnavailable):
+        server.warnings()
 
 
 def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
@@ -108,17 +112,27 @@ def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
         Kubernetes(None, "tunepipe").stop("s-2")
 
 
-def test_a_study_without_a_rayjob_cannot_be_stopped(api_server):
-    """A study without a RayJob cannot be stopped, and the error names the running studies."""
-    api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "t-2")]}, {"items": []}]
-    with pytest.raises(ClusterError, match=r"has the name 's'.* Active RayJobs: t-2\."):
-        Kubernetes(None, "tunepipe").find_job("s")
-
-
 def test_an_unknown_context_is_reported(api_server):
     """An unknown context is refused with the place from which contexts are read."""
     with pytest.raises(ClusterError, match=r"nowhere.*KUBECONFIG"):
         Kubernetes("nowhere", "tunepipe")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"[1, 2]", b"\xff\xfe", b"", b"a:\n\t- b", b"folder", b"certificate"])
+def test_a_file_that_is_no_kubeconfig_is_reported(api_server, tmp_path, content):
+    """A kubeconfig that is a folder, no YAML, YAML of another kind, or without a readable certificate is an error."""
+    config = tmp_path / "config"
+    if content == b"folder":
+        config.unlink()
+        config.mkdir()
+    elif content == b"certificate":
+        config.write_text(
+            config.read_text().replace("server: http:", "certificate-authority-data: x\n    server: https:")
+        )
+    else:
+        config.write_bytes(content)
+    with pytest.raises(ClusterError, match=r"^Kubernetes cannot be used: [\s\S]*KUBECONFIG names the file"):
+        Kubernetes(None, "tunepipe")
 
 
 @pytest.mark.parametrize(("answered", "exists"), [("a RayJob", True), ("not found", False), ("busy", True)])

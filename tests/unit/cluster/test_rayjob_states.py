@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from pipeline.cluster.rayjob_states import (
     STORAGE_ANNOTATION,
     SUBMITTER_ANNOTATION,
     active_job,
     has_ended,
     submitter_of,
+    submitting_container,
 )
 
 
@@ -38,3 +41,16 @@ def test_a_rayjob_says_who_submitted_it():
     assert submitter_of(job) is None
     job["metadata"]["annotations"][SUBMITTER_ANNOTATION] = "ana@laptop"
     assert submitter_of(job) == "ana@laptop"
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ({"submitterPodTemplate": {"spec": {"containers": [{"name": "mine"}, {"name": "proxy"}]}}}, "mine"),
+        ({"submitterPodTemplate": {"spec": {}}}, "ray-job-submitter"),
+        ({}, "ray-job-submitter"),
+    ],
+)
+def test_the_container_that_submits_is_the_templates_first(spec: dict, name: str) -> None:
+    """The driver's output is in the first container of the RayJob's template, or in KubeRay's own."""
+    assert submitting_container({"spec": spec}) == name

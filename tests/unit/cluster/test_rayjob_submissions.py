@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob_states import study_of
+from pipeline.cluster.rayjob_states import STUDY_LABEL, study_of
 from pipeline.cluster.rayjob_submissions import find_rayjob, rayjob_submissions
-from pipeline.errors import JobNotFound
+from pipeline.errors import JobNotFound, UsageError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
 
 WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/workloads"
@@ -138,3 +138,33 @@ def test_the_storage_tells_studies_of_one_name_apart(api_server: ApiServer) -> N
     assert [study_of(find_rayjob(server, "a", storage)) for storage in ("/studies", None)] == ["a", "A"]
     with pytest.raises(JobNotFound, match=r"has its study in /tmp; found it in /studies, s3://b/x"):
         find_rayjob(server, "a", "/tmp")
+
+
+@pytest.mark.parametrize(("named", "found"), [("s-1", "s-1"), ("s", "s-2"), ("t", "t-2"), ("t-1", "t-1")])
+def test_a_study_is_found_by_its_rayjob_that_has_not_ended(api_server: ApiServer, named: str, found: str) -> None:
+    """A study's RayJob is the one that has not ended, else its newest; a RayJob is found by its own name."""
+    states = {"s-1": "Complete", "s-2": "Running", "s-3": "Failed", "t-1": "Failed", "t-2": "Complete"}
+    jobs = [of_study(state, name, name[0]) for name, state in states.items()]
+    api_server.answers[RAYJOBS] = [{"items": jobs}]
+    assert find_rayjob(Kubernetes(None, "tunepipe"), named)["metadata"]["name"] == found
+
+
+def test_only_rayjobs_of_studies_are_found(api_server: ApiServer) -> None:
+    """RayJobs are searched among those of studies: one of another origin is neither found nor listed."""
+    with pytest.raises(JobNotFound, match=r"There are none\..* --namespace and --context choose another"):
+        find_rayjob(Kubernetes(None, "tunepipe"), "theirs")
+    assert api_server.queries == [(RAYJOBS, {"labelSelector": STUDY_LABEL})]
+
+
+def test_a_name_that_means_two_rayjobs_is_refused(api_server: ApiServer) -> None:
+    """A study that runs in two storages, and a RayJob with the name of another study, are refused with names."""
+    elsewhere = of_study("Running", "s-2", "s")
+    elsewhere["metadata"]["annotations"]["tunepipe/storage"] = "s3://b"
+    jobs = [of_study("Running", "s-1", "s"), elsewhere, of_study("Running", "s-1-1", "s-1")]
+    api_server.answers[RAYJOBS] = [{"items": jobs}]
+    server = Kubernetes(None, "tunepipe")
+    with pytest.raises(UsageError, match=r"runs as several RayJobs: s-1 in /studies and s-2 in s3://b\. Name one"):
+        find_rayjob(server, "s")
+    assert find_rayjob(server, "s", "s3://b")["metadata"]["name"] == "s-2"
+    with pytest.raises(UsageError, match=r"'s-1' is a submission of the study 's', and a study of its own"):
+        find_rayjob(server, "s-1")

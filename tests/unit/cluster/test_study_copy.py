@@ -58,6 +58,7 @@ def test_a_study_in_an_object_store_is_read_there(api_server, tmp_path: Path, re
 def test_a_study_on_a_volume_is_copied(api_server, tmp_path: Path, read, storage: str | None, job: str) -> None:
     """A study on a volume is read by a pod of its newest RayJob, or of the newest one with the given storage."""
     jobs = [of_study("/studies/a", "s-1"), of_study("/studies/b", "s-2")]
+    jobs[0]["status"]["jobDeploymentStatus"] = "Complete"
     api_server.answers[RAYJOBS] = [{"items": jobs}]
     with pytest.raises(_Read):
         readable_study(Kubernetes(None, "tunepipe"), "s", tmp_path, storage=storage)

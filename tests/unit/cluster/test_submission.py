@@ -94,3 +94,44 @@ def test_a_name_that_is_taken_by_another_rayjob_is_reported(api_server):
 
     with pytest.raises(ClusterError, match=r"already a RayJob 'beale-1'.*another --name"):
         apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", made)
+
+
+def test_a_rayjob_that_is_being_deleted_is_not_attached_to(api_server):
+    """A submission does not attach to a RayJob that is being deleted, nor start beside its driver."""
+    going = rayjob("Running", "beale-1")
+    going["metadata"] |= {"annotations": {STORAGE_ANNOTATION: "/studies"}, "deletionTimestamp": "2026-01-01T00:00:01Z"}
+    api_server.answers[RAYJOBS] = [{"items": [going]}]
+    with pytest.raises(ClusterError, match=r"'beale-1' of this study is being deleted.* Submit again when it is gone"):
+        apply_rayjob(Kubernetes(None, "tunepipe"), "beale", "/studies", pytest.fail)
+
+
+def test_an_id_that_is_taken_by_another_submission_is_reported(jobs_server, tmp_path):
+    """An id that a submission of another program has is reported, because it blocks the study's submissions."""
+    jobs_server.foreign = {"s-1"}
+    with pytest.raises(ClusterError, match=r"already a submission 's-1' on .*, which tunepipe did not create"):
+        submit(JobsApi(jobs_server.address), "beale", "s", "s3://b/x", [], project=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("storage", "same"),
+    [("s3://b/x/", "s3://b/x"), ("s3://b/x/?region=a/", "s3://b/x?region=a/"), ("/mnt/a/", "/mnt/a"), ("/", "/")],
+)
+def test_a_slash_at_its_end_makes_no_other_storage(storage, same):
+    """A storage with a slash at its end is the one without, so that submissions of one study find each other."""
+    assert shared_storage(storage) == same
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "s3://KEY:secret@b/x",
+        "abfs://c:secret@a.dfs.core.windows.net/x",
+        "abfs://c@a/x?tenant_id=t&client_secret=secret",
+    ],
+)
+def test_keys_are_not_given_to_a_cluster(storage):
+    """A storage with keys, which everyone who reads a cluster's objects would see, is refused without printing them."""
+    with pytest.raises(InvalidJob, match="must have no keys in it") as refused:
+        shared_storage(storage)
+    assert "secret" not in str(refused.value).replace("client_secret", "")
+    assert shared_storage("abfs://c@a.dfs.core.windows.net/x") == "abfs://c@a.dfs.core.windows.net/x"

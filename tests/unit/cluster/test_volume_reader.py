@@ -1,12 +1,21 @@
 """Reading a study through a pod. The pod itself is tried in tests/kubernetes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from kubernetes import client
+from kubernetes.client import (
+    V1ContainerState,
+    V1ContainerStateWaiting,
+    V1ContainerStatus,
+    V1ObjectMeta,
+    V1Pod,
+    V1PodStatus,
+)
 
 from pipeline.cluster import volume_reader
-from pipeline.errors import ClusterError
+from pipeline.errors import ClusterError, StorageError
 
 
 class Answer:
@@ -68,3 +77,69 @@ def test_a_study_that_changes_is_read_again_only_if_a_file_disappeared(tmp_path,
     volume_reader.read_study(client.CoreV1Api(), pod, "/studies", "s", tmp_path / "s.tar")
     assert (tmp_path / "s.tar").read_bytes() == b"whole"
     assert answers == []
+
+
+def test_a_full_disk_is_not_a_lost_connection(tmp_path, monkeypatch):
+    """An archive that cannot be written is reported with its file, and not as a cluster that cannot be reached."""
+    asked = []
+
+    def stream(*_, **options):
+        asked.append(options["container"])
+        return Answer(out=b"tar", end=b'{"status": "Success"}')
+
+    monkeypatch.setattr(volume_reader, "stream", stream)
+    pod = {"metadata": {"name": "p", "namespace": "n"}}
+    with pytest.raises(StorageError, match=r"written to /dev/full: No space left on device\. Free some space"):
+        volume_reader.read_study(client.CoreV1Api(), pod, "/studies", "s", Path("/dev/full"))
+    assert asked == ["reader"]
+
+
+class Pods:
+    """An API that creates a pod and returns its states, one after the other."""
+
+    def __init__(self, *states: V1Pod) -> None:
+        self.states, self.created, self.deleted = list(states), [], []
+
+    def create_namespaced_pod(self, _namespace, pod):
+        """Keep the pod."""
+        self.created.append(pod)
+        return V1Pod(metadata=V1ObjectMeta(name="p"))
+
+    def read_namespaced_pod(self, _name, _namespace):
+        """Its next state."""
+        return self.states.pop(0)
+
+    def delete_namespaced_pod(self, name, _namespace):
+        """Keep that it was deleted."""
+        self.deleted.append(name)
+
+
+def reader(**state) -> V1Pod:
+    """A running pod whose container that reads has a state, beside one of a service mesh that runs."""
+    proxy = V1ContainerState(running={})
+    names = {"proxy": proxy, "reader": V1ContainerState(**state)}
+    statuses = [
+        V1ContainerStatus(name=name, image="x", image_id="", ready=True, restart_count=0, state=each)
+        for name, each in names.items()
+    ]
+    return V1Pod(metadata=V1ObjectMeta(name="p"), status=V1PodStatus(phase="Running", container_statuses=statuses))
+
+
+def test_a_pod_reads_when_its_own_container_runs(monkeypatch):
+    """A reader starts when its own container runs, and mounts the part of the volume that the head mounts."""
+    monkeypatch.setattr(volume_reader, "POLL_SECONDS", 0.0)
+    core = Pods(reader(waiting=V1ContainerStateWaiting(reason="PodInitializing")), reader(running={}))
+    template = {"containers": [{"name": "submitter", "image": "x", "args": ["--verbose"]}], "initContainers": [{}]}
+    job = {"metadata": {"name": "s-1", "namespace": "n"}, "spec": {"submitterPodTemplate": {"spec": template}}}
+    volume = {"name": "lab", "persistentVolumeClaim": {"claimName": "lab"}}
+    mount = {"name": "lab", "mountPath": "/studies", "subPath": "ana"}
+    with volume_reader.reader_pod(core, job, volume, mount):
+        assert core.states == []
+    (created,) = core.created
+    (container,) = created["spec"]["containers"]
+    assert (container["command"][0], container["args"]) == ("sleep", [])
+    assert container["volumeMounts"] == [
+        {"name": "studies", "mountPath": "/studies", "subPath": "ana", "readOnly": True}
+    ]
+    assert "initContainers" not in created["spec"]
+    assert core.deleted == ["p"]

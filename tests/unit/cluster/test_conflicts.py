@@ -1,0 +1,43 @@
+"""Conflicts where an object is created."""
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken
+
+
+def refusal(status: int, message: str) -> ApiException:
+    """A refusal of the server."""
+    error = ApiException(status=status)
+    error.body = message
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "conflict", "taken", "contended"),
+    [
+        (refusal(409, 'rayjobs.ray.io "s-1" already exists'), True, True, False),
+        (refusal(409, "Operation cannot be fulfilled on resourcequotas"), True, False, True),
+        (refusal(422, "already exists"), False, False, False),
+    ],
+)
+def test_a_taken_name_is_no_contended_quota(error, conflict, taken, contended):
+    """Of two kinds of conflicts, one says that there is an object of that name, and one that a quota has changed."""
+    assert (is_conflict(error), is_taken(error), is_contended(error)) == (conflict, taken, contended)
+
+
+def test_an_object_is_created_after_errors_that_pass():
+    """A request is sent again after an error that passes, and not after another one or when its time is up."""
+    answers: list[object] = [refusal(409, "q"), refusal(409, "q"), "made", refusal(422, "no"), refusal(409, "q")]
+
+    def create() -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, ApiException):
+            raise answer
+        return answer
+
+    assert created_at_last(create, is_contended, 60.0, 0.0) == "made"
+    for seconds in (60.0, -1.0):
+        with pytest.raises(ApiException):
+            created_at_last(create, is_contended, seconds, 0.0)
+    assert answers == []
