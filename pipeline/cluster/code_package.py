@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -59,10 +60,12 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
         The archive, its name on the server, and the job's name or path in it.
 
     Raises:
-        ClusterError: The files are larger; the message names the largest folders.
+        ClusterError: The files are larger, and the message names the largest folders; or one cannot be packed.
         InvalidJob: The job file cannot be a module.
     """
-    files = {path.relative_to(project).as_posix(): path for path in _files(project, [])}
+    project = project.absolute()
+    with _readable():
+        files = {path.relative_to(project).as_posix(): path for path in _files(project, _rules_above(project))}
     packed_job = job
     job_file, name = parted(job)
     if job_file.endswith(".py"):
@@ -78,8 +81,9 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
     # The cluster runs this version, whatever version its image has.
     for folder in _own_packages():
         files |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
-    _refuse_large(files, project, most)
-    content = _zipped(files)
+    with _readable():
+        _refuse_large(files, project, most)
+        content = _zipped(files)
     return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{packed_job}{name}")
 
 
@@ -88,12 +92,42 @@ def _own_packages() -> list[Path]:
     return [Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None]
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    """A file or folder that cannot be packed, as an error that names it."""
+    advice = "List it in .gitignore, or call the command in another folder."
+    try:
+        yield
+    except OSError as error:
+        raise ClusterError(f"{error.filename} cannot be uploaded: {error.strerror}. {advice}") from None
+    except UnicodeEncodeError as error:
+        raise ClusterError(f"{error.object!r} cannot be uploaded: its name is not UTF-8. {advice}") from None
+
+
+def _rules_above(project: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    """The rules of the folders above one within a git repository; none if they ignore that folder itself."""
+    root = next((folder for folder in project.parents if (folder / ".git").exists()), None)
+    if root is None or (project / ".git").exists():
+        return []
+    rules: list[tuple[Path, GitIgnoreSpec]] = []
+    for folder in reversed([folder for folder in project.parents if folder.is_relative_to(root)]):
+        rules = _with_rules(rules, folder)
+    steps = [folder for folder in (project, *project.parents) if folder.is_relative_to(root) and folder != root]
+    return [] if any(_ignored(step, True, rules) for step in steps) else rules
+
+
+def _with_rules(rules: list[tuple[Path, GitIgnoreSpec]], folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    """Rules, with those of a folder."""
+    ignoring = folder / ".gitignore"
+    if not ignoring.is_file():
+        return rules
+    lines = ignoring.read_text(errors="replace").splitlines()
+    return [*rules, (folder, GitIgnoreSpec.from_lines(lines))]
+
+
 def _files(folder: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
     """All regular files that git would not ignore; links are not followed, since they may lead anywhere."""
-    ignoring = folder / ".gitignore"
-    if ignoring.is_file():
-        lines = ignoring.read_text(errors="replace").splitlines()
-        rules = [*rules, (folder, GitIgnoreSpec.from_lines(lines))]
+    rules = _with_rules(rules, folder)
     for entry in sorted(os.scandir(folder), key=lambda each: each.name):
         path = Path(entry.path)
         if entry.name in _NEVER or _ignored(path, entry.is_dir(follow_symlinks=False), rules):
@@ -107,6 +141,8 @@ def _files(folder: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Pa
 def _ignored(path: Path, is_folder: bool, rules: list[tuple[Path, GitIgnoreSpec]]) -> bool:
     """Whether git ignores a path: the nearest .gitignore with a matching rule decides."""
     for folder, spec in reversed(rules):
+        if not path.is_relative_to(folder):
+            continue
         ignored = spec.check_file(f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}").include
         if ignored is not None:
             return ignored

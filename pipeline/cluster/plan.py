@@ -30,7 +30,10 @@ _RAY_BYTES = 0.5e9
 _HEAD_BYTES = 1e9
 """The memory of Ray and a driver in the head's pod (measured: 0.9 GiB)."""
 
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNITS = {
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+    "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A study as a RayJob: the overlay's template with the study's name, command, images and sizes."""
 
 import hashlib
+import os
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
 from pipeline.cluster.epoch_durations import epoch_seconds_by_node
 from pipeline.cluster.job_config_map import config_map, mounted_items
 from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
+from pipeline.cluster.overlay_fields import missing_fields
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
 from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION, STUDY_LABEL, SUBMITTER_ANNOTATION
 from pipeline.cluster.submitter import submitter
@@ -74,9 +76,9 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     Raises:
         ClusterError: There is no such overlay, no kubectl, or Kustomize refuses.
     """
-    custom = Path(overlay)
-    folder = (custom if custom.is_dir() else _home() / "overlays" / overlay) / part
-    if not folder.is_dir():
+    # A folder of one's own may have the name of an overlay without being one. A name that no folder can have is none.
+    places = (Path(overlay, part), _home() / "overlays" / overlay / part)
+    if (folder := next((place for place in places if os.path.isdir(place)), None)) is None:  # noqa: PTH112
         raise ClusterError(
             f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a custom folder with "
             "foundation/, cluster/ and study/ is also allowed."
@@ -101,11 +103,16 @@ def rayjob_template(overlay: str) -> dict[str, Any]:
         overlay: As in `rendered`.
 
     Raises:
-        ClusterError: The overlay cannot be rendered, or does not have one RayJob.
+        ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field.
     """
     rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
     if len(rayjobs) != 1:
         raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
+    if missing := missing_fields(rayjobs[0]):
+        raise ClusterError(
+            f"The RayJob of the overlay {overlay!r} has no {' and no '.join(missing)}, from which a study's cluster is "
+            "planned. Add what is missing."
+        )
     return rayjobs[0]
 
 
@@ -157,7 +164,7 @@ def study_manifests(
     metadata = template["metadata"]
     metadata["name"] = name
     metadata["namespace"] = namespace or metadata["namespace"]
-    metadata["labels"][STUDY_LABEL] = study_label(job.name)
+    metadata.setdefault("labels", {})[STUDY_LABEL] = study_label(job.name)
     for option, label, value in (("--queue", QUEUE_LABEL, queue), ("--priority", PRIORITY_LABEL, priority)):
         if value is None:
             continue

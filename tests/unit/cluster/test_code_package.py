@@ -1,6 +1,8 @@
 """Which code is uploaded to a cluster, and which is not."""
 
+import errno
 import io
+import os
 import zipfile
 
 import pytest
@@ -100,3 +102,44 @@ def test_a_package_is_smaller_than_what_ray_accepts():
         "pipeline/cluster/code_package.py refuses code that a cluster would refuse",
         "its limit is another one",
     )
+
+
+def test_rules_of_the_folders_above_count(tmp_path):
+    """In a folder of a repository, the rules of the folders above it count, up to the repository and not beyond."""
+    files(
+        tmp_path,
+        {
+            ".gitignore": "job.py\n", "repo/.git/config": "", "repo/.gitignore": "*.key\ndata/\n",
+            "repo/lab/job.py": "",
+            "repo/lab/a.key": "", "repo/lab/data/x": "", "repo/lab/.gitignore": "!kept.key\n", "repo/lab/kept.key": "",
+        },
+    )  # fmt: skip
+    assert names(package(tmp_path / "repo/lab", "beale").content) == {"job.py", "kept.key", ".gitignore"}
+
+
+def test_a_folder_that_its_repository_ignores_is_packed(tmp_path):
+    """A study that is submitted from an ignored folder has its code, by the rules of that folder alone."""
+    files(
+        tmp_path,
+        {".git/config": "", ".gitignore": "scratch/\n*.log\n", "scratch/mine/job.py": "", "scratch/mine/a.log": ""},
+    )
+    assert names(package(tmp_path / "scratch/mine", "beale").content) == {"job.py", "a.log"}
+
+
+@pytest.mark.parametrize("broken", ["name", "vanished", "unreadable"])
+def test_a_file_that_cannot_be_packed_is_named(tmp_path, monkeypatch, broken):
+    """A file whose name is not UTF-8, and one that vanishes or cannot be read, is an error with its name."""
+    files(tmp_path, {"job.py": ""})
+    if broken == "name":
+        (tmp_path / os.fsdecode(b"b\xff.txt")).write_text("")
+    elif broken == "vanished":
+        monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    else:
+        monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(ClusterError, match=r"(b.udcff\.txt|data).* cannot be uploaded: .*\.gitignore"):
+        package(tmp_path, "beale")
+
+
+def refused(folder):
+    """What cannot be read."""
+    raise PermissionError(errno.EACCES, "Permission denied", f"{folder}/data")

@@ -134,3 +134,11 @@ def test_a_head_without_memory_for_a_driver_is_refused():
     head["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "512Mi"
     with pytest.raises(ResourcesUnmet, match=r"head's pod of the overlay has 537 MB of memory.* need 1 GB"):
         check_head(head)
+
+
+@pytest.mark.parametrize(
+    ("memory", "left"), [("1Pi", 2**50), ("1500000000m", 1_500_000), ("2E", 2e18), ("3e9", 3e9), ("1P", 1e15)]
+)
+def test_every_quantity_of_kubernetes_is_read(memory, left):
+    """An amount of memory may have any unit that Kubernetes has."""
+    assert memory_for_trials(_group(memory=memory)) == max(0, int(left - 0.5e9))

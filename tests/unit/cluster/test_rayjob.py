@@ -177,3 +177,24 @@ def _large(where: Path) -> Path:
     }
     (study / "kustomization.yaml").write_text(yaml.safe_dump(made))
     return where / "large"
+
+
+def test_a_folder_with_the_name_of_an_overlay_does_not_hide_it(tmp_path, monkeypatch):
+    """An overlay is found although the current folder has a folder of its name, and a name that is too long is none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "local-cpu").mkdir()
+    assert [each["kind"] for each in rendered("local-cpu")] == ["RayJob"]
+    with pytest.raises(ClusterError, match="There is no overlay 'xxx"):
+        rendered("x" * 300)
+
+
+def test_an_overlay_that_lacks_a_field_is_refused_by_its_path(monkeypatch):
+    """A custom overlay whose pods have no limit of CPUs, or without a namespace, is refused with what is missing."""
+    (template,) = rendered("local-cpu")
+    del template["metadata"]["namespace"]
+    (group,) = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    del group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"]
+    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    missing = r"no metadata\.namespace and no spec\.rayClusterSpec\.workerGroupSpecs\.0\.template\..*limits\.cpu, from"
+    with pytest.raises(ClusterError, match=missing):
+        study_manifests(job(), "beale", "mine", "/studies", [])
