@@ -44,7 +44,7 @@ def test_every_container_can_change_nothing_but_its_volumes(overlay, part):
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_only_the_autoscaler_has_a_token_of_the_kubernetes_api(overlay, part):
-    """Only the autoscaler's container mounts a token; it shares no volume and no user with the code of users."""
+    """Only the autoscaler's container mounts a token; its volumes and its user are not those of users' code."""
     document = next(each for each in rendered(overlay, part) if each["kind"] in RAY)
     for pod in pods(document):
         assert pod["automountServiceAccountToken"] is False
