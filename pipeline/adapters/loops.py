@@ -15,6 +15,9 @@ UNKNOWN_EPOCHS = 100
 """The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"range": range, "len": len, "min": min, "max": max, "int": int}
+_AROUND = ("tqdm", "enumerate", "reversed", "list")
+"""Functions that iterate over their first argument."""
+
 _ARITHMETIC: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -159,10 +162,13 @@ def keywords_of(source: str, keyword: str, *, beside: str | None = None) -> str 
 
 
 def _calls(node: ast.AST, method: str) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    called = node.func
-    return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == method
+    return isinstance(node, ast.Call) and _called(node) == method
+
+
+def _called(call: ast.Call) -> str:
+    """The last part of the name of what is called; empty where it has none."""
+    called = call.func
+    return called.attr if isinstance(called, ast.Attribute) else str(getattr(called, "id", ""))
 
 
 def _locals(tree: ast.AST) -> dict[str, ast.expr]:
@@ -193,16 +199,27 @@ def _length(
             if isinstance(node, ast.Name) and node.id in left:
                 # Each name once: a name that is set by its own value would never end.
                 return self.visit(copy.deepcopy(left.pop(node.id)))
-            if isinstance(node, ast.expr) and (text := ast.unparse(node).replace("'", '"')) in values:
+            if isinstance(node, ast.expr) and (text := _without_default(node)) in values:
                 return ast.copy_location(ast.Constant(values[text]), node)
             return self.generic_visit(node)
 
+    while isinstance(iterable, ast.Call) and iterable.args and _called(iterable) in _AROUND:
+        iterable = iterable.args[0]
+    if isinstance(iterable, ast.Call) and _called(iterable) == "trange":
+        iterable = ast.Call(ast.Name("range"), iterable.args, [])
     if not (isinstance(iterable, ast.Call) and getattr(iterable.func, "id", "") == "range"):
         return None
     try:
         return len(_value(Known().visit(iterable), names))
     except Exception:
         return None
+
+
+def _without_default(node: ast.expr) -> str:
+    """The text of an expression, `config.get("epochs", 3)` as `config.get("epochs")`."""
+    if isinstance(node, ast.Call) and _calls(node, "get") and len(node.args) == 2:
+        node = ast.Call(node.func, node.args[:1], [])
+    return ast.unparse(node).replace("'", '"')
 
 
 def _value(node: ast.AST, names: Mapping[str, Any]) -> Any:

@@ -82,6 +82,30 @@ def in_a_callback(tune: Any) -> Any:
     return end_of_epoch
 
 
+def with_a_bar(tune: Any, tqdm: Any) -> None:
+    """A loop that shows its progress."""
+    for _, _ in enumerate(tqdm.tqdm(range(EPOCHS), desc="epochs")):
+        tune.report({})
+
+
+def with_a_short_bar(tune: Any, trange: Any) -> None:
+    """A loop that shows its progress, in the short form."""
+    for _ in trange(1, EPOCHS, desc="epochs"):
+        tune.report({})
+
+
+def with_a_default(config: Any, report: Any) -> None:
+    """A parameter with a default."""
+    for _ in range(config.get("epochs", 9)):
+        report()
+
+
+def without_a_parameter(config: Any, report: Any) -> None:
+    """A default, and a parameter that may be there."""
+    for _ in range(config.get("others", 9)):
+        report()
+
+
 in_a_lambda = lambda tune: of_config({}, tune.report)  # noqa: E731
 two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
 
@@ -98,6 +122,10 @@ two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
         (in_batches, None),
         (in_a_callback, None),
         (in_a_lambda, 4),
+        (with_a_bar, 7),
+        (with_a_short_bar, 6),
+        (with_a_default, 4),
+        (without_a_parameter, None),
         (two_lambdas[0], None),
         (unknown, None),
         (without, None),
@@ -106,7 +134,8 @@ two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
 )
 def test_the_length_of_the_loop_around_a_report(function: Any, count: int | None) -> None:
     """The length of the loop around a report follows from constants and known parameters, or is None."""
-    assert reports_of(function, "report", {'config["epochs"]': 4}) == count
+    values = dict.fromkeys(('config["epochs"]', 'config.get("epochs")'), 4)
+    assert reports_of(function, "report", values) == count
 
 
 def test_a_text_has_a_line_and_a_keyword_a_value() -> None:
