@@ -13,7 +13,7 @@ from pipeline.adapters.metrics import numeric
 from pipeline.adapters.program import Call
 from pipeline.adapters.ray_tune.mutations import with_mutations
 from pipeline.adapters.ray_tune.param_space import config_of, points_of, space_of_ray
-from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, plain, unwrapped
+from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, plain, train_as_tune, unwrapped
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
@@ -123,7 +123,7 @@ class Adapted(adapted.Adapted):
 
         def train(steps: Steps) -> Any:
             checkpoint = None if state is None else tune.Checkpoint.from_directory(str(state))
-            with reporting_to(_Session(steps, checkpoint)):
+            with reporting_to(_Session(steps, checkpoint)), train_as_tune():
                 return self.trainable(whole)
 
         return Steps(train, _last)
@@ -132,7 +132,7 @@ class Adapted(adapted.Adapted):
 class _Session:
     """What Ray's functions reach for a trial."""
 
-    world_rank = None
+    world_rank = world_size = local_rank = local_world_size = node_rank = None
     trial_resources = None
 
     def __init__(self, steps: Steps, checkpoint: Any) -> None:

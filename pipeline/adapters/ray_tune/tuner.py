@@ -13,7 +13,7 @@ from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
 
-__all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "unwrapped"]
+__all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "train_as_tune", "unwrapped"]
 
 _SECONDS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count instead of reports, by names of Ray Tune."""
@@ -73,9 +73,26 @@ def patches() -> Iterator[None]:
         (ray, "shutdown", lambda *_, **__: None),
     ]
     with ExitStack() as opened:
+        opened.enter_context(train_as_tune())
         for owner, name, value in replaced:
             opened.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, value)
+        yield
+
+
+@contextmanager
+def train_as_tune() -> Iterator[None]:
+    """A context in which ray.train's report, get_checkpoint and get_context are ray.tune's, as in earlier versions."""
+    from ray import train, tune
+
+    def report(metrics: Mapping[str, Any], checkpoint: Any = None, **_: Any) -> None:
+        tune.report(dict(metrics), checkpoint=checkpoint)
+
+    replaced = {"report": report, "get_checkpoint": tune.get_checkpoint, "get_context": tune.get_context}
+    with ExitStack() as opened:
+        for name, value in replaced.items():
+            opened.callback(setattr, train, name, getattr(train, name))
+            setattr(train, name, value)
         yield
 
 

@@ -62,6 +62,23 @@ def test_a_checkpoint_is_the_functions_state() -> None:
     again.close()
 
 
+def test_names_of_ray_train_are_those_of_ray_tune() -> None:
+    """A function that reports and continues by ray.train, as for earlier versions of Ray, works as with ray.tune."""
+    from ray import train
+
+    def earlier(config: Mapping[str, Any]) -> None:
+        assert train.get_checkpoint() is None
+        assert train.get_context().get_world_size() is None
+        with tempfile.TemporaryDirectory() as folder:
+            train.report({"by": config["by"]}, checkpoint=tune.Checkpoint.from_directory(folder))
+
+    before = train.report
+    learner = FunctionLearner(Adapted(None, "", earlier, {"by": tune.choice([1, 2])}).steps, {"by": 2})
+    assert learner.run_epoch().metrics == {"by": 2.0}
+    learner.close()
+    assert train.report is before
+
+
 class Plain(tune.Trainable):
     """The least that a Trainable class has."""
 
