@@ -140,7 +140,7 @@ class Adapted(adapted.Adapted):
     @property
     def left_out(self) -> list[str]:
         """The settings of the tuner that the job does not have, a sentence each."""
-        return [] if self.call is None else left_out_of_search(self.call)
+        return [] if self.call is None else left_out_of_search(self.call, own_fit=self.has_fit)
 
     def found(self) -> list[Found]:
         """The hyperparameters, found by building models, and by fitting one up to its first epoch."""

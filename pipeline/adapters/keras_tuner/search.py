@@ -99,7 +99,7 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
         fields["searcher"] = "grid"
     if (seed := tuner.get("seed")) is not None:
         fields["seed"] = int(seed)
-    if (repeats := int(tuner.get("executions_per_trial", 1))) > 1:
+    if (repeats := int(tuner.get("executions_per_trial", 1))) > 1 and not own_fit:
         fields["repeats"] = repeats
     fields["batch_size"] = int(search.get("batch_size") or 32)
     given = ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "shuffle")
@@ -107,11 +107,12 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
     return {**fields, "budget": budget, **({"fit": fit} if fit else {})}
 
 
-def left_out_of_search(call: Call) -> list[str]:
+def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
     """The settings of a tuner that a job does not have, a sentence each.
 
     Args:
         call: The call of `search`.
+        own_fit: Whether the program has a `fit` or a `run_trial` of its own.
     """
     tuner, left_out = call.arguments["tuner"], []
     if call.arguments["kind"] == "BayesianOptimization":
@@ -120,4 +121,6 @@ def left_out_of_search(call: Call) -> list[str]:
         left_out.append("hyperband_iterations is ignored; the budget says how many trials there are.")
     if tuner.get("max_model_size") is not None:
         left_out.append("max_model_size is ignored; models of any size are trained.")
+    if own_fit and tuner.get("executions_per_trial", 1) != 1:
+        left_out.append("executions_per_trial is ignored; the program's own training runs once in a trial.")
     return left_out

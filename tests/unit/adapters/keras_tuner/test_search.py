@@ -57,13 +57,23 @@ def test_a_hyperband_tuner_has_the_default_of_keras_tuner() -> None:
 
 def test_settings_of_a_tuner_that_are_left_out_are_noted() -> None:
     """Settings of a tuner that a job does not have are noted, and a plain tuner has none."""
-    assert left_out_of_search(search("Hyperband", tuner={"hyperband_iterations": 1})) == []
-    assert left_out_of_search(search("Hyperband", tuner={"hyperband_iterations": 2})) == [
+    plain = {"hyperband_iterations": 1, "executions_per_trial": 2}
+    assert left_out_of_search(search("Hyperband", tuner=plain), own_fit=False) == []
+    assert left_out_of_search(search("Hyperband", tuner={"hyperband_iterations": 2}), own_fit=False) == [
         "hyperband_iterations is ignored; the budget says how many trials there are."
     ]
-    assert left_out_of_search(search("BayesianOptimization", tuner={"max_model_size": 9})) == [
+    assert left_out_of_search(search("BayesianOptimization", tuner={"max_model_size": 9}), own_fit=False) == [
         "BayesianOptimization is ignored; set --search instead.",
         "max_model_size is ignored; models of any size are trained.",
+    ]
+
+
+def test_an_own_fit_is_not_repeated() -> None:
+    """Executions of a trial are left out with a note where the program trains by itself, since a function runs once."""
+    call = search(tuner={"executions_per_trial": 2})
+    assert "repeats" not in fields_of_search(call, "x", own_fit=True)
+    assert left_out_of_search(call, own_fit=True) == [
+        "executions_per_trial is ignored; the program's own training runs once in a trial."
     ]
 
 
