@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pipeline.sanitize import sanitize
+from pipeline.traceback_frames import without_own_frames
 
 __all__ = [
     "ClusterError",
@@ -72,6 +73,17 @@ class TunepipeError(Exception):
 
     exit_code = 1
     final = False
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of the error: the message and the lines of the user's own code, not tunepipe's."""
+        from IPython import get_ipython
+
+        error: BaseException | None = self
+        while error is not None:
+            error.__traceback__ = without_own_frames(error.__traceback__)
+            error = error.__cause__
+        lines: list[str] = get_ipython().InteractiveTB.structured_traceback(type(self), self, self.__traceback__)
+        return lines
 
 
 class UserError(TunepipeError):

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.datasets.base import Dataset
 from pipeline.datasets.configured import Reads
 from pipeline.datasets.pipelines import describe
-from pipeline.wording import counted
+from pipeline.wording import counted, listed
 
 __all__ = [
     "differences",
@@ -105,7 +105,7 @@ def unnoticed_changes(found: Mapping[str, Any]) -> str | None:
     without = [_in_words(name) for name, entry in entries.items() if entry.get("sha256") is None]
     if not without:
         return None
-    content = f"the content of the {' and the '.join(without)}"
+    content = f"the content of {listed(f'the {each}' for each in without)}"
     return f"a resume does not notice a change in {content}, because the study stores no hash of it"
 
 

@@ -15,7 +15,7 @@ from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.study.signature import takes_argument
 from pipeline.training.inputs import explain_shape_errors
-from pipeline.training.internals import layers_of, reset_names, reset_seeds, reset_shared_metrics
+from pipeline.training.internals import compile_arguments, layers_of, reset_names, reset_seeds, reset_shared_metrics
 from pipeline.training.keras_settings import restore_own_settings
 from pipeline.training.sums import ordered_sums
 
@@ -72,6 +72,11 @@ def build_model(
             f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
             "metrics=[…]) before returning it."
         )
+    if (misplaced := _misplaced_metrics(model)) is not None:
+        raise ModelError(
+            f"The third argument of compile() in {build.__name__}(config) is loss_weights, and a weight is a number; "
+            f"found {misplaced!r}. Give the metrics by name: model.compile(optimizer, loss, metrics=[…])."
+        )
     reset_shared_metrics(model)
     layers = layers_of(model)
     if not has_call(model):
@@ -92,6 +97,15 @@ def build_model(
     elif not model.built or layers is None or not all(layer.built for layer in layers):
         _call_once(model, example(), layers)
     return model
+
+
+def _misplaced_metrics(model: keras.Model) -> str | None:
+    """The first text among the weights of the losses: Keras' own error names only a dtype."""
+    weights = (compile_arguments(model) or {}).get("loss_weights")
+    each = (
+        weights.values() if isinstance(weights, dict) else weights if isinstance(weights, list | tuple) else [weights]
+    )
+    return next((weight for weight in each if isinstance(weight, str)), None)
 
 
 def _unbuilt(model: keras.Model) -> list[str]:

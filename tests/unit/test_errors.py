@@ -1,8 +1,10 @@
 """The tree of errors: exit codes, messages, and what survives a process."""
 
 import errno
+import io
 import pickle
 import re
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -104,3 +106,26 @@ def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:
         for each in (error, pickle.loads(pickle.dumps(error))):
             assert advice in str(each)
             assert ("--accept-changes" in str(each)) != typed
+
+
+def test_a_notebook_shows_the_user_s_own_lines() -> None:
+    """A notebook shows the message, the user's cell and the error of the user's code, and no line of tunepipe."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance(colors="nocolor")
+    try:
+        with redirect_stdout(io.StringIO()) as output:
+            shell.run_cell(
+                "from pipeline import Dataset, Objective, TuneJob, run\n"
+                "def data():\n    return Dataset(train=open('no such file'))\n"
+                "def build(config): ...\n"
+                "job = TuneJob(name='a', model=build, data=data, space={}, objectives=[Objective('loss', 'min')])\n"
+                "run(job, workers=0, storage='studies', note=lambda _: None)  # here\n"
+            )
+    finally:
+        InteractiveShell.clear_instance()
+    text = output.getvalue()
+    assert "The data function data raised FileNotFoundError" in text
+    assert "open('no such file')" in text
+    assert "# here" in text
+    assert "pipeline/" not in text

@@ -115,6 +115,8 @@ def test_initials_stand_for_a_name_of_several_words() -> None:
     assert closest("learning_rate", ["width", "lr"]) == "lr"
     assert closest("lr", ["learning_rate", "lr"]) == "lr"
     assert closest("w", ["width"]) is None
+    assert closest("accuracy_val", ["accuracy", "val_accuracy"]) == "val_accuracy"
+    assert closest("val-accuracy", ["val_loss", "val_accuracy"]) == "val_accuracy"
 
 
 def test_negative_percentages_have_a_minus_sign() -> None:

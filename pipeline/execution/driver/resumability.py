@@ -12,7 +12,7 @@ def unfiled_functions(job: TuneJob) -> str | None:
     Args:
         job: The study's job.
     """
-    names = [function.__qualname__ for function in job.functions.values() if not is_saved(function)]
+    names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not is_saved(each)))
     if not names:
         return None
     return (

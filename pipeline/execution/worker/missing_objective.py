@@ -36,4 +36,4 @@ def choose_objective(job: TuneJob, metrics: Collection[str]) -> str:
         other = "compile the model with that metric"
     else:
         other = f'have the function yield or return it: {{"{job.objective.metric}": …}}'
-    return f"{meant}Choose one of them with --set objectives.0.metric=NAME, or {other}."
+    return f"{meant}Make one of them the objective (--set objectives.0.metric=NAME), or {other}."

@@ -36,6 +36,13 @@ def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
     return keras.Sequential
 
 
+def misplaced_metrics(config: Mapping[str, Any]) -> keras.Model:
+    """A function that gives its metrics to compile as the third argument."""
+    model = dense(config)
+    model.compile("adam", "mse", ["accuracy"])
+    return model
+
+
 def with_callbacks(config: Mapping[str, Any]) -> tuple[keras.Model, list[Any]]:
     """A function that returns callbacks beside its model."""
     return dense(config), []
@@ -47,6 +54,7 @@ def with_callbacks(config: Mapping[str, Any]) -> tuple[keras.Model, list[Any]]:
         (nothing, r"nothing\(config\) returned None; it must return a compiled keras.Model. Is a return missing"),
         (a_class, r"a_class\(config\) returned an object of type type; it must return a compiled"),
         (with_callbacks, r"with_callbacks\(config\) returned an object of type tuple; .* Callbacks have a function of"),
+        (misplaced_metrics, r"third argument of compile\(\) .* found 'accuracy'. Give the metrics by name"),
         (not_compiled, r"not_compiled\(config\) returned a model that is not compiled; call model.compile"),
     ],
 )

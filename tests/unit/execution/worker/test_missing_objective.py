@@ -23,4 +23,4 @@ def test_a_model_should_compile_the_metric() -> None:
 def test_a_mistyped_objective_has_a_suggestion() -> None:
     """A mistyped objective is reported with the most similar metric."""
     reported = missing_objective(job(objectives=[Objective("val_acuracy", "max")]), ["accuracy", "val_accuracy"])
-    assert "Did you mean 'val_accuracy'? Choose one of them" in reported
+    assert "Did you mean 'val_accuracy'? Make one of them the objective" in reported
