@@ -193,7 +193,7 @@ def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str)
 
 
 def test_another_process_may_fit_the_forests(asha_results: Results, text: str) -> None:
-    """A report asks once for its forests, then waits for them, and is the same whoever fits them."""
+    """A report asks once for its forests, then waits for them, and is the same in either process."""
     order: list[str] = []
 
     def fit(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
