@@ -172,7 +172,7 @@ class _Simulation:
         while True:
             index = progress.before + epoch - trial.segment_start
             if index >= len(curve.values):
-                failure = curve.failure
+                failure, last = curve.failure, curve.failure is None
                 break
             epoch += 1
             value = curve.values[index]

@@ -179,6 +179,14 @@ def test_the_front_has_all_objectives() -> None:
     assert play(job(scheduler="fifo", budget=budget), curves, 1).front == ()
 
 
+def test_a_trial_ends_where_the_curve_of_its_later_segment_ends() -> None:
+    """A trial that takes over weights as old as the whole curve of its new config has ended."""
+    curves = Written(lambda index, _: [epoch - index for epoch in range(4)], ended=True)
+    done = play(job(scheduler=PBT(interval=3, quantile=0.5), budget=Budget(trials=4, epochs=9)), curves, 1)
+    assert {trial.state for trial in done.trials} == {"completed"}
+    assert max(trial.segment for trial in done.trials) == 2
+
+
 @pytest.mark.parametrize("scheduler", ["promoting-asha", "promoting-moasha"])
 def test_trials_that_end_early_are_not_all_trained(scheduler: str) -> None:
     """Where trials end by themselves before their last epoch, most still stop at a rung as others do."""
