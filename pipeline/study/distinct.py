@@ -63,7 +63,8 @@ def untried_config(
     if key_of(proposal.config) not in tried:
         return proposal
     rng, size = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS]), combinations(space)
-    start = 0 if size is None else int(rng.random() * size)
+    # A space of many parameters has more configs than the largest float.
+    start = 0 if size is None else int(rng.random() * min(size, 2**1000))
     for step in range(_MOST if size is None else size):
         config = draw(space, rng) if size is None else combination(space, (start + step) % size)
         if key_of(config) not in tried:

@@ -79,3 +79,12 @@ def test_further_draws_have_seeds_of_their_own() -> None:
 def test_a_config_is_repeated_only_after_all_were_tried() -> None:
     """A config is repeated, by the searcher's draw, only after all were tried."""
     assert _another(list(range(10)), 4, [4]).config == _CONFIGS[4]
+
+
+def test_a_space_of_more_configs_than_the_largest_float_has_one_that_is_left() -> None:
+    """In a space of forty whole numbers, a config that was not tried replaces one that the searcher repeats."""
+    space = {f"n{number}": IntUniform(0, 2**62) for number in range(40)}
+    first = Suggestion(combination(space, 0), "first")
+    found = untried_config(space, first, {key_of(first.config)}, lambda _: first, seed=0, number=0)
+    assert found.config != first.config
+    assert found.reason == _LEFT
