@@ -60,15 +60,6 @@ class Points:
     trial: npt.NDArray[np.int64]
     study: npt.NDArray[np.int64] | None = None
 
-    def chosen(self, which: npt.NDArray[np.int64]) -> "Points":
-        """The chosen points.
-
-        Args:
-            which: Their numbers, or a mask.
-        """
-        study = None if self.study is None else self.study[which]
-        return Points(self.x[which], self.t[which], self.trial[which], study)
-
     @property
     def studies(self) -> npt.NDArray[np.int64]:
         """The number of each point's study."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.space import Config, ListedDomain, drawn_parameters
+from pipeline.space.cube import Cube
 
 __all__ = ["Encoding"]
 
@@ -21,7 +22,7 @@ class Encoding:
     """
 
     def __init__(self, space: Mapping[str, Any]) -> None:
-        self.parameters = drawn_parameters(space)
+        self._cube, self.parameters = Cube(space), drawn_parameters(space)
         self.listed = np.array([isinstance(parameter.domain, ListedDomain) for parameter in self.parameters], bool)
 
     def row(self, config: Config) -> _Reals:
@@ -33,8 +34,8 @@ class Encoding:
         Returns:
             One number for each drawn parameter, of shape (parameters,), float64.
         """
-        units = [p.domain.to_unit(config[p.name]) if p.there(config) else np.nan for p in self.parameters]
-        return np.array(units, np.float64)
+        row: _Reals = self._cube.units([config])[0]
+        return row
 
     def distances(self, row: _Reals, rows: _Reals) -> _Reals:
         """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config.
