@@ -18,6 +18,7 @@ from pipeline.searchers.known_points import curve_of
 from pipeline.space import Config, draw, drawn_parameters, key_of
 from pipeline.space.cube import Cube
 from pipeline.space.values import Count
+from pipeline.wording import by_count, counted
 
 __all__ = ["CurveSearch"]
 
@@ -36,7 +37,7 @@ class CurveSearch(SuggestingSearch):
     milestone, and a running trial counts with the value that the model expects. Every fourth config is random.
 
     Args:
-        startup: Number of random configs at the start, the same as those of random search.
+        startup: Number of trials with a value from which on it learns; until then configs are those of random search.
         candidates: Number of random configs among which the largest expected improvement is searched.
     """
 
@@ -54,18 +55,18 @@ class CurveSearch(SuggestingSearch):
         before = history.chosen(best=MOST // 4, newest=MOST // 4)
         if index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             return Suggestion(draw(space, rng, index), "Drawn at random, like every fourth config.")
+        if not drawn_parameters(space):
+            return Suggestion(draw(space, rng, index), "The only config of the space.")
         valued = (one for one in before if curve_of(one, epochs))
         few = len(list(islice(valued, self.startup))) < self.startup
-        if (few and not history.earlier) or not drawn_parameters(space):
-            return Suggestion(
-                draw(space, rng, index), f"Drawn at random, like all of the first {self.startup} configs."
-            )
+        so_far = f"fewer than {counted(self.startup, 'trial')} {by_count(self.startup, 'has', 'have')} a value"
+        if few and not history.earlier:
+            return Suggestion(draw(space, rng, index), f"Drawn at random: {so_far}.")
         if few and index % 2:
             # Values of configs that no earlier study has recommended show how much those studies say.
-            text = f"Drawn at random, like every second one of the first {self.startup} configs."
-            return Suggestion(draw(space, rng, index), text)
+            return Suggestion(draw(space, rng, index), f"Drawn at random, like every second config while {so_far}.")
         if few and not any(self.factors(space, history, history.earlier, epochs)):
-            text = f"Drawn at random, like all of the first {self.startup} configs if earlier studies do not count."
+            text = f"Drawn at random: {so_far}, and earlier studies do not count."
             return Suggestion(draw(space, rng, index), text)
         with one_thread():
             return self._best(space, before, history, epochs, rng)

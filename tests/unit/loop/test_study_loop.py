@@ -83,11 +83,15 @@ def test_the_table_has_the_reason_for_each_config():
             first_report(loop, [0.1 * number, 0.2 * number], last=True)
         reasons[searcher] = [one.reason for one in rows if one.kind == "start"]
     assert reasons["random"] == ["A config that the study starts with.", *["Drawn by the searcher."] * 8]
-    assert [reason.split(",")[0].split(" 0.")[0] for reason in reasons["curves"]] == [
+    at_random = "Drawn at random: fewer than 6 trials have a value."
+    every_fourth = "Drawn at random, like every fourth config."
+    assert [reason.split(" 0.")[0] for reason in reasons["curves"]] == [
         "A config that the study starts with.",
-        *["Drawn at random"] * 5,
+        *[at_random] * 3,
+        every_fourth,
+        at_random,
         *["Expected improvement"] * 2,
-        "Drawn at random",
+        every_fourth,
     ]
 
 

@@ -76,7 +76,7 @@ def test_the_first_and_every_fourth_are_random():
     """The first and every fourth config are those of random search, and have that as their reason."""
     observations = _observed(30, _bowl)
     for index, known, why in (
-        (2, 4, "Drawn at random, like all of the first 6"),
+        (2, 4, "Drawn at random: fewer than 6 trials have a value."),
         (43, 30, "Drawn at random, like every fourth"),
     ):
         found = _suggested(observations[:known], index=index)

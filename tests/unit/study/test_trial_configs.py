@@ -54,7 +54,7 @@ def test_a_suggestion_keeps_the_reason_of_its_own_draw() -> None:
     start = suggestion_of_trial(job, 0, [])
     assert start == Suggestion({"a": 1}, "A config that the study starts with.")
     first = suggestion_of_trial(job, 1, [Observation(start.config, "open")])
-    assert first.reason == "Drawn at random, like all of the first 6 configs."
+    assert first.reason == "Drawn at random: fewer than 6 trials have a value."
     taken = untried_config(job.space, start, {key_of(start.config)}, lambda _: start, seed=0, number=0)
     assert taken.config != start.config
     assert taken.reason == "One of the remaining configs: the searcher drew only configs that had been tried."
