@@ -1,5 +1,6 @@
 """The machine of this process: host, processor, CPUs, memory, GPUs; read without Ray or TensorFlow."""
 
+import itertools
 import math
 import os
 import platform
@@ -92,13 +93,17 @@ def gpu_models() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not models:
         return models
-    # CUDA stops at the first entry that is no device: -1, or an empty one, hides all that follow.
-    entries = [entry.strip() for entry in visible.split(",")]
-    hidden_from = next((index for index, entry in enumerate(entries) if entry in ("", "-1")), len(entries))
-    return [
-        models[int(entry)] if entry.isdecimal() and int(entry) < len(models) else models[0]
-        for entry in entries[:hidden_from]
-    ]
+    # CUDA stops at the first entry that is no device, such as -1, or NoDevFiles in a Slurm job without GPUs.
+    named = (_named(entry.strip(), models) for entry in visible.split(","))
+    return [model for model in itertools.takewhile(lambda model: model is not None, named) if model is not None]
+
+
+def _named(entry: str, models: Sequence[str]) -> str | None:
+    """The model of a GPU that CUDA_VISIBLE_DEVICES names by its number or identifier; None if it names none."""
+    if entry.startswith(("GPU-", "MIG-")):
+        # The driver's files of some versions do not have identifiers.
+        return models[0]
+    return models[int(entry)] if entry.isdecimal() and int(entry) < len(models) else None
 
 
 def _gpu_model(folder: Path) -> str:

@@ -56,6 +56,11 @@ def test_a_container_is_described_and_not_its_node(container):
         ("-1", []),
         ("0,-1,1", ["NVIDIA H100 80GB HBM3"]),
         ("GPU-2", ["NVIDIA H100 80GB HBM3"]),
+        ("MIG-2, 1", ["NVIDIA H100 80GB HBM3", "NVIDIA L4"]),
+        ("NoDevFiles", []),
+        ("none", []),
+        ("2", []),
+        ("1,2,0", ["NVIDIA L4"]),
     ],
 )
 def test_gpus_are_those_that_the_process_may_use(two_gpus, monkeypatch, visible, models):
