@@ -272,6 +272,9 @@ class Kubernetes:
                     timestamps=times,
                 )  # fmt: skip
                 return str(log or "")
+            except UnicodeDecodeError as error:
+                # The client decodes strictly, and a driver prints anything.
+                return bytes(error.object).decode(errors="replace")
             except ApiException as error:
                 waits = error.status == HTTPStatus.BAD_REQUEST and "is waiting to start" in str(error.body)
                 if error.status != HTTPStatus.NOT_FOUND and not waits:

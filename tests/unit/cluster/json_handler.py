@@ -13,10 +13,11 @@ class JsonHandler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def answer(self, status: int, body: object) -> None:
-        """Send text as it is, and other values as JSON."""
-        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        """Send text and bytes as they are, and other values as JSON."""
+        plain = body.encode() if isinstance(body, str) else body
+        content = plain if isinstance(plain, bytes) else json.dumps(plain).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
+        self.send_header("Content-Type", "text/plain" if isinstance(plain, bytes) else "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -144,3 +144,12 @@ def test_only_a_server_that_answers_says_that_a_rayjob_is_gone(api_server, answe
         api_server.gone.add(path)
     api_server.errors[path] = 9999 if answered == "busy" else 0
     assert Kubernetes(None, "tunepipe").exists("s-1") is exists
+
+
+def test_a_log_may_have_any_bytes(api_server):
+    """A log with bytes that are no text is read, with a mark in their place."""
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Running")]}]
+    api_server.answers[f"{CORE}/pods/s-1-x/log"] = [b"one\n\xff\xfe two\n"]
+    server = Kubernetes(None, "tunepipe")
+    (found,) = server.pods("s-1", {})
+    assert server.log(found, "submitter") == "one\n\ufffd\ufffd two\n"
