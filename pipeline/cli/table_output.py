@@ -1,6 +1,9 @@
 """Output of tables: options, the terminal, standard output, files."""
 
+import os
+import shutil
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from pipeline.results.tables.database import Answer
 
 __all__ = ["MOST_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
+
+_LONGEST_NAME = 60
+"""Characters of a file's name in that of the file which replaces it: file systems allow 255 bytes."""
 
 MOST_ROWS = 1000
 """Most rows to print as a table without --limit, because its layout needs all rows in memory."""
@@ -175,19 +181,26 @@ def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) 
 
 @contextmanager
 def _opened(output: Path) -> Iterator[BinaryIO]:
-    """An open file; a new file is removed if writing fails."""
+    """An open file: an existing one is replaced when the new one is whole, and is as it was if writing fails."""
     writable(output)
-    new = not output.exists()
+    # Neither a device, a pipe nor /dev/stdout is replaced; nor a file in a folder that cannot be written.
+    replaceable = output.is_file() and not output.is_symlink() and os.access(output.parent, os.W_OK)
+    in_place = output.exists() and not replaceable
+    place = output if in_place else output.with_name(f".{output.name[:_LONGEST_NAME]}-{uuid.uuid4().hex[:8]}")
     try:
-        file = output.open("wb")
+        file = place.open("wb")
     except (OSError, ValueError) as error:
         raise _unwritable(output, error) from None
     try:
         with file:
             yield file
+        if not in_place:
+            if output.exists():
+                shutil.copymode(output, place)
+            place.replace(output)
     except BaseException as error:
-        if new:
-            output.unlink(missing_ok=True)
+        if not in_place:
+            place.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _unwritable(output, error) from None
         raise

@@ -123,6 +123,17 @@ def test_a_new_file_that_fails_is_removed(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         save(tmp_path / "old", None)  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_a_file_is_replaced_with_its_permissions(tmp_path: Path) -> None:
+    """A file that existed is replaced as a whole and keeps its permissions, and no other file remains."""
+    (tmp_path / "old").write_text("old and longer")
+    (tmp_path / "old").chmod(0o604)
+    save(tmp_path / "old", "new")
+    assert (tmp_path / "old").read_text() == "new"
+    assert (tmp_path / "old").stat().st_mode & 0o777 == 0o604
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
