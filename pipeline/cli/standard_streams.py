@@ -42,7 +42,9 @@ def guard_streams() -> None:
             continue
         stream.flush()
         raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
-        guarded = io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
+        # With PYTHONUNBUFFERED, the log of a driver has each line at once.
+        by_line = stream.line_buffering or getattr(stream, "write_through", False)
+        guarded = io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=by_line)
         setattr(sys, name, guarded)
 
 

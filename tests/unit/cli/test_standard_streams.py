@@ -1,5 +1,6 @@
 """Standard output and error that cannot be written."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -84,3 +85,19 @@ def test_a_stream_that_the_caller_has_closed_stays_closed(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdout", None)
     guard_streams()
     assert sys.stdout is None
+
+
+@pytest.mark.parametrize(("unbuffered", "written"), [(True, "line\n"), (False, "")])
+def test_unbuffered_output_has_each_line_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: bool, written: str
+) -> None:
+    """Where Python does not buffer its output, a guarded stream writes each line when it is printed."""
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("w") as err:
+        # Its end would close the file.
+        stream = io.TextIOWrapper(out, "utf-8", write_through=unbuffered)
+        _replace(monkeypatch, stream, err)
+        guard_streams()
+        assert stream is not sys.stdout
+        print("line")
+        assert (tmp_path / "out").read_text() == written
+        sys.stdout.flush()
