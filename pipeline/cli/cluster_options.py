@@ -95,17 +95,18 @@ def already_running(study: str, name: str, submitted: "Submitted") -> str:
     return f"The study {study!r} is already running as {name}{by}{at}, with the options of that run."
 
 
-def say_log(log: str, *, raw: bool) -> None:
+def say_log(log: str, *, raw: bool = False, err: bool = False) -> None:
     """Print what a study's driver has printed.
 
     Args:
         log: The text.
-        raw: Whether all of it is printed unchanged; else sanitized.
+        raw: Whether all of it is printed unchanged, to standard output; else sanitized.
+        err: Whether to print to standard error.
     """
     if raw:
-        say_bytes(log.encode(errors="surrogateescape"))
+        say_bytes(log.encode(errors="surrogatepass"))
     else:
-        say_output(log)
+        say_output(log, err=err)
 
 
 def api_of(address: str | None) -> "JobsApi":
@@ -124,13 +125,14 @@ def api_of(address: str | None) -> "JobsApi":
     return JobsApi(address)
 
 
-def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False) -> int:
+def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False, raw: bool = False) -> int:
     """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues.
 
     Args:
         api: The cluster.
         name: The submission.
         to_stderr: Whether to print to standard error.
+        raw: Whether the output is printed unchanged.
 
     Returns:
         The study's exit code.
@@ -139,7 +141,7 @@ def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False) -> 
 
     try:
         for text in api.follow(name):
-            say_output(text, err=to_stderr)
+            say_log(text, raw=raw, err=to_stderr)
         return exit_code(api.submission(name))
     except KeyboardInterrupt:
         note(

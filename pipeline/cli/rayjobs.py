@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.console import note, say_output
+from pipeline.cli.cluster_options import say_log
+from pipeline.cli.console import note
 from pipeline.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False) -> int:
+def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False, raw: bool = False) -> int:
     """Print a driver's output until its RayJob has ended.
 
     Args:
@@ -33,6 +34,7 @@ def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bo
         name: The RayJob.
         wait_pods: Seconds to wait for pods; infinity to wait as long as the RayJob does.
         to_stderr: Whether to print to standard error.
+        raw: Whether the output is printed unchanged.
 
     Returns:
         The study's exit code.
@@ -45,7 +47,7 @@ def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bo
     from pipeline.cluster.following import follow
 
     for text in follow(server, name, wait_pods=wait_pods):
-        say_output(text, err=to_stderr)
+        say_log(text, raw=raw, err=to_stderr)
     return read_exit_code(server, name)
 
 
@@ -73,13 +75,14 @@ def say_continues(name: str, context: str | None, namespace: str) -> None:
     )
 
 
-def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
+def follow_rayjob(name: str, context: str | None, namespace: str, *, raw: bool = False) -> int:
     """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues.
 
     Args:
         name: The name of the RayJob or of its study.
         context: A context of the kubeconfig; None for the current one.
         namespace: The namespace of the RayJob.
+        raw: Whether the output is printed unchanged.
 
     Returns:
         The study's exit code.
@@ -98,7 +101,7 @@ def follow_rayjob(name: str, context: str | None, namespace: str) -> int:
     job = find_rayjob(server, name)
     rayjob = str(job["metadata"]["name"])
     try:
-        return followed(server, rayjob, math.inf)
+        return followed(server, rayjob, math.inf, raw=raw)
     except ClusterError:
         if server.exists(rayjob) or (storage := storage_of(job)) is None:
             raise

@@ -118,6 +118,11 @@ def results(
             f"{' and '.join(apart)} cannot be combined. --json prints the whole study, or with --trial one trial; "
             "--format json prints the selected rows."
         )
+    if top is not None and (as_json or trial is not None):
+        raise UsageError(
+            "--top is the number of trials in a table; --json prints all of them, and --trial one. --format json --top "
+            "N prints the first N as JSON."
+        )
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was read.")
     if kubernetes:
         from pipeline.cli.rayjobs import copied_study

@@ -13,6 +13,7 @@ from pipeline.cli.cluster_options import (
     RayJobs,
     api_of,
     follow_submission,
+    given_on_command_line,
     refuse_other_options,
     say_log,
 )
@@ -116,7 +117,7 @@ def logs(
     kubernetes: RayJobs = False,
     context: Context = None,
     namespace: Namespace = NAMESPACE,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the submission ends.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the driver ends.")] = False,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="Print all bytes unchanged, including terminal control sequences."),
@@ -129,6 +130,11 @@ def logs(
             "--trial prints a log of a storage that this machine reads, --kubernetes a driver's output. `tunepipe "
             f"results {study} --kubernetes` copies a study from a volume, with the logs of its trials."
         )
+    if trial is not None and (follow or given_on_command_line(asked, "address")):
+        raise UsageError(
+            "--trial prints what there is of a log in a storage, --follow and --address the output of a study's driver "
+            "on a cluster: they cannot be combined."
+        )
     if trial is not None:
         _print_trial(study, trial, storage, raw=raw)
         return
@@ -136,7 +142,7 @@ def logs(
         from pipeline.cli.rayjobs import follow_rayjob, rayjob_output
 
         if follow:
-            raise typer.Exit(follow_rayjob(study, context, namespace))
+            raise typer.Exit(follow_rayjob(study, context, namespace, raw=raw))
         say_log(rayjob_output(study, context, namespace), raw=raw)
         return
     if address is None:
@@ -147,7 +153,7 @@ def logs(
     api = api_of(address)
     submission = api.find(study)
     if follow:
-        raise typer.Exit(follow_submission(api, submission.name))
+        raise typer.Exit(follow_submission(api, submission.name, raw=raw))
     say_log(api.logs(submission.name), raw=raw)
 
 

@@ -16,6 +16,7 @@ from pipeline.cli.cluster_options import (
     already_running,
     api_of,
     follow_submission,
+    given_on_command_line,
     refuse_other_options,
 )
 from pipeline.cli.console import command_console, note, say, say_object
@@ -71,6 +72,9 @@ def submit(
     from pipeline.execution.driver.warm_start import warm_started
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
+    ignored = [f"--{name.replace('_', '-')}" for name in ("wait_pods", "to") if given_on_command_line(asked, name)]
+    if detach and ignored:
+        raise UsageError(f"{' and '.join(ignored)} need a study that is followed, and --detach follows none.")
     if options.workers == 0:
         raise UsageError(
             "--workers 0 trains in the driver, which has no resources for it on a cluster: use at least 1."

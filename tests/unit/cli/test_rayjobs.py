@@ -101,6 +101,8 @@ def test_a_driver_is_followed_to_its_end(api_server: ApiServer) -> None:
     printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
     assert printed.code == 3, printed.errors
     assert [line for line in printed.output.splitlines() if "[kubernetes]" not in line] == ["one", "two"]
+    api_server.answers[f"{CORE}/pods/beale-1-x/log"] = [stamped("\x1b[2Jone\n")]
+    assert "\x1b[2Jone\n" in tunepipe("logs", "beale", "--follow", "--kubernetes", "--raw").output
 
 
 @pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])

@@ -84,3 +84,11 @@ def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
     assert reported.startswith("green\\x1b]0;title\\x07\\x1b]8;;")
     assert reported.endswith("link\\x1b[2J\n")
     assert CliRunner().invoke(app, [*command, "--raw"], catch_exceptions=False).stdout_bytes.decode() == printed
+
+
+@pytest.mark.parametrize("words", [["--follow"], ["-f"], ["--address", "http://host:8265"]])
+def test_the_log_of_a_trial_is_not_followed(study: Recording, words: list[str]) -> None:
+    """`logs --trial` refuses the options about a driver's output on a cluster, which it would ignore."""
+    command = ["logs", study.job.name, "--storage", str(study.root), "--trial", "1", *words]
+    with pytest.raises(UsageError, match=r"--trial prints what there is .* cannot be combined"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
