@@ -22,6 +22,19 @@ _CALLS = {
 }
 """How classes of the package are called, where their fields alone do not show it."""
 
+_ELSEWHERE = {
+    "objectives=[Objective('val_accuracy', 'max')]": ("direction", "directions", "objective", "metric", "mode"),
+    "budget=Budget(trials=…)": ("n_trials", "max_trials", "num_samples", "num_trials"),
+    "budget=Budget(epochs=…)": ("max_epochs", "max_t"),
+    "budget=Budget(seconds=…)": ("timeout", "time_budget_s"),
+    "resources=Resources(workers=…)": ("n_jobs", "max_concurrent_trials"),
+    "searcher": ("sampler", "search_alg", "oracle"),
+    "scheduler": ("pruner",),
+    "space": ("param_space", "search_space", "hyperparameters"),
+    "model": ("build_model", "hypermodel", "build"),
+}
+"""Fields as a job has them → the names that Optuna, Ray Tune and KerasTuner have for them."""
+
 
 def fields_of(owner: object) -> list[str]:
     """The names of the fields of a dataclass that a user may set; empty for any other object.
@@ -74,7 +87,9 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
         found: The name that does not exist.
     """
     names = list(known)
-    if what == "field" and (owner := _owner(found)) is not None and found not in names:
+    if what == "field" and "objectives" in names and (here := _of_other_libraries(found)) is not None:
+        meant = f"; {found} is {here} here"
+    elif what == "field" and (owner := _owner(found)) is not None and found not in names:
         meant = f"; {found} is a field of {owner}"
     else:
         near = closest(found, names, cutoff=0.5)
@@ -82,6 +97,10 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
     if not names:
         return f"no such {what}; there are none{meant}"
     return f"no such {what}; there {is_or_are(len(names))} {', '.join(names)}{meant}"
+
+
+def _of_other_libraries(field: str) -> str | None:
+    return next((here for here, others in _ELSEWHERE.items() if field in others), None)
 
 
 def _owner(field: str) -> str | None:

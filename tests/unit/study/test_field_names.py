@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 import pipeline
+from pipeline.errors import InvalidJob
+from pipeline.study import TuneJob
 from pipeline.study.field_names import fields_of, misnamed_field, unknown
 
 
@@ -40,6 +42,14 @@ def test_a_field_of_another_class_is_named_with_that_class() -> None:
     )
     assert unknown("field", ["name"], "epochs").endswith("; epochs is a field of Budget")
     assert unknown("field", ["name"], "validation_split").endswith("; validation_split is a field of Dataset")
+
+
+def test_a_name_of_another_library_has_the_field_of_the_job() -> None:
+    """A job's unknown field with a name of Optuna, Ray Tune or KerasTuner is refused with the field that a job has."""
+    with pytest.raises(InvalidJob, match=r"n_trials: no such field; .*; n_trials is budget=Budget\(trials=…\) here"):
+        TuneJob(name="a", n_trials=3)
+    with pytest.raises(InvalidJob, match=r"; direction is objectives=\[Objective\('val_accuracy', 'max'\)\] here"):
+        TuneJob(name="a", direction="maximize")
 
 
 def _error(name: str, **fields: object) -> TypeError:
