@@ -162,7 +162,7 @@ def _job(
         fields = dict(adapted.fields(given, subject))
     for field in ("budget", "resources"):
         fields[field] = _merged(fields.get(field, {}), given.get(field))
-    functions = adapted.functions if path is None else _functions(library, path, name)
+    functions = _named(adapted.functions) if path is None else _functions(library, path, name)
     fields["name"] = _job_name(path, name)
     fields |= {field: function and functions[function] for field, function in adapted.function_fields.items()}
     left_out = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
@@ -170,6 +170,13 @@ def _job(
     if given.get("space"):
         fields["space"] = given["space"]
     return TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
+
+
+def _named(functions: Mapping[str, Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:
+    """Functions under the names that they would have in a file: messages and the job's text show them."""
+    for name, function in functions.items():
+        function.__name__ = function.__qualname__ = name
+    return functions
 
 
 def _functions(library: Library, path: Path, name: str) -> dict[str, Any]:

@@ -117,3 +117,9 @@ def test_functions_of_python_become_jobs(tmp_path: Path) -> None:
     assert not local.resumable
     run(local, storage=tmp_path, note=lambda _: None)
     assert load_results(tmp_path / "y").best.value == 2
+
+
+def test_a_function_without_a_file_has_the_name_that_a_file_would_give_it() -> None:
+    """A job from an object of a notebook shows its functions under their names in a file, not as lambdas."""
+    job = from_optuna(lambda trial: trial.suggest_float("x", 0, 1))
+    assert job.functions["function"].__qualname__ == "objective"
