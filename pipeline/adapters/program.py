@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.adapters.user_code import user_errors, user_place
 from pipeline.study.load_module import load_module
 from pipeline.study.read_once import content_of
+from pipeline.study.script_arguments import script_arguments
 
 __all__ = ["Call", "Program", "ProgramEnd", "end_here", "load", "register", "running"]
 
@@ -189,7 +190,7 @@ def _recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
     # A program that itself makes a job and calls run ends there.
     names["run"] = lambda *_, **__: end_here(None, {})
     try:
-        with patches(), _arguments(file), contextlib.redirect_stdout(sys.stderr):
+        with patches(), script_arguments(file), contextlib.redirect_stdout(sys.stderr):
             yield calls
     finally:
         _RECORDING.remove(calls)
@@ -197,17 +198,6 @@ def _recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
             del names["run"]
         else:
             names["run"] = before
-
-
-@contextmanager
-def _arguments(path: Path) -> Iterator[None]:
-    """Hide the command line of tunepipe, or of a worker, from the program."""
-    before = sys.argv
-    sys.argv = [str(path)]
-    try:
-        yield
-    finally:
-        sys.argv = before
 
 
 def _guarded_body(module: ModuleType) -> Any:
