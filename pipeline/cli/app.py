@@ -75,10 +75,13 @@ def start() -> None:
     # Imports make many objects and little garbage: a collection for each 700 takes an eighth of a command's start.
     # So this module imports nothing large, and the commands with their libraries come after that.
     gc.set_threshold(*_THRESHOLDS)
-    import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
-    from pipeline.cli.process_end import ProcessEnd
-    from pipeline.cli.standard_streams import guard_streams
-
+    try:
+        import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
+        from pipeline.cli.process_end import ProcessEnd
+        from pipeline.cli.standard_streams import guard_streams
+    except KeyboardInterrupt:
+        # Nothing has begun.
+        sys.exit(Interrupted.exit_code)
     guard_streams()
     end = ProcessEnd()
     try:
