@@ -125,7 +125,8 @@ class Kubernetes:
         """
         self.delete(name)
         end = time.monotonic() + SILENT_SECONDS
-        while any(each["metadata"]["name"] == name for each in self._list()):
+        # A server that is busy meanwhile has accepted the deletion.
+        while self.exists(name):
             if time.monotonic() > end:
                 raise ClusterError(
                     f"The RayJob {name!r} still exists {SILENT_SECONDS:.0f} s after it was marked for deletion: the "

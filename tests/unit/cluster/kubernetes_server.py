@@ -34,6 +34,7 @@ class ApiServer(ThreadingHTTPServer):
         self.posted: list[tuple[str, Any]] = []
         self.deleted: list[str] = []
         self.gone: set[str] = set()
+        self.held = False
         self.errors: dict[str, int] = {}
         self.refusal: tuple[int, str] | None = None
         self.refused: dict[str, tuple[int, str]] = {}
@@ -71,8 +72,10 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         self.answer(200, answer)
 
     def do_DELETE(self) -> None:
-        """Keep what is deleted."""
+        """Keep what is deleted, which is gone unless the operator holds it."""
         self.server.deleted.append(urlsplit(self.path).path)
+        if not self.server.held:
+            self.server.gone.add(urlsplit(self.path).path)
         self.answer(200, {"kind": "Status", "status": "Success"})
 
     def do_POST(self) -> None:

@@ -107,7 +107,8 @@ def test_events_are_not_needed(api_server):
 def test_a_rayjob_that_is_not_released_is_reported(api_server, monkeypatch):
     """If the operator does not run, waiting for the deletion of a RayJob ends with an error."""
     monkeypatch.setattr(kubernetes_cluster, "SILENT_SECONDS", 0.0)
-    api_server.answers[RAYJOBS] = [{"items": [rayjob("Running", "s-2")]}]
+    api_server.answers[f"{RAYJOBS}/s-2"] = [rayjob("Running", "s-2")]
+    api_server.held = True
     with pytest.raises(ClusterError, match=r"'s-2' still exists .* the KubeRay operator"):
         Kubernetes(None, "tunepipe").stop("s-2")
 
@@ -153,3 +154,11 @@ def test_a_log_may_have_any_bytes(api_server):
     server = Kubernetes(None, "tunepipe")
     (found,) = server.pods("s-1", {})
     assert server.log(found, "submitter") == "one\n\ufffd\ufffd two\n"
+
+
+def test_a_server_that_is_busy_after_a_deletion_is_asked_again(api_server):
+    """A server that is busy after it has accepted the deletion of a RayJob does not end the wait for it."""
+    api_server.errors[f"{RAYJOBS}/s-2"] = 2
+    Kubernetes(None, "tunepipe").stop("s-2")
+    assert api_server.deleted == [f"{RAYJOBS}/s-2"]
+    assert api_server.errors[f"{RAYJOBS}/s-2"] == 0

@@ -34,3 +34,16 @@ def test_a_head_that_does_not_end_is_reported(stopped, monkeypatch):
     stopped.answers[PODS] = [{"items": [pod("s-1-x-head", "Running", "head")]}]
     with pytest.raises(ClusterError, match=r"'s-1' is deleted, but the pod s-1-x-head .* describe pod -n tunepipe"):
         stop_rayjob.stop_rayjob(Kubernetes(None, "tunepipe"), "s-1")
+
+
+def test_a_server_that_is_busy_while_a_head_ends_is_asked_again(stopped, monkeypatch):
+    """A stop goes on although the server is busy for a moment after the deletion."""
+    ended = stop_rayjob.Kubernetes.stop
+
+    def stop(server, name):
+        ended(server, name)
+        stopped.errors[PODS] = 2
+
+    monkeypatch.setattr(stop_rayjob.Kubernetes, "stop", stop)
+    stop_rayjob.stop_rayjob(Kubernetes(None, "tunepipe"), "s-1")
+    assert stopped.errors[PODS] == 0
