@@ -88,18 +88,23 @@ class FittedTable:
             yield self._table(list(range(len(self._columns))), {}, cut=False)
             return
         places = list(range(len(self._columns)))
-        if self._fits(places, width, None):
+        if sum(self._least(place, None) for place in places) + _GAP * (len(places) - 1) <= width:
             yield self._table(places, {})
             return
         extras = self._extras()
         for head in _HEADS:
-            shown, leaving = list(places), list(extras)
-            while leaving and not self._fits(shown, width, head):
-                shown.remove(leaving.pop(0))
-            if self._fits(shown, width, head):
+            # Each column is measured once: there may be thousands.
+            least = [self._least(place, head) for place in places]
+            needed, left = sum(least) + _GAP * (len(least) - 1), set[int]()
+            for place in extras:
+                if needed > width:
+                    left.add(place)
+                    needed -= least[place] + _GAP
+            if needed <= width:
+                shown = [place for place in places if place not in left]
                 yield self._table(shown, self._heads(shown, head))
-                if left := [self._names[place] for place in places if place not in shown]:
-                    yield self._left_out(left)
+                if left:
+                    yield self._left_out([self._names[place] for place in sorted(left)])
                 return
         yield from self._records(width)
 
@@ -110,9 +115,6 @@ class FittedTable:
         """The columns that may be left out, in the order in which they go."""
         order = [*self._first_out(), *reversed(range(len(self._columns)))]
         return [place for place in dict.fromkeys(order) if self._columns[place].keep == "extra"]
-
-    def _fits(self, shown: Sequence[int], width: int, head: int | None) -> bool:
-        return sum(self._least(place, head) for place in shown) + _GAP * (len(shown) - 1) <= width
 
     def _least(self, place: int, head: int | None) -> int:
         """The least width of a column."""
