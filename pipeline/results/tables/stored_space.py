@@ -27,7 +27,13 @@ def parameters_of(study: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         study: The content of study.json.
     """
-    return flat(space_of(study))
+    # A copy: it is made once for each study, and asked for once for each of thousands of parameters.
+    return dict(_parameters(json.dumps(study["job"]["space"])))
+
+
+@cache
+def _parameters(text: str) -> Mapping[str, Any]:
+    return flat(_space(text))
 
 
 @cache
