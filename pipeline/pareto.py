@@ -73,10 +73,10 @@ def by_fronts(losses: Reals, violations: Reals, most: int | None = None) -> tupl
     """
     numbers, order = front_numbers(losses, violations), list[int]()
     places = np.argsort(numbers, kind="stable")
-    for front in np.split(places, np.cumsum(np.bincount(numbers))[:-1]):
+    for end in np.cumsum(np.bincount(numbers)).tolist():
         if most is not None and len(order) >= most:
             break
-        order += _spread(losses, front)
+        order += _spread(losses, places[len(order) : end])
     return [*order, *places[len(order) :].tolist()], numbers
 
 
