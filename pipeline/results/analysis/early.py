@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.epoch_timing import epoch_seconds
+from pipeline.results.analysis.epoch_timing import TIMED, epoch_seconds
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.tables.cleaning import reals
@@ -149,7 +149,7 @@ def stopping(results: Results) -> Stopping:
     saved, whole = saved_epochs(results)
     stopped = stopped_early(results)
     maximum = int(results.job["budget"]["epochs"])
-    per_epoch = epoch_seconds(results.epochs, stopped["trial_id"])
+    per_epoch = epoch_seconds(results.columns("epochs", TIMED), stopped["trial_id"])
     seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * per_epoch).sum(skipna=False))
     reached = _curves(results)
     full = _full(results, reached)

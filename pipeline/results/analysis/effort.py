@@ -45,8 +45,8 @@ def effort(results: Results) -> Effort:
     Returns:
         The seconds of each trial by phase, the idle seconds, and the number of workers.
     """
-    epochs = results.epochs
     columns = [SECONDS[phase] for phase in PHASES]
+    epochs = results.columns("epochs", ["time", "session", *columns])
     # By the place of the trial: pandas would compare the id of each epoch.
     seconds = epochs[columns].fillna(0.0).groupby(trials_of_epochs(results)).sum()
     seconds = seconds.reindex(range(len(results.trials)), fill_value=0.0).set_axis(list(PHASES), axis=1)

@@ -8,10 +8,13 @@ import pandas as pd
 
 from pipeline.study import Budget
 
-__all__ = ["epoch_seconds", "expected_epochs", "seconds_left", "steady_seconds"]
+__all__ = ["TIMED", "epoch_seconds", "expected_epochs", "seconds_left", "steady_seconds"]
 
 _STRETCH = ["trial_id", "session", "attempt", "segment"]
 """Columns whose values do not change while a trial continues."""
+
+TIMED = (*_STRETCH, "seconds_build", "seconds_train", "seconds_evaluate")
+"""The columns of `epochs` that `steady_seconds` and `epoch_seconds` need."""
 
 
 def steady_seconds(epochs: pd.DataFrame) -> pd.Series:

@@ -82,7 +82,15 @@ def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
             f"A part of {table} in {store.uri} does not fit study.json: {error}. Move files of other programs out of "
             "the study."
         ) from None
-    return checked(whole, table, schema)
+    return checked(_without_empty_chunks(whole), table, schema)
+
+
+def _without_empty_chunks(table: pa.Table) -> pa.Table:
+    """The same rows: a frame shares the memory of a column in one chunk, and copies one in several."""
+    columns = [
+        pa.chunked_array([chunk for chunk in column.chunks if len(chunk)], column.type) for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
 
 
 def _columns_of_now(table: pa.Table, metrics: Sequence[str]) -> pa.Table:

@@ -4,7 +4,7 @@ Pandas takes longer to import than a leaderboard takes to compute.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import pyarrow as pa
@@ -50,6 +50,17 @@ class TwoForms:
             self._frame = _frame(self._table)
         frame: pd.DataFrame = self._frame
         return frame
+
+    def columns(self, names: Sequence[str]) -> "pd.DataFrame":
+        """Some columns of the frame, which need not be made for them.
+
+        Args:
+            names: The columns.
+
+        Returns:
+            A frame with these columns, in this order.
+        """
+        return self._frame[list(names)] if self._frame is not None else _frame(self._table.select(list(names)))
 
 
 def postpone_pandas() -> None:
@@ -101,7 +112,8 @@ class _OnDemand:
 
 
 def _frame(table: pa.Table) -> "pd.DataFrame":
-    frame: pd.DataFrame = table.to_pandas()
+    # As blocks of one column each, which are not copied where Arrow's memory can be shared.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True)
     # Pandas would make floats of whole numbers that some trials do not have.
     gaps = [f.name for f in table.schema if pa.types.is_integer(f.type) and table[f.name].null_count]
     return frame.astype({name: "Int64" for name in {*_MAYBE_EMPTY, *gaps} if name in frame.columns})

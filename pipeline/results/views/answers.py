@@ -93,7 +93,7 @@ def answers(explanation: Explanation) -> dict[str, str]:
         AGREEMENT: of_agreements(explanation.agreements, grace_period(results)),
         "What early stopping did": of_stopping(explanation.stopping),
         "Copied weights": of_lineage(results) if explanation.exploits else "",
-        TIME: of_time(explanation.effort) if len(results.epochs) else "",
+        TIME: of_time(explanation.effort) if results.table("epochs").num_rows else "",
     }
     return {title: text for title, text in optional.items() if text}
 

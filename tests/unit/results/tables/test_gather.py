@@ -35,6 +35,14 @@ def test_a_compacted_file_beside_its_parts_changes_nothing(study: Recording) -> 
     assert trials_of(study) == before
 
 
+def test_a_compacted_study_has_columns_in_one_chunk(study: Recording) -> None:
+    """A column of a table that is stored in one file is one chunk, which a frame need not copy."""
+    study.decide("0000", 0, "start", 0.0, config_after=CONFIG)
+    study.train("0000", 1, CONFIG, 0.5, 1.0)
+
+    assert {column.num_chunks for column in gather(study.store, study.study).epochs.columns} == {1}
+
+
 def test_a_choice_of_mixed_types_is_text(domains: Recording) -> None:
     """The column of a choice with mixed types has the JSON of each value, except for texts, which are plain."""
     mixed = gather(domains.store, domains.study).trials["config_mix"].to_pylist()

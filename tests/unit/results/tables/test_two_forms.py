@@ -4,6 +4,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from pipeline.results import Results
@@ -25,6 +27,24 @@ def test_whole_numbers_with_gaps_stay_whole() -> None:
     """A column of integers with a null is one of integers in the frame, too."""
     frame = TwoForms(pa.table({"rung": [1, None], "count": [1, 2]})).frame
     assert [str(kind) for kind in frame.dtypes] == ["Int64", "int64"]
+
+
+def test_some_columns_are_those_of_the_frame(asha_results: Results) -> None:
+    """Some columns have the order asked for and the frame's rows and types, whether or not the frame was made."""
+    names = ["epoch", "trial_id", "time"]
+    forms = TwoForms(asha_results.table("epochs"))
+    before = forms.columns(names)
+    pd.testing.assert_frame_equal(before, forms.frame[names])
+    pd.testing.assert_frame_equal(before, forms.columns(names))
+    pd.testing.assert_frame_equal(before, asha_results.columns("epochs", names))
+
+
+def test_a_frame_shares_the_memory_of_its_table() -> None:
+    """A frame does not copy numbers of a table in one chunk."""
+    table = pa.table({"number": [1.5, 2.5], "count": [1, 2]})
+    frame = TwoForms(table).frame
+    for name in table.column_names:
+        assert np.shares_memory(frame[name].to_numpy(), table[name].chunk(0).to_numpy())
 
 
 def test_the_frame_is_made_once(asha_results: Results) -> None:
