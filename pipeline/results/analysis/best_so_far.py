@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.sessions import driver_seconds
+from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
 
 if TYPE_CHECKING:
@@ -29,19 +30,23 @@ def progress(results: Results) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    epochs = results.epochs
+    epochs, trials = results.epochs, trials_of_epochs(results)
     column, mode = metric_column(results.objective.metric), results.objective.mode
     values = epochs[column].to_numpy(np.float64) if column in epochs else np.full(len(epochs), np.nan)
-    failed = results.trials.loc[results.trials["state"].eq("failed"), "trial_id"]
+    failed = np.append(results.trials["state"].eq("failed").to_numpy(), False)
     within = epoch_violations(results) == 0
-    values = np.where(np.isfinite(values) & within & ~epochs["trial_id"].isin(failed).to_numpy(), values, np.nan)
+    values = np.where(np.isfinite(values) & within & ~failed[trials], values, np.nan)
     seconds = alive_seconds(results, epochs)
     order = np.argsort(seconds, kind="stable")
-    first = ~epochs["trial_id"].iloc[order].duplicated().to_numpy()
+    # Of several places for one trial NumPy assigns the last, here the first.
+    firsts = np.full(len(failed), -1)
+    firsts[trials[order][::-1]] = np.arange(len(order))[::-1]
+    first = np.zeros(len(order), np.int64)
+    first[firsts[firsts >= 0]] = 1
     best = (np.fmax if mode == "max" else np.fmin).accumulate(values[order]) if len(order) else values
     return pd.DataFrame(
         {
-            "trial_id": epochs["trial_id"].to_numpy()[order],
+            "trial_id": epochs["trial_id"].take(order).array,
             "seconds": seconds[order],
             "epochs": np.arange(1, len(order) + 1),
             "trials": np.cumsum(first),

@@ -174,6 +174,6 @@ def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":
     Returns:
         Rows of `rows`, the best first.
     """
-    order = {trial: place for place, trial in enumerate(ranked(results))}
-    best_first = np.argsort(rows["trial_id"].map(order).to_numpy(), kind="stable")
+    places = pc.index_in(pa.array(rows["trial_id"], pa.string()), value_set=pa.array(ranked(results), pa.string()))
+    best_first = np.argsort(np.asarray(places), kind="stable")
     return rows.iloc[best_first[: max(1, len(rows) // 4)]]

@@ -140,7 +140,7 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     usable = (
         np.isfinite(values) & ~results.epochs["trial_id"].isin(failed).to_numpy() & (epoch_violations(results) == 0)
     )
-    seconds, values = alive_seconds(results, results.epochs[usable]), values[usable]
+    seconds, values = alive_seconds(results, results.epochs)[usable], values[usable]
     order = np.argsort(seconds, kind="stable")
     seconds, values = seconds[order], values[order]
     ax.set_xlabel("seconds since the study's start")
@@ -188,7 +188,11 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_
     many = len(known) > _MANY_POINTS
     alpha = 0.75 if len(curves) < 40 else 0.45
     lines = [_without_repeats(track) if many else track for track in curves if len(track) > 1]
-    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many))
+    collection = LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many)
+    # The limits of all points at once: matplotlib would transform each line for them.
+    ax.add_collection(collection, autolim=False)
+    if lines:
+        ax.update_datalim(np.concatenate(lines))
     ends = np.array([track[-1] for track in curves]).reshape(-1, 2)
     ax.plot(ends[:, 0], ends[:, 1], "o", color=MUTED, ms=3, mew=0, alpha=alpha, rasterized=many)
     ax.autoscale_view()

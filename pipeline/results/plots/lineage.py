@@ -36,7 +36,7 @@ def lineage(results: Results, ax: Axes) -> Axes:
     rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
     epochs = epochs_by_trial(results)
     bars = [[(0, rows[trial]), (epochs[trial], rows[trial])] for trial in order]
-    ax.add_collection(LineCollection(bars, colors=MUTED, linewidths=1.6, alpha=0.55))
+    ax.add_collection(LineCollection(bars, colors=MUTED, linewidths=1.6, alpha=0.55), autolim=False)
     segments = ancestry(results)
     on_path = {(old.trial_id, old.until, new.trial_id, new.after) for old, new in pairwise(segments)}
     exploiting = exploits(results)
@@ -95,7 +95,7 @@ def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
         np.repeat(part, 2, axis=0) - [[1, 0], [0, 0]] * len(part)
         for part in tracks(rows, ["epoch", "value"], by=["trial_id", "segment"])
     ]
-    ax.add_collection(LineCollection(steps, colors=MUTED, linewidths=0.9, alpha=0.5))
+    ax.add_collection(LineCollection(steps, colors=MUTED, linewidths=0.9, alpha=0.5), autolim=False)
     parameter_axis(ax, domain, rows["value"].dropna().to_numpy(), axis="y")
     life: list[tuple[float, float]] = []
     for segment in ancestry(results):

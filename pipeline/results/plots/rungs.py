@@ -63,7 +63,8 @@ def rungs(results: Results, ax: Axes) -> Axes:
             ax.add_collection(
                 LineCollection(
                     list(bars), colors=colour, linewidths=width, alpha=alpha, capstyle="butt", rasterized=many
-                )
+                ),
+                autolim=False,
             )
         ax.plot(
             ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False,

@@ -99,10 +99,10 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer}
         drawn = heights[which]
         lines = np.stack([np.broadcast_to(np.arange(drawn.shape[1]), drawn.shape), drawn], axis=-1)
-        ax.add_collection(LineCollection(list(lines), linewidths=width, **look))
+        ax.add_collection(LineCollection(list(lines), linewidths=width, **look), autolim=False)
         gapped = lines[~np.isfinite(drawn).all(axis=1)]
         bridges = [bridge for line in gapped for bridge in _bridges(line)]
-        ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look))
+        ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look), autolim=False)
     titles = [*names, results.objective.metric]
     marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]
     slanted = max(min(len(title), 16) for title in titles) * 6.5 > width_in_points(ax) / len(titles)

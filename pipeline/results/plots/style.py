@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ _RC: dict[str, Any] = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
+    # Where matplotlib would put it, after it has measured the other axis twice.
+    "axes.titley": 1.0,
     "axes.labelsize": 9.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
@@ -108,6 +110,9 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
     axis.set_major_locator(LogLocator(subs=subs if decades > 0.5 else tuple(range(1, 10))))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+    # Texts without letters are measured like any other.
+    name: Literal["x", "y"] = "x" if axis is axis.axes.xaxis else "y"
+    axis.axes.tick_params(name, which="minor", labelbottom=False, labelleft=False)
 
 
 def plainly(axis: Axis) -> None:

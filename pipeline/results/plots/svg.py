@@ -31,6 +31,8 @@ _PAD = 3
 _USUAL_MARGINS = 42, 28, 4, 12
 """Points to the left of axes, below, to the right and above that labels usually take."""
 
+_COLOUR = re.compile(rf"(fill|stroke): ({'|'.join(VARIABLES)})")
+
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
 
 
@@ -79,6 +81,10 @@ def _make_room(figure: Figure, ax: Axes) -> None:
     Constrained layout, which is for any number of axes, always measures them twice, which takes a fifth of a picture's
     time. Here the first margins are close to the last, and ticks rarely change with them.
     """
+    for axis in (ax.xaxis, ax.yaxis):
+        if not axis.get_label_text():
+            # A label's place is measured, also that of an empty one.
+            axis.set_label_coords(0, 0)
     ticks = _ticks(ax)
     _set_margins(figure, ax)
     if _ticks(ax) != ticks:
@@ -125,8 +131,7 @@ def _embedded(document: str, name: str, width: int, places: str) -> str:
     svg = svg.replace("font-family: 'DejaVu Sans'; ", "").replace(' transform="rotate(-0 0 0)"', "")
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     svg = svg.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
-    for colour, variable in VARIABLES.items():
-        svg = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable})", svg)
+    svg = _COLOUR.sub(lambda found: f"{found[1]}: var({VARIABLES[found[2]]})", svg)
     # Two decimals of a pixel are more than a screen shows.
     svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
     box = re.search(r'viewBox="([^"]+)"', svg)

@@ -32,7 +32,7 @@ def of_learning_curves(results: Results) -> Sequence[HoverPoint]:
         Tuples (trial id, epoch, value of the objective).
     """
     column = metric_column(results.objective.metric)
-    rows = results.epochs[np.isfinite(results.epochs[column])]
+    rows = results.epochs[["trial_id", "epoch", column]][np.isfinite(results.epochs[column])]
     if len(rows) > _MOST:
         rows = rows.drop_duplicates("trial_id", keep="last")
     return _few(rows["trial_id"], rows["epoch"], rows[column])
@@ -66,6 +66,8 @@ def of_rungs(results: Results) -> Sequence[HoverPoint]:
         Tuples (trial id, epoch, height of the bar as `rungs` draws it).
     """
     epochs, rows = epochs_by_trial(results), rows_of_rungs(results)
+    if len(rows) > _MOST:
+        return []
     long = [trial for trial in rows if epochs[trial] > 1]
     ends, middles = (epochs[trial] for trial in rows), (epochs[trial] / 2 for trial in long)
     return _few([*rows, *long], [*ends, *middles], [*rows.values(), *(rows[trial] for trial in long)])
