@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from pipeline.cluster.api_errors import ServerUnavailable
-from pipeline.cluster.exit_codes import exit_code, has_succeeded
+from pipeline.cluster.exit_codes import exit_code, is_in_log
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.rayjob_states import STUDY_LABEL, ended_before, storage_of, submitting_container
 from pipeline.errors import ClusterError
@@ -36,7 +36,7 @@ def read_exit_code(server: Kubernetes, name: str) -> int:
         try:
             job = server.job(name)
             # A log of a node that is away takes its whole timeout.
-            pods = [] if has_succeeded(job) else server.pods(name, {})
+            pods = server.pods(name, {}) if is_in_log(job) else []
             log = server.log(pods[-1], submitting_container(job), lines=_LAST_LINES) if pods else ""
         except ServerUnavailable:
             if time.monotonic() < end:

@@ -8,7 +8,7 @@ from pipeline.cluster.driver_environment import EXIT_LINE
 from pipeline.cluster.rayjob_states import state, study_of
 from pipeline.errors import ClusterError, EndUnknown, Interrupted
 
-__all__ = ["ended_state", "exit_code", "has_succeeded"]
+__all__ = ["ended_state", "exit_code", "is_in_log"]
 
 _FAILED = re.compile(r"failed with exit code (-?\d+)")
 """Ray's message about a command that has failed, which KubeRay passes on."""
@@ -43,7 +43,7 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
             f"The RayJob {name!r} has failed: {_signals(code)}{message[:_MOST_CHARACTERS]}. Submit again to resume the "
             "study."
         )
-    if has_succeeded(job):
+    if reported == _SUCCEEDED:
         return 0
     if printed := EXIT_LINE.findall(log):
         return int(printed[-1])
@@ -59,13 +59,13 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
     )
 
 
-def has_succeeded(job: Mapping[str, Any]) -> bool:
-    """Whether the study of a RayJob that has ended has succeeded, so that its exit code is 0.
+def is_in_log(job: Mapping[str, Any]) -> bool:
+    """Whether the exit code of a study is in the driver's output; otherwise its RayJob has it.
 
     Args:
-        job: The RayJob.
+        job: The RayJob, which has ended.
     """
-    return state(job) == "Complete" and (job.get("status") or {}).get("jobStatus") == _SUCCEEDED
+    return state(job) == "Complete" and (job.get("status") or {}).get("jobStatus") != _SUCCEEDED
 
 
 def _signals(code: int) -> str:

@@ -56,8 +56,15 @@ def test_rayjobs_that_ended_a_while_ago_are_deleted(api_server):
     assert api_server.deleted == [f"{RAYJOBS}/{name}" for name in ("s-1", "s-2", "s-6", "t-10")]
 
 
-def test_a_study_that_has_succeeded_needs_no_log(api_server):
-    """The log of a study that has succeeded, which its node may not return for a while, is not read."""
-    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Complete", jobStatus="SUCCEEDED")]
-    assert read_exit_code(Kubernetes(None, "tunepipe"), "s-1") == 0
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (rayjob("Complete", jobStatus="SUCCEEDED"), 0),
+        (rayjob("Failed", message="Job entrypoint command failed with exit code 3, last logs"), 3),
+    ],
+)
+def test_a_log_without_the_exit_code_is_not_read(api_server, ended, code):
+    """The log of a study whose RayJob has its exit code, which a node that is away would not return, is not read."""
+    api_server.answers[f"{RAYJOBS}/s-1"] = [ended]
+    assert read_exit_code(Kubernetes(None, "tunepipe"), "s-1") == code
     assert [path for path, _ in api_server.queries] == [f"{RAYJOBS}/s-1"]

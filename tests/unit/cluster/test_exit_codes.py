@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster.exit_codes import ended_state, exit_code, has_succeeded
+from pipeline.cluster.exit_codes import ended_state, exit_code, is_in_log
 from pipeline.errors import ClusterError, EndUnknown
 from tests.ray_sources import check_text
 from tests.unit.cluster.kubernetes_server import rayjob
@@ -23,7 +23,7 @@ FAILED = "Job entrypoint command failed with exit code 3, last available logs: e
 def test_a_study_has_its_own_exit_code(state, status, log, code):
     """The exit code is in the operator's message for a failed study, and in the log for one that Ray stopped."""
     assert exit_code(rayjob(state, **status), log) == code
-    assert has_succeeded(rayjob(state, **status)) is (code == 0)
+    assert is_in_log(rayjob(state, **status)) is (state == "Complete" and code != 0)
 
 
 @pytest.mark.parametrize("status", [{"jobStatus": "STOPPED"}, {"jobStatus": ""}, {"jobStatus": "FAILED"}, {}])
