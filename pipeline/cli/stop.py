@@ -46,6 +46,7 @@ def stop(
     reason: Reason = "",
 ) -> None:
     """Stop a study on this machine or on a cluster, or one of its trials. `resume` or `submit` continues a study."""
+    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
     if trial is not None:
         if kubernetes or given_on_command_line(asked, "address"):
             raise UsageError("--trial stops a trial of a study in a storage: name the storage with --storage.")
@@ -53,7 +54,6 @@ def stop(
         return
     if reason:
         raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
-    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
     if kubernetes:
         from pipeline.cli.rayjobs import stop_rayjob
 

@@ -19,6 +19,11 @@ SUBMIT = ["submit", "beale", "--storage", "/s", "--address", "http://x"]
         ([*SUBMIT, "--image", "i", "--overlay", "dev"], "--image and --overlay go with --kubernetes only"),
         ([*SUBMIT, "--kubernetes"], "--address goes without --kubernetes only. Nothing was submitted."),
         (["stop", "x", "--context", "c"], "--context goes with --kubernetes only. Nothing was stopped."),
+        (["stop", "x", "--trial", "1", "--namespace", "n"], "--namespace goes with --kubernetes only. Nothing was"),
+        (
+            ["logs", "x", "--trial", "1", "--context", "c"],
+            "--context goes with --kubernetes only. Nothing was printed.",
+        ),
     ],
 )
 def test_options_for_the_other_kind_of_cluster_are_refused(words: list[str], reported: str) -> None:
