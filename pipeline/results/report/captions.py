@@ -222,6 +222,8 @@ def of_trade_off(results: Results, metric: str) -> str:
     """
     first, points = results.objective.metric, pareto_front(results)
     if not points:
+        if (results.trials["violation"] > 0).any():
+            return "No trial with a value of every objective is within the bounds."
         return "No trial has a value of every objective."
     ends = [points[0]] if len(points) == 1 else [points[0], points[-1]]
     text = " to ".join(

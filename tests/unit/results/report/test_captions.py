@@ -83,24 +83,31 @@ def test_the_caption_has_the_time_of_the_best(asha_results: Results) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "caption"),
+    ("limit", "caption", "front"),
     [
         (
             0.8,
             "val_accuracy 0.7 was reached after 3.0 s of 5.0 s; 95% of the improvement over the first epoch's 0.5 was "
             "reached after 3.0 s.",
+            "1 of 2 trials is on the front: val_accuracy 0.7 with accuracy 0.69.",
         ),
-        (0.1, "val_accuracy 0.5 is beyond a bound, as all values are."),
+        (
+            0.1,
+            "val_accuracy 0.5 is beyond a bound, as all values are.",
+            "No trial with a value of every objective is within the bounds.",
+        ),
     ],
 )
-def test_values_beyond_a_bound_are_no_improvement(tmp_path: Path, limit: float, caption: str) -> None:
-    """An epoch beyond a bound does not count as an improvement, and if all are beyond it, the caption says so."""
+def test_values_beyond_a_bound_are_no_improvement(tmp_path: Path, limit: float, caption: str, front: str) -> None:
+    """An epoch beyond a bound is no improvement and on no front, and if all are beyond it, the captions say so."""
     objectives = (Objective("val_accuracy", "max"), Objective("accuracy", "max", at_most=limit))
     recording = Recording(tmp_path, tune_job("bounded", space={}, objectives=objectives))
     for trial, epoch, value, at in (("0000", 1, 0.5, 1), ("0000", 2, 0.95, 2), ("0001", 1, 0.7, 3)):
         recording.train(trial, epoch, {}, value, at)
     recording.end(5)
-    assert captions.of_best_so_far(load_results(recording.store.uri)) == caption
+    results = load_results(recording.store.uri)
+    assert captions.of_best_so_far(results) == caption
+    assert captions.of_trade_off(results, "accuracy") == front
 
 
 def test_a_hyperparameter_is_described_by_its_kind(asha_results: Results) -> None:
