@@ -12,7 +12,7 @@ from pipeline.space import key_of
 from pipeline.space.walk import fitting
 from pipeline.study import TuneJob
 from pipeline.study.distinct import draws_each_config_once
-from pipeline.study.trial_configs import suggestion_of_trial
+from pipeline.study.trial_configs import start_configs, suggestion_of_trial
 
 __all__ = ["Draw", "Trials", "own_draw", "since"]
 
@@ -33,7 +33,7 @@ def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
         job: The study's job.
         earlier: What earlier studies have found.
     """
-    unique, learns = draws_each_config_once(job), job.searcher.learns
+    unique, learns, starts = draws_each_config_once(job), job.searcher.learns, start_configs(job)
     keys: set[str] = set()
     observations, seen = _Observations(job, earlier), 0
 
@@ -45,7 +45,7 @@ def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
             if learns:
                 observations.add(trial)
         seen = len(trials)
-        return suggestion_of_trial(job, index, observations.history(), keys=keys)
+        return suggestion_of_trial(job, index, observations.history(), keys=keys, starts=starts)
 
     return draw
 

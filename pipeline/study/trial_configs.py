@@ -58,7 +58,12 @@ def config_of_trial(
 
 
 def suggestion_of_trial(
-    job: JobFields, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
+    job: JobFields,
+    index: int,
+    observations: Iterable[Observation] | None = None,
+    *,
+    keys: Container[str] | None = None,
+    starts: Sequence[Config] | None = None,
 ) -> Suggestion:
     """The config of trial number `index`, as `config_of_trial` returns it, and why it was drawn.
 
@@ -68,8 +73,9 @@ def suggestion_of_trial(
         observations: The configs that were tried before, in the order of the trials; None for the configs of the trials
             before, without values. All of a `History` must fit the space.
         keys: Keys of the configs that were tried; None to compute them.
+        starts: The result of `start_configs`; None to compute it, which takes longer the more there are.
     """
-    starts, seed = start_configs(job), _seed_of_draws(job)
+    starts, seed = start_configs(job) if starts is None else starts, _seed_of_draws(job)
     if index < len(starts):
         return Suggestion(starts[index], _reason_of_start(job))
     number = index - len(starts)
