@@ -89,8 +89,9 @@ def _early(explanation: Explanation) -> Section:
     results, found = explanation.results, explanation.agreements
     note = "Among all trials, not only completed ones, the correlation would be higher."
     early = picture(
-        results, "early", without_results(plots.early_values, found), of_agreements(found, grace_period(results)),
-        300, 260, f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
+        results, "early", without_results(plots.early_values, found),
+        of_agreements(found, grace_period(results), epochs=results.job["budget"]["epochs"]), 300, 260,
+        f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
     )  # fmt: skip
     return Section(AGREEMENT, note, [early])
 

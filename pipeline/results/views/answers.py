@@ -90,7 +90,7 @@ def answers(explanation: Explanation) -> dict[str, str]:
         CHANGES: accepted_changes_in_words(results),
         PREDICTED: of_predictions(explanation.predictions, results.objective.metric),
         "What earlier studies said": of_earlier(explanation.earlier),
-        AGREEMENT: of_agreements(explanation.agreements, grace_period(results)),
+        AGREEMENT: of_agreements(explanation.agreements, grace_period(results), epochs=results.job["budget"]["epochs"]),
         "What early stopping did": of_stopping(explanation.stopping),
         "Copied weights": of_lineage(results) if explanation.exploits else "",
         TIME: of_time(explanation.effort) if results.table("epochs").num_rows else "",

@@ -96,13 +96,16 @@ def of_effect(effect: Effect) -> str:
     return f"Best at {effect.best}; {share}." if effect.best else f"No best value can be given; {share}."
 
 
-def of_agreements(agreements: Sequence[Agreement], grace: int | None) -> str:
+def of_agreements(agreements: Sequence[Agreement], grace: int | None, *, epochs: int) -> str:
     """Whether early values predict final ones, in a sentence.
 
     Args:
         agreements: As `explained` has them.
         grace: The scheduler's grace period; None if it has none.
+        epochs: The most epochs of a trial.
     """
+    if epochs == 1:
+        return "A trial has one epoch, so there are no early values."
     if not agreements:
         why = "Too few trials are fully trained to measure how well early values predict final ones"
         return f"{why}: {FEWEST_TRIALS} are needed."

@@ -50,7 +50,12 @@ def test_early_values_are_judged_by_their_interval(
     early: list[tuple[int, float, float]], grace: int | None, reported: str
 ) -> None:
     """The grace period is compared with the first epoch whose agreement has a sufficient interval."""
-    assert of_agreements([_agreement(*one) for one in early], grace) == reported
+    assert of_agreements([_agreement(*one) for one in early], grace, epochs=8) == reported
+
+
+def test_trials_of_one_epoch_have_no_early_values() -> None:
+    """Where a trial has only one epoch, more trials would not help, and the sentence says so."""
+    assert of_agreements([], None, epochs=1) == "A trial has one epoch, so there are no early values."
 
 
 STOPPING = Stopping(
