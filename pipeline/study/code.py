@@ -18,7 +18,15 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 from pipeline.errors import InvalidJob
 from pipeline.study.bytecode import bytecode_digest
 from pipeline.study.copies import Copies
-from pipeline.study.function_source import UnloadedFunction, is_saved, module_of, named_in, qualified_name, source_of
+from pipeline.study.function_source import (
+    UnloadedFunction,
+    is_saved,
+    module_of,
+    named_in,
+    qualified_name,
+    script_of,
+    source_of,
+)
 from pipeline.study.load_module import job_fault, load_module
 from pipeline.study.read_once import content_of
 from pipeline.study.recorded_copies import digest_of
@@ -126,7 +134,8 @@ def _validate_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str
 
 def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
     """The module whose source has that digest: the loaded one, else the study's copy, else the installed one."""
-    loaded = sys.modules.get(name)
+    # A script that reads a study of its own would otherwise run a second time, up to its first study.
+    loaded = sys.modules.get(name) or script_of(name)
     same = loaded is not None and digest is not None and digest_of(content_of(vars(loaded))) == digest
     if loaded is not None and same and (copies is None or copies.loaded_modules_match()):
         return loaded

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,6 +24,7 @@ __all__ = [
     "qualified_name",
     "same_code",
     "same_text",
+    "script_of",
     "source_of",
     "typed_here",
 ]
@@ -62,11 +64,24 @@ def module_of(function: Callable[..., Any]) -> str:
     Args:
         function: The function.
     """
-    home = home_of(function)
+    return (_script_name(home_of(function)) if function.__module__ == "__main__" else None) or str(function.__module__)
+
+
+def script_of(module: str) -> ModuleType | None:
+    """The script that Python runs, if it would be imported under a name; None if another program runs.
+
+    Args:
+        module: The name.
+    """
+    main = sys.modules["__main__"]
+    return main if _script_name(vars(main)) == module else None
+
+
+def _script_name(home: Mapping[str, Any]) -> str | None:
     file, spec = home.get("__file__"), home.get("__spec__")
     # A script from stdin has no file, whatever its `__file__` is.
-    if function.__module__ != "__main__" or not file or file.startswith("<"):
-        return str(function.__module__)
+    if not file or file.startswith("<"):
+        return None
     # With `python -m package.module` Python knows the module's name; a script has only the file's name.
     return str(spec.name) if spec is not None else Path(file).stem
 

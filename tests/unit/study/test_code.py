@@ -5,6 +5,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -117,6 +118,26 @@ def test_the_copy_runs_if_the_original_changed(write: Callable[..., Path], tmp_p
     assert resumed != new
     assert all(job.resumable for job in (old, new, resumed))
     assert sorted(path.name for path in copies.iterdir()) == ["a_job.py"]
+
+
+def test_a_script_that_reads_its_own_study_does_not_run_again(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The functions of a study of the running script are those of the script, unless it has changed since."""
+    path = write(1, "script.py")
+    main = ModuleType("__main__")
+    main.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    exec(compile(path.read_text(), str(path), "exec"), vars(main))
+    job = main.JOB.to_json()
+    copies = tmp_path / "source"
+    copies.mkdir()
+    (copies / "script.py").write_bytes(path.read_bytes())
+    assert TuneJob.from_json(job, source=copies).model is main.build
+    write(2, "script.py")
+    again = TuneJob.from_json(job, source=copies)
+    assert again.model is not main.build
+    assert again.model({}) == 1
 
 
 def test_a_changed_copy_is_refused(write: Callable[..., Path], tmp_path: Path) -> None:

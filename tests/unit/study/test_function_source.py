@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pipeline.study.function_source import (
     qualified_name,
     same_code,
     same_text,
+    script_of,
     source_of,
 )
 from pipeline.study.load_module import load_module
@@ -32,6 +34,15 @@ def test_the_loaded_source_is_saved(write: Callable[..., Path]) -> None:
     assert b"return 1" in source_of(job.model)
     assert module_of(job.model) == "a_job"
     assert not in_script(job.model)
+
+
+def test_the_running_script_is_found_by_its_file_s_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program that Python runs is the script of its file's name, and of no other."""
+    main = ModuleType("__main__")
+    main.__file__ = str(tmp_path / "script.py")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert script_of("script") is main
+    assert script_of("other") is None
 
 
 def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable[..., Path]) -> None:
