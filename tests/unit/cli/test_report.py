@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, StorageError
-from tests.unit.results.studies import every_domain_study
+from pipeline.results import second_process
+from pipeline.results.analysis import forest_process
+from tests.unit.results.studies import asha_study, every_domain_study
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,18 @@ def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> Non
 
     assert done.stdout == f"{page}\n"
     assert "domains" in page.read_text(encoding="utf-8")
+
+
+def test_another_process_fits_the_forests_of_a_large_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a second process pays, `report` has the forests fitted there and none here, and writes the same page."""
+    study, pages = asha_study(tmp_path).store.uri, [tmp_path / name for name in ("here.html", "there.html")]
+    for page in pages:
+        CliRunner().invoke(app, ["report", study, "--output", str(page)], catch_exceptions=False)
+        monkeypatch.setattr(second_process, "pays", lambda _store: True)
+        monkeypatch.setattr(forest_process, "fit_here", lambda _samples: pytest.fail("forests were fitted here"))
+    here, there = (page.read_text(encoding="utf-8") for page in pages)
+    assert "What mattered" in here
+    assert there == here
 
 
 def test_no_study_of_that_name(storage: Path) -> None:
