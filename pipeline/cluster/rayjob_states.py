@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pipeline.cluster.storage_name import without_slash
+
 __all__ = [
     "STORAGE_ANNOTATION",
     "STUDY_ANNOTATION",
@@ -89,7 +91,7 @@ def storage_of(job: Mapping[str, Any]) -> str | None:
         job: The RayJob.
     """
     storage: str | None = job["metadata"].get("annotations", {}).get(STORAGE_ANNOTATION)
-    return storage
+    return None if storage is None else without_slash(storage)
 
 
 def study_of(job: Mapping[str, Any]) -> str:

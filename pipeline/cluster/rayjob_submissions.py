@@ -12,6 +12,7 @@ from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_h
 from pipeline.cluster.pod_diagnostics import diagnose
 from pipeline.cluster.rayjob import study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, has_ended, state, storage_of, study_of, submitter_of
+from pipeline.cluster.storage_name import without_slash
 from pipeline.cluster.submission_names import matching
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound, UsageError
 
@@ -53,6 +54,7 @@ def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> di
         UsageError: The name means two studies, or one that runs in two storages.
     """
     jobs, label = server.jobs(), study_label(name)
+    storage = None if storage is None else without_slash(storage)
     matches = matching(
         name,
         jobs,

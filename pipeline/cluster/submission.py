@@ -12,6 +12,7 @@ from pipeline.cluster.code_package import package
 from pipeline.cluster.driver_environment import DRIVER_ENVIRONMENT
 from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
 from pipeline.cluster.rayjob_states import active_job, submitter_of
+from pipeline.cluster.storage_name import without_slash
 from pipeline.cluster.submitter import submitter
 from pipeline.errors import ClusterError, Fault, InvalidJob
 
@@ -51,7 +52,7 @@ def shared_storage(storage: str) -> str:
         storage: A folder or URI.
 
     Returns:
-        The storage, without a slash at the end: with and without it, it is the same one.
+        The storage, without a slash at its end.
 
     Raises:
         InvalidJob: It is a relative folder, or a URI with keys.
@@ -63,8 +64,7 @@ def shared_storage(storage: str) -> str:
         )
         raise InvalidJob("the command line", [Fault("--storage", _KEYS.sub("…", storage), allowed)])
     if "://" in storage or Path(storage).is_absolute():
-        head, mark, options = storage.partition("?") if "://" in storage else (storage, "", "")
-        return f"{head.rstrip('/') or '/'}{mark}{options}"
+        return without_slash(storage)
     allowed = "must be a URI (s3://…, gs://…, abfs://…) or the absolute path of a folder that every node has mounted"
     raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
 
@@ -89,7 +89,7 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
     storage, taken = shared_storage(storage), None
     for _ in range(_TRIES):
         known = [each for each in api.submissions() if each.study == study]
-        active = [each for each in known if each.storage == storage and each.state not in ENDED]
+        active = [each for each in known if without_slash(each.storage) == storage and each.state not in ENDED]
         if active:
             found = active[-1]
             return Submitted(found.name, attached=True, submitter=found.submitter, started=found.started)

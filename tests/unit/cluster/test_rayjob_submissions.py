@@ -128,6 +128,16 @@ def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
         rayjob_submissions(server, "b")
 
 
+def test_a_slash_at_its_end_makes_no_other_storage(api_server: ApiServer) -> None:
+    """A RayJob is found by its storage with and without a slash at its end, also where an older tunepipe kept one."""
+    older = of_study("Running", "a-2", "a")
+    older["metadata"]["annotations"] = {"tunepipe/storage": "s3://b/x/"}
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Running", "a-1", "a"), older]}]
+    server = Kubernetes(None, "tunepipe")
+    found = [find_rayjob(server, "a", f"{storage}{end}") for storage in ("/studies", "s3://b/x") for end in ("", "/")]
+    assert [each["metadata"]["name"] for each in found] == ["a-1", "a-1", "a-2", "a-2"]
+
+
 def test_the_storage_tells_studies_of_one_name_apart(api_server: ApiServer) -> None:
     """Of RayJobs of one name, that with the given storage is found, and another storage is refused with theirs."""
     other = of_study("Running", "a-2", "a")

@@ -112,13 +112,14 @@ def test_an_id_that_is_taken_by_another_submission_is_reported(jobs_server, tmp_
         submit(JobsApi(jobs_server.address), "beale", "s", "s3://b/x", [], project=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("storage", "same"),
-    [("s3://b/x/", "s3://b/x"), ("s3://b/x/?region=a/", "s3://b/x?region=a/"), ("/mnt/a/", "/mnt/a"), ("/", "/")],
-)
-def test_a_slash_at_its_end_makes_no_other_storage(storage, same):
-    """A storage with a slash at its end is the one without, so that submissions of one study find each other."""
-    assert shared_storage(storage) == same
+def test_a_slash_at_its_end_makes_no_other_storage(jobs_server, tmp_path):
+    """A submission attaches to the active study in its storage, with or without a slash at the end of either."""
+    jobs_server.jobs = {"s-1": job("s-1")}
+    storage = jobs_server.jobs["s-1"]["metadata"]["tunepipe_storage"]
+    for older, named in (("", "/"), ("/", ""), ("/", "/")):
+        jobs_server.jobs["s-1"]["metadata"]["tunepipe_storage"] = f"{storage}{older}"
+        handed = submit(JobsApi(jobs_server.address), "beale", "s", f"{storage}{named}", [], project=tmp_path)
+        assert handed.attached
 
 
 @pytest.mark.parametrize(
