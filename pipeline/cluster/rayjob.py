@@ -96,11 +96,12 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
-def rayjob_template(overlay: str) -> dict[str, Any]:
+def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any]:
     """The RayJob of an overlay, from which that of a study is made.
 
     Args:
         overlay: As in `rendered`.
+        namespace: Its namespace; None for the overlay's.
 
     Raises:
         ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field.
@@ -108,6 +109,8 @@ def rayjob_template(overlay: str) -> dict[str, Any]:
     rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
     if len(rayjobs) != 1:
         raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
+    if namespace is not None:
+        rayjobs[0]["metadata"]["namespace"] = namespace
     if missing := missing_fields(rayjobs[0]):
         raise ClusterError(
             f"The RayJob of the overlay {overlay!r} has no {' and no '.join(missing)}, from which a study's cluster is "
@@ -149,7 +152,7 @@ def study_manifests(
         InvalidJob: The job file cannot be a module.
         ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
     """
-    template = rayjob_template(overlay)
+    template = rayjob_template(overlay, namespace)
     spec = template["spec"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]
@@ -163,7 +166,6 @@ def study_manifests(
     name = f"{study_label(job.name)}-{number}"
     metadata = template["metadata"]
     metadata["name"] = name
-    metadata["namespace"] = namespace or metadata["namespace"]
     metadata.setdefault("labels", {})[STUDY_LABEL] = study_label(job.name)
     for option, label, value in (("--queue", QUEUE_LABEL, queue), ("--priority", PRIORITY_LABEL, priority)):
         if value is None:

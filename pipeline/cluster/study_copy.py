@@ -39,8 +39,7 @@ def readable_study(
                 f"{error} A study without a RayJob is read with --storage and --overlay, an overlay whose pods mount "
                 "that storage."
             ) from None
-        job, study = rayjob_template(overlay), name
-        job["metadata"]["namespace"] = server.namespace
+        job, study = rayjob_template(overlay, server.namespace), name
     else:
         study = study_of(job)
     place = storage_of(job) or storage

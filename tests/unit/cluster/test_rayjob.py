@@ -198,3 +198,12 @@ def test_an_overlay_that_lacks_a_field_is_refused_by_its_path(monkeypatch):
     missing = r"no metadata\.namespace and no spec\.rayClusterSpec\.workerGroupSpecs\.0\.template\..*limits\.cpu, from"
     with pytest.raises(ClusterError, match=missing):
         study_manifests(job(), "beale", "mine", "/studies", [])
+
+
+def test_a_namespace_of_the_command_line_is_enough(monkeypatch):
+    """A custom overlay without a namespace is used in the namespace that is given."""
+    (template,) = rendered("local-cpu")
+    del template["metadata"]["namespace"]
+    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    made = study_manifests(job(), "beale", "mine", "/studies", [], namespace="lab")
+    assert made.job["metadata"]["namespace"] == "lab"
