@@ -245,7 +245,9 @@ def read_document(store: Store) -> Mapping[str, Any]:
 
 
 def _write(store: Store, document: Mapping[str, Any]) -> None:
-    store.write(layout.STUDY, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A command line may have bytes that are not UTF-8, which JSON has as escapes.
+    store.write(layout.STUDY, text.encode(errors="backslashreplace"))
 
 
 def _sources(store: Store, recorded: Recorded) -> Path:

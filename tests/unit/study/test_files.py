@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -104,11 +105,12 @@ def test_a_copy_reads_the_arguments_of_its_script(tmp_path: Path, store: Store) 
     """A script that reads its command line gets the arguments that started the study, also after a later session."""
     folder = tmp_path / "mine"
     job = _of_files(folder, "import sys\nMORE = sys.argv[1:]\n")
-    save_study(store, job, arguments=["--size", "3"])
+    arguments = ["--size", "3", "--data", os.fsdecode(b"caf\xe9")]
+    save_study(store, job, arguments=arguments)
     save_study(store, job, before=read_document(store))
     del sys.modules["a_job"]
     (folder / "a_job.py").unlink()
-    assert home_of(load_study(store).functions["model"])["MORE"] == ["--size", "3"]
+    assert home_of(load_study(store).functions["model"])["MORE"] == arguments
 
 
 def test_a_study_that_is_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
