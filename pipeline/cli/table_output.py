@@ -183,8 +183,9 @@ def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) 
 def _opened(output: Path) -> Iterator[BinaryIO]:
     """An open file: an existing one is replaced when the new one is whole, and is as it was if writing fails."""
     writable(output)
-    # Neither a device, a pipe nor /dev/stdout is replaced; nor a file in a folder that cannot be written.
-    replaceable = output.is_file() and not output.is_symlink() and os.access(output.parent, os.W_OK)
+    # Neither a device, a pipe nor /dev/stdout is replaced; nor a file where it or its folder is read-only.
+    may_write = all(os.access(path, os.W_OK) for path in (output, output.parent))
+    replaceable = output.is_file() and not output.is_symlink() and may_write
     in_place = output.exists() and not replaceable
     place = output if in_place else output.with_name(f".{output.name[:_LONGEST_NAME]}-{uuid.uuid4().hex[:8]}")
     try:
@@ -197,13 +198,23 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
         if not in_place:
             if output.exists():
                 shutil.copymode(output, place)
-            place.replace(output)
+            _replace(output, place)
     except BaseException as error:
         if not in_place:
             place.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _unwritable(output, error) from None
         raise
+
+
+def _replace(output: Path, new: Path) -> None:
+    """Replace a file by another one, which is gone then."""
+    try:
+        new.replace(output)
+    except OSError:
+        # A file that is mounted by itself, as in a container, can only be written.
+        shutil.copyfile(new, output)
+        new.unlink()
 
 
 def _unwritable(output: Path, error: Exception) -> StorageError:

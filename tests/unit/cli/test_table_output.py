@@ -1,7 +1,9 @@
 """How a command outputs a table."""
 
+import errno
 import io
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -137,6 +139,30 @@ def test_a_file_is_replaced_with_its_permissions(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is a mount of its own, which no other file can replace, is written where it is."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    (tmp_path / "old").write_text("old and longer")
+    monkeypatch.setattr(Path, "replace", refuse)
+    save(tmp_path / "old", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "new"
+
+
+def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that its permissions protect is opened as it is, which the system refuses, and no other takes its place."""
+    file = tmp_path / "old"
+    file.write_text("old")
+    before = file.stat().st_ino
+    # The tests' user may be one to whom nothing is refused.
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != file)
+    save(file, "new")
+    assert file.stat().st_ino == before
+
+
 def test_a_full_disk_is_reported() -> None:
     """A full disk is reported with the system's message."""
     with pytest.raises(StorageError, match="Cannot write /dev/full: No space left on device"):
