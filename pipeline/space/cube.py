@@ -46,6 +46,8 @@ class Cube:
             ]
             for parameter in parameters
         ]
+        self._starts = np.cumsum([0, *self._sizes]).tolist()
+        self._special = np.flatnonzero(self._listed | np.array([bool(when) for when in self._when], bool))
 
     def _side(self, when: tuple[tuple[str, str], ...], name: str) -> int:
         return self._where[".".join([*(part for pair in when for part in pair), name])]
@@ -79,20 +81,21 @@ class Cube:
         Returns:
             Numbers from 0 to 1, of shape (rows, axes): one axis for a number, one for each value of a listed parameter.
         """
-        chosen = [
-            np.minimum(np.nan_to_num(units[:, side]) * size, size - 1).astype(int)
-            for side, size in enumerate(self._sizes)
-        ]
-        columns: list[_Reals] = []
-        for side in range(len(self._parameters)):
+        # The sides of numbers without a condition are their own axes.
+        points: _Reals = np.take(units, self.groups, axis=1).astype(np.float64, copy=False)
+        if not len(self._special):
+            return points
+        sizes = np.array(self._sizes)
+        chosen = np.minimum(np.nan_to_num(units) * sizes, sizes - 1).astype(int)
+        for side in self._special.tolist():
             there = np.ones(len(units), bool)
             for switch, branch in self._when[side]:
-                there &= chosen[switch] == self._parameters[switch].domain.values.index(branch)
+                there &= chosen[:, switch] == self._parameters[switch].domain.values.index(branch)
+            axes = slice(self._starts[side], self._starts[side] + self._sizes[side])
             if self._listed[side]:
-                columns.append((chosen[side][:, None] == np.arange(self._sizes[side])) & there[:, None])
+                points[:, axes] = (chosen[:, side, None] == np.arange(self._sizes[side])) & there[:, None]
             else:
-                columns.append(np.where(there, units[:, side], 0.5)[:, None])
-        points: _Reals = np.hstack([np.empty((len(units), 0)), *columns])
+                points[:, axes] = np.where(there, units[:, side], 0.5)[:, None]
         return points
 
     def rounded(self, units: _Reals) -> _Reals:
