@@ -90,7 +90,7 @@ class CurveSearch(SuggestingSearch):
             return curve_fit(Cube(space), History.of(observations), earlier, epochs).factors
 
     def predicted(
-        self, space: Mapping[str, Any], history: History, epochs: int, units: Sequence[Reals]
+        self, space: Mapping[str, Any], history: History, epochs: int, units: Iterable[Reals]
     ) -> list[tuple[float, float, float]]:
         """The mean loss of configs at the last epoch, as the process predicts it after what was tried.
 
@@ -100,7 +100,7 @@ class CurveSearch(SuggestingSearch):
             space: The space.
             history: What was tried, with the earlier studies.
             epochs: The maximum epochs of a trial.
-            units: The configs of each mean as places in the space's `Cube`, a row each.
+            units: The configs of means as places in the space's `Cube`, of shape (means, configs, parameters) each.
 
         Returns:
             The median of each mean and the ends of its 90 % interval, as losses: (median, low, high). Empty if fewer
@@ -113,7 +113,11 @@ class CurveSearch(SuggestingSearch):
         with one_thread():
             cube = Cube(space)
             model = CurveModel(cube, before, history, epochs)
-            return [model.mean_loss(cube.points(places)) for places in units]
+            means: list[tuple[float, float, float]] = []
+            for places in units:
+                points = cube.points(places.reshape(-1, cube.sides))
+                means += map(model.mean_loss, np.split(points, len(places)))
+            return means
 
     def _best(
         self,

@@ -12,7 +12,7 @@ from pipeline.results.analysis.earlier import copied_studies, observed
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
-from pipeline.searchers import CurveSearch, Observation
+from pipeline.searchers import CurveSearch
 from pipeline.searchers.history import MOST, History
 from pipeline.space import ListedDomain, ParameterPath, drawn_parameters, key_of
 from pipeline.space.cube import Cube
@@ -106,17 +106,18 @@ def predictions(results: Results) -> list[Prediction]:
     ]
     cube, count = Cube(space), sum(len(values) for *_, values in axes)
     most = max(_LEAST_CONFIGS, min(_CONFIGS, _POINTS // max(count, 1)))
-    units = [
-        places
+    known = cube.units([one.config for one in tried])
+    units = (
+        _along(known[there], side, [parameter.domain.to_unit(value) for value in values], most)
         for side, parameter, values in axes
-        for places in _along(cube, side, parameter, [parameter.domain.to_unit(value) for value in values], tried, most)
-    ]
+        if (there := ~np.isnan(known[:, side])).any()
+    )
     losses = np.array(searcher.predicted(space, History(tried, earlier), epochs, units)).reshape(-1, 3)
     if not len(losses):
         return []
     found, start, sign = [], 0, -1.0 if objective.mode == "max" else 1.0
-    for _, parameter, values in axes:
-        if not any(parameter.there(one.config) for one in tried):
+    for side, parameter, values in axes:
+        if np.isnan(known[:, side]).all():
             continue
         median, *ends = sign * losses[start : start + len(values)].T
         found.append(
@@ -151,23 +152,14 @@ def _values(domain: Any) -> list[Any]:
     return list({key_of(value): value for value in values}.values())
 
 
-def _along(
-    cube: Cube, side: int, parameter: ParameterPath, at: Sequence[float], tried: Sequence[Observation], most: int
-) -> list[_Reals]:
-    """For each place on an axis, configs of trials that have the hyperparameter, moved there; empty if none has it."""
-    there = [one.config for one in tried if parameter.there(one.config)]
-    if not there:
-        return []
-    some = np.linspace(0, len(there) - 1, min(most, len(there))).astype(int)
-    units = cube.units([there[number] for number in some])
-    for column in units.T:
+def _along(known: _Reals, side: int, at: Sequence[float], most: int) -> _Reals:
+    """For each place on an axis, some of the configs moved there, of shape (places, configs, parameters)."""
+    units = known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(int)]
+    for column in np.flatnonzero(np.isnan(units).any(axis=0)):
         # Another branch has parameters that a trial lacks: they get values of the trials that have them.
-        absent = np.isnan(column)
-        known = column[~absent]
-        column[absent] = np.resize(known, int(absent.sum())) if len(known) else 0.5
-    moved = []
-    for unit in at:
-        config = units.copy()
-        config[:, side] = unit
-        moved.append(config)
+        absent = np.isnan(units[:, column])
+        there = units[~absent, column]
+        units[absent, column] = np.resize(there, int(absent.sum())) if len(there) else 0.5
+    moved = np.repeat(units[None], len(at), axis=0)
+    moved[:, :, side] = np.array(at)[:, None]
     return moved

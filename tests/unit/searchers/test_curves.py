@@ -190,7 +190,8 @@ def test_draws_with_earlier_studies_depend_only_on_their_arguments():
 
 def test_mean_losses_are_predicted_after_the_first_draws():
     """A mean loss is predicted once there are enough different losses, and the better branch has a smaller one."""
-    units = [np.column_stack([*[np.linspace(0, 1, 9)] * 2, np.full(9, s), np.full(9, 0.5)]) for s in (0.75, 0.25)]
+    means = [np.column_stack([*[np.linspace(0, 1, 9)] * 2, np.full(9, s), np.full(9, 0.5)]) for s in (0.75, 0.25)]
+    units = [np.stack(means)]
     observed = _observed(30, _bowl)
     found = CurveSearch().predicted(SPACE, History(observed), EPOCHS, units)
     assert found[0][2] < found[1][1]

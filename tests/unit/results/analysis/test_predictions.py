@@ -14,6 +14,7 @@ from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.searchers import CurveSearch
 from pipeline.searchers.history import History
 from pipeline.space import Choice, LogUniform, Switch, Uniform
+from pipeline.space.cube import Cube
 from pipeline.study import Objective
 from tests.unit.results.small import CURVES, curve_value, curves_study
 
@@ -108,6 +109,23 @@ def test_of_many_trials_some_are_used(predicted: Explanation, monkeypatch: pytes
     assert ids == sorted(ids)
     assert predicted.results.best is not None
     assert {predicted.results.best.trial_id, "0037", "0038", "0039"} <= set(ids)
+
+
+def test_all_configs_along_a_hyperparameter_are_placed_at_once(
+    predicted: Explanation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The places along a hyperparameter are points of the model in one step, whose cost is one for each side."""
+    rows: list[int] = []
+    points = Cube.points
+
+    def record(self: Cube, units: np.ndarray) -> np.ndarray:
+        rows.append(len(units))
+        return points(self, units)
+
+    monkeypatch.setattr(Cube, "points", record)
+    found = predictions(predicted.results)
+    trials = len(predicted.results.trials)
+    assert rows[-len(found) :] == [len(one.values) * trials for one in found]
 
 
 def test_damaged_copies_of_earlier_studies_leave_no_prediction(predicted: Explanation, tmp_path: Path) -> None:
