@@ -138,7 +138,6 @@ def test_a_file_is_replaced_with_its_permissions(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is a mount of its own, which no other file can replace, is written where it is."""
 
@@ -153,7 +152,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path: Path, monk
 
 
 def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that its permissions protect is opened as it is, which the system refuses, and no other takes its place."""
+    """A file that its permissions protect is opened as it is, which the system refuses: no other replaces it."""
     file = tmp_path / "old"
     file.write_text("old")
     before = file.stat().st_ino
@@ -163,6 +162,7 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypa
     assert file.stat().st_ino == before
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_is_reported() -> None:
     """A full disk is reported with the system's message."""
     with pytest.raises(StorageError, match="Cannot write /dev/full: No space left on device"):
