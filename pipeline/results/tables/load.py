@@ -100,7 +100,7 @@ class Results:
             columns: The columns.
 
         Returns:
-            A frame with the same rows and these columns, in this order.
+            A frame with the same rows and these columns, in this order; it must not be changed.
         """
         found: pd.DataFrame = getattr(type(self), name).forms(self).columns(columns)
         return found

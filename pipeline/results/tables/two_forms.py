@@ -28,12 +28,13 @@ class TwoForms:
         given: An Arrow table, or a frame.
     """
 
-    __slots__ = ("_frame", "_table")
+    __slots__ = ("_frame", "_shared", "_table")
 
     def __init__(self, given: Union[pa.Table, "pd.DataFrame"]) -> None:
         arrow = isinstance(given, pa.Table)
         self._table: Any = given if arrow else None
         self._frame: Any = None if arrow else given
+        self._shared: Any = None
 
     @property
     def table(self) -> pa.Table:
@@ -47,7 +48,9 @@ class TwoForms:
     def frame(self) -> "pd.DataFrame":
         """The frame, always the same one."""
         if self._frame is None:
-            self._frame = _frame(self._table)
+            # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
+            self._shared = _frame(self._table)
+            self._frame = self._shared.copy(deep=False)
         frame: pd.DataFrame = self._frame
         return frame
 
@@ -58,7 +61,7 @@ class TwoForms:
             names: The columns.
 
         Returns:
-            A frame with these columns, in this order.
+            A frame with these columns, in this order; it must not be changed.
         """
         return self._frame[list(names)] if self._frame is not None else _frame(self._table.select(list(names)))
 

@@ -47,6 +47,15 @@ def test_a_frame_shares_the_memory_of_its_table() -> None:
         assert np.shares_memory(frame[name].to_numpy(), table[name].chunk(0).to_numpy())
 
 
+def test_a_frame_can_be_changed_in_place() -> None:
+    """A user may set values of a frame that shares its table's memory; the table keeps its own."""
+    forms = TwoForms(pa.table({"number": [1.5, 2.5], "count": [1, 2]}))
+    forms.frame.loc[0, "number"] = 3.5
+    forms.frame.iloc[1, 1] = 4
+    assert forms.frame.to_numpy().tolist() == [[3.5, 1.0], [2.5, 4.0]]
+    assert forms.table.to_pydict() == {"number": [1.5, 2.5], "count": [1, 2]}
+
+
 def test_the_frame_is_made_once(asha_results: Results) -> None:
     """Results give the same frame each time, and a changed copy its own."""
     assert asha_results.epochs is asha_results.epochs
