@@ -1,18 +1,13 @@
 """The frames of a traceback that are a user's own code."""
 
+import os
 import sysconfig
 from pathlib import Path
 from types import TracebackType
 
 __all__ = ["without_own_frames"]
 
-_PACKAGE = str(Path(__file__).parent)
-_LIBRARIES = (
-    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
-    "<frozen ",
-    # What a dataclass writes; a cell has another name.
-    "<string>",
-)
+_PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
@@ -25,10 +20,10 @@ def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
         A copy with the frames of the user's code, and of the libraries that call it first, such as a notebook's.
     """
     frames: list[TracebackType] = []
-    outermost = True
+    outermost, libraries = True, _libraries()
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        library = file.startswith(_LIBRARIES)
+        library = file.startswith(libraries)
         own = file.startswith(_PACKAGE)
         outermost = outermost and library and not own
         if outermost or not (library or own):
@@ -38,3 +33,10 @@ def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     for frame in reversed(frames):
         copy = TracebackType(copy, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return copy
+
+
+def _libraries() -> tuple[str, ...]:
+    """How the files of libraries and of Python begin. Python reads a file to find them: no import needs that."""
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    # A dataclass writes code named <string>; a cell has another name.
+    return (*(f"{folder}{os.sep}" for folder in folders), "<frozen ", "<string>")

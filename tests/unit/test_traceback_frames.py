@@ -2,10 +2,12 @@
 
 import re
 import traceback
+from pathlib import Path
 from types import TracebackType
 
 import pytest
 
+import pipeline
 from pipeline.study.recorded_copies import Recorded
 from pipeline.traceback_frames import without_own_frames
 
@@ -34,6 +36,15 @@ def test_frames_of_a_library_that_calls_the_user_stay() -> None:
     assert trace.tb_frame.f_code.co_name == "sub"
     found = [frame.name for frame in traceback.extract_tb(without_own_frames(trace))]
     assert found == ["sub", "<lambda>"]
+
+
+def test_frames_of_a_file_beside_tunepipe_are_the_users() -> None:
+    """A file whose path begins as that of tunepipe's package, such as pipeline_job.py beside it, is the user's."""
+    code = compile("int('a')", f"{Path(pipeline.__file__).parent}_job.py", "exec")
+    with pytest.raises(ValueError, match="invalid literal") as raised:
+        exec(code, {})
+    trace = raised.value.__traceback__
+    assert traceback.extract_tb(without_own_frames(trace)) == traceback.extract_tb(trace)
 
 
 def test_a_traceback_without_frames_of_tunepipe_is_unchanged() -> None:
