@@ -24,8 +24,8 @@ __all__ = ["Submitted", "apply_rayjob", "exit_code", "shared_storage", "submit"]
 
 _TRIES = 5
 
-_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])client_secret=[^&]*")
-"""Keys in a URI: KEY:SECRET@bucket of S3, container:KEY@account and client_secret=… of Azure."""
+_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
+"""Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ def test_a_slash_at_its_end_makes_no_other_storage(jobs_server, tmp_path):
         "s3://KEY:secret@b/x",
         "abfs://c:secret@a.dfs.core.windows.net/x",
         "abfs://c@a/x?tenant_id=t&client_secret=secret",
+        "abfs://c@a/x?sv=2024-08-04&sig=secret&sp=rwl",
     ],
 )
 def test_keys_are_not_given_to_a_cluster(storage):
