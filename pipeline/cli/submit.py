@@ -23,6 +23,7 @@ from pipeline.cli.console import command_console, note, say, say_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
 from pipeline.errors import UsageError
+from pipeline.wording import by_count
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
@@ -74,7 +75,8 @@ def submit(
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
     ignored = [f"--{name.replace('_', '-')}" for name in ("wait_pods", "to") if given_on_command_line(asked, name)]
     if detach and ignored:
-        raise UsageError(f"{' and '.join(ignored)} need a study that is followed, and --detach follows none.")
+        need = by_count(len(ignored), "needs", "need")
+        raise UsageError(f"{' and '.join(ignored)} {need} a study that is followed, and --detach follows none.")
     if options.workers == 0:
         raise UsageError(
             "--workers 0 trains in the driver, which has no resources for it on a cluster: use at least 1."

@@ -17,7 +17,7 @@ from tests.hostile.command import tunepipe
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--wait-pods", "nan"], "--wait-pods"),
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--image", ""], "--image"),
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--namespace", "Mine_"], "--namespace"),
-        (["submit", "beale", "--storage", "/s", "--kubernetes", "--detach", "--to", "x"], "--to need"),
+        (["submit", "beale", "--storage", "/s", "--kubernetes", "--detach", "--to", "x"], "--to needs a study"),
         (["status"], "RAY_API_SERVER_ADDRESS"),
     ],
 )
