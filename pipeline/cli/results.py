@@ -118,11 +118,8 @@ def results(
             f"{' and '.join(apart)} cannot be combined. --json prints the whole study, or with --trial one trial; "
             "--format json prints the selected rows."
         )
-    if top is not None and (as_json or trial is not None):
-        raise UsageError(
-            "--top is the number of trials in a table; --json prints all of them, and --trial one. --format json --top "
-            "N prints the first N as JSON."
-        )
+    if top is not None and trial is not None:
+        raise UsageError("--top is a number of trials, and --trial shows one: give one of them.")
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was read.")
     if kubernetes:
         from pipeline.cli.rayjobs import copied_study
@@ -145,7 +142,7 @@ def results(
         _watch(stores, top or TOP)
     else:
         shown = _found(stores)
-        _show(shown, top or TOP, as_json=as_json)
+        _show(shown, top, as_json=as_json)
         if not as_json and not kubernetes:
             print_how_to_continue(shown)
 
@@ -169,27 +166,27 @@ def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
     return labels([(study, load_results(uri)) for uri, study in reversed(places.items())])
 
 
-def show(store: "Store", *, top: int, as_json: bool) -> None:
+def show(store: "Store", *, top: int | None, as_json: bool) -> None:
     """Print a study's results, as `results` does, and `run` at its end.
 
     Args:
         store: The study's folder.
-        top: The maximum number of trials in the table.
+        top: The maximum number of trials; None for 10 in the table, and all as JSON.
         as_json: Whether to print one JSON object.
     """
     _show(_found([(store.uri, store)]), top, as_json=as_json)
 
 
-def _show(studies: "Mapping[str, Results]", top: int, *, as_json: bool) -> None:
+def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -> None:
     only = next(iter(studies.values())) if len(studies) == 1 else None
     if as_json:
         from pipeline.results.views.as_object import results_object, several_object
 
-        say_object(results_object(only) if only else several_object(studies.values()))
+        say_object(results_object(only, top) if only else several_object(studies.values(), top))
     elif only:
-        _show_one(only, top)
+        _show_one(only, top or TOP)
     else:
-        show_several(studies, top)
+        show_several(studies, top or TOP)
 
 
 def _show_one(results: "Results", top: int) -> None:

@@ -198,7 +198,7 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
             f"The study {name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs continues "
             "it; `tunepipe run` with another --name starts a new one.\n"
         )
-    show(outcome.store, top=10, as_json=as_json)
+    show(outcome.store, top=None, as_json=as_json)
     if as_json:
         return
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.analysis.accepted_changes import Kind, accepted_changes
@@ -15,7 +16,7 @@ from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.study_decisions import study_decisions
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.front import pareto_front
-from pipeline.results.tables.load import Results
+from pipeline.results.tables.load import Results, rank_order
 from pipeline.results.tables.overview import StudyRow
 from pipeline.results.tables.trials import trial_row
 from pipeline.results.tables.user_files import TrialFiles
@@ -31,11 +32,12 @@ __all__ = ["accepted_changes_objects", "results_object", "several_object", "stud
 _EPOCH_COLUMNS = {column.name for column in EPOCHS}
 
 
-def results_object(results: Results) -> dict[str, Any]:
+def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
     """The object that `--json` prints.
 
     Args:
         results: A study's results.
+        top: How many trials it has, the best first; None for all, by id.
 
     Returns:
         JSON values only: values that are missing or not finite are null.
@@ -56,7 +58,7 @@ def results_object(results: Results) -> dict[str, Any]:
         "hypervolume": _hypervolume(results),
         "metric_names": dict(results.metric_names),
         "test": None if results.test is None else {name: _plain(value) for name, value in results.test.items()},
-        "trials": [_trial(row, space) for row in results.table("trials").to_pylist()],
+        "trials": [_trial(row, space) for row in _rows(results, top)],
         "failures": [
             {"error": cause.what, "where": cause.where or None, "trials": list(cause.trials)}
             for cause in causes(results)
@@ -89,13 +91,22 @@ def accepted_changes_objects(results: Results, kind: Kind) -> list[dict[str, Any
     ]
 
 
-def several_object(studies: Iterable[Results]) -> dict[str, Any]:
+def _rows(results: Results, top: int | None) -> list[dict[str, Any]]:
+    trials = results.table("trials")
+    if top is not None:
+        trials = trials.take(pa.array(rank_order(trials, results.objective)[:top]))
+    rows: list[dict[str, Any]] = trials.to_pylist()
+    return rows
+
+
+def several_object(studies: Iterable[Results], top: int | None = None) -> dict[str, Any]:
     """The object that `--json` prints of several studies: those of each, in order.
 
     Args:
         studies: Results of each study.
+        top: How many trials each of them has, the best first; None for all, by id.
     """
-    return {"studies": [results_object(results) for results in studies]}
+    return {"studies": [results_object(results, top) for results in studies]}
 
 
 def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.results import load_results
+from pipeline.results.tables.trials import ranked
 from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -33,6 +34,21 @@ def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
     assert reported.exit_code == 0
     assert reported.stdout.count("\n") == 1
     assert json.loads(reported.stdout) == results_object(load_results(study.store.uri))
+
+
+def test_top_limits_the_trials_of_the_object(study: Recording) -> None:
+    """`results --json --top 3` has the best three trials, the best first; all else is that of the whole study."""
+    reported = json.loads(invoke(study, "--json", "--top", "3").stdout)
+    whole = results_object(load_results(study.store.uri))
+
+    assert [trial["trial_id"] for trial in reported["trials"]] == ranked(load_results(study.store.uri))[:3]
+    assert {**reported, "trials": whole["trials"]} == whole
+
+
+def test_a_number_of_trials_is_refused_beside_one_trial(study: Recording) -> None:
+    """`results --trial 1 --top 3` is refused, because it shows one trial."""
+    with pytest.raises(UsageError, match="--trial shows one"):
+        invoke(study, "--trial", "1", "--top", "3")
 
 
 def test_without_a_terminal_the_leaderboard_is_plain_text(study: Recording) -> None:
