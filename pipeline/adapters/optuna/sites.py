@@ -129,6 +129,9 @@ def _arguments(call: ast.Call) -> Iterator[tuple[int | str | None, ast.expr]]:
 def _resolved(node: ast.expr, home: Mapping[str, Any]) -> tuple[Any, int]:
     """What a name or an attribute stands for before the code runs, None if that is unknown; and 1 if it is bound."""
     if isinstance(node, ast.Name):
+        if node.id not in home and node.id != getattr.__name__ and hasattr(builtins, node.id):
+            # Whatever has replaced it: Ray prints by a function of its own.
+            return builtins, 0
         found = home.get(node.id, getattr(builtins, node.id, None))
         return (inspect.unwrap(found) if inspect.isfunction(found) else found), 0
     if not isinstance(node, ast.Attribute):

@@ -1,5 +1,6 @@
 """The names of suggestions in the source of an objective."""
 
+import builtins
 import functools
 import sys
 from collections.abc import Iterator
@@ -93,6 +94,12 @@ def test_names_in_other_functions_count(folder: Path, body: str, more: set[str])
     module = program(folder, body)
     for objective in (module.objective, module.partial, module.wrapped):
         assert names_in_source(objective) == {"lr", *more}
+
+
+def test_a_replaced_function_of_python_suggests_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial may be printed where a library prints by a function of its own, as Ray does."""
+    monkeypatch.setattr(builtins, "print", lambda *_: None)
+    assert names_in_source(program(folder, "print(trial)").objective) == {"lr"}
 
 
 @pytest.mark.parametrize(
