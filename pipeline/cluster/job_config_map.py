@@ -1,6 +1,8 @@
 """The code of a job as a ConfigMap: its job file, and the modules and files beside it that it uses."""
 
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +15,18 @@ __all__ = ["config_map", "mounted_items"]
 _MOST_BYTES = 2**20
 _MOST_CHARACTERS = 200
 _SHOWN = 3
+_DIGITS = 8
 
 
 def config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """A ConfigMap with all files of a job.
 
+    Its name ends with a digest of them. Where a RayJob has the name of one that was just deleted, the ConfigMap of that
+    one may still be there, and a pod would mount it.
+
     Args:
         sources: The job's code.
-        metadata: The ConfigMap's name, namespace and labels.
+        metadata: The name of the RayJob, with which the ConfigMap's begins; the namespace and the labels.
 
     Raises:
         ClusterError: The files are too large for one.
@@ -42,10 +48,11 @@ def config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
         except UnicodeDecodeError:
             binary[key] = base64.b64encode(file.content).decode()
     content = {"data": data, "binaryData": binary}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_DIGITS]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": dict(metadata),
+        "metadata": {**metadata, "name": f"{metadata['name']}-{digest}"},
         **{kind: values for kind, values in content.items() if values},
     }
 

@@ -188,7 +188,8 @@ def study_manifests(
         sources = sources_of_file(Path(job_file))
         file = config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})
         job_name = f"{_CODE_FOLDER / sources.files[0].path}{name_in_file}"
-        volume = {"name": "job", "configMap": {"name": name, "items": mounted_items(sources)}}
+        mounted = {"name": file["metadata"]["name"], "items": mounted_items(sources)}
+        volume = {"name": "job", "configMap": mounted}
         for pod in (each["template"]["spec"] for each in (cluster["headGroupSpec"], *groups)):
             pod.setdefault("volumes", []).append(deepcopy(volume))
             mounts = pod["containers"][0].setdefault("volumeMounts", [])

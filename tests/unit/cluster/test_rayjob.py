@@ -84,6 +84,7 @@ def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
     assert " run /job/mine.py " in made.job["spec"]["entrypoint"]
     assert len(list(yaml.safe_load_all(str(made)))) == 2
     assert str(made).count("mountPath: /job") == 2
+    assert str(made).count(f"name: {made.file['metadata']['name']}\n") == 3
 
 
 def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
