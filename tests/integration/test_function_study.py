@@ -43,7 +43,6 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-@pytest.mark.long
 def test_workers_train_what_the_own_process_trains(tmp_path):
     """A study on Ray and one without it have the same trials, epochs, configs and values, to the last digit."""
     run(job(), storage=tmp_path / "ray")
@@ -103,7 +102,6 @@ def test_a_study_without_a_value_reports_the_error(tmp_path):
     assert len(results.trials) <= 4
 
 
-@pytest.mark.long
 def test_a_finished_study_is_not_run_again(tmp_path):
     """A finished study is unchanged by a resume, and continues if its budget is larger."""
     small = job(budget=Budget(trials=2, epochs=2), resources=ONE)

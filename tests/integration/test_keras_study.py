@@ -112,7 +112,6 @@ def test_a_killed_trial_continues_exactly(undisturbed, tmp_path):
     assert sorted(killed.trials["attempts"]) == [1, 1, 1, 2]
 
 
-@pytest.mark.long
 def test_an_interrupted_study_is_resumed_exactly(undisturbed, tmp_path):
     """A study that a budget of epochs ended and that is resumed without it has the tables of an undisturbed one."""
     run(job(budget=Budget(trials=2, epochs=6), resources=HERE), storage=tmp_path)
@@ -122,7 +121,6 @@ def test_an_interrupted_study_is_resumed_exactly(undisturbed, tmp_path):
     assert len(found.sessions) == 2
 
 
-@pytest.mark.long
 def test_a_population_exploits_and_explores(tmp_path):
     """In PBT, low-ranked trials take over weights of good ones under new configs, and the lineage is recorded."""
     population = job(scheduler=PBT(interval=1, quantile=0.25), budget=Budget(trials=4, epochs=5))

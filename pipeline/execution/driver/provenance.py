@@ -28,7 +28,9 @@ _HIDDEN = "***"
 _SECRET = (
     r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
 )
-_NAME = re.compile(rf"{_SECRET}(?![a-z])", re.IGNORECASE)
+_NAME = re.compile(rf"{_SECRET}$", re.IGNORECASE)
+_SMALL = re.compile(r"[-+]?\d{1,3}")
+"""A number that is no secret, as in `--pad-token 0`."""
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _QUERY = re.compile(rf"([?&][^=&]*{_SECRET}(?![a-z])[^=&]*=)[^&\s]*", re.IGNORECASE)
 
@@ -104,13 +106,15 @@ def command_line(words: Sequence[str]) -> list[str]:
 
     Returns:
         The words; `***` for the user information and the secret options of a URI, and for the value of an option or a
-        field with the name of a secret.
+        field whose name ends with that of a secret, unless it is a small number.
     """
     shown: list[str] = []
     for index, word in enumerate(words):
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         before = words[index - 1] if index else ""
-        if before.startswith("-") and "=" not in before and _NAME.search(before):
+        if _SMALL.fullmatch(value if equals else word):
+            shown.append(word)
+        elif before.startswith("-") and "=" not in before and _NAME.search(before):
             shown.append(_HIDDEN)
         elif equals and "?" not in name and _NAME.search(name):
             shown.append(f"{name}={_HIDDEN}")

@@ -27,6 +27,8 @@ from tune_jobs import find
         (["--mlflow", "https://host/?token=abc"], ["--mlflow", "https://host/?token=***"]),
         (["--token", "abc", "--x"], ["--token", "***", "--x"]),
         (["--api-key=abc"], ["--api-key=***"]),
+        (["--hf_token", "abc", "--aws-secret-access-key=x"], ["--hf_token", "***", "--aws-secret-access-key=***"]),
+        (["--token-dim", "6400", "--pad-token", "0"], ["--token-dim", "6400", "--pad-token", "0"]),
         (
             ["--set", "space.max_tokens=5", "--set", "space.sigma=1"],
             ["--set", "space.max_tokens=5", "--set", "space.sigma=1"],
