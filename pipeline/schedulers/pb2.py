@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.machine.matrix_threads import one_thread
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config, draw
+from pipeline.space import Config, carried_over
 from pipeline.space.cube import Cube
 from pipeline.space.gaussian_process import GaussianProcess
 from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, near, vectors
@@ -97,7 +97,7 @@ class _PB2(Population):
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
         space, known = self._context.space, len(self._gains)
-        start = donor.config if self._fits(donor.config) else draw(space, rng)
+        start = carried_over(space, donor.config, rng)
         if known < _FEWEST:
             config = near(space, start, NEIGHBOUR_STEPS[0], rng)
             return config, f"near the donor's, with {known} gains to learn from"

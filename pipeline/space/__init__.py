@@ -4,7 +4,7 @@ from pipeline.space.base import CountableDomain, Domain, ListedDomain
 from pipeline.space.choices import Choice, Grid
 from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.domains import DOMAINS, AnyDomain, Space, Switch
-from pipeline.space.space import combination, combinations, compose, draw, endless, number_of, perturb
+from pipeline.space.space import carried_over, combination, combinations, compose, draw, endless, number_of, perturb
 from pipeline.space.stepped import IntUniform, QUniform
 from pipeline.space.values import Config, Value, key_of
 from pipeline.space.walk import (
@@ -37,6 +37,7 @@ __all__ = [
     "Switch",
     "Uniform",
     "Value",
+    "carried_over",
     "combination",
     "combinations",
     "compose",

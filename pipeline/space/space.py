@@ -14,7 +14,7 @@ from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, When
 
-__all__ = ["Pick", "combination", "combinations", "compose", "draw", "endless", "number_of", "perturb"]
+__all__ = ["Pick", "carried_over", "combination", "combinations", "compose", "draw", "endless", "number_of", "perturb"]
 
 Pick: TypeAlias = Callable[[ParameterPath], Value]
 """Returns the value of a parameter that is present."""
@@ -150,6 +150,26 @@ def perturb(
             return parameter.domain.draw(rng)  # type: ignore[no-any-return]
         factor = 1.2 if rng.random() < 0.5 else 0.8
         return parameter.domain.perturb(config[parameter.name], factor, rng)  # type: ignore[no-any-return]
+
+    return compose(space, pick)
+
+
+def carried_over(space: Mapping[str, Any], config: Mapping[str, Value], rng: np.random.Generator) -> Config:
+    """A config with the values of a config from before a change of the space; what the space no longer lists is drawn.
+
+    Args:
+        space: The space.
+        config: A config of this space, or of the space before a change of its domains.
+        rng: The source of randomness.
+
+    Returns:
+        A value for each parameter that is present. A number may be beyond a changed range.
+    """
+
+    def pick(parameter: ParameterPath) -> Value:
+        if not _has(config, parameter):
+            return parameter.domain.draw(rng)  # type: ignore[no-any-return]
+        return config[parameter.name]
 
     return compose(space, pick)
 

@@ -215,3 +215,22 @@ def test_trials_of_one_config_exploit_each_other() -> None:
             scheduler.start(f"{i:04d}")
             decisions.append(scheduler.on_result(f"{i:04d}", epoch, float(i * epoch)))
     assert [one.config for one in decisions if one.action == "exploit"] == [{"layers": 2}] * 2
+
+
+def test_it_explores_near_the_donor_after_a_change_of_the_space() -> None:
+    """After a resume with another fixed value, smaller range and other choices, numbers start at the donor's."""
+    before: Space = {"x": Uniform(0, 1), "y": Uniform(0, 1), "batch": Choice([16, 32]), "layers": 2}
+    after: Space = {"x": Uniform(0, 1), "y": Uniform(0, 0.5), "batch": Choice([64, 128]), "layers": 3}
+    first = PB2().build(SchedulerContext(before, "max", 100, 6, 0))
+    for i in range(6):
+        first.add(f"{i:04d}", {"x": 0.2, "y": 0.9, "batch": 16, "layers": 2})
+    second = PB2().build(SchedulerContext(after, "max", 100, 6, 0))
+    second.restore(first.state())
+    decisions = []
+    for i in reversed(range(6)):
+        second.start(f"{i:04d}")
+        decisions.append(second.on_result(f"{i:04d}", 1, float(i)))
+    explored = [decision.config for decision in decisions if decision.action == "exploit"]
+    assert explored
+    assert all(fits(after, config) for config in explored)
+    assert all(abs(config["x"] - 0.2) < 0.4 and config["y"] > 0.2 for config in explored)

@@ -13,6 +13,7 @@ from pipeline.space import (
     LogUniform,
     Switch,
     Uniform,
+    carried_over,
     combination,
     combinations,
     draw,
@@ -177,3 +178,12 @@ def test_the_probability_of_redrawing_is_kept(probability: float) -> None:
     moved = [perturb({"lr": Uniform(0, 1)}, {"lr": 0.5}, rng, resample_probability=probability) for _ in range(2000)]
     again = sum(c["lr"] not in (0.4, 0.6) for c in moved) / len(moved)
     assert again == pytest.approx(probability, abs=0.04)
+
+
+def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
+    """A config from before a change of its space keeps its numbers and listed values; others are drawn."""
+    space = {"x": Uniform(0, 1), "kind": Choice(["b", "c"]), "how": Switch({"new": {"y": Uniform(2, 3)}}), "fixed": 7}
+    config = carried_over(space, {"x": 1.5, "kind": "b", "how": "old", "fixed": 6}, np.random.default_rng(0))
+    assert (config["x"], config["kind"], config["how"], config["fixed"]) == (1.5, "b", "new", 7)
+    assert 2 <= config["y"] < 3
+    assert carried_over(space, config, np.random.default_rng(1)) == config
