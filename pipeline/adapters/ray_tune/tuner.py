@@ -15,8 +15,8 @@ from pipeline.study import Objective
 
 __all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "train_as_tune", "unwrapped"]
 
-_SECONDS = ("time_total_s", "time_since_restore", "timesteps_total")
-"""What a scheduler may count instead of reports, by names of Ray Tune."""
+_NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
+"""What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def _epochs(
         limits.append(reports_of(function, "report", dict(_constants(param_space, _first_parameter(function)))))
     if known := [int(limit) for limit in limits if limit is not None]:
         return max(1, min(known))
-    if longest and scheduler.get("time") not in _SECONDS:
+    if longest and scheduler.get("time") not in _NOT_REPORTS:
         return int(longest)
     # A callback or a helper may report.
     return UNKNOWN_EPOCHS if inspect.isclass(trainable) or mentions(plain(trainable), "(?i)report") else 1
