@@ -5,6 +5,7 @@ import io
 import pickle
 import re
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 
@@ -108,10 +109,12 @@ def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:
             assert ("--accept-changes" in str(each)) != typed
 
 
-def test_a_notebook_shows_the_user_s_own_lines() -> None:
+def test_a_notebook_shows_the_user_s_own_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook shows the message, the user's cell and the error of the user's code, and no line of tunepipe."""
     from IPython.core.interactiveshell import InteractiveShell
 
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     shell = InteractiveShell.instance(colors="nocolor")
     try:
         with redirect_stdout(io.StringIO()) as output:
@@ -123,6 +126,7 @@ def test_a_notebook_shows_the_user_s_own_lines() -> None:
                 "run(job, workers=0, storage='studies', note=lambda _: None)  # here\n"
             )
     finally:
+        shell.restore_sys_module_state()
         InteractiveShell.clear_instance()
     text = output.getvalue()
     assert "The data function data raised FileNotFoundError" in text
