@@ -1,11 +1,11 @@
 """Servers on loopback."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.unit.cluster.jobs_server import JobsServer
+from tests.unit.cluster.json_handler import running
 from tests.unit.cluster.kubernetes_server import ApiServer, answering
 
 
@@ -15,12 +15,9 @@ def jobs_server(monkeypatch, tmp_path) -> Iterator[JobsServer]:
     for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with JobsServer() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = JobsServer()
+    with running(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

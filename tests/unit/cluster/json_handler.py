@@ -1,9 +1,27 @@
 """What the servers that stand for Ray and Kubernetes have in common: they answer in JSON and log nothing."""
 
 import json
-from http.server import BaseHTTPRequestHandler
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
-__all__ = ["JsonHandler"]
+__all__ = ["JsonHandler", "running"]
+
+
+@contextmanager
+def running(server: HTTPServer) -> Iterator[None]:
+    """A context in which a server answers, in a thread of its own.
+
+    Args:
+        server: The server.
+    """
+    with server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
 
 
 class JsonHandler(BaseHTTPRequestHandler):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +14,7 @@ import yaml
 
 from pipeline.cluster import ended_rayjobs, following, kubernetes_cluster, stop_rayjob
 from pipeline.cluster.rayjob_states import STUDY_LABEL
-from tests.unit.cluster.json_handler import JsonHandler
+from tests.unit.cluster.json_handler import JsonHandler, running
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
 
@@ -132,9 +131,8 @@ def stamped(log: str, first: int = 0) -> str:
 @contextmanager
 def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
     """A server, and a kubeconfig in a folder that names it."""
-    with ApiServer() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = ApiServer()
+    with running(server):
         (folder / "config").write_text(
             yaml.safe_dump(
                 {
@@ -149,5 +147,3 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServ
         for module in (ended_rayjobs, kubernetes_cluster, following, stop_rayjob):
             monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
         yield server
-        server.shutdown()
-        thread.join()

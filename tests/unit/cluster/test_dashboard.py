@@ -1,7 +1,6 @@
 """Requests to the server of a dashboard, with a server on loopback that answers as Ray's does."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,7 +8,7 @@ import pytest
 
 from pipeline.cluster.dashboard import Dashboard, Unreachable
 from pipeline.errors import ClusterError, UsageError
-from tests.unit.cluster.json_handler import JsonHandler
+from tests.unit.cluster.json_handler import JsonHandler, running
 
 JOBS = "/api/jobs/"
 
@@ -61,12 +60,9 @@ class _OtherHandler(JsonHandler, BaseHTTPRequestHandler):
 @pytest.fixture
 def other() -> Iterator[Other]:
     """A server that is not Ray's."""
-    with Other() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = Other()
+    with running(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("body", ["<html>welcome</html>", {"jobs": []}, [1], "null"])
