@@ -91,6 +91,6 @@ clean:                          ## remove the environment
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/dev.txt
 	touch $@
 
-.venv/bench.stamp: requirements/bench.txt .venv/run.stamp
+.venv/bench.stamp: requirements/bench.txt .venv/dev.stamp
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/bench.txt
 	touch $@

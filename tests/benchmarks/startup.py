@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.figures import Bar, Figure, Measured, Options
 from tests.benchmarks.sides import STUDIES, command, environment, peer
+from tests.processes import started
 
 __all__ = ["measure"]
 
@@ -35,14 +36,14 @@ def _first_part() -> float:
     with TemporaryDirectory(prefix="tunepipe-bench-") as name:
         folder = Path(name)
         with (folder / "errors").open("w") as errors:
-            started = time.perf_counter()
+            begun = time.perf_counter()
             process = started(command("bench_search"), cwd=folder, env=environment(), stdout=errors, stderr=errors)
             try:
                 while not _parts(folder):
-                    if process.poll() is not None or time.perf_counter() - started > _PATIENCE:
+                    if process.poll() is not None or time.perf_counter() - begun > _PATIENCE:
                         raise RuntimeError(f"No epoch was recorded:\n{(folder / 'errors').read_text()[-3000:]}")
                     time.sleep(_LOOK)
-                return time.perf_counter() - started
+                return time.perf_counter() - begun
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGINT)

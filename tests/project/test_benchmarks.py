@@ -3,17 +3,20 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.browser import BROWSER
 
 
 def _quick(name: str, folder: Path) -> list[dict[str, Any]]:
     """The figures of a benchmark's smoke test."""
     to = folder / "benchmarks.json"
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--only", name, "--to", str(to)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures: list[dict[str, Any]] = json.loads(to.read_text())["figures"]
     return figures
@@ -34,3 +37,25 @@ def test_the_benchmark_of_scale_works(tmp_path: Path) -> None:
     assert len(figures) == 9
     (requests,) = [figure for figure in figures if figure["what"].startswith("S3")]
     assert requests["ours"] <= 6
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["epoch", "startup", "memory", "throughput", "reading", "page"])
+def test_the_smaller_benchmarks_work(name: str, tmp_path: Path) -> None:
+    """The smoke test of each of the other benchmarks measures both sides of every figure."""
+    if name == "page" and BROWSER is None:
+        pytest.skip("no Chromium on PATH: the benchmark of the page measures nothing")
+    figures = _quick(name, tmp_path)
+    assert figures
+    assert all(figure["ours"] > 0 and figure["beside"] > 0 for figure in figures)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_benchmark_of_the_search_works(tmp_path: Path) -> None:
+    """The smoke test of the search compares tunepipe with five other searches, and with a bare start."""
+    if find_spec("keras_tuner") is None:
+        pytest.skip("KerasTuner is not installed: `make bench` installs it")
+    figures = _quick("search", tmp_path)
+    assert [figure["bar"] for figure in figures] == ["at least 15", "at least 5", *["at least 4"] * 3, "at most 1.8"]
+    assert all(figure["ours"] > 0 and figure["beside"] > 0 for figure in figures)

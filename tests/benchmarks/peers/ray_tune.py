@@ -1,10 +1,10 @@
 """Ray Tune as its Keras example writes it: a function trainable, `fit` as it comes, one report an epoch, ASHA.
 
 The example loads the data in each trial; here it comes by `tune.with_parameters`, which is faster. `--reuse-actors`
-keeps the workers from trial to trial.
+keeps the workers from trial to trial, and `--steps-per-execution 64` runs so many batches in one call of the graph.
 """
 
-import sys
+import argparse
 
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
@@ -12,7 +12,7 @@ from ray.tune.schedulers import ASHAScheduler
 from tests.benchmarks.peers import problem
 
 
-def train(config, data):
+def train(config, data, steps_per_execution):
     import keras
 
     class ProgressReport(keras.callbacks.Callback):
@@ -20,12 +20,18 @@ def train(config, data):
             tune.report({"val_accuracy": float(logs["val_accuracy"]), "loss": float(logs["loss"])})
 
     model = problem.network(config["lr"], config["momentum"], config["width"])
+    model.steps_per_execution = steps_per_execution
     model.fit(**data, epochs=problem.EPOCHS, callbacks=[ProgressReport()])
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--reuse-actors", action="store_true")
+    parser.add_argument("--steps-per-execution", type=int, default=1)
+    arguments, _ = parser.parse_known_args()
+    trainable = tune.with_parameters(train, data=problem.arrays(), steps_per_execution=arguments.steps_per_execution)
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(train, data=problem.arrays()), {"cpu": 1}),
+        tune.with_resources(trainable, {"cpu": 1}),
         param_space={
             "lr": tune.loguniform(*problem.LR),
             "momentum": tune.uniform(*problem.MOMENTUM),
@@ -36,7 +42,7 @@ def main() -> None:
             mode="max",
             num_samples=problem.trials(),
             scheduler=ASHAScheduler(max_t=problem.EPOCHS, grace_period=1, reduction_factor=problem.FACTOR),
-            reuse_actors="--reuse-actors" in sys.argv,
+            reuse_actors=arguments.reuse_actors,
         ),
         run_config=tune.RunConfig(storage_path=None),
     )
