@@ -7,99 +7,83 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.adapters import from_keras_tuner, from_optuna, from_ray_tune
-    from pipeline.datasets.base import Dataset, Split
-    from pipeline.errors import TunepipeError, UserError
-    from pipeline.execution.load_model import load_model, load_state
-    from pipeline.execution.run import run
-    from pipeline.results.notebook import load_results, show
+    from pipeline.adapters import (
+        from_keras_tuner as from_keras_tuner,
+        from_optuna as from_optuna,
+        from_ray_tune as from_ray_tune,
+    )
+    from pipeline.datasets.base import (
+        Dataset as Dataset,
+        Split as Split,
+    )
+    from pipeline.errors import (
+        TunepipeError as TunepipeError,
+        UserError as UserError,
+    )
+    from pipeline.execution.load_model import (
+        load_model as load_model,
+        load_state as load_state,
+    )
+    from pipeline.execution.run import (
+        run as run,
+    )
+    from pipeline.results.notebook import (
+        load_results as load_results,
+        show as show,
+    )
     from pipeline.schedulers import (
-        ASHA,
-        FIFO,
-        MOASHA,
-        PASHA,
-        PB2,
-        PBT,
-        Hyperband,
-        MedianStopping,
-        PromotingASHA,
-        PromotingMOASHA,
-        RayScheduler,
-        SuccessiveHalving,
+        ASHA as ASHA,
+        FIFO as FIFO,
+        MOASHA as MOASHA,
+        PASHA as PASHA,
+        PB2 as PB2,
+        PBT as PBT,
+        Hyperband as Hyperband,
+        MedianStopping as MedianStopping,
+        PromotingASHA as PromotingASHA,
+        PromotingMOASHA as PromotingMOASHA,
+        RayScheduler as RayScheduler,
+        SuccessiveHalving as SuccessiveHalving,
     )
     from pipeline.searchers import (
-        CMASearch,
-        CurveSearch,
-        GPSearch,
-        GridSearch,
-        MOTPESearch,
-        NSGA2Search,
-        RandomSearch,
-        RaySearch,
-        SobolSearch,
-        TPESearch,
+        CMASearch as CMASearch,
+        CurveSearch as CurveSearch,
+        GPSearch as GPSearch,
+        GridSearch as GridSearch,
+        MOTPESearch as MOTPESearch,
+        NSGA2Search as NSGA2Search,
+        RandomSearch as RandomSearch,
+        RaySearch as RaySearch,
+        SobolSearch as SobolSearch,
+        TPESearch as TPESearch,
     )
-    from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
-    from pipeline.study import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom, TuneJob
-    from pipeline.study.context import TrialContext, trial
-    from pipeline.training.shared_cache import shared_cache
-
-__all__ = [
-    "ASHA",
-    "FIFO",
-    "MOASHA",
-    "PASHA",
-    "PB2",
-    "PBT",
-    "Budget",
-    "CMASearch",
-    "Checkpoints",
-    "Choice",
-    "CurveSearch",
-    "Dataset",
-    "Fit",
-    "GPSearch",
-    "Grid",
-    "GridSearch",
-    "Hyperband",
-    "IntUniform",
-    "LogUniform",
-    "MOTPESearch",
-    "MedianStopping",
-    "NSGA2Search",
-    "Normal",
-    "Objective",
-    "Phase",
-    "PromotingASHA",
-    "PromotingMOASHA",
-    "QUniform",
-    "RandomSearch",
-    "RayScheduler",
-    "RaySearch",
-    "Resources",
-    "SobolSearch",
-    "Split",
-    "StartFrom",
-    "SuccessiveHalving",
-    "Switch",
-    "TPESearch",
-    "TrialContext",
-    "TuneJob",
-    "TunepipeError",
-    "Uniform",
-    "UserError",
-    "from_keras_tuner",
-    "from_optuna",
-    "from_ray_tune",
-    "load_model",
-    "load_results",
-    "load_state",
-    "run",
-    "shared_cache",
-    "show",
-    "trial",
-]
-
+    from pipeline.space import (
+        Choice as Choice,
+        Grid as Grid,
+        IntUniform as IntUniform,
+        LogUniform as LogUniform,
+        Normal as Normal,
+        QUniform as QUniform,
+        Switch as Switch,
+        Uniform as Uniform,
+    )
+    from pipeline.study import (
+        Budget as Budget,
+        Checkpoints as Checkpoints,
+        Fit as Fit,
+        Objective as Objective,
+        Phase as Phase,
+        Resources as Resources,
+        StartFrom as StartFrom,
+        TuneJob as TuneJob,
+    )
+    from pipeline.study.context import (
+        TrialContext as TrialContext,
+        trial as trial,
+    )
+    from pipeline.training.shared_cache import (
+        shared_cache as shared_cache,
+    )
 
 _MODULES = {
     "pipeline.adapters": ("from_keras_tuner", "from_optuna", "from_ray_tune"),
@@ -140,6 +124,8 @@ _MODULES = {
     "pipeline.training.shared_cache": ("shared_cache",),
 }
 
+__all__ = sorted(name for names in _MODULES.values() for name in names)
+
 
 def __getattr__(name: str) -> Any:
     # Imported at first use: a command, and a process beside it, load what they need, and no more.
@@ -162,4 +148,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.adapters.adapted import Adapted
-from pipeline.adapters.program import Patches, Program
-from pipeline.adapters.program import running as program_running
+from pipeline.adapters.program import Patches, Program, running as program_running
 
 __all__ = ["Library"]
 

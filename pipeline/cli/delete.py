@@ -18,8 +18,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete a study: tables, checkpoints, logs, export and report. Asks first; refuses while the study runs."""
-    from pipeline.execution.deletion import check_deletable
-    from pipeline.execution.deletion import delete as delete_study
+    from pipeline.execution.deletion import check_deletable, delete as delete_study
 
     store = study_store(study, storage)
     contents = check_deletable(store, note)

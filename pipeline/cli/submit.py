@@ -68,8 +68,7 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run or resume a study on a cluster and follow it. Ctrl-C stops following; the study continues."""
-    from pipeline.cluster.submission import shared_storage
-    from pipeline.cluster.submission import submit as hand_over
+    from pipeline.cluster.submission import shared_storage, submit as hand_over
     from pipeline.execution.driver.warm_start import warm_started
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")

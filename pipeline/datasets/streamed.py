@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.datasets.column_arrays import Inputs, inputs, is_image, one_hot, plain
-from pipeline.datasets.column_arrays import features as numbers
+from pipeline.datasets.column_arrays import Inputs, features as numbers, inputs, is_image, one_hot, plain
 from pipeline.datasets.held_out import held_out
 from pipeline.datasets.parquet_files import ParquetFiles, RowGroup
 from pipeline.datasets.shuffle_buffer import Rows, batched, shuffled

@@ -1,8 +1,6 @@
 """Schedulers: which trial continues, which one stops, and why."""
 
-from typing import Annotated, TypeAlias
-
-from pydantic import Discriminator, Tag
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.schedulers.asha import ASHA
 from pipeline.schedulers.base import (
@@ -25,7 +23,7 @@ from pipeline.schedulers.pb2 import PB2
 from pipeline.schedulers.pbt import PBT
 from pipeline.schedulers.promoting import PromotingASHA
 from pipeline.schedulers.ray import RayScheduler
-from pipeline.space.ray_class_settings import kind_of
+from pipeline.space.kinds import any_settings, kind_of
 
 __all__ = [
     "ASHA",
@@ -52,34 +50,25 @@ __all__ = [
     "SuccessiveHalving",
 ]
 
-SCHEDULERS: dict[str, type[SchedulerSettings]] = {
-    "asha": ASHA,
-    "promoting-asha": PromotingASHA,
-    "pasha": PASHA,
-    "moasha": MOASHA,
-    "promoting-moasha": PromotingMOASHA,
-    "halving": SuccessiveHalving,
-    "hyperband": Hyperband,
-    "median": MedianStopping,
-    "pbt": PBT,
-    "pb2": PB2,
-    "fifo": FIFO,
-}
+_ALL: tuple[type[SchedulerSettings], ...] = (
+    ASHA,
+    PromotingASHA,
+    PASHA,
+    MOASHA,
+    PromotingMOASHA,
+    SuccessiveHalving,
+    Hyperband,
+    MedianStopping,
+    PBT,
+    PB2,
+    FIFO,
+)
+
+SCHEDULERS = {str(kind_of(settings)): settings for settings in _ALL}
 """Every scheduler by its name on the command line."""
 
-AnyScheduler: TypeAlias = Annotated[
-    Annotated[ASHA, Tag("asha")]
-    | Annotated[PromotingASHA, Tag("promoting-asha")]
-    | Annotated[PASHA, Tag("pasha")]
-    | Annotated[MOASHA, Tag("moasha")]
-    | Annotated[PromotingMOASHA, Tag("promoting-moasha")]
-    | Annotated[SuccessiveHalving, Tag("halving")]
-    | Annotated[Hyperband, Tag("hyperband")]
-    | Annotated[MedianStopping, Tag("median")]
-    | Annotated[PBT, Tag("pbt")]
-    | Annotated[PB2, Tag("pb2")]
-    | Annotated[FIFO, Tag("fifo")]
-    | Annotated[RayScheduler, Tag("ray")],
-    Discriminator(kind_of),
-]
+if TYPE_CHECKING:
+    AnyScheduler: TypeAlias = SchedulerSettings
+else:
+    AnyScheduler = any_settings(SCHEDULERS, RayScheduler)
 """The settings of any scheduler, or of a class of Ray Tune; `kind` says which."""

@@ -4,7 +4,7 @@ import math
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Decision, Mode, Scheduler, SchedulerContext
 from pipeline.schedulers.rungs import RungSettings, rungs
@@ -26,6 +26,7 @@ class ASHA(RungSettings):
             continues; at least 1.01.
     """
 
+    title: ClassVar[str] = "ASHA"
     kind: Literal["asha"] = field(default="asha", repr=False)
 
     def build(self, context: SchedulerContext) -> Scheduler:

@@ -222,11 +222,16 @@ class Scheduler:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class SchedulerSettings:
-    """The settings of a scheduler. Each subclass adds `kind` and its own fields."""
+    """The settings of a scheduler. Each subclass is a frozen dataclass, with `kind` and its own fields."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
+
+    kind: str
+    """Its name on the command line; the path of a class of Ray Tune."""
+
+    title: ClassVar[str]
+    """Its name in a sentence."""
 
     pauses: ClassVar[bool] = False
     """Whether trials are paused at milestones, so that many are live while few train."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings
 
@@ -13,6 +13,7 @@ __all__ = ["FIFO"]
 class FIFO(SchedulerSettings):
     """First in, first out: no trial is stopped early."""
 
+    title: ClassVar[str] = "no early stopping"
     kind: Literal["fifo"] = field(default="fifo", repr=False)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:

@@ -26,6 +26,7 @@ class SuccessiveHalving(MeasuredRungSettings):
         bracket_size: Number of trials that are compared with each other.
     """
 
+    title: ClassVar[str] = "successive halving"
     pauses: ClassVar[bool] = True
     bracket_size: Count = 12
     kind: Literal["halving"] = field(default="halving", repr=False)

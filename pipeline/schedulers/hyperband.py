@@ -44,6 +44,7 @@ class Hyperband(SchedulerSettings):
             the study begins; a study keeps it if it resumes with another. Only without `grace_period`.
     """
 
+    title: ClassVar[str] = "Hyperband"
     pauses: ClassVar[bool] = True
     grace_period: Count | None = None
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 3.0

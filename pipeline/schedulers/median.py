@@ -3,7 +3,7 @@
 from bisect import insort
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class MedianStopping(SchedulerSettings):
         grace_period: Epochs that every trial gets; averages start there; at least 1.
         min_samples_required: How many other trials must have reached the same epoch; at least 1.
     """
+
+    title: ClassVar[str] = "median stopping"
 
     grace_period: Count = 1
     min_samples_required: Count = 3

@@ -28,6 +28,7 @@ class MOASHA(RungSettings):
             continues; at least 1.01.
     """
 
+    title: ClassVar[str] = "MO-ASHA"
     every_objective: ClassVar[bool] = True
     kind: Literal["moasha"] = field(default="moasha", repr=False)
 
@@ -49,6 +50,7 @@ class PromotingMOASHA(MeasuredRungSettings):
             continues; at least 1.01. By default 3.5.
     """
 
+    title: ClassVar[str] = "MO-ASHA that pauses and promotes"
     pauses: ClassVar[bool] = True
     every_objective: ClassVar[bool] = True
     kind: Literal["promoting-moasha"] = field(default="promoting-moasha", repr=False)

@@ -40,6 +40,7 @@ class PASHA(RungSettings):
             of at most 200 trials. Trials then report every epoch.
     """
 
+    title: ClassVar[str] = "PASHA"
     pauses: ClassVar[bool] = True
     epsilon: Annotated[Real, Field(ge=0)] | None = None
     kind: Literal["pasha"] = field(default="pasha", repr=False)

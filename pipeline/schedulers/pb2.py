@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,8 @@ class PB2(PopulationSettings):
         quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
         candidates: Number of configs among which the one with the highest upper confidence bound is chosen; at least 1.
     """
+
+    title: ClassVar[str] = "population based bandits"
 
     candidates: Count = 500
     kind: Literal["pb2"] = field(default="pb2", repr=False)

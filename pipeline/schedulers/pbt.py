@@ -1,7 +1,7 @@
 """Population based training: during training, trials copy the weights of better trials."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -30,6 +30,8 @@ class PBT(PopulationSettings):
         resample_probability: Probability that a hyperparameter is drawn again instead of multiplied by 0.8 or 1.2; 0
             to 1.
     """
+
+    title: ClassVar[str] = "population based training"
 
     resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
     kind: Literal["pbt"] = field(default="pbt", repr=False)

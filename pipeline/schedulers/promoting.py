@@ -30,6 +30,7 @@ class PromotingASHA(MeasuredRungSettings):
             continues; at least 1.01. By default 3.5.
     """
 
+    title: ClassVar[str] = "ASHA that pauses and promotes"
     pauses: ClassVar[bool] = True
     kind: Literal["promoting-asha"] = field(default="promoting-asha", repr=False)
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers.base import Scheduler, SchedulerContext, SchedulerSettings
-from pipeline.space.ray_class_settings import OpenSettings
+from pipeline.space.kinds import OpenSettings
 
 __all__ = ["RayScheduler"]
 

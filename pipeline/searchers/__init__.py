@@ -1,8 +1,6 @@
 """Searchers: which config is tried next."""
 
-from typing import Annotated, TypeAlias
-
-from pydantic import Discriminator, Tag
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.searchers.base import Observation, SearcherSettings, Suggestion
 from pipeline.searchers.cma import CMASearch
@@ -15,7 +13,7 @@ from pipeline.searchers.random import RandomSearch
 from pipeline.searchers.ray import RaySearch
 from pipeline.searchers.sobol import SobolSearch
 from pipeline.searchers.tpe import TPESearch
-from pipeline.space.ray_class_settings import kind_of
+from pipeline.space.kinds import any_settings, kind_of
 
 __all__ = [
     "SEARCHERS",
@@ -35,30 +33,23 @@ __all__ = [
     "TPESearch",
 ]
 
-SEARCHERS: dict[str, type[SearcherSettings]] = {
-    "cma": CMASearch,
-    "curves": CurveSearch,
-    "gp": GPSearch,
-    "grid": GridSearch,
-    "motpe": MOTPESearch,
-    "nsga2": NSGA2Search,
-    "random": RandomSearch,
-    "sobol": SobolSearch,
-    "tpe": TPESearch,
-}
+_ALL: tuple[type[SearcherSettings], ...] = (
+    CMASearch,
+    CurveSearch,
+    GPSearch,
+    GridSearch,
+    MOTPESearch,
+    NSGA2Search,
+    RandomSearch,
+    SobolSearch,
+    TPESearch,
+)
+
+SEARCHERS = {str(kind_of(settings)): settings for settings in _ALL}
 """Every searcher by its name on the command line."""
 
-AnySearcher: TypeAlias = Annotated[
-    Annotated[CMASearch, Tag("cma")]
-    | Annotated[CurveSearch, Tag("curves")]
-    | Annotated[GPSearch, Tag("gp")]
-    | Annotated[GridSearch, Tag("grid")]
-    | Annotated[MOTPESearch, Tag("motpe")]
-    | Annotated[NSGA2Search, Tag("nsga2")]
-    | Annotated[RandomSearch, Tag("random")]
-    | Annotated[SobolSearch, Tag("sobol")]
-    | Annotated[TPESearch, Tag("tpe")]
-    | Annotated[RaySearch, Tag("ray")],
-    Discriminator(kind_of),
-]
+if TYPE_CHECKING:
+    AnySearcher: TypeAlias = SearcherSettings
+else:
+    AnySearcher = any_settings(SEARCHERS, RaySearch)
 """The settings of any searcher, or of a class of Ray Tune; `kind` says which."""

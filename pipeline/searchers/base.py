@@ -111,11 +111,16 @@ class Suggestion:
     reason: str = "Drawn by the searcher."
 
 
-@dataclass(frozen=True)
 class SearcherSettings:
-    """The settings of a searcher. Each subclass adds `kind` and its own fields."""
+    """The settings of a searcher. Each subclass is a frozen dataclass, with `kind` and its own fields."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
+
+    kind: str
+    """Its name on the command line; the path of a class of Ray Tune."""
+
+    title: ClassVar[str]
+    """Its name in a sentence."""
 
     resumes: ClassVar[bool] = True
     """Whether a study can be resumed: each draw depends only on the study's own data."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,8 @@ class CMASearch(RungSearch):
         population: Configs of a generation, after which the distribution moves; 4 + 3 log(numbers) unless given.
         spread: Standard deviation at the start, as a share of each hyperparameter's range; above 0, at most 1.
     """
+
+    title: ClassVar[str] = "CMA-ES"
 
     population: Annotated[Whole, Field(ge=2, lt=2**31)] | None = None
     spread: Annotated[Real, Field(gt=0, le=1)] = 0.25

@@ -41,6 +41,8 @@ class CurveSearch(SuggestingSearch):
         candidates: Number of random configs among which the largest expected improvement is searched.
     """
 
+    title: ClassVar[str] = "a Gaussian process over learning curves"
+
     startup: Count = 6
     candidates: Count = 400
     learns_from_studies: ClassVar[bool] = True

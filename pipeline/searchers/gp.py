@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ class GPSearch(RungSearch):
         startup: Number of configs that are drawn at random first, as in random search.
         candidates: Number of configs among which the largest expected improvement is searched.
     """
+
+    title: ClassVar[str] = "a Gaussian process"
 
     startup: Count = 8
     candidates: Count = 1000

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pipeline.errors import Fault
 from pipeline.searchers.base import Observation, SearcherSettings
@@ -20,6 +20,7 @@ class GridSearch(SearcherSettings):
     Each branch of a Switch is combined with its own hyperparameters alone.
     """
 
+    title: ClassVar[str] = "grid search"
     kind: Literal["grid"] = field(default="grid", repr=False)
 
     def faults(self, space: Mapping[str, Any]) -> list[Fault]:

@@ -26,6 +26,8 @@ class MOTPESearch(SearcherSettings):
         candidates: Number of draws from which the best is taken.
     """
 
+    title: ClassVar[str] = "TPE for several objectives"
+
     startup: Count = 10
     candidates: Count = 24
     learns: ClassVar[bool] = True

@@ -33,6 +33,8 @@ class NSGA2Search(SearcherSettings):
         crossover: Probability that a config has two parents instead of one.
     """
 
+    title: ClassVar[str] = "NSGA-II"
+
     population: Annotated[Whole, Field(ge=2, lt=2**31)] = 16
     crossover: Annotated[Real, Field(ge=0, le=1)] = 0.9
     learns: ClassVar[bool] = True

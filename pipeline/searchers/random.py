@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pipeline.searchers.base import Observation, SearcherSettings, chance
 from pipeline.space import Config, draw
@@ -14,6 +14,7 @@ __all__ = ["RandomSearch"]
 class RandomSearch(SearcherSettings):
     """Every config is drawn independently; hyperparameters with a Grid take their values in turn."""
 
+    title: ClassVar[str] = "random search"
     kind: Literal["random"] = field(default="random", repr=False)
 
     def draw(

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.errors import Fault, InvalidJob
 from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, Switch, walk
-from pipeline.space.ray_class_settings import OpenSettings
+from pipeline.space.kinds import OpenSettings
 
 __all__ = ["RaySearch"]
 

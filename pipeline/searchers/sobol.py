@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, compose, drawn_parameters
@@ -19,6 +19,7 @@ class SobolSearch(SearcherSettings):
     Each hyperparameter has its own dimension, including those in branches; config i is point i of the seed's sequence.
     """
 
+    title: ClassVar[str] = "Sobol search"
     kind: Literal["sobol"] = field(default="sobol", repr=False)
 
     def draw(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pipeline.searchers.base import EARLY, Observation, RungSearch, Suggestion, at_one_rung, chance
 from pipeline.searchers.history import History
@@ -26,6 +26,8 @@ class TPESearch(RungSearch):
         startup: Number of configs that are drawn at random first, as in random search.
         candidates: Number of draws from which the best is taken.
     """
+
+    title: ClassVar[str] = "TPE"
 
     startup: Count = 10
     candidates: Count = 24

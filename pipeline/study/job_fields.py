@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pipeline.schedulers import SCHEDULERS, AnyScheduler
 from pipeline.searchers import SEARCHERS, AnySearcher
 from pipeline.space import Space
-from pipeline.space.ray_class_settings import kind_of, normalize
+from pipeline.space.kinds import kind_of, normalize
 from pipeline.space.values import Count, ReadValue, Whole
 from pipeline.study.code import Code, Data
 from pipeline.study.faults import NAME

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.loop.incumbent import Incumbent, rank

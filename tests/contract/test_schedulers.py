@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.schedulers import SCHEDULERS, Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings
 from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, fits

@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.searchers import SEARCHERS, Observation, RandomSearch, SearcherSettings
 from pipeline.space import Config, Switch, fits

@@ -8,8 +8,7 @@ import pytest
 from pipeline import Budget, Objective, load_results, run
 from pipeline.errors import StorageError
 from tests.faults.pausable_study import JOB as PAUSABLE
-from tests.faults.resumable_study import JOB as RESUMABLE
-from tests.faults.resumable_study import JOURNAL
+from tests.faults.resumable_study import JOB as RESUMABLE, JOURNAL
 
 KERAS = RESUMABLE.replaced(
     {

@@ -1,7 +1,6 @@
 """The order of trials by their ids."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.trial_ids import draw_order
 

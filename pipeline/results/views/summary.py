@@ -16,6 +16,8 @@ from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text
 from pipeline.results.views.states import STATES
+from pipeline.schedulers import SCHEDULERS
+from pipeline.searchers import SEARCHERS
 from pipeline.space import Domain, drawn_names
 from pipeline.study.studies import as_argument
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
@@ -61,34 +63,12 @@ def _what(results: Results) -> str:
     over = f"over {_some(drawn)}" if drawn else "with a fixed config"
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
     scheduler, searcher = job["scheduler"]["kind"], job["searcher"]["kind"]
-    names = {
-        "asha": "ASHA",
-        "moasha": "MO-ASHA",
-        "promoting-moasha": "MO-ASHA that pauses and promotes",
-        "promoting-asha": "ASHA that pauses and promotes",
-        "pasha": "PASHA",
-        "halving": "successive halving",
-        "hyperband": "Hyperband",
-        "median": "median stopping",
-        "pbt": "population based training",
-        "pb2": "population based bandits",
-        "fifo": "no early stopping",
-    }
-    draws = {
-        "tpe": "TPE",
-        "motpe": "TPE for several objectives",
-        "nsga2": "NSGA-II",
-        "cma": "CMA-ES",
-        "gp": "a Gaussian process",
-        "curves": "a Gaussian process over learning curves",
-        "sobol": "Sobol search",
-    }
     fit, phases = fit_text(job), phases_text(job)
     trials = counted(len(results.trials) or job["budget"]["trials"], "trial")
     return (
         f"This study looked for the {goal} {objective.metric}{data} {over}, with "
-        f"{draws.get(searcher, f'{searcher} search')} and "
-        f"{names.get(scheduler, scheduler)}: {trials} of up to "
+        f"{SEARCHERS[searcher].title if searcher in SEARCHERS else f'{searcher} search'} and "
+        f"{SCHEDULERS[scheduler].title if scheduler in SCHEDULERS else scheduler}: {trials} of up to "
         f"{counted(job['budget']['epochs'], 'epoch')}"
         + (f", trained by fit with {listed(fit.split('  '))}" if fit else "")
         + (f", in phases: {listed(phases.split('  '))}." if phases else ".")

@@ -1,11 +1,17 @@
 """The options of a job, which several commands share."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.commands import app
-from pipeline.cli.job_options import JobOptions
+from pipeline.cli.job_options import JobOptions, Scheduler, Search
 from pipeline.errors import UsageError
+from pipeline.schedulers import SCHEDULERS
+from pipeline.searchers import SEARCHERS
 
 
 @pytest.mark.parametrize("command", ["run", "check", "submit"])
@@ -51,3 +57,10 @@ def test_top_needs_a_study_to_start_from() -> None:
     """--top without --start-from is refused."""
     with pytest.raises(UsageError, match="--start-from STUDY"):
         JobOptions(top=3).changes("studies")
+
+
+@pytest.mark.parametrize(("option", "known"), [(Scheduler, SCHEDULERS), (Search, SEARCHERS)])
+def test_the_help_names_every_kind(option: Any, known: Mapping[str, type]) -> None:
+    """The help of --scheduler and of --search names every scheduler and every searcher."""
+    (settings,) = option.__metadata__
+    assert set(known) <= set(re.findall(r"[a-z0-9-]+", settings.help))

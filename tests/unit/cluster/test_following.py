@@ -4,8 +4,7 @@ import pytest
 
 from pipeline.cluster import following, operator_diagnostics
 from pipeline.cluster.ended_rayjobs import read_exit_code
-from pipeline.cluster.following import NeverStarts, output
-from pipeline.cluster.following import follow as follow_rayjob
+from pipeline.cluster.following import NeverStarts, follow as follow_rayjob, output
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.errors import ClusterError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, stamped

@@ -4,8 +4,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.page.study_cache import StudyCache

@@ -8,8 +8,7 @@ import numpy as np
 
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import SchedulerSettings
-from pipeline.simulation.curve_source import Curve as LearningCurve
-from pipeline.simulation.curve_source import CurveSource
+from pipeline.simulation.curve_source import Curve as LearningCurve, CurveSource
 from pipeline.simulation.play import play
 from pipeline.space import Config, Uniform
 from pipeline.study import Budget, Objective, TuneJob

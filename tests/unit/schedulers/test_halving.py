@@ -3,8 +3,7 @@
 import json
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.schedulers import SchedulerContext, SuccessiveHalving
 from tests.unit.schedulers.simulated import curves, negative, simulated

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext
 from tests.unit.schedulers.simulated import Curve, curves, negative, simulated

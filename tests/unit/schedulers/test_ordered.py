@@ -1,7 +1,6 @@
 """Keys in order, while they come and go."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.schedulers.ordered import Ordered
 

@@ -4,8 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.searchers import SEARCHERS
 from pipeline.searchers.base import EARLY, Observation, at_one_rung, chance, losses, rung_of

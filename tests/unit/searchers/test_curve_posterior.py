@@ -1,8 +1,7 @@
 """What the process expects of points whose values are not known."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.searchers.curve_posterior import Posterior
 from pipeline.searchers.curve_process import CurveProcess, Points

@@ -1,8 +1,7 @@
 """The process over config and epoch."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pipeline.searchers.curve_process import CurveProcess, Points
 from tests.unit.searchers.curve_points import GROUPS, points_of

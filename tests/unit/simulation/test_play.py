@@ -3,8 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA

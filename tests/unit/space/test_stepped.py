@@ -1,8 +1,7 @@
 """Domains of integers and of quantised numbers."""
 
 import numpy as np
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from pipeline.space import (
     IntUniform,

@@ -5,8 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.searchers import Suggestion
 from pipeline.space import Choice, IntUniform, Uniform, combination, key_of

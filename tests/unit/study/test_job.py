@@ -5,8 +5,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import FIFO, PBT, SCHEDULERS, PromotingASHA

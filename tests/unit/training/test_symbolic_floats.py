@@ -10,8 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from keras import layers, optimizers, regularizers
 
 from pipeline.training.symbolic_floats import SymbolicFloat, masked, places_of

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, reals, trial_ids, trial_positions
 from pipeline.results.tables.derive import derive_trials

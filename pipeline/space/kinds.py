@@ -1,11 +1,13 @@
-"""Classes of other libraries, named by their path, with settings that tunepipe does not know."""
+"""Settings that `kind` identifies: those of tunepipe, and those of any class of Ray Tune, named by its path."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field, JsonValue
+from pydantic import Discriminator, Field, JsonValue, Tag
 
-__all__ = ["OpenSettings", "kind_of", "normalize"]
+__all__ = ["OpenSettings", "any_settings", "kind_of", "normalize"]
 
 OpenSettings: TypeAlias = dict[Annotated[str, Field(min_length=1)], JsonValue]
 """Settings by name, as JSON values; only the class itself can validate them."""
@@ -34,3 +36,17 @@ def normalize(value: Mapping[str, Any]) -> Mapping[str, Any]:
     if not own or not isinstance(settings, Mapping):
         return value
     return {"kind": value.get("kind"), "settings": {**settings, **own}}
+
+
+def any_settings(known: Mapping[str, type], of_ray: type) -> Any:
+    """The type of a field that takes any of these settings, for pydantic.
+
+    Args:
+        known: tunepipe's own settings, by their kind.
+        of_ray: The settings of any class of Ray Tune.
+
+    Returns:
+        An annotation: the union of all, of which `kind` says the member.
+    """
+    kinds: list[Any] = [Annotated[settings, Tag(kind)] for kind, settings in {**known, "ray": of_ray}.items()]
+    return Annotated[reduce(or_, kinds), Discriminator(kind_of)]

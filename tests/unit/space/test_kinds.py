@@ -1,10 +1,12 @@
-"""Settings of classes of other libraries."""
+"""Settings that `kind` identifies."""
 
 from types import SimpleNamespace
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from pipeline.space.ray_class_settings import kind_of, normalize
+from pipeline.schedulers import ASHA, FIFO, RayScheduler
+from pipeline.space.kinds import any_settings, kind_of, normalize
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,14 @@ def test_settings_beside_the_path_are_gathered() -> None:
 def test_values_in_the_standard_form_are_unchanged(value: dict) -> None:
     """A value without settings beside the path, or whose `settings` are not an object, is not changed."""
     assert normalize(value) is value
+
+
+def test_the_kind_says_which_settings_they_are() -> None:
+    """JSON values become the settings of their kind, and class paths of Ray those of Ray; another kind is refused."""
+    settings = TypeAdapter(any_settings({"asha": ASHA, "fifo": FIFO}, RayScheduler))
+    assert settings.validate_python({"kind": "fifo"}) == FIFO()
+    assert settings.validate_python({"kind": "asha", "grace_period": 2}) == ASHA(grace_period=2)
+    path = "ray.tune.schedulers.MedianStoppingRule"
+    assert settings.validate_python({"kind": path}) == RayScheduler(kind=path)
+    with pytest.raises(ValidationError, match="'asha', 'fifo', 'ray'"):
+        settings.validate_python({"kind": "median"})
