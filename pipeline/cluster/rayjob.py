@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -145,7 +145,7 @@ def study_manifests(
         namespace: None for the overlay's.
         queue: The LocalQueue of Kueue; None for the overlay's.
         priority: The WorkloadPriorityClass of Kueue; None for the overlay's.
-        image: The image of every container; None for the overlay's.
+        image: The image of every container that has one of tunepipe's; None for the overlay's.
 
     Raises:
         ClusterError: The overlay cannot be used, or the job's code is too large.
@@ -210,20 +210,30 @@ def study_manifests(
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
     spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": {**RAYJOB_ENVIRONMENT, **_WAITS}})
     if image is not None:
-        _set_image(spec, image)
+        _set_image(spec, image, _own_images(spec))
     return Manifests(template, file, planned, sources)
 
 
-def _set_image(node: Any, image: str) -> None:
+def _own_images(spec: Mapping[str, Any]) -> set[str]:
+    """The images of the containers that run Ray, in which an overlay may have others beside them."""
+    cluster = spec["rayClusterSpec"]
+    nodes = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+    templates = [*(node["template"] for node in nodes), spec.get("submitterPodTemplate")]
+    containers = [template["spec"]["containers"][0] for template in templates if template]
+    return {each["image"] for each in (*containers, cluster.get("autoscalerOptions") or {}) if "image" in each}
+
+
+def _set_image(node: Any, image: str, replaced: set[str]) -> None:
+    """Set an image in the place of others, wherever they are named."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key == "image" and isinstance(value, str):
+            if key == "image" and isinstance(value, str) and value in replaced:
                 node[key] = image
             else:
-                _set_image(value, image)
+                _set_image(value, image, replaced)
     elif isinstance(node, list):
         for each in node:
-            _set_image(each, image)
+            _set_image(each, image, replaced)
 
 
 def study_label(name: str) -> str:

@@ -125,12 +125,27 @@ def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):
 
 
 def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
-    """A given image and namespace replace those of the overlay, the image in every container."""
+    """A given image and namespace replace those of the overlay, the image in every container of tunepipe."""
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
     text = str(made)
     assert made.job["metadata"]["namespace"] == "lab"
     assert "image: tunepipe" not in text
     assert text.count("image: registry/x:7") == 7
+
+
+def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
+    """A container that an overlay puts beside Ray's keeps its image, unless that is the one of Ray's container."""
+    (template,) = rendered("local-cpu")
+    head = template["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
+    head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
+    head["volumes"].append({"name": "models", "image": {"reference": "models:1"}})
+    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    made = study_manifests(job(), "beale", "mine", "/studies", [], image="registry/x:7").job
+    pod = made["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    assert [each["image"] for each in pod["containers"]] == ["registry/x:7", "logs/shipper:3"]
+    assert pod["initContainers"][0]["image"] == "registry/x:7"
+    assert pod["volumes"][-1]["image"] == {"reference": "models:1"}
 
 
 def test_an_unknown_overlay_lists_those_there_are():
