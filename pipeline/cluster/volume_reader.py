@@ -24,6 +24,9 @@ __all__ = ["POLL_SECONDS", "read_study", "reader_pod"]
 
 _CONTAINER = "reader"
 """The container that reads; a service mesh may add others to its pod."""
+_LABELS = {"app.kubernetes.io/name": "tunepipe-reader"}
+_NETWORK_LABEL = "app.kubernetes.io/part-of"
+"""The label by which network policies let pods of studies reach each other and object stores."""
 _POD_SECONDS = 3600
 """The longest time that copying may take. If the connection is lost, the pod ends by itself after that time."""
 _START_SECONDS = 120.0
@@ -62,7 +65,8 @@ def reader_pod(
             f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
             "results. The study is on the volume; the component `study` has such a template."
         )
-    spec = deepcopy(rayjob["spec"]["submitterPodTemplate"]["spec"])
+    template = rayjob["spec"]["submitterPodTemplate"]
+    spec = deepcopy(template["spec"])
     claim = {**volume["persistentVolumeClaim"], "readOnly": True}
     container = {**spec["containers"][0], "name": _CONTAINER, "command": ["sleep", str(_POD_SECONDS)], "args": []}
     container["volumeMounts"] = [{**mount, "name": "studies", "readOnly": True}]
@@ -81,6 +85,7 @@ def reader_pod(
             "generateName": f"{metadata['name']}-reader-",
             "namespace": metadata["namespace"],
             "ownerReferences": _owners(rayjob),
+            **_marks(template.get("metadata") or {}),
         },
         "spec": spec,
     }
@@ -108,6 +113,12 @@ def reader_pod(
         # If this fails, its owner or its own deadline deletes it.
         with contextlib.suppress(ApiException, HTTPError, OSError):
             core.delete_namespaced_pod(name, metadata["namespace"])
+
+
+def _marks(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Labels and annotations: those of the template, which policies of a cluster may require, but not its network."""
+    labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != _NETWORK_LABEL}
+    return {"labels": {**labels, **_LABELS}, "annotations": {**(metadata.get("annotations") or {})}}
 
 
 def _runs(pod: Any) -> bool:

@@ -143,3 +143,25 @@ def test_a_pod_reads_when_its_own_container_runs(monkeypatch):
     ]
     assert "initContainers" not in created["spec"]
     assert core.deleted == ["p"]
+
+
+def test_a_pod_that_reads_has_the_labels_that_a_cluster_requires(monkeypatch):
+    """A reader has the labels and annotations of its template, a name of its own, and none that opens the network."""
+    monkeypatch.setattr(volume_reader, "POLL_SECONDS", 0.0)
+    core = Pods(reader(running={}))
+    marks = {
+        "labels": {
+            "app.kubernetes.io/name": "tunepipe-submitter",
+            "app.kubernetes.io/part-of": "tunepipe",
+            "cost": "7",
+        },
+        "annotations": {"sidecar.istio.io/inject": "false"},
+    }
+    template = {"metadata": marks, "spec": {"containers": [{"name": "submitter", "image": "x"}]}}
+    job = {"metadata": {"name": "s-1", "namespace": "n"}, "spec": {"submitterPodTemplate": template}}
+    volume = {"persistentVolumeClaim": {"claimName": "studies"}}
+    with volume_reader.reader_pod(core, job, volume, {"mountPath": "/studies"}):
+        pass
+    metadata = core.created[0]["metadata"]
+    assert metadata["labels"] == {"app.kubernetes.io/name": "tunepipe-reader", "cost": "7"}
+    assert metadata["annotations"] == {"sidecar.istio.io/inject": "false"}
