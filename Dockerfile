@@ -52,7 +52,9 @@ RUN apt-get update \
     && groupadd --gid 1000 tunepipe \
     && useradd --uid 1000 --gid 1000 --create-home tunepipe
 ENV PATH=/opt/tunepipe/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ARG BASE
 LABEL org.opencontainers.image.title="tunepipe" \
+      org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.description="Distributed hyperparameter tuning for Keras on Ray Tune" \
       org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /home/tunepipe

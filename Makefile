@@ -54,6 +54,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILD ?=
 image:                          ## the images tunepipe-cpu:VERSION and tunepipe-gpu:VERSION, with podman or docker; BUILD: more of its options
 	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
+	case "$(BASE)" in *@sha256:*) ;; *) echo "The base image $(BASE) is named by a tag, which may move: BASE=NAME@sha256:… pins it." >&2 ;; esac
 	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe-$$kind:$(VERSION) . || exit; done
 
 testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; prints its KUBECONFIG

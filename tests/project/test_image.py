@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.kubernetes.testbed import images
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +91,21 @@ def test_an_image_is_tagged_with_its_version():
     )  # fmt: skip
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"--tag tunepipe-$kind:{version} " in done.stdout
+
+
+@pytest.mark.parametrize("base", ["python:3.11-slim-bookworm", f"registry.lab/python@sha256:{'0' * 64}"])
+def test_a_base_that_may_move_is_named(base, tmp_path):
+    """`make image` warns if its base is named by a tag alone, passes the base on, and an image keeps its name."""
+    program = tmp_path / "podman"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--silent", "image", "KINDS=cpu", f"CONTAINERS={program}", f"BASE={base}"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert f"--build-arg BASE={base} " in done.stdout
+    assert ("is named by a tag, which may move: BASE=NAME@sha256:… pins it." in done.stderr) is ("@" not in base)
+    assert 'org.opencontainers.image.base.name="${BASE}"' in (ROOT / "Dockerfile").read_text()
 
 
 def test_packages_that_images_leave_out_are_not_imported():
