@@ -17,7 +17,7 @@ _PROMETHEUS = "monitoring"
 _KEPT_BY = {"helm.sh/resource-policy": "keep"}
 _MONITORS = {"PodMonitor", "PrometheusRule"}
 _MARKS = {
-    "MARK-NAMESPACE": "{{ .Values.namespace.name }}",
+    "MARK-NAMESPACE": "{{ .Values.namespace.name | quote }}",
     "MARK-CPU-IMAGE": "{{ .Values.images.cpu | quote }}",
     "MARK-GPU-IMAGE": "{{ .Values.images.gpu | quote }}",
     "MARK-OPERATOR": "{{ .Values.operator.namespaces | toJson }}",
@@ -34,11 +34,15 @@ _MARKS = {
 _FIELDS = {
     "MARK-VOLUME-NAME": ("volumeName", ".Values.storage.volumeName", "quote"),
     "MARK-PULL-SECRETS": ("imagePullSecrets", ".Values.imagePullSecrets", "toJson"),
-    "MARK-MONITOR-LABELS": ("labels", ".Values.monitoring.labels", "toJson"),
 }
 """Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
 _TEXTS = {"MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className")}
 """Such fields whose empty text has a meaning of its own: an object gets them if their value is a text."""
+_LABELS = {
+    "MARK-LABELS": ".Values.labels",
+    "MARK-MONITOR-LABELS": "merge (deepCopy .Values.monitoring.labels) .Values.labels",
+}
+"""Labels that an object or a pod has beside its own."""
 _REPLICAS = """\
 {{- $replicas := dict }}
 {{- with lookup "ray.io/v1" "RayCluster" .Values.namespace.name "tunepipe" }}
@@ -51,6 +55,14 @@ _REPLICAS = """\
 _NAME_SERVERS = r"""\1{{- range .Values.dns.servers }}
 \1- ipBlock:
 \1    cidr: {{ . | quote }}
+\1{{- end }}
+"""
+_HTTPS = r"""\1{{- with .Values.https.networks }}
+\1to:
+\1{{- range . }}
+\1- ipBlock:
+\1    cidr: {{ . | quote }}
+\1{{- end }}
 \1{{- end }}
 """
 _IMAGES = {f"tunepipe-{kind}:{version('tunepipe')}": f"MARK-{kind.upper()}-IMAGE" for kind in ("cpu", "gpu")}
@@ -81,6 +93,8 @@ def _marked(node: Any, key: str = "") -> Any:
             named["kubernetes.io/metadata.name"] = "MARK-PROMETHEUS"
         if "groupName" in node:
             _mark_group(node, named)
+        if key == "metadata" and "labels" in node:
+            named["labels"]["MARK-LABELS"] = None
         return named
     if isinstance(node, list):
         return [_marked(value) for value in node]
@@ -118,7 +132,8 @@ def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
     if kind in KEPT:
         named["metadata"]["annotations"] = {**named["metadata"].get("annotations", {}), **_KEPT_BY}
     if kind in _MONITORS:
-        named["metadata"] = {"MARK-MONITOR-LABELS": None, **named["metadata"]}
+        del named["metadata"]["labels"]["MARK-LABELS"]
+        named["metadata"]["labels"]["MARK-MONITOR-LABELS"] = None
     if kind == "Namespace":
         named["metadata"]["name"] = "MARK-NAMESPACE"
     elif kind == "PersistentVolumeClaim":
@@ -136,6 +151,8 @@ def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
         named["spec"]["clusterQueue"] = "MARK-CLUSTER-QUEUE"
     elif kind == "NetworkPolicy" and node["metadata"]["name"] == "s3":
         named["spec"]["egress"][0]["ports"][0]["port"] = "MARK-S3-PORT"
+    elif kind == "NetworkPolicy" and node["metadata"]["name"] == "https":
+        named["spec"]["egress"][0]["MARK-HTTPS"] = None
     elif kind == "NetworkPolicy" and node["metadata"]["name"] == "dns":
         named["spec"]["egress"][0]["to"].append("MARK-NAME-SERVERS")
 
@@ -151,7 +168,15 @@ def _templated(text: str) -> str:
     for mark, (name, value) in _TEXTS.items():
         field = rf'\1{{{{- if kindIs "string" {value} }}}}\n\1{name}: {{{{ {value} | quote }}}}\n\1{{{{- end }}}}\n'
         text = re.sub(rf"^( *){mark}: null\n", field, text, flags=re.MULTILINE)
+    for mark, value in _LABELS.items():
+        labels = (
+            rf"\1{{{{- range $name, $value := {value} }}}}" "\n"
+            r"\1{{ $name }}: {{ $value | quote }}" "\n"
+            r"\1{{- end }}" "\n"
+        )  # fmt: skip
+        text = re.sub(rf"^( *){mark}: null\n", labels, text, flags=re.MULTILINE)
     text = re.sub(r"^( *)- MARK-NAME-SERVERS\n", _NAME_SERVERS, text, flags=re.MULTILINE)
+    text = re.sub(r"^( *)MARK-HTTPS: null\n", _HTTPS, text, flags=re.MULTILINE)
     modes = r'{{ .Values.storage.accessModes | default (list "\1") | toJson }}'
     text = re.sub(r"(\S+) MARK-ACCESS-MODES", modes, text)
     text = re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)

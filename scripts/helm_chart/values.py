@@ -21,6 +21,10 @@ namespace:
   # namespace exists already, also where `helm --create-namespace` makes it.
   create: true
 
+# Labels of all objects and of the pods of the shared cluster, beside their own, as the policies of a cluster may require:
+# {{cost-center: "42"}}. The pods of a study have those of their overlay.
+labels: {{}}
+
 # The classes tunepipe-head and tunepipe-worker, which all pods name, belong to the whole cluster. Set it to false if you may
 # write to one namespace only, or if another release has made them: an administrator then makes them once, from
 # k8s/base/foundation/priority-head.yaml and priority-worker.yaml.
@@ -71,6 +75,11 @@ operator:
 # address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
 dns:
   servers: []
+
+https:
+  # The networks that pods may reach by HTTPS (port 443), such as [10.20.0.0/16]; empty: all. Object stores are there, and the API
+  # server where it listens on port 443, which the head's autoscaler asks.
+  networks: []
 
 # The port of an object store of your own that does not listen on port 443, such as 9000; 0: none. Its keys come from the
 # Secret tunepipe-s3 (k8s/components/s3-keys).
@@ -151,15 +160,31 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         required = list(properties)
         return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 
-    flag, text, name = {"type": "boolean"}, {"type": "string"}, {"type": "string", "minLength": 1}
+    flag, text = {"type": "boolean"}, {"type": "string"}
+    name = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$"}
+    namespace = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}
+    # With a tag that is a version, or a digest: without one, each node has whatever was the newest when it pulled.
+    image = {
+        "type": "string",
+        "pattern": r"^[^\s@]*[^\s@/](:[\w.-]+)?@sha256:[0-9a-f]{64}$|^[^\s@]*[^\s@/]:[\w.-]+$",
+        "not": {"pattern": ":latest$"},
+    }
     secrets = {"type": "array", "items": fields(name=name)}
-    namespaces = {"type": "array", "items": name, "minItems": 1}
+    namespaces = {"type": "array", "items": namespace, "minItems": 1}
+    bits = "(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
+    networks = {"type": "array", "items": {"type": "string", "pattern": f"^[0-9a-fA-F:.]+/{bits}$"}}
+    quantity = r"[0-9]+(\.[0-9]+)?([mkMGTPE]|[KMGTPE]i)?"
     # A resource's amount, and not the null with which Helm removes a value.
-    amounts = {"type": "object", "additionalProperties": {"type": ["string", "integer"], "minLength": 1, "minimum": 0}}
+    amount = {"type": ["string", "integer"], "pattern": f"^{quantity}$", "minimum": 0}
+    amounts = {"type": "object", "propertyNames": {"pattern": r"^[^\s:]+$"}, "additionalProperties": amount}
     most = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
     labels = {"type": "object", "additionalProperties": text}
     modes = {"type": "array", "items": {"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]}}
-    storage = fields(create=flag, volumeName=text, accessModes=modes, size=text)
+    size = {"type": "string", "pattern": f"^({quantity})?$"}
+    storage = fields(create=flag, volumeName=text, accessModes=modes, size=size)
+    # Objects have these of their own.
+    own = r"^((app|pod-security)\.kubernetes\.io|ray\.io)/|^grafana_dashboard$"
+    more = {**labels, "propertyNames": {"pattern": r"^[^\s:]+$", "not": {"pattern": own}}}
     # Helm removes a value that is null by default, or is set to null.
     storage["properties"]["className"] = {"type": ["string", "null"]}
     # A toleration without a key tolerates every taint.
@@ -168,7 +193,7 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["key"],
         "properties": {
-            "key": name,
+            "key": {"type": "string", "minLength": 1},
             "operator": {"enum": ["Equal", "Exists"]},
             "value": text,
             "effect": {"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
@@ -179,7 +204,8 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     group = {"type": "object", "additionalProperties": False, "properties": nodes}
     values = fields(
         overlay={"enum": list(groups)},
-        namespace=fields(name=name, create=flag),
+        namespace=fields(name=namespace, create=flag),
+        labels=more,
         priorityClasses=fields(create=flag),
         quota=fields(create=flag, hard=amounts),
         foundation=fields(enabled=flag),
@@ -189,13 +215,14 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
             nodeSelector=labels,
             groups={"type": "object", "additionalProperties": group},
         ),
-        images=fields(cpu=name, gpu=name),
+        images=fields(cpu=image, gpu=image),
         imagePullSecrets=secrets,
         operator=fields(namespaces=namespaces),
-        dns=fields(servers={"type": "array", "items": {"type": "string", "pattern": r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"}}),
+        dns=fields(servers=networks),
+        https=fields(networks=networks),
         objectStore=fields(port={"type": "integer", "minimum": 0, "maximum": 65535}),
         storage=storage,
-        monitoring=fields(enabled=flag, namespace=name, labels=labels),
+        monitoring=fields(enabled=flag, namespace=namespace, labels=more),
         kueue=fields(queue=fields(create=flag, name=name, clusterQueue=name), priorityClasses=fields(create=flag)),
     )
     # A chart that includes this one may hand down its globals.
@@ -213,4 +240,16 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         }
         for overlay, names in ((overlay, list(names)) for overlay, names in groups.items())
     ]
+    # Objects of the foundation that are asked for without it would be left out without a word.
+    off, none = {"const": False}, {"const": 0}
+
+    def has(**properties: dict[str, Any]) -> dict[str, Any]:
+        return {"properties": properties}
+
+    without = has(
+        monitoring=has(enabled=off),
+        kueue=has(queue=has(create=off), priorityClasses=has(create=off)),
+        objectStore=has(port=none),
+    )
+    values["allOf"].append({"if": has(foundation=has(enabled=off)), "then": without})
     return {"$schema": "http://json-schema.org/draft-07/schema#", **values}

@@ -13,6 +13,7 @@ from pipeline.results import Results
 from tests.faults.slow_study import JOB
 from tests.kubernetes.testbed.__main__ import up
 from tests.kubernetes.testbed.build import missing
+from tests.kubernetes.testbed.certificates import AUTHORITY
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.images import archives
 from tests.kubernetes.testbed.nodes import load
@@ -100,10 +101,24 @@ def gone(foundation) -> Iterator[None]:
 @pytest.fixture
 def object_store(foundation, monkeypatch) -> Iterator[None]:
     """An S3 server for which only an account of the cluster, and this machine, get keys."""
+    with _object_store(monkeypatch, "http"):
+        yield
+
+
+@pytest.fixture
+def secure_object_store(foundation, monkeypatch) -> Iterator[None]:
+    """Such a server with a certificate of the test bed's authority, which commands on this machine trust."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
+    with _object_store(monkeypatch, "https"):
+        yield
+
+
+@contextmanager
+def _object_store(monkeypatch: pytest.MonkeyPatch, scheme: str) -> Iterator[None]:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     try:
-        start_object_store()
+        start_object_store(scheme)
         kubectl("apply", "--server-side", "-k", _IDENTITY)
         yield
     finally:

@@ -96,16 +96,18 @@ def overlay_with(
     return folder
 
 
-def overlay_with_identity(folder: Path) -> Path:
+def overlay_with_identity(folder: Path, *components: str) -> Path:
     """Write an overlay without GPUs whose pods get keys of an object store by their account.
 
     Args:
         folder: An empty folder.
+        components: What else changes it.
 
     Returns:
         The folder.
     """
-    return overlay_with(folder, "gpu-l4", "s3-identity/pods", resource=None, alone=True, more=_of_the_webhook())
+    added = ("gpu-l4", "s3-identity/pods", *components)
+    return overlay_with(folder, *added, resource=None, alone=True, more=_of_the_webhook())
 
 
 def _of_the_webhook() -> list[dict[str, object]]:

@@ -114,6 +114,51 @@ def test_values_name_other_name_servers(helm, tmp_path):
     assert policy == next(each for each in component if each["metadata"]["name"] == "dns")
 
 
+def test_values_name_the_networks_of_https(helm):
+    """With networks as a value, pods reach port 443 only there; without, everywhere."""
+    ports = [{"protocol": "TCP", "port": 443}]
+    for values, rule in (
+        ((), {"ports": ports}),
+        (("https.networks={10.0.0.0/8}",), {"ports": ports, "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}),
+    ):
+        made = _template(helm, *values)
+        objects = [each for each in yaml.safe_load_all(made.stdout) if each]
+        (policy,) = (each["spec"] for each in objects if each["metadata"]["name"] == "https")
+        assert policy["egress"] == [rule]
+
+
+def test_labels_of_values_reach_every_object_and_pod(helm):
+    """Labels of the values are on each object and on the pods of the shared cluster, beside those that select them."""
+    made = _template(
+        helm, "labels.cost-center=a", "monitoring.enabled=true", "monitoring.labels.release=stack",
+        "cluster.enabled=true", "objectStore.port=9000", "kueue.queue.create=true", "kueue.priorityClasses.create=true",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(made.stdout) if each}
+    spec = objects["RayCluster", "tunepipe"]["spec"]
+    pods = [each["template"] for each in (spec["headGroupSpec"], *spec["workerGroupSpecs"])]
+    for each in (*objects.values(), *pods):
+        labels = each["metadata"]["labels"]
+        assert (labels["app.kubernetes.io/part-of"], labels["cost-center"]) == ("tunepipe", "a")
+    assert objects["PodMonitor", "tunepipe"]["metadata"]["labels"]["release"] == "stack"
+
+
+@pytest.mark.parametrize("name", ["123", "true", "null", "a" * 63])
+def test_a_namespace_is_a_name_whatever_it_looks_like(helm, name):
+    """A namespace that YAML would read as a number or a truth value is a text in every object."""
+    command = [helm, "template", "tunepipe", CHART, "--kube-version", "1.34.0", "--set", "cluster.enabled=true"]
+    made = subprocess.run(
+        [*command, "--set-string", f"namespace.name={name}"], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    objects = [each for each in yaml.safe_load_all(made.stdout) if each]
+    assert {each["metadata"].get("namespace", name) for each in objects} == {name}
+    (namespace,) = (each for each in objects if each["kind"] == "Namespace")
+    assert namespace["metadata"]["name"] == name
+    (binding,) = (each for each in objects if each["kind"] == "RoleBinding")
+    assert [each["namespace"] for each in binding["subjects"]] == [name]
+
+
 def test_components_are_values(helm, tmp_path):
     """The objects for Prometheus and Kueue are those of their components, with the names and labels of the values."""
     values = {
@@ -141,7 +186,7 @@ def test_components_are_values(helm, tmp_path):
     (source,) = objects["NetworkPolicy", "metrics"]["spec"]["ingress"][0]["from"]
     assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
     for kind in ("PodMonitor", "PrometheusRule"):
-        assert objects[kind, "tunepipe"]["metadata"]["labels"] == {"release": "stack"}
+        assert objects[kind, "tunepipe"]["metadata"]["labels"]["release"] == "stack"
     hard = objects["ResourceQuota", "tunepipe"]["spec"]["hard"]
     assert {name: hard[name] for name in ("pods", "requests.nvidia.com/gpu", "requests.nvidia.com/mig-2g.20gb")} == {
         "pods": "60", "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"
@@ -175,7 +220,7 @@ def test_a_server_takes_the_chart(bed, helm, tmp_path):
         "quota.hard.pods=60", r"quota.hard.requests\.nvidia\.com/gpu=12", "monitoring.labels.release=stack",
         "cluster.maxReplicas.gpu-l4=2", r"cluster.groups.gpu-l4.nodeSelector.nvidia\.com/gpu\.product=NVIDIA-L4",
         "cluster.groups.gpu-l4.tolerations[0].key=sku", "cluster.groups.gpu-l4.tolerations[0].operator=Exists",
-        "imagePullSecrets[0].name=lab", "storage.className=fast",
+        "imagePullSecrets[0].name=lab", "storage.className=fast", "labels.cost-center=a", "https.networks={10.0.0.0/8}",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     objects = [each for each in yaml.safe_load_all(made.stdout) if each]

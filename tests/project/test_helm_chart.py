@@ -77,13 +77,19 @@ def _with(files, path, value):
     ("path", "value"),
     [
         ("overlay", "dev"),
+        ("namespace/name", "123"),
+        ("namespace/name", "a" * 63),
+        ("labels/cost-center", "42"),
+        ("images/cpu", "registry.lab:5000/tunepipe-cpu:0.1.0"),
+        ("images/cpu", f"registry.lab:5000/tunepipe-cpu@sha256:{'0' * 64}"),
+        ("images/cpu", f"registry.lab/tunepipe-cpu:0.1.0@sha256:{'0' * 64}"),
         ("quota/hard/requests.nvidia.com~gpu", "12"),
         ("quota/hard/pods", 60),
         ("cluster/maxReplicas/gpu-l4", 4),
         ("cluster/groups/gpu-l4/nodeSelector", {"nvidia.com/gpu.product": "NVIDIA-L4"}),
         (
             "cluster/groups/cpu/tolerations",
-            [{"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}],
+            [{"key": "example.com/sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}],
         ),
         ("monitoring/enabled", True),
         ("monitoring/labels/release", "kube-prometheus-stack"),
@@ -93,6 +99,7 @@ def _with(files, path, value):
         ("storage/accessModes", ["ReadWriteOnce"]),
         ("storage/create", False),
         ("dns/servers", ["172.20.0.10/32", "fd00::a/128"]),
+        ("https/networks", ["10.0.0.0/8"]),
         ("cluster/nodeSelector/pool", "cpu"),
         ("kueue/queue/name", "team-a"),
         ("kueue/priorityClasses/create", True),
@@ -107,6 +114,16 @@ def test_a_value_is_taken(files, path, value):
     ("path", "value"),
     [
         ("overlay", "prod"),
+        ("namespace/name", "Team_A"),
+        ("namespace/name", "a" * 64),
+        ("labels", {"app.kubernetes.io/part-of": "all"}),
+        ("images/cpu", "registry.lab:5000/tunepipe-cpu"),
+        ("images/cpu", "tunepipe-cpu:latest"),
+        ("operator/namespaces", ["Ray"]),
+        ("imagePullSecrets", [{"name": "a b"}]),
+        ("storage/size", "20 GB"),
+        ("quota/hard/pods", "many"),
+        ("quota/hard", {"a b: c": "1"}),
         ("monitor/enabled", True),
         ("monitoring/enable", True),
         ("monitoring/enabled", "yes"),
@@ -128,6 +145,7 @@ def test_a_value_is_taken(files, path, value):
         ("storage/create", "no"),
         ("dns/servers", ["172.20.0.10"]),
         ("dns/servers", "172.20.0.10/32"),
+        ("dns/servers", ["172.20.0.10/129"]),
         ("cluster/nodeSelector/pool", 1),
         ("kueue/queueName", "team-a"),
         ("kueue/queue/clusterQueue", ""),
@@ -146,6 +164,27 @@ def test_a_group_is_one_of_the_chosen_overlay(files):
     values["cluster"]["maxReplicas"] = {"gpu-a100": 2}
     assert validator.is_valid(values)
     assert not validator.is_valid({**values, "overlay": "dev"})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"monitoring": {"enabled": True}},
+        {"kueue": {"queue": {"create": True}}},
+        {"kueue": {"priorityClasses": {"create": True}}},
+        {"objectStore": {"port": 9000}},
+    ],
+)
+def test_what_belongs_to_the_foundation_is_refused_without_it(files, asked):
+    """An object of the foundation that a value asks for is refused in a release without the foundation."""
+    values = yaml.safe_load(files["values.yaml"])
+    for name, changes in asked.items():
+        for field, value in changes.items():
+            values[name][field] = {**values[name][field], **value} if isinstance(value, dict) else value
+    validator = Draft7Validator(json.loads(files["values.schema.json"]))
+    assert validator.is_valid(values)
+    values["foundation"]["enabled"] = False
+    assert not validator.is_valid(values)
 
 
 def test_nothing_of_another_operator_is_installed_by_default(files):

@@ -197,6 +197,14 @@ def test_a_group_of_spot_nodes_runs_on_no_others(own, component, label):
     assert any(each["name"] == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0]["env"])
 
 
+def test_pods_of_googles_spot_nodes_may_be_evicted(own):
+    """Autopilot starts no spot node for a pod that must not be evicted, and a pod of such a group may be."""
+    (spot, plain) = ray_cluster(own("base/ray", "gke/gpu-l4", "gke/gpu-l4-spot"))["spec"]["workerGroupSpecs"][1:]
+    kept = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+    assert kept in plain["template"]["metadata"]["annotations"]
+    assert kept not in spot["template"]["metadata"]["annotations"]
+
+
 def test_a_group_of_spot_nodes_of_any_cloud(own):
     """The spot group by NVIDIA's labels runs only on nodes that one of the clouds marks as spot nodes."""
     pod = pods_of_groups(own("base/ray", "gpu-l4-spot"))["gpu-l4-spot"]

@@ -1,13 +1,15 @@
 """An S3 server in the room for which pods get keys by their service account, as from EKS Pod Identity.
 
 The server answers requests that are signed with a key which it knows, and does not check the signature itself. It is
-reached on port 443 without TLS, by this machine and by pods. The agent, on the address and port of EKS Pod Identity,
-exchanges the token of a service account, which it has reviewed by the API server, for keys that the server knows.
+reached on port 443 by this machine and by pods, without TLS, or with a certificate that the test bed's authority has
+signed. The agent, on the address and port of EKS Pod Identity, exchanges the token of a service account, which it has
+reviewed by the API server, for keys that the server knows.
 """
 
 import json
 import re
 import secrets
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +20,7 @@ from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
+from tests.kubernetes.testbed.certificates import AUTHORITY, FOLDER, certificate
 from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, HERE, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call, inside, runs, start, stop
@@ -39,28 +42,36 @@ KEYS = {"AWS_ACCESS_KEY_ID": "laptop", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_E
 """A user's environment on a laptop; pods have no such variables."""
 
 _ACCOUNT = "system:serviceaccount:tunepipe:tunepipe-storage"
+_NAME = "object-store"
 _AGENT = "169.254.170.23"
 _EXCHANGED = BED / "log/exchanged.jsonl"
 _KEY = re.compile(r"Credential=([^/]+)/")
 
 
-def start_object_store() -> None:
-    """Start the server, with a bucket named `bucket`, and the agent."""
+def start_object_store(scheme: str = "http") -> None:
+    """Start the server, with a bucket named `bucket`, and the agent.
+
+    Args:
+        scheme: How the server is reached: `http` or `https`.
+    """
     _EXCHANGED.unlink(missing_ok=True)
     subprocess.run(inside("ip", "address", "add", f"{_AGENT}/32", "dev", "lo"), check=False, capture_output=True)
-    program = ("-m", "tests.kubernetes.testbed.object_store")
+    program = ("-m", "tests.kubernetes.testbed.object_store", scheme)
+    certificate(_NAME, _NAME, alternatives=f"IP:{Addresses.OUTSIDE}")
     here = f"PYTHONPATH={HERE.parents[2]}"
-    start("object-store", "env", here, sys.executable, *program, ready=lambda: answers(f"http://{_AGENT}/healthz"))
+    start(_NAME, "env", here, sys.executable, *program, ready=lambda: answers(f"http://{_AGENT}/healthz"))
     headers = {
         "Authorization": f"AWS4-HMAC-SHA256 Credential={KEYS['AWS_ACCESS_KEY_ID']}/20260101/us-east-1/s3/aws4_request"
     }
-    urlopen(Request(f"http://{Addresses.OUTSIDE}:443/bucket", method="PUT", headers=headers)).close()
+    trusted = ssl.create_default_context(cafile=str(AUTHORITY))
+    bucket = Request(f"{scheme}://{Addresses.OUTSIDE}:443/bucket", method="PUT", headers=headers)
+    urlopen(bucket, context=trusted).close()
 
 
 def stop_object_store() -> None:
     """End both, also after a start that failed halfway."""
-    if runs("object-store"):
-        stop("object-store")
+    if runs(_NAME):
+        stop(_NAME)
     subprocess.run(inside("ip", "address", "del", f"{_AGENT}/32", "dev", "lo"), check=False, capture_output=True)
 
 
@@ -76,9 +87,9 @@ def unreachable_object_store() -> Iterator[None]:
         call(*inside("iptables", "-t", "nat", "-D", *rule))
 
 
-def storage_uri(path: str) -> str:
+def storage_uri(path: str, scheme: str = "http") -> str:
     """The URI of a path in the bucket, for pods and for this machine."""
-    return f"s3://bucket/{path}?endpoint_override={Addresses.OUTSIDE}:443&scheme=http&region=us-east-1"
+    return f"s3://bucket/{path}?endpoint_override={Addresses.OUTSIDE}:443&scheme={scheme}&region=us-east-1"
 
 
 def exchanged() -> list[str]:
@@ -86,7 +97,7 @@ def exchanged() -> list[str]:
     return [json.loads(line)["pod"] for line in _EXCHANGED.read_text().splitlines()] if _EXCHANGED.exists() else []
 
 
-def _serve() -> None:
+def _serve(scheme: str) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
@@ -103,7 +114,9 @@ def _serve() -> None:
         return answer(environ, begin)  # type: ignore[no-any-return]
 
     reviewed = _reviewer()
-    server = make_server(Addresses.OUTSIDE, 443, admitting, threaded=True, request_handler=MotoRequestHandler)
+    own = (str(FOLDER / f"{_NAME}.crt"), str(FOLDER / f"{_NAME}.key")) if scheme == "https" else None
+    handler = MotoRequestHandler
+    server = make_server(Addresses.OUTSIDE, 443, admitting, threaded=True, request_handler=handler, ssl_context=own)
     Thread(target=server.serve_forever, daemon=True).start()
 
     class Agent(BaseHTTPRequestHandler):
@@ -150,4 +163,4 @@ def _reviewer() -> Callable[[str], dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])
