@@ -175,7 +175,7 @@ def test_a_group_is_one_of_the_chosen_overlay(files):
         {"objectStore": {"port": 9000}},
     ],
 )
-def test_what_belongs_to_the_foundation_is_refused_without_it(files, asked):
+def test_an_object_of_the_foundation_is_refused_without_it(files, asked):
     """An object of the foundation that a value asks for is refused in a release without the foundation."""
     values = yaml.safe_load(files["values.yaml"])
     for name, changes in asked.items():
