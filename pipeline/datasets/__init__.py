@@ -1,7 +1,7 @@
 """Data sets: what a study trains, validates and tests on."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,8 @@ def load(
             decides.
 
     Returns:
-        The data set. Its arrays are read-only, because one process trains many trials on them.
+        The data set. Its arrays are read-only, because one process trains many trials on them; the user's own arrays,
+        which share their memory, stay as they are.
 
     Raises:
         DataError: The data set does not exist or cannot be used; says why.
@@ -79,8 +80,8 @@ def load(
             "pd.read_csv(…).to_parquet(…)."
         )
     for split in dataset.arrays.values():
-        for array in leaves((split.x, split.y, split.weight)):
-            array.flags.writeable = False
+        for name in ("x", "y", "weight"):
+            object.__setattr__(split, name, _read_only(getattr(split, name)))
     return dataset
 
 
@@ -121,6 +122,18 @@ def _called(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...])
     for split, arrays in dataset.arrays.items():
         _check(arrays, f"{split} split of the data function {name}")
     return dataset
+
+
+def _read_only(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {name: _read_only(part) for name, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(map(_read_only, tree))
+    if tree is None:
+        return None
+    view = tree.view()
+    view.flags.writeable = False
+    return view
 
 
 def _check(split: Split, where: str) -> None:

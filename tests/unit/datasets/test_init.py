@@ -27,6 +27,17 @@ def test_a_function_gives_its_own() -> None:
     assert not split.weight.flags.writeable
 
 
+def test_the_users_own_arrays_stay_writable() -> None:
+    """A user can change the arrays that a data function has returned, as in a notebook's next cell."""
+    x, y = np.ones((4, 2)), np.zeros(4)
+    dataset = load(lambda: Dataset("mine", (x, y), ({"a": x}, (y, y))))
+    x /= 2
+    assert dataset.train.x is not x
+    assert np.shares_memory(dataset.train.x, x)
+    assert not dataset.validation.x["a"].flags.writeable
+    assert not dataset.validation.y[1].flags.writeable
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     """An unknown name is refused with the nearest name as a suggestion and the list of all names."""
     with pytest.raises(
