@@ -52,25 +52,32 @@ def compiled(
     def steps(order: Any, first: Any, last: Any) -> Any:
         def body(index: Any, _going: Any, _logs: Any) -> Any:
             logs = one_step(batch(order, index))
-            return index + 1, finite(logs), logs
+            return index + 1, finite(logs), _present(logs)
 
         # The loop carries the logs, so their structure must be known before the first step.
         like = one_step.get_concrete_function(batch(order, first)).structured_outputs
-        shapes = tf.nest.map_structure(lambda spec: spec.shape, like)
-        return tf.while_loop(
+        carried = _present(like)
+        last_logs = tf.while_loop(
             lambda index, going, _logs: (index < last) & going,
             body,
             (
                 first,
                 tf.constant(True),
-                tf.nest.map_structure(lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), like),
+                [tf.zeros([size or 0 for size in spec.shape], spec.dtype) for spec in carried],
             ),
-            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), shapes),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), [spec.shape for spec in carried]),
             parallel_iterations=1,
         )[2]
+        found = iter(last_logs)
+        return tf.nest.map_structure(lambda spec: None if spec is None else next(found), like)
 
     number = tf.TensorSpec([], tf.int32)
     with ordered_sums():
         return tf.function(steps, autograph=False).get_concrete_function(
             tf.TensorSpec([None], tf.int32), number, number
         )
+
+
+def _present(logs: Any) -> list[Any]:
+    """The values of logs, flat; a step may return None, which no loop can carry."""
+    return [value for value in tf.nest.flatten(logs) if value is not None]

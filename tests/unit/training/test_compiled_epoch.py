@@ -1,10 +1,11 @@
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import KINDS
+from tests.unit.training.kinds import KINDS, rows_of_six
 from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
 
 EPOCHS, SEED = 2, 3
@@ -37,3 +38,26 @@ def test_equals_fit(name: str) -> None:
     assert {name: [metrics[name] for metrics in epochs] for name in epochs[0]} == history
     pairs = zip(weights_of(learner.model), weights_of(model), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+class Returning(keras.Model):
+    """A model whose step returns numbers, text and None beside its metrics."""
+
+    def train_step(self, data: Any) -> Any:
+        """Train as Keras does."""
+        return {**super().train_step(data), "nothing": None, "number": 3.5, "text": "a"}
+
+
+def test_a_step_may_return_none_numbers_and_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a step returns that is no tensor is a metric if it is a number, and is left out with a message otherwise."""
+
+    def build(config: Any) -> keras.Model:
+        x = keras.Input((6,))
+        model = Returning(x, keras.layers.Dense(3, activation="softmax")(x))
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    metrics = TrainerFactory(job_of(build), rows_of_six()).learner({}, seed=SEED).run_epoch().metrics
+    assert sorted(metrics) == ["loss", "number", "val_loss"]
+    assert metrics["number"] == 3.5
+    assert "nothing is None, None, and is not recorded" in capsys.readouterr().out
