@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
@@ -136,9 +137,7 @@ def example_of(split: Any, *, rows: int = 1) -> Any:
     pipeline = as_fit_takes_it(split)
     batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline))
     inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
-    return keras.tree.map_structure(
-        lambda array: tf.convert_to_tensor(array)[:rows] if not _composite(array) else array[:rows], inputs
-    )
+    return keras.tree.map_structure(lambda array: _first(array, rows), inputs)
 
 
 def batch_spec(split: Any) -> Any:
@@ -164,8 +163,12 @@ def batch_spec(split: Any) -> Any:
     return pipeline.element_spec
 
 
-def _composite(value: Any) -> bool:
-    return isinstance(value, tf.RaggedTensor)
+def _first(array: Any, rows: int) -> Any:
+    """The first rows of an array or a tensor of any kind, as a tensor."""
+    if isinstance(array, tf.SparseTensor):
+        size = tf.concat([[min(rows, int(array.dense_shape[0]))], array.dense_shape[1:]], 0)
+        return tf.sparse.slice(array, tf.zeros_like(array.dense_shape), size)
+    return array[:rows] if isinstance(array, tf.RaggedTensor) else tf.convert_to_tensor(array)[:rows]
 
 
 def _zeros(split: Any) -> Any:
@@ -183,8 +186,20 @@ def _zeros(split: Any) -> Any:
 def _from_generator(function: Callable[[], Any]) -> Any:
     def batches() -> Iterator[Any]:
         for batch in function():
-            yield tuple(batch) if isinstance(batch, list) else batch
+            yield _with_tensors(tuple(batch) if isinstance(batch, list) else batch)
 
     first = [batch for _, batch in zip(range(_SIGNATURE_BATCHES), batches(), strict=False)]
     signature = batch_signature(first)
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)
+
+
+def _with_tensors(batch: Any) -> Any:
+    """A batch of a generator without weights that are None, and with SciPy's sparse matrices as tensors."""
+    if isinstance(batch, tuple) and len(batch) > 1 and batch[-1] is None:
+        return _with_tensors(batch[:-1])
+    return keras.tree.map_structure(lambda array: _sparse(array.tocoo()) if hasattr(array, "tocoo") else array, batch)
+
+
+def _sparse(matrix: Any) -> tf.SparseTensor:
+    places = np.stack([matrix.row, matrix.col], axis=1).astype(np.int64)
+    return tf.sparse.reorder(tf.SparseTensor(places, matrix.data, matrix.shape))

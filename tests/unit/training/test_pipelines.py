@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import sparse
 
 from pipeline.datasets import Dataset, Split
 from pipeline.training.pipelines import Source, as_fit_takes_it, evaluated, example_of
@@ -108,3 +109,24 @@ def test_metrics_over_a_generator_are_those_over_arrays() -> None:
         warnings.filterwarnings("ignore", message="Your input ran out of data")
         found = evaluated(model, batches)
     assert found == pytest.approx(evaluated(model, validation))
+
+
+def test_rows_of_sparse_tensors_are_an_example() -> None:
+    """A model learns its shapes from the first rows of sparse tensors, as from other ones."""
+    found = example_of(tf.data.Dataset.from_tensor_slices((tf.sparse.from_dense(X), Y)).batch(4), rows=2)
+    assert isinstance(found, tf.SparseTensor)
+    np.testing.assert_array_equal(tf.sparse.to_dense(found), X[:2])
+    assert example_of(tf.data.Dataset.from_tensors((tf.sparse.from_dense(X[:1]), Y)), rows=2).shape == (1, 2)
+
+
+def test_a_generator_may_give_sparse_matrices_and_weights_that_are_none() -> None:
+    """A generator's sparse matrices of SciPy become sparse tensors, and weights that are None are left out."""
+
+    def batches() -> Iterator[Any]:
+        yield sparse.csr_matrix(X[:4]), Y[:4], None
+        yield sparse.csr_matrix(X[4:]), Y[4:], None
+
+    found = list(as_fit_takes_it(batches))
+    np.testing.assert_array_equal(tf.sparse.to_dense(found[0][0]), X[:4])
+    np.testing.assert_array_equal(tf.sparse.to_dense(found[1][0]), X[4:])
+    assert [len(batch) for batch in found] == [2, 2]
