@@ -4,7 +4,9 @@ Only Keras' own classes are described completely by their config. A user's class
 its trace is not shared.
 """
 
+import hashlib
 import json
+from functools import cache
 from typing import Any
 
 import keras
@@ -15,11 +17,15 @@ from pipeline.training.internals import (
     is_functional,
     layers_of,
     learning_rate_of,
+    name_counters,
+    restore_name_counters,
 )
 from pipeline.training.symbolic_floats import FloatAttribute, masked
 
 __all__ = ["has_own_parts", "trace_key"]
 
+_WITH_VOCABULARY = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
+_SET_BY_TRAINING = frozenset({"history", "stop_evaluating", "stop_predicting", "stop_training"})
 _OVERRIDABLE = ("call", "train_step", "test_step", "compute_loss", "compute_metrics", "compute_output_shape")
 
 
@@ -61,6 +67,9 @@ def trace_key(model: keras.Model, places: list[FloatAttribute], more: Any) -> st
     layers = layers_of(model)
     if layers is None or not (type(model) is keras.Sequential or is_functional(model)):
         return None
+    if vars(model).keys() - _keras_attributes():
+        # Callbacks may read what the user has attached, and get the earlier model.
+        return None
     try:
         with masked(places):
             parts = [
@@ -70,6 +79,7 @@ def trace_key(model: keras.Model, places: list[FloatAttribute], more: Any) -> st
                 _optimizer(model.optimizer),
             ]
         parts += [
+            [_learned(layer) for layer in layers],
             [[list(v.shape), str(v.dtype), v.trainable, v.path] for v in model.variables],
             [[place.path, *place.sign] for place in places],
             [keras.config.floatx(), keras.config.image_data_format(), keras.config.dtype_policy().name],
@@ -95,6 +105,31 @@ def _known(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise _Unknown(type(value).__name__)
+
+
+def _learned(layer: Any) -> str | None:
+    """What a layer has learned from data and its config lacks, as a hash: a graph holds it as a constant."""
+    if isinstance(layer, keras.layers.Normalization):
+        content = b"".join(keras.ops.convert_to_numpy(each).tobytes() for each in layer.variables)
+    elif type(layer) in _WITH_VOCABULARY and layer.get_config()["output_mode"] != "tf_idf":
+        content = json.dumps(layer.get_vocabulary(), default=str).encode()
+    elif hasattr(layer, "adapt") and not isinstance(layer, keras.layers.Discretization):
+        raise _Unknown(type(layer).__name__)
+    else:
+        return None
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _keras_attributes() -> frozenset[str]:
+    """The names of the attributes that Keras itself sets on a model."""
+    counters = name_counters()
+    example = keras.Input((1,))
+    models = [keras.Sequential([example]), keras.Model(example, example)]
+    for model in models:
+        model.compile()
+    restore_name_counters(counters)
+    return frozenset(name for model in models for name in vars(model)) | _SET_BY_TRAINING
 
 
 def _overrides(part: Any) -> str:

@@ -193,6 +193,67 @@ def test_another_architecture_has_its_own_trace(build: Any, first: Config, secon
     assert trainer_factory.traces.made == 2
 
 
+def normalized(config: Config) -> keras.Model:
+    """A model that has learned the mean and the variance of its inputs."""
+    normalization = layers.Normalization()
+    normalization.adapt(config["scale"] * np.linspace(-1, 1, 60).reshape(10, 6).astype("float32"))
+    model = keras.Sequential([keras.Input((6,)), normalization, layers.Dense(3, activation="softmax")])
+    model.compile("sgd", loss=losses.CategoricalCrossentropy(), metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def reading_letters(config: Config) -> keras.Model:
+    """A model that has learned a vocabulary of letters."""
+    lookup = layers.StringLookup(output_mode="one_hot", max_tokens=3, pad_to_max_tokens=True)
+    lookup.adapt([*config["letters"]])
+    model = keras.Sequential([keras.Input((1,), dtype="string"), lookup, layers.Dense(3, activation="softmax")])
+    model.compile("sgd", loss=losses.CategoricalCrossentropy(), metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+letters = data_of(
+    lambda draw, n: (
+        draw.choice([*"abc"], (n, 1)).astype(object),
+        np.eye(3, dtype="float32")[draw.integers(0, 3, n)],
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("build", "data", "first", "second"),
+    [
+        pytest.param(normalized, one_hot, {"scale": 1.0}, {"scale": 5.0}, id="Normalization"),
+        pytest.param(reading_letters, letters, {"letters": "aab"}, {"letters": "bbc"}, id="StringLookup"),
+    ],
+)
+def test_learned_values_of_layers_belong_to_the_trace(build: Any, data: Any, first: Config, second: Config) -> None:
+    """A model whose layers have learned other data than an earlier model's is not trained with what those learned."""
+    alone = _trained(TrainerFactory(job_of(build), data()), second)
+    trainer_factory = TrainerFactory(job_of(build), data())
+    _trained(trainer_factory, first)
+    assert _equal(_trained(trainer_factory, second), alone)
+    assert _equal(_trained(trainer_factory, second), alone)
+    assert trainer_factory.traces.made == 2
+
+
+def test_attributes_of_a_model_stay_with_it() -> None:
+    """A callback sees the attributes that the trial's own model was given, not those of an earlier model."""
+    seen = []
+
+    def noted(config: Config) -> keras.Model:
+        model = plain(config)
+        model.note = config["note"]
+        return model
+
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: seen.append(learner.model.note))
+    trainer_factory = TrainerFactory(job_of(noted, callbacks=lambda _: [note]), one_hot())
+    for text in ("first", "second"):
+        learner: Any = trainer_factory.learner({"note": text}, seed=SEED)
+        learner.run_epoch()
+        learner.close()
+    assert seen == ["first", "second"]
+
+
 def test_two_trials_at_once_do_not_share() -> None:
     """A trace in use by a trial serves no other until that trial is closed or deleted."""
     trainer_factory = TrainerFactory(job_of(plain), one_hot())
