@@ -14,6 +14,8 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.study.signature import takes_argument
+from pipeline.training.base import batch_size_of
+from pipeline.training.fixed_rows import is_stateful
 from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import compile_arguments, layers_of, reset_names, reset_seeds, reset_shared_metrics
 from pipeline.training.keras_settings import restore_own_settings
@@ -49,7 +51,7 @@ def build_model(
         seed: The trial's seed.
         example: Returns inputs of one row; called only for a model that learns its shapes from them.
         batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
-            its parts. None if it is not known.
+            its parts, or whose layers keep a state for each row. None if it is not known.
 
     Returns:
         A model with its weights.
@@ -95,8 +97,19 @@ def build_model(
             )
         model.built = True
     elif not model.built or layers is None or not all(layer.built for layer in layers):
-        _call_once(model, example(), layers)
+        inputs = example()
+        if is_stateful(model):
+            # Its states have as many rows as the first batch.
+            rows = _rows_of(batch) or batch_size_of(job, config)
+            inputs = keras.tree.map_structure(lambda array: tf.repeat(array[:1], rows, axis=0), inputs)
+        _call_once(model, inputs, layers)
     return model
+
+
+def _rows_of(batch: Callable[[], Any] | None) -> int | None:
+    """The rows of each batch of the training; None if they are not known."""
+    specs = [] if batch is None else keras.tree.flatten(batch())
+    return next((int(spec.shape[0]) for spec in specs if spec.shape.rank and spec.shape[0] is not None), None)
 
 
 def _misplaced_metrics(model: keras.Model) -> str | None:

@@ -16,6 +16,7 @@ from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.build import has_call
 from pipeline.training.device_data import as_batch, with_text_as_tensors
+from pipeline.training.fixed_rows import fixed_rows, reset_states
 from pipeline.training.internals import layers_of
 from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.pipelines import evaluated, example_of
@@ -120,7 +121,7 @@ def _inputs(model: keras.Model, split: Any) -> Any:
     """Inputs by which two models can be compared; None for a model that cannot be called with them."""
     if not has_call(model):
         return None
-    inputs = example_of(split, rows=_EXAMPLES)
+    inputs = example_of(split, rows=fixed_rows(model) or _EXAMPLES)
     if type(model).train_step is not keras.Model.train_step:
         # Its steps may take batches apart in another way than its call.
         try:
@@ -142,7 +143,8 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
     """
     if isinstance(split, Split):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
-        metrics = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
+        rows = fixed_rows(model) or _BATCH
+        metrics = model.evaluate(x, y, batch_size=rows, sample_weight=weight, verbose=0, return_dict=True)
     else:
         metrics = evaluated(model, split)
     return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
@@ -259,10 +261,13 @@ def _compare(name: str, model: keras.Model, loaded: keras.Model, example: Any) -
         raise ModelError(f"The exported {name} can be loaded, but its weights differ from those of the model.")
     if example is None:
         return
+    # The call moves the states of both models.
+    reset_states(model)
     expected, found = (keras.tree.flatten(each(example, training=False)) for each in (model, loaded))
     for ours, theirs in zip(expected, found, strict=True):
         if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True):
             raise ModelError(f"The exported {name} can be loaded, but its predictions differ from those of the model.")
+    reset_states(model)
 
 
 def _merged(model: keras.Model) -> set[int]:

@@ -31,11 +31,31 @@ def data(targets: object) -> Dataset:
         (1, "mse", [0.5, 7.0]),
         (1, "binary_crossentropy", [[0], [1]]),
         (2, "mse", [[0.5, 7.0]]),
+        (3, keras.losses.SparseCategoricalCrossentropy(ignore_class=-1), [0, -1, 2]),
+        (3, keras.losses.SparseCategoricalCrossentropy(ignore_class=255), [[255], [255]]),
+        (4, keras.losses.Circle(), [0, 1, 5]),
+        (3, keras.losses.CategoricalGeneralizedCrossEntropy(), [0, 1, 2]),
+        (3, "ctc", [[1], [2]]),
     ],
 )
 def test_targets_that_fit(units, loss, targets) -> None:
     """One-hot rows, class numbers and one number for each row, with or without its own axis, are accepted."""
     assert mismatch(model(units, loss), data(targets)) is None
+
+
+def test_an_output_may_have_a_last_dimension_of_one_more() -> None:
+    """An output of shape (1, 1) fits targets of shape (1,), as Keras takes them."""
+    made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), keras.layers.Reshape((1, 1))])
+    made.compile(loss="mse")
+    assert mismatch(made, data([[0.5], [1.5]])) is None
+
+
+def test_a_model_with_batches_of_a_fixed_size_is_compared() -> None:
+    """A model whose batches have a fixed number of rows is called with as many."""
+    layer = keras.layers.LSTM(3, stateful=True)
+    made = keras.Sequential([keras.Input((2,), batch_size=2), keras.layers.Reshape((2, 1)), layer])
+    made.compile(loss="sparse_categorical_crossentropy")
+    assert mismatch(made, data([0, 1, 2, 2])) is None
 
 
 @pytest.mark.parametrize(
