@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipeline.datasets import Dataset
 from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, kind_of
 from pipeline.training.internals import (
+    captured_variables,
     is_nondeterministic,
     is_parallel,
     pipeline_functions,
@@ -98,8 +99,9 @@ def pipeline_variables(data: Dataset) -> list[Any]:
     for name, split in data.pipelines.items():
         for stage in _stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
             for function in stage.functions:
-                variables.update({id(variable.handle): variable for variable in function.graph.variables})
-    # A graph lists them in another order in another process.
+                # A graph lists its variables in another order in another process, and a user's may share a name.
+                captured = captured_variables(function.graph) or []
+                variables.update({id(each.handle): each for each in (*captured, *function.graph.variables)})
     return sorted(variables.values(), key=lambda variable: str(variable.name))
 
 

@@ -128,3 +128,16 @@ def test_variables_of_layers_in_a_pipeline_are_found() -> None:
     split = images.map(lambda x: layer(x, training=True)).batch(2)
     assert len(pipeline_variables(Dataset("d", split, split))) == 1
     assert pipeline_variables(Dataset("d", images.batch(2))) == []
+
+
+def test_variables_of_one_name_are_listed_in_the_order_of_their_use() -> None:
+    """Variables without a name of their own, which are saved by their place, come in the order of their first use."""
+    counters = [tf.Variable(0, dtype=tf.int64) for _ in range(12)]
+
+    def count(x: Any) -> Any:
+        for counter in counters:
+            x += counter.assign_add(1)
+        return x
+
+    found = pipeline_variables(Dataset("d", ROWS.map(count).batch(2)))
+    assert [id(each) for each in found] == [id(each) for each in counters]
