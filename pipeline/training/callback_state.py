@@ -1,6 +1,9 @@
 """The state of callbacks as JSON values and arrays; of users' callbacks, the attributes that change in training."""
 
+import contextlib
 import hashlib
+import io
+import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,17 +11,25 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.errors import DamagedFile
 from pipeline.storage.checkpoints import is_storable
 from pipeline.training.function_state import decoded, encoded
 
-__all__ = ["ChangedAttributes", "as_json", "from_json", "restore_attributes"]
+__all__ = ["ChangedAttributes", "as_json", "drawn_from", "from_json", "no_folder", "restore_attributes"]
 
 _OF_KERAS = frozenset({"_model", "model", "params"})
 """Attributes that Keras sets when training begins."""
 
+_DRAWN_FROM = (np.random.Generator, np.random.RandomState, random.Random, Iterator)
+"""What changes with each use, and is not a number or text."""
+
+_WITH_VARIABLES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
+"""Objects of libraries whose variables change in place."""
+
 _Update = Callable[[bytes], None]
+_AddObject = Callable[[Any, _Update, tuple[int, ...]], bool]
 
 
 class ChangedAttributes:
@@ -34,7 +45,10 @@ class ChangedAttributes:
 
     def __init__(self, callback: keras.callbacks.Callback, leave_out: Collection[str] = ()) -> None:
         self._callback, self._leave_out = callback, _OF_KERAS | set(leave_out)
-        self._before = {name: _trace_of(value) for name, value in self._attributes()}
+        self._before = {name: self._trace_of(value) for name, value in self._attributes()}
+        self._variables = {
+            name: len(_variables(value)) for name, value in self._attributes() if isinstance(value, _WITH_VARIABLES)
+        }
 
     def save(self, arrays: list[np.ndarray]) -> dict[str, Any]:
         """The attributes that have changed and can be saved, as JSON values.
@@ -42,12 +56,7 @@ class ChangedAttributes:
         Args:
             arrays: Their arrays are appended, as copies.
         """
-        changed = {
-            name: list(value) if isinstance(value, deque) else value
-            for name, value in self._attributes()
-            if self._changed(name, value) and _digest(value) is not None
-        }
-        return encoded(changed, arrays)
+        return encoded({name: self._saved_form(name, value) for name, value in self._changed(saved=True)}, arrays)
 
     @property
     def unsaved(self) -> dict[str, str]:
@@ -59,18 +68,48 @@ class ChangedAttributes:
         of_keras = any(kind.__module__.startswith("keras.") for kind in bases)
         return {
             name: type(value).__name__
-            for name, value in self._attributes()
-            if self._changed(name, value) and _digest(value) is None and not (of_keras and name.startswith("_"))
+            for name, value in self._changed(saved=False)
+            if not (of_keras and name.startswith("_"))
         }
 
-    def _changed(self, name: str, value: Any) -> bool:
-        return name not in self._before or self._before[name] != _trace_of(value)
+    def _changed(self, *, saved: bool) -> Iterator[tuple[str, Any]]:
+        for name, value in self._attributes():
+            unchanged = name in self._before and self._before[name] == self._trace_of(value)
+            if not unchanged and _can_be_saved(self._saved_form(name, value)) == saved:
+                yield name, value
 
     def _attributes(self) -> Iterator[tuple[str, Any]]:
         for name, value in vars(self._callback).items():
             # A function is code; what changes in its closure is not seen.
-            if name not in self._leave_out and not callable(value):
+            if name not in self._leave_out and (not callable(value) or isinstance(value, _WITH_VARIABLES)):
                 yield name, value
+
+    def _saved_form(self, name: str, value: Any) -> Any:
+        """What is saved of a value: of an object with variables these, if a new callback has as many."""
+        if isinstance(value, deque):
+            return list(value)
+        variables = _variables(value) if isinstance(value, _WITH_VARIABLES) else []
+        return variables if variables and len(variables) == self._variables.get(name) else value
+
+    def _trace_of(self, value: Any) -> bytes:
+        """What tells whether a value is still the same: its content, and which objects are part of it.
+
+        Objects of the callback's own module are compared by their attributes, too, and those of Keras by their
+        variables.
+        """
+        found = hashlib.blake2b(digest_size=16)
+        home = type(self._callback).__module__
+
+        def add_object(value: Any, update: _Update, around: tuple[int, ...]) -> bool:
+            update(f"{id(value)};".encode())
+            if isinstance(value, _WITH_VARIABLES):
+                return _add(_variables(value), update, around, add_object)
+            if type(value).__module__ == home and id(value) not in around and hasattr(value, "__dict__"):
+                return _add(dict(vars(value)), update, (*around, id(value)), add_object)
+            return True
+
+        _add(value, found.update, (), add_object)
+        return found.digest()
 
 
 def restore_attributes(
@@ -86,7 +125,7 @@ def restore_attributes(
     Raises:
         DamagedFile: The values are not those of attributes.
     """
-    values = decoded(saved, arrays, folder=_no_folder)
+    values = decoded(saved, arrays, folder=no_folder)
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise DamagedFile("The saved attributes of a callback cannot be read: they are no dict of names.")
     for name, value in values.items():
@@ -94,17 +133,35 @@ def restore_attributes(
         if isinstance(current, list | deque) and isinstance(value, list):
             current.clear()
             current.extend(value)
-        elif isinstance(current, dict) and isinstance(value, dict):
+        elif any(isinstance(current, kind) and isinstance(value, kind) for kind in (dict, set)):
             current.clear()
             current.update(value)
         elif hasattr(current, "assign") and isinstance(value, np.ndarray):
             current.assign(value)
+        elif isinstance(current, _WITH_VARIABLES) and isinstance(value, list):
+            for variable, array in zip(_variables(current), value, strict=True):
+                variable.assign(array)
         else:
             setattr(callback, name, value)
 
 
+def drawn_from(callback: keras.callbacks.Callback) -> str | None:
+    """The kind of a generator that a callback or one of its functions holds, whose state is not saved; None if none is.
+
+    Args:
+        callback: The callback.
+    """
+    # An open file is an iterator, too.
+    kinds = (
+        type(value).__name__
+        for value in _reached(callback)
+        if isinstance(value, _DRAWN_FROM) and not isinstance(value, io.IOBase)
+    )
+    return next(kinds, None)
+
+
 def as_json(value: Any, arrays: list[np.ndarray]) -> Any:
-    """A state that a callback of Keras, or get_state of a user's, has, as JSON values.
+    """The attributes of a callback of Keras as JSON values.
 
     Args:
         value: Numbers, text and arrays in lists and dicts.
@@ -144,43 +201,69 @@ def from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
     return value
 
 
-def _no_folder() -> Path:
+def no_folder() -> Path:
+    """Refuse files in a callback's state.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError("an attribute holds no files")
 
 
-def _trace_of(value: Any) -> tuple[bytes, int]:
-    """What tells whether a value is still the same: its content, or the object itself where that cannot be read."""
-    digest = _digest(value)
-    return (b"", id(value)) if digest is None else (digest, 0)
+def _variables(value: Any) -> list[Any]:
+    return list(value.variables) if hasattr(value, "variables") else [value.state]
 
 
-def _digest(value: Any) -> bytes | None:
-    """A hash of the content of a value; None if it is not made of what can be saved."""
-    found = hashlib.blake2b(digest_size=16)
-    return found.digest() if _add(value, found.update, ()) else None
+def _can_be_saved(value: Any) -> bool:
+    return _add(value, lambda _part: None, (), lambda _value, _update, _around: False)
 
 
-def _add(value: Any, update: _Update, around: tuple[int, ...]) -> bool:
-    """Add a value to a hash; returns whether it can be saved."""
+def _add(value: Any, update: _Update, around: tuple[int, ...], add_object: _AddObject) -> bool:
+    """Add a value to a hash; returns whether it can be saved, or what `add_object` says of what cannot."""
     if value is None or type(value) in (bool, int, float, str, bytes):
         update(f"{type(value).__name__} {value!r};".encode("utf-8", "surrogatepass"))
         return True
-    # A list or tuple of another class, such as a named tuple, would come back as a plain one.
-    if isinstance(value, dict) or type(value) in (list, tuple) or (isinstance(value, deque) and not around):
-        if id(value) in around:
+    if id(value) in around:
+        return add_object(value, update, around)
+    around_part = (*around, id(value))
+    if isinstance(value, dict):
+        update(f"dict {len(value)};".encode())
+        if not all(type(key) in (bool, int, float, str) for key in value) and not add_object(
+            value, update, around_part
+        ):
             return False
+        return all(_add(part, update, around_part, add_object) for pair in value.items() for part in pair)
+    # A list or tuple of another class, such as a named tuple, would come back as a plain one.
+    if type(value) in (list, tuple) or (isinstance(value, deque) and not around):
         update(f"{type(value).__name__} {len(value)};".encode())
-        keys = all(type(key) in (bool, int, float, str) for key in value) if isinstance(value, dict) else True
-        parts = [part for pair in value.items() for part in pair] if isinstance(value, dict) else value
-        return keys and all(_add(part, update, (*around, id(value))) for part in parts)
+        return all(_add(part, update, around_part, add_object) for part in value)
+    if type(value) in (set, frozenset):
+        update(f"{type(value).__name__} {len(value)};".encode())
+        # One by one: the order of a set says nothing.
+        members = [hashlib.blake2b(digest_size=16) for _ in value]
+        saved = [_add(part, one.update, around_part, add_object) for part, one in zip(value, members, strict=True)]
+        update(b"".join(sorted(one.digest() for one in members)))
+        return all(saved)
     if isinstance(value, np.ndarray | np.generic) or (hasattr(value, "__array__") and hasattr(value, "numpy")):
         try:
             array = np.ascontiguousarray(value.numpy() if hasattr(value, "numpy") else value)
         except Exception:  # a tensor of a graph
-            return False
+            return add_object(value, update, around)
         if not is_storable(array.dtype):
-            return False
+            return add_object(value, update, around)
         update(f"{array.dtype} {array.shape};".encode())
         update(array.tobytes())
         return True
-    return False
+    return add_object(value, update, around)
+
+
+def _reached(callback: keras.callbacks.Callback) -> Iterator[Any]:
+    """The values in a callback's attributes, and in the closures of its functions."""
+    own = vars(callback).values()
+    kind = type(callback)
+    methods = () if kind.__module__.startswith("keras.") else vars(kind).values()
+    yield from own
+    for function in (*own, *methods):
+        for cell in getattr(function, "__closure__", None) or ():
+            with contextlib.suppress(ValueError):  # an empty cell
+                yield cell.cell_contents

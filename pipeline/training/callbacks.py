@@ -1,10 +1,8 @@
 """Keras callbacks around compiled epochs, and their state, so that a resumed trial continues exactly."""
 
 import contextlib
-import io
 import os
-import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,20 @@ import keras
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.training.callback_state import ChangedAttributes, as_json, from_json, restore_attributes
-from pipeline.training.internals import profiles, saved_attributes, wait_for_futures, without_threads
+from pipeline.training.callback_state import (
+    ChangedAttributes,
+    as_json,
+    drawn_from,
+    from_json,
+    no_folder,
+    restore_attributes,
+)
+from pipeline.training.function_state import decoded, encoded
+from pipeline.training.internals import profiles, saved_attributes, wait_for_futures
 from pipeline.training.logs import plain_logs
 from pipeline.wording import did_you_mean
 
-__all__ = ["Callbacks", "Relay"]
+__all__ = ["Callbacks"]
 
 _STATE: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "best_weights", "stopped_epoch"),
@@ -45,26 +51,30 @@ _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _PATHS = ("filepath", "filename", "backup_dir", "log_dir")
 """Attributes of Keras' callbacks that say where they write."""
 
-_DRAWN_FROM = (np.random.Generator, np.random.RandomState, random.Random, Iterator)
-"""What changes with each use, and is not a number or text."""
-
 
 class Callbacks:
     """The callbacks of one trial.
 
     A callback of the user's own keeps the attributes that change while it trains, if they are made of numbers, text,
-    arrays, lists and dicts. For anything else it may have `get_state()`, which returns JSON values and NumPy arrays in
-    lists and dicts, and `set_state(state)`, called after on_train_begin.
+    arrays, lists, dicts and sets, or are an object of Keras with variables. For anything else it may have
+    `get_state()`, which returns such values, and `set_state(state)`, called after on_train_begin.
 
     Args:
         callbacks: What the job's `callbacks(config)` returned.
         model: The model in training.
         epochs: A trial's maximum, in epochs.
         steps: Steps in an epoch; None if they are not known.
+        validates: Whether fit validates an epoch, from 1.
     """
 
     def __init__(
-        self, callbacks: Sequence[keras.callbacks.Callback], model: Any, *, epochs: int, steps: int | None
+        self,
+        callbacks: Sequence[keras.callbacks.Callback],
+        model: Any,
+        *,
+        epochs: int,
+        steps: int | None,
+        validates: Callable[[int], bool] = lambda _epoch: True,
     ) -> None:
         kept = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
         for callback in kept:
@@ -74,7 +84,7 @@ class Callbacks:
         self.list = keras.callbacks.CallbackList(
             kept, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
-        self._model = model
+        self._model, self._validates = model, validates
         self._begun = False
         self._logs: dict[str, Any] | None = None
         self._restored: tuple[Sequence[Mapping[str, Any]], Sequence[np.ndarray]] | None = None
@@ -118,7 +128,8 @@ class Callbacks:
         if self._begun:
             return
         self._begun = True
-        self.list.on_train_begin()
+        with _appended([] if self._restored is None else self.list.callbacks):
+            self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
             if place not in self._attributes and _says_nothing(callback):
                 self._attributes[place] = ChangedAttributes(callback, (*_names(callback), *_SET_AGAIN))
@@ -143,11 +154,18 @@ class Callbacks:
         wait_for_futures(self.list)
         # One by one: CallbackList would hand its callbacks a copy.
         for place, callback in enumerate(self.list.callbacks):
-            if index == 0 and all(_is_of_keras(each) for each in self.list.callbacks[:place]):
+            first = self._is_first(index, callback)
+            if first and all(_is_of_keras(each) for each in self.list.callbacks[:place]):
                 # A user's callback may add anything to the logs at any time.
                 _refuse_unknown_metric(callback, self._logs)
             callback.on_epoch_end(index, self._logs)
         return self._logs
+
+    def _is_first(self, index: int, callback: Any) -> bool:
+        """Whether an epoch is the first one that has the kind of metric which a callback monitors."""
+        if not str(getattr(callback, "monitor", "")).startswith("val_"):
+            return index == 0
+        return self._validates(index + 1) and not any(self._validates(earlier + 1) for earlier in range(index))
 
     def end(self) -> None:
         """Call on_train_end."""
@@ -165,7 +183,8 @@ class Callbacks:
             values = saved_attributes(callback, _names(callback))
             entry = {"callback": type(callback).__name__, "values": as_json(values, arrays)}
             if _has_state(callback):
-                entry["own"] = as_json(callback.get_state(), arrays)
+                where = f"state of the callback {type(callback).__name__}"
+                entry["state"] = encoded(callback.get_state(), arrays, where=where, values_only=True)
             elif place in self._attributes:
                 entry["attributes"] = self._attributes[place].save(arrays)
             states.append(entry)
@@ -177,12 +196,10 @@ class Callbacks:
         for place, callback in enumerate(self.list.callbacks):
             if hasattr(callback, "get_state"):
                 continue
-            kinds = [type(value).__name__ for value in _reached(callback) if _is_drawn_from(value)]
-            if kinds:
-                name = type(callback).__name__
+            if (kind := drawn_from(callback)) is not None:
                 return (
-                    f"its callback {name} draws from its own {kinds[0]}, which is not saved; give it get_state() "
-                    "and set_state(state), or seed the draw with the epoch"
+                    f"its callback {type(callback).__name__} draws from its own {kind}, which is not saved; give it "
+                    "get_state() and set_state(state), or seed the draw with the epoch"
                 )
             unsaved = self._attributes[place].unsaved if place in self._attributes else {}
             for attribute, kind in unsaved.items():
@@ -214,7 +231,9 @@ class Callbacks:
             waiting.remove(entry)
             for name, value in from_json(entry["values"], arrays).items():
                 setattr(callback, name, value)
-            if "own" in entry:
+            if "state" in entry:
+                callback.set_state(decoded(entry["state"], arrays, folder=no_folder))
+            elif "own" in entry:  # of an older tunepipe
                 callback.set_state(from_json(entry["own"], arrays))
             elif "attributes" in entry:
                 restore_attributes(callback, entry["attributes"], arrays)
@@ -229,34 +248,21 @@ def _says_nothing(callback: Any) -> bool:
     return not _is_of_keras(callback) and not _has_state(callback)
 
 
+@contextlib.contextmanager
+def _appended(callbacks: Sequence[Any]) -> Iterator[None]:
+    """Within the context, each CSVLogger among callbacks that begin continues its file."""
+    overwriting = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger) and not each.append]
+    for callback in overwriting:
+        callback.append = True
+    try:
+        yield
+    finally:
+        for callback in overwriting:
+            callback.append = False
+
+
 def _nothing(logs: Any = None) -> None:
     """Replaces a hook that must do nothing."""
-
-
-class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """Lets Keras' fit call callbacks for one epoch, without on_train_begin and on_train_end.
-
-    Args:
-        callbacks: The trial's callbacks.
-    """
-
-    def __init__(self, callbacks: Callbacks) -> None:
-        super().__init__(callbacks.list.callbacks)
-        self.params = callbacks.list.params
-        # Their threads are made when training begins, and this list is not called then.
-        without_threads(self)
-        self.on_epoch: dict[str, Any] = {}
-        self._callbacks = callbacks
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Do nothing: Keras' fit calls it for every epoch."""
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Do nothing: Keras' fit calls it for every epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the logs of the epoch."""
-        self.on_epoch = self._callbacks.epoch_end(epoch, logs or {})
 
 
 def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
@@ -280,11 +286,6 @@ def _is_of_keras(callback: Any) -> bool:
     return type(callback).__module__.startswith("keras.")
 
 
-def _is_drawn_from(value: Any) -> bool:
-    # An open file is an iterator, too.
-    return isinstance(value, _DRAWN_FROM) and not isinstance(value, io.IOBase)
-
-
 def _names(callback: Any) -> tuple[str, ...]:
     return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind, ()))
 
@@ -306,15 +307,3 @@ def _is_quiet(callback: Any) -> bool:
         return bool(callback.update_freq == "epoch" and not profiles(callback))
     # The compiled loop itself ends at a loss that is not finite.
     return kind is keras.callbacks.TerminateOnNaN
-
-
-def _reached(callback: keras.callbacks.Callback) -> Iterator[Any]:
-    """The values in a callback's attributes, and in the closures of its functions."""
-    own = vars(callback).values()
-    kind = type(callback)
-    methods = () if kind.__module__.startswith("keras.") else vars(kind).values()
-    yield from own
-    for function in (*own, *methods):
-        for cell in getattr(function, "__closure__", None) or ():
-            with contextlib.suppress(ValueError):  # an empty cell
-                yield cell.cell_contents

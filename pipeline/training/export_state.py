@@ -59,6 +59,8 @@ def write_state(state: Any, folder: Path) -> list[Path]:
 def _shown(value: Any, place: tuple[str, ...], arrays: dict[str, np.ndarray], files: Path) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _shown(each, (*place, str(key)), arrays, files) for key, each in value.items()}
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
     if isinstance(value, list | tuple):
         return [_shown(each, (*place, str(index)), arrays, files) for index, each in enumerate(value)]
     name = ".".join("".join(c if c.isalnum() or c in "-_" else "_" for c in part) for part in place) or "state"

@@ -12,8 +12,7 @@ from pipeline.datasets import Dataset
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
-from pipeline.training.callbacks import Relay
-from pipeline.training.device_data import as_batch, with_text_as_tensors
+from pipeline.training.device_data import as_batch, as_fit_takes_it, nested, with_text_as_tensors
 from pipeline.training.epoch_rows import span_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import Fold
@@ -22,6 +21,7 @@ from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import keep_averages_apart
 from pipeline.training.phases import Phases
 from pipeline.training.pipelines import batch_spec
+from pipeline.training.relay import Relay
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer import Trainer
 

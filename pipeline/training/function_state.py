@@ -1,12 +1,12 @@
 """The state of a function as JSON values and arrays: dicts, lists, arrays, Keras models, folders. Nothing is pickled.
 
 Each value of the state is an object with one key that says what it is: `value` (a JSON value), `dict` (pairs), `list`,
-`tuple`, `array`, `scalar` and `bytes` (positions among the arrays), `model` (a Keras model's config, with `variables`:
-its first array and their number), `file` and `folder` (names and positions).
+`tuple`, `set`, `frozenset`, `array`, `scalar` and `bytes` (positions among the arrays), `model` (a Keras model's
+config, with `variables`: its first array and their number), `file` and `folder` (names and positions).
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,23 +17,27 @@ from pipeline.storage.checkpoints import is_storable
 
 __all__ = ["decoded", "encoded"]
 
-_ALLOWED = (
-    "a state is made of dicts, lists, tuples, numbers, text, None, arrays, bytes, Keras models, and the Path of a "
-    "folder or a file"
-)
+_VALUES = "a state is made of dicts, lists, tuples, sets, numbers, text, None, arrays"
+_ALLOWED = {
+    True: f"{_VALUES} and bytes",
+    False: f"{_VALUES}, bytes, Keras models, and the Path of a folder or a file",
+}
+"""What a state may hold, by whether it may hold values only."""
 
 
-def encoded(state: Any, arrays: list[np.ndarray]) -> dict[str, Any]:
+def encoded(state: Any, arrays: list[np.ndarray], *, where: str = "state", values_only: bool = False) -> dict[str, Any]:
     """A state as JSON values; its arrays are copied.
 
     Args:
         state: The state.
         arrays: Its arrays, and the content of its files, are appended.
+        where: What the state is, for messages.
+        values_only: Whether Keras models, folders and files are refused.
 
     Raises:
         ModelError: It holds something that cannot be saved; says what, and where.
     """
-    return _encoded(state, arrays, "state", ())
+    return _encoded(state, arrays, where, (), values_only)
 
 
 def decoded(
@@ -60,29 +64,33 @@ def decoded(
         raise DamagedFile(f"A saved state cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _encoded(value: Any, arrays: list[np.ndarray], where: str, around: tuple[int, ...]) -> dict[str, Any]:
+def _encoded(
+    value: Any, arrays: list[np.ndarray], where: str, around: tuple[int, ...], values_only: bool
+) -> dict[str, Any]:
+    def inner(part: Any, place: str) -> dict[str, Any]:
+        return _encoded(part, arrays, f"{where}{place}", (*around, id(value)), values_only)
+
     if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, np.generic)):
         return {"value": _plain(value)}
     if id(value) in around:
-        raise ModelError(f"The {where} contains itself; {_ALLOWED}.")
+        raise ModelError(f"The {where} contains itself; {_ALLOWED[values_only]}.")
     if isinstance(value, Mapping):
-        pairs = [
-            [_key(key, where), _encoded(each, arrays, f"{where}[{key!r}]", (*around, id(value)))]
-            for key, each in value.items()
-        ]
-        return {"dict": pairs}
+        return {"dict": [[_key(key, where), inner(each, f"[{key!r}]")] for key, each in value.items()]}
     if isinstance(value, list | tuple):
-        parts = [_encoded(each, arrays, f"{where}[{place}]", (*around, id(value))) for place, each in enumerate(value)]
+        parts = [inner(each, f"[{place}]") for place, each in enumerate(value)]
         return {"tuple" if isinstance(value, tuple) else "list": parts}
+    if isinstance(value, set | frozenset):
+        parts = [inner(each, ", in a set,") for each in _in_order(value)]
+        return {"frozenset" if isinstance(value, frozenset) else "set": parts}
     if isinstance(value, bytes | bytearray):
         return {"bytes": _added(arrays, np.frombuffer(bytes(value), np.uint8))}
-    if isinstance(value, Path):
+    if isinstance(value, Path) and not values_only:
         return _encoded_files(value, arrays, where)
-    if _is_model(value):
+    if _is_model(value) and not values_only:
         return _encoded_model(value, arrays, where)
     if (array := _array(value)) is not None:
         return {"scalar" if isinstance(value, np.generic) else "array": _added(arrays, array)}
-    raise ModelError(f"The {where} is an object of type {type(value).__name__}; {_ALLOWED}.")
+    raise ModelError(f"The {where} is an object of type {type(value).__name__}; {_ALLOWED[values_only]}.")
 
 
 def _decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], folder: Callable[[], Path], function: Any) -> Any:
@@ -98,6 +106,9 @@ def _decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], folder: Call
     if kind in ("list", "tuple"):
         parts = [inner(part) for part in content]
         return tuple(parts) if kind == "tuple" else parts
+    if kind in ("set", "frozenset"):
+        members = map(inner, content)
+        return set(members) if kind == "set" else frozenset(members)
     if kind == "array":
         return np.array(arrays[content])
     if kind == "scalar":
@@ -110,6 +121,11 @@ def _decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], folder: Call
     if kind in ("file", "folder"):
         return _decoded_files(tree, arrays, folder())
     raise ValueError(f"there is no kind {kind!r}")
+
+
+def _in_order(members: Set[Any]) -> list[Any]:
+    """The members of a set, in an order that does not depend on the process."""
+    return sorted(members, key=lambda each: (type(each).__name__, repr(each)))
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,6 @@ from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.training.base import batch_size_of
 from pipeline.training.build import seeded
-from pipeline.training.callbacks import Relay
 from pipeline.training.data import memory_for_rows
 from pipeline.training.device_data import as_batch
 from pipeline.training.fit_arguments import FitArguments
@@ -29,6 +28,7 @@ from pipeline.training.pipeline_state import inexact_because, pipeline_variables
 from pipeline.training.pipelines import Source
 from pipeline.training.split_reader import SplitReader, steps_per_call
 from pipeline.training.state import drawn_in_words, random_ops
+from pipeline.training.relay import Relay
 from pipeline.training.streams import opened
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trace_key import has_own_parts

@@ -66,6 +66,7 @@ class Trainer:
             model,
             epochs=job.budget.epochs,
             steps=fit.steps_per_epoch or self.steps,
+            validates=fit.validates,
         )
         self.state: list[Any] = []
         self._closed = False

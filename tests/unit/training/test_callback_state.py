@@ -1,5 +1,6 @@
 """The attributes of users' callbacks that change while a model trains."""
 
+import datetime
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
@@ -51,6 +52,75 @@ def test_a_variable_is_assigned() -> None:
     restore_attributes(new, changes.save(arrays), arrays)
     assert new.rate is variable
     assert float(variable) == 2.0
+
+
+def test_sets_are_restored() -> None:
+    """A set that has changed in place is restored, in place where the new callback has one."""
+    callback, new = (_callback(seen=set(), kinds={1: {"a"}}) for _ in range(2))
+    changes = ChangedAttributes(callback)
+    callback.seen |= {2, 1}
+    callback.kinds[1].add("b")
+    arrays: list[np.ndarray] = []
+    saved, held = changes.save(arrays), new.seen
+    restore_attributes(new, saved, arrays)
+    assert (new.seen, new.kinds) == ({1, 2}, {1: {"a", "b"}})
+    assert new.seen is held
+    assert changes.unsaved == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (keras.metrics.Mean, lambda mean: mean.update_state([1.0, 4.0])),
+        (lambda: keras.random.SeedGenerator(3), lambda seeds: keras.random.uniform((), seed=seeds)),
+        (lambda: tf.random.Generator.from_seed(3), lambda generator: generator.uniform(())),
+    ],
+    ids=["metric", "SeedGenerator", "generator of TensorFlow"],
+)
+def test_the_variables_of_an_object_of_keras_are_restored(make: Any, change: Any) -> None:
+    """A metric or a generator that has changed in place continues with the same values in a new callback."""
+    callback, new = _callback(own=make()), _callback(own=make())
+    changes = ChangedAttributes(callback)
+    arrays: list[np.ndarray] = []
+    assert changes.save(arrays) == {"dict": []}
+    change(callback.own)
+    saved = changes.save(arrays)
+    assert changes.unsaved == {}
+    restore_attributes(new, saved, arrays)
+    variables = [getattr(each.own, "variables", None) or [each.own.state] for each in (callback, new)]
+    for ours, theirs in zip(*variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_variables_that_only_training_creates_are_not_saved() -> None:
+    """A metric without variables at the beginning is named once it has some, because a new callback has none."""
+    callback = _callback(own=keras.metrics.F1Score())
+    changes = ChangedAttributes(callback)
+    callback.own.update_state([[1.0, 0.0]], [[0.6, 0.4]])
+    assert changes.unsaved == {"own": "F1Score"}
+
+
+class _Kept:
+    """An object of a user's."""
+
+    def __init__(self) -> None:
+        self.count, self.within = 0, self
+
+
+def test_objects_that_change_in_place_are_named() -> None:
+    """An object of the user's, or a list with one, that cannot be saved is named once it has changed in place."""
+
+    class Own(keras.callbacks.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept, self.dates, self.left = _Kept(), [], [_Kept()]
+
+    callback: Any = Own()
+    changes = ChangedAttributes(callback)
+    assert changes.unsaved == {}
+    callback.kept.count += 1
+    callback.dates.append({"at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)})
+    assert changes.unsaved == {"kept": "_Kept", "dates": "list"}
 
 
 def test_objects_that_cannot_be_saved_are_named_once_they_change() -> None:

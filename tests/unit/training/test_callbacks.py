@@ -9,7 +9,8 @@ from keras import callbacks, layers, optimizers
 
 from pipeline.errors import ModelError
 from pipeline.space import Config
-from pipeline.study import Budget
+from pipeline.storage import pack, unpack
+from pipeline.study import Budget, Fit
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import averaged, rows_of_six
 from tests.unit.training.training import fitted, job_of, weights_of
@@ -273,8 +274,8 @@ def test_the_state_of_a_users_callback_is_continued() -> None:
     assert second.inexact is None
 
 
-def _monitoring(callback: Any, *before: Any) -> Any:
-    job = job_of(network, callbacks=lambda _: [*before, callback])
+def _monitoring(callback: Any, *before: Any, **fields: Any) -> Any:
+    job = job_of(network, callbacks=lambda _: [*before, callback], **fields)
     return TrainerFactory(job, rows_of_six()).learner({"lr": 0.1}, seed=0)
 
 
@@ -297,6 +298,40 @@ def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
     learner.close()
 
 
+@pytest.mark.filterwarnings("ignore:Early stopping conditioned", "ignore:Learning rate reduction is conditioned")
+@pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
+def test_a_metric_of_the_validation_can_be_monitored_if_the_first_epoch_is_not_validated(kind: Any) -> None:
+    """A metric of the validation is missing only if the first epoch that is validated does not have it."""
+    learner = _monitoring(kind("val_loss"), fit=Fit(validation_freq=2))
+    assert [learner.run_epoch().validated for _ in range(2)] == [False, True]
+    learner.close()
+    learner = _monitoring(kind("val_los", mode="max"), fit=Fit(validation_freq=2))
+    learner.run_epoch()
+    with pytest.raises(ModelError, match="monitors 'val_los'"):
+        learner.run_epoch()
+    learner.close()
+
+
+def test_a_log_continues_when_a_trial_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed trial appends to the file of a CSVLogger, which would begin anew with another call of fit."""
+    monkeypatch.chdir(tmp_path)
+    job = job_of(network, callbacks=lambda _: [callbacks.CSVLogger("log.csv")])
+    factory = TrainerFactory(job, rows_of_six())
+    first: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    first.run_epoch()
+    state = first.save()
+    first.close()
+    second: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    second.load(state)
+    second.run_epoch()
+    second.close()
+    assert [line.partition(",")[0] for line in Path("log.csv").read_text().splitlines()] == ["epoch", "0", "1"]
+    third: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    third.run_epoch()
+    third.close()
+    assert [line.partition(",")[0] for line in Path("log.csv").read_text().splitlines()] == ["epoch", "0"]
+
+
 @pytest.mark.filterwarnings("ignore:Early stopping conditioned")
 def test_a_metric_that_a_callback_of_the_users_may_add_can_be_monitored() -> None:
     """A metric that a user's callback may add later can be monitored, and other callbacks are not checked."""
@@ -312,4 +347,55 @@ def test_a_metric_that_a_callback_of_the_users_may_add_can_be_monitored() -> Non
     learner.close()
     learner = _monitoring(callbacks.ModelCheckpoint("never.keras", "mine", mode="max", save_freq=1000))
     learner.run_epoch()
+    learner.close()
+
+
+class Returning(callbacks.Callback):
+    """Has a state with what JSON does not hold, or one that cannot be saved."""
+
+    def __init__(self, state: Any) -> None:
+        super().__init__()
+        self.own = state
+
+    def get_state(self) -> Any:
+        """The state."""
+        return self.own
+
+    def set_state(self, state: Any) -> None:
+        """Continue from a state."""
+        self.own = state
+
+
+def test_the_state_that_a_callback_returns_keeps_its_types() -> None:
+    """The state that a callback's get_state returns comes back with numbers as keys, tuples, sets and bytes."""
+    state = {0: (1.5, {"a"}), "b": b"c"}
+    job = job_of(network, callbacks=lambda config: [Returning(config["state"])])
+    factory = TrainerFactory(job, rows_of_six())
+    first: Any = factory.learner({"state": state}, seed=SEED)
+    first.run_epoch()
+    second: Any = factory.learner({"state": None}, seed=SEED)
+    second.load(unpack(b"".join(bytes(piece) for piece in pack(first.save())), "checkpoint"))
+    second.run_epoch()
+    assert second.callbacks.list.callbacks[0].own == state
+
+
+@pytest.mark.parametrize("state", [{"a": object()}, {"a": Path("/")}])
+def test_a_state_of_a_callback_that_cannot_be_saved_is_refused_in_words(state: Any) -> None:
+    """A state that cannot be saved is refused with the callback, the place in the state and what is allowed."""
+    learner: Any = _monitoring(Returning(state))
+    learner.run_epoch()
+    why = r"The state of the callback Returning\['a'\] is an object of type .*; a state is made of dicts"
+    with pytest.raises(ModelError, match=why):
+        learner.save()
+    learner.close()
+
+
+def test_the_state_of_a_callback_in_an_older_checkpoint_is_read() -> None:
+    """A checkpoint of an older tunepipe holds a callback's state in another form, which is still read."""
+    learner: Any = _monitoring(Returning(None))
+    learner.callbacks.restore(
+        [{"callback": "Returning", "values": {"dict": {}}, "own": {"dict": {"a": {"array": 0}}}}], [np.arange(2)]
+    )
+    learner.run_epoch()
+    assert learner.callbacks.list.callbacks[0].own["a"].tolist() == [0, 1]
     learner.close()

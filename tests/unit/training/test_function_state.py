@@ -75,6 +75,8 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
         {"a": 1, "b": [1.5, None, True, "text"], "c": ("x", {"d": b"\0\xff"}), 3: 10**40},
         [],
         {},
+        {3, (1, "a")},
+        frozenset({"b"}),
         "text",
         0,
     ],
@@ -128,7 +130,7 @@ def test_the_state_of_numpys_generator_is_a_state(tmp_path: Path) -> None:
     ("state", "message"),
     [
         ({"a": {"b": object()}}, r"The state\['a'\]\['b'\] is an object of type object; a state is made of dicts"),
-        ([{1, 2}], r"The state\[0\] is an object of type set"),
+        ([{1, object}], r"The state\[0\], in a set, is an object of type type"),
         (np.array([None]), "The state is an object of type ndarray"),
         ({(1, 2): 3}, r"has the key \(1, 2\) of type tuple; keys must be text or numbers"),
         (Path("/nowhere/at/all"), "is the path /nowhere/at/all, and there is no such folder or file"),
