@@ -18,10 +18,12 @@ from pipeline.training.base import batch_size_of
 from pipeline.training.build import seeded
 from pipeline.training.data import memory_for_rows
 from pipeline.training.device_data import as_batch
+from pipeline.training.epoch_rows import steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.further_state import build_optimizers, further_variables
 from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import element_spec, symbolic_build, traced_functions
+from pipeline.training.iterator_numbers import iterator_numbers
 from pipeline.training.logs import plain_logs, results_of
 from pipeline.training.phases import Phases
 from pipeline.training.pipeline_state import inexact_because, pipeline_variables
@@ -79,7 +81,9 @@ class PipelineTrainer(Trainer):
         steps = None if rows is not None else batches_of(train)
         self._own_fit = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in _OWN)
         why = ", ".join(
-            f"the {name} split is a {kind_of(split)}" for name, split in given.pipelines.items() if name != "test"
+            f"the {name} split is a {kind_of(split)}"
+            for name, split in given.pipelines.items()
+            if name != "test" or len(given.pipelines) == 1
         )
         super().__init__(
             job,
@@ -287,5 +291,15 @@ def _drawn(model: keras.Model) -> list[str]:
 
 
 def _rows(split: Split, batch_size: int, seed: int | None) -> Any:
-    rows = tf.data.Dataset.from_tensor_slices(as_batch(split))
-    return (rows if seed is None else rows.shuffle(split.rows, seed=seed)).batch(batch_size)
+    """Arrays as a pipeline of batches, whose rows come in another order for each iterator unless the seed is None."""
+    if seed is None:
+        return tf.data.Dataset.from_tensor_slices(as_batch(split)).batch(batch_size)
+    rows = keras.tree.map_structure(tf.constant, as_batch(split))
+
+    def orders(number: Any) -> Any:
+        order = tf.random.experimental.stateless_shuffle(tf.range(split.rows), tf.stack([number, 0]))
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    picked = iterator_numbers(seed).take(1).flat_map(orders)
+    picked = picked.apply(tf.data.experimental.assert_cardinality(steps_of(split.rows, batch_size)))
+    return picked.map(lambda places: tf.nest.map_structure(lambda array: tf.gather(array, places), rows))

@@ -12,6 +12,7 @@ from pipeline.datasets import Dataset
 from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError
 from pipeline.training.epoch_rows import steps_of
+from pipeline.training.iterator_numbers import iterator_numbers
 from pipeline.training.pipeline_state import kept
 
 __all__ = ["opened"]
@@ -52,29 +53,12 @@ def _pipeline(stream: Stream, batch_size: int, seed: int | None) -> tf.data.Data
 
         return tf.data.Dataset.from_generator(batches, output_signature=signature, args=(drawn,))
 
-    rows = _seeds(seed or 0).take(1).flat_map(epoch)
+    rows = iterator_numbers(seed or 0).take(1).flat_map(epoch)
     rows = rows.apply(tf.data.experimental.assert_cardinality(steps_of(stream.rows, batch_size)))
     if images := stream.images:
         rows = rows.map(_Decoded(stream, images))
     rows = rows.prefetch(_PREFETCHED)
     return rows if seed is not None else kept(rows)
-
-
-def _seeds(seed: int) -> Any:
-    """Random numbers, other ones for each iterator: by the seed and the number of iterators before.
-
-    `tf.data.Dataset.random` would draw by TensorFlow's global seed, too, which depends on what the process did before.
-    """
-    variant = tf.raw_ops.RandomDatasetV2(
-        seed=tf.constant(seed, tf.int64),
-        seed2=tf.constant(1, tf.int64),
-        seed_generator=tf.raw_ops.DummySeedGenerator(),
-        rerandomize_each_iteration=True,
-        output_types=[tf.int64],
-        output_shapes=[[]],
-        metadata="",
-    )
-    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.int64))
 
 
 def _spec(array: np.ndarray) -> tf.TensorSpec:

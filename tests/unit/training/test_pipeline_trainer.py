@@ -223,6 +223,16 @@ def test_arrays_train_beside_a_pipeline() -> None:
     assert [dict(second.run_epoch().metrics) for _ in range(EPOCHS - 2)] == expected[2:]
 
 
+def test_the_order_of_arrays_beside_a_pipeline_does_not_depend_on_others() -> None:
+    """A trial on arrays beside a pipeline has the same results alone and after another trial of the process."""
+    job = job_of(PROGRAMS["shuffled rows"].model, data=mixed)
+    alone = _trained(job, 2)[1]
+    factory = TrainerFactory(job, None)
+    factory.learner(job.space, seed=7).close()
+    after: Any = factory.learner(job.space, seed=SEED)
+    assert [dict(after.run_epoch().metrics) for _ in range(2)] == alone
+
+
 def test_a_state_of_an_earlier_epoch_rewinds_the_pipeline() -> None:
     """A trainer that has read further returns to the place of a saved state of an earlier epoch."""
     learner, expected = _trained(_job(PROGRAMS["shuffled rows"]), 1)
