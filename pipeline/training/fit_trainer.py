@@ -78,8 +78,7 @@ class FitTrainer(Trainer):
         reason: str,
         phases: Phases,
     ) -> None:
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
+        self._build_optimizer(model)
         rows = data.train.rows if fold.train is None else len(fold.train)
         super().__init__(
             job,
@@ -144,8 +143,7 @@ class FitTrainer(Trainer):
         super().load(checkpoint, exploit=exploit)
 
     def _recompiled(self) -> None:
-        with self.model.distribute_strategy.scope():
-            self.model.optimizer.build(self.model.trainable_variables)
+        self._build_optimizer(self.model)
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         relay = _Timed(self.callbacks)

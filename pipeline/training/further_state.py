@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.training.internals import layers_of
+from pipeline.training.internals import layers_of, skip_reduction
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["build_optimizers", "further_variables"]
+__all__ = ["build_optimizers", "further_variables", "skip_reductions"]
 
 
 def further_variables(model: keras.Model) -> list[Any]:
@@ -41,6 +41,19 @@ def build_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
     if len(_optimizers(model)) > 1:
         with ordered_sums():
             tf.function(model.train_step, autograph=False).get_concrete_function(batch())
+
+
+def skip_reductions(model: keras.Model) -> None:
+    """Leave out the sums of gradients over replicas of a model that has one: their traces' memory is never freed.
+
+    It is called outside of every strategy's scope.
+
+    Args:
+        model: A compiled model.
+    """
+    if model.distribute_strategy is tf.distribute.get_strategy():
+        for optimizer in _optimizers(model):
+            skip_reduction(optimizer)
 
 
 def _optimizers(model: keras.Model) -> list[Any]:

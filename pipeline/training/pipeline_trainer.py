@@ -28,9 +28,9 @@ from pipeline.training.logs import plain_logs, results_of
 from pipeline.training.phases import Phases
 from pipeline.training.pipeline_state import inexact_because, pipeline_variables
 from pipeline.training.pipelines import Source
+from pipeline.training.relay import Relay
 from pipeline.training.split_reader import SplitReader, steps_per_call
 from pipeline.training.state import drawn_in_words, random_ops
-from pipeline.training.relay import Relay
 from pipeline.training.streams import opened
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trace_key import has_own_parts
@@ -157,8 +157,7 @@ class PipelineTrainer(Trainer):
     def _begin_fit(self) -> None:
         """Begin a call of fit, which continues the pipelines where they are."""
         model, data = self.model, self._data
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
+        self._build_optimizer(model)
         listens = self.callbacks.per_train_batch or self.callbacks.per_test_batch
         if model.steps_per_execution == 1 and not (listens or model.run_eagerly or tf.distribute.has_strategy()):
             model.steps_per_execution = steps_per_call(data, self.steps, self.fit)

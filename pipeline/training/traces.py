@@ -22,12 +22,12 @@ import tensorflow as tf
 from pipeline.space.values import leaves
 from pipeline.training.compiled_epoch import compiled
 from pipeline.training.device_data import DeviceData
+from pipeline.training.further_state import skip_reductions
 from pipeline.training.internals import (
     built_metrics,
     captured_variables,
     is_functional,
     learning_rate_of,
-    skip_reduction,
 )
 from pipeline.training.state import save_variables
 from pipeline.training.symbolic_floats import FloatAttribute, places_of
@@ -54,7 +54,7 @@ class Trace:
         self, model: keras.Model, data: DeviceData, batch_size: int, places: list[FloatAttribute], free: Set[str]
     ) -> None:
         self.model, self.data = model, data
-        skip_reduction(model.optimizer)
+        skip_reductions(model)
         for place in places:
             if place.path in free:
                 place.free()

@@ -16,6 +16,7 @@ from pipeline.training.build import build_callbacks, seeded
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.further_state import skip_reductions
 from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.phases import Phases
@@ -217,6 +218,13 @@ class Trainer:
     def _recompiled(self) -> None:
         """Prepare for epochs of a model that was compiled again."""
         raise NotImplementedError
+
+    @staticmethod
+    def _build_optimizer(model: keras.Model) -> None:
+        """Let the optimiser of a model that fit trains create its variables, before the first step does."""
+        skip_reductions(model)
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
 
     def _refuse_compilation(self, cause: Exception | None = None) -> None:
         if compilation_of(self.model) is not self._compilation:

@@ -9,7 +9,7 @@ from keras import layers
 
 from pipeline.datasets import Dataset
 from pipeline.study import Objective
-from pipeline.training.further_state import build_optimizers, further_variables
+from pipeline.training.further_state import build_optimizers, further_variables, skip_reductions
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import data_of
 from tests.unit.training.own_steps import OWN_STEPS, images
@@ -109,3 +109,22 @@ def test_a_list_that_contains_itself_is_read_once() -> None:
     model = keras.Sequential([keras.Input((2,)), layer])
     model.compile("sgd", "mse")
     assert [variable is held[0] for variable in further_variables(model)] == [True]
+
+
+def test_sums_over_replicas_are_left_out_for_each_optimizer_of_one_device() -> None:
+    """Every optimiser of a model on one device leaves out the sum over replicas; a strategy's model keeps it."""
+
+    def left_out(model: Any) -> list[bool]:
+        skip_reductions(model)
+        return ["_all_reduce_sum_gradients" in vars(each) for each in (model.optimizer, model.second)]
+
+    def model() -> Any:
+        made = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+        made.second = keras.optimizers.Adam()
+        made.compile("sgd", "mse")
+        return made
+
+    assert left_out(model()) == [True, True]
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        mirrored = model()
+    assert left_out(mirrored) == [False, False]
