@@ -12,7 +12,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.training.fit_arguments import class_weights_of
 from pipeline.training.folds import Fold
 
-__all__ = ["DeviceData", "as_batch", "example_of", "with_text_as_tensors"]
+__all__ = ["DeviceData", "as_batch", "as_fit_takes_it", "example_of", "nested", "with_text_as_tensors"]
 
 
 def as_batch(split: Split) -> Any:
@@ -22,18 +22,47 @@ def as_batch(split: Split) -> Any:
         split: Rows; one array of weights serves every output.
 
     Returns:
-        A tensor, or a tuple of up to three trees of tensors.
+        An array, or a tuple of up to three trees of arrays.
     """
-    x = _as_fit_takes_it(split.x)
-    if split.y is None:
+    return as_fit_takes_it(nested(split))
+
+
+def nested(split: Split) -> Any:
+    """The arrays of a split, not copied, in the structure of a batch: x, (x, y) or (x, y, sample_weight).
+
+    Args:
+        split: Rows; one array of weights serves every output.
+
+    Returns:
+        An array, or a tuple of up to three trees of arrays.
+    """
+    x, y, weight = _tuples(split.x), split.y, split.weight
+    if y is None:
         return (x,) if isinstance(x, tuple) else x
-    y = _as_fit_takes_it(split.y)
-    if split.weight is None:
+    y = _tuples(y)
+    if weight is None:
         return x, y
-    weight = _as_fit_takes_it(split.weight)
+    weight = _tuples(weight)
     if isinstance(weight, tuple | dict):
         return x, y, weight
     return x, y, keras.tree.map_structure(lambda _: weight, y)
+
+
+def as_fit_takes_it(tree: Any) -> Any:
+    """Arrays as Keras' fit takes them: it gives floats of any width in its own, and leaves integers as they are.
+
+    Args:
+        tree: Arrays, nested.
+
+    Returns:
+        The same structure; arrays that stay as they are are not copied.
+    """
+
+    def cast(array: np.ndarray) -> np.ndarray:
+        other_float = np.issubdtype(array.dtype, np.floating) and array.dtype.name != keras.config.floatx()
+        return array.astype(keras.config.floatx()) if other_float else array
+
+    return keras.tree.map_structure(cast, tree)
 
 
 def with_text_as_tensors(tree: Any) -> Any:
@@ -60,7 +89,9 @@ def example_of(split: Split, *, rows: int = 1) -> Any:
     Returns:
         Tensors in the structure of the inputs, each with `rows` rows.
     """
-    return keras.tree.map_structure(lambda array: tf.constant(array[:rows]), _as_fit_takes_it(split.x))
+    # The rows first: another type of a whole array larger than memory would not fit.
+    picked = keras.tree.map_structure(lambda array: array[:rows], _tuples(split.x))
+    return keras.tree.map_structure(tf.constant, as_fit_takes_it(picked))
 
 
 class DeviceData:
@@ -117,11 +148,9 @@ class DeviceData:
         return tf.constant(order if self.fold_rows is None else self.fold_rows[order])
 
 
-def _as_fit_takes_it(tree: Any) -> Any:
+def _tuples(tree: Any) -> Any:
     if isinstance(tree, np.ndarray):
-        # Keras' fit gives floats of any width in its own, and leaves integers as they are.
-        other_float = np.issubdtype(tree.dtype, np.floating) and tree.dtype.name != keras.config.floatx()
-        return tree.astype(keras.config.floatx()) if other_float else tree
+        return tree
     if isinstance(tree, tuple | list):
-        return tuple(_as_fit_takes_it(item) for item in tree)
-    return {name: _as_fit_takes_it(item) for name, item in tree.items()}
+        return tuple(map(_tuples, tree))
+    return {name: _tuples(item) for name, item in tree.items()}

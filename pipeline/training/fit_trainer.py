@@ -91,11 +91,13 @@ class FitTrainer(Trainer):
             trained_with=f"Keras' fit: {reason}",
             phases=phases,
         )
-        self._split, self._train, self._rows = data.train, as_batch(data.train), fold.train
+        # Arrays that are read in place are cast one batch at a time.
+        arrays_of = nested if stream else as_batch
+        self._split, self._train, self._rows = data.train, arrays_of(data.train), fold.train
         self._validation: Any = None
         compared = np.arange(0)
         if data.validation is not None:
-            self._validation, compared = as_batch(data.validation), np.arange(data.validation.rows)
+            self._validation, compared = arrays_of(data.validation), np.arange(data.validation.rows)
         if fold.validation is not None:
             self._validation, compared = self._train, fold.validation
         if fit.validation_steps is not None:
@@ -210,4 +212,5 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Any:
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return with_text_as_tensors(keras.tree.map_structure(lambda array: array[rows], self._arrays))
+        batch = keras.tree.map_structure(lambda array: array[rows], self._arrays)
+        return with_text_as_tensors(as_fit_takes_it(batch))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets import Dataset, Split
-from pipeline.training.device_data import DeviceData, as_batch, example_of
+from pipeline.training.device_data import DeviceData, as_batch, example_of, nested
 from pipeline.training.folds import Fold
 
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2], np.int32)
@@ -37,6 +37,21 @@ def test_one_weight_a_row_serves_every_output() -> None:
     _, y, weight = as_batch(Split({"a": X}, {"p": Y, "q": Y}, np.arange(6.0)))
     assert y.keys() == weight.keys()
     np.testing.assert_array_equal(weight["p"], weight["q"])
+
+
+class _Large(np.ndarray):
+    """An array that is larger than memory."""
+
+    def astype(self, *arguments: Any, **keywords: Any) -> Any:
+        """Refuse a copy of all rows."""
+        assert len(self) < 6, "all rows are copied"
+        return super().astype(*arguments, **keywords)
+
+
+def test_an_example_of_a_large_array_copies_its_own_rows_alone() -> None:
+    """An example of an array of another precision converts the rows that it has, and not the whole array."""
+    assert _plain(example_of(Split(X.view(_Large), Y), rows=2)) == X[:2].tolist()
+    assert nested(Split(X.view(_Large), Y))[0].dtype == np.float64
 
 
 def test_an_example_has_the_shapes_of_the_inputs() -> None:

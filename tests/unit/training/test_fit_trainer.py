@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from pipeline.datasets import Dataset, Split
 from pipeline.study import Resources
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit_trainer import FitTrainer
@@ -182,7 +183,10 @@ def test_callbacks_see_one_training() -> None:
 
 
 def test_nothing_is_copied_into_the_process() -> None:
-    """Data too large for memory are not copied into the process."""
+    """Data too large for memory are not copied into the process, also those of a precision that fit converts."""
     data = rows_of_six()
-    learner: Any = TrainerFactory(job_of(dense), data, memory=100.0).learner({}, seed=SEED)
-    assert learner.train_data[0] is data.train.x
+    doubled = Dataset("t", *(Split(split.x.astype(np.float64), split.y) for split in (data.train, data.validation)))
+    learner: Any = TrainerFactory(job_of(dense), doubled, memory=100.0).learner({}, seed=SEED)
+    assert learner.train_data[0] is doubled.train.x
+    compiled: Any = TrainerFactory(job_of(dense), data).learner({}, seed=SEED)
+    assert same(trained(learner), trained(compiled))
