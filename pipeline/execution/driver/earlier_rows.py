@@ -1,6 +1,6 @@
 """The epochs that earlier sessions have recorded: checkpoints contain them again, and they are recorded once."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from datetime import datetime
 
 import numpy as np
@@ -27,6 +27,15 @@ class EarlierRows:
         self._bounds = np.searchsorted(trial_positions(epochs["trial_id"], ids), np.arange(len(ids) + 1)).tolist()
         self._position = {trial_id: position for position, trial_id in enumerate(ids.to_pylist())}
         self._known: dict[str, Set[_Row]] = {}
+
+    def exceed(self, reported: Mapping[str, int]) -> bool:
+        """Whether there are epochs beyond those that a study's state has.
+
+        Args:
+            reported: Trial → its last epoch in the state.
+        """
+        last = self._rows["epoch"].take(pa.array([end - 1 for end in self._bounds[1:]], pa.int64())).to_pylist()
+        return any(epoch > reported.get(trial, 0) for trial, epoch in zip(self._position, last, strict=True))
 
     def of(self, trial_id: str) -> Set[_Row]:
         """The epoch, the attempt and the time of each row of a trial.

@@ -87,6 +87,7 @@ class Session:
         self._resume_state = ResumeState(self.loop)
         self._inbox = CommandInbox(store)
         self._assigned: set[str] = set()
+        self._restored = False
         self._outcomes: dict[str, str] = {}
         """Outcomes of commands that are not reported yet."""
 
@@ -173,8 +174,11 @@ class Session:
 
         Raises:
             Superseded: Another driver has just taken the number.
+            StorageError: The storage cannot be read or written.
         """
         self.recorder.begin(self._resume_state.texts())
+        if self._restored:
+            self.recorder.tables.drop_unreported({trial.trial_id: trial.epoch for trial in self.loop.trials.values()})
 
     def flush(self) -> None:
         """Write the new rows and the state of the study; then delete the checkpoints that nothing needs any more.
@@ -261,6 +265,7 @@ class Session:
             loop.trials.values(), self._pruner, self.recorder.tables, raised=raised, over=loop.end_reason is not None
         )
         loop.requeue()
+        self._restored = True
 
     def obey(self, *, at_once: bool = False) -> None:
         """Carry out new commands of users, and write down what became of them, so that each is carried out once.

@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +20,9 @@ from pipeline.execution.driver.metric_columns import MetricColumns
 from pipeline.execution.driver.session_file import SessionFile
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow
-from pipeline.results.tables.gather import Tables, gather
+from pipeline.results.tables.cleaning import trial_ids, trial_positions, whole_numbers
+from pipeline.results.tables.derive import derive_trials
+from pipeline.results.tables.gather import Tables, gather, newest_checkpoints
 from pipeline.space import Config, flat
 from pipeline.space.column_values import column_value
 from pipeline.storage import Store
@@ -55,13 +58,12 @@ class TableWriter:
         self._decision_rows: list[dict[str, Any]] = []
         before = gather(store, self._document)
         self._check_sessions(before)
-        self._trials = DerivedTrials(self._document, before)
+        self._take(before)
         self._columns = MetricColumns(before.epochs.schema)
         for index, objective in enumerate(job.objectives):
             # A measure has its column already; a metric of that name gets its own when a model reports it.
             if not (index and objective.metric in MEASURES):
                 self._columns.add([objective.metric])
-        self._earlier = EarlierRows(before.epochs)
         types = arrow_schema("epochs", flat(job.space))
         self._config_types = {
             name.removeprefix("config_"): types.field(name).type for name in types.names if name.startswith("config_")
@@ -125,6 +127,31 @@ class TableWriter:
         self._trials.add(epochs, decisions, checkpoints or {})
         self._store.write_table(layout.TRIALS, self._trials.table)
 
+    def drop_unreported(self, reported: Mapping[str, int]) -> None:
+        """Delete epochs of earlier sessions that the study's state does not have.
+
+        A driver that was killed while it wrote may have left them. From that state the trial may take another course,
+        and its number may be that of another trial; what a checkpoint holds of them is reported and written again.
+
+        Args:
+            reported: Trial → its last epoch in the state.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+            StorageError: The storage cannot be read or written.
+        """
+        if not self._earlier.exceed(reported):
+            return
+        whole = gather(self._store, self._document)
+        ids = trial_ids(whole.epochs["trial_id"])
+        last = np.array([reported.get(trial, 0) for trial in ids.to_pylist()], np.int64)
+        beyond = whole_numbers(whole.epochs["epoch"]) > last[trial_positions(whole.epochs["trial_id"], ids)]
+        epochs = whole.epochs.filter(pa.array(~beyond))
+        self._replace("epochs", epochs)
+        checkpoints = newest_checkpoints(self._store.files("checkpoints"))
+        derived = derive_trials(epochs, whole.decisions, study=self._document, checkpoints=checkpoints)
+        self._take(Tables(derived, epochs, whole.decisions))
+
     def compact(self) -> None:
         """Replace the parts by one file a table.
 
@@ -136,6 +163,10 @@ class TableWriter:
         self._compact("epochs", whole.epochs)
         self._compact("decisions", whole.decisions)
         self._store.write_table(layout.TRIALS, whole.trials)
+
+    def _take(self, before: Tables) -> None:
+        """Continue after the rows of earlier sessions."""
+        self._trials, self._earlier = DerivedTrials(self._document, before), EarlierRows(before.epochs)
 
     def _check_sessions(self, before: Tables) -> None:
         """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""
@@ -155,11 +186,15 @@ class TableWriter:
 
     def _compact(self, name: str, table: pa.Table) -> None:
         parts = [path for path in self._store.files(name) if layout.names(path)]
-        whole = layout.compacted(name, self._file.number)
-        if not table.num_rows or parts == [whole]:
-            return
+        if table.num_rows and parts != [layout.compacted(name, self._file.number)]:
+            self._replace(name, table)
+
+    def _replace(self, name: str, table: pa.Table) -> None:
+        """Write a table as one file, and delete its other parts."""
         self._file.check()
-        self._store.write_table(whole, table)
-        for path in parts:
-            if path != whole:
+        whole = layout.compacted(name, self._file.number)
+        if table.num_rows:
+            self._store.write_table(whole, table)
+        for path in self._store.files(name):
+            if layout.names(path) and (path != whole or not table.num_rows):
                 self._store.delete(path)

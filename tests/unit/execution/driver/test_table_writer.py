@@ -10,9 +10,11 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.session import Session
 from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import load_results
+from pipeline.results.tables.sessions import read_sessions
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.storage.metric_column import metric_column, metric_columns
 from pipeline.study import Budget, Objective
@@ -146,6 +148,33 @@ def test_an_epoch_stays_that_of_the_session_that_recorded_it(study):
     second.close("finished")
     rows = s.store.read_table("epochs").to_pylist()
     assert [(each["epoch"], each["session"]) for each in rows] == [(1, 1), (2, 2), (3, 2)]
+
+
+def test_epochs_that_the_state_of_a_killed_driver_lacks_do_not_count(study):
+    """Epochs that a killed driver wrote without its state are dropped by the next session, unless they come again."""
+    s = study()
+    first = s.session.next()
+    s.session.on_report(first.trial_id, ProgressReport((row(1, 0.5),), 1))
+    s.session.flush()
+    state = read_sessions(s.store)[-1]["resume"]
+    second = s.session.next()
+    s.session.on_report(second.trial_id, ProgressReport((row(1, 0.8),), 1))
+    s.session.on_report(first.trial_id, ProgressReport((row(2, 0.6), row(3, 0.9)), 3))
+    # The driver is killed between its tables and its session's file.
+    s.recorder.tables.flush()
+    recorder = Recorder(s.store, s.session.job, session=2)
+    session = Session(s.session.job, s.store, recorder)
+    session.restore(state, budget_before=4)
+    session.begin()
+    session.next()
+    session.on_report(first.trial_id, ProgressReport((row(1, 0.5), row(2, 0.6)), 2, last=True))
+    session.flush()
+    results = load_results(s.store.uri)
+    assert results.epochs[["trial_id", "epoch"]].to_numpy().tolist() == [["0000", 1], ["0000", 2]]
+    assert (results.best.trial_id, results.best.epoch, results.best.value) == ("0000", 2, 0.6)
+    assert session.loop.incumbent.best.best == 0.6
+    recorder.close("finished")
+    assert load_results(s.store.uri).trials[["epochs", "objective"]].to_numpy().tolist() == [[2, 0.6]]
 
 
 def test_a_measure_as_an_objective_is_read_from_its_own_column(study):
