@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from pipeline.errors import InvalidJob
 from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
 from pipeline.loop.decision_rows import study_row
+from pipeline.loop.limits import options_to_continue
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.searchers import Suggestion
+from pipeline.study.layout import trial_id
 from pipeline.study.trial_configs import completed, start_faults
 
 __all__ = ["execute", "execute_new", "execute_waiting"]
@@ -41,13 +43,14 @@ def execute_waiting(loop: StudyLoop, commands: Iterable[tuple[str, Command | str
         commands: The id of each and the command, or a sentence why it cannot be read; others keep waiting.
 
     Returns:
-        The outcome of each change of the budget, by its id.
+        The outcome of each change of the budget, by its id. The study's state has it only when the caller adds it, with
+        the budget stored: a driver that is killed before that has changed nothing.
     """
     found: dict[str, str] = {}
     for name, command in commands:
         if isinstance(command, ChangeBudget):
             loop.end_reason = None
-            found[name] = execute(loop, name, command)
+            found[name] = _execute(loop, name, command)
             loop.check_budget()
     return found
 
@@ -124,7 +127,12 @@ def _ending(loop: StudyLoop) -> str:
 def _options(loop: StudyLoop, changes: Mapping[str, float]) -> list[str]:
     """Options that continue a study: the changes of its budget, and those for limits that they leave as they are."""
     given = {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
-    rest = [option for option in loop.options_to_continue() if option.split()[0] not in given]
+    best, budget = loop.incumbent.best, loop.job.budget
+    reached = best is not None and budget.target_reached(loop.job.objective, best.best, best.violation)
+    needed = options_to_continue(
+        loop.job, drawn=loop.drawn, seconds=loop.seconds(), epochs=loop.total_epochs, target_reached=reached
+    )
+    rest = [option for option in needed if option.split()[0] not in given]
     return [*(f"{name} {value}" for name, value in given.items()), *rest]
 
 
@@ -149,8 +157,8 @@ def _enqueue(loop: StudyLoop, name: str, command: Enqueue, reason: str) -> str:
             f"All {loop.queue.limit} trials of the budget are drawn: nothing is enqueued. Increase the number of "
             "trials."
         )
-    trial_id = loop.enqueue(Suggestion(completed(loop.job, command.config, name), reason))
-    return f"The config is tried next, as trial {trial_id}."
+    loop.commands.enqueued.append(Suggestion(completed(loop.job, command.config, name), reason))
+    return f"The config is tried next, as trial {trial_id(loop.drawn - 1)}."
 
 
 def _change_budget(loop: StudyLoop, command: ChangeBudget, why: str) -> str:

@@ -10,17 +10,15 @@ from pipeline.loop.command_state import CommandState
 from pipeline.loop.decision_rows import DecisionRow, decision_row, exploit_rows
 from pipeline.loop.draws import Draw, own_draw
 from pipeline.loop.incumbent import Incumbent
-from pipeline.loop.limits import common_failure, exhausted_budget, options_to_continue
+from pipeline.loop.limits import common_failure, exhausted_budget
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.milestones import decision_at_milestones, record_milestones
 from pipeline.loop.reporting import is_over
 from pipeline.loop.trial import Trial
 from pipeline.loop.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
-from pipeline.searchers import Suggestion
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.study import TuneJob
-from pipeline.study.layout import trial_id as trial_id_of
 from pipeline.study.trial_configs import trials_in_all
 
 __all__ = ["StudyLoop", "Verdict"]
@@ -50,7 +48,9 @@ class StudyLoop:
         draw: Draw | None = None,
         earlier: Sequence[EarlierStudy] = (),
     ) -> None:
-        self._on_decision, self._seconds = on_decision, seconds
+        self._on_decision = on_decision
+        self.seconds = seconds
+        """Returns the seconds that the study has taken."""
         self.job = job
         """The study's job, with its current budget."""
         self.trials: dict[str, Trial] = {}
@@ -234,18 +234,6 @@ class StudyLoop:
         else:
             self._stop(trial, reason)
 
-    def enqueue(self, suggestion: Suggestion) -> str:
-        """Try a config next, in place of the searcher's next draw.
-
-        Args:
-            suggestion: The config, with its reason.
-
-        Returns:
-            The id of its trial.
-        """
-        self.commands.enqueued.append(suggestion)
-        return trial_id_of(self.drawn - 1)
-
     def adopt(self, job: TuneJob) -> None:
         """Continue with another budget of trials, epochs of the study, or seconds.
 
@@ -260,22 +248,7 @@ class StudyLoop:
     def check_budget(self) -> None:
         """End the study if one of its limits is reached."""
         self.end_reason = self.end_reason or exhausted_budget(
-            self.job, seconds=self._seconds(), epochs=self.total_epochs, best=self.incumbent.best
-        )
-
-    def options_to_continue(self) -> Sequence[str]:
-        """How a study that ends can continue.
-
-        Returns:
-            Options of `tunepipe resume` that raise each limit that is reached, so that another trial trains.
-        """
-        best, budget = self.incumbent.best, self.job.budget
-        return options_to_continue(
-            self.job,
-            drawn=self.drawn,
-            seconds=self._seconds(),
-            epochs=self.total_epochs,
-            target_reached=best is not None and budget.target_reached(self.job.objective, best.best, best.violation),
+            self.job, seconds=self.seconds(), epochs=self.total_epochs, best=self.incumbent.best
         )
 
     def add(self, trial: Trial) -> None:

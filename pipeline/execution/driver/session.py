@@ -280,6 +280,7 @@ class Session:
         loop = self.loop
         if loop.interrupted or not self.file.taken:
             return
+        loop.commands.outcomes |= self._outcomes
         found = self._inbox.new(loop.commands.outcomes, at_once=at_once)
         outcomes = {**self._outcomes, **execute_new(loop, found, session=self.file.number)}
         self._outcomes = {}

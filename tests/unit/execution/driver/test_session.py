@@ -353,6 +353,25 @@ def test_a_budget_that_waits_for_a_resume_counts_before_a_spent_limit(study):
     assert second.session.next().trial_id == "0000"
 
 
+def test_a_budget_that_waits_outlives_a_driver_that_is_killed_before_it_is_stored(study):
+    """A change of the budget that waits is made again by the next session if a driver is killed before it is stored."""
+    first = study("first", budget=Budget(trials=4, epochs=4, total_epochs=2))
+    first.session.on_report(first.session.next().trial_id, ProgressReport((row(1, 0.1), row(2, 0.2)), 2))
+    state = saved_state(first.session.loop)
+    for _ in range(2):
+        s = study("killed", budget=Budget(trials=4, epochs=4, total_epochs=2))
+        if not s.store.files("commands"):
+            name = send(s.store, ChangeBudget(total_epochs=200))
+        s.store.delete(layout.session(1))
+        s.session.restore(state, budget_before=4)
+        s.session.begin()
+        state = read_sessions(s.store)[-1]["resume"]
+    s.session.obey(at_once=True)
+    changed = "The budget is changed: total_epochs 200 instead of 2."
+    assert read_sessions(s.store)[-1]["resume"]["outcomes"] == {name: changed}
+    assert read_job(s.store)["budget"]["total_epochs"] == 200
+
+
 def test_after_an_error_of_the_storage_no_trial_is_running(study):
     """After a storage error, trials that were running are recorded as paused, with the error as the reason."""
     running = study()
