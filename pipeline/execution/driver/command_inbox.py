@@ -1,6 +1,7 @@
 """The commands of users that lie in a study's folder, as its driver finds them."""
 
 import time
+from collections import Counter
 from collections.abc import Container, Iterator
 
 from pydantic import ValidationError
@@ -15,6 +16,8 @@ __all__ = ["CommandInbox"]
 
 _LOOK_SECONDS = 1.0
 _MOST_BYTES = 1_000_000
+_MOST_LOOKS = 60
+"""A file that so many looks in a row cannot read, a minute at least, will not be readable."""
 
 
 class CommandInbox:
@@ -27,6 +30,7 @@ class CommandInbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._looked = time.monotonic()
+        self._unread: Counter[str] = Counter()
 
     def new(self, known: Container[str], *, at_once: bool = False) -> Iterator[tuple[str, Command | str]]:
         """The commands that are new, the oldest first.
@@ -57,10 +61,11 @@ class CommandInbox:
         try:
             content = self._store.read(path, most=_MOST_BYTES)
         except (StorageError, FileNotFoundError) as error:
-            return f"It cannot be read: {error}" if size > _MOST_BYTES else None
+            return f"It cannot be read: {error}" if size > _MOST_BYTES else self._for_good(path, str(error))
         if not content:
             # Without hard links a new file is empty for a moment.
-            return None
+            return self._for_good(path, "it is empty.")
+        del self._unread[path]
         try:
             return command_from(from_json(content, f"{path} in {self._store.uri}"))
         except ValidationError as error:
@@ -68,3 +73,8 @@ class CommandInbox:
             return f"It is not a command: {first['msg']}."
         except StorageError as error:
             return f"It cannot be read: {error}"
+
+    def _for_good(self, path: str, why: str) -> str | None:
+        """A sentence why a file cannot be read, if too many looks have failed; else None."""
+        self._unread[path] += 1
+        return f"It cannot be read: {why}" if self._unread[path] >= _MOST_LOOKS else None

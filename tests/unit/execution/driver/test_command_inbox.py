@@ -75,6 +75,14 @@ def test_a_command_that_is_being_written_is_found_later(store: Store, monkeypatc
     assert _found(store, monkeypatch) == {}
 
 
+def test_a_command_that_can_never_be_read_is_reported_after_a_minute(store: Store) -> None:
+    """A command whose file stays empty gets an outcome after many looks, so that its user does not wait for ever."""
+    store.write(layout.command(FIRST), "")
+    inbox = CommandInbox(store)
+    looks = [dict(inbox.new((), at_once=True)) for _ in range(60)]
+    assert looks == [{}] * 59 + [{FIRST: "It cannot be read: it is empty."}]
+
+
 def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
     """A driver's inbox reads the storage at most once a second, unless it is to look at once."""
     inbox = CommandInbox(store)
