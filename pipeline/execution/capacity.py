@@ -1,14 +1,19 @@
 """How many trials train at once, from what a machine or a cluster has and what a trial asks for."""
 
 import math
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import counted, is_or_are
+from pipeline.wording import counted, is_or_are, listed, size
 
-__all__ = ["default_workers", "local_capacity", "local_workers", "unused_gpus"]
+__all__ = ["Node", "cluster_workers", "default_workers", "local_capacity", "local_workers", "no_node", "unused_gpus"]
+
+Node: TypeAlias = tuple[float, float, float]
+"""What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
 
 _PROCESSES_OF_A_CORE = 16
 
@@ -32,6 +37,48 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
                 f"available. Request fewer with --set resources.{kind.lower()}s=…, or use a machine with more."
             )
     return max(1, need.fit(cpus, gpus))
+
+
+def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
+    """How many trials fit at once into the nodes of a cluster: a trial trains on one node.
+
+    Args:
+        job: The study's job.
+        nodes: The nodes.
+
+    Raises:
+        ResourcesUnmet: Not even one trial fits.
+    """
+    default_workers(job, sum(cpus for cpus, _, _ in nodes), sum(gpus for _, gpus, _ in nodes))
+    if (why := no_node(job, nodes)) is not None:
+        raise ResourcesUnmet(
+            f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "
+            "where the cluster starts such nodes for trials that wait, say how many train at once with --workers."
+        )
+    return sum(job.resources.fit(*node) for node in nodes)
+
+
+def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
+    """Why no node of a cluster can train a trial, as a sentence; None if one can.
+
+    Args:
+        job: The study's job.
+        nodes: The nodes.
+    """
+    need = job.resources
+    if any(need.fit(*node) for node in nodes):
+        return None
+    most = [max((node[kind] for node in nodes), default=0.0) for kind in range(3)]
+    asked, there = [counted(need.cpus, "CPU")], [counted(most[0], "CPU")]
+    if need.gpus:
+        asked, there = [*asked, counted(need.gpus, "GPU")], [*there, counted(most[1], "GPU")]
+    if need.memory_gigabytes is not None:
+        asked = [*asked, f"{size(need.memory_gigabytes * 1e9)} of memory"]
+        there = [*there, f"{size(most[2])} of memory"]
+    return (
+        f"A trial of {job.name!r} requests {listed(asked)}, and no single node of the cluster has that: a node has at "
+        f"most {listed(there)}."
+    )
 
 
 def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:

@@ -7,7 +7,7 @@ from pipeline.execution.capacity import default_workers, local_capacity, unused_
 from pipeline.execution.preflight.finding import Finding, NodeFacts
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
-from pipeline.wording import counted, size
+from pipeline.wording import counted, listed, size
 
 __all__ = ["memory_finding", "resources_finding", "this_node", "workers_of"]
 
@@ -29,7 +29,7 @@ def workers_of(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> int:
     """
     if job.resources.workers == 0:
         return 1
-    fits = sum(_fits(job, node) for node in nodes)
+    fits = sum(_fits(job, node, joined=joined) for node in nodes)
     wanted = job.resources.workers or fits
     by_gpu = sum(job.resources.fit(math.inf, node.gpus) for node in nodes) if job.resources.gpus else wanted
     return min(wanted, fits if joined else by_gpu) if fits else 0
@@ -47,14 +47,19 @@ def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> 
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     where = f"{len(nodes)} nodes" if len(nodes) > 1 else "one node" if joined else "this machine"
     there = f"{where}: {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}"
-    ask = f"a trial requests {counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
+    asked = [counted(need.cpus, "CPU"), counted(need.gpus, "GPU")]
+    if joined and need.memory_gigabytes is not None:
+        asked.append(f"{size(need.memory_gigabytes * 1e9)} of memory")
+    ask = f"a trial requests {listed(asked)}"
     try:
         default_workers(job, cpus, gpus)
     except ResourcesUnmet as error:
         return Finding("resources", "error", str(error))
-    fits, workers = sum(_fits(job, node) for node in nodes), workers_of(job, nodes, joined=joined)
+    fits, workers = sum(_fits(job, node, joined=joined) for node in nodes), workers_of(job, nodes, joined=joined)
     if not fits:
-        advice = "Request what one node has, with --set resources.cpus=… or resources.gpus=…."
+        advice = (
+            "Request what one node has, with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…."
+        )
         return Finding("resources", "error", f"{there}, but {ask}, and no single node has them", advice)
     if need.workers == 0:
         return Finding("resources", "ok", f"{there}; trials train one after the other in the command's own process")
@@ -87,8 +92,8 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
         short = nodes[0] if nodes[0].memory < held * workers else None
         most = workers
     else:
-        short = next((node for node in nodes if node.memory < held * _fits(job, node)), None)
-        most = _fits(job, short) if short else 0
+        short = next((node for node in nodes if node.memory < held * _fits(job, node, joined=True)), None)
+        most = _fits(job, short, joined=True) if short else 0
     if short is None:
         free = f"; {size(nodes[0].memory)} are free" if len(nodes) == 1 else ""
         return Finding("memory", "ok", f"a worker uses {size(held)}, {workers} of them {size(held * workers)}{free}")
@@ -97,8 +102,6 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
     return Finding("memory", "error" if short.memory < held else "warning", sentence, advice)
 
 
-def _fits(job: TuneJob, node: NodeFacts) -> int:
-    try:
-        return default_workers(job, node.cpus, node.gpus)
-    except ResourcesUnmet:
-        return 0
+def _fits(job: TuneJob, node: NodeFacts, *, joined: bool) -> int:
+    # Ray reserves memory on a cluster alone.
+    return job.resources.fit(node.cpus, node.gpus, node.memory if joined else math.inf)

@@ -1,20 +1,21 @@
 """A study on Ray: start or join a cluster, have Ray Tune's controller drive the session, leave nothing behind."""
 
 import contextlib
-import io
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ClusterError, StorageError
-from pipeline.execution.capacity import default_workers, local_capacity, local_workers, unused_gpus
+from pipeline.errors import ClusterError
+from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers, no_node, unused_gpus
 from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.driver_output import logged_output
 from pipeline.execution.ray.environment import logger_level, ray_environment
 from pipeline.execution.ray.internals import (
     experiment_saved_once,
@@ -27,7 +28,7 @@ from pipeline.execution.ray.joining import address_of
 from pipeline.execution.ray.own_cluster import start
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
-from pipeline.study import TuneJob, layout
+from pipeline.study import TuneJob
 
 __all__ = ["run_on_ray"]
 
@@ -50,7 +51,7 @@ def run_on_ray(
         interrupts: The signals so far.
         address: Address of a running Ray cluster; None takes the one that RAY_ADDRESS names, as within a job of Ray's
             Jobs API, or else starts one on this machine and stops it at the end.
-        note: Called with a sentence if no trial asks for the GPUs there are.
+        note: Called with sentences: that no trial requests the GPUs there are, or that no node has what one requests.
 
     Raises:
         ClusterError: Ray does not start.
@@ -58,7 +59,7 @@ def run_on_ray(
     """
     stdout = sys.stdout
     with (
-        _ray_output(store),
+        logged_output(store),
         ray_environment(),
         _cluster(session.job, address, interrupts) as (workers, joined),
         scratch("ray") as folder,
@@ -66,17 +67,27 @@ def run_on_ray(
         # Some versions of Ray replace the handler of SIGTERM.
         interrupts.listen()
         session.file.record_workers(workers)
-        if (unused := unused_gpus(session.job, _gpus())) is not None:
-            with contextlib.redirect_stdout(stdout):
-                note(unused)
+        with contextlib.redirect_stdout(stdout):
+            for text in _cluster_notes(session.job, joined=joined):
+                note(text)
         _tune(session, store, load_data(), workers, _asked_for(session.job, joined=joined), folder, interrupts)
 
 
-def _gpus() -> float:
-    """GPUs of the cluster that this process has joined."""
+def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:
+    """What a user may not expect of the cluster that this process has joined or started, in sentences."""
+    nodes = _nodes(joined=joined)
+    if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
+        yield unused
+    if (missing := no_node(job, nodes)) is not None:
+        yield f"{missing} Trials wait until such a node joins the cluster."
+
+
+def _nodes(*, joined: bool) -> list[Node]:
+    """What each node of the cluster gives to trials; memory counts where Ray reserves it."""
     import ray
 
-    return float(ray.cluster_resources().get("GPU", 0))
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [(has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0) if joined else math.inf) for has in alive]
 
 
 @contextlib.contextmanager
@@ -94,12 +105,11 @@ def _cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Itera
                 start(job, local_workers(job, *local_capacity()))
             elif not initialized:
                 _join(address)
-        resources = ray.cluster_resources()
         if joined and job.resources.workers:
             # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
             yield job.resources.workers, joined
             return
-        fits = default_workers(job, resources.get("CPU", 0), resources.get("GPU", 0))
+        fits = cluster_workers(job, _nodes(joined=joined))
         yield min(job.resources.workers or fits, fits), joined
     finally:
         if not initialized:
@@ -118,23 +128,6 @@ def _join(address: str | None) -> None:
         # Ray has no specific error, for example for a cluster with another version of Ray or Python.
         ray.shutdown()
         raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
-
-
-@contextlib.contextmanager
-def _ray_output(store: Store) -> Iterator[None]:
-    """Keep what Ray prints in the study's log of the driver: it would tear the display, and break --json.
-
-    Ray prints from its own thread, whatever log_to_driver says.
-    """
-    output = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(output):
-            yield
-    finally:
-        if text := output.getvalue():
-            # A study does not end because of this log: a broken storage is reported where results would be lost.
-            with contextlib.suppress(StorageError):
-                store.append(layout.log("driver"), text.encode())
 
 
 def _asked_for(job: TuneJob, *, joined: bool) -> dict[str, float]:

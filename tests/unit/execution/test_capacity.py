@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import Objective, TuneJob, Uniform
 from pipeline.errors import InvalidJob, ResourcesUnmet
-from pipeline.execution.capacity import default_workers, local_workers, unused_gpus
+from pipeline.execution.capacity import cluster_workers, default_workers, local_workers, unused_gpus
 from tests.unit.execution.recorded_curves import steps
 
 
@@ -24,6 +24,30 @@ def job(**fields: Any) -> TuneJob:
 def test_as_many_trials_run_as_fit(resources, fits):
     """The scarcer of eight cores and two GPUs limits how many trials run in parallel."""
     assert default_workers(job(resources=resources), 8, 2) == fits
+
+
+@pytest.mark.parametrize(
+    ("resources", "fits"), [({"cpus": 1}, 8), ({"cpus": 2}, 3), ({"cpus": 3}, 2), ({"memory_gigabytes": 3}, 5)]
+)
+def test_as_many_trials_run_as_fit_on_the_nodes(resources, fits):
+    """As many trials run on a cluster as fit on each of its nodes: here of 3, 3 and 2 cores and 8, 4 and 8 GB."""
+    assert cluster_workers(job(resources=resources), [(3, 0, 8e9), (3, 0, 4e9), (2, 0, 8e9)]) == fits
+
+
+@pytest.mark.parametrize(
+    ("resources", "reported"),
+    [
+        ({"cpus": 4}, "requests 4 CPUs, and no single node of the cluster has that: a node has at most 3 CPUs."),
+        ({"cpus": 2, "gpus": 1}, "requests 2 CPUs and 1 GPU, .* at most 3 CPUs and 1 GPU."),
+        ({"memory_gigabytes": 9}, "requests 1 CPU and 9 GB of memory, .* at most 3 CPUs and 8 GB of memory."),
+        ({"cpus": 9}, "requests 9 CPUs, but 8 are available."),
+    ],
+)
+def test_a_trial_that_no_single_node_fits_is_refused(resources, reported):
+    """A trial that requests more than any single node of a cluster has is refused: it would wait for ever."""
+    nodes = [(3, 0, 8e9), (3, 0, 4e9), (1, 1, 8e9), (1, 0, 0)]
+    with pytest.raises(ResourcesUnmet, match=reported):
+        cluster_workers(job(resources=resources), nodes)
 
 
 def test_so_many_workers_that_the_machine_would_stand_still_are_refused():

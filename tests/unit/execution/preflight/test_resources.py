@@ -29,6 +29,9 @@ def node(cpus: float = 4, gpus: float = 0, memory: float = 8 * GB, name: str = "
         ({"workers": 3, "gpus": 1}, [node(4, 2)], False, "warning", 2),
         ({"cpus": 5}, [node(4), node(4)], True, "error", 0),
         ({"cpus": 3}, [node(4), node(8)], True, "ok", 3),
+        ({"memory_gigabytes": 4}, [node(4), node(4)], True, "ok", 4),
+        ({"memory_gigabytes": 9}, [node(4), node(4)], True, "error", 0),
+        ({"memory_gigabytes": 9}, [node(4)], False, "ok", 4),
     ],
 )
 def test_as_many_trials_as_fit_on_single_nodes(resources, nodes, joined, level, workers) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import ray
 
-from pipeline.errors import ClusterError, Interrupted, StorageError
-from pipeline.execution.ray import on_ray
+from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet, StorageError
+from pipeline.execution.ray import job_transport, on_ray
 from pipeline.execution.run import run
 from pipeline.space import Uniform
 from pipeline.storage import Store
@@ -66,3 +66,38 @@ def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monke
     with pytest.raises(Interrupted, match="before its first epoch"):
         run(_JOB, storage=tmp_path, note=lambda _: None)
     assert happened == ["started", "ended"]
+
+
+def _two_nodes() -> list[dict[str, Any]]:
+    nodes = [("a", True, 2.0), ("b", True, 2.0), ("gone", False, 64.0)]
+    return [{"NodeID": name, "Alive": alive, "Resources": {"CPU": cpus, "memory": 4e9}} for name, alive, cpus in nodes]
+
+
+@pytest.mark.parametrize("need", [{"cpus": 3}, {"memory_gigabytes": 5}])
+def test_a_trial_that_fits_on_no_node_is_refused(
+    need: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study on a cluster whose nodes have enough together, but none alone, is refused instead of waiting for ever."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "nodes", _two_nodes)
+    with pytest.raises(ResourcesUnmet, match="no single node of the cluster has that"):
+        run(_JOB.replaced({"resources": Resources(**need)}), storage=tmp_path, note=lambda _: None)
+    assert not (tmp_path / "signalled").exists()
+
+
+def test_trials_that_wait_for_a_node_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study with a number of workers waits for a node that fits, and says so."""
+    notes: list[str] = []
+
+    def interrupted(_: TuneJob) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "nodes", _two_nodes)
+    monkeypatch.setattr(job_transport, "pack", interrupted)
+    with pytest.raises(Interrupted):
+        run(_JOB.replaced({"resources": Resources(workers=1, cpus=3)}), storage=tmp_path, note=notes.append)
+    assert notes[-1] == (
+        "A trial of 'signalled' requests 3 CPUs, and no single node of the cluster has that: a node has at most 2 "
+        "CPUs. Trials wait until such a node joins the cluster."
+    )
