@@ -31,8 +31,10 @@ def captured(store: Store, path: str) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # Where temporary files cannot be written, the output is lost, and the trial goes on.
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
             for descriptor, standard in zip(originals, (_STDOUT, _STDERR), strict=True):
                 os.dup2(descriptor, standard)
                 os.close(descriptor)

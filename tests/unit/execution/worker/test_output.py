@@ -65,3 +65,29 @@ def test_a_log_that_cannot_be_written_fails_no_trial(store: Store, monkeypatch: 
     monkeypatch.setattr(Store, "append", full)
     with captured(store, "log"):
         os.write(1, b"lost")
+
+
+FULL = """
+import resource, sys
+from pipeline.execution.worker.output import captured
+from pipeline.storage import Store
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+with captured(Store(sys.argv[1]), "logs/0000.log"):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    print("lost")
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+print("after")
+"""
+
+
+def test_temporary_files_that_cannot_be_written_fail_no_trial(tmp_path: Path) -> None:
+    """A trial ends as without output, and its process prints as before, where temporary files cannot be written."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    )
+    assert done.stdout.endswith("after\n")
+    assert done.stderr == ""
