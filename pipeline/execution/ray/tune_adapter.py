@@ -173,9 +173,9 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         # Tune reports a worker that dies before the trial has begun twice: the worker, and the task that it had.
         retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
         if retry is None:
-            retry = self._session.worker_failures.on_worker_lost(
-                assignment.trial_id, self._hung.pop(key, "") or worker_failure_reason(trial)
-            )
+            reason = self._hung.pop(key, "") or worker_failure_reason(trial)
+            with _errors_end(self._session, self._assignments.interrupts):
+                retry = self._session.worker_failures.on_worker_lost(assignment.trial_id, reason)
         if retry is None:
             self._assignments.busy.discard(key)
         elif trial.status == TuneTrial.PENDING:

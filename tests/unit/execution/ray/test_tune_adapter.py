@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from pipeline.errors import StorageError
+from pipeline.errors import InvalidJob, StorageError
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
@@ -147,6 +147,23 @@ def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest
     monkeypatch.setattr(s.session, "on_report", full)
     assert tune.report(trial, 0.1) == TrialScheduler.STOP
     assert isinstance(s.session.fatal, StorageError)
+
+
+def test_a_scheduler_that_fails_at_a_lost_worker_ends_the_study_and_not_tune(
+    study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the user's, such as of a scheduler of Ray Tune, that a lost worker causes is kept for the end."""
+    s = study(budget=Budget(trials=1, epochs=4))
+    tune = _Tune(s, workers=1)
+    trial = tune.start()
+
+    def unfit(*_: Any) -> None:
+        raise InvalidJob("the job", [])
+
+    monkeypatch.setattr(s.session.worker_failures, "on_worker_lost", unfit)
+    tune.scheduler.on_trial_error(tune, trial)
+    assert isinstance(s.session.fatal, InvalidJob)
+    assert s.session.ended
 
 
 def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
