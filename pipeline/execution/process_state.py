@@ -1,12 +1,34 @@
-"""Restores the process after a call from Python, which leaves nothing but the study."""
+"""The process of a call from Python: one study at a time, and afterwards all is as before, except for the study."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.errors import UsageError
 from pipeline.study.copies import as_before
 from pipeline.training.global_state import kept_global_state
 
-__all__ = ["kept_process_state"]
+__all__ = ["kept_process_state", "one_study"]
+
+_ONE = threading.RLock()
+
+
+@contextmanager
+def one_study() -> Iterator[None]:
+    """Refuse a study while another thread runs one; a study within a study's own function is allowed.
+
+    Raises:
+        UsageError: Another thread runs a study.
+    """
+    if not _ONE.acquire(blocking=False):
+        raise UsageError(
+            "Another thread of this process is running a study. Studies change what all threads share: random "
+            "generators, imports, standard output, Ray. Run one after the other, or each in a process of its own."
+        )
+    try:
+        yield
+    finally:
+        _ONE.release()
 
 
 @contextmanager

@@ -3,36 +3,34 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
-from pipeline.errors import NotResumable, StorageError, UsageError
+from pipeline.errors import UsageError
 from pipeline.execution.data import loading
 from pipeline.execution.driver.ending import recorded
+from pipeline.execution.driver.heartbeat import heartbeat
 from pipeline.execution.driver.learning import learned_from
 from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance, command_line
 from pipeline.execution.driver.recorder import Recorder
-from pipeline.execution.driver.resumability import unsaved_state
-from pipeline.execution.driver.resume_checks import abandoned, last_session
-from pipeline.execution.driver.resumed_job import code_changes, reconciled
 from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.session_start import SessionStart, session_start, unusable_state
 from pipeline.execution.driver.start_notes import start_notes
-from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
-from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.process_state import kept_process_state, one_study
 from pipeline.execution.ray.joining import address_of, check_reachable
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.session_training import train
 from pipeline.storage import Store
-from pipeline.study import TuneJob, layout, save_study
+from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import remove, sweep
-from pipeline.study.copies import forget_copies
-from pipeline.study.earlier_trials import write_earlier
-from pipeline.study.files import read_document, recorded_data
-from pipeline.study.function_source import from_study, in_script
+from pipeline.study.earlier_trials import EarlierTrials, write_earlier
+from pipeline.study.files import recorded_data
+from pipeline.study.function_source import in_script
 from pipeline.study.load_module import end_loading
 from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
@@ -55,6 +53,7 @@ class Display(Protocol):
         """
 
 
+@one_study()
 @kept_process_state()
 def run(
     job: TuneJob,
@@ -101,6 +100,7 @@ def run(
         Superseded: Another driver has taken the study over.
         NoTrialSucceeded: The study ended without a value.
         Interrupted: Ctrl-C or SIGTERM came; the tables are complete.
+        UsageError: Another thread of this process runs a study.
         UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
     end_loading()
@@ -138,45 +138,71 @@ def _run(
     store = Store(storage).folder(job.name)
     given = sources_of(job)
     provenance = Provenance(job, [source.file.resolve() for source in (*given.files, *given.data)])
-    replaced = not resume and abandoned(store, note)
-    job = with_starts(job, storage, note) if replaced else warm_started(job, storage, note)
-    saved, last = (None, None) if replaced else last_session(store, job, resume=resume, note=note, take_over=take_over)
-    before: Mapping[str, Any] = {}
-    changed: Sequence[str] = ()
-    if saved is not None:
-        job = reconciled(job, saved, store=store, accept_changes=accept_changes)
-        changed = code_changes(job, saved, store) if accept_changes else ()
-        before = read_document(store)
-        if not any(from_study(function) for function in job.functions.values()):
-            # The study's copies were loaded for comparison; the job's own modules run.
-            forget_copies()
-            if accept_changes:
-                before = {name: value for name, value in before.items() if name != "sources"}
-    if last is not None and saved is not None and last["state"] == "finished" and saved.budget == job.budget:
-        return Outcome(store, already=True)
-    number, seconds = (last["number"] + 1, last["seconds"]) if last else (1, 0.0)
-    state = _stored_state(job, last) if last and saved else {}
+    start = session_start(
+        job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over, note=note
+    )
+    if start.finished:
+        return _finished_before(store, start)
     # Before the session begins: a finished study stays finished where its data are missing.
-    datasets.present(job.data)
-    check_functions(job)
-    if job.resources.workers != 0 and (cluster := address_of(address)) is not None:
+    datasets.present(start.job.data)
+    check_functions(start.job)
+    if start.job.resources.workers != 0 and (cluster := address_of(address)) is not None:
         check_reachable(cluster)
-    earlier = learned_from(job, storage, resume=saved is not None)
-    notes = list(start_notes(job, saved, earlier))
+    earlier = learned_from(start.job, storage, resume=start.saved is not None)
+    notes = list(start_notes(start.job, start.saved, earlier))
     # From here on the job is the study's: it names what was chosen for it.
-    job = job.settled()
-    load = loading(job, recorded_data(before), accept_changes=accept_changes)
-    if replaced:
+    start = replace(start, job=start.job.settled())
+    load = loading(start.job, recorded_data(start.document), accept_changes=accept_changes)
+    if start.replaces:
         note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
         remove(store)
+    session = _session(start, store, provenance, earlier, interrupts, note)
+    for text in notes:
+        note(text)
+    new = start.saved is None
+    with heartbeat(session.recorder.beat), recorded(session, store, interrupts, new=new, note=note):
+        with interrupts.defer_signals():
+            # Take the session's number before anything else is written: of two drivers one ends here.
+            session.begin()
+        sweep(store)
+        _save(start, store, earlier, note)
+        if not new:
+            # Commands that wait, such as a config to try next, come before the first draw.
+            session.obey(at_once=True)
+        with _displayed(display, session):
+            train(session, store, load, interrupts, address=address, note=note)
+    evaluation = session.final_evaluation
+    return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
+
+
+def _finished_before(store: Store, start: SessionStart) -> Outcome:
+    """The outcome of a study that had been finished before, as its last session recorded it."""
+    from pipeline.results.tables.load import load_results
+
+    last, test = start.last or {}, load_results(store.uri).test
+    return Outcome(
+        store, already=True, message=last["message"], winner=test or {}, warning=last["winner_failure"] or None
+    )
+
+
+def _session(
+    start: SessionStart,
+    store: Store,
+    provenance: Provenance,
+    earlier: Sequence[EarlierTrials],
+    interrupts: Interrupts,
+    note: Callable[[str], None],
+) -> Session:
+    """The session, restored from the state of the last one."""
+    job, last = start.job, start.last
     recorder = Recorder(
         store,
         job,
-        session=number,
-        seconds_before=seconds,
-        decided_before=state.get("decided", 0),
+        session=last["number"] + 1 if last else 1,
+        seconds_before=last["seconds"] if last else 0.0,
+        decided_before=start.state.get("decided", 0),
         provenance=provenance,
-        code_changes=changed,
+        code_changes=start.code_changes,
     )
     stdout = sys.stdout
 
@@ -195,61 +221,32 @@ def _run(
         interrupts=interrupts,
         note=note_while_training,
     )
-    if saved is not None and last is not None and state:
-        _restore(session, last, saved)
-    for text in notes:
-        note(text)
-    with recorded(session, store, interrupts, new=saved is None, note=note):
-        with interrupts.defer_signals():
-            # Take the session's number before anything else is written: of two drivers one ends here.
-            session.begin()
-        sweep(store)
-        # Not the files as they were given: a study that resumes with its copies keeps them.
-        sources = sources_of(job)
-        if sources.files and saved is None:
-            note(f"source: {sources}")
-            if sources.uncopied:
-                note(f"Not copied: {'; '.join(sources.uncopied)}.")
-        if saved is None and earlier:
-            # Before study.json, so that a study has what it learns from.
-            write_earlier(store, earlier)
-        arguments = command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
-        save_study(store, job, sources=sources, before=before, arguments=arguments)
-        if saved is not None:
-            # Commands that wait, such as a config to try next, come before the first draw.
-            session.obey(at_once=True)
-        with _displayed(display, session):
-            train(session, store, load, interrupts, address=address, note=note)
-    evaluation = session.final_evaluation
-    return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
+    if start.saved is not None and last is not None and start.state:
+        _restore(session, last, start.saved)
+    return session
 
 
-def _stored_state(job: TuneJob, last: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of the trials that the last session has left; empty if it has left none."""
-    state: Mapping[str, Any] = last["resume"] or {}
-    if state.get("trials") and (why := unsaved_state(job)) is not None:
-        raise NotResumable(
-            f"The study {job.name!r} cannot be resumed: {why}. Start another with --name, from its best configs "
-            f"with --start-from {job.name}; or use a scheduler and a searcher of tunepipe."
-        )
-    decided = state.get("decided", 0)
-    if type(decided) is not int:
-        raise _unusable(last, job, f"it decided {decided!r:.100}")
-    return state
+def _save(start: SessionStart, store: Store, earlier: Sequence[EarlierTrials], note: Callable[[str], None]) -> None:
+    """Save the job, its code and what it learns from in the study's folder."""
+    job, new = start.job, start.saved is None
+    # Not the files as they were given: a study that resumes with its copies keeps them.
+    sources = sources_of(job)
+    if sources.files and new:
+        note(f"source: {sources}")
+        if sources.uncopied:
+            note(f"Not copied: {'; '.join(sources.uncopied)}.")
+    if new and earlier:
+        # Before study.json, so that a study has what it learns from.
+        write_earlier(store, earlier)
+    arguments = command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
+    save_study(store, job, sources=sources, before=start.document, arguments=arguments)
 
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
     try:
         session.restore(last["resume"], budget_before=saved.budget.epochs)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise _unusable(last, saved, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
-
-
-def _unusable(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
-    return StorageError(
-        f"The study {job.name!r} cannot be resumed from the state of its trials in {layout.session(last['number'])} "
-        f"({why}). Restore the file, or start another study with --name."
-    )
+        raise unusable_state(last, saved, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 @contextmanager

@@ -53,13 +53,29 @@ def recorded(
         TunepipeError: The error that has ended the study.
     """
     try:
+        with _closed(session, store, interrupts, new=new, note=note):
+            yield
+            if session.fatal is not None:
+                raise session.fatal
+            if session.loop.interrupted:
+                raise KeyboardInterrupt
+            if session.loop.incumbent.best is None:
+                raise NoTrialSucceeded(_no_value(session))
+    except StorageError as error:
+        if session.loop.total_epochs:
+            # A storage that could be written may be so again.
+            error.final = False
+        raise
+    finally:
+        session.file.leave()
+
+
+@contextmanager
+def _closed(
+    session: Session, store: Store, interrupts: Interrupts, *, new: bool, note: Callable[[str], None]
+) -> Iterator[None]:
+    try:
         yield
-        if session.fatal is not None:
-            raise session.fatal
-        if session.loop.interrupted:
-            raise KeyboardInterrupt
-        if session.loop.incumbent.best is None:
-            raise NoTrialSucceeded(_no_value(session))
     except Superseded:
         raise
     except BaseException as error:
@@ -80,9 +96,6 @@ def recorded(
             interrupted = Interrupted(_interrupted(session.job, store, deleted=deleted))
             interrupted.final = asked
             raise interrupted from None
-        if isinstance(error, StorageError) and session.loop.total_epochs:
-            # A storage that could be written may be so again.
-            error.final = False
         if isinstance(error, NoTrialSucceeded):
             then = (
                 "It was removed, and its name can be used again" if deleted else "`tunepipe results` shows each error"
@@ -91,8 +104,6 @@ def recorded(
         raise
     else:
         _finish(session, store, interrupts)
-    finally:
-        session.file.leave()
 
 
 def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
@@ -128,10 +139,10 @@ def _close(session: Session, error: BaseException) -> None:
 
 def _withdraw(session: Session, store: Store, error: BaseException, note: Callable[[str], None]) -> bool:
     """Delete a study without results; returns whether it was deleted."""
-    # A mistake in the job may show only after an epoch: that its objective is no metric of the model, say.
-    mistake = (
-        isinstance(error, UserError) and not isinstance(error, StorageError) and session.loop.incumbent.best is None
-    )
+    # A mistake in the job may show only after an epoch: that its objective is no metric of the model, say. Standard
+    # output that is lost is no mistake in the job.
+    final = isinstance(error, UserError) and error.final and not isinstance(error, StorageError)
+    mistake = final and session.loop.incumbent.best is None
     if session.loop.total_epochs and not mistake:
         return False
     try:
@@ -142,6 +153,7 @@ def _withdraw(session: Session, store: Store, error: BaseException, note: Callab
         if isinstance(error, NoTrialSucceeded):
             for text in failure_texts(session, store):
                 note(text)
+        session.recorder.silence()
         remove(store)
     except TunepipeError:
         # The error that has ended the study is the one to report; the storage may be its cause.
@@ -154,6 +166,7 @@ def _withdraw_unstored(session: Session, store: Store) -> bool:
     with suppress(TunepipeError):
         session.file.check()
         if not has_epochs(store):
+            session.recorder.silence()
             remove(store)
             return True
     return False

@@ -1,6 +1,7 @@
 """The one writer of a study: its tables and its session file, in an order that is consistent after a crash."""
 
 import json
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -55,6 +56,8 @@ class Recorder:
         self._timing = FlushTiming()
         self._resume = self._resume_text({})
         self._beat_at = time.monotonic()
+        # The heartbeat comes from a thread of its own, too.
+        self._publishing, self._silent = threading.Lock(), False
 
     @property
     def flush_due(self) -> bool:
@@ -100,6 +103,11 @@ class Recorder:
         if time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._publish("running")
 
+    def silence(self) -> None:
+        """Write no heartbeat any more, because the study is about to be deleted."""
+        with self._publishing:
+            self._silent = True
+
     def close(self, state: SessionState, message: str = "") -> None:
         """Write the rest, compact the parts into one file a table, and record how the session ended.
 
@@ -144,8 +152,12 @@ class Recorder:
             set_data(self._store, recorded)
 
     def _publish(self, state: SessionState, message: str = "") -> None:
-        self.file.publish(state, message, resume=self._resume)
-        self._beat_at = time.monotonic()
+        with self._publishing:
+            if self._silent and state == "running":
+                return
+            self.file.publish(state, message, resume=self._resume)
+            self._silent = state != "running"
+            self._beat_at = time.monotonic()
 
     def _resume_text(self, state: Mapping[str, str]) -> str:
         pairs = {**state, "decided": str(self.tables.decision_count)}.items()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import ModelError, StorageError, UsageError
 from pipeline.execution.command_files import send
+from pipeline.execution.driver import heartbeat, recorder
+from pipeline.execution.driver.session_file import SessionFile
 from pipeline.execution.outcome import Outcome
 from pipeline.loop.commands import Enqueue
 from pipeline.storage import Store
@@ -40,6 +43,23 @@ def colliding(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """Two metrics whose names differ in case alone."""
     for step in range(4):
         yield {"Score": 9.0, "score": float(step)}
+
+
+BEATEN = threading.Event()
+
+
+def waiting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """An epoch that lasts until a heartbeat was written."""
+    yield {"score": float(BEATEN.wait(60))}
+
+
+BEGUN, RELEASED = threading.Event(), threading.Event()
+
+
+def held(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """An epoch that lasts until it is released."""
+    BEGUN.set()
+    yield {"score": float(RELEASED.wait(60))}
 
 
 def leaving(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -187,6 +207,53 @@ def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
     run(job(), storage=tmp_path)
     assert json.loads((tmp_path / "s/sessions/0001.json").read_text())["state"] == "finished"
     assert run(job(), storage=tmp_path, resume=True).already
+
+
+def test_the_outcome_of_a_study_that_was_finished_before_is_the_recorded_one(tmp_path):
+    """The outcome of a study that had been finished before has its end, its winner's metrics and its warning."""
+    run(job(budget=Budget(trials=1, epochs=4, total_epochs=2)), storage=tmp_path)
+    winner = {"trial_id": "0000", "epoch": 2, "metrics": {"score": 0.25}}
+    session = json.loads((tmp_path / "s/sessions/0001.json").read_text())
+    (tmp_path / "s/export").mkdir()
+    (tmp_path / "s/export/winner.json").write_text(json.dumps(winner))
+    (tmp_path / "s/sessions/0001.json").write_text(json.dumps({**session, "winner_failure": "It failed."}))
+    outcome = run(job(budget=Budget(trials=1, epochs=4, total_epochs=2)), storage=tmp_path, resume=True)
+    assert outcome.already
+    assert outcome.message == "The study's budget of 2 epochs is spent."
+    assert (outcome.winner, outcome.warning) == ({"score": 0.25}, "It failed.")
+
+
+def test_a_second_study_at_the_same_time_is_refused(tmp_path):
+    """While a thread runs a study, another study is refused in words, and is run once the first has ended."""
+    first = threading.Thread(
+        target=run, args=(job(function=held, name="first"),), kwargs={"storage": tmp_path, "note": lambda _: None}
+    )
+    first.start()
+    assert BEGUN.wait(60)
+    try:
+        with pytest.raises(UsageError, match="Another thread of this process is running a study"):
+            run(job(), storage=tmp_path)
+    finally:
+        RELEASED.set()
+        first.join()
+    assert load_results(tmp_path / "first").state == "finished"
+    assert run(job(), storage=tmp_path).best.value == 0.4
+
+
+def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch):
+    """The session's file is written while an epoch trains in the driver's own process."""
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(recorder, "BEAT_SECONDS", 0.0)
+    publish = SessionFile.publish
+
+    def published(*arguments, **named):
+        publish(*arguments, **named)
+        if threading.current_thread() is not threading.main_thread():
+            BEATEN.set()
+
+    monkeypatch.setattr(SessionFile, "publish", published)
+    run(job(function=waiting, budget=Budget(trials=1, epochs=1)), storage=tmp_path)
+    assert BEATEN.is_set()
 
 
 def test_fewer_trials_are_noted_once_when_the_study_starts(tmp_path):

@@ -1,12 +1,14 @@
 """How a session ends, and the reasons for failed trials."""
 
+import errno
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline.errors import Interrupted, StorageError, Superseded
+from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
 from pipeline.execution.command_files import outcomes, send
 from pipeline.execution.driver.ending import failure_texts, recorded
 from pipeline.execution.interrupts import Interrupts
@@ -120,6 +122,43 @@ def test_a_storage_that_fails_later_is_not_final(epochs: int, study) -> None:
     with pytest.raises(StorageError) as raised:
         failed()
     assert raised.value.final is not bool(epochs)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_storage_that_fails_at_the_end_is_not_final(interrupted: bool, study, monkeypatch) -> None:
+    """A storage that fails when a trained study ends, or is interrupted, does not keep a cluster from another start."""
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def failed() -> None:
+        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+            s.session.begin()
+            s.play(lambda _t, _c, e: float(e))
+            monkeypatch.setattr(s.store, "write_table", away)
+            if interrupted:
+                raise KeyboardInterrupt
+
+    def away(*_: object) -> None:
+        raise StorageError("away")
+
+    with pytest.raises(StorageError, match="away") as raised:
+        failed()
+    assert not raised.value.final
+
+
+def test_lost_output_deletes_no_epochs(study) -> None:
+    """A new study whose output is lost keeps its epochs, also where none has a value yet."""
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def lost() -> None:
+        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+            s.session.begin()
+            s.session.on_report(s.session.next().trial_id, ProgressReport((replace(row(1, 0.0), metrics={}),), 1))
+            raise OutputLost(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(OutputLost):
+        lost()
+    assert len(s.store.read_table("epochs")) == 1
+    assert read_sessions(s.store)[-1]["state"] == "failed"
 
 
 def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) -> None:

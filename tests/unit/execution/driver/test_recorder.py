@@ -2,7 +2,9 @@
 
 import pytest
 
+from pipeline.execution.driver import recorder as recorder_module
 from pipeline.results.tables.load import load_results
+from pipeline.study import layout
 
 
 @pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])
@@ -14,3 +16,16 @@ def test_the_session_records_how_it_ended(study, state):
     results = load_results(s.store.uri)
     assert results.state == state
     assert results.sessions[-1]["message"] == "why"
+
+
+def test_no_heartbeat_follows_the_end(study, monkeypatch):
+    """A heartbeat that comes after the session has ended, or before its study is deleted, writes nothing."""
+    monkeypatch.setattr(recorder_module, "BEAT_SECONDS", 0.0)
+    for folder, end in (("closed", lambda r: r.close("finished")), ("deleted", lambda r: r.silence())):
+        s = study(folder)
+        s.session.begin()
+        s.recorder.beat()
+        end(s.recorder)
+        before = s.store.read(layout.session(1))
+        s.recorder.beat()
+        assert s.store.read(layout.session(1)) == before

@@ -1,0 +1,124 @@
+"""What a session starts from: a new study, one without epochs that it replaces, or a study that it resumes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import NotResumable, StorageError
+from pipeline.execution.driver.resumability import unsaved_state
+from pipeline.execution.driver.resume_checks import abandoned, last_session
+from pipeline.execution.driver.resumed_job import code_changes, reconciled
+from pipeline.execution.driver.warm_start import warm_started, with_starts
+from pipeline.storage import Store
+from pipeline.study import TuneJob, layout
+from pipeline.study.copies import forget_copies
+from pipeline.study.files import read_document
+from pipeline.study.function_source import from_study
+
+__all__ = ["SessionStart", "session_start", "unusable_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """What a session starts from.
+
+    Args:
+        job: The job that it runs.
+        saved: The job of an existing study that it resumes; None for a new study.
+        last: The last session of the study in the same folder; None if there is none.
+        state: The state of the trials that this session has left; empty without one.
+        document: The content of study.json; empty for a new study.
+        code_changes: How code and domains differ from those of the last session, in words.
+        replaces: Whether there is a study without epochs that the new one replaces.
+    """
+
+    job: TuneJob
+    saved: TuneJob | None = None
+    last: Mapping[str, Any] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    code_changes: Sequence[str] = ()
+    replaces: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing to do: the study is finished, and its budget is the same."""
+        ended = self.last is not None and self.last["state"] == "finished"
+        return ended and self.saved is not None and self.saved.budget == self.job.budget
+
+
+def session_start(
+    job: TuneJob,
+    store: Store,
+    storage: str | Path,
+    *,
+    resume: bool,
+    accept_changes: bool,
+    take_over: bool,
+    note: Callable[[str], None],
+) -> SessionStart:
+    """Find out what a session starts from; nothing is changed, except that a takeover mends damaged files.
+
+    Args:
+        job: The job as the user gave it.
+        store: The study's folder.
+        storage: The folder or URI of studies.
+        resume: Whether to resume a study that exists.
+        accept_changes: Whether to resume although code, data or domains of the job have changed.
+        take_over: Whether to resume although the last session's driver may be alive, or its file is damaged.
+        note: Called with sentences for the user.
+
+    Returns:
+        The job that the session runs, and what exists of its study.
+
+    Raises:
+        StudyExists: The study exists and `resume` is not set, or its driver is alive.
+        StudyChanged: The job differs from that of the study to resume.
+        NotResumable: The study to resume uses a scheduler or a searcher of Ray Tune.
+        StorageError: The folder has other files, or the state of the study cannot be used.
+    """
+    if not resume and abandoned(store, note):
+        return SessionStart(with_starts(job, storage, note), replaces=True)
+    job = warm_started(job, storage, note)
+    saved, last = last_session(store, job, resume=resume, note=note, take_over=take_over)
+    if saved is None:
+        return SessionStart(job, last=last)
+    job = reconciled(job, saved, store=store, accept_changes=accept_changes)
+    changes = code_changes(job, saved, store) if accept_changes else ()
+    document = read_document(store)
+    if not any(from_study(function) for function in job.functions.values()):
+        # The study's copies were loaded for comparison; the job's own modules run.
+        forget_copies()
+        if accept_changes:
+            document = {name: value for name, value in document.items() if name != "sources"}
+    start = SessionStart(job, saved, last, document=document, code_changes=changes)
+    return start if start.finished or last is None else replace(start, state=_stored_state(job, last))
+
+
+def unusable_state(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
+    """The error of a study whose state cannot be restored.
+
+    Args:
+        last: Its last session.
+        job: Its job.
+        why: What is wrong with the state, as a part of a sentence.
+    """
+    return StorageError(
+        f"The study {job.name!r} cannot be resumed from the state of its trials in {layout.session(last['number'])} "
+        f"({why}). Restore the file, or start another study with --name."
+    )
+
+
+def _stored_state(job: TuneJob, last: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state of the trials that the last session has left; empty if it has left none."""
+    state: Mapping[str, Any] = last["resume"] or {}
+    if state.get("trials") and (why := unsaved_state(job)) is not None:
+        raise NotResumable(
+            f"The study {job.name!r} cannot be resumed: {why}. Start another with --name, from its best configs "
+            f"with --start-from {job.name}; or use a scheduler and a searcher of tunepipe."
+        )
+    decided = state.get("decided", 0)
+    if type(decided) is not int:
+        raise unusable_state(last, job, f"it decided {decided!r:.100}")
+    return state

@@ -1,0 +1,59 @@
+"""What a session starts from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.execution.driver.session_start import SessionStart, session_start
+from pipeline.study import TuneJob
+from tests.unit.execution.driver.resumed_study import finished, job
+
+
+def _start(tuned: TuneJob, folder: Path, **options: Any) -> SessionStart:
+    from pipeline.storage import Store
+
+    defaults = {"resume": True, "accept_changes": False, "take_over": False, "note": lambda _: None}
+    return session_start(tuned, Store(folder / "studies").folder("s"), folder / "studies", **{**defaults, **options})
+
+
+def test_a_new_study_starts_from_nothing(tmp_path: Path) -> None:
+    """A new study has no saved job, no session and no state."""
+    start = _start(job(tmp_path), tmp_path)
+    assert (start.saved, start.last, dict(start.state), start.finished, start.replaces) == (
+        None,
+        None,
+        {},
+        False,
+        False,
+    )
+
+
+def test_a_finished_study_is_finished_until_its_budget_changes(tmp_path: Path) -> None:
+    """A finished study starts from its end; with a larger budget, from the state of its trials."""
+    finished(tmp_path)
+    assert _start(job(tmp_path), tmp_path).finished
+    larger = _start(job(tmp_path).replaced({"budget.epochs": 4}), tmp_path)
+    assert not larger.finished
+    assert (larger.last["number"], len(larger.state["trials"])) == (1, 2)
+
+
+def test_a_study_without_epochs_is_replaced(tmp_path: Path) -> None:
+    """A study without epochs whose driver is gone is replaced, unless it is to be resumed."""
+    store = finished(tmp_path)
+    for path in (*store.files("epochs"), *store.files("checkpoints")):
+        store.delete(path)
+    assert _start(job(tmp_path), tmp_path, resume=False).replaces
+    assert not _start(job(tmp_path), tmp_path).replaces
+
+
+def test_a_state_without_a_number_of_decisions_is_refused(tmp_path: Path) -> None:
+    """A state whose number of decisions is no number is refused with the session's file."""
+    store = finished(tmp_path)
+    session = store.read_json("sessions/0001.json")
+    session["resume"]["decided"] = "many"
+    store.write("sessions/0001.json", json.dumps(session))
+    with pytest.raises(StorageError, match=r"sessions/0001\.json \(it decided 'many'\)"):
+        _start(job(tmp_path).replaced({"budget.epochs": 4}), tmp_path)
