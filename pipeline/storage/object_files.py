@@ -1,11 +1,12 @@
 """Files in an object store, through a file system of pyarrow's, with few requests.
 
-A file shows when its upload is complete, so that no temporary names are needed. pyarrow completes an upload also where
-an error ends it: what was cut off by one is deleted. A small file is written by one request and read by two: its size,
-then its content. A file is deleted by three, since pyarrow looks for it first, and writes a marker for the folder that
-it may have emptied.
+A file shows when its upload is complete, so that no temporary names are needed. pyarrow completes an upload when its
+stream is closed or freed, and cannot abort it: the stream of an upload that an error cuts off is never freed. A small
+file is written by one request and read by two: its size, then its content. A file is deleted by three, since pyarrow
+looks for it first, and writes a marker for the folder that it may have emptied.
 """
 
+import ctypes
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,6 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-import pyarrow as pa
 from pyarrow import fs
 
 from pipeline.storage.paths import Entry, steps
@@ -29,7 +29,7 @@ _DEFAULTS = (
 """Schemes of URIs, and options that pyarrow gets unless a URI names them."""
 
 _COLLECTED = 8 * 2**20
-"""Bytes of a file that are there before its upload begins: an error among them changes nothing."""
+"""Bytes of a file that are there before its upload begins: an error among them needs no upload to be given up."""
 
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
@@ -173,7 +173,8 @@ class ObjectFiles:
     def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
         """Write a whole file, replacing one that exists.
 
-        If an error ends the writing of a large file, there is no file of that name afterwards.
+        If an error cuts the writing off, the earlier file stays. The store may keep uploaded parts, which show nowhere,
+        until its own rules remove them, as after a kill.
 
         Args:
             path: The path within the root.
@@ -194,13 +195,10 @@ class ObjectFiles:
             for piece in itertools.chain(beginning, pieces):
                 size += len(piece)
                 stream.write(piece)
+            stream.close()
         except BaseException:
-            # If the upload cannot be completed, nothing shows.
-            with suppress(OSError, pa.ArrowException):
-                stream.close()
-                self._fs.delete_file(target)
+            _keep(stream)
             raise
-        stream.close()
         return size
 
     def create(self, path: str, content: bytes) -> bool:
@@ -252,3 +250,8 @@ class ObjectFiles:
 
     def _relative(self, info: fs.FileInfo) -> str:
         return str(PurePosixPath(info.path).relative_to(self._root))
+
+
+def _keep(stream: object) -> None:
+    """Keep a stream from being freed, also at the end of the process: that would complete its upload."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))

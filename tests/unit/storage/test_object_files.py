@@ -1,7 +1,10 @@
 """Files in an object store, through file systems of pyarrow."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from pyarrow import fs
@@ -85,12 +88,40 @@ def test_a_small_file_stays_if_its_content_ends_with_an_error(files: ObjectFiles
     assert not files.exists("new")
 
 
-def test_a_large_file_that_is_cut_off_is_deleted(files: ObjectFiles) -> None:
-    """A large file whose upload an error ends does not show as a shorter one; one without an error is whole."""
+class _Upload:
+    """An upload that is completed when it is closed or freed, as pyarrow's; `fails` is raised by its second piece."""
+
+    def __init__(self, objects: list[bytes], fails: BaseException | None) -> None:
+        self._objects, self._fails, self._content = objects, fails, b""
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece."""
+        if self._content and self._fails is not None:
+            raise self._fails
+        self._content += piece
+
+    def close(self) -> None:
+        """Complete the upload."""
+        self._objects.append(self._content)
+
+    __del__ = close
+
+
+@pytest.mark.parametrize("error", [OSError("away"), KeyboardInterrupt()])
+def test_an_upload_that_is_cut_off_is_never_completed(error: BaseException) -> None:
+    """A large file whose content or whose upload ends with an error never shows, not as a shorter one either."""
+    large, objects = b"x" * 8 * 2**20, []
+    for content, fails in ((_failing(large, error=error), None), (iter([large, b"more"]), error)):
+        system = SimpleNamespace(open_output_stream=lambda _path, fails=fails: _Upload(objects, fails))
+        with pytest.raises(type(error)):
+            ObjectFiles(cast("fs.FileSystem", system), "bucket").write("x", content)
+        gc.collect()
+    assert objects == []
+
+
+def test_a_large_file_is_written_whole(files: ObjectFiles) -> None:
+    """A file of many pieces is complete."""
     large = b"x" * 10 * 2**20
-    with pytest.raises(KeyboardInterrupt):
-        files.write("x", _failing(large, error=KeyboardInterrupt()))
-    assert not files.exists("x")
     assert files.write("x", iter([large, b"3", b"45"])) == len(large) + 3
     assert files.read("x") == large + b"345"
 
