@@ -2,8 +2,6 @@
 
 import errno
 import os
-import re
-import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,27 +16,12 @@ from pipeline.storage.paths import (
     refuse_links_out,
     steps,
 )
+from pipeline.storage.temporary_names import temporary_name, unfinished
 
-__all__ = ["LocalFiles", "unfinished"]
+__all__ = ["LocalFiles"]
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """Errors of file systems without hard links: SMB, buckets mounted as folders, FAT."""
-
-_TEMPORARY = ".writing-"
-_LONGEST_NAME = 200
-"""Bytes of a name that its temporary name has: file systems allow 255 in all."""
-
-_UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_TEMPORARY)}(.+)-[0-9a-f]{{1,8}}", re.DOTALL)
-
-
-def unfinished(path: str) -> str | None:
-    """The final name for a temporary name that a killed writer has left; None for any other name.
-
-    Args:
-        path: A path within the store.
-    """
-    match = _UNFINISHED.fullmatch(path)
-    return match[1] + match[2] if match else None
 
 
 class LocalFiles:
@@ -97,6 +80,24 @@ class LocalFiles:
         """
         target = self.path(path)
         return target.stat().st_size if target.is_file() or not target.exists() else None
+
+    def age(self, path: str) -> float:
+        """The seconds since a file was written, by the clock of the file system's server.
+
+        Args:
+            path: The path within the folder.
+
+        Raises:
+            FileNotFoundError: The path does not exist.
+        """
+        target = self.writable(path)
+        written = target.stat().st_mtime
+        probe = _temporary(target)
+        try:
+            _written(probe, [b"now"])
+            return probe.stat().st_mtime - written
+        finally:
+            probe.unlink(missing_ok=True)
 
     def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
         """Paths and sizes of all complete files in a folder and its folders.
@@ -246,8 +247,7 @@ def _path(entry: Entry) -> str:
 
 
 def _temporary(target: Path) -> Path:
-    name = target.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
-    return target.with_name(f"{_TEMPORARY}{name}-{uuid.uuid4().hex[:8]}")
+    return target.with_name(temporary_name(target.name))
 
 
 def _taken(target: Path, temporary: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from pyarrow import fs
 
 from pipeline.storage.paths import Entry, steps
+from pipeline.storage.temporary_names import temporary_name
 
 __all__ = ["ObjectFiles", "file_system", "with_defaults"]
 
@@ -111,6 +112,25 @@ class ObjectFiles:
         if info.type == fs.FileType.NotFound:
             raise FileNotFoundError(path)
         return int(info.size) if info.type == fs.FileType.File else None
+
+    def age(self, path: str) -> float:
+        """The seconds since a file was written, by the store's clock.
+
+        Args:
+            path: The path within the root.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        probe = str(PurePosixPath(path).with_name(temporary_name(PurePosixPath(path).name)))
+        try:
+            self.write(probe, [b"now"])
+            file, now = self._fs.get_file_info([self.path(path), self.path(probe)])
+        finally:
+            self.delete(probe)
+        if file.mtime_ns is None:
+            raise FileNotFoundError(path)
+        return float(now.mtime_ns - file.mtime_ns) / 1e9
 
     def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
         """Paths and sizes of all files in a folder and its folders.

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.storage.local_files import LocalFiles, unfinished
+from pipeline.storage.local_files import LocalFiles
+from pipeline.storage.temporary_names import unfinished
 
 
 @pytest.fixture
@@ -44,19 +45,14 @@ def test_an_unfinished_file_is_not_listed(files: LocalFiles, monkeypatch: pytest
     assert not name.endswith(".parquet")
 
 
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [
-        (".writing-a-0a1b2c3d", "a"),
-        ("epochs/.writing-part-1.parquet-1", "epochs/part-1.parquet"),
-        ("a/.writing-b", None),
-        ("a/writing-b-1", None),
-        ("a/b", None),
-    ],
-)
-def test_a_temporary_name_contains_its_file(path: str, meant: str | None) -> None:
-    """A temporary file's name contains its file's name in any folder, and other names are not mistaken for one."""
-    assert unfinished(path) == meant
+def test_the_age_of_a_file_is_that_by_the_file_system(files: LocalFiles) -> None:
+    """A file's age is the time since it was written, nothing is left of finding it out, and a missing file has none."""
+    files.write("a/x", [b"1"])
+    os.utime(files.root / "a/x", (1e9, 1e9))
+    assert files.age("a/x") > 1e8
+    assert [entry.path for entry in files.entries() if entry.kind == "file"] == ["a/x"]
+    with pytest.raises(FileNotFoundError):
+        files.age("a/y")
 
 
 def test_of_several_creators_one_succeeds(files: LocalFiles) -> None:

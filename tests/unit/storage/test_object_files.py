@@ -1,6 +1,7 @@
 """Files in an object store, through file systems of pyarrow."""
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +51,16 @@ def test_missing_objects_may_be_deleted_and_listed(files: ObjectFiles) -> None:
         files.read("x")
     with pytest.raises(FileNotFoundError):
         files.size("x")
+
+
+def test_the_age_of_an_object_is_that_by_the_store(files: ObjectFiles, tmp_path: Path) -> None:
+    """An object's age is the time since it was written, finding it out leaves nothing, and a missing one has none."""
+    files.write("x", [b"1"])
+    os.utime(tmp_path / "bucket/studies/x", (1e9, 1e9))
+    assert files.age("x") > 1e8
+    with pytest.raises(FileNotFoundError):
+        files.age("y")
+    assert files.sizes("") == [("x", 1)]
 
 
 def test_a_file_is_created_once_and_appended_to(files: ObjectFiles) -> None:
