@@ -1,6 +1,5 @@
 """`tunepipe stop`: a study on this machine or on a cluster, or one of its trials."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -81,19 +80,19 @@ def _stop_submission(address: str, submission: str) -> None:
 
 
 def _is_running(study: str, storage: str) -> bool:
-    from pipeline.results.tables.sessions import read_sessions, state_of
+    from pipeline.execution.command_files import running_session
 
     try:
-        return state_of(read_sessions(study_store(study, storage)), datetime.now(UTC)) == "running"
+        return running_session(study_store(study, storage)) is not None
     except UserError:
         return False
 
 
 def _stop_here(study: str, storage: str) -> None:
     """Ask a study's driver to end, wherever it runs, and wait for it."""
-    from pipeline.execution.sessions import describe_driver
+    from pipeline.execution.sessions import describe_driver, state_in
     from pipeline.execution.study_stop import request_stop, wait_for_end
-    from pipeline.results.tables.sessions import read_sessions, state_of
+    from pipeline.results.tables.sessions import read_sessions
 
     try:
         store = study_store(study, storage)
@@ -103,7 +102,7 @@ def _stop_here(study: str, storage: str) -> None:
         ) from None
     session = request_stop(store)
     if session is None:
-        state = state_of(read_sessions(store), datetime.now(UTC))
+        state = state_in(store, read_sessions(store))
         say(f"The study {called(store.uri)!r} is not running: it is {state}.")
         return
     note(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.execution.sessions import Watch, state_in
 from pipeline.loop.commands import Command, command_object
 from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
@@ -22,17 +23,20 @@ __all__ = ["is_paused", "outcomes", "running_session", "send", "wait_for_outcome
 _POLL_SECONDS = 0.5
 
 
-def running_session(store: Store) -> Mapping[str, Any] | None:
+def running_session(store: Store, *, certain: bool = True) -> Mapping[str, Any] | None:
     """The session whose driver is alive; None if there is none.
 
     Args:
         store: The study's folder.
+        certain: Whether the storage's own clock decides about a driver of another machine, for which the storage is
+            written to; else this machine's clock.
 
     Raises:
-        StorageError: The study cannot be read.
+        StorageError: The study cannot be read, or not be written to.
     """
     sessions = read_sessions(store)
-    return sessions[-1] if sessions and state_of(sessions, datetime.now(UTC)) == "running" else None
+    state = state_in(store, sessions) if certain else state_of(sessions, datetime.now(UTC))
+    return sessions[-1] if sessions and state == "running" else None
 
 
 def send(store: Store, command: Command) -> str:
@@ -84,9 +88,10 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
     Returns:
         What became of it, as a sentence; None if the study ended before.
     """
+    watch = Watch()
     while True:
         # In this order: what the last driver did is read after it has ended.
-        running = running_session(store) is not None
+        running = watch.state(read_sessions(store)) == "running"
         sessions = read_sessions(store)
         if sessions and (outcome := _known(sessions[-1]).get(name)) is not None:
             return outcome

@@ -1,19 +1,28 @@
 """The files of a study's sessions, as other processes read them: who drives the study, and is that driver alive."""
 
+import math
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import Superseded
-from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
+from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions, state_of
 from pipeline.storage import Store
 from pipeline.storage.processes import lives
 from pipeline.study import layout
 from pipeline.study.studies import as_argument, called
 
-__all__ = ["check_newest", "describe_driver", "driver_alive", "heartbeat_within", "superseded"]
+__all__ = [
+    "Watch",
+    "check_newest",
+    "describe_driver",
+    "driver_alive",
+    "heartbeat_within",
+    "state_in",
+    "superseded",
+]
 
 _POLL_SECONDS = 1.0
 
@@ -63,30 +72,83 @@ def describe_driver(session: Mapping[str, Any]) -> str:
 def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:
     """Whether the driver of a session that has not ended may still be alive.
 
-    On this machine its process decides. On others its heartbeat is watched, by this machine's own clock, until it moves
-    or has stood still long enough, because the clocks of two machines may differ.
+    On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger
+    one is watched until it moves or is too old. The clocks of the two machines may differ.
 
     Args:
         store: The study's folder.
         session: The last session, as its file has it.
         note: Called with a sentence if there is something to wait for.
+
+    Raises:
+        StorageError: The storage cannot be written.
     """
     if session["state"] != "running":
         return False
     if (alive := lives(session)) is not None:
         return alive
-    heartbeat = session["heartbeat"]
-    age = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds() if heartbeat else 0.0
-    if age > SILENT_SECONDS:
-        return False
-    left = SILENT_SECONDS - max(age, 0.0)
     path = layout.session(session["number"])
+    left = SILENT_SECONDS - max(_silence(store, session), 0.0)
+    if left < 0:
+        return False
     damage = f" {path} is damaged: {'; '.join(session['damage'])}." if session["damage"] else ""
     note(
         f"Session {session['number']} has not ended: {describe_driver(session)}.{damage} Waiting up to {left:.0f} s "
         f"for its next heartbeat; `tunepipe resume {as_argument(store.uri)} --take-over` does not wait."
     )
-    return heartbeat_within(store, left) and str(read_sessions(store)[-1]["state"]) == "running"
+    moved = heartbeat_within(store, left)
+    return moved and any(each["state"] == "running" for each in read_sessions(store)[-1:])
+
+
+def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
+    """A study's state, as `state_of` has it, by the storage's clock.
+
+    Args:
+        store: The study's folder.
+        sessions: The content of each driver session's file, by number.
+
+    Raises:
+        StorageError: The storage cannot be written, and only its clock could say whether a driver is alive.
+    """
+    now = datetime.now(UTC)
+    last = sessions[-1] if sessions else {}
+    beat = last.get("heartbeat") or last.get("started")
+    if last.get("state") == "running" and beat is not None and lives(last) is None:
+        now = datetime.fromisoformat(beat) + timedelta(seconds=_silence(store, last))
+    return state_of(sessions, now)
+
+
+class Watch:
+    """Judges again and again whether the driver of a study is alive, by this process' own clock.
+
+    A driver of another machine counts as alive until its heartbeat has stood still for long enough.
+    """
+
+    def __init__(self) -> None:
+        self._beat: Any = None
+        self._moved = 0.0
+
+    def state(self, sessions: Sequence[Mapping[str, Any]]) -> str:
+        """A study's state, as `state_of` has it.
+
+        Args:
+            sessions: The content of each driver session's file, by number.
+        """
+        last = sessions[-1] if sessions else {}
+        beat, now = last.get("heartbeat") or last.get("started"), time.monotonic()
+        if beat is None:
+            return state_of(sessions, datetime.now(UTC))
+        if (last["number"], beat) != self._beat:
+            self._beat, self._moved = (last["number"], beat), now
+        return state_of(sessions, datetime.fromisoformat(beat) + timedelta(seconds=now - self._moved))
+
+
+def _silence(store: Store, session: Mapping[str, Any]) -> float:
+    """The seconds since a session's file was written; infinite if it is gone."""
+    try:
+        return store.age(layout.session(session["number"]))
+    except FileNotFoundError:
+        return math.inf
 
 
 def heartbeat_within(store: Store, seconds: float = SILENT_SECONDS) -> bool:

@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.execution.sessions import Watch, state_in
+from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.storage.processes import handles, identity, lives
 from pipeline.study import layout
@@ -37,7 +38,7 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
         StorageError: The study cannot be read or written.
     """
     sessions = read_sessions(store)
-    if state_of(sessions, datetime.now(UTC)) != "running":
+    if state_in(store, sessions) != "running":
         return None
     session = sessions[-1]
     request = json.dumps({"asked": datetime.now(UTC).isoformat(), **identity()})
@@ -63,9 +64,10 @@ def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
     Returns:
         The study's state; `waiting` where it ended before its first epoch, and was deleted.
     """
+    watch = Watch()
     while True:
         sessions = read_sessions(store)
-        state = state_of(sessions, datetime.now(UTC))
+        state = watch.state(sessions)
         if state != "running" or not sessions or sessions[-1]["number"] != session["number"]:
             return state
         time.sleep(_POLL_SECONDS)

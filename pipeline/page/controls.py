@@ -42,7 +42,7 @@ def control_state(store: Store) -> dict[str, Any]:
     Returns:
         Whether its driver is alive, and whether it is paused.
     """
-    session = running_session(store)
+    session = running_session(store, certain=False)
     return {"driven": session is not None, "paused": session is not None and is_paused(session)}
 
 
@@ -56,7 +56,7 @@ def command_lines(store: Store, trial: str | None = None) -> list[tuple[str, str
     Returns:
         The newest command first: local time as YYYY-MM-DD HH:MM:SS, the command, and its outcome.
     """
-    known, driven = outcomes(store), running_session(store) is not None
+    known, driven = outcomes(store), running_session(store, certain=False) is not None
     waits = "waits for the next report" if driven else "waits for `tunepipe resume`"
     lines = []
     for name in list(known)[::-1][:_SHOWN]:

@@ -1,6 +1,7 @@
 """The files of a study's sessions, as other processes read them."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,15 @@ import pytest
 
 from pipeline.errors import Superseded
 from pipeline.execution import sessions
-from pipeline.execution.sessions import check_newest, describe_driver, driver_alive, heartbeat_within, superseded
+from pipeline.execution.sessions import (
+    Watch,
+    check_newest,
+    describe_driver,
+    driver_alive,
+    heartbeat_within,
+    state_in,
+    superseded,
+)
 from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
@@ -22,12 +31,17 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "s")
 
 
-def _write(store: Store, number: int, *, age: float | None = 0.0, **fields: Any) -> Any:
-    """Write a session's file, as of another machine unless given otherwise; the session as it is read."""
-    heartbeat = None if age is None else (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
-    content = {"number": number, "state": "running", "started": datetime.now(UTC).isoformat(), "heartbeat": heartbeat}
+def _write(store: Store, number: int, *, age: float = 0.0, ahead: float = 0.0, **fields: Any) -> Any:
+    """Write a session's file, as of another machine unless given otherwise; the session as it is read.
+
+    It was written `age` seconds ago, by a driver whose clock is `ahead` seconds ahead of this machine's.
+    """
+    written = datetime.now(UTC) - timedelta(seconds=age)
+    heartbeat = (written + timedelta(seconds=ahead)).isoformat()
+    content = {"number": number, "state": "running", "started": heartbeat, "heartbeat": heartbeat}
     content |= {"host": "elsewhere", "pid": 7, **fields}
     store.write(layout.session(number), json.dumps(content))
+    os.utime(Path(store.uri) / layout.session(number), (written.timestamp(), written.timestamp()))
     return read_sessions(store)[-1]
 
 
@@ -72,9 +86,47 @@ def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> 
     assert not driver_alive(store, _write(store, 1, **{**identity(), "state": "finished"}), _no_note)
 
 
-def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store) -> None:
-    """A driver on another machine whose last heartbeat is too old counts as dead."""
-    assert not driver_alive(store, _write(store, 1, age=SILENT_SECONDS + 10), _no_note)
+@pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
+def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store, ahead: float) -> None:
+    """A driver on another machine whose last heartbeat is too old is dead, without a wait, however its clock is set."""
+    session = _write(store, 1, age=SILENT_SECONDS + 10, ahead=ahead)
+    assert not driver_alive(store, session, _no_note)
+    assert state_in(store, [session]) == "interrupted"
+    assert [entry.path for entry in store.entries() if entry.kind == "file"] == [layout.session(1)]
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
+def test_a_driver_lives_however_its_clock_is_set(store: Store, clock: dict[float, Any], ahead: float) -> None:
+    """A driver on another machine is alive if its heartbeat moves, also where its clock is hours behind or ahead."""
+    session = _write(store, 1, age=10, ahead=ahead)
+    assert state_in(store, [session]) == "running"
+    clock[15.0] = lambda: _write(store, 1, ahead=ahead)
+    assert driver_alive(store, session, lambda _: None)
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
+def test_a_watched_driver_is_dead_when_its_heartbeat_stands_still(
+    store: Store, clock: dict[float, Any], ahead: float
+) -> None:
+    """A watched driver of another machine is alive until its heartbeat has stood still for long enough."""
+    watch = Watch()
+    assert watch.state([]) == "waiting"
+    for _ in range(3):
+        session = _write(store, 1, ahead=ahead)
+        assert watch.state([session]) == "running"
+        sessions.time.sleep(SILENT_SECONDS)
+        assert watch.state([session]) == "running"
+    sessions.time.sleep(1.0)
+    assert watch.state([session]) == "interrupted"
+    assert watch.state([_write(store, 1, state="finished")]) == "finished"
+
+
+def test_a_session_that_is_deleted_meanwhile_has_no_driver(store: Store, clock: dict[float, Any]) -> None:
+    """A study that is deleted before or while its driver is looked for has none."""
+    session = _write(store, 1)
+    clock[3.0] = lambda: store.delete(layout.session(1))
+    assert not driver_alive(store, session, lambda _: None)
+    assert not driver_alive(store, session, _no_note)
 
 
 @pytest.fixture
@@ -105,8 +157,8 @@ def test_a_heartbeat_shows_that_a_remote_driver_lives(store: Store, clock: dict[
 
 
 def test_a_remote_driver_without_heartbeat_is_dead(store: Store, clock: dict[float, Any]) -> None:
-    """A remote driver without a heartbeat is dead, also if it ends during the wait."""
-    assert not driver_alive(store, _write(store, 1, age=None), lambda _: None)
+    """A remote driver whose heartbeat does not move is dead, also if it ends during the wait."""
+    assert not driver_alive(store, _write(store, 1, heartbeat=None), lambda _: None)
     session = _write(store, 1, age=0)
     clock[3.0] = lambda: _write(store, 1, age=0, state="interrupted")
     assert not driver_alive(store, session, lambda _: None)
