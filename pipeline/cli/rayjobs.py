@@ -11,6 +11,8 @@ from pipeline.cli.console import note
 from pipeline.errors import ClusterError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.cluster.jobs_api import Submission
     from pipeline.cluster.kubernetes_cluster import Kubernetes
 
@@ -75,13 +77,16 @@ def say_continues(name: str, context: str | None, namespace: str) -> None:
     )
 
 
-def follow_rayjob(name: str, context: str | None, namespace: str, *, raw: bool = False) -> int:
+def follow_rayjob(
+    name: str, context: str | None, namespace: str, storage: str | None = None, *, raw: bool = False
+) -> int:
     """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues.
 
     Args:
         name: The name of the RayJob or of its study.
         context: A context of the kubeconfig; None for the current one.
         namespace: The namespace of the RayJob.
+        storage: The storage of the study, as the pods see it; None for any.
         raw: Whether the output is printed unchanged.
 
     Returns:
@@ -98,15 +103,15 @@ def follow_rayjob(name: str, context: str | None, namespace: str, *, raw: bool =
     from pipeline.cluster.rayjob_submissions import find_rayjob
 
     server = Kubernetes(context, namespace)
-    job = find_rayjob(server, name)
+    job = find_rayjob(server, name, storage)
     rayjob = str(job["metadata"]["name"])
     try:
         return followed(server, rayjob, math.inf, raw=raw)
     except ClusterError:
-        if server.exists(rayjob) or (storage := storage_of(job)) is None:
+        if server.exists(rayjob) or (place := storage_of(job)) is None:
             raise
         with tempfile.TemporaryDirectory() as scratch:
-            check_finished(server, job, study_of(job), storage, Path(scratch))
+            check_finished(server, job, study_of(job), place, Path(scratch))
         return 0
     except KeyboardInterrupt:
         note("")
@@ -114,13 +119,14 @@ def follow_rayjob(name: str, context: str | None, namespace: str, *, raw: bool =
         return 130
 
 
-def rayjob_output(name: str, context: str | None, namespace: str) -> str:
+def rayjob_output(name: str, context: str | None, namespace: str, storage: str | None = None) -> str:
     """What a study's driver has printed so far. If that is nothing, standard error gets the reason.
 
     Args:
         name: The name of the RayJob or of its study.
         context: A context of the kubeconfig; None for the current one.
         namespace: The namespace of the RayJob.
+        storage: The storage of the study, as the pods see it; None for any.
 
     Raises:
         ClusterError: The server refuses.
@@ -132,7 +138,7 @@ def rayjob_output(name: str, context: str | None, namespace: str) -> str:
     from pipeline.cluster.rayjob_submissions import find_rayjob, waiting_reason
 
     server = Kubernetes(context, namespace)
-    job = find_rayjob(server, name)
+    job = find_rayjob(server, name, storage)
     rayjob = str(job["metadata"]["name"])
     if not (printed := output(server, job)):
         why = None if has_ended(job) else waiting_reason(server, job)
@@ -170,13 +176,14 @@ def copied_study(
     return where, study
 
 
-def stop_rayjob(name: str, context: str | None, namespace: str) -> tuple[str, bool]:
+def stop_rayjob(name: str, context: str | None, namespace: str, storage: str | None = None) -> tuple[str, bool]:
     """Stop and delete a RayJob, and wait until its driver has ended.
 
     Args:
         name: The name of the RayJob or of its study.
         context: A context of the kubeconfig; None for the current one.
         namespace: The namespace of the RayJob.
+        storage: The storage of the study, as the pods see it; None for any.
 
     Returns:
         The RayJob's name, and whether it had ended before.
@@ -187,17 +194,18 @@ def stop_rayjob(name: str, context: str | None, namespace: str) -> tuple[str, bo
     from pipeline.cluster.rayjob_submissions import find_rayjob
 
     server = Kubernetes(context, namespace)
-    job = find_rayjob(server, name)
+    job = find_rayjob(server, name, storage)
     rayjob = str(job["metadata"]["name"])
     stop_rayjob.stop_rayjob(server, rayjob)
     return rayjob, has_ended(job)
 
 
-def submissions_of(name: str | None, context: str | None, namespace: str) -> "list[Submission]":
+def submissions_of(name: str | None, context: str | None, namespace: str) -> "Sequence[Submission]":
     """The RayJobs of studies in a namespace.
 
     Args:
-        name: Only the one of that name, or the newest of a study of that name; None for all.
+        name: Only the one of that name, or those of the studies of that name that have not ended, else the newest one;
+            None for all.
         context: A context of the kubeconfig; None for the current one.
         namespace: The namespace of the RayJobs.
     """

@@ -53,23 +53,24 @@ def stop(
         return
     if reason:
         raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
+    place = storage if given_on_command_line(asked, "storage") else None
     if kubernetes:
         from pipeline.cli.rayjobs import stop_rayjob
 
-        name, ended = stop_rayjob(study, context, namespace)
+        name, ended = stop_rayjob(study, context, namespace, place)
         state = "had ended, and is deleted" if ended else "is stopped and deleted"
         say(f"RayJob {name} {state}. `tunepipe submit` continues its study.")
     elif address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage)):
-        _stop_submission(address, study)
+        _stop_submission(address, study, place)
     else:
         _stop_here(study, storage)
 
 
-def _stop_submission(address: str, submission: str) -> None:
+def _stop_submission(address: str, submission: str, storage: str | None) -> None:
     from pipeline.cluster.jobs_api import ENDED
 
     api = api_of(address)
-    sought = api.find(submission)
+    sought = api.find(submission, storage)
     if sought.state in ENDED:
         say(f"{sought.name} has already ended: {sought.state.lower()}.")
         return

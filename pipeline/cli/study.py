@@ -123,7 +123,10 @@ def logs(
         typer.Option("--raw", help="Print all bytes unchanged, including terminal control sequences."),
     ] = False,
 ) -> None:
-    """Print the output of a trial, or with --address or --kubernetes that of a study's driver on a cluster."""
+    """Print the output of a trial, or with --address or --kubernetes that of a study's driver on a cluster.
+
+    With --storage, the driver's study is the one in that storage.
+    """
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was printed.")
     if trial is not None and kubernetes:
         raise UsageError(
@@ -138,12 +141,14 @@ def logs(
     if trial is not None:
         _print_trial(study, trial, storage, raw=raw)
         return
+    # A storage of the environment is that of studies here.
+    place = storage if given_on_command_line(asked, "storage") else None
     if kubernetes:
         from pipeline.cli.rayjobs import follow_rayjob, rayjob_output
 
         if follow:
-            raise typer.Exit(follow_rayjob(study, context, namespace, raw=raw))
-        say_log(rayjob_output(study, context, namespace), raw=raw)
+            raise typer.Exit(follow_rayjob(study, context, namespace, place, raw=raw))
+        say_log(rayjob_output(study, context, namespace, place), raw=raw)
         return
     if address is None:
         raise UsageError(
@@ -151,7 +156,7 @@ def logs(
             "--address http://HOST:8265` or --kubernetes that of a study's driver on a cluster."
         )
     api = api_of(address)
-    submission = api.find(study)
+    submission = api.find(study, place)
     if follow:
         raise typer.Exit(follow_submission(api, submission.name, raw=raw))
     say_log(api.logs(submission.name), raw=raw)

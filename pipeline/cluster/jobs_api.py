@@ -5,13 +5,14 @@ seven requests: https://docs.ray.io/en/latest/cluster/running-applications/job-s
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.cluster.dashboard import SILENT_SECONDS, Dashboard, Unreachable
-from pipeline.cluster.submission_names import matching
+from pipeline.cluster.storage_name import without_slash
+from pipeline.cluster.submission_names import matching, only, running_or_newest
 from pipeline.errors import ClusterError, JobNotFound
 
 __all__ = ["ENDED", "POLL_SECONDS", "JobsApi", "Submission"]
@@ -87,11 +88,28 @@ class JobsApi:
             raise self._unknown(name, known)
         return found
 
-    def find(self, name: str) -> Submission:
-        """A submission by its own name, or the newest one of a study of that name.
+    def find(self, name: str, storage: str | None = None) -> Submission:
+        """A submission by its own name; or else that of the study of that name: the one that runs, else the newest.
 
         Args:
             name: The name of a submission or of a study.
+            storage: Only submissions whose study is in this storage; None for all.
+
+        Raises:
+            JobNotFound: There is none; the message lists the existing ones.
+            UsageError: The name means two studies, or one that runs in two storages.
+        """
+        found = self.meant(name, storage)
+        return only(
+            name, found, name_of=lambda each: each.name, storage_of=lambda each: each.storage, what="submissions"
+        )
+
+    def meant(self, name: str, storage: str | None = None) -> Sequence[Submission]:
+        """A submission by its own name, or those of the studies of that name that run, else the newest one.
+
+        Args:
+            name: The name of a submission or of a study.
+            storage: Only submissions whose study is in this storage; None for all.
 
         Raises:
             JobNotFound: There is none; the message lists the existing ones.
@@ -107,7 +125,13 @@ class JobsApi:
         )
         if not matches:
             raise self._unknown(name, known)
-        return matches[-1]
+        wanted = None if storage is None else without_slash(storage)
+        if found := [each for each in matches if wanted in (None, without_slash(each.storage))]:
+            return running_or_newest(found, has_ended=lambda each: each.state in ENDED)
+        others = ", ".join(sorted({each.storage for each in matches}))
+        raise JobNotFound(
+            f"No submission of {name!r} on {self.address} has its study in {wanted}; found it in {others}."
+        )
 
     def _unknown(self, name: str, known: list[Submission]) -> JobNotFound:
         existing = f"There are {', '.join(each.name for each in known)}" if known else "There are none"

@@ -13,18 +13,19 @@ from pipeline.cluster.pod_diagnostics import diagnose
 from pipeline.cluster.rayjob import study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, has_ended, state, storage_of, study_of, submitter_of
 from pipeline.cluster.storage_name import without_slash
-from pipeline.cluster.submission_names import matching
-from pipeline.errors import ClusterError, EndUnknown, JobNotFound, UsageError
+from pipeline.cluster.submission_names import matching, only, running_or_newest
+from pipeline.errors import ClusterError, EndUnknown, JobNotFound
 
 __all__ = ["find_rayjob", "rayjob_submissions", "waiting_reason"]
 
 
-def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Submission]:
+def rayjob_submissions(server: Kubernetes, name: str | None = None) -> Sequence[Submission]:
     """The RayJobs of studies in a namespace, the oldest first.
 
     Args:
         server: The namespace.
-        name: Only the RayJob of that name, or the newest one of the study of that name; None for all.
+        name: Only the RayJob of that name, or those of the studies of that name that have not ended, else the newest
+            one; None for all.
 
     Returns:
         The submissions. Their states are KubeRay's, in upper case, but COMPLETE only where the study succeeded; the
@@ -34,7 +35,7 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> list[Subm
         ClusterError: The server refuses.
         JobNotFound: There is none of that name; the message lists the existing ones.
     """
-    jobs = server.jobs() if name is None else [find_rayjob(server, name)]
+    jobs = server.jobs() if name is None else _meant(server, name)
     # Once for all RayJobs: a namespace may have thousands of events.
     warnings = () if all(map(has_ended, jobs)) else server.warnings()
     return [_submission(server, each, warnings) for each in jobs]
@@ -53,22 +54,22 @@ def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> di
         JobNotFound: There is none; the message lists the existing ones.
         UsageError: The name means two studies, or one that runs in two storages.
     """
+    return only(name, _meant(server, name, storage), name_of=_name, storage_of=storage_of, what="RayJobs")
+
+
+def _meant(server: Kubernetes, name: str, storage: str | None = None) -> Sequence[dict[str, Any]]:
+    """The RayJob of a name, or those of the studies of that name that have not ended, else the newest one."""
     jobs, label = server.jobs(), study_label(name)
     storage = None if storage is None else without_slash(storage)
     matches = matching(
         name,
         jobs,
-        name_of=lambda each: str(each["metadata"]["name"]),
+        name_of=_name,
         study_of=study_of,
         is_of_study=lambda each: each["metadata"]["labels"][STUDY_LABEL] == label,
     )
-    found = [each for each in matches if storage in (None, storage_of(each))]
-    active = [each for each in found if not has_ended(each)]
-    if len({storage_of(each) for each in active}) > 1:
-        running = " and ".join(f"{each['metadata']['name']} in {storage_of(each)}" for each in active)
-        raise UsageError(f"The study {name!r} runs as several RayJobs: {running}. Name one of them.")
-    if found:
-        return (active or found)[-1]
+    if found := [each for each in matches if storage in (None, storage_of(each))]:
+        return running_or_newest(found, has_ended=has_ended)
     if matches:
         others = ", ".join(sorted({storage_of(each) or "an unknown storage" for each in matches}))
         raise JobNotFound(
@@ -80,6 +81,10 @@ def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> di
         "Ended ones are deleted after a while: `tunepipe submit` with the same storage resumes the study. --namespace "
         "and --context choose another namespace or cluster."
     )
+
+
+def _name(job: Mapping[str, Any]) -> str:
+    return str(job["metadata"]["name"])
 
 
 def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any] | None = None) -> str | None:

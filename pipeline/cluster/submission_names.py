@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pipeline.errors import UsageError
 
-__all__ = ["matching"]
+__all__ = ["matching", "only", "running_or_newest"]
 
 _T = TypeVar("_T")
 
@@ -43,3 +43,36 @@ def matching(
             f"{study_of(own[0])!r} for the first, {name_of(of_study[-1])!r} for the second."
         )
     return own or of_study
+
+
+def running_or_newest(found: Sequence[_T], *, has_ended: Callable[[_T], bool]) -> Sequence[_T]:
+    """The submissions of a study that have not ended; the newest if all have.
+
+    Args:
+        found: The submissions, the oldest first.
+        has_ended: Whether one has ended.
+    """
+    return [each for each in found if not has_ended(each)] or found[-1:]
+
+
+def only(
+    name: str, found: Sequence[_T], *, name_of: Callable[[_T], str], storage_of: Callable[[_T], str | None], what: str
+) -> _T:
+    """The newest of the submissions that a name means, which must be of one study.
+
+    Args:
+        name: The name.
+        found: The submissions, the oldest first; at least one.
+        name_of: The name of one.
+        storage_of: The storage of its study.
+        what: What several of them are called.
+
+    Raises:
+        UsageError: The study of that name runs in several storages.
+    """
+    if len({storage_of(each) for each in found}) > 1:
+        running = " and ".join(f"{name_of(each)} in {storage_of(each) or 'an unknown storage'}" for each in found)
+        raise UsageError(
+            f"The study {name!r} runs as several {what}: {running}. Name one of them, or its storage with --storage."
+        )
+    return found[-1]

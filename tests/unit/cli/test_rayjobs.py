@@ -75,6 +75,27 @@ def test_the_output_of_a_driver_is_printed(api_server: ApiServer, named: str) ->
     assert tunepipe("logs", named, "--kubernetes", "--raw").output.endswith("\n\x1b[2Jhalf a li")
 
 
+def test_a_study_in_two_storages_is_chosen_by_its_storage(api_server: ApiServer) -> None:
+    """`status` lists a study that runs in two storages, and `logs` and `stop` take the one that --storage names."""
+    other = of_beale(storage="s3://b")
+    other["metadata"]["name"] = "beale-2"
+    api_server.answers[RAYJOBS] = [{"items": [of_beale(), other]}]
+    for name in ("beale-1", "beale-2"):
+        api_server.answers[f"{CORE}/pods/{name}-x/log"] = [stamped(f"of {name}\n")]
+    listed = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)
+    assert [each["submission"] for each in listed] == ["beale-1", "beale-2"]
+    for command in ("logs", "stop"):
+        refused = tunepipe(command, "beale", "--kubernetes")
+        assert refused.code == 2
+        assert "beale-1 in /studies and beale-2 in s3://b. Name one of them, or its storage with --storage" in " ".join(
+            refused.errors.split()
+        )
+    for storage, name in (("/studies", "beale-1"), ("s3://b/", "beale-2")):
+        api_server.answers[f"{CORE}/pods"] = [{"items": [pod(f"{name}-x", "Running")]}]
+        printed = tunepipe("logs", "beale", "--kubernetes", "--storage", storage)
+        assert (printed.code, printed.output) == (0, f"of {name}\n"), printed.errors
+
+
 def test_a_driver_that_has_printed_nothing_says_why(api_server: ApiServer) -> None:
     """`logs --kubernetes` of a study that waits prints the reason to stderr and nothing to stdout."""
     api_server.answers[RAYJOBS] = [{"items": [of_beale("Initializing")]}]

@@ -25,6 +25,23 @@ def test_a_submission_is_found_by_its_name_or_its_study(jobs_server):
             find("x")
 
 
+def test_a_study_that_runs_in_two_storages_is_found_by_its_storage(jobs_server):
+    """A study that runs in two storages is refused with both, unless a storage is given; one that has ended is not."""
+    jobs_server.jobs = {
+        "s-1": job("s-1"),
+        "s-2": job("s-2", storage="/studies", start_time=2),
+        "s-3": job("s-3", storage="/old", status="FAILED", start_time=3),
+    }
+    api = JobsApi(jobs_server.address)
+    assert [each.name for each in api.meant("s")] == ["s-1", "s-2"]
+    with pytest.raises(UsageError, match=r"several submissions: s-1 in s3://b/x and s-2 in /studies\. .* --storage"):
+        api.find("s")
+    for storage, name in (("s3://b/x/", "s-1"), ("/studies/", "s-2"), ("/old", "s-3")):
+        assert api.find("s", storage).name == name
+    with pytest.raises(JobNotFound, match=r"has its study in /tmp; found it in /old, /studies, s3://b/x"):
+        api.find("s", "/tmp")
+
+
 def test_a_name_of_a_submission_and_of_another_study_is_refused(jobs_server):
     """A name that a submission and another study have is refused, and a submission is found by its own name."""
     jobs_server.jobs = {"s-1": job("s-1"), "s-1-1": job("s-1-1", study="s-1")}

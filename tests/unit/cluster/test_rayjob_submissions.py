@@ -119,10 +119,15 @@ def test_a_reason_is_found_without_the_right_to_list_events(api_server: ApiServe
 
 
 def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
-    """RayJobs are found by name or as the newest of a study, and an unknown name is refused with those that exist."""
+    """RayJobs are found by name or as those of a study that run, else the newest; an unknown name is refused."""
     api_server.answers[RAYJOBS] = [{"items": [of_study("Running", f"a-{number}", "a") for number in (1, 2)]}]
     server = Kubernetes(None, "tunepipe")
     assert [each.name for each in rayjob_submissions(server, "a-1")] == ["a-1"]
+    assert [each.name for each in rayjob_submissions(server, "a")] == ["a-1", "a-2"]
+    ended = [of_study("Complete", f"a-{number}", "a") for number in (1, 2)]
+    api_server.answers[RAYJOBS] = [{"items": ended}]
+    for job in ended:
+        api_server.answers[f"{RAYJOBS}/{job['metadata']['name']}"] = [job]
     assert [each.name for each in rayjob_submissions(server, "a")] == ["a-2"]
     with pytest.raises(JobNotFound, match="There are a-1, a-2"):
         rayjob_submissions(server, "b")
@@ -167,13 +172,14 @@ def test_only_rayjobs_of_studies_are_found(api_server: ApiServer) -> None:
 
 
 def test_a_name_that_means_two_rayjobs_is_refused(api_server: ApiServer) -> None:
-    """A study that runs in two storages, and a RayJob with the name of another study, are refused with names."""
+    """A study in two storages is listed but found by its storage only; a RayJob named like another study is refused."""
     elsewhere = of_study("Running", "s-2", "s")
     elsewhere["metadata"]["annotations"]["tunepipe/storage"] = "s3://b"
     jobs = [of_study("Running", "s-1", "s"), elsewhere, of_study("Running", "s-1-1", "s-1")]
     api_server.answers[RAYJOBS] = [{"items": jobs}]
     server = Kubernetes(None, "tunepipe")
-    with pytest.raises(UsageError, match=r"runs as several RayJobs: s-1 in /studies and s-2 in s3://b\. Name one"):
+    assert [each.name for each in rayjob_submissions(server, "s")] == ["s-1", "s-2"]
+    with pytest.raises(UsageError, match=r"runs as several RayJobs: s-1 in /studies and s-2 in s3://b\. Name one of"):
         find_rayjob(server, "s")
     assert find_rayjob(server, "s", "s3://b")["metadata"]["name"] == "s-2"
     with pytest.raises(UsageError, match=r"'s-1' is a submission of the study 's', and a study of its own"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster.submission_names import matching
+from pipeline.cluster.submission_names import matching, only, running_or_newest
 from pipeline.errors import UsageError
 
 KNOWN = [("mnist-1", "mnist"), ("mnist-2", "mnist"), ("digits-1", "digits"), ("digits-1-1", "digits-1")]
@@ -35,3 +35,21 @@ def test_a_submission_and_another_study_of_one_name_are_refused():
     """A name that a submission has and another study, too, is refused with a name for each."""
     with pytest.raises(UsageError, match=r"'digits-1' is a submission of the study 'digits', .* 'digits-1-1' for the"):
         found("digits-1")
+
+
+def test_running_submissions_count_more_than_ended_ones():
+    """Of the submissions of a study, those that run are meant, or the newest if all have ended."""
+    assert running_or_newest([1, 2, 3], has_ended=lambda one: one == 3) == [1, 2]
+    assert running_or_newest([1, 2, 3], has_ended=lambda _: True) == [3]
+    assert running_or_newest([], has_ended=lambda _: True) == []
+
+
+def test_one_of_several_storages_must_be_named():
+    """Of submissions in one storage the newest is meant; those in several are refused with their storages."""
+
+    def chosen(*found):
+        return only("s", found, name_of=lambda one: one[0], storage_of=lambda one: one[1], what="jobs")
+
+    assert chosen(("s-1", "/a"), ("s-2", "/a")) == ("s-2", "/a")
+    with pytest.raises(UsageError, match=r"'s' runs as several jobs: s-1 in /a and s-2 in an unknown storage\. Name"):
+        chosen(("s-1", "/a"), ("s-2", None))
