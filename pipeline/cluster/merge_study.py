@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.errors import ClusterError
-from pipeline.storage import Store
+from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import TABLES
 from pipeline.study import layout
 from pipeline.study.contents import contents, refuse_links
@@ -30,7 +30,9 @@ def merge_study(downloaded: Path, place: Path) -> Path:
         StorageError: Files of the study are links.
     """
     here, new = Store(place), Store(downloaded)
-    if here.entries():
+    # What a copy that was cut off has left may be a file that is not finished.
+    begins = all(entry.kind == "folder" or unfinished(entry.path) for entry in here.entries())
+    if not begins:
         # A study may have been given more trials meanwhile, and its first session may have ended; it keeps its mark.
         first = _first_session(here)
         if first is None or first != _first_session(new):
@@ -40,7 +42,11 @@ def merge_study(downloaded: Path, place: Path) -> Path:
             )
         refuse_links(here)
     paths = {entry.path for entry in contents(new).own}
-    for path in sorted(paths):
+    # The first session's file says whose copy this is, also if it is cut off here. A study that has ended has all of
+    # its rows, and one with a study.json all of its files.
+    origin = layout.session(1)
+    order = {path: (path != origin if begins else path.startswith("sessions/"), path == layout.STUDY) for path in paths}
+    for path in sorted(paths, key=lambda path: (order[path], path)):
         with Path(downloaded, path).open("rb") as file:
             here.write(path, iter(partial(file.read, _PIECE), b""))
     # Last, so that a concurrent reader misses no row: the downloaded parts hold these rows.

@@ -1,6 +1,7 @@
 """What a downloaded study may replace."""
 
 import json
+import os
 
 import pytest
 
@@ -40,6 +41,39 @@ def test_files_of_an_earlier_download_are_replaced(tmp_path):
         "sessions/0001.json": session("monday"),
         "trials.parquet": "more",
     }
+
+
+@pytest.mark.parametrize("last", range(9))
+def test_a_download_that_is_cut_off_is_continued(tmp_path, monkeypatch, last):
+    """A download that was killed anywhere is completed by the next one, and no reader takes its beginning for whole."""
+    newer, files = (
+        brought(tmp_path / "newer", "monday"),
+        {"study.json": "{}", "source/job.py": "JOB", "logs/0000.log": ""},
+    )
+    for path, text in files.items():
+        (newer / path).parent.mkdir(exist_ok=True)
+        (newer / path).write_text(text)
+    replace, done = os.replace, []
+
+    def killed(source, target):
+        if len(done) == last // 2:
+            # Before the file has its name, or just after.
+            if last % 2:
+                replace(source, target)
+            monkeypatch.setattr(os, "unlink", lambda *_: None)
+            raise KeyboardInterrupt
+        done.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    here = Store(tmp_path / "here")
+    if last < 8:
+        with pytest.raises(KeyboardInterrupt):
+            merge_study(newer, tmp_path / "here")
+        assert last == 7 or not here.exists("study.json")
+    monkeypatch.undo()
+    merge_study(newer, tmp_path / "here")
+    assert {path: here.read_text(path) for path in here.files()} == {**files, "sessions/0001.json": session("monday")}
 
 
 def test_a_study_that_ran_is_downloaded_again(tmp_path):
