@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import NotEvaluated
@@ -19,7 +19,7 @@ from pipeline.study import Objective, TuneJob, layout
 from pipeline.training.folds import first_of
 from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["Winner", "winner_document"]
+__all__ = ["Winner", "store_export", "winner_document"]
 
 
 def winner_document(assignment: Assignment, objective: Objective, metrics: Mapping[str, float]) -> str:
@@ -39,6 +39,33 @@ def winner_document(assignment: Assignment, objective: Objective, metrics: Mappi
         "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def store_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
+    """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last.
+
+    Args:
+        store: The study's folder.
+        folder: The files.
+        check: Raises Superseded if another driver has taken the study over.
+
+    Raises:
+        StorageError: The storage cannot be written.
+        Superseded: Another driver has taken the study over.
+    """
+    document = Path(layout.WINNER).name
+    files = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir() if file.name != document}
+    check()
+    # Without it a reader takes no file here for the winner's, also where this process is killed in between.
+    store.delete(layout.WINNER)
+    for path in set(store.files(layout.EXPORT)) & set(layout.EXPORTED) - files.keys():
+        check()
+        store.delete(path)
+    for path, file in sorted(files.items()):
+        check()
+        store.write(path, file.read_bytes())
+    check()
+    store.write(layout.WINNER, (folder / document).read_bytes())
 
 
 class Winner:
@@ -88,12 +115,10 @@ class Winner:
             except NotEvaluated as error:
                 not_evaluated = error
             document = winner_document(assignment, self._job.objectives[0], metrics)
-            (folder / PurePosixPath(layout.WINNER).name).write_text(document)
+            (folder / Path(layout.WINNER).name).write_text(document)
             provenance = provenance_object(self._store, {"seed": assignment.seed, **json.loads(document)})
-            (folder / PurePosixPath(layout.PROVENANCE).name).write_text(json.dumps(provenance, indent=2) + "\n")
-            for file in sorted(folder.iterdir()):
-                self._checkpoints.check()
-                self._store.write(f"{layout.EXPORT}/{file.name}", file.read_bytes())
+            (folder / Path(layout.PROVENANCE).name).write_text(json.dumps(provenance, indent=2) + "\n")
+            store_export(self._store, folder, self._checkpoints.check)
         if not_evaluated is not None:
             raise not_evaluated
         return metrics
