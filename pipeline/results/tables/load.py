@@ -169,7 +169,9 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     """
     store = Store(path_or_uri)
     study = read_study(store)
-    tables, sessions = gather(store, study), read_sessions(store)
+    # Sessions first: a study that has ended has all of its rows.
+    sessions = read_sessions(store)
+    tables = gather(store, study)
     best = _best(tables, study)
     return _results(tables, study, sessions, best, location=store.uri, now=now, test=_test(store, best))
 

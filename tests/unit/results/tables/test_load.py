@@ -3,6 +3,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.results import Results, load_results
+from pipeline.results.tables import load
 from pipeline.results.tables.configs import config_of
 from pipeline.space import Choice
 from pipeline.storage import Store
@@ -125,6 +127,28 @@ def test_a_driver_without_heartbeat_is_interrupted(study: Recording) -> None:
 
     assert load_results(study.store.uri, now=beat + timedelta(seconds=59)).state == "running"
     assert load_results(study.store.uri, now=beat + timedelta(seconds=61)).state == "interrupted"
+
+
+def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_rows(
+    study: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that ends after its tables were read counts as it was before, and not as ended without the last rows."""
+    study.train("0000", 1, CONFIG, 0.9, 1.0)
+    study.end(1.0, state="running")
+    whole = load.gather
+
+    def read_before_the_end(*arguments: Any) -> Any:
+        tables = whole(*arguments)
+        study.train("0000", 2, CONFIG, 0.95, 2.0)
+        study.end(2.0)
+        return tables
+
+    monkeypatch.setattr(load, "gather", read_before_the_end)
+    during = load_results(study.store.uri, now=START)
+    monkeypatch.undo()
+    after = load_results(study.store.uri)
+    assert (during.state, len(during.epochs)) == ("running", 1)
+    assert (after.state, len(after.epochs)) == ("finished", 2)
 
 
 def test_a_study_before_its_first_session_waits(study: Recording) -> None:
