@@ -77,7 +77,10 @@ class Copies(importlib.abc.MetaPathFinder):
         path, digest = self._copies[module]
         content = (self._folder / path).read_bytes()
         if digest_of(content) != digest:
-            raise ValueError(f"the copy {self._folder / path} has changed since the study was saved: restore it")
+            raise ValueError(
+                f"the copy {self._folder / path} has changed since the study was saved: restore it, or continue with "
+                "the job's own file (`tunepipe run FILE --resume`)"
+            )
         return content
 
     def unchanged_originals(self) -> dict[str, str]:

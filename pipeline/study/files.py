@@ -55,6 +55,9 @@ def save_study(
 ) -> None:
     """Write study.json and copies of the sources of the job's code.
 
+    study.json comes first. If this process is killed before all copies are written, no file is left that study.json
+    does not name, and the study continues with the job's own files, which have the digests there.
+
     Args:
         store: The study's own folder.
         job: The study's job. Functions defined in a notebook are named but not copied: see `TuneJob.resumable`.
@@ -69,10 +72,8 @@ def save_study(
     sources = sources_of(job) if sources is None else sources
     recorded = Recorded((before or {}).get("sources"))
     for file in sources.files:
-        store.write(layout.source(file.path), file.content)
         recorded.modules[file.module] = (file.path, str(digest_of(file.content)))
     for file in sources.data:
-        store.write(layout.source(file.path), file.content)
         recorded.files[file.path] = str(digest_of(file.content))
     if arguments is not None:
         recorded.arguments = tuple(arguments)
@@ -80,8 +81,9 @@ def save_study(
         recorded.folders = tuple(str(folder) for folder in sources.folders)
     document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": recorded.to_json()}
     data = (before or {}).get("data") if data is None else data
-    # Last, so that a study.json always has its sources.
     _write(store, document if data is None else {**document, "data": data})
+    for file in (*sources.files, *sources.data):
+        store.write(layout.source(file.path), file.content)
 
 
 def add_sources(store: Store, found: Mapping[str, tuple[str, str]]) -> None:

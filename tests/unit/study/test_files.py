@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
 from pipeline.storage import Store
 from pipeline.study import Objective, TuneJob, load_study, save_study
+from pipeline.study.contents import contents
 from pipeline.study.files import read_document
 from pipeline.study.function_source import home_of
 from pipeline.study.load_module import load_module
@@ -179,10 +181,45 @@ def test_a_wrongly_edited_study_is_refused(store: Store) -> None:
         load_study(store)
 
 
-def test_study_json_is_written_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file study.json is written after its sources, so that a crash leaves no incomplete study."""
-    written = []
-    monkeypatch.setattr(Store, "write", lambda _, path, _content: written.append(path))
-    save_study(store, _job())
-    assert written[-1] == "study.json"
-    assert len(written) == 2
+def _killed_after(writes: int, patch: pytest.MonkeyPatch) -> None:
+    """Let a process write so many files, and be killed then."""
+    left, write = iter(range(writes)), Store.write
+
+    def written(store: Store, path: str, content: Any) -> int:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return write(store, path, content)
+
+    patch.setattr(Store, "write", written)
+
+
+@pytest.mark.parametrize("writes", range(4))
+def test_every_file_of_a_study_that_was_cut_off_is_named(tmp_path: Path, store: Store, writes: int) -> None:
+    """A study whose driver was killed while it wrote the sources has no file that study.json does not name."""
+    job = _of_files(tmp_path / "mine", '\nROWS = __file__.replace("a_job.py", "rows.csv")\n')
+    (tmp_path / "mine/rows.csv").write_text("1,2")
+    with pytest.MonkeyPatch.context() as patch:
+        _killed_after(writes, patch)
+        with pytest.raises(KeyboardInterrupt):
+            save_study(store, job)
+    found = contents(store)
+    assert (len(found.own), list(found.untracked)) == (writes, [])
+
+
+@pytest.mark.parametrize("writes", range(4))
+def test_a_study_continues_with_other_code_where_the_switch_was_cut_off(
+    tmp_path: Path, store: Store, writes: int
+) -> None:
+    """A study whose driver was killed while it took over changed code continues with the job's file, old or new."""
+    before = _of_files(tmp_path / "old")
+    save_study(store, before)
+    after = _of_files(tmp_path / "new", "\nMORE = 1\n")
+    (tmp_path / "new/helpful.py").write_text("def data(): return 2")
+    with pytest.MonkeyPatch.context() as patch:
+        _killed_after(writes, patch)
+        with suppress(KeyboardInterrupt):
+            save_study(store, after, before=read_document(store))
+    job = _of_files(tmp_path / "old") if not writes else load_module(tmp_path / "new/a_job.py").JOB
+    assert load_study(store).model is job.model
+    save_study(store, job, before=read_document(store))
+    assert load_study(store).model is job.model
