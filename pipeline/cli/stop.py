@@ -103,7 +103,7 @@ def _stop_here(study: str, storage: str) -> None:
         ) from None
     session = request_stop(store)
     if session is None:
-        state = state_in(store, read_sessions(store))
+        state = state_in(store, read_sessions(store, only_last=True))
         say(f"The study {called(store.uri)!r} is not running: it is {state}.")
         return
     note(

@@ -77,7 +77,7 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
             "was deleted. Move them out of the folder, then delete the study."
         )
     try:
-        sessions = read_sessions(store)
+        sessions = read_sessions(store, only_last=True)
     except StorageError as error:
         # The file of the driver cannot be read, but a driver that is alive writes it again.
         note(f"{error} Waiting for a heartbeat.")

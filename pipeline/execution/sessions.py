@@ -97,7 +97,7 @@ def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str],
         f"for its next heartbeat; `tunepipe resume {as_argument(store.uri)} --take-over` does not wait."
     )
     moved = heartbeat_within(store, left)
-    return moved and any(each["state"] == "running" for each in read_sessions(store)[-1:])
+    return moved and any(each["state"] == "running" for each in read_sessions(store, only_last=True))
 
 
 def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:

@@ -37,7 +37,7 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
     Raises:
         StorageError: The study cannot be read or written.
     """
-    sessions = read_sessions(store)
+    sessions = read_sessions(store, only_last=True)
     if state_in(store, sessions) != "running":
         return None
     session = sessions[-1]
@@ -66,7 +66,7 @@ def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
     """
     watch = Watch()
     while True:
-        sessions = read_sessions(store)
+        sessions = read_sessions(store, only_last=True)
         state = watch.state(sessions)
         if state != "running" or not sessions or sessions[-1]["number"] != session["number"]:
             return state

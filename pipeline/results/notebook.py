@@ -146,7 +146,7 @@ def _mark(store: Store) -> str:
     """A text that changes with the study's files or its state, at its end."""
     if not store.exists(layout.STUDY):
         raise JobNotFound(f"The study in {store.uri} no longer exists.")
-    return f"{stamp(store)} {state_of(read_sessions(store), datetime.now(UTC))}"
+    return f"{stamp(store)} {state_of(read_sessions(store, only_last=True), datetime.now(UTC))}"
 
 
 def _page(results: Results, sections: "Sequence[Section]", key: str) -> str:

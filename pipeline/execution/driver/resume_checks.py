@@ -32,7 +32,7 @@ def abandoned(store: Store, note: Callable[[str], None]) -> bool:
     except StorageError:
         # A file of that name that no driver wrote; it is not replaced.
         return False
-    sessions = read_sessions(store)
+    sessions = read_sessions(store, only_last=True)
     return not (sessions and driver_alive(store, sessions[-1], note))
 
 
@@ -73,7 +73,7 @@ def last_session(
         )
     if take_over:
         prepare(store, note)
-    sessions = read_sessions(store)
+    sessions = read_sessions(store, only_last=True)
     last = sessions[-1] if sessions else None
     if last is not None and not take_over and driver_alive(store, last, note):
         study = as_argument(store.uri)

@@ -6,6 +6,7 @@ is and when it was last alive: if they are damaged, the session can still be rea
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -114,11 +115,12 @@ class _Session(BaseModel):
     resume: dict[str, Any] | None = None
 
 
-def read_sessions(store: Store) -> Sequence[Mapping[str, Any]]:
+def read_sessions(store: Store, *, only_last: bool = False) -> Sequence[Mapping[str, Any]]:
     """The content of each driver session's file, by number; other files are passed over.
 
     Args:
         store: The study's folder.
+        only_last: Whether to read only the last session: each file has megabytes in a study of thousands of trials.
 
     Raises:
         StorageError: A session's file is not what a driver wrote.
@@ -126,7 +128,13 @@ def read_sessions(store: Store) -> Sequence[Mapping[str, Any]]:
     numbers = [
         match[1] for path in store.files("sessions") if (match := re.fullmatch(r"sessions/([0-9]+)\.json", path))
     ]
-    sessions = [read_session(store, f"sessions/{number}.json") for number in numbers]
+    if only_last:
+        numbers = sorted(numbers, key=int)[-1:]
+    sessions = []
+    for number in numbers:
+        # The study may be deleted meanwhile.
+        with suppress(FileNotFoundError):
+            sessions.append(read_session(store, f"sessions/{number}.json"))
     return sorted(sessions, key=lambda session: int(session["number"]))
 
 

@@ -32,6 +32,23 @@ def test_sessions_are_ordered_by_number(tmp_path: Path) -> None:
     assert (first["seconds"], first["resume"]) == (0.0, None)
 
 
+def test_the_last_session_is_read_alone(tmp_path: Path) -> None:
+    """Where only the last session counts, the files of the others are not read."""
+    store = _store(tmp_path)
+    store.write(layout.session(2), "not read")
+    store.write(layout.session(10_000), json.dumps(_SESSION | {"number": 10_000}))
+    assert [session["number"] for session in read_sessions(store, only_last=True)] == [10_000]
+
+
+def test_a_session_that_vanishes_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study that is deleted between the listing of its sessions and their reading has none."""
+    store = _store(tmp_path)
+    listed = store.files("sessions")
+    store.delete(layout.session(1))
+    monkeypatch.setattr(Store, "files", lambda *_: listed)
+    assert read_sessions(store) == []
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("resume", [])]
 )
