@@ -71,15 +71,18 @@ def lives(record: Mapping[str, Any]) -> bool | None:
     """Whether the recorded process is alive.
 
     Args:
-        record: A mapping with the keys of `identity`, and a `mark` if it has one; values may be missing or None.
+        record: A mapping with the keys of `identity`, a `mark` if it has one, and `copied` if the process works
+            on other files; values may be missing or None.
 
     Returns:
-        None if this process cannot know: the record is of another machine, boot or container, or incomplete.
+        None if this process cannot know: the record is of another machine, boot or container, copied, or incomplete.
     """
     import psutil
 
     if record.get("mark") in _ENDED:
         return False
+    if record.get("copied"):
+        return None
     # Records of earlier versions have no boot id: only the host's name is compared, and machines may share it.
     without_boot = record.get("boot_id") is None
     if any(record.get(name) != value for name, value in _numbering().items() if name == "host" or not without_boot):

@@ -118,11 +118,15 @@ class SessionFile:
         Raises:
             Superseded: Another driver has taken the study over.
         """
+        self.check()
         now = datetime.now(UTC)
+        # The folder exists from the first file on.
+        place = {"place": self._store.place} if self.taken else {}
         content = json.dumps(
             {
                 "number": self.number,
                 "mark": self._mark,
+                **place,
                 "state": state,
                 "started": self._started.isoformat(),
                 "heartbeat": now.isoformat(),
@@ -149,7 +153,6 @@ class SessionFile:
                 raise Superseded(f"Another driver has just begun session {self.number} of the study {name!r}.")
             self.taken = True
             return
-        self.check()
         self._store.write(path, content)
 
     def check(self) -> None:

@@ -94,6 +94,7 @@ class _Session(BaseModel):
     number: Annotated[_Whole, Field(ge=1)]
     state: Literal["running", "finished", "interrupted", "failed"]
     mark: _Text = None
+    place: _Text = None
     started: _Moment = None
     heartbeat: _Moment = None
     ended: _Moment = None
@@ -146,7 +147,8 @@ def read_session(store: Store, path: str) -> Mapping[str, Any]:
         path: The file within it.
 
     Returns:
-        Its fields, and `damage`: what is wrong with fields that have their default for that, each in words.
+        Its fields; `damage`: what is wrong with fields that have their default for that, each in words; and `copied`:
+        whether the file is a copy, whose driver works on another folder.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -172,7 +174,8 @@ def read_session(store: Store, path: str) -> Mapping[str, Any]:
             damage.append(wrong := "started: there is none")
         if session["started"] is None:
             raise _no_session(store, path, wrong)
-    return {**session, "damage": tuple(damage)}
+    copied = session["place"] not in (None, store.place)
+    return {**session, "damage": tuple(damage), "copied": copied}
 
 
 def _no_session(store: Store, path: str, fault: str) -> StorageError:

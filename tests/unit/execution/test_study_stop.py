@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_a_driver_that_no_signal_reaches_finds_the_file(
     assert request_stop(store) is not None
     assert signals == []
     assert store.exists(layout.stop_request(1))
+
+
+def test_the_driver_of_another_copy_gets_no_signal(
+    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Stopping a copy of a running study does not end the study of which it is a copy."""
+    monkeypatch.setattr(study_stop, "handles", lambda *_: True)
+    (tmp_path / "s").mkdir()
+    _write(store, takes_signals=True, place=store.place)
+    shutil.copytree(tmp_path / "s", tmp_path / "copy")
+    assert request_stop(Store(tmp_path / "copy")) is not None
+    assert signals == []
+    assert request_stop(store) is not None
+    assert len(signals) == 1
 
 
 def test_a_process_that_handles_no_signal_gets_none(

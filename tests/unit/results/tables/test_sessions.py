@@ -1,7 +1,8 @@
 """A driver session's own file, read back."""
 
 import json
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,15 @@ def test_fields_that_describe_the_driver_may_be_damaged(tmp_path: Path) -> None:
     assert (session["host"], session["pid"], session["workers"]) == ("", 0, None)
     assert session["started"] == session["heartbeat"]
     assert [each.partition(":")[0] for each in session["damage"]] == ["started", "workers", "host", "pid"]
+
+
+def test_a_copy_of_a_running_study_has_no_process_here(tmp_path: Path) -> None:
+    """A running study's process is not that of a copy, whose heartbeat counts; a renamed study keeps its process."""
+    (tmp_path / "a").mkdir()
+    beat = datetime.now(UTC) - timedelta(hours=1)
+    running = {"state": "running", "heartbeat": beat.isoformat(), "place": Store(tmp_path / "a").place, **identity()}
+    _store(tmp_path / "a", **running)
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    (tmp_path / "a").rename(tmp_path / "renamed")
+    states = {name: state_of(read_sessions(Store(tmp_path / name)), datetime.now(UTC)) for name in ("renamed", "copy")}
+    assert states == {"renamed": "running", "copy": "interrupted"}
