@@ -123,3 +123,19 @@ def test_a_deadline(tmp_path):
     assert "DeadlineExceeded" in reported
     assert "has passed the activeDeadlineSeconds" in " ".join(tunepipe("status", "--kubernetes").split())
     until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))
+
+
+def test_a_deadline_to_start(tmp_path):
+    """A study whose head does not start by its start deadline is tried again, and then fails with that reason."""
+    overlay = overlay_changed(
+        tmp_path / "overlay",
+        added("/spec/preRunningDeadlineSeconds", 15),
+        {"op": "replace", "path": "/spec/backoffLimit", "value": 1},
+        *mounted(HEAD, {"secret": {"secretName": "absent"}}),
+    )
+    code, reported = submit(tmp_path, *STUDY, "--overlay", str(overlay))
+    assert code == 2, reported
+    assert "has passed the preRunningDeadlineSeconds" in " ".join(reported.split())
+    (job,) = objects("rayjobs")
+    assert (job["status"]["reason"], job["status"]["failed"]) == ("PreRunningDeadlineExceeded", 2)
+    until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))
