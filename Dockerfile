@@ -2,7 +2,7 @@
 # Another base image, of Debian with the same Python: --build-arg BASE=…
 ARG BASE=python:3.11-slim-bookworm
 
-# What installs, builds and describes, in an environment of its own that is in no image.
+# What installs, builds and describes, in a separate environment that is in no image.
 # hadolint ignore=DL3006
 FROM ${BASE} AS tools
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/tools/bin:$PATH

@@ -74,7 +74,7 @@ SCHEDULER ?= fifo
 faults: .venv/dev.stamp         ## kill workers and drivers of a study, and compare: make faults KILLS=30 SEED=1 SCHEDULER=fifo
 	$(BIN)/python -m tests.faults --kills $(KILLS) --seed $(SEED) --scheduler $(SCHEDULER)
 
-lock: .venv/run.stamp           ## resolve pyproject.toml anew into requirements/
+lock: .venv/run.stamp           ## resolve pyproject.toml again into requirements/
 	$(BIN)/pip install -q uv
 	cd requirements && ../.venv/bin/python lock.py
 

@@ -128,7 +128,7 @@ __all__ = sorted(name for names in _MODULES.values() for name in names)
 
 
 def __getattr__(name: str) -> Any:
-    # Imported at first use: a command, and a process beside it, load what they need, and no more.
+    # Imported at first use: a command, and its second process, load only what they need.
     for module, names in _MODULES.items():
         if name in names:
             try:

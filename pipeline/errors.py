@@ -139,11 +139,11 @@ class InvalidJob(UserError):
 
 _RESUME = (
     "`tunepipe resume NAME` continues with the study's own job, --accept-changes with changed code, data and domains; "
-    "--name starts a study of its own."
+    "--name starts a separate study."
 )
 _RESUME_TYPED = (
     "run(JOB, resume=True, accept_changes=True) continues with changed code, data and domains; run(JOB, name=…) starts "
-    "a study of its own."
+    "a separate study."
 )
 
 

@@ -100,7 +100,7 @@ def hidden_here() -> dict[Path, str]:
     """The files that hide a module in this process: those in the folders of sys.path before those of Python."""
     python = {sysconfig.get_path(each) for each in ("stdlib", "platstdlib", "purelib", "platlib")}
     before = map(Path, takewhile(lambda entry: entry not in python, sys.path))
-    # Libraries, such as Ray, put folders of their own there.
+    # Libraries, such as Ray, put their own folders there.
     return hidden_modules(folder for folder in before if not any(map(folder.is_relative_to, python)))
 
 

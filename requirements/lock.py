@@ -29,5 +29,5 @@ if __name__ == "__main__":
     lock("gpu", "--extra", "gpu")
     lock("dev", "--group", "../pyproject.toml:dev")
     lock("bench", "--group", "../pyproject.toml:bench")
-    # Of tools in an environment of their own.
+    # Of tools in a separate environment.
     compiled("image", "--group", "../pyproject.toml:image", "--constraint", "run.txt")

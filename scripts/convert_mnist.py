@@ -6,7 +6,7 @@ FOLDER holds train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images
 t10k-labels-idx1-ubyte.gz (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"). The
 checksums are of the unpacked files, so that it does not matter who compressed them. Their origin: the files
 from which this repository's Parquet was made unpack to the MD5 sums under which MNIST has been published for
-decades (they stand beside the SHA-256 sums below, and both are verified).
+decades (they are next to the SHA-256 sums below, and both are verified).
 """
 
 import argparse

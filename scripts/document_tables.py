@@ -19,7 +19,7 @@ epoch twice, and a plain `select` returns both rows. `pipeline.load_results("stu
 `tunepipe sql` remove duplicates.
 
 `trials` and `epochs` also have a column `config_<name>` for each hyperparameter, which is null for trials without it. `epochs` has a column for
-each metric: its name in lower case, with `_` for what a column cannot hold (`val-acc` → `val_acc`); letters of every script stay. If another metric of the
+each metric: its name in lower case, with `_` for what a column cannot hold (`val-acc` → `val_acc`); non-Latin letters are kept. If another metric of the
 study already has that column, six digits of a digest follow (`val_acc_805d30`). The original name is in the Parquet field's metadata (`metric`) and, where
 it differs from the column, in `results --json`. All column names are lower-case and need no quotes in SQL.
 

@@ -1,4 +1,4 @@
-"""A store of Google's for tests: an emulator on loopback, in a process of its own.
+"""A store of Google's for tests: an emulator on loopback, in a separate process.
 
 pyarrow's client of it waits for answers without releasing Python's lock, so that no thread of the test could answer.
 """

@@ -2,7 +2,7 @@
 
 Each walks from seventeen places at once, the tutorial's (4, 4) and an even grid, and is judged by four yardsticks: how
 many steps it takes to come within 0.01 of the minimum (`steps`), how far it is from there (`distance`), from how many
-of the places it arrives (`arrived`), and what it costs: the numbers it keeps for each weight (`slots`), beside the
+of the places it arrives (`arrived`), and what it costs: the numbers it keeps for each weight (`slots`), and the
 seconds that every study records. The leaderboard has them side by side. Any other surface is a job file of one line:
 `JOB = compete("himmelblau")`.
 """

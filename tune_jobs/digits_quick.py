@@ -1,4 +1,4 @@
-"""A first try that takes seconds, and a page to copy: a model of one's own on scikit-learn's digits."""
+"""A first study that takes seconds, and a file to copy: a small model on scikit-learn's digits."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -41,7 +41,7 @@ def optimiser_of(config: Mapping[str, Any]) -> "keras.optimizers.Optimizer":
     """An optimiser with the settings that a config has for it.
 
     Args:
-        config: `lr`, and optionally `optimiser` (sgd) with what it takes beside: `momentum` and `nesterov` (sgd), `rho`
+        config: `lr`, and optionally `optimiser` (sgd) with its other arguments: `momentum` and `nesterov` (sgd), `rho`
             and `momentum` (rmsprop), `beta_1` and `beta_2` (adam, nadam), `weight_decay` (adamw); as Keras has them.
     """
     import keras

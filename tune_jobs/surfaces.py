@@ -89,7 +89,7 @@ def _branin(x: Any, y: Any) -> Any:
 
 
 def _rastrigin(x: Any, y: Any) -> Any:
-    """Rastrigin 1974: a bowl with a hundred dents, each of them a minimum of its own."""
+    """Rastrigin 1974: a bowl with a hundred dents, each of them its own minimum."""
     return 20 + x**2 + y**2 - 10 * (np.cos(2 * np.pi * x) + np.cos(2 * np.pi * y))
 
 

@@ -1,4 +1,4 @@
-"""A module whose text is made here: a job's functions in a file of their own, which a study can copy and load again."""
+"""A module whose text is made here: a job's functions in a separate file, which a study can copy and load again."""
 
 import importlib.util
 import sys

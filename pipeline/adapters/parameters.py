@@ -117,7 +117,7 @@ def _add(
         values_of_parent = listed(space[parent])
         if values_of_parent is None:
             raise ValueError(
-                f"must depend on a parameter with few values (a choice, a boolean, or at most {MOST_LISTED} whole "
+                f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {MOST_LISTED} whole "
                 f"numbers); {parent} is {space[parent]!r}"
             )
         if len(values_of_parent) == 1:
@@ -127,7 +127,7 @@ def _add(
         if not isinstance(space[parent], Switch):
             branches: dict[str, dict[str, Any]] = {branch_text(value): {} for value in values_of_parent}
             if len(branches) < len(values_of_parent):
-                raise ValueError(f"must depend on a parameter whose values differ as {', '.join(branches)}")
+                raise ValueError(f"must depend on a hyperparameter whose values differ as {', '.join(branches)}")
             space[parent] = Switch(branches)
         for branch, inner in space[parent].branches.items():
             if branch in {branch_text(value) for value in values}:

@@ -138,7 +138,7 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def note(message: str) -> None:
-    """Print a message to standard error, beside the command's own output.
+    """Print a message to standard error, apart from the command's own output.
 
     Args:
         message: One line or several.

@@ -53,7 +53,7 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
     Args:
         project: The folder that is uploaded: the current one.
         job: A job's name, or the path of a Python file, also `file.py:name`; if the file is outside the project, the
-            Python files beside it and the packages that it imports are packed too.
+            Python files next to it and the packages that it imports are packed too.
         most: The maximum size of all files together, in bytes.
 
     Returns:

@@ -18,7 +18,7 @@ def take_dashboard() -> str | None:
     """The dashboard that takes the end of this process, the driver of a RayJob; None for any other process.
 
     The address is taken out of the environment: a command that this process starts, such as one in the user's code, has
-    an end of its own. Workers have the variable, too, but only a driver has a submission.
+    its own end. Workers have the variable, too, but only a driver has a submission.
     """
     dashboard = os.environ.pop(IN_RAYJOB, None)
     return dashboard if _JOB_CONFIG in os.environ else None

@@ -48,14 +48,14 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
     if printed := EXIT_LINE.findall(log):
         return int(printed[-1])
     how = (
-        "did not succeed: a mistake ended it, or no trial succeeded, or it was stopped"
+        "did not succeed: an error in the job ended it, or no trial succeeded, or it was stopped"
         if reported == _STOPPED
         else f"has ended, and KubeRay does not say how ({message[:_MOST_CHARACTERS] or 'it has no message'})"
     )
     raise EndUnknown(
         f"The study of the RayJob {name!r} {how}. Its exit code is not known, because the driver's output is gone. "
         f"`tunepipe results {study_of(job)} --kubernetes` shows what it has recorded; `tunepipe submit` with the same "
-        "storage continues it, and reports a mistake again."
+        "storage continues it, and reports such an error again."
     )
 
 
@@ -72,7 +72,7 @@ def _signals(code: int) -> str:
     """What ended the driver that was started last, if it was a signal."""
     if code == Interrupted.exit_code:
         return "its driver was interrupted each time, as on a node that is drained: "
-    return f"signal {-code} ended its driver (9: often for want of memory): " if code < 0 else ""
+    return f"signal {-code} ended its driver (9 often means that memory ran out): " if code < 0 else ""
 
 
 def ended_state(code: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The code of a job as a ConfigMap: its job file, and the modules and files beside it that it uses."""
+"""The code of a job as a ConfigMap: its job file, and the modules and files next to it that it uses."""
 
 import base64
 import hashlib

@@ -32,7 +32,7 @@ def missing_queue(job: Mapping[str, Any], queues: Sequence[str]) -> str | None:
         return None
     there = f"There are {', '.join(sorted(queues))}: --queue names one." if queues else "There are none."
     where = f"in the namespace {metadata['namespace']!r}"
-    return f"There is no LocalQueue {queue!r} {where}. {there} The component kueue/queue makes one."
+    return f"There is no LocalQueue {queue!r} {where}. {there} The component kueue/queue creates one."
 
 
 def queue_of(job: Mapping[str, Any]) -> str | None:
@@ -76,10 +76,10 @@ def queue_reason(
             return f"{name} {text.format(queue=queue, message=' '.join(condition.get('message', '').split()))}"
     if workloads is not None and not own and _age(job, now or datetime.now(UTC)) > _SOON_SECONDS:
         priority = job["metadata"]["labels"].get(PRIORITY_LABEL)
-        needed = f", and makes none without the WorkloadPriorityClass {priority!r}" if priority else ""
+        needed = f", and creates none without the WorkloadPriorityClass {priority!r}" if priority else ""
         return (
-            f"{name} waits in the queue {queue!r}, and Kueue has made no workload of it{needed}. `kubectl get "
-            "workloadpriorityclasses` lists those that exist, and the component kueue/priorities makes tunepipe's"
+            f"{name} waits in the queue {queue!r}, and Kueue has created no workload for it{needed}. `kubectl get "
+            "workloadpriorityclasses` lists those that exist, and the component kueue/priorities creates tunepipe's"
         )
     return f"{name} waits in the queue {queue!r}"
 

@@ -161,14 +161,14 @@ def plan(
         planned.append(replace(sized, pods=pods))
     if not any(group.trials for group in planned):
         offered = ", ".join(
-            f"{group.name} ({counted(group.cpus, 'CPU')}, {counted(group.gpus, 'GPU')} and {size(group.memory)} a pod)"
-            for group in planned
+            f"{each.name} ({counted(each.cpus, 'CPU')}, {counted(each.gpus, 'GPU')} and {size(each.memory)} per pod)"
+            for each in planned
         )
         memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
         raise ResourcesUnmet(
             f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and {memory} "
-            f"of memory, and no pod of the overlay has them beside the {size(_RAY_BYTES)} that Ray holds: {offered}. "
-            "Request less with --gpus or --set resources.cpus=…, or choose another --overlay."
+            f"of memory, and no pod of the overlay has them in addition to the {size(_RAY_BYTES)} that Ray uses: "
+            f"{offered}. Request less with --gpus or --set resources.cpus=…, or choose another --overlay."
         )
     budget, workers = job.budget, int(wanted - remaining)
     epochs = min(math.ceil(trials_in_all(job) / workers) * budget.epochs, budget.total_epochs or math.inf)

@@ -76,7 +76,7 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     Raises:
         ClusterError: There is no such overlay, no kubectl, or Kustomize refuses.
     """
-    # A folder of one's own may have the name of an overlay without being one. A name that no folder can have is none.
+    # A user's folder may have the name of an overlay without being one. A name that no folder can have is none.
     places = (Path(overlay, part), _home() / "overlays" / overlay / part)
     if (folder := next((place for place in places if os.path.isdir(place)), None)) is None:  # noqa: PTH112
         raise ClusterError(
@@ -137,7 +137,7 @@ def study_manifests(
     Args:
         job: What is tuned.
         job_name: The name of a job in the image, or the path of a Python file, which becomes a ConfigMap together with
-            the modules and files beside it that it uses.
+            the modules and files next to it that it uses.
         overlay: As in `rendered`.
         storage: The storage, as every pod sees it.
         options: More options of `tunepipe run`.
@@ -254,7 +254,7 @@ def study_label(name: str) -> str:
 
 
 def _home() -> Path:
-    """The folder of the manifests: beside the sources, or in the installed package."""
+    """The folder of the manifests: next to the sources, or in the installed package."""
     here = Path(__file__).parent
     beside = here.parent.parent / "k8s"
     return beside if (beside / "overlays").is_dir() else here / "k8s"

@@ -39,7 +39,7 @@ def matching(
     of_study = [each for each in known if is_of_study(each)]
     if own and of_study and not is_of_study(own[0]):
         raise UsageError(
-            f"{name!r} is a submission of the study {study_of(own[0])!r}, and a study of its own. Name the study "
+            f"{name!r} is both a submission of the study {study_of(own[0])!r} and another study. Name the study "
             f"{study_of(own[0])!r} for the first, {name_of(of_study[-1])!r} for the second."
         )
     return own or of_study

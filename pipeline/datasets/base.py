@@ -61,7 +61,7 @@ class Split:
             several = [name for name, part in (("x", self.x), ("y", self.y)) if isinstance(part, tuple)]
             hint = (
                 f" {' and '.join(several)} {'are' if len(several) > 1 else 'is'} a list of arrays, which means several "
-                "inputs or targets; np.stack makes one array of a list of rows."
+                "inputs or targets; np.stack creates one array from a list of rows."
                 if several
                 else ""
             )
@@ -162,7 +162,7 @@ class Dataset:
         """Read Dataset(train, validation, test), without a name: each split is one place too early."""
         if self.test is not None and self.validation is not None and self.train is not None:
             raise DataError(
-                f"A data set's name is a text; found a {type(self.name).__name__}. Give the name, "
+                f"A data set's name must be a string; found {type(self.name).__name__}. Give the name, "
                 'Dataset("digits", train, validation, test), or leave it out: Dataset(train, validation, test).'
             )
         moved: dict[str, Any] = {"name": "data", "train": self.name}
@@ -229,9 +229,7 @@ def _length(array: Any, name: str) -> int:
     try:
         return len(array)
     except TypeError:
-        dense = (
-            "; its toarray() makes one of a sparse matrix that fits into memory" if hasattr(array, "toarray") else ""
-        )
+        dense = "; toarray() converts a sparse matrix that fits into memory" if hasattr(array, "toarray") else ""
         raise DataError(f"{name} of a split is a {type(array).__name__}; it must be an array{dense}.") from None
 
 

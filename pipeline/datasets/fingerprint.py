@@ -82,13 +82,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             if pipeline_text(old) != pipeline_text(new):
                 changes.append(f"the {what} is {pipeline_text(new)} instead of {pipeline_text(old)}")
             elif old != new:
-                changes.append(f"the {what} has other content, in as many rows")
+                changes.append(f"the {what} has different content, in the same number of rows")
         elif old["shape"] != new["shape"]:
             changes.append(f"the {what} have shape {tuple(new['shape'])} instead of {tuple(old['shape'])}")
         elif old["dtype"] != new["dtype"]:
             changes.append(f"the {what} are of the type {_type_name(new)} instead of {_type_name(old)}")
         elif None not in (old["sha256"], new["sha256"]) and old["sha256"] != new["sha256"]:
-            changes.append(f"the {what} have other values, in the same shape")
+            changes.append(f"the {what} have different values, in the same shape")
     return changes
 
 

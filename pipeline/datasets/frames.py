@@ -22,7 +22,7 @@ def is_frame(value: Any) -> bool:
 def as_array(frame: Any) -> np.ndarray:
     """A DataFrame or a Series as one array.
 
-    Numbers and booleans beside each other become numbers; missing values of columns such as Int64 become NaN.
+    Numbers and booleans together become numbers; missing values of columns such as Int64 become NaN.
 
     Args:
         frame: The DataFrame or the Series.
@@ -49,7 +49,7 @@ def as_array(frame: Any) -> np.ndarray:
         raise DataError(
             f"{by_count(len(others), 'The column', 'Columns')} {names}{' and others' if len(others) > 5 else ''} of a "
             f"DataFrame {by_count(len(others), 'holds', 'hold')} no numbers, but the other columns do. Encode "
-            f"{by_count(len(others), 'it', 'them')}, for example with pandas.get_dummies, or make each column an input "
-            "of its own with dict(frame), for layers such as StringLookup."
+            f"{by_count(len(others), 'it', 'them')}, for example with pandas.get_dummies, or make each column a "
+            "separate input with dict(frame), for layers such as StringLookup."
         )
     return array

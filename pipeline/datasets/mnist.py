@@ -19,7 +19,7 @@ def mnist() -> Dataset:
 
     The published training set is split in its order: the first 50,000 images for training, the last 10,000 for
     validation, as is customary. Nothing is random, so all studies compare on the same images. Each class has 9.2 to
-    10.9 % of the validation images. The published set contains no image twice, so no image is in two splits.
+    10.9% of the validation images. The published set contains no image twice, so no image is in two splits.
 
     Returns:
         x float32, shape (rows, 784), row by row from the top left; y float32, shape (rows, 10). 50,000, 10,000 and

@@ -37,7 +37,7 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
     The target is the column `label`, whose values are classes (text, booleans or whole numbers; one-hot, in sorted
     order), or the column `target`, whose values are numbers. Every other column is an input: numbers, lists of numbers
     of one length, or binary of a fixed size, each byte a feature from 0 to 1; several columns are joined in their
-    order. Text, and images as binary of any length, are inputs of their own: then inputs are a dict by column, if there
+    order. Text, and images as binary of any length, are separate inputs: then inputs are a dict by column, if there
     are several. A column `split` may name each row's split: train, validation or test. Without it, a fifth of the rows
     is held out for validation, by a permutation that depends only on the number of rows, and there is no test split.
 

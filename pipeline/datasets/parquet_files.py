@@ -182,7 +182,7 @@ class ParquetFiles:
                 if not fragment.physical_schema.equals(first.physical_schema):
                     found, other = _in_words(first.physical_schema), _in_words(fragment.physical_schema)
                     raise DataError(
-                        f"{path} has other columns than {self.paths[0]}: {other} instead of {found}. All files need "
+                        f"{path}has different columns from {self.paths[0]}: {other} instead of {found}. All files need "
                         "the same columns of the same types."
                     )
         return opened

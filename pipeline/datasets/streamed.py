@@ -112,8 +112,8 @@ class Stream:
                 shapes = shapes or [array.shape[1:] for array in arrays]
                 if [array.shape[1:] for array in arrays] != shapes:
                     raise DataError(
-                        f"Lists in a column of {self.files.data} have other lengths in some row groups; they must all "
-                        "be of the same length."
+                        f"Lists in a column of {self.files.data} have different lengths in some row groups; they must "
+                        "all have the same length."
                     )
                 yield arrays
 

@@ -150,7 +150,7 @@ class _Export:
         return [provenance, folder / name]
 
     def best(self, top: int, folder: Path, *, saved_model: bool) -> list[Path]:
-        """Write the models of the best trials, each into a folder of its own."""
+        """Write the models of the best trials, each into a separate folder."""
         results, models = self._models.results, self._models
         usable = results.trials[results.trials["objective"].notna() & (results.trials["state"] != "failed")]
         best = [trial for trial in ranked(results) if trial in set(usable["trial_id"])]

@@ -23,7 +23,7 @@ def one_study() -> Iterator[None]:
     if not _ONE.acquire(blocking=False):
         raise UsageError(
             "Another thread of this process is running a study. Studies change what all threads share: random "
-            "generators, imports, standard output, Ray. Run one after the other, or each in a process of its own."
+            "generators, imports, standard output, Ray. Run one after the other, or each in a separate process."
         )
     try:
         yield

@@ -53,7 +53,7 @@ def superseded(store: Store, number: int, newest: int) -> Superseded:
     """
     if newest == number:
         # Both drivers took the number at the same time, or the session's file was replaced.
-        who, this = f"Another driver, also of session {number},", "This one"
+        who, this = f"Another driver of session {number}", "This one"
     else:
         who, this = f"Another driver, session {newest},", f"This one, session {number},"
     return Superseded(f"{who} has taken over the study {called(store.uri)!r}. {this} ends and changes nothing more.")

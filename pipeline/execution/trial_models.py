@@ -59,7 +59,7 @@ class TrialModels:
         if trial is None:
             if results.best is None:
                 metric = results.objective.metric
-                raise JobNotFound(f"The study {results.name!r} has no winner: no epoch has a finite {metric}.")
+                raise JobNotFound(f"The study {results.name!r} has no best trial: no epoch has a finite {metric}.")
             trial = results.best.trial_id
         row = trial_row(results, trial)
         if row["objective"] != row["objective"]:

@@ -1,4 +1,4 @@
-"""The explanation of a study, computed beside the requests: its page says that it is being computed."""
+"""The explanation of a study, computed in the background: its page says that it is being computed."""
 
 import threading
 from collections import OrderedDict

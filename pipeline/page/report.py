@@ -1,4 +1,4 @@
-"""The report of a study as it is now, drawn by a process of its own: the server loads no matplotlib."""
+"""The report of a study as it is now, drawn by a separate process: the server loads no matplotlib."""
 
 import base64
 import hashlib

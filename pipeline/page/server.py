@@ -1,4 +1,4 @@
-"""The server behind `tunepipe serve`: one process, one port, no state of its own."""
+"""The server behind `tunepipe serve`: one process, one port, no stored state."""
 
 import errno
 import ipaddress
@@ -57,7 +57,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         lifespan="off",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # The caller knows a token of its own; it must not appear in a log.
+    # The caller knows its own token; it must not appear in a log.
     say(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
     server = uvicorn.Server(config)
     ends.append(server)

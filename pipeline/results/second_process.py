@@ -1,4 +1,4 @@
-"""A second process beside a command: it computes a part of a large study's answer at the same time."""
+"""A second process of a command: it computes a part of a large study's result at the same time."""
 
 import json
 import os

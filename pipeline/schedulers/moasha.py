@@ -45,7 +45,7 @@ class PromotingMOASHA(MeasuredRungSettings):
     1/reduction_factor there, in the order that MOASHA has, and has not continued yet, or else a new one.
 
     Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6 % of the maximum.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
             continues; at least 1.01. By default 3.5.
     """

@@ -36,7 +36,7 @@ class PASHA(RungSettings):
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
             continues; at least 1.01.
         epsilon: Differences of the objective up to this do not change a ranking; at least 0. By default estimated from
-            the noise so far: 90 % of the differences between trials that swapped ranks and swapped back are smaller,
+            the noise so far: 90% of the differences between trials that swapped ranks and swapped back are smaller,
             of at most 200 trials. Trials then report every epoch.
     """
 

@@ -99,7 +99,7 @@ class Population(Scheduler, ABC):
         self._running: set[str] = set()
         # Ordered views of the population: searching thousands of members at each milestone is slow. Live members with a
         # score are ordered by merit (the worst first, of equal ones the earlier added), in one view all of them and in
-        # another those with weights of their own. Waiting members are ordered by their turn.
+        # another those with their own weights. Waiting members are ordered by their turn.
         self._numbers: dict[str, int] = {}
         self._ranked: Ordered[_Rank] = Ordered()
         self._donors: Ordered[_Rank] = Ordered()
@@ -167,7 +167,7 @@ class Population(Scheduler, ABC):
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
 
     def state(self) -> dict[str, Any]:
-        """The members, and how many exploits there were: each has a random generator of its own."""
+        """The members, and how many exploits there were: each has its own random generator."""
         members = {trial_id: asdict(member) for trial_id, member in self._members.items()}
         for member in members.values():
             member["source"] = None if member["source"] is None else list(member["source"])
@@ -213,7 +213,7 @@ class Population(Scheduler, ABC):
             yield self._queue, self._turn(trial_id)
         if member.state != "ended" and member.score is not None:
             yield self._ranked, self._rank(trial_id)
-            # An exploited trial has no weights of its own until its next report.
+            # An exploited trial has no own weights until its next report.
             if member.source == (trial_id, member.epoch):
                 yield self._donors, self._rank(trial_id)
 
@@ -241,8 +241,7 @@ class Population(Scheduler, ABC):
         taker, donor = self._members[trial_id], self._members[parent]
         config, how = self._explored(donor, rng)
         reason = (
-            f"{taker.score:.6g} is among {lowest}; takes over trial {parent}, {donor.score:.6g} at its epoch "
-            f"{donor.epoch}"
+            f"{taker.score:.6g} is among {lowest}; copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
         )
         before = dict(donor.config)
         with self._changed(trial_id) as member:

@@ -20,12 +20,12 @@ class PromotingASHA(MeasuredRungSettings):
     """Asynchronous successive halving as first published (Li et al. 2020, algorithm 2): it pauses and promotes.
 
     A trial is paused at each rung. A free worker takes the best trial of the highest rung that is among the best
-    1/reduction_factor there and has not continued yet, or else a new one. A late bloomer is not lost: it continues from
-    its checkpoint once it is among the best. In addition to the paper, because a study has a limited number of trials:
-    if no trial would reach its end, the best of the highest rung continues to it.
+    1/reduction_factor there and has not continued yet, or else a new one. A trial that improves late is not lost: it
+    continues from its checkpoint once it is among the best. In addition to the paper, because a study has a limited
+    number of trials: if no trial would reach its end, the best of the highest rung continues to it.
 
     Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6 % of the maximum.
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
         reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
             continues; at least 1.01. By default 3.5.
     """

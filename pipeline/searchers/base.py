@@ -46,7 +46,7 @@ LARGEST_LOSS = 1e100
 
 
 class _Derived:
-    """Has what was computed from an object, beside the object's fields."""
+    """Has what was computed from an object, in addition to the object's fields."""
 
     __slots__ = ("_derived",)
     _derived: dict[Hashable, Any]

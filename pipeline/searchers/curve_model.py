@@ -76,7 +76,7 @@ class CurveModel:
             points: The configs.
 
         Returns:
-            The median of its distribution and the ends of its 90 % interval: (median, low, high).
+            The median of its distribution and the ends of its 90% interval: (median, low, high).
 
         Raises:
             ValueError: This study has no loss yet, so that the scale of its losses is not known.

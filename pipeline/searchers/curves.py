@@ -105,7 +105,7 @@ class CurveSearch(SuggestingSearch):
             units: The configs of means as places in the space's `Cube`, of shape (means, configs, parameters) each.
 
         Returns:
-            The median of each mean and the ends of its 90 % interval, as losses: (median, low, high). Empty if fewer
+            The median of each mean and the ends of its 90% interval, as losses: (median, low, high). Empty if fewer
             trials than `startup` have a loss, or all have the same: the process would know nothing.
         """
         before = history.chosen(best=MOST // 4, newest=MOST // 4)

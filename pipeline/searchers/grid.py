@@ -30,8 +30,8 @@ class GridSearch(SearcherSettings):
             return []
         names, has = ", ".join(endless), by_count(len(endless), "has", "have")
         allowed = (
-            f"grid search needs a finite number of values for every parameter, and {names} {has} infinitely many: use "
-            "Grid, Choice, IntUniform, QUniform, or a fixed value"
+            f"grid search needs a finite number of values for every hyperparameter, and {names} {has} infinitely many: "
+            "use Grid, Choice, IntUniform, QUniform, or a fixed value"
         )
         return [Fault("searcher", self.kind, allowed)]
 

@@ -24,7 +24,7 @@ def losses_at_one_rung(
 
     Returns:
         Those that reached the rung, with their losses there, running ones included; the trials that run below it; and
-        failures. Without rungs, each trial counts with its best epoch. One without losses of its own counts with the
+        failures. Without rungs, each trial counts with its best epoch. One without losses counts with the
         one loss it has.
     """
     known = list(observations)

@@ -23,7 +23,7 @@ class BestPair:
         mean: The mean over the seeds of its best value, or with several objectives of its hypervolume.
         next: The forecast of the pair with the next mean.
         difference: How much better the mean is than that of the next pair; at least 0.
-        interval: A 90 % interval of this difference, over seeds that both share; None with one seed.
+        interval: A 90% interval of this difference, over seeds that both share; None with one seed.
     """
 
     best: Forecast

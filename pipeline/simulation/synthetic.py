@@ -1,4 +1,4 @@
-"""Synthetic learning curves: configs that matter differently, power laws that cross, noise, late bloomers."""
+"""Synthetic learning curves: configs that matter differently, power laws that cross, noise, late improvers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _BEST, _SPREAD = 0.02, 0.6
 _CHANCE, _NOISE = 0.03, 0.005
 """Standard deviations of the final loss between trials of one config, and of the loss of each epoch."""
 _LATE = 0.1
-"""The share of late bloomers."""
+"""The share of trials that improve late."""
 
 
 class Synthetic(CurveSource):
@@ -30,8 +30,8 @@ class Synthetic(CurveSource):
     much, as is usual (Bergstra and Bengio 2012). Over the epochs the loss follows a power law, the family that fits
     learning curves best overall (Viering and Loog 2023; Domhan et al. 2015 call it pow3): it approaches the final loss
     as (1 + epoch / τ)^−c, at a speed that differs between trials, so curves cross; each epoch has noise. One trial in
-    ten is a late bloomer: it learns nothing for a while, and then more than others. Each further objective is a cost
-    of the config with a best config of its own, known from the first epoch.
+    ten improves late: it learns nothing for a while, and then more than others. Each further objective is a cost
+    of the config with its own best config, known from the first epoch.
 
     Args:
         job: The study's job. For the mode `min` values are the loss, for `max` they are 1 − loss.

@@ -144,10 +144,10 @@ def _own_in_words(job: TuneJob) -> list[str]:
         why = "as recommended for this job"
     elif job.recommended:
         named, chosen = ("searcher", "scheduler") if "scheduler" in job.recommended else ("scheduler", "searcher")
-        why = f"the job's own {named} and the {chosen} that is recommended beside it"
+        why = f"the job's own {named} and the {chosen} that is recommended with it"
     else:
         why = "as the job says"
-    sentences = [f"Without --scheduler and --search, `run` takes {_pair_in_words(job)}: {why}."]
+    sentences = [f"Without --scheduler and --search, `run` uses {_pair_in_words(job)}: {why}."]
     recommended = job.with_recommended
     if _pair(recommended) != _pair(job):
         sentences.append(f"Recommended for a job that names neither: {_pair_in_words(recommended)}.")
@@ -167,8 +167,8 @@ def _best_in_words(pair: BestPair, *, with_volume: bool) -> str:
     if pair.interval is None:
         return f"{found}. One seed cannot separate them: use --repeats."
     low, high = (apart(end) for end in pair.interval)
-    so = "" if pair.separated else ", which does not separate them; more --repeats may"
-    return f"{found} (90 % interval {low} to {high}{so})."
+    so = "" if pair.separated else ", so the difference may be chance: use more --repeats"
+    return f"{found} (90% interval {low} to {high}{so})."
 
 
 def _without_front(result: SeedResult) -> dict[str, Any]:

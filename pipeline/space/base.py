@@ -37,7 +37,7 @@ class Domain(ABC):
 
     @property
     def whole(self) -> bool:
-        """Whether it draws whole numbers; listed values have types of their own."""
+        """Whether it draws whole numbers; listed values have their own types."""
         return False
 
     @abstractmethod

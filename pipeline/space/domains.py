@@ -1,4 +1,4 @@
-"""Any domain, validated; and Switch, the domain whose branches have hyperparameters of their own."""
+"""Any domain, validated; and Switch, the domain whose branches have their own hyperparameters."""
 
 import re
 from collections.abc import Mapping

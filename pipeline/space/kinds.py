@@ -26,7 +26,7 @@ def kind_of(settings: object) -> str | None:
 
 
 def normalize(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of a class from JSON that has them beside its path.
+    """The settings of a class from JSON that has them next to its path.
 
     Args:
         value: `kind`, and settings either by their names or as `settings`.

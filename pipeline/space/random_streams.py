@@ -1,4 +1,4 @@
-"""The streams of random numbers that a study's seed starts beside the searcher's draws."""
+"""The streams of random numbers that a study's seed starts in addition to the searcher's draws."""
 
 from enum import IntEnum
 

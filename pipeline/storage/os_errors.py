@@ -57,7 +57,7 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        # pyarrow has no class of its own for an error of Azure's client; its subclasses are other errors.
+        # pyarrow has no class for an error of Azure's client; its subclasses are other errors.
         of_azure = type(error) is pa.ArrowException
         if not (of_azure or isinstance(error, OSError)) or (isinstance(error, FileNotFoundError) and action != "write"):
             raise

@@ -60,8 +60,8 @@ EPOCHS = (
     Column("epoch", _whole, "Epochs that the trial has trained, from 1; never decreases."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit copies the donor's."),
     Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
-    Column("updates", _whole, "Number of updates by the optimiser so far; empty without an optimiser."),
-    Column("parameters", _whole, "Number of weights of the model; empty without a model."),
+    Column("updates", _whole, "Number of updates by the optimiser so far; null without an optimiser."),
+    Column("parameters", _whole, "Number of weights of the model; null without a model."),
     Column(
         "seconds_build",
         _real,
@@ -78,11 +78,11 @@ EPOCHS = (
     Column(
         "trained_with",
         _text,
-        "How the epoch was trained: `compiled epochs`, or Keras' fit or its loop, and why; empty without a model.",
+        "How the epoch was trained: `compiled epochs`, or Keras' fit or its loop, and why; null without a model.",
     ),
-    Column("phase", _whole, "Number of the job's phases that had begun; 0 before the first, empty without a model."),
+    Column("phase", _whole, "Number of the job's phases that had begun; 0 before the first, null without a model."),
 )
-"""One row for each epoch of each trial; in addition, each metric as a float and each parameter as config_<name>."""
+"""One row for each epoch of each trial; also each metric as a float and each hyperparameter as config_<name>."""
 
 MEASURES = ("parameters", "updates", "seconds_train", "seconds_evaluate")
 """Columns of `epochs` that objectives after the first may name, in addition to metrics: the cost of a trial."""
@@ -102,9 +102,9 @@ TRIALS = (
     Column("epochs", _whole, "Epochs trained."),
     Column("seconds", _real, "Seconds of building, training, evaluating and checkpointing."),
     Column("attempts", _whole, "Number of times that the trial was started."),
-    Column("parent", _text, "The trial whose weights it copied last; empty if none."),
-    Column("checkpoint", _text, "Path of the newest checkpoint within the study; empty if none is kept."),
-    Column("error", _text, "Why the trial failed, with the traceback; empty if it did not."),
+    Column("parent", _text, "The trial whose weights it copied last; null if none."),
+    Column("checkpoint", _text, "Path of the newest checkpoint within the study; null if none is kept."),
+    Column("error", _text, "Why the trial failed, with the traceback; null if it did not."),
 )
 """One row for each trial, derived from the others; in addition, config_<name> at the best epoch, or as drawn."""
 
@@ -113,8 +113,8 @@ DECISIONS = (
     Column("session", _whole, "The driver session that made the decision, from 1."),
     Column("number", _whole, "Number of the decision within the study, from 1."),
     Column("time", _time, "When the decision was made, by the driver's clock."),
-    Column("trial_id", _text, "The trial that the decision is about; empty if it is about the whole study."),
-    Column("epoch", _whole, "The trial's epoch at that time; 0 before the first, empty without a trial."),
+    Column("trial_id", _text, "The trial that the decision is about; null if it is about the whole study."),
+    Column("epoch", _whole, "The trial's epoch at that time; 0 before the first, null without a trial."),
     Column(
         "kind",
         _text,

@@ -1,4 +1,4 @@
-"""Files beside a module that its text names: what it opens by `Path(__file__).with_name("words.txt")`."""
+"""Files next to a module that its text names: what it opens by `Path(__file__).with_name("words.txt")`."""
 
 import ast
 
@@ -6,7 +6,7 @@ __all__ = ["named_files"]
 
 
 def named_files(source: bytes) -> tuple[str, ...]:
-    """Relative paths that a module may read beside itself; the caller checks whether the files exist.
+    """Relative paths that a module may read next to itself; the caller checks whether the files exist.
 
     They are the literals of a text that uses `__file__`, joined where it joins them: by `/`, or as the arguments of one
     call, as of `joinpath` and `os.path.join`.

@@ -61,7 +61,7 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     # An object that was set by another change may lack fields with defaults; the job checks their names.
     just_set = (isinstance(tree, Mapping) or hasattr(tree, "settings")) and above not in ("", "space")
     if name not in branches and not just_set:
-        what = "parameter" if above == "space" else "field"
+        what = "hyperparameter" if above == "space" else "field"
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:
         value = _put(branches.get(name), rest, value, name)

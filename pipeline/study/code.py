@@ -134,7 +134,7 @@ def _validate_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str
 
 def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
     """The module whose source has that digest: the loaded one, else the study's copy, else the installed one."""
-    # A script that reads a study of its own would otherwise run a second time, up to its first study.
+    # A script that reads its own study would otherwise run a second time, up to its first study.
     loaded = sys.modules.get(name) or script_of(name)
     same = loaded is not None and digest is not None and digest_of(content_of(vars(loaded))) == digest
     if loaded is not None and same and (copies is None or copies.loaded_modules_match()):

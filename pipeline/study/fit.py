@@ -69,7 +69,7 @@ def _start(value: Any) -> int | str:
     if isinstance(value, str) and value:
         return value
     if type(value) is not int or not 1 <= value < 2**31:
-        raise ValueError("must be a whole number of epochs, at least 1, or the name of a parameter")
+        raise ValueError("must be a whole number of epochs, at least 1, or the name of a hyperparameter")
     return value
 
 
@@ -97,8 +97,8 @@ class Fit:
         validation_freq: Epochs from one validation to the next, or a list of the epochs that are validated. Epochs
             where the scheduler compares trials, and a trial's last one, are always validated; callbacks are not called
             then.
-        shuffle: Whether each epoch takes the rows of arrays and Parquet files, or the batches of a `PyDataset`, in an
-            order of its own; if not, in the order that they have. A `tf.data` pipeline and a generator have their own.
+        shuffle: Whether each epoch takes the rows of arrays and Parquet files, or the batches of a `PyDataset`, in a
+            new order; if not, in their original order. A `tf.data` pipeline and a generator have their own order.
     """
 
     __pydantic_config__ = STRICT_CONFIG

@@ -57,7 +57,7 @@ def job_file(path: Path, source: bytes, *, script: bool = False) -> JobFile:
         raise InvalidJob(f"job file {path}", [_without_package(relative[0], script=script)])
     names = [folder.name for folder in packages]
     if path.name == _PACKAGE:
-        must = f"must be another module of the package {'.'.join(names)}: write the job into a file beside it"
+        must = f"must be another module of the package {'.'.join(names)}: write the job into a file next to it"
         raise InvalidJob(f"job file {path}", [Fault("file", path.name, must)])
     for folder in packages:
         if not folder.name.isidentifier():
@@ -117,7 +117,7 @@ def _refuse_name(path: Path) -> None:
         rename = f"must have a name of at most {_LONGEST_NAME} printable bytes that begins with no dot: rename it"
         raise InvalidJob("the job file", [Fault("file", path.name, rename)])
     if stem == "__main__":
-        raise InvalidJob(f"job file {path}", [Fault("file", path.name, "must have a name of its own: rename it")])
+        raise InvalidJob(f"job file {path}", [Fault("file", path.name, "must have another name: rename it")])
 
 
 def _refuse_hiding(path: Path, top: str, folder: Path) -> None:

@@ -14,9 +14,9 @@ __all__ = ["recommended_scheduler", "recommended_searcher"]
 def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
     """The scheduler for what a job trains.
 
-    For a model, and for a function that keeps its state, ASHA that pauses and promotes: a late bloomer continues from
-    its checkpoint. For another function, ASHA that stops: it would train its epochs again after each pause. With
-    several objectives, or bounds, the variant that compares trials by all of them.
+    For a model, and for a function that keeps its state, ASHA that pauses and promotes: a trial that improves late
+    continues from its checkpoint. For another function, ASHA that stops: it would train its epochs again after each
+    pause. With several objectives, or bounds, the variant that compares trials by all of them.
 
     Args:
         job: The job's fields that precede the scheduler; invalid ones are absent.
@@ -30,8 +30,8 @@ def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOAS
 def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:
     """The searcher for a scheduler and a space.
 
-    `curves` beside the schedulers with which it was measured, and for a study that learns from others; `motpe`
-    beside the schedulers that compare trials by all objectives; random draws beside other schedulers, and for a space
+    `curves` with the schedulers with which it was measured, and for a study that learns from others; `motpe`
+    with the schedulers that compare trials by all objectives; random draws with other schedulers, and for a space
     with a grid, whose values they take in turn.
 
     Args:

@@ -32,7 +32,7 @@ def broken_rules(job: JobFields, invalid: Collection[str] = ()) -> list[Fault]:
 
 def _one_kind_of_training(job: JobFields) -> Iterator[Fault]:
     if job.model is None and job.function is None:
-        yield Fault("model", None, "must be given, or else function")
+        yield Fault("model", None, "must be given, unless function is")
     if job.model is not None and job.function is not None:
         yield Fault("function", job.function.__name__, "must not be combined with model")
 
@@ -83,7 +83,9 @@ def _phases_follow_each_other(job: JobFields) -> Iterator[Fault]:
                 yield Fault(field, phase.at, f"must be above {before}, where the previous phase begins")
             before = phase.at
         elif phase.at not in parameters:
-            yield Fault(field, phase.at, f"{unknown('parameter', parameters, phase.at)}; a number of epochs is allowed")
+            yield Fault(
+                field, phase.at, f"{unknown('hyperparameter', parameters, phase.at)}; a number of epochs is allowed"
+            )
         elif not _is_whole(parameters[phase.at]):
             yield Fault(f"space.{phase.at}", parameters[phase.at], f"must be whole numbers of at least 1 for {field}")
 
@@ -106,7 +108,7 @@ def _starts_lie_in_the_space(job: JobFields) -> Iterator[Fault]:
 
 def _starts_fit_budget(job: JobFields) -> Iterator[Fault]:
     if len(job.start_with) > job.budget.trials:
-        allowed = f"must be at most as many as budget.trials, which is {job.budget.trials}"
+        allowed = f"must have at most budget.trials configs, which is {job.budget.trials}"
         yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
 
 
@@ -152,7 +154,7 @@ def _models_of_a_trial(job: JobFields) -> Iterator[Fault]:
         if (count := getattr(job, name)) > 1 and job.function is not None:
             yield Fault(name, count, "must be 1 for a function, which defines its own models")
     if job.folds > 1 and job.scheduler.exploits:
-        allowed = "must be 1 with a scheduler that changes configs, because the winner is trained again with one config"
+        allowed = "must be 1 with a scheduler that changes configs, because the best config is trained again"
         yield Fault("folds", job.folds, allowed)
 
 

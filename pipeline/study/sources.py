@@ -26,7 +26,7 @@ __all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_o
 _COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
 _SHOWN = 8
 _MOST_BYTES = 10 * 10**6
-"""A file beside a module is not copied if it makes all of them larger than that."""
+"""A file next to a module is not copied if it makes all of them larger than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Sources:
 
     Args:
         files: Its files, those of its functions first.
-        data: Other files that these name beside themselves; the module of one is its path.
+        data: Other files next to these that they name; the module of one is its path.
         folders: Folders from which their modules are imported.
         uncopied: Imports and files that cannot be copied, each as a part of a sentence.
         hidden: Imports whose names are known only at run time, such as `job.py, line 3`.
@@ -162,7 +162,7 @@ class _Search:
             self._add_data(source, root)
 
     def _add_data(self, source: SourceFile, root: Path) -> None:
-        """Add the files that a module names beside itself, or in a folder above that is within the root."""
+        """Add the files that a module names next to itself, or in a folder above that is within the root."""
         home = source.file.parent
         folders = [folder for folder in (home, *home.parents) if folder.is_relative_to(root)]
         for name in named_files(source.content):

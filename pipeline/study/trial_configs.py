@@ -258,7 +258,7 @@ def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: st
         field, known = f"{path}.{name}", parameters.get(name, [])
         here = next((parameter for parameter in known if parameter.there(config)), None)
         if not known:
-            yield Fault(field, value, unknown("parameter", parameters, name))
+            yield Fault(field, value, unknown("hyperparameter", parameters, name))
         elif here is None:
             needed = " or ".join(" and ".join(f"{s} {b!r}" for s, b in parameter.when) for parameter in known)
             yield Fault(field, value, f"requires also: {needed}")

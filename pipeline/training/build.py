@@ -196,7 +196,7 @@ def _hint(value: object) -> str:
     if value is None:
         return " Is a return missing at its end?"
     if isinstance(value, tuple):
-        return " Callbacks have a function of their own, callbacks=, and data too, data=."
+        return " Callbacks and data have separate functions: callbacks= and data=."
     return ""
 
 

@@ -192,6 +192,6 @@ def _check(job: TuneJob, data: Dataset, reads: Reads) -> None:
         and "batch_size" not in reads.values
     ):
         raise DataError(
-            f"The parameter batch_size has no effect: the train split of the data set {data.name!r} is a pipeline, "
-            "which makes its own batches. Take batch_size out of the space, or give arrays in a Split."
+            f"The hyperparameter batch_size has no effect: the train split of the data set {data.name!r} is a "
+            "pipeline, which makes its own batches. Take batch_size out of the space, or give arrays in a Split."
         )

@@ -208,7 +208,7 @@ def _reason(error: Exception) -> str:
 
 
 def _has_assets(file: Path) -> bool:
-    """Whether a .keras file has files of layers beside their weights, such as the vocabulary of a TextVectorization."""
+    """Whether a .keras file has files of layers besides weights, such as the vocabulary of a TextVectorization."""
     if not file.exists():
         return False
     with zipfile.ZipFile(file) as archive:

@@ -25,7 +25,7 @@ class FitArguments:
         steps_per_epoch: Batches in an epoch; None for all.
         validation_steps: Batches of a validation; None for all.
         validation_freq: Epochs from one validation to the next, or the epochs that are validated.
-        shuffle: Whether each epoch of arrays has an order of its own.
+        shuffle: Whether each epoch of arrays has its own order.
     """
 
     class_weight: Mapping[int, float] | None = None

@@ -40,7 +40,7 @@ def reason_for_fit(model: keras.Model) -> str | None:
         return "the model is compiled with run_eagerly=True"
     for method in ("fit", "make_train_function", "make_test_function", "evaluate"):
         if getattr(type(model), method) is not getattr(keras.Model, method) or method in vars(model):
-            return f"the model has a {method} of its own"
+            return f"the model has its own {method}"
     if model.distribute_strategy is not tf.distribute.get_strategy():
         return "the model is built in the scope of a tf.distribute strategy"
     return None

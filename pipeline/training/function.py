@@ -136,7 +136,7 @@ class FunctionLearner:
             self.model_epoch = self._saved.epoch
         elif exploit:
             raise ModelError(
-                f"The function {self._function.__name__} has yielded no state that another trial could take over: "
+                f"The function {self._function.__name__} has yielded no state that another trial could copy: "
                 "define it as f(config, state), and let it yield (metrics, state)."
             )
         self._start(exploit=exploit)

@@ -1,4 +1,4 @@
-"""Variables that training changes beside the model's and its compiled optimiser's."""
+"""Variables that training changes in addition to the model's and its compiled optimiser's."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping

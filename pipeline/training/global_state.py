@@ -45,7 +45,7 @@ def kept_global_state() -> Iterator[None]:
 @contextmanager
 def _kept_loggers() -> Iterator[None]:
     """Restore the root logger and that of absl: absl's first message gives the root logger a handler."""
-    # Absl's logger has a class of its own: it is not to be created here.
+    # Absl's logger has its own class: it is not to be created here.
     loggers = [logging.root, *(logging.getLogger(name) for name in ["absl"] if name in logging.root.manager.loggerDict)]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
     try:

@@ -14,14 +14,14 @@ __all__ = ["ONE_HOT", "mismatch"]
 
 _NAMES = {"train": "training", "validation": "validation", "test": "test"}
 ONE_HOT = (
-    "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows, which "
-    "keras.utils.to_categorical makes of them."
+    "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows: "
+    "convert them with keras.utils.to_categorical."
 )
 """What to do about integer labels where one-hot rows are needed."""
 
 _INTEGERS = (
-    "One-hot rows need loss='categorical_crossentropy'; sparse_categorical_crossentropy takes integer labels, which "
-    "y.argmax(axis=-1) makes of them."
+    "One-hot rows need loss='categorical_crossentropy'; sparse_categorical_crossentropy takes integer labels: "
+    "convert them with y.argmax(axis=-1)."
 )
 _ANY = "Change the last layer, the loss or the targets."
 _OTHER_TARGETS = ("categorical_generalized_cross_entropy", "circle", "ctc")

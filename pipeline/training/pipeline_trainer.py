@@ -94,7 +94,7 @@ class PipelineTrainer(Trainer):
             steps=steps,
             seed=seed,
             started=started,
-            trained_with="Keras' fit: the model has a fit or an evaluate of its own"
+            trained_with="Keras' fit: the model has its own fit or evaluate"
             if self._own_fit
             else f"the loop of Keras' fit: {why}",
             phases=phases,
@@ -256,7 +256,7 @@ class PipelineTrainer(Trainer):
     def _validation_metrics(self) -> Mapping[str, Any]:
         if self._validation is None:
             return {}
-        # Pipelines of its own: those of the trial are where fit would have them.
+        # Separate pipelines: those of the trial are where fit would have them.
         feed = self._validation_reader(self._fresh())
         assert feed is not None
         with explain_shape_errors(self.model, feed.inputs), ordered_sums():

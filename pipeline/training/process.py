@@ -17,9 +17,9 @@ _set_up_for: Resources | None = None
 def set_up(resources: Resources) -> None:
     """Give TensorFlow the threads and the GPU memory that a trial may have.
 
-    On a CPU a trial of one core runs single operations on one thread: faster for small models, and the same to the last
-    digit however many trials run beside it. A trial without GPUs sees none. On a GPU memory grows as needed; a fraction
-    of a card is a limit on it.
+    On a CPU, a trial with one core runs single operations on one thread: faster for small models, and the same to the
+    last digit for any number of trials at the same time. A trial without GPUs sees none. On a GPU, memory grows as
+    needed; a fraction of a card limits it.
 
     Args:
         resources: What one trial gets.

@@ -25,8 +25,8 @@ def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         the elements, and the attributes that Keras adds.
 
     Raises:
-        DataError: Python code makes its elements, which no other process has; or the graph, which contains arrays, has
-            more than 2 GiB.
+        DataError: Python code produces its elements, which no other process has; or the graph, which contains arrays,
+            has more than 2 GiB.
     """
     in_function = "Build the pipeline in the data function: then each worker builds its own."
     try:
@@ -40,7 +40,7 @@ def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
     if PYTHON_OPERATIONS & {node.op for node in nodes}:
         raise DataError(
-            "A tf.data.Dataset of the notebook cannot be sent to the workers: Python code makes its elements "
+            "A tf.data.Dataset of the notebook cannot be sent to the workers: Python code produces its elements "
             f"(from_generator, py_function or numpy_function). {in_function}"
         )
     attributes = {name: getattr(dataset, name) for name in _ATTRIBUTES if hasattr(dataset, name)}

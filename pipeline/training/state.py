@@ -149,6 +149,6 @@ def _without_numbers(path: str) -> str:
 
 def _differ(how: str) -> None:
     raise ModelError(
-        f"The weights are of another architecture: {how}. A parameter that changes the layers or the optimiser cannot "
-        "change in the middle of a trial, as population based training does: fix it with --set space.NAME=VALUE."
+        f"The weights are of another architecture: {how}. A hyperparameter that changes the layers or the optimiser "
+        "cannot change within a trial, as it does in population based training: fix it with --set space.NAME=VALUE."
     )

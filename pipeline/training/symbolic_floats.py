@@ -60,7 +60,7 @@ class SymbolicFloat(float):
         known: Whether comparisons with 0 and 1 give the same for all models that share the trace.
     """
 
-    # Keras asks what it computes with for its dtype, and takes the type of a plain number for want of one.
+    # Keras asks what it computes with for its dtype, and otherwise takes the type of a plain number.
     dtype = float
 
     def __new__(  # noqa: D102

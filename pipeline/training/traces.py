@@ -2,7 +2,7 @@
 
 Tracing takes 0.5 to 1 s, and training a small epoch 0.25 s. A trial whose model differs from an
 earlier one only in numbers and in its initial weights takes over the earlier one's graph: the new values are copied
-into its variables. The result is the same, to the last digit, as with a trace of its own; where that cannot be known,
+into its variables. The result is the same, to the last digit, as with its own trace; where that cannot be known,
 there is no reuse.
 
 A number that is read from a variable costs a little in every step, and TensorFlow folds constants together in ways that

@@ -181,7 +181,7 @@ class TrainerFactory:
             tf.random.set_seed(seed)
             self._fresh = False
         with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
-            # In the scope of a strategy, a step of its own cannot be traced by itself.
+            # In the scope of a strategy, its own step cannot be traced by itself.
             batch = (lambda: prepared.batch) if self._strategy is None else None
             model = build_model(self.job, config, seed=seed, example=lambda: example, batch=batch)
             self.adapt(model)

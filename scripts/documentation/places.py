@@ -9,7 +9,7 @@ __all__ = ["Place", "place_of"]
 
 
 class Place(Enum):
-    """What a command needs beside tunepipe."""
+    """What a command needs in addition to tunepipe."""
 
     HERE = "nothing"
     CLUSTER = "a Ray cluster or an object store"

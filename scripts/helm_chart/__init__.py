@@ -39,7 +39,7 @@ _SWITCHES = {
     "LimitRange": "quota.create",
     "PersistentVolumeClaim": "storage.create",
 }
-"""Values on which the objects of a kind depend, beside those of their part: others may have made them, or may alone."""
+"""Values on which the objects of a kind depend, in addition to those of their part: others may have created them, or only others may."""
 
 _COMPONENTS = {
     "s3-keys/network-s3.yaml": "objectStore.port",

@@ -37,7 +37,7 @@ _FIELDS = {
 }
 """Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
 _TEXTS = {"MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className")}
-"""Such fields whose empty text has a meaning of its own: an object gets them if their value is a text."""
+"""Such fields whose empty text has its own meaning: an object gets them if their value is a text."""
 _LABELS = {
     "MARK-LABELS": ".Values.labels",
     "MARK-MONITOR-LABELS": "merge (deepCopy .Values.monitoring.labels) .Values.labels",

@@ -42,7 +42,7 @@ foundation:
   enabled: true
 
 cluster:
-  # A Ray cluster that stays, for `tunepipe submit --address`. A study submitted with --kubernetes has a cluster of its own.
+  # A Ray cluster that stays, for `tunepipe submit --address`. A study submitted with --kubernetes has a separate cluster.
   # It needs KubeRay's definitions.
   enabled: false
   # The most pods of a group of that cluster, where it is not the overlay's, by the group's name: {{gpu-l4: 4}}.
@@ -52,7 +52,7 @@ cluster:
   nodeSelector:
     kubernetes.io/os: linux
     kubernetes.io/arch: amd64
-  # The labels of a group's nodes, instead of the cloud's in the overlay, and taints that its pods tolerate beside
+  # The labels of a group's nodes, instead of the cloud's in the overlay, and taints that its pods tolerate besides
   # nvidia.com/gpu, by the group's name: {{gpu-t4: {{nodeSelector: {{karpenter.k8s.aws/instance-gpu-name: t4}},
   # tolerations: [{{key: sku, operator: Equal, value: gpu, effect: NoSchedule}}]}}}}. The components of each cloud have its labels.
   groups: {{}}
@@ -71,7 +71,7 @@ imagePullSecrets: []
 operator:
   namespaces: [kuberay-operator, kuberay-system, kuberay]
 
-# Networks of name servers, beside those that the policy `dns` names: for EKS Auto Mode, whose name server is no pod, the tenth
+# Networks of name servers, besides those that the policy `dns` names: for EKS Auto Mode, whose name server is no pod, the tenth
 # address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
 dns:
   servers: []
@@ -81,7 +81,7 @@ https:
   # server where it listens on port 443, which the head's autoscaler asks.
   networks: []
 
-# The port of an object store of your own that does not listen on port 443, such as 9000; 0: none. Its keys come from the
+# The port of your own object store that does not listen on port 443, such as 9000; 0: none. Its keys come from the
 # Secret tunepipe-s3 (k8s/components/s3-keys).
 objectStore:
   port: 0
@@ -127,8 +127,8 @@ tunepipe's objects are in the namespace {{ .Values.namespace.name }}. Submit a s
 
   tunepipe submit mnist-asha --kubernetes --overlay {{ .Values.overlay }} --namespace {{ .Values.namespace.name }} --storage /studies
 
-The pods of a study are those of its overlay, and the chart's values do not reach them. If your images are in a registry, write an
-overlay of your own that names them (docs/kubernetes.md), and give its path to --overlay; or give one image for all pods to
+The pods of a study are those of its overlay, and the chart's values do not reach them. If your images are in a registry, write your
+own overlay that names them (docs/kubernetes.md), and give its path to --overlay; or give one image for all pods to
 --image. With Kueue, such an overlay has the component kueue; --queue and --priority name another queue and priority.
 
 helm uninstall keeps the namespace and the volume claim with all studies. To delete the studies, too:

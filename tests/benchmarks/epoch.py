@@ -1,4 +1,4 @@
-"""One epoch in steady state, beside the floor: the same matrix products alone, in one tf.function."""
+"""One epoch in steady state, compared with the floor: the same matrix products alone, in one tf.function."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A worker's memory after 200 trials, beside that after 20."""
+"""A worker's memory after 200 trials, compared with that after 20."""
 
 from collections.abc import Callable
 

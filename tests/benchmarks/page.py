@@ -1,4 +1,4 @@
-"""The live page of a study of 10,000 trials of 50 epochs in a real browser: seconds beside what they may take."""
+"""The live page of a study of 10,000 trials of 50 epochs in a real browser: seconds, and their limits."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""An epoch on what people feed to fit, beside Keras' fit tuned by hand on the same pipeline; and shared decoding."""
+"""An epoch on common inputs of fit, compared with Keras' fit tuned by hand on the same pipeline; shared decoding."""
 
 from collections.abc import Callable
 from statistics import median
@@ -32,7 +32,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
 
 
 def _shared(options: Options, say: Callable[[str], None]) -> tuple[Figure, list[dict[str, float]]]:
-    """CPU seconds for the input of trials that share a cache, beside one trial alone."""
+    """CPU seconds for the input of trials that share a cache, compared with one trial alone."""
     small = ["--images", "20", "--epochs", "2"] if options.quick else []
     found = []
     for round_ in range(1 if options.quick else options.rounds):

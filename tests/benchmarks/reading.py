@@ -1,4 +1,4 @@
-"""Results, explanation and report of a study of 10,000 trials of 50 epochs: seconds beside what they may take."""
+"""Results, explanation and report of a study of 10,000 trials of 50 epochs: seconds, and their limits."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Run one side of a comparison in a process of its own, with its own settings, and time it from the outside."""
+"""Run one side of a comparison in a separate process, with its own settings, and time it from the outside."""
 
 import json
 import os

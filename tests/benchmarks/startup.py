@@ -1,4 +1,4 @@
-"""From `tunepipe run` to the first recorded epoch, beside the least that Ray and TensorFlow need to be there."""
+"""From `tunepipe run` to the first recorded epoch, compared with the least that Ray and TensorFlow need to be there."""
 
 import contextlib
 import os

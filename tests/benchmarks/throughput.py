@@ -1,4 +1,4 @@
-"""Trials that cost nothing through the whole pipeline: recorded epochs a second, beside Ray Tune alone."""
+"""Trials that cost nothing through the whole pipeline: recorded epochs per second, compared with Ray Tune alone."""
 
 from collections.abc import Callable
 from statistics import median
@@ -30,7 +30,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         rates = {name: median(each["epochs"] / each[per] for each in rounds) for name, rounds in samples.items()}
         ours = rates.pop("tunepipe")
         figures += [
-            Figure("throughput", f"recorded epochs a second, {spoken}; {name}", ours, rate, "/s", ours / rate)
+            Figure("throughput", f"recorded epochs per second, {spoken}; {name}", ours, rate, "/s", ours / rate)
             for name, rate in rates.items()
         ]
     return Measured(figures, samples)

@@ -7,7 +7,7 @@ from pipeline.results import Results
 __all__ = ["comparable", "contradictions", "differences", "where_both_trained"]
 
 _OF_ITS_ATTEMPT = {"session", "attempt", "attempts", "number", "time", "node", "checkpoint", "bytes_checkpoint"}
-"""Columns that tell how a row came about; beside them, those of seconds."""
+"""Columns that say how a row came about, and those of seconds."""
 
 _ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 

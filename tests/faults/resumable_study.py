@@ -1,6 +1,6 @@
 """The study that is killed repeatedly: everything in it has state between epochs.
 
-It is run by its path, in processes of its own. Each epoch leaves a line in a journal: which process, which trial.
+It is run by its path, in its own processes. Each epoch leaves a line in a journal: which process, which trial.
 """
 
 import os

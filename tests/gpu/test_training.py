@@ -1,4 +1,4 @@
-"""Training on a GPU. TensorFlow takes its devices once, so each case is a process of its own."""
+"""Training on a GPU. TensorFlow takes its devices once, so each case is a separate process."""
 
 import ctypes
 import json

@@ -119,7 +119,7 @@ def test_reading_results_runs_no_source(marked: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("beside", ["hostile_beside.py", "hostile_beside/__init__.py"])
 def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
-    """A file beside the copies is not imported by them, because study.json has no digest of it."""
+    """A file next to the copies is not imported by them, because study.json has no digest of it."""
     study, mark = storage / "small", storage / "it-ran"
     path = study / "source" / beside
     path.parent.mkdir(exist_ok=True)

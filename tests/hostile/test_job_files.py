@@ -138,7 +138,7 @@ def test_a_name_that_reads_as_an_option_is_explained(tmp_path: Path, monkeypatch
 
 
 def test_a_link_to_a_job_file_runs_its_target(tmp_path: Path) -> None:
-    """A linked job file of any name runs as the link's target, with the modules beside the target."""
+    """A linked job file of any name runs as the link's target, with the modules next to the target."""
     folder = tmp_path / "mine"
     path = _written(folder, "the job")
     link = tmp_path / "elsewhere.py"

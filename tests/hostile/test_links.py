@@ -19,7 +19,7 @@ FILES = ["study.json", "trials.parquet", "report.html", "epochs/all-0001.parquet
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A folder beside the storage with files that look like a study's."""
+    """A folder next to the storage with files that look like a study's."""
     folder = tmp_path / "outside"
     for name in ("0000/000001.ckpt", "0000/000002.ckpt", "part-0001-000001.parquet", "0000.log", "0002.json", "page"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

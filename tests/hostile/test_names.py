@@ -38,7 +38,7 @@ NAMES = {
 
 @pytest.fixture
 def victim(storage: Path) -> Path:
-    """A study beside the storage, to which no name may lead."""
+    """A study next to the storage, to which no name may lead."""
     outside = storage.parent / "victim"
     (storage / "small").rename(outside)
     (storage / "small").mkdir()

@@ -23,7 +23,7 @@ def build_model(config: dict[str, Any]) -> None:
 
 WHOLE = TuneJob(
     name="whole",
-    description="Every field has a value of its own",
+    description="Every field has its own value",
     model=build_model,
     callbacks=build_model,
     data="digits",

@@ -1,6 +1,6 @@
 """A Ray cluster of several nodes on this machine, as processes that a test may kill, without leftovers.
 
-Each node is a `ray start` of its own, on loopback, on ports and in folders of its own, with token authentication.
+Each node is its own `ray start`, on loopback, on ports and in its own folders, with token authentication.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ class Nodes:
         agent, metrics = _free_ports(2)
         # Ray takes 127.0.0.1 for the address of the machine's own network, and leaves others of loopback alone.
         self._started += 1
-        # A folder of its own, or the nodes take each other's unpacked code away.
+        # A separate folder, or the nodes take each other's unpacked code away.
         folder = Path(self._temporary, str(self._started))
         address = _HEAD if name == "head" else f"127.0.0.{2 + self._started}"
         environment = {

@@ -64,7 +64,7 @@ def test_any_mistake_is_reported_in_words(arguments, reported, tmp_path, monkeyp
 
 
 def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):
-    """A user's job file, with a module that it imports beside it, runs on a real worker from any folder."""
+    """A user's job file, with a module next to it that it imports, runs on a real worker from any folder."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/shape.py").write_text("def height(x):\n    return 1 - (x - 0.3) ** 2\n")
     (tmp_path / "mine/hill.py").write_text(

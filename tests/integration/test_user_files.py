@@ -162,7 +162,7 @@ def test_an_absolute_path_is_named_where_a_callback_fails(start, tmp_path, monke
 
 
 def test_an_exported_model_has_its_provenance(start, tmp_path):
-    """The provenance.json beside the winner's model has its trial, epoch, seed and sessions."""
+    """The provenance.json next to the winner's model has its trial, epoch, seed and sessions."""
     run(model_job(), storage=tmp_path)
     reported = json.loads((tmp_path / "s/export/provenance.json").read_text())
     best = load_results(tmp_path / "s").best
@@ -172,7 +172,7 @@ def test_an_exported_model_has_its_provenance(start, tmp_path):
 
 
 def test_folds_do_not_share_files(start, tmp_path):
-    """Each model of a trial has a folder of its own below the trial's."""
+    """Each model of a trial has a separate folder below the trial's."""
     run(model_job(folds=3, budget=Budget(trials=1, epochs=2)), storage=tmp_path)
     for fold in (1, 2, 3):
         assert (tmp_path / f"s/files/0000/fold{fold}/log.csv").read_text().count("\n") == 3

@@ -1,4 +1,4 @@
-"""The live page in Kubernetes: the component `page` beside the studies' volume."""
+"""The live page in Kubernetes: the component `page` with the studies' volume."""
 
 from pathlib import Path
 

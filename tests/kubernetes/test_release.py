@@ -52,7 +52,7 @@ def contents(namespace: str) -> set[str]:
 
 @contextmanager
 def disk(name: str) -> Iterator[None]:
-    """A volume of a storage class of its own, for one claim."""
+    """A volume of its own storage class, for one claim."""
     folder = BED / name
     folder.mkdir()
     folder.chmod(0o777)

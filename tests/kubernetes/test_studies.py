@@ -84,7 +84,7 @@ def test_a_head_is_drained(tmp_path, undisturbed):
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
     head = running(HEAD)[0]
-    # It returns once the pod is gone; without an end of its own it would take the whole grace period, and then some.
+    # It returns once the pod is gone; without that it would take the whole grace period, and then some.
     kubectl("delete", "pod", "-n", NAMESPACE, head, "--wait=true", "--timeout=20s")
     assert study.ended() == 0, study.reported
     found = load_results(tmp_path / "studies/slow-study")

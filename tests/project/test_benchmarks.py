@@ -24,7 +24,7 @@ def _quick(name: str, folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.long
 def test_the_benchmark_of_pipelines_works(tmp_path: Path) -> None:
-    """The smoke test of the pipelines benchmark measures each kind beside fit, and four trials that share a cache."""
+    """The benchmark of pipelines compares each kind with fit, and measures four trials that share a cache."""
     figures = _quick("pipelines", tmp_path)
     assert [figure["bar"] for figure in figures] == ["at most 1"] * 4 + ["at most 1.5"]
     assert all(figure["ours"] > 0 and figure["beside"] > 0 for figure in figures)

@@ -164,7 +164,7 @@ def test_a_card_is_the_same_in_every_cloud(own, component):
     for field in ("volumes", "priorityClassName", "securityContext"):
         assert cloud[field] == plain[field]
     assert cloud["containers"][0]["resources"] == plain["containers"][0]["resources"]
-    # Ray's object store takes 30 % of the memory, and lies on the disk where shared memory is smaller.
+    # Ray's object store takes 30% of the memory, and lies on the disk where shared memory is smaller.
     memory, shared = (
         float(text.removesuffix("Gi"))
         for text in (

@@ -37,7 +37,7 @@ def test_objects_of_components_have_the_recommended_labels(own, component):
 
 
 def test_pods_that_the_operator_does_not_name_have_a_name(own):
-    """The pod that submits and the live page have names of their own; KubeRay names the pods of a Ray cluster."""
+    """The pod that submits and the live page have their own names; KubeRay names the pods of a Ray cluster."""
     (job,) = rendered("dev", "study")
     (page,) = (each for each in own("base/ray", "page") if each["kind"] == "Deployment")
     names = [each["metadata"]["labels"]["app.kubernetes.io/name"] for each in (templates(job)[-1], page)]

@@ -1,4 +1,4 @@
-"""The `study` of one's own overlay: what its `cluster` says holds for studies, too."""
+"""The `study` of a custom overlay: what its `cluster` says holds for studies, too."""
 
 from pathlib import Path
 

@@ -18,10 +18,12 @@ PROPOSALS = {
     "anew": "again",
     "anybody": "any user or process",
     "are to be": "will be",
+    "beyond doubt": "significantly, or certainly",
     "but for": "except",
     "called so": "of that name",
     "everybody": "all users",
     "for ever": "forever",
+    "for want of": "without, or because there is no",
     "foreign": "untracked, or another program's",
     "foretell": "predict",
     "foretells": "predicts",
@@ -38,6 +40,8 @@ PROPOSALS = {
     "innocent": "unchecked",
     "is to be": "will be",
     "keeper": "writer",
+    "late bloomer": "trial that improves late",
+    "late bloomers": "trials that improve late",
     "legible": "sanitized",
     "let go": "released",
     "lets go": "releases",
@@ -46,6 +50,7 @@ PROPOSALS = {
     "nobody": "no user or process",
     "none the less": "still",
     "of its own accord": "by itself",
+    "of one's own": "your own, or custom",
     "paces": "durations of epochs",
     "played": "simulated",
     "resident": "on the device, or in memory",
@@ -133,7 +138,7 @@ def test_code_uses_standard_words(folder: str) -> None:
 
 def test_documentation_uses_standard_words() -> None:
     """No page of the documentation contains a word for which there is a proposal."""
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "tests").rglob("*.md"))]
     found = [line for page in pages for line in _reported(page, prose_findings(page.read_text("utf-8")))]
     assert not found, "\n".join(found)
 

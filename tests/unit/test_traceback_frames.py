@@ -39,7 +39,7 @@ def test_frames_of_a_library_that_calls_the_user_stay() -> None:
 
 
 def test_frames_of_a_file_beside_tunepipe_are_the_users() -> None:
-    """A file whose path begins as that of tunepipe's package, such as pipeline_job.py beside it, is the user's."""
+    """A file whose path begins as that of tunepipe's package, such as pipeline_job.py next to it, is the user's."""
     code = compile("int('a')", f"{Path(pipeline.__file__).parent}_job.py", "exec")
     with pytest.raises(ValueError, match="invalid literal") as raised:
         exec(code, {})

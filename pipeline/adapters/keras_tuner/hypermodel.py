@@ -73,7 +73,7 @@ class Adapted(adapted.Adapted):
 
     @property
     def has_fit(self) -> bool:
-        """Whether the hypermodel trains its models by a `fit` of its own."""
+        """Whether the hypermodel trains its models by its own `fit`."""
         return has_own_fit(self.hypermodel)
 
     @property

@@ -14,7 +14,7 @@ __all__ = ["fit_once", "fit_steps", "has_own_fit", "sets_epochs", "training_of"]
 
 
 def has_own_fit(hypermodel: Any) -> bool:
-    """Whether a hypermodel trains its models by a `fit` of its own.
+    """Whether a hypermodel trains its models by its own `fit`.
 
     Args:
         hypermodel: A function or a HyperModel.
@@ -25,7 +25,7 @@ def has_own_fit(hypermodel: Any) -> bool:
 
 
 def training_of(hypermodel: Any) -> Callable[..., Any]:
-    """The method in which a hypermodel with a `fit` of its own trains: `fit`, or the tuner's `run_trial`.
+    """The method in which a hypermodel with its own `fit` trains: `fit`, or the tuner's `run_trial`.
 
     Args:
         hypermodel: The HyperModel.

@@ -1,4 +1,4 @@
-"""A tuner with a `run_trial` of its own, as a hypermodel whose `fit` is that method."""
+"""A tuner with its own `run_trial`, as a hypermodel whose `fit` is that method."""
 
 import inspect
 from collections.abc import Callable, Mapping

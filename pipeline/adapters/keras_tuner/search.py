@@ -74,7 +74,7 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
     Args:
         call: The call of `search`.
         subject: The hypermodel in words, for a message.
-        own_fit: Whether the program has a `fit` or a `run_trial` of its own, which may take any arguments.
+        own_fit: Whether the program has its own `fit` or `run_trial`, which may take any arguments.
 
     Raises:
         InvalidJob: An argument cannot be translated; names the line.
@@ -112,7 +112,7 @@ def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
 
     Args:
         call: The call of `search`.
-        own_fit: Whether the program has a `fit` or a `run_trial` of its own.
+        own_fit: Whether the program has its own `fit` or `run_trial`.
     """
     tuner, left_out = call.arguments["tuner"], []
     if call.arguments["kind"] == "BayesianOptimization":

@@ -137,7 +137,7 @@ class _Reports:
 class Tuner:
     """A tuner that records its arguments, and ends the program where it would search.
 
-    A subclass may have a `run_trial` of its own, which runs a trial of tunepipe with the methods and attributes here.
+    A subclass may have its own `run_trial`, which runs a trial of tunepipe with the methods and attributes here.
 
     Args:
         args: Positional arguments.
@@ -207,7 +207,7 @@ class Tuner:
             arguments: Keyword arguments.
 
         Raises:
-            InvalidJob: The tuner has methods of its own.
+            InvalidJob: The tuner has its own methods.
             ProgramEnd: A program is running.
         """
         for method in ("run_build", "load_model"):

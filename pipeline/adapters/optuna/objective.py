@@ -143,7 +143,7 @@ class Adapted(adapted.Adapted):
 
 
 def _further(function: Any) -> list[str]:
-    """The parameters without defaults that a function has beside the trial."""
+    """The parameters without defaults that a function has in addition to the trial."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

@@ -76,7 +76,7 @@ class _Source:
             raise _Unknown from None
         nodes = list(ast.walk(tree))
         self._own = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-        """Functions within the function, whose source is a part of its own."""
+        """Functions within the function, whose source is a separate part."""
         self._repeated = {id(each) for node in nodes if isinstance(node, _LOOPS) for each in ast.walk(node)}
         self._known: set[int] = set()
         """Nodes that suggest nothing beyond what is found."""
@@ -130,7 +130,7 @@ def _resolved(node: ast.expr, home: Mapping[str, Any]) -> tuple[Any, int]:
     """What a name or an attribute stands for before the code runs, None if that is unknown; and 1 if it is bound."""
     if isinstance(node, ast.Name):
         if node.id not in home and node.id != getattr.__name__ and hasattr(builtins, node.id):
-            # Whatever has replaced it: Ray prints by a function of its own.
+            # Whatever has replaced it: Ray prints by its own function.
             return builtins, 0
         found = home.get(node.id, getattr(builtins, node.id, None))
         return (inspect.unwrap(found) if inspect.isfunction(found) else found), 0

@@ -1,6 +1,6 @@
 """The hyperparameters that a population of Ray Tune changes, as a part of the param_space.
 
-`PopulationBasedTraining` and `PB2` have them as arguments of their own; the param_space may have a fixed value for
+`PopulationBasedTraining` and `PB2` have them as separate arguments; the param_space may have a fixed value for
 them, or none.
 """
 

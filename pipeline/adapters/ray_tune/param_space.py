@@ -33,7 +33,7 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
         name = parameter_name("_".join(path))
         line = f"{file}, line {line_of_text(source, path[-1])}".removeprefix(", ")
         if name in space:
-            allowed = f"must have another name: another parameter has the same name in the tables, {name}"
+            allowed = f"must have another name: another hyperparameter has the same name in the tables, {name}"
             faults.append(Fault(line, ".".join(path), allowed))
             continue
         try:
@@ -111,7 +111,7 @@ def _domain(value: Any) -> Any:
         return Grid(tuple(_labels(value["grid_search"])))
     if not is_drawn(value):
         if _holds_drawn(value):
-            raise ValueError("must not be a list with domains: put them into a dict, each with a name of its own")
+            raise ValueError("must not be a list with domains: put them into a dict, each with its own name")
         return value if _is_json(value) else None
     kind = type(value).__name__
     sampler = value.get_sampler()
@@ -155,7 +155,7 @@ def _labels(values: Sequence[Any]) -> list[Any]:
     unnamed = [label for value, label in zip(listed, labels, strict=True) if not _is_json(value)]
     if len(set(unnamed)) < len(unnamed) or any(_ADDRESS in label for label in unnamed):
         raise ValueError(
-            "must be text, numbers, or functions and classes with names of their own: choose between names, and look "
+            "must be text, numbers, or functions and classes with names: choose between names, and look "
             "the objects up in the training function"
         )
     return labels

@@ -41,7 +41,7 @@ class Adapted(adapted.Adapted):
         self._space = space
 
     def is_tuned_by(self, call: Call) -> bool:
-        """Whether a call of Tuner.fit or tune.run has the function, with or without parameters of its own."""
+        """Whether a call of Tuner.fit or tune.run has the function, with or without its own parameters."""
         return plain(call.target) is plain(unwrapped(self.named)[0])
 
     @cached_property

@@ -18,7 +18,7 @@ LOOK_SECONDS = BEAT_SECONDS / 6
 
 @contextmanager
 def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
-    """Call a function again and again, in a thread of its own, while the context is open.
+    """Call a function again and again, in a separate thread, while the context is open.
 
     Args:
         beat: Writes the heartbeat if that is due. Its errors are left to the main thread, which finds them itself.

@@ -56,7 +56,7 @@ class Recorder:
         self._timing = FlushTiming()
         self._resume = self._resume_text({})
         self._beat_at = time.monotonic()
-        # The heartbeat comes from a thread of its own, too.
+        # The heartbeat comes from a separate thread, too.
         self._publishing, self._silent = threading.Lock(), False
 
     @property
@@ -80,7 +80,7 @@ class Recorder:
         """Write the new rows, the derived trials, the state and the heartbeat.
 
         Args:
-            state: What a resumed study needs beside the tables: names and JSON texts.
+            state: What a resumed study needs in addition to the tables: names and JSON texts.
             checkpoints: Trial → path of its newest checkpoint, where that has changed.
 
         Raises:

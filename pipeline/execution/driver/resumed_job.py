@@ -14,6 +14,7 @@ from pipeline.study.files import recorded_sources, saved_texts
 from pipeline.study.function_source import module_of, same_code, same_text, source_of
 from pipeline.study.named_functions import FUNCTION_FIELDS
 from pipeline.study.sources import SourceFile, originals_of, sources_of
+from pipeline.wording import format_number
 
 __all__ = ["code_changes", "reconciled", "smaller_budget", "with_study_settings"]
 
@@ -114,10 +115,10 @@ def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
             functions.setdefault(file, []).append(now.__name__)
     changes = [
         f"{f'{file}, which defines ' if file else ''}{' and '.join(dict.fromkeys(names))}"
-        f"{',' if file else ''} has other code"
+        f"{',' if file else ''} has different code"
         for file, names in functions.items()
     ]
-    changes += [f"{file.path} has other content" for file, _ in _changed_imports(job, saved, store)]
+    changes += [f"{file.path} has different content" for file, _ in _changed_imports(job, saved, store)]
     old, new = _by_path(saved), _by_path(job)
     for path in dict.fromkeys([*new, *old]):
         both = path in saved.functions and path in job.functions
@@ -139,7 +140,7 @@ def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:
     """
     pairs = [(name, getattr(job.budget, name), getattr(saved.budget, name)) for name in _LIMITS]
     lower = [
-        f"{name} {now:g} instead of {'no limit' if before is None else f'{before:g}'}"
+        f"{name} {format_number(now)} instead of {'no limit' if before is None else format_number(before)}"
         for name, now, before in pairs
         if now is not None and (before is None or now < before)
     ]
@@ -210,7 +211,7 @@ def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Fault]
         Fault(
             f"space.{name}",
             new.get(name, "nothing"),
-            f"must stay {old[name]!r}" if name in old else "must be left out: the study has no such parameter",
+            f"must stay {old[name]!r}" if name in old else "must be left out: the study has no such hyperparameter",
         )
         for name in names
         if old.get(name) != new.get(name) or (name in old) != (name in new)

@@ -108,7 +108,7 @@ class SessionFile:
         self._nodes[str(facts["host"])] = facts
 
     def publish(self, state: SessionState, message: str, *, resume: str) -> None:
-        """Write the file: the heartbeat, and what a resumed study needs beside the tables.
+        """Write the file: the heartbeat, and what a resumed study needs in addition to the tables.
 
         Args:
             state: What the driver is doing, or how it ended.

@@ -25,7 +25,7 @@ __all__ = ["take_over"]
 def take_over(store: Store, note: Callable[[str], None]) -> None:
     """Prepare a study for the next session, whatever state its last one is in, and whether or not its driver is alive.
 
-    A session's file that cannot be read is kept beside a new one, which records the session as interrupted.
+    A session's file that cannot be read is kept next to a new one, which records the session as interrupted.
 
     Args:
         store: The study's folder.

@@ -68,7 +68,7 @@ def _no_config(job: TuneJob, results: "Results") -> Fault:
     else:
         names = ", ".join(parameter.path for parameter in walk(job.space) if parameter.drawn)
         allowed = (
-            f"must be a study whose best configs are not given already, and have parameters of this space: {names}"
+            f"must be a study whose best configs are not given already, and have hyperparameters of this space: {names}"
         )
     return Fault("start_from.study", results.name, allowed)
 

@@ -113,7 +113,7 @@ def exactness_finding(
             "A resume requires the data that the study began with, but the data function returns different data at "
             f"each call: {'; '.join(unsteady)}"
         )
-        return Finding("resume", "warning", text, f"{SEEDED_DRAWS} --accept-changes resumes with other data.")
+        return Finding("resume", "warning", text, f"{SEEDED_DRAWS} --accept-changes resumes with changed data.")
     if trained.inexact is not None:
         advice = "The study can still be resumed; epochs that are trained twice may differ."
         return Finding("resume", "warning", f"A killed trial may differ after it is resumed: {trained.inexact}", advice)

@@ -1,4 +1,4 @@
-"""The user's code beside the training of a trial: for models that are only built, and epochs trained a second time."""
+"""The user's code outside the training of a trial: for models that are only built, and epochs trained a second time."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -54,9 +54,9 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
         return Finding("epoch", "error", text, advice)
     timing = f"trial {last.trial_id} trains: {rough_duration(last.seconds_epoch)}"
     if job.model is None:
-        timing = f"{timing} a step"
+        timing = f"{timing} per step"
     else:
-        timing = f"{timing} an epoch, {rough_duration(last.seconds_build)} to build its model"
+        timing = f"{timing} per epoch, {rough_duration(last.seconds_build)} to build its model"
     if len(trained) > 1:
         bad = "; ".join(_config_text(each.config) for each in trained[:-1])
         advice = "Smaller learning rates may help; trials of such configs fail, and the study continues."
@@ -165,7 +165,7 @@ def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
     if facts.mismatches:
         return Finding("weights", "error", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
     kind = job.scheduler.kind
-    text = f"no parameter changes the model's variables: with {kind}, any trial can copy another trial's weights"
+    text = f"no hyperparameter changes the model's variables: with {kind}, any trial can copy another trial's weights"
     return Finding("weights", "ok", text)
 
 

@@ -25,7 +25,7 @@ _CACHED: type[Any] = type(functools.lru_cache(lambda: None))
 
 
 def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
-    """What a worker needs beside the study's folder.
+    """What a worker needs in addition to the study's folder.
 
     Args:
         job: The job.

@@ -44,7 +44,7 @@ def build_plugin(
     """
     plugin = _import_class(field, path, base)
     if (why := next((why for other, why in unsupported.items() if issubclass(plugin, other)), None)) is not None:
-        raise InvalidJob("the job", [Fault(field, path, f"must be another one: {why}")])
+        raise InvalidJob("the job", [Fault(field, path, f"must be another class: {why}")])
     parameters = inspect.signature(plugin).parameters
     free = [
         name

@@ -215,4 +215,4 @@ def _parent(writer: CheckpointWriter, path: str) -> Checkpoint:
     try:
         return writer.read(path)
     except FileNotFoundError:
-        raise DamagedFile(f"{path}, whose weights the trial took over, is gone.") from None
+        raise DamagedFile(f"{path}, whose weights the trial copied, no longer exists.") from None

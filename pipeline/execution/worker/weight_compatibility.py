@@ -122,11 +122,11 @@ def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
         job: The study's job.
         mismatched: The parameters; at least one.
     """
-    which = by_count(len(mismatched), "this parameter changes", "these parameters change")
+    which = by_count(len(mismatched), "this hyperparameter changes", "these hyperparameters change")
     differences = "; ".join(mismatch.difference for mismatch in mismatched)
     return (
         f"With {job.scheduler.kind}, a trial continues with another trial's weights and a config in which every "
-        f"parameter of the space may change, but {which} the model's variables, so the weights would not fit: "
+        f"hyperparameter of the space may change, but {which} the model's variables, so the weights would not fit: "
         f"{differences}"
     )
 

@@ -154,7 +154,7 @@ class Winner:
         if self._job.folds == 1:
             return state if self._job.repeats == 1 else first_of(state)
         if trial.learner is None:
-            print("tunepipe: The winner is trained again on the whole training split.")
+            print("tunepipe: The best config is trained again on the whole training split.")
             trial.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
         started = time.monotonic()
         while trial.learner.model_epoch < int(state.header["model_epoch"]):

@@ -14,7 +14,7 @@ export function shown(value) {
   return String(Number(value.toPrecision(4)));
 }
 
-// A number beside an axis, with the digits that distinguish it from its neighbours.
+// A number next to an axis, with the digits that distinguish it from its neighbours.
 function label(value, step, size) {
   const places = Math.floor(Math.log10(step) + 1e-9);
   if (size >= LARGEST || size < SMALLEST) return exponential(value, Math.max(0, Math.floor(Math.log10(size)) - places));

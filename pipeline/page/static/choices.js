@@ -1,4 +1,4 @@
-// Fields beside a picture, by which the reader chooses what it shows.
+// Fields next to a picture, by which the reader chooses what it shows.
 
 // Adds the columns that a field does not offer yet; the first one named is chosen until the reader chooses.
 export function offer(field, columns, first) {

@@ -2,7 +2,7 @@
 
 import { cut, line, Picture, tell } from "./picture.js";
 
-const REACH = 18; // pixels beside an axis that still belong to it
+const REACH = 18; // pixels next to an axis that still belong to it
 const CLICK = 4; // a shorter drag is a click
 const LEAST = 70; // pixels between axes; more of them than there is room for are scrolled
 const NARROW = 90; // pixels between axes, in which numbers of one nearly reach the next

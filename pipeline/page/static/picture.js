@@ -1,7 +1,7 @@
 // A picture on a canvas: its size, its colours, its frame, and the note at the pointer.
 
 const COLOURS = ["ink", "quiet", "muted", "grid", "paper", "accent", "second", "third", "bad"];
-const MOST_LABEL = 72; // pixels of a number or a text beside an axis
+const MOST_LABEL = 72; // pixels of a number or a text next to an axis
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif";
 
 const FRAME = 25; // milliseconds of painting after which the rest waits for the next frame
@@ -93,7 +93,7 @@ export class Picture {
     g.fillText(cut(g, text, width - 16), width / 2, height / 2);
   }
 
-  // Draws both axes, and returns the area that the numbers beside them leave.
+  // Draws both axes, and returns the area that the numbers next to them leave.
   frame(g, across, up, labels) {
     const { grid, ink, quiet, muted } = this.colours;
     const widths = up.ticks(this.area.height / 45).map(tick => Math.min(g.measureText(tick.label).width, MOST_LABEL));

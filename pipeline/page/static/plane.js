@@ -53,7 +53,7 @@ export class Plane extends Scatter {
       g.beginPath();
       for (let row = 0; row < high; row++)
         for (let from = 0, column = 0; column <= wide; column++) {
-          // Cells of one band beside each other are one rectangle.
+          // Adjacent cells of one band are one rectangle.
           const inside = column < wide && Math.min(BANDS - 1, Math.floor((field[row * wide + column] - low) / (top - low || 1) * BANDS)) === band;
           if (inside) continue;
           if (column > from) {

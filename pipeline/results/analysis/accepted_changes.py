@@ -1,4 +1,4 @@
-"""Sessions that continued a study with other data or code: values before and after are not comparable."""
+"""Sessions that continued a study with changed data or code: values before and after are not comparable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Kind = Literal["data", "code"]
 
 @dataclass(frozen=True, slots=True)
 class AcceptedChange:
-    """A session that trained on other data, or with other code, than the sessions before it.
+    """A session that trained on other data, or with changed code, than the sessions before it.
 
     Args:
         session: Its number.
@@ -34,7 +34,7 @@ class AcceptedChange:
 
 
 def accepted_changes(results: Results, kind: Kind | None = None) -> list[AcceptedChange]:
-    """The sessions of a study that began with other data or code, in order; those of an older tunepipe recorded none.
+    """The sessions of a study that began with changed data or code, in order; those of an older tunepipe recorded none.
 
     Args:
         results: A study's results.

@@ -43,7 +43,7 @@ def _continued(studies: Mapping[str, Results]) -> str:
     for name, results in studies.items():
         for kind in get_args(Kind):
             if numbers := [str(change.session) for change in accepted_changes(results, kind)]:
-                sentences.append(f"{name} was continued with other {kind} in session {' and '.join(numbers)}.")
+                sentences.append(f"{name} was continued with changed {kind} in session {' and '.join(numbers)}.")
     return " ".join(sentences)
 
 

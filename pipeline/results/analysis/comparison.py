@@ -48,7 +48,7 @@ class Member:
         level: Its best value after as many epochs as the study that trained fewest.
         expected: The expected best value of `Comparison.draws` of its trials, drawn at random;
             None if too few have a value.
-        low: Lower end of a 90 % interval of that, by resampled trials.
+        low: Lower end of a 90% interval of that, by resampled trials.
         high: Upper end.
         hypervolume: The share of the common box that its trials dominate; None if the studies have not the same
             several objectives.
@@ -71,7 +71,7 @@ class Difference:
     Args:
         names: Both.
         ahead: The first's expected best minus the second's, above 0 where the first is better.
-        low: Lower end of a 90 % interval of it.
+        low: Lower end of a 90% interval of it.
         high: Upper end.
         share: In which share of resamples the first was better.
     """
@@ -90,7 +90,7 @@ class Seeds:
     Args:
         names: Which.
         mean: The mean of their best values.
-        low: Lower end of a 90 % interval of it, by resampled studies; None if they are too few.
+        low: Lower end of a 90% interval of it, by resampled studies; None if they are too few.
         high: Upper end.
     """
 

@@ -46,7 +46,7 @@ def domain_in_words(domain: Domain | Any) -> str:
         case Choice(values=values):
             return "one of " + ", ".join(format_value(value) for value in values)
         case Switch():
-            return "one of " + ", ".join(domain.values) + ", each with its own parameters"
+            return "one of " + ", ".join(domain.values) + ", each with its own hyperparameters"
         case Grid(values=values):
             return "each of " + ", ".join(format_value(value) for value in values)
     return f"fixed at {format_value(domain)}"

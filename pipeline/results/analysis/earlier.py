@@ -53,11 +53,11 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
     theirs = {name for one in tried for name in one.config}
     faults = {
         "must be a study in which a trial has a value already": not any(one.curve for one in tried),
-        f"must be a study with a parameter of this space: {', '.join(drawn)}": not theirs & set(drawn),
+        f"must be a study with a hyperparameter of this space: {', '.join(drawn)}": not theirs & set(drawn),
         f"must be a study with trials in this space; all of its {len(tried)} lie outside": not any(
             one.curve for one in inside
         ),
-        f"must be a study whose trials differ in a parameter of this space: {', '.join(drawn)}": not any(
+        f"must be a study whose trials differ in a hyperparameter of this space: {', '.join(drawn)}": not any(
             len(values) > 1 for values in seen.values()
         ),
     }

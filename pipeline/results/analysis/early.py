@@ -35,7 +35,7 @@ class Agreement:
         epoch: The epoch.
         trials: How many trials.
         correlation: Spearman's rank correlation of the value at that epoch with the best one.
-        low: Lower end of a 90 % interval of it, by resampled trials.
+        low: Lower end of a 90% interval of it, by resampled trials.
         high: Upper end.
         place: The place that the study's best trial had at that epoch among all trials that came so far, from 1; None
             where it has no value there.
@@ -84,7 +84,7 @@ class Stopping:
             without any, of the other trials; NaN where no trial has one.
         trained: How many trials trained to their end and could be compared with.
         doubts: Trials that might have become the best, the likeliest first.
-        bound: Upper end (95 %) of the probability that a trial gains more than each of the `trained` trials did.
+        bound: Upper end (95%) of the probability that a trial gains more than each of the `trained` trials did.
         note: Why nothing can be said of wrong stops; empty if something can.
     """
 
@@ -230,7 +230,7 @@ def _ranked(values: _Reals) -> _Ranked:
 
 
 def _correlation(early: _Ranked, late: _Ranked) -> tuple[float, float, float]:
-    """Spearman's rank correlation, and the ends of a 90 % interval of it by resampled trials."""
+    """Spearman's rank correlation, and the ends of a 90% interval of it by resampled trials."""
     again = (early.samples * late.samples).sum(axis=-1)
     rho = float(np.clip((early.whole * late.whole).sum(), -1, 1))
     low, high = np.clip(np.quantile(again, [0.05, 0.95]), -1, 1)

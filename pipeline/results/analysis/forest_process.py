@@ -31,7 +31,7 @@ _SPARED = {
 def fitting(store: "Store") -> Iterator[Fit]:
     """A context in which forests are fitted, by a second process where that pays.
 
-    Where that one fails, perhaps for want of memory, they are fitted here.
+    Where that one fails, perhaps because memory ran out, they are fitted here.
 
     Args:
         store: The folder of the study to whose trials they are fitted.

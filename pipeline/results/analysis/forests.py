@@ -30,7 +30,7 @@ class Forests:
         whole: The forest of all trials.
         again: Forests of resampled trials; empty if the whole one predicts too little to exclude chance.
         r_squared: R² out of bag of the whole forest.
-        low: Lower end of its 90 % interval.
+        low: Lower end of its 90% interval.
         high: Upper end.
         r_squared_again: R² for the resampled trials of each of `again`, clipped to 0 to 1.
     """
@@ -98,7 +98,7 @@ def r_squared(values: _Reals, unseen: _Reals) -> float:
 
 
 def interval(found: _Reals, value: float) -> tuple[float, float]:
-    """The 90 % interval of a value.
+    """The 90% interval of a value.
 
     Args:
         found: What was found for resampled trials.

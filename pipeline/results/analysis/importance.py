@@ -68,7 +68,7 @@ def importances(results: Results) -> list[Importance]:
         results: A study's results.
 
     Returns:
-        All trials first, then those of each branch that has parameters of its own.
+        All trials first, then those of each branch that has its own parameters.
     """
     return start_importances(results)()
 

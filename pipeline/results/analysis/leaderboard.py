@@ -29,7 +29,7 @@ __all__ = [
 
 
 _FIELDS = ["trial_id", "state", "epochs", "seconds", "objective", "best_epoch"]
-"""The columns of `trials` that the leaderboard shows, beside those of the best epochs."""
+"""The columns of `trials` that the leaderboard shows, in addition to those of the best epochs."""
 
 
 class LeaderboardColumn(NamedTuple):

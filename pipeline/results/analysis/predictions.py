@@ -43,7 +43,7 @@ class Prediction:
         mode: Whether larger (`max`) or smaller (`min`) values are better.
         values: Values of the hyperparameter: about 20 evenly spaced on its scale, or each that it may have.
         medians: The objective there: medians of the predicted distributions, one for each value.
-        lows: Lower ends of 90 % intervals.
+        lows: Lower ends of 90% intervals.
         highs: Upper ends.
     """
 

@@ -14,7 +14,7 @@ __all__ = ["LEAST_SHARE", "Effect", "Importance", "Pair"]
 _Reals = npt.NDArray[np.float64]
 
 LEAST_SHARE = 0.005
-"""A smaller share is written as 0 %: it may be nothing."""
+"""A smaller share is written as 0%: it may be nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Effect:
     Args:
         parameter: The hyperparameter and its path in the space.
         share: Its share of the objective's variance, from 0 to 1: what it does by itself, the others averaged out.
-        low: Lower end of a 90 % interval of it.
+        low: Lower end of a 90% interval of it.
         high: Upper end.
         of_forest: Its share of the forest's variance.
         best: Where the objective is best, in words: the value, or the span of the best quarter; None if the share
             may be nothing, so that the best value is chance.
         units: Places from 0 to 1 at which `means` are: the middles of equal parts of its domain.
         means: The objective there, the others averaged out.
-        means_low: Lower ends of 90 % intervals of them.
+        means_low: Lower ends of 90% intervals of them.
         means_high: Upper ends.
     """
 
@@ -54,7 +54,7 @@ class Pair:
     Args:
         names: Both.
         share: Their share of the objective's variance.
-        low: Lower end of a 90 % interval of it.
+        low: Lower end of a 90% interval of it.
         high: Upper end.
         of_forest: Their share of the forest's variance.
     """
@@ -81,7 +81,7 @@ class Importance:
         used: How many of them the forest has seen.
         r_squared: R² out of bag: the share of the objective's variance that the forest predicts for trials that it has
             not seen; below 0 if their mean is a better prediction, NaN without a forest.
-        r_squared_low: Lower end of its 90 % interval.
+        r_squared_low: Lower end of its 90% interval.
         r_squared_high: Upper end.
         clipped: How many extreme values were clipped, so that they do not hide all others.
         effects: By hyperparameter, the largest share first; empty if nothing can be said.

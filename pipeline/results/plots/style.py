@@ -116,7 +116,7 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
 
 
 def plainly(axis: Axis) -> None:
-    """Write an axis's numbers out, without a common factor beside it.
+    """Write an axis's numbers out, without a common factor next to it.
 
     Args:
         axis: The axis.

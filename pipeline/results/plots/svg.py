@@ -53,7 +53,7 @@ def inline_svg(
             the pointer.
 
     Returns:
-        The element, hidden from screen readers: what it shows must be said beside it. The same picture gives the
+        The element, hidden from screen readers: what it shows must be described next to it. The same picture gives the
         same text.
     """
     with style(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():

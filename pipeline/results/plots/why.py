@@ -28,7 +28,7 @@ _MOST_BARS = 12
 
 
 def importance_bars(importance: "Importance", ax: Axes) -> Axes:
-    """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90 % intervals.
+    """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90% intervals.
 
     Args:
         importance: As `importances` has it.
@@ -42,7 +42,7 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
     rows = np.arange(len(shown), 0, -1)
     shares, low, high = (np.array([bar[place] for bar in shown]) for place in (1, 2, 3))
     ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in shown], lw=0)
-    # A thin line, drawn over its bar: caps at 0 would look like bars of their own.
+    # A thin line, drawn over its bar: caps at 0 would look like separate bars.
     ax.hlines(rows, low, high, colors=INK, linewidths=1.1)
     for row, share, end in zip(rows, shares, np.maximum(shares, high), strict=True):
         text = "<1%" if 0 < share < LEAST_SHARE else percent(share)
@@ -78,7 +78,7 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
 
 
 def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
-    """Draw the objective along a hyperparameter, the others averaged out, with a 90 % band.
+    """Draw the objective along a hyperparameter, the others averaged out, with a 90% band.
 
     Args:
         results: A study's results.
@@ -105,7 +105,7 @@ def predicted_along(
             of the band unless given.
 
     Returns:
-        `ax`, with the medians and a 90 % band.
+        `ax`, with the medians and a 90% band.
     """
     _along(
         results, prediction.parameter, prediction.values, (prediction.medians, prediction.lows, prediction.highs), ax
@@ -142,7 +142,7 @@ def _along(
 
 
 def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
-    """Draw the rank correlation of values at each epoch with final ones, with 90 % intervals.
+    """Draw the rank correlation of values at each epoch with final ones, with 90% intervals.
 
     Args:
         agreements: As `explained` has them; at least one.

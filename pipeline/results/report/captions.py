@@ -267,7 +267,7 @@ def of_cost(results: Results, cost: str) -> str:
     mine = rows[(rows["trial_id"] == results.best.trial_id) & (rows["value"] == results.best.value)]
     ends = rows.groupby("trial_id")[cost].last()
     taken = f"The best value took {mine[cost].iloc[0]:,.0f} {COSTS[cost]}; " if len(mine) else ""
-    return f"{taken}trials had between {ends.min():,.0f} and {ends.max():,.0f}."
+    return f"{taken}trials took between {ends.min():,.0f} and {ends.max():,.0f}."
 
 
 def of_best_place(results: Results) -> str:

@@ -30,7 +30,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
         height = 90 + 26 * len(bars(importance))
         note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
         note += (
-            "A pair, written with ×, has the share that it adds to those of its two parameters; pairs below "
+            "A pair, written with ×, has the share that it adds to those of its two hyperparameters; pairs below "
             f"{LEAST_SHARE:.1%} have no bar."
             if importance.pairs
             else ""

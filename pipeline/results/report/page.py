@@ -104,7 +104,7 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
         tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
     goal = results.objective.metric.removeprefix("val_")
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
-    tiles += [(name, format_number(value), "the winner on the test split") for name, value in test.items()]
+    tiles += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]
     failed = int((results.trials["state"] == "failed").sum())
     stopped = len(stopped_early(results))
     cut_off = int((results.trials["state"] == "stopped").sum()) - stopped

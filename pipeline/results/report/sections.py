@@ -167,7 +167,7 @@ def _parallel(results: Results) -> Iterator[Section]:
         note = "Each line is a trial; the best quarter is in colour, the best trial thick. "
         note += "Better values are at the top."
         if _with_gaps(results):
-            note += " It is dotted where it passes parameters that the trial does not have."
+            note += " It is dotted where it passes hyperparameters that the trial does not have."
         alt = f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials."
         caption = captions.of_parallel_coordinates(results)
         parallel = picture(results, "parallel", plots.parallel_coordinates, caption, 400, 300, alt)
@@ -190,7 +190,8 @@ def _of_objectives(results: Results) -> Iterator[Section]:
     yield Section(
         "One objective against another",
         "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
-        "trial is as good in every objective and better in one. The large one is the winner, the best in the first.",
+        "trial is as good in every objective and better in one. The large one is the best trial: the best in the "
+        "first objective.",
         [of(place, objective.metric) for place, objective in enumerate(others)],
     )
     if hypervolume_of(results) is not None:

@@ -175,7 +175,7 @@ def run_select(
     columns: Collection[str] = (),
     limit: TimeLimit | None = None,
 ) -> Iterator[Answer]:
-    """The answer to one SELECT; several may run at once, in threads of their own.
+    """The answer to one SELECT; several may run at once, in their own threads.
 
     Args:
         database: A locked database; nothing in it changes, whatever is asked.

@@ -245,8 +245,8 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
         return None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError(
-            f"{layout.WINNER} in {store.uri} does not describe a winner ({type(error).__name__}: {error}). Restore the "
-            "file, or delete it: the next export writes it again."
+            f"{layout.WINNER} in {store.uri} does not describe a best trial ({type(error).__name__}: {error}). Restore "
+            "the file, or delete it: the next export writes it again."
         ) from None
 
 

@@ -23,7 +23,7 @@ OF_OBJECTIVE = ("objective", "last_objective")
 
 
 class TrialsDatabase:
-    """The table `trials` in a database of its own, as long as the context is open or the object is in use.
+    """The table `trials` in a separate database, as long as the context is open or the object is in use.
 
     Several threads may select from it at once, and nothing that is selected changes it. With several objectives it
     has their values, too, and who is on the front.
@@ -160,7 +160,7 @@ def _there(name: str, known: Sequence[str], option: str) -> None:
 
 
 def _with_objectives(results: Results, trials: pa.Table) -> pa.Table:
-    """Trials with what the leaderboard shows beside the first objective, where there is more than one."""
+    """Trials with what the leaderboard shows in addition to the first objective, where there is more than one."""
     if len(results.objectives) < 2:
         return trials
     values = objective_values(results)

@@ -89,7 +89,7 @@ def answers(explanation: Explanation) -> dict[str, str]:
     optional = {
         CHANGES: accepted_changes_in_words(results),
         PREDICTED: of_predictions(explanation.predictions, results.objective.metric),
-        "What earlier studies said": of_earlier(explanation.earlier),
+        "What earlier studies contributed": of_earlier(explanation.earlier),
         AGREEMENT: of_agreements(explanation.agreements, grace_period(results), epochs=results.job["budget"]["epochs"]),
         "What early stopping did": of_stopping(explanation.stopping),
         "Copied weights": of_lineage(results) if explanation.exploits else "",

@@ -74,7 +74,7 @@ def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
 
 
 def accepted_changes_objects(results: Results, kind: Kind) -> list[dict[str, Any]]:
-    """The sessions that continued a study with other data or code, as the objects that `--json` prints.
+    """The sessions that continued a study with changed data or code, as the objects that `--json` prints.
 
     Args:
         results: A study's results.

@@ -52,7 +52,7 @@ def comparison_warnings(comparison: Comparison) -> list[str]:
     """
     if not comparison.comparability_problems:
         return []
-    return [f"These studies cannot be compared: no winner is named. {' '.join(comparison.comparability_problems)}"]
+    return [f"These studies cannot be compared: none is called the best. {' '.join(comparison.comparability_problems)}"]
 
 
 def studies_of(comparison: Comparison) -> Mapping[str, Results]:

@@ -83,7 +83,7 @@ FORMATS: Mapping[str, Callable[[pa.Schema, Batches, Sink], None]] = {
     "markdown": _write_markdown,
     "parquet": write_parquet,
 }
-"""The formats of tables, beside the text on a terminal: each function writes batches of a schema into a file."""
+"""The formats of tables, besides the text on a terminal: each function writes batches of a schema into a file."""
 
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".markdown": "markdown", ".parquet": "parquet"}
 """The format that a file's suffix stands for."""
@@ -114,7 +114,7 @@ def _rows(table: pa.Table | pa.RecordBatch) -> list[tuple[Any, ...]]:
     except (OverflowError, ValueError) as error:
         # SQL has years behind 9999 and an infinite date; Python has neither.
         raise UsageError(
-            f"The answer holds a time that cannot be shown ({error}). Select years from 1 to 9999, or convert the "
+            f"The result contains a time that cannot be shown ({error}). Select years from 1 to 9999, or convert the "
             "column to text: column::varchar."
         ) from None
     return list(zip(*columns, strict=True))

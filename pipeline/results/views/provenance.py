@@ -27,7 +27,7 @@ def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 
 
 def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
-    """The record beside an exported model: which model it is, and the sessions of its study.
+    """The record next to an exported model: which model it is, and the sessions of its study.
 
     Args:
         store: The study's folder.

@@ -153,7 +153,7 @@ def front_in_words(results: Results) -> str:
     *first, last = names
     many = len(pareto_front(results))
     which = f"{many} of {counted(len(results.trials), 'trial')} {is_or_are(many)}"
-    winner = f"the winner is the best in the first, {results.objective.metric}"
+    winner = f"the best trial is the best in the first, {results.objective.metric}"
     return f"{which} on the front of {', '.join(first)} and {last}; {winner}. {bounds_in_words(results)}".strip()
 
 
@@ -194,7 +194,7 @@ def hypervolume_in_words(results: Results) -> str:
 
 
 def accepted_changes_in_words(results: Results) -> str:
-    """Which sessions continued the study with other data or code, and which trials that concerns; empty if none did.
+    """Which sessions continued the study with changed data or code, and which trials that concerns; empty if none did.
 
     Args:
         results: A study's results.
@@ -205,7 +205,7 @@ def accepted_changes_in_words(results: Results) -> str:
         mixed = f" ({_some(both)} on both)" if both else ""
         before, since = (_some(trials) if trials else "none" for trials in (change.before, change.since))
         sentences.append(
-            f"Session {change.session} continued the study with other {change.kind}: {'; '.join(change.changes)}. "
+            f"Session {change.session} continued the study with changed {change.kind}: {'; '.join(change.changes)}. "
             f"Trained before: {before}; since then: {since}{mixed}. Values before and after cannot be compared."
         )
     return " ".join(sentences)
@@ -242,6 +242,6 @@ def winner_failure_in_words(results: Results) -> str:
     if not failure or results.best is None:
         return ""
     return (
-        f"The winner was not exported, or not evaluated on the test split: {failure.rstrip('.')}. `tunepipe export "
+        f"The best model was not exported, or not evaluated on the test split: {failure.rstrip('.')}. `tunepipe export "
         f"{as_argument(results.location)} --to FOLDER` does both again."
     )

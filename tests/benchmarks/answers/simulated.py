@@ -74,7 +74,7 @@ def _recorded(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 _RUNGS: dict[str, Any] = {"grace_period": max(1, round(0.06 * EPOCHS)), "reduction_factor": 3.5}
-"""At about 6 and 23 % of a trial's epochs."""
+"""At about 6 and 23% of a trial's epochs."""
 
 
 REFERENCE = "asha+random"

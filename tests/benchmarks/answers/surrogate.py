@@ -17,7 +17,7 @@ from tests.benchmarks.answers.tables import Table
 __all__ = ["Surrogate"]
 
 _COEFFICIENTS = 4
-"""Principal components of the curves; they keep 95 to 99 % of the variance."""
+"""Principal components of the curves; they keep 95 to 99% of the variance."""
 _NETWORKS, _WIDTH, _DECAY, _STEPS = 4, 64, 0.3, 200
 """The networks, whose mean predicts; the units of both of their layers; their weight decay; the steps of L-BFGS."""
 _OFFSET, _FAR = 0.1, 10.0

@@ -1,4 +1,4 @@
-"""Kueue: its definitions and webhooks, and its process, which runs beside the control plane rather than in a pod."""
+"""Kueue: its definitions and webhooks, and its process, which runs with the control plane rather than in a pod."""
 
 import base64
 import json

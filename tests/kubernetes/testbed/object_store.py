@@ -102,7 +102,7 @@ def _serve(scheme: str) -> None:
     from werkzeug.serving import make_server
 
     tokens: dict[str, str | None] = {KEYS["AWS_ACCESS_KEY_ID"]: None}
-    """Known keys, and the session token that a request has beside each."""
+    """Known keys, and the session token that a request has with each."""
     answer = DomainDispatcherApplication(create_backend_app)
 
     def admitting(environ: dict[str, Any], begin: Any) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""KubeRay: its definitions, and its operator, which runs beside the control plane rather than in a pod."""
+"""KubeRay: its definitions, and its operator, which runs with the control plane rather than in a pod."""
 
 import json
 import os

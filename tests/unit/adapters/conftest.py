@@ -1,4 +1,4 @@
-"""Programs as others write them, each in a folder of its own."""
+"""Programs as others write them, each in a separate folder."""
 
 import shutil
 import sys

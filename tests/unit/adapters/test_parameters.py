@@ -46,12 +46,12 @@ def test_a_condition_on_one_value_is_none() -> None:
         ),
         (
             [Found("a", Uniform(0, 1), ""), Found("b", 2, "f.py, line 2", (("a", (0.5,)),))],
-            "f.py, line 2: must depend on a parameter with few values",
+            "f.py, line 2: must depend on a hyperparameter with few values",
         ),
         ([Found("b", 2, "f.py, line 2", (("a", (0.5,)),))], "must not depend on 'a', which is not found before it"),
         (
             [Found("a", Choice((0.5, "0_5")), ""), Found("b", 2, "f.py, line 2", (("a", (0.5,)),))],
-            "must depend on a parameter whose values differ",
+            "must depend on a hyperparameter whose values differ",
         ),
     ],
 )

@@ -56,7 +56,7 @@ def test_status_calls_no_study_with_a_mistake_a_success(api_server: ApiServer) -
     api_server.answers[f"{RAYJOBS}/beale-1"] = [ended]
     printed = " ".join(tunepipe("status", "--kubernetes").output.split())
     assert "stopped" in printed
-    assert "The study of the RayJob 'beale-1' did not succeed: a mistake ended it" in printed
+    assert "The study of the RayJob 'beale-1' did not succeed: an error in the job ended it" in printed
     (found,) = json.loads(tunepipe("status", "--kubernetes", "--json").output)
     assert (found["state"], found["exit_code"]) == ("stopped", None)
 

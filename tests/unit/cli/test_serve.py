@@ -1,4 +1,4 @@
-"""`tunepipe serve` as a process of its own, and what it refuses."""
+"""`tunepipe serve` as a separate process, and what it refuses."""
 
 import re
 import signal
@@ -26,7 +26,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def served(storage: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The server in a process of its own, which is killed at the end, and the address that it prints."""
+    """The server in a separate process, which is killed at the end, and the address that it prints."""
     command = [*TUNEPIPE, "serve", str(storage), "--port", "0", *options]
     server = started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

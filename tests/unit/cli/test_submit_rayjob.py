@@ -119,7 +119,7 @@ def test_a_mistake_whose_log_is_gone_is_no_success(api_server: ApiServer) -> Non
     api_server.answers[f"{RAYJOBS}/beale-1"] = [rayjob("Running", "beale-1"), stopped]
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
     assert printed.code == 4
-    assert "did not succeed: a mistake ended it, or no trial succeeded, or it was stopped" in printed.errors
+    assert "did not succeed: an error in the job ended it, or no trial succeeded, or it was stopped" in printed.errors
 
 
 @pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])

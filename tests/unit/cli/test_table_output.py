@@ -139,7 +139,7 @@ def test_a_file_is_replaced_with_its_permissions(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is a mount of its own, which no other file can replace, is written where it is."""
+    """A file that is its own mount, which no other file can replace, is written where it is."""
 
     def refuse(*_: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")

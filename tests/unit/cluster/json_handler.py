@@ -11,7 +11,7 @@ __all__ = ["JsonHandler", "running"]
 
 @contextmanager
 def running(server: HTTPServer) -> Iterator[None]:
-    """A context in which a server answers, in a thread of its own.
+    """A context in which a server answers, in a separate thread.
 
     Args:
         server: The server.

@@ -50,7 +50,7 @@ def test_tunepipe_itself_is_packed(tmp_path):
 
 
 def test_a_job_file_from_outside_goes_along(tmp_path):
-    """A job file from outside the project is packed into `submitted/` with files beside it and packages it imports."""
+    """A job file from outside the project is packed into `submitted/` with files next to it and packages it imports."""
     theirs = "import nets.small"
     others = {"theirs.py": theirs, "shape.py": "", "nets/small.py": "", "nets/unused.py": "", "big.csv": ""}
     files(tmp_path, {"project/jobs/mine.py": "", **{f"other/{name}": text for name, text in others.items()}})

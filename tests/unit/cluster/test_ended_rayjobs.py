@@ -25,7 +25,7 @@ def test_a_study_whose_log_is_gone_never_succeeds_by_that(api_server, monkeypatc
     if gone == "log":
         api_server.gone.add(log)
     if gone and code:
-        with pytest.raises(EndUnknown, match=r"did not succeed: a mistake .* `tunepipe results s --kubernetes`"):
+        with pytest.raises(EndUnknown, match=r"did not succeed: an error .* `tunepipe results s --kubernetes`"):
             read_exit_code(Kubernetes(None, "tunepipe"), "s-1")
     else:
         assert read_exit_code(Kubernetes(None, "tunepipe"), "s-1") == code

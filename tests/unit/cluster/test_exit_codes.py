@@ -36,7 +36,10 @@ def test_an_unknown_exit_code_is_not_success(status):
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(-9, r"signal 9 ended its driver \(9: often for want of memory\)"), (130, "its driver was interrupted each time")],
+    [
+        (-9, r"signal 9 ended its driver \(9 often means that memory ran out\)"),
+        (130, "its driver was interrupted each time"),
+    ],
 )
 def test_a_driver_that_a_signal_ended_has_no_exit_code_of_a_mistake(code, words):
     """A RayJob whose driver was killed or interrupted at each try is an error that says so, with what to do."""
@@ -61,7 +64,7 @@ def test_only_a_study_that_succeeded_is_complete(code, state):
 
 @pytest.mark.parametrize("text", ["failed with exit code {return_code}", "put_status(self._job_id, JobStatus.STOPPED)"])
 def test_ray_says_how_a_command_ended(text):
-    """Ray still names the exit code of a failed command, and has a status of its own for one that it has stopped."""
+    """Ray still names the exit code of a failed command, and has its own status for one that it has stopped."""
     check_text(
         text,
         "dashboard/modules/job/job_supervisor.py",

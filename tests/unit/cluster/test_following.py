@@ -332,7 +332,7 @@ def test_an_ended_rayjob_is_not_judged_by_old_events(api_server):
 
 
 def test_a_study_in_a_service_mesh_is_followed_to_its_end(api_server):
-    """A study is followed beside a container of a service mesh that starts earlier, ends later and has its own log."""
+    """A study is followed despite a container of a service mesh that starts earlier, ends later and has its own log."""
     log = f"{CORE}/pods/s-1-x/log"
     template = {"spec": {"containers": [{"name": "submitter"}]}}
     jobs = [rayjob("Running"), rayjob("Running"), rayjob("Complete", jobStatus="SUCCEEDED")]

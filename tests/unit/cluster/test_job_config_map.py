@@ -41,7 +41,7 @@ def test_other_files_are_another_config_map():
 
 
 def test_files_whose_paths_give_the_same_key_are_kept_apart():
-    """Paths that become the same key, and a path that is longer than a key may be, get keys of their own."""
+    """Paths that become the same key, and a path that is longer than a key may be, get their own keys."""
     names = ("a/b.py", "a_b.py", "a b.py", f"{'x' * 300}.py")
     job = Sources(tuple(SourceFile(name, name, name.encode(), Path(name)) for name in names))
     items = {each["key"]: each["path"] for each in mounted_items(job)}

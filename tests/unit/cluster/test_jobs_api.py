@@ -46,7 +46,7 @@ def test_a_name_of_a_submission_and_of_another_study_is_refused(jobs_server):
     """A name that a submission and another study have is refused, and a submission is found by its own name."""
     jobs_server.jobs = {"s-1": job("s-1"), "s-1-1": job("s-1-1", study="s-1")}
     api = JobsApi(jobs_server.address)
-    with pytest.raises(UsageError, match=r"'s-1' is a submission of the study 's', .* 's-1-1' for the second"):
+    with pytest.raises(UsageError, match=r"'s-1' is both a submission of the study 's' and .* 's-1-1' for the second"):
         api.find("s-1")
     assert api.submission("s-1").study == "s"
 

@@ -81,7 +81,7 @@ def test_the_log_of_a_pod_with_several_containers_is_that_of_one(api_server, con
 
 
 def test_a_container_that_waits_has_no_log(api_server):
-    """The log of a container that has not started, beside others that have, is empty; other refusals are errors."""
+    """The log of a container that has not started, with others that have, is empty; other refusals are errors."""
     path = f"{CORE}/pods/s-1-x/log"
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Running")]}]
     api_server.unread[path] = (400, 'container "submitter" in pod "s-1-x" is waiting to start: PodInitializing')

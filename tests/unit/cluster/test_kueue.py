@@ -28,7 +28,10 @@ def test_a_job_of_which_kueue_makes_no_workload_says_so() -> None:
     assert queue_reason(job, [], now=early) == "s-1 waits in the queue 'gpus'"
     assert queue_reason(job, None, now=late) == "s-1 waits in the queue 'gpus'"
     said = queue_reason(job, [workload("another")], now=late)
-    assert "Kueue has made no workload of it, and makes none without the WorkloadPriorityClass 'hgih'. `kubectl" in said
+    assert (
+        "Kueue has created no workload for it, and creates none without the WorkloadPriorityClass 'hgih'. `kubectl"
+        in said
+    )
 
 
 def test_only_a_suspended_job_waits_in_its_queue() -> None:

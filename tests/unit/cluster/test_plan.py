@@ -66,7 +66,7 @@ def test_quantities_of_kubernetes_are_numbers(cpus, at_once):
     if at_once:
         assert plan(job(), [_group(cpu=cpus)]).groups[0].trials == at_once
     else:
-        with pytest.raises(ResourcesUnmet, match=r"cpu \(0.5 CPUs, 0 GPUs and .* a pod\)"):
+        with pytest.raises(ResourcesUnmet, match=r"cpu \(0.5 CPUs, 0 GPUs and .* per pod\)"):
             plan(job(), [_group(cpu=cpus)])
 
 
@@ -112,7 +112,7 @@ def test_a_trial_may_say_what_memory_it_needs():
     assert made.plan.groups[0].trials == 1
     assert made.job["spec"]["entrypoint"].count("memory_gigabytes") == 1
     with pytest.raises(
-        ResourcesUnmet, match=r"and 3 GB of memory, and no pod of the overlay has them beside the 500 MB"
+        ResourcesUnmet, match=r"and 3 GB of memory, and no pod of the overlay has them in addition to the 500 MB"
     ):
         study_manifests(job(resources__memory_gigabytes=3), "beale", "local-cpu", "/studies", [])
 

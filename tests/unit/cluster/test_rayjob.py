@@ -49,7 +49,7 @@ def test_the_driver_gets_the_maximum_number_of_workers():
 def test_a_trial_that_fits_no_pod_is_refused():
     """A trial that needs more GPUs than a pod of the overlay has is refused."""
     with pytest.raises(
-        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs and 3.22 GB a pod\).*--overlay"
+        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs and 3.22 GB per pod\).*--overlay"
     ):
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
@@ -88,7 +88,7 @@ def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
 
 
 def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
-    """The modules and files that a job uses are mounted beside it, those of its package in the package's folder."""
+    """The modules and files that a job uses are mounted next to it, those of its package in the package's folder."""
     texts = {"job.py": "from .net import f", "net.py": "import bare", "__init__.py": "", "unused.py": "1 / 0"}
     for name, text in texts.items():
         (tmp_path / "lab").mkdir(exist_ok=True)
@@ -177,7 +177,7 @@ def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
 
 
 def _large(where: Path) -> Path:
-    """An overlay of one's own: production with 100 nodes of two kinds."""
+    """A custom overlay: production with 100 nodes of two kinds."""
     study = where / "large/study"
     study.mkdir(parents=True)
     production = Path("k8s/overlays/prod-gpu/study").resolve()

@@ -182,5 +182,5 @@ def test_a_name_that_means_two_rayjobs_is_refused(api_server: ApiServer) -> None
     with pytest.raises(UsageError, match=r"runs as several RayJobs: s-1 in /studies and s-2 in s3://b\. Name one of"):
         find_rayjob(server, "s")
     assert find_rayjob(server, "s", "s3://b")["metadata"]["name"] == "s-2"
-    with pytest.raises(UsageError, match=r"'s-1' is a submission of the study 's', and a study of its own"):
+    with pytest.raises(UsageError, match=r"'s-1' is both a submission of the study 's' and another study"):
         find_rayjob(server, "s-1")

@@ -97,7 +97,7 @@ def test_a_name_that_is_taken_by_another_rayjob_is_reported(api_server):
 
 
 def test_a_rayjob_that_is_being_deleted_is_not_attached_to(api_server):
-    """A submission does not attach to a RayJob that is being deleted, nor start beside its driver."""
+    """A submission does not attach to a RayJob that is being deleted, nor start while its driver runs."""
     going = rayjob("Running", "beale-1")
     going["metadata"] |= {"annotations": {STORAGE_ANNOTATION: "/studies"}, "deletionTimestamp": "2026-01-01T00:00:01Z"}
     api_server.answers[RAYJOBS] = [{"items": [going]}]

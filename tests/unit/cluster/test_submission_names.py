@@ -33,7 +33,9 @@ def test_a_name_means_a_submission_or_a_study(name, names):
 
 def test_a_submission_and_another_study_of_one_name_are_refused():
     """A name that a submission has and another study, too, is refused with a name for each."""
-    with pytest.raises(UsageError, match=r"'digits-1' is a submission of the study 'digits', .* 'digits-1-1' for the"):
+    with pytest.raises(
+        UsageError, match=r"'digits-1' is both a submission of the study 'digits' and .* 'digits-1-1' for the"
+    ):
         found("digits-1")
 
 

@@ -115,7 +115,7 @@ class Pods:
 
 
 def reader(**state) -> V1Pod:
-    """A running pod whose container that reads has a state, beside one of a service mesh that runs."""
+    """A running pod whose container that reads has a state, with one of a service mesh that runs."""
     proxy = V1ContainerState(running={})
     names = {"proxy": proxy, "reader": V1ContainerState(**state)}
     statuses = [
@@ -146,7 +146,7 @@ def test_a_pod_reads_when_its_own_container_runs(monkeypatch):
 
 
 def test_a_pod_that_reads_has_the_labels_that_a_cluster_requires(monkeypatch):
-    """A reader has the labels and annotations of its template, a name of its own, and none that opens the network."""
+    """A reader has the labels and annotations of its template, its own name, and none that opens the network."""
     monkeypatch.setattr(volume_reader, "POLL_SECONDS", 0.0)
     core = Pods(reader(running={}))
     marks = {

@@ -126,7 +126,7 @@ def test_validation_split_takes_the_last_rows_as_fit_does(rows: int, share: floa
     ],
 )
 def test_validation_split_that_cannot_divide_is_refused(changes: dict[str, Any], message: str) -> None:
-    """A share outside 0 to 1, one beside a validation split, and one of a pipeline are refused in words."""
+    """A share outside 0 to 1, one in addition to a validation split, and one of a pipeline are refused in words."""
     with pytest.raises(DataError, match=message):
         Dataset(**{"train": (np.zeros(4), np.zeros(4)), **changes})
 
@@ -153,9 +153,9 @@ def test_the_name_may_be_left_out() -> None:
 
 
 def test_a_name_that_is_no_text_is_refused() -> None:
-    """A name that is no text beside three splits is refused in a sentence, without its numbers."""
+    """A name that is not a string, given with three splits, is refused in a sentence, without its numbers."""
     split = Split(np.zeros((400, 20)), np.zeros(400))
-    with pytest.raises(DataError, match=r"name is a text; found a Split\. Give the name") as refused:
+    with pytest.raises(DataError, match=r"name must be a string; found Split\. Give the name") as refused:
         Dataset(split, split, split, split)  # type: ignore[arg-type]
     assert len(str(refused.value)) < 200
 

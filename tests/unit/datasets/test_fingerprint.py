@@ -28,9 +28,9 @@ def test_the_same_data_have_the_same_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("change", "reported"),
     [
-        (lambda a: a["x"].__setitem__((3, 2), 12), ["the train inputs have other values, in the same shape"]),
-        (lambda a: a.update(x=a["x"][::-1]), ["the train inputs have other values, in the same shape"]),
-        (lambda a: a.update(y=a["y"] + 1), ["the train targets have other values, in the same shape"]),
+        (lambda a: a["x"].__setitem__((3, 2), 12), ["the train inputs have different values, in the same shape"]),
+        (lambda a: a.update(x=a["x"][::-1]), ["the train inputs have different values, in the same shape"]),
+        (lambda a: a.update(y=a["y"] + 1), ["the train targets have different values, in the same shape"]),
         (
             lambda a: a.update(x=a["x"][:3], y=a["y"][:3]),
             [
@@ -68,7 +68,7 @@ def test_large_and_empty_arrays() -> None:
     changed = large.copy()
     changed[2, -1] = 1
     one, other = (fingerprint(_data(validation=Split(x, np.zeros(3)))) for x in (large, changed))
-    assert differences(one, other) == ["the validation inputs have other values, in the same shape"]
+    assert differences(one, other) == ["the validation inputs have different values, in the same shape"]
     assert fingerprint(_data(validation=Split(np.zeros((2, 0)), np.zeros(2))))["validation.x"]["sha256"]
 
 
@@ -80,7 +80,7 @@ def test_objects_of_text_are_compared_by_their_text(other: list[str | bytes]) ->
         for texts in (["a", "b"], ["".join("a"), "bb"[:1]], other)
     )
     assert differences(one, same) == []
-    assert differences(one, changed) == ["the validation inputs have other values, in the same shape"]
+    assert differences(one, changed) == ["the validation inputs have different values, in the same shape"]
 
 
 def test_a_study_without_a_hash_of_its_text_can_be_resumed() -> None:

@@ -98,7 +98,7 @@ def test_binary_of_a_fixed_size_is_scaled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("type_", [pa.list_(pa.int16()), pa.large_list(pa.float32()), pa.list_(pa.float64(), 2)])
 def test_lists_of_one_length_are_inputs(tmp_path: Path, type_: pa.DataType) -> None:
-    """Lists of numbers, fixed in size or not, become one feature for each number, beside other columns."""
+    """Lists of numbers, fixed in size or not, become one feature for each number, in addition to other columns."""
     lists = pa.array([[i, i + 1] for i in range(10)], type_)
     dataset = load(_file(tmp_path, {"v": lists, "x": range(10), "target": range(10)}, row_group_size=4))
     assert np.array_equal(dataset.train.x, dataset.train.y + np.array([[0, 1, 0]], np.float32))

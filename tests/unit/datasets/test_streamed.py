@@ -99,7 +99,7 @@ def test_other_content_is_noticed(tmp_path: Path) -> None:
     before = fingerprint(load(data, buffer=50))
     _folder(tmp_path, {"x": range(1, _ROWS + 1), "target": range(_ROWS)})
     assert differences(before, fingerprint(load(data, buffer=50)))[0] == (
-        "the train pipeline has other content, in as many rows"
+        "the train pipeline has different content, in the same number of rows"
     )
 
 
@@ -124,7 +124,7 @@ def test_targets_and_splits_are_checked_before_training(tmp_path: Path, columns:
 def test_wrong_inputs_are_reported_where_they_are_read(tmp_path: Path) -> None:
     """Lists of differing lengths are reported when the row group that contains them is read."""
     data = _folder(tmp_path, {"x": [[1]] * 150 + [[1, 2]] * 150, "target": range(_ROWS)}, files=2)
-    with pytest.raises(DataError, match="have other lengths in some row groups"):
+    with pytest.raises(DataError, match="have different lengths in some row groups"):
         _read(load(data, buffer=50).train)
 
 

@@ -71,14 +71,14 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
     file.write_text("1 \n2 \n3 \n4 \n5 \n7")
     before = {path: store.read(path) for path in store.files()}
     reported = (
-        "The data differ from those that the study 's' began with: the train inputs have other values, in the same "
+        "The data differ from those that the study 's' began with: the train inputs have different values, in the same "
         "shape"
     )
     with pytest.raises(DataError, match=rf"{reported}; .*Restore the data, or accept these with --accept-changes"):
         _gone_on(store, 3)
     assert {path: store.read(path) for path in store.files()} == before
     again = rerun(store, "0000")
-    assert again.other_data[0] == "the train inputs have other values, in the same shape"
+    assert again.other_data[0] == "the train inputs have different values, in the same shape"
     _gone_on(store, 3, accept_changes=True)
     _gone_on(store, 4)
     results = load_results(store.uri)
@@ -87,8 +87,8 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
         {
             "session": 3,
             "changes": [
-                "the train inputs have other values, in the same shape",
-                "the train targets have other values, in the same shape",
+                "the train inputs have different values, in the same shape",
+                "the train targets have different values, in the same shape",
             ],
             "trials_before": ["0000"],
             "trials_since": ["0000"],
@@ -112,7 +112,7 @@ def test_a_session_is_readable_from_the_moment_that_it_accepts_other_data(
     monkeypatch.setattr("pipeline.execution.session_training.set_data", recorded)
     _gone_on(store, 2, accept_changes=True)
     (session,) = sessions
-    assert session["data_changes"][0] == "the train inputs have other values, in the same shape"
+    assert session["data_changes"][0] == "the train inputs have different values, in the same shape"
     assert [trial["trial_id"] for trial in session["resume"]["trials"]] == ["0000"]
 
 

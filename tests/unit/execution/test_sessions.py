@@ -62,7 +62,7 @@ def test_the_newest_session_may_write(store: Store) -> None:
 
 def test_another_driver_may_have_the_same_number(store: Store) -> None:
     """The message about a driver with the same session number says that both have this number."""
-    assert "also of session 2," in str(superseded(store, 2, 2))
+    assert "Another driver of session 2 has" in str(superseded(store, 2, 2))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_workers_of_a_session_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_processes_outside_of_a_session_share_nothing(tmp_path: Path) -> None:
-    """A process without a session, and one whose session cannot be read, has a folder of its own."""
+    """A process without a session, and one whose session cannot be read, has a separate folder."""
     store = Store(tmp_path / "study")
     assert len({shared_caches(store, session).path for session in (None, None, 7, 7)}) == 4
 

@@ -78,4 +78,4 @@ def reading(config):
     Path(__file__).with_name("rows.csv").read_text()
     return build_model(config)
 """
-"""A module whose data are in a file beside it."""
+"""A module whose data are in a file next to it."""

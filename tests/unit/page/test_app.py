@@ -22,7 +22,7 @@ PAGES = [
 
 @pytest.mark.parametrize("path", PAGES)
 def test_each_page_is_whole_without_a_script(get: Get, path: str) -> None:
-    """A page is HTML without a script or a style of its own, and its headers let the browser run none."""
+    """A page is HTML without an inline script or style, and its headers let the browser run none."""
     answer = get(path)
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Security-Policy"] == POLICY

@@ -21,7 +21,7 @@ STUDY = "mnist-asha"
 
 @pytest.fixture
 def study(tmp_path: Path) -> Recording:
-    """A small study of its own."""
+    """A small study."""
     return asha_study(tmp_path, trials=4)
 
 
@@ -102,7 +102,7 @@ def test_studies_are_listed_with_the_best_value_over_their_trials(studies: Study
 
 
 def test_a_study_that_cannot_be_read_does_not_hide_the_others(own: StudyCache, tmp_path: Path) -> None:
-    """An unreadable study is listed with its error beside the others."""
+    """An unreadable study is listed with its error next to the others."""
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "study.json").write_text("{")
     lines = {line.row.name: line for line in own.lines()}

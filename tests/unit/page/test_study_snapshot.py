@@ -11,7 +11,7 @@ from pipeline.results import Results
 
 @pytest.fixture
 def snapshot(asha_results: Results) -> StudySnapshot:
-    """A snapshot of its own."""
+    """A snapshot."""
     return StudySnapshot(asha_results, "mark")
 
 

@@ -237,9 +237,7 @@ def pbt_study(root: Path, *, trials: int = 8, epochs: int = 20, seed: int = 5, n
             quarter = max(1, trials // 4)
             for loser, donor in zip(ranked[:quarter], reversed(ranked[-quarter:]), strict=True):
                 before, after = configs[loser], perturb(job.space, configs[donor], rng, resample_probability=0.1)
-                reason = (
-                    f"{values[loser]:.4f} is in the lowest quarter; takes over trial {donor} at {values[donor]:.4f}"
-                )
+                reason = f"{values[loser]:.4f} is in the lowest quarter; copies trial {donor} at {values[donor]:.4f}"
                 study.decide(
                     loser, epoch, "exploit", now, reason, parent_trial=donor, parent_epoch=epoch,
                     config_before=before, config_after=after, value=values[loser],

@@ -18,7 +18,7 @@ Curve = Callable[[int], float]
 
 
 def curves(trials: int, seed: int, *, noise: float = 0.05) -> list[Curve]:
-    """Curves of trials: each rises at its own speed to a height of its own, so that late bloomers overtake."""
+    """Curves of trials: each rises at its own speed to its own height, so that trials that improve late overtake."""
     rng = np.random.default_rng(seed)
     heights, speeds = rng.uniform(0.3, 1, trials), rng.uniform(0.05, 1, trials)
     noises = rng.normal(0, noise, (trials, 1000))

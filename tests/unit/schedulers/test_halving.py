@@ -36,7 +36,7 @@ def test_each_bracket_is_halved_separately(trials, seed, size, factor, mode):
 
 
 def test_the_first_rung_grows_with_the_epochs():
-    """The first rung is about 6 % of a trial's maximum, at least one epoch, and the second about 23 %."""
+    """The first rung is about 6% of a trial's maximum, at least one epoch, and the second about 23%."""
     settings = SuccessiveHalving()
     assert [settings.next_milestone(0, epochs) for epochs in (1, 8, 32, 50, 200)] == [1, 1, 2, 3, 12]
     assert [settings.next_milestone(settings.next_milestone(0, e), e) for e in (8, 32, 50, 200)] == [4, 7, 11, 42]

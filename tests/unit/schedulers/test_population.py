@@ -64,7 +64,7 @@ def test_the_lowest_take_over_the_uppermost() -> None:
     assert decision.cutoff == 0.5
     assert decision.config["layers"] == 2
     assert min(abs(decision.config["lr"] - 0.04 * factor) for factor in (0.8, 1.2)) < 1e-12
-    assert decision.reason == "0.4 is among the lowest 1 of 4 trials; takes over trial 0003, 0.9 at its epoch 1"
+    assert decision.reason == "0.4 is among the lowest 1 of 4 trials; copies trial 0003, 0.9 at its epoch 1"
     assert decision.parent_config == {"lr": 0.04, "layers": 2}
     assert decision.explored.startswith("times 0.8 or 1.2, or resampled: lr 0.04 → 0.0")
     assert decision.explored.endswith(", layers stays 2")

@@ -68,7 +68,7 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
     assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
 
 
-def test_a_late_bloomer_is_not_lost() -> None:
+def test_a_trial_that_improves_late_is_not_lost() -> None:
     """A trial that waits at the first rung continues to its end when worse ones arrive, and ASHA stops it."""
     found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
     reached, turns = simulated(DOUBLING, found, 8)

@@ -157,7 +157,7 @@ def _drawn_after(earlier, own, index):
 
 
 def test_the_first_draw_is_what_an_earlier_study_recommends():
-    """Before it has a value of its own, a study draws where an earlier one was best, with that as the reason."""
+    """Before it has its own value, a study draws where an earlier one was best, with that as the reason."""
     earlier = _observed(40, _bowl)
     found = _drawn_after(earlier, [], 0)
     assert _near(found.config) < 0.5

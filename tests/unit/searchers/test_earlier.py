@@ -1,4 +1,4 @@
-"""What earlier studies have found, beside the trials of this one."""
+"""What earlier studies have found, in addition to the trials of this one."""
 
 import numpy as np
 

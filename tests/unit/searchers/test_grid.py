@@ -36,8 +36,8 @@ def test_the_grid_refuses_endless_domains_by_name() -> None:
     """Grid search refuses parameters with infinitely many values and names each of them."""
     (fault,) = GridSearch().faults(ENDLESS)
     assert fault.allowed == (
-        "grid search needs a finite number of values for every parameter, and lr, u, z, s.rates.warm, s.rates.decay "
-        "have infinitely many: use Grid, Choice, IntUniform, QUniform, or a fixed value"
+        "grid search needs a finite number of values for every hyperparameter, and lr, u, z, s.rates.warm, "
+        "s.rates.decay have infinitely many: use Grid, Choice, IntUniform, QUniform, or a fixed value"
     )
     (fault,) = GridSearch().faults({"lr": Uniform(0, 1)})
     assert "and lr has infinitely many" in fault.allowed

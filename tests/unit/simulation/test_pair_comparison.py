@@ -22,7 +22,7 @@ def _forecast(scheduler: str, bests: list[float | None], workers: int = 2, mode:
 
 
 def test_the_best_mean_is_separated_from_the_next_by_paired_differences() -> None:
-    """The best pair has the best mean, and a 90 % interval of its difference to the next one over common seeds."""
+    """The best pair has the best mean, and a 90% interval of its difference to the next one over common seeds."""
     asha, fifo = _forecast("asha", [0.5, 0.7, 0.9]), _forecast("fifo", [0.4, 0.6, 0.7])
     (found,) = best_pairs([fifo, _forecast("median", [0.1, 0.1, 0.1]), asha])
     assert (found.best, found.next) == (asha, fifo)

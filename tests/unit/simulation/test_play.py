@@ -1,4 +1,4 @@
-"""Studies simulated with a clock of their own."""
+"""Studies simulated with their own clock."""
 
 from collections import Counter
 

@@ -35,12 +35,12 @@ def test_models_learn():
     assert values.min() >= 0
     assert values.max() <= 1
     assert (np.diff(levels, axis=1) >= 0).all()
-    # Late bloomers are at the start what they were before.
+    # Trials that improve late are at the start what they were before.
     late = (levels[:, 1] == levels[:, 0]).mean()
     assert 0.05 < late < 0.15
 
 
-def test_late_bloomers_overtake():
+def test_curves_that_rise_late_overtake():
     """The order of curves after a tenth of the epochs is similar to the final order, but not the same."""
     values = np.array([curve.levels for curve in _curves()[1]])
     agreement = np.corrcoef(values[:, 1].argsort().argsort(), values[:, -1].argsort().argsort())[0, 1]

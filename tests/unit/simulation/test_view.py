@@ -68,7 +68,7 @@ def test_a_line_has_every_number_with_its_unit():
         "0",
         "s",
     ]
-    assert "`run` takes asha with random: the job's own scheduler" in notes[1]
+    assert "`run` uses asha with random: the job's own scheduler" in notes[1]
     assert notes[2] == "Recommended for a job that names neither: promoting-asha with curves."
     assert notes[3] == "As written."
 
@@ -114,7 +114,7 @@ def test_the_best_pair_and_the_pair_of_a_run_are_named():
         console.print(forecast_view(pairs, {"note": "As written."}, price=None, own=job()))
     assert (
         "Best with 2 workers: asha with random, with a mean score of 0.6 at the end; next is fifo with random, worse "
-        "by 0.2 (90 % interval 0.2 to 0.2)."
+        "by 0.2 (90% interval 0.2 to 0.2)."
     ) in captured.get()
     reported = forecast_object(pairs, {"note": "As written."}, price=None, own=job())
     assert reported["run_takes"] == {"scheduler": "asha", "searcher": "random", "recommended": ["searcher"]}
@@ -147,4 +147,4 @@ def test_differences_of_a_hypervolume_are_in_percentage_points():
     with console.capture() as captured:
         console.print(forecast_view(pairs, {"note": "A"}, price=None, own=pairs[0].job))
     assert "worse by 50.0 percentage points" in captured.get()
-    assert "which does not separate them; more --repeats may)" in captured.get()
+    assert "so the difference may be chance: use more --repeats)" in captured.get()

@@ -28,7 +28,7 @@ def test_any_class_of_ray_is_of_one_kind(settings: object, kind: str | None) -> 
 
 
 def test_settings_beside_the_path_are_gathered() -> None:
-    """Settings of a class may be beside `kind` or in `settings`; those beside `kind` override the others."""
+    """Settings of a class may be next to `kind` or in `settings`; those next to `kind` override the others."""
     path = "ray.tune.schedulers.ASHAScheduler"
     gathered = {"kind": path, "settings": {"max_t": 9, "grace_period": 2}}
     assert normalize({"kind": path, "max_t": 9, "grace_period": 2}) == gathered
@@ -37,7 +37,7 @@ def test_settings_beside_the_path_are_gathered() -> None:
 
 @pytest.mark.parametrize("value", [{"kind": "ray.x", "settings": {"a": 1}}, {"kind": "ray.x"}, {"settings": 3, "a": 1}])
 def test_values_in_the_standard_form_are_unchanged(value: dict) -> None:
-    """A value without settings beside the path, or whose `settings` are not an object, is not changed."""
+    """A value without settings next to the path, or whose `settings` are not an object, is not changed."""
     assert normalize(value) is value
 
 

@@ -62,7 +62,7 @@ def test_an_error_of_googles_client_is_its_reason() -> None:
 
 
 def test_an_error_of_azures_client_is_an_error_of_the_storage() -> None:
-    """An error without a class of its own, as of Azure's client, is the storage's; pyarrow's other errors pass."""
+    """An error without its own class, as of Azure's client, is the storage's; pyarrow's other errors pass."""
     reported = pytest.raises(StorageError, match=r"Cannot read abfs://c/a: Unknown error: no token\. Fix that")
     with reported, translated_errors("read", "abfs://c/a"):
         raise pa.ArrowException("Unknown error: no token")

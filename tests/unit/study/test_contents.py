@@ -49,7 +49,7 @@ UNTRACKED = [
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A study's folder with files of its own."""
+    """A study's folder with its own files."""
     store = Store(tmp_path / "s")
     for path in OWN:
         store.write(path, "{}")
@@ -117,7 +117,7 @@ def test_entries_are_listed_for_a_message() -> None:
     ("path", "refused"), [("epochs", True), ("report.html", True), ("notes.txt", False), ("files/0001/data", False)]
 )
 def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, path: str, refused: bool) -> None:
-    """A link in the place of a study's file is refused; one beside its files or in a trial's folder is not."""
+    """A link in the place of a study's file is refused; one next to its files or in a trial's folder is not."""
     store = Store(tmp_path / "s")
     store.write("study.json", "{}")
     link = tmp_path / "s" / path

@@ -94,9 +94,9 @@ def test_phases_survive_json_and_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("phases", "field", "allowed"),
     [
-        ([Phase(0, unfreeze)], "phases.0.at", "at least 1, or the name of a parameter"),
+        ([Phase(0, unfreeze)], "phases.0.at", "at least 1, or the name of a hyperparameter"),
         ([Phase(3, unfreeze), Phase(3, unfreeze)], "phases.1.at", "above 3"),
-        ([Phase("wait", unfreeze)], "phases.0.at", "no such parameter"),
+        ([Phase("wait", unfreeze)], "phases.0.at", "no such hyperparameter"),
         ([Phase("weight", unfreeze)], "space.weight", "whole numbers of at least 1 for phases.0.at"),
         ([{"at": 3}], "phases.0.prepare", "must be given"),
         ([{"at": 3, "prepare": unfreeze, "epochs": 2}], "phases.0.epochs", "no such field"),

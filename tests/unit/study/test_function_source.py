@@ -109,7 +109,7 @@ if __name__ == "__main__":
 
 
 def test_lambdas_and_returned_functions_are_found_in_their_job(tmp_path: Path) -> None:
-    """Functions without a name of their own are saved by a variable or a job's field, and found there again."""
+    """Functions without their own name are saved by a variable or a job's field, and found there again."""
     (tmp_path / "unnamed.py").write_text(_UNNAMED)
     module = load_module(tmp_path / "unnamed.py")
     job = module.JOB

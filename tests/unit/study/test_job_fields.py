@@ -42,7 +42,7 @@ def _fields(**given: Any) -> JobFields:
     ],
 )
 def test_settings_may_be_a_name(given: object, settings: object) -> None:
-    """A name or a class path stands for its defaults; settings of Ray's classes may be beside the path."""
+    """A name or a class path stands for its defaults; settings of Ray's classes may be next to the path."""
     assert _fields(scheduler=given).scheduler == settings
     assert _fields(searcher="grid").searcher == GridSearch()
 

@@ -68,7 +68,7 @@ def test_every_path_of_the_layout_belongs_to_a_study(path: str) -> None:
 
 @pytest.mark.parametrize("path", FOREIGN)
 def test_no_other_path_belongs_to_a_study(path: str) -> None:
-    """Paths that resemble those of the layout, or are beside them, do not belong to the study."""
+    """Paths that resemble those of the layout, or are next to them, do not belong to the study."""
     assert not layout.names(path)
 
 

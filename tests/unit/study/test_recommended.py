@@ -29,7 +29,7 @@ def _job(**fields: Any) -> TuneJob:
 
 @pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (27, 2), (50, 3), (100, 6)])
 def test_the_first_rung_follows_the_budget(epochs: int, grace: int) -> None:
-    """A model's job without a scheduler gets promoting ASHA with its first rung at about 6 % of the epochs."""
+    """A model's job without a scheduler gets promoting ASHA with its first rung at about 6% of the epochs."""
     job = _job(budget=Budget(epochs=epochs))
     assert (job.scheduler, job.searcher) == (PromotingASHA(), CurveSearch())
     assert job.settled().scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
@@ -103,7 +103,7 @@ def test_a_function_with_state_is_paused() -> None:
 
 @pytest.mark.parametrize(("name", "search"), [("halving", CurveSearch()), ("asha", RandomSearch())])
 def test_the_searcher_follows_the_scheduler(name: str, search: SearcherSettings) -> None:
-    """A job with a named scheduler alone gets curve search if it was measured beside it, else random search."""
+    """A job with a named scheduler alone gets curve search if it was measured with it, else random search."""
     job = _job(scheduler=FIFO()).replaced({"scheduler": name})
     assert job.searcher == search
     assert _job(space={"lr": LogUniform(1e-3, 1), "width": Grid([1, 2])}, scheduler=name).searcher == RandomSearch()

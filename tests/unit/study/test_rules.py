@@ -33,7 +33,7 @@ def _job(**fields: Any) -> TuneJob:
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({}, "model: must be given, or else function; found nothing"),
+        ({}, "model: must be given, unless function is; found nothing"),
         ({**_MODEL, "function": _build}, "function: must not be combined with model; found '_build'"),
         ({"model": _build}, "data: must be given for a model: a data set's name, a function or a Parquet file's path"),
         (
@@ -45,11 +45,11 @@ def _job(**fields: Any) -> TuneJob:
         ({**_FUNCTION, "data": "mnist"}, "data: must not be given for a function"),
         (
             {**_MODEL, "searcher": "grid", "space": {"lr": Uniform(0, 1)}},
-            "searcher: grid search needs a finite number of values for every parameter, and lr has infinitely many",
+            "searcher: grid search needs a finite number of values for every hyperparameter, and lr has infinitely",
         ),
         (
             {**_MODEL, "searcher": "grid", "space": {"s": Switch({"a": {"lr": Uniform(0, 1)}, "b": {}})}},
-            "searcher: grid search needs a finite number of values for every parameter, and s.a.lr has infinitely many",
+            "searcher: grid search needs a finite number of values for every hyperparameter, and s.a.lr has",
         ),
         (
             {**_MODEL, "searcher": "cma", "space": {"a": Uniform(0, 1), "b": Choice([1, 2])}},
@@ -65,7 +65,7 @@ def _job(**fields: Any) -> TuneJob:
         ),
         (
             {**_MODEL, "start_with": [{}, {}, {}], "budget": Budget(trials=2)},
-            "start_with: must be at most as many as budget.trials, which is 2; found '3 configs'",
+            "start_with: must have at most budget.trials configs, which is 2; found '3 configs'",
         ),
         (
             {**_MODEL, "scheduler": "pbt", "budget": Budget(trials=1)},

@@ -32,7 +32,7 @@ JOB = TuneJob(name="a", function=steps, space={{}}, objectives=Objective("v", "m
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A job's folder with modules, packages, installed modules and data beside the job."""
+    """A job's folder with modules, packages, installed modules and data next to the job."""
     for path, text in {
         "mod_one.py": "import mod_two\nimport numpy, json",
         "mod_two.py": "def f():\n    from mod_three import x",

@@ -33,7 +33,7 @@ def test_a_study_in_a_command_is_quoted_where_a_shell_needs_it(here: Path, locat
 
 
 def test_a_question_mark_in_a_path_is_part_of_a_name(tmp_path: Path) -> None:
-    """The studies beside one that does not exist are found in a folder with a question mark in its name."""
+    """The studies in the folder of one that does not exist are found in a folder with a question mark in its name."""
     Store(tmp_path / "what?").write("one/study.json", "{}")
     message = str(no_study(Store(tmp_path / "what?/two")))
     assert "There is one; `tunepipe studies --storage '" in message

@@ -1,6 +1,6 @@
 """Models with their own train_step, as in Keras' examples, in a small form.
 
-Run as a program, it trains them one after the other in a process of its own, and continues from states that were saved.
+Run as a program, it trains them one after the other in a separate process, and continues from states that were saved.
 """
 
 import json

@@ -44,7 +44,7 @@ def misplaced_metrics(config: Mapping[str, Any]) -> keras.Model:
 
 
 def with_callbacks(config: Mapping[str, Any]) -> tuple[keras.Model, list[Any]]:
-    """A function that returns callbacks beside its model."""
+    """A function that returns callbacks together with its model."""
     return dense(config), []
 
 
@@ -53,7 +53,10 @@ def with_callbacks(config: Mapping[str, Any]) -> tuple[keras.Model, list[Any]]:
     [
         (nothing, r"nothing\(config\) returned None; it must return a compiled keras.Model. Is a return missing"),
         (a_class, r"a_class\(config\) returned an object of type type; it must return a compiled"),
-        (with_callbacks, r"with_callbacks\(config\) returned an object of type tuple; .* Callbacks have a function of"),
+        (
+            with_callbacks,
+            r"with_callbacks\(config\) returned an object of type tuple; .* Callbacks and data have separate functions",
+        ),
         (misplaced_metrics, r"third argument of compile\(\) .* found 'accuracy'. Give the metrics by name"),
         (not_compiled, r"not_compiled\(config\) returned a model that is not compiled; call model.compile"),
     ],

@@ -137,7 +137,7 @@ def test_rows_keep_their_order_without_shuffle(memory: float | None) -> None:
 
 @pytest.mark.parametrize("made", [py_dataset, mixed], ids=["PyDataset", "arrays beside a pipeline"])
 def test_pipelines_keep_their_order_without_shuffle(made: Any) -> None:
-    """With shuffle=False, a PyDataset and arrays beside a pipeline are read in their order."""
+    """With shuffle=False, a PyDataset and arrays in addition to a pipeline are read in their order."""
     job = job_of(dense, data=made, fit=Fit(shuffle=False))
     model, loaded = TrainerFactory(job, None).build({}, seed=SEED), load_data(job)
     assert loaded is not None

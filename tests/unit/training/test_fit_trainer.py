@@ -69,7 +69,7 @@ def same(a: Any, b: Any) -> bool:
         pytest.param(own_function, {}, None, "make_train_function", id="its own function"),
         pytest.param(dense, {}, 100.0, "too large", id="data too large"),
         pytest.param(dense, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
-        pytest.param(own_strategy, {}, None, "in the scope of a tf.distribute strategy", id="a strategy of its own"),
+        pytest.param(own_strategy, {}, None, "in the scope of a tf.distribute strategy", id="its own strategy"),
     ],
 )
 def test_uses_fit_and_reports_why_once(
@@ -103,7 +103,7 @@ def test_texts_train_eagerly() -> None:
     [
         pytest.param(averaged, {}, 100.0, id="one batch at a time"),
         pytest.param(averaged, {"resources": Resources(strategy="mirrored")}, None, id="mirrored over one device"),
-        pytest.param(own_strategy, {}, None, id="a strategy of its own"),
+        pytest.param(own_strategy, {}, None, id="its own strategy"),
     ],
 )
 def test_equals_the_compiled_epoch(build: Any, fields: dict[str, Any], memory: float | None) -> None:
@@ -129,7 +129,7 @@ def test_eager_training_comes_close_to_the_compiled_epoch() -> None:
     [
         pytest.param(averaged, {}, id="stream"),
         pytest.param(averaged, {"resources": Resources(strategy="mirrored")}, id="mirrored", marks=pytest.mark.long),
-        pytest.param(own_strategy, {}, id="a strategy of its own"),
+        pytest.param(own_strategy, {}, id="its own strategy"),
     ],
 )
 def test_continues_exactly(build: Any, fields: dict[str, Any]) -> None:

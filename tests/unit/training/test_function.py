@@ -71,7 +71,7 @@ def test_continues_by_replaying() -> None:
 def test_steps_of_another_trial_are_refused() -> None:
     """Without a state, a function refuses to continue another trial's steps."""
     learner = FunctionLearner(counting, {"start": 0})
-    with pytest.raises(ModelError, match="has yielded no state that another trial could take over"):
+    with pytest.raises(ModelError, match="has yielded no state that another trial could copy"):
         learner.load(learner.save(), exploit=True)
 
 

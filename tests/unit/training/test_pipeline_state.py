@@ -131,7 +131,7 @@ def test_variables_of_layers_in_a_pipeline_are_found() -> None:
 
 
 def test_variables_of_one_name_are_listed_in_the_order_of_their_use() -> None:
-    """Variables without a name of their own, which are saved by their place, come in the order of their first use."""
+    """Variables without their own name, which are saved by their place, come in the order of their first use."""
     counters = [tf.Variable(0, dtype=tf.int64) for _ in range(12)]
 
     def count(x: Any) -> Any:

@@ -90,7 +90,7 @@ def test_a_trial_equals_one_call_of_fit(name: str) -> None:
     learner, metrics = _trained(job)
     assert learner.trained_with.startswith("the loop of Keras' fit: the train split is a ")
     learner.close()
-    # ReduceLROnPlateau puts the learning rate into the history, which has a column of its own.
+    # ReduceLROnPlateau puts the learning rate into the history, which has a separate column.
     history.pop("learning_rate", None)
     assert metrics == [{key: values[epoch] for key, values in history.items()} for epoch in range(EPOCHS)]
     assert all(np.array_equal(a, b) for a, b in zip(weights, weights_of(learner.model), strict=True))

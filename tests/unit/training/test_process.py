@@ -35,7 +35,7 @@ print("third:", threads())
 def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
     """A process for one core has one thread, so that sums have one order, and reports that it cannot change.
 
-    A process of its own: TensorFlow takes its threads once, and another test may have started it here.
+    A separate process: TensorFlow takes its threads once, and another test may have started it here.
     """
     done = subprocess.run(
         [sys.executable, "-c", SET_UP_TWICE], capture_output=True, text=True, check=False, cwd=REPOSITORY

@@ -73,7 +73,9 @@ def test_class_names_are_sent() -> None:
 )
 def test_python_code_within_a_pipeline_is_refused(dataset: Any) -> None:
     """A pipeline with Python code, which no other process has, is refused with what to do instead."""
-    with pytest.raises(DataError, match=r"Python code makes its elements .* Build the pipeline in the data function"):
+    with pytest.raises(
+        DataError, match=r"Python code produces its elements .* Build the pipeline in the data function"
+    ):
         reduced(dataset.batch(2))
 
 

@@ -23,7 +23,7 @@ __all__ = [
 def plain_actors() -> Iterator[None]:
     """Within the context, Tune gives its actors no environment of their own.
 
-    Tune has one for Lightning, and an actor with an environment of its own is a new process: without it, Tune takes the
+    Tune has one for Lightning, and an actor with a separate environment is a new process: without it, Tune takes the
     worker processes that have imported TensorFlow already.
     """
     variables = named(
@@ -164,7 +164,7 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
 
 
 def searcher_facts(searcher: Any) -> dict[str, Any]:
-    """What a search algorithm of Ray Tune says of a study beside how it draws.
+    """What a search algorithm of Ray Tune says about a study, except for how it draws.
 
     Args:
         searcher: The search algorithm, also within a ConcurrencyLimiter or Repeater; None has no facts.

@@ -1,4 +1,4 @@
-"""How Ray is started: its settings, its signal handlers, the processes beside the workers, a cluster that runs."""
+"""How Ray is started: its settings, its signal handlers, the processes other than workers, a cluster that runs."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""Tuners with a run_trial of their own."""
+"""Tuners with their own run_trial."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -66,7 +66,7 @@ def test_an_objective_gets_its_further_arguments_from_the_search(program: Callab
 
 
 def test_an_objective_without_its_further_arguments_is_refused() -> None:
-    """An objective with parameters beside the trial that nothing gives is refused with their names."""
+    """An objective with further parameters that have no values is refused with their names."""
 
     def objective(trial: Any, x: Any, y: Any, *, seed: int = 0) -> float:
         return float(trial.suggest_float("a", 0, 1) * x * y * seed)

@@ -97,7 +97,7 @@ def test_names_in_other_functions_count(folder: Path, body: str, more: set[str])
 
 
 def test_a_replaced_function_of_python_suggests_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial may be printed where a library prints by a function of its own, as Ray does."""
+    """The trial may be printed where a library prints by its own function, as Ray does."""
     monkeypatch.setattr(builtins, "print", lambda *_: None)
     assert names_in_source(program(folder, "print(trial)").objective) == {"lr"}
 

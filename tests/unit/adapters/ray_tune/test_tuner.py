@@ -136,7 +136,7 @@ def test_a_trial_has_the_fewest_reports_that_a_program_allows(arguments: Any, st
 
 
 def test_the_mode_of_another_call_is_not_that_of_the_metric(program: Callable[[str], str]) -> None:
-    """A metric that only the program's results name has the mode beside it, and without one it is refused."""
+    """A metric that only the program's results name has the mode next to it, and without one it is refused."""
     path = Path(program("rt_simple.py"))
     text = path.read_text() + "\nopen('log', mode='w')\n"
     path.write_text(text)

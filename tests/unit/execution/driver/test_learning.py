@@ -80,7 +80,7 @@ def test_a_resume_draws_the_same_without_the_earlier_study(storage: Any, tmp_pat
     ("fields", "error", "message"),
     [
         ({"learn_from": "frist"}, JobNotFound, "no study 'frist'.* mean 'first'"),
-        ({"space": {"z": Uniform(0, 1)}, "learn_from": "first"}, InvalidJob, "with a parameter of this space: z"),
+        ({"space": {"z": Uniform(0, 1)}, "learn_from": "first"}, InvalidJob, "with a hyperparameter of this space: z"),
         ({"space": {"a": Uniform(5, 6)}, "learn_from": "first"}, InvalidJob, "all of its 10 lie outside"),
     ],
 )

@@ -157,7 +157,7 @@ def test_a_session_tells_where_its_numbers_come_from(tmp_path, monkeypatch):
 
 
 def test_a_session_s_commit_is_that_of_all_its_code(repository, monkeypatch):
-    """A session is dirty if a module beside its job's file, which it copies, is in no commit."""
+    """A session is dirty if a module next to its job's file, which it copies, is in no commit."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     (repository / "job_in_git.py").write_text(
         "from pipeline import Budget, Objective, TuneJob\n"

@@ -55,7 +55,7 @@ def test_a_driver_whose_file_was_replaced_reports_it(study, tmp_path, monkeypatc
     with pytest.raises(Superseded) as raised:
         resumed(study, job(tmp_path), display=Rival())
     assert str(raised.value) == (
-        f"Another driver, also of session 2, has taken over the study '{job(tmp_path).name}'. This one ends and "
+        f"Another driver of session 2 has taken over the study '{job(tmp_path).name}'. This one ends and "
         "changes nothing more."
     )
 

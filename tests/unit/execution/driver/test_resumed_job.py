@@ -78,7 +78,7 @@ def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, m
     resumed(study, changed, accept_changes=True)
     assert len(load_results(study.uri).trials) == 3
     assert study.read(f"source/{path}") == b"v = 5\n"
-    assert load_results(study.uri).sessions[-1]["code_changes"] == [f"{path} has other content"]
+    assert load_results(study.uri).sessions[-1]["code_changes"] == [f"{path} has different content"]
 
 
 def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
@@ -92,7 +92,7 @@ def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
     assert results.epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
     assert [session["code_changes"] for session in results.sessions] == [
         [],
-        ["climbing.py, which defines climb, has other code"],
+        ["climbing.py, which defines climb, has different code"],
     ]
 
 

@@ -388,7 +388,7 @@ def test_the_way_of_training_is_noted_and_recorded(study):
     """How trials train is noted where a report shows it, and recorded with each epoch."""
     s, notes = study(), []
     assignment = s.session.next()
-    ways = ["compiled epochs", "Keras' fit: the model has a fit of its own", None]
+    ways = ["compiled epochs", "Keras' fit: the model has its own fit", None]
     with s.session.notes.sent_to(notes.append):
         for epoch, how in enumerate(ways, 1):
             report = ProgressReport((replace(row(epoch, 0.5), trained_with=how),), epoch, last=epoch == len(ways))

@@ -20,12 +20,12 @@ def test_each_way_of_training_is_said_once(tmp_path: Path) -> None:
     """Each way of training is said once, however many epochs report it; the first one is that of most trials."""
     said: list[str] = []
     notes = SessionNotes(Store(tmp_path), said.append)
-    ways = ["compiled epochs", "compiled epochs", "Keras' fit: the model has a fit of its own", None]
+    ways = ["compiled epochs", "compiled epochs", "Keras' fit: the model has its own fit", None]
     for epoch, how in enumerate(ways, 1):
         notes.on_report(_report(epoch, trained_with=how))
     assert said == [
         "Trials train with compiled epochs.",
-        "Other trials train with Keras' fit: the model has a fit of its own.",
+        "Other trials train with Keras' fit: the model has its own fit.",
     ]
 
 

@@ -51,7 +51,7 @@ def test_the_end_leaves_one_file_a_table(study):
 
 
 def test_compaction_deletes_only_parts(study):
-    """Compaction keeps files that a user put beside the parts, Parquet or not."""
+    """Compaction keeps files that a user put next to the parts, Parquet or not."""
     s = study()
     s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
     s.session.flush()
@@ -76,7 +76,7 @@ def test_a_metric_that_appears_late_gets_its_column(study):
 
 
 def test_a_metric_cannot_take_a_column_of_the_table(study):
-    """A metric called `epoch` or `config_x` gets a column of its own."""
+    """A metric called `epoch` or `config_x` gets a separate column."""
     s = study()
     s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.1, epoch=7.0, config_x=8.0),), 1))
     s.recorder.close("finished")

@@ -35,7 +35,7 @@ def test_a_check_without_faults() -> None:
 
 def test_data_that_differ_at_each_call_do_not_resume_exactly() -> None:
     """If the data function returns other data each time, resuming is a warning that says which data differ."""
-    changed = "the train inputs have other values, in the same shape"
+    changed = "the train inputs have different values, in the same shape"
     found = collected(replace(DATA, unsteady=[changed]), WorkerStarted(1.0), trained(), Built([{"x": 1}]))
     (resume,) = [each for each in found if each.name == "resume"]
     assert (levels(found)["data"], resume.level) == ("warning", "warning")

@@ -40,7 +40,7 @@ def test_a_fact_comes_back_from_json(fact) -> None:
 
 
 def test_the_json_of_a_skipped_check_says_why() -> None:
-    """The JSON of a check that was skipped has a level of its own, and says why it was skipped."""
+    """The JSON of a check that was skipped has its own level, and says why it was skipped."""
     assert skipped("time", "no epoch was trained").as_object() == {
         "name": "time", "level": "skipped", "found": "no epoch was trained", "advice": "",
     }  # fmt: skip

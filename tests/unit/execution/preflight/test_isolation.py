@@ -1,4 +1,4 @@
-"""The user's code beside the training of a trial."""
+"""The user's code outside the training of a trial."""
 
 from pathlib import Path
 

@@ -28,9 +28,9 @@ def test_an_error_of_tensorflow_is_reported_by_its_cause() -> None:
 
 def test_an_epoch_that_runs_is_reported_with_its_seconds() -> None:
     """The finding of an epoch that runs has the seconds of an epoch and a build, or of a step for a function."""
-    assert epoch_finding(job(), [trained()], {}).found == "trial 0000 trains: 10 s an epoch, 2.0 s to build its model"
+    assert epoch_finding(job(), [trained()], {}).found == "trial 0000 trains: 10 s per epoch, 2.0 s to build its model"
     function = job(function=steps, objectives=[Objective("score", "max")])
-    assert epoch_finding(function, [trained()], {}).found == "trial 0000 trains: 10 s a step"
+    assert epoch_finding(function, [trained()], {}).found == "trial 0000 trains: 10 s per step"
 
 
 def test_a_loss_that_is_not_finite_is_a_warning_with_one_config_and_a_fault_with_all() -> None:

@@ -141,7 +141,7 @@ def test_pipelines_of_a_notebook_are_sent(tmp_path: Path) -> None:
     content, _ = pack(_job(space["typed"]))
     assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 1}) == [0, 1, 2, 3, 4, 5]
     exec("batches = batches.map(lambda n: tf.py_function(abs, [n], tf.int64))", space)
-    with pytest.raises(DataError, match="Python code makes its elements"):
+    with pytest.raises(DataError, match="Python code produces its elements"):
         pack(_job(space["typed"]))
 
 

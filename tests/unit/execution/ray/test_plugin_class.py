@@ -89,7 +89,7 @@ def test_all_faults_of_settings_are_reported_together() -> None:
 
 def test_a_class_may_be_refused_with_the_reason() -> None:
     """A class that needs more of Ray Tune than a study offers is refused with the reason."""
-    with pytest.raises(InvalidJob, match="must be another one: it needs all trials of a bracket"):
+    with pytest.raises(InvalidJob, match="must be another class: it needs all trials of a bracket"):
         _built("ray.tune.schedulers.HyperBandScheduler")
 
 

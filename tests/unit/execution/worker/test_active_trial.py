@@ -114,5 +114,7 @@ def test_weights_of_another_trial_are_taken_over_at_the_own_epoch(
     taken: dict[str, Any] = {"segment": 2, "epoch": 5, "parent_trial": "0001"}
     receiver = _started(factory, writer, **taken, parent_epoch=2)
     assert (receiver.epoch, receiver.rows) == (5, [])
-    with pytest.raises(DamagedFile, match=r"checkpoints/0001/000003\.ckpt, whose weights the trial took over, is gone"):
+    with pytest.raises(
+        DamagedFile, match=r"checkpoints/0001/000003\.ckpt, whose weights the trial copied, no longer exists"
+    ):
         _started(factory, writer, **taken, parent_epoch=3)

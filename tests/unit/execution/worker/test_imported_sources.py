@@ -36,7 +36,7 @@ def _own_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> TuneJob:
-    """A job in a file, beside modules that its code may import."""
+    """A job in a file, with modules that its code may import."""
     (tmp_path / "lazy_job.py").write_text(JOB)
     for name in ("late_one", "late_two"):
         (tmp_path / f"{name}.py").write_text(f"# {name}")

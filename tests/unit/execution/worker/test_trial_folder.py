@@ -1,4 +1,4 @@
-"""A trial's working folder: what callbacks and functions write, on a file system and beside an object store."""
+"""A trial's working folder: what callbacks and functions write, on a file system and with an object store."""
 
 import errno
 import json

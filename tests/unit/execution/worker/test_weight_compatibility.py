@@ -126,7 +126,7 @@ def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
     assert mismatch_advice(tuned, [WeightMismatch("kind", "")]).startswith(
         "Leave one branch of kind in the job's space, or use a scheduler"
     )
-    assert "this parameter changes" in mismatch_text(tuned, [WeightMismatch("width", "width (so)")])
+    assert "this hyperparameter changes" in mismatch_text(tuned, [WeightMismatch("width", "width (so)")])
     assert mismatch_text(tuned, [WeightMismatch("a", "a (so)"), WeightMismatch("b", "b (so)")]).endswith(
         "would not fit: a (so); b (so)"
     )

@@ -90,7 +90,9 @@ def test_missing_weights_to_take_over_fail_the_trial_in_a_sentence(worker):
     receiver = worker()
     receiver.begin(Assignment("0001", {"lr": 0.0}, 0, segment=2, epoch=3, parent_trial="0000", parent_epoch=3))
     failure = receiver.step().failure
-    assert failure == "It cannot continue: checkpoints/0000/000003.ckpt, whose weights the trial took over, is gone."
+    assert (
+        failure == "It cannot continue: checkpoints/0000/000003.ckpt, whose weights the trial copied, no longer exists."
+    )
 
 
 def test_a_loss_of_nan_fails_the_trial_whatever_the_objective(worker):

@@ -1,4 +1,4 @@
-"""Studies that were continued with other data say so wherever their values are shown."""
+"""Studies that were continued with changed data say so wherever their values are shown."""
 
 from dataclasses import replace
 from io import StringIO
@@ -16,14 +16,16 @@ from pipeline.results.views.explanation import explanation_view
 from pipeline.results.views.explanation_object import explanation_object
 from pipeline.results.views.summary import accepted_changes_in_words
 
-_CHANGE = "the train inputs have other values, in the same shape"
+_CHANGE = "the train inputs have different values, in the same shape"
 
 
 @pytest.fixture
 def changed_code(changed: Results) -> Results:
-    """The results of the same study, continued with other code instead of other data."""
+    """The results of the same study, continued with changed code instead of other data."""
     first, second = changed.sessions
-    return replace(changed, sessions=[first, {**second, "data_changes": [], "code_changes": ["job.py has other code"]}])
+    return replace(
+        changed, sessions=[first, {**second, "data_changes": [], "code_changes": ["job.py has different code"]}]
+    )
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_the_trials_of_each_data_are_named(changed: Results, asha_results: Resul
     assert accepted_changes_in_words(asha_results) == ""
     assert isinstance(change, AcceptedChange)
     text = accepted_changes_in_words(changed)
-    assert text.startswith(f"Session 2 continued the study with other data: {_CHANGE}. Trained before: 0000")
+    assert text.startswith(f"Session 2 continued the study with changed data: {_CHANGE}. Trained before: 0000")
     assert text.endswith("Values before and after cannot be compared.")
 
 
@@ -77,7 +79,7 @@ def test_the_explanation_mentions_changed_data(changed: Results, asha_results: R
 def test_such_a_study_is_not_ranked_among_others(changed: Results, asha_results: Results) -> None:
     """A study with changed data is not ranked with other studies, because its best value may be of either data."""
     assert comparability_problems({"a": changed, "b": asha_results}) == [
-        "a was continued with other data in session 2."
+        "a was continued with changed data in session 2."
     ]
     assert comparability_problems({"a": asha_results, "b": asha_results}) == []
 
@@ -89,7 +91,9 @@ def test_changed_code_is_named_like_changed_data(changed_code: Results, asha_res
     assert (change.kind, change.session, change.before[0]) == ("code", 2, "0000")
     assert accepted_changes(changed_code, "data") == []
     text = accepted_changes_in_words(changed_code)
-    assert text.startswith("Session 2 continued the study with other code: job.py has other code. Trained before: 0000")
+    assert text.startswith(
+        "Session 2 continued the study with changed code: job.py has different code. Trained before: 0000"
+    )
     assert text in report_page(changed_code)
     explanation = replace(explained(asha_results), results=changed_code)
     console = Console(width=4000, file=StringIO())
@@ -97,9 +101,9 @@ def test_changed_code_is_named_like_changed_data(changed_code: Results, asha_res
     assert " ".join(console.file.getvalue().split()).count(text) == 1  # type: ignore[attr-defined]
     for found in (explanation_object(explanation), results_object(changed_code)):
         assert found["data_changes"] == []
-        assert [each["changes"] for each in found["code_changes"]] == [["job.py has other code"]]
+        assert [each["changes"] for each in found["code_changes"]] == [["job.py has different code"]]
     assert comparability_problems({"a": changed_code, "b": asha_results}) == [
-        "a was continued with other code in session 2."
+        "a was continued with changed code in session 2."
     ]
 
 

@@ -27,7 +27,7 @@ def _other(results: Results, **changes: Any) -> Results:
             "They were trained on different data: a on mnist, b on mnist. "
             "In the second, the train inputs have shape (5, 2) instead of (4, 2).",
         ),
-        ({"fingerprint": _fingerprint(4, "b")}, "the train inputs have other values, in the same shape"),
+        ({"fingerprint": _fingerprint(4, "b")}, "the train inputs have different values, in the same shape"),
         (
             {"fingerprint": None, "data": "digits"},
             "They may have been trained on different data: a on mnist, b on digits.",

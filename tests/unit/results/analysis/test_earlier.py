@@ -73,7 +73,7 @@ def test_a_study_without_a_varied_parameter_in_common_is_refused(asha_results: R
     space = {"lr": LogUniform(1e-6, 10.0), "new": IntUniform(1, 3)}
     later = job(asha_results, space=space)
     assert trials_to_learn_from(asha_results, later, "a").missing == ("new",)
-    with pytest.raises(InvalidJob, match="whose trials differ in a parameter of this space: lr, new"):
+    with pytest.raises(InvalidJob, match="whose trials differ in a hyperparameter of this space: lr, new"):
         trials_to_learn_from(same, later, "a")
 
 

@@ -47,7 +47,7 @@ def test_a_stop_is_in_doubt_where_survivors_gained_enough(tmp_path: Path) -> Non
 
 
 def test_the_bound_grows_tighter_with_trials_to_compare_with(tmp_path: Path) -> None:
-    """With six compared trials and no stop in doubt, the bound is the exact binomial one of 39 %."""
+    """With six compared trials and no stop in doubt, the bound is the exact binomial one of 39%."""
     reported = stopping(by_epoch_study(tmp_path, [*RISING, [0.05]], epochs=4))
     assert reported.doubts == []
     assert reported.bound == pytest.approx(1 - 0.05 ** (1 / 6))

@@ -12,7 +12,7 @@ from tests.unit.results.small import of_function
 
 
 def test_shares_come_near_the_known_ones(known: Explanation) -> None:
-    """For the function 4a + [c is x], a has about 86 % of the variance, c the rest and other parameters almost none."""
+    """For the function 4a + [c is x], a has about 86% of the variance, c the rest and other parameters almost none."""
     (found,) = known.importances
     shares = {effect.parameter.name: effect for effect in found.effects}
     assert [effect.parameter.name for effect in found.effects[:2]] == ["a", "c"]

@@ -45,7 +45,7 @@ def test_the_best_place_of_a_known_function_is_found(predicted: Explanation) -> 
 
 
 def test_most_true_values_lie_within_the_intervals(predicted: Explanation) -> None:
-    """In the part of an axis where values are not clipped, most true means are within the 90 % intervals."""
+    """In the part of an axis where values are not clipped, most true means are within the 90% intervals."""
     one = by_name(list(predicted.predictions))["lr"]
     near = np.array([0.001 <= value <= 0.1 for value in one.values])
     true = truth(predicted.results, "lr", one.values)

@@ -38,7 +38,7 @@ def test_every_kind_of_domain_can_be_drawn(domains_results: Results, parameter: 
 def test_of_many_points_evenly_spaced_ones_and_the_best_are_drawn(
     asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of very many trials, a hyperparameter's picture has a limited number of points beside that of the best trial."""
+    """Of very many trials, a hyperparameter's picture has a limited number of points, and that of the best trial."""
     every = drawn(plots.objective_against, asha_results, "lr")
     monkeypatch.setattr(import_module("pipeline.results.plots.space"), "MOST_POINTS", 5)
     some = drawn(plots.objective_against, asha_results, "lr")

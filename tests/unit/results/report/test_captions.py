@@ -47,7 +47,7 @@ def test_the_caption_names_values_that_are_not_clearly_worse(folded: Results) ->
 def test_the_caption_has_the_cost_of_the_best(batches: Results) -> None:
     """The caption has the best trial's cost and the range of all trials."""
     assert captions.of_cost(batches, "updates") == (
-        "The best value took 200 updates of the weights; trials had between 20 and 200."
+        "The best value took 200 updates of the weights; trials took between 20 and 200."
     )
 
 

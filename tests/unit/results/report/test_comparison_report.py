@@ -40,7 +40,7 @@ def test_studies_that_cannot_be_compared_have_an_alert(comparison: Comparison) -
     """Studies that cannot be compared have an alert, and no statement about which is better."""
     text = comparison_page(replace(comparison, comparability_problems=["They differ."], differences=[]))
     assert 'role="alert"' in text
-    assert "no winner is named. They differ." in Page(text).text
+    assert "none is called the best. They differ." in Page(text).text
     assert "Is the first better?" not in text
 
 

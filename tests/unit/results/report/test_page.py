@@ -185,7 +185,7 @@ def test_only_a_long_leaderboard_scrolls_by_itself(tmp_path: Path, count: int) -
 
 
 def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str) -> None:
-    """write_report writes the page beside the tables, returns its path, and gives the same page each time."""
+    """write_report writes the page next to the tables, returns its path, and gives the same page each time."""
     where = write_report(asha.store)
 
     assert where == f"{asha.store.uri}/{layout.REPORT}"

@@ -90,7 +90,7 @@ def test_the_winner_stays_the_best_of_the_first(both: Results) -> None:
     assert both.best is not None
     assert both.best.trial_id == "0003"
     reported = "4 of 6 trials are on the front of val_accuracy (max) and parameters (min)"
-    assert front_in_words(both) == f"{reported}; the winner is the best in the first, val_accuracy."
+    assert front_in_words(both) == f"{reported}; the best trial is the best in the first, val_accuracy."
     assert reported in paragraphs(both)[1]
 
 

@@ -109,4 +109,4 @@ RAW = {
     "model_epoch": 2,
     "time": datetime(2025, 1, 2, tzinfo=UTC),
 }
-"""What a row of `epochs` has beside."""
+"""The other values of a row of `epochs`."""

@@ -1,4 +1,4 @@
-"""What several studies are called beside each other."""
+"""The labels of several studies in one table."""
 
 import dataclasses
 

@@ -164,7 +164,7 @@ def test_a_study_before_its_first_session_waits(study: Recording) -> None:
 
 
 def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
-    """The error for a missing study lists the studies beside it, or those in the given folder."""
+    """The error for a missing study lists the studies in its folder, or those in the given folder."""
     with pytest.raises(JobNotFound, match=r"no study 'nothing'.*There is mnist-asha"):
         load_results(asha.root / "nothing")
     with pytest.raises(JobNotFound, match="contains some: mnist-asha"):

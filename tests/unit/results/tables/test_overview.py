@@ -42,7 +42,7 @@ def test_the_newest_study_is_last(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_leads_out_is_unreadable(tmp_path: Path) -> None:
-    """A study.json that links to another study's is one unreadable row with the reason, beside the other rows."""
+    """A study.json that links to another study's is one unreadable row with the reason, next to the other rows."""
     Recording(tmp_path, tune_job("good")).end(1.0)
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "study.json").symlink_to("../good/study.json")
@@ -61,7 +61,7 @@ def test_a_silent_driver_counts_as_interrupted(tmp_path: Path) -> None:
 
 
 def test_one_study_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
-    """An unreadable study is listed with its error beside the others."""
+    """An unreadable study is listed with its error next to the others."""
     asha_study(tmp_path)
     Store(tmp_path).write("broken/study.json", "{")
 

@@ -21,8 +21,8 @@ from tests.unit.results.studies import Recording, asha_study, tune_job
 DOCUMENT = Path(__file__).parents[4] / "docs/results-json.md"
 
 TYPES = {
-    "text": (str,),
-    "bool": (bool,),
+    "string": (str,),
+    "boolean": (bool,),
     "number": (int, float),
     "object": (dict,),
     "array": (list,),

@@ -96,7 +96,7 @@ def test_the_reason_against_a_comparison_is_the_first_line(comparison: Compariso
     incomparable = replace(
         comparison, comparability_problems=["They were evaluated on different rows."], differences=[]
     )
-    warning = "These studies cannot be compared: no winner is named. They were evaluated on different rows."
+    warning = "These studies cannot be compared: none is called the best. They were evaluated on different rows."
     assert comparison_warnings(incomparable) == [warning]
     assert printed(comparison_view(incomparable)).startswith(warning)
 

@@ -87,7 +87,7 @@ def test_a_failed_export_of_the_winner_is_in_the_summary(tmp_path: Path, capsys)
     failed = {**study.store.read_json(path), "winner_failure": "ModelError: it does not load back."}
     study.store.write(path, json.dumps(failed))
     said = (
-        "The winner was not exported, or not evaluated on the test split: ModelError: it does not load back. "
+        "The best model was not exported, or not evaluated on the test split: ModelError: it does not load back. "
         f"`tunepipe export {study.store.uri} --to FOLDER` does both again."
     )
     assert said in " ".join(paragraphs(load_results(study.store.uri)))

@@ -1,4 +1,4 @@
-"""Classifiers with a loss, a schedule, steps or callbacks of their own."""
+"""Classifiers with a custom loss, schedule, step or callback."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def mixed_up() -> Dataset:
 
 
 def softmax_model(config: Mapping[str, Any]) -> keras.Model:
-    """A classifier with a schedule of its own, warm-up included."""
+    """A classifier with its own schedule, warm-up included."""
     model = keras.Sequential([layers.Input((6,)), layers.Dense(8, "relu"), layers.Dense(2, "softmax")])
     model.compile(keras.optimizers.AdamW(WarmUp(0.01, 4)), "categorical_crossentropy", metrics=["accuracy"])
     return model
@@ -47,7 +47,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
 
 
 class Distiller(keras.Model):
-    """A student that learns from a teacher, with arguments of its own for compile."""
+    """A student that learns from a teacher, with its own arguments for compile."""
 
     def __init__(self, student: keras.Model, teacher: keras.Model) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Generative and contrastive models, with steps of their own."""
+"""Generative and contrastive models, with their own steps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -122,7 +122,7 @@ def gan(config: Mapping[str, Any]) -> keras.Model:
 
 
 class Diffusion(keras.Model):
-    """A denoiser with a copy of averaged weights, a normaliser, and steps of its own."""
+    """A denoiser with a copy of averaged weights, a normaliser, and its own steps."""
 
     def __init__(self) -> None:
         super().__init__()

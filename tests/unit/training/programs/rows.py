@@ -29,7 +29,7 @@ def dense(config: Mapping[str, Any]) -> keras.Model:
 
 
 def shuffled() -> Dataset:
-    """Rows that are shuffled in each epoch, without a seed of their own."""
+    """Rows that are shuffled in each epoch, without their own seed."""
     train = tf.data.Dataset.from_tensor_slices(_rows()).shuffle(ROWS).batch(8).prefetch(2)
     return Dataset("shuffled", train, tf.data.Dataset.from_tensor_slices(_rows(1, VALIDATION)).batch(8))
 
@@ -63,7 +63,7 @@ class Rows(keras.utils.PyDataset):
 
 
 class ShuffledRows(Rows):
-    """Rows in a new order after each epoch, from a generator of its own."""
+    """Rows in a new order after each epoch, from its own generator."""
 
     def __init__(self, seed: int, rows: int) -> None:
         super().__init__(seed, rows)

@@ -64,7 +64,7 @@ def padded() -> Dataset:
 
 
 def tagger(config: Mapping[str, Any]) -> keras.Model:
-    """Attention over padded sequences, with a masked loss of its own."""
+    """Attention over padded sequences, with its own masked loss."""
 
     def masked(y: Any, predicted: Any) -> Any:
         loss = keras.losses.sparse_categorical_crossentropy(y, predicted, from_logits=True)

@@ -62,7 +62,7 @@ def embedding(config: Mapping[str, Any]) -> keras.Model:
 
 
 def reviews() -> Dataset:
-    """Raw texts of unequal length, cleaned and vectorized by the pipeline with a vocabulary of its own."""
+    """Raw texts of unequal length, cleaned and vectorized by the pipeline with its own vocabulary."""
     rng = np.random.default_rng(0)
     words = np.array(["a", "great", "awful", "film", "plot", "<br />", "Bad!"])
     texts = [" ".join(rng.choice(words, rng.integers(3, 12))) for _ in range(64)]

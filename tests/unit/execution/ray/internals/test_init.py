@@ -65,7 +65,7 @@ def test_a_missing_module_is_reported_in_words() -> None:
 @pytest.mark.parametrize(
     ("module", "text", "purpose", "without"),
     [
-        ("ray._private.node", internals.SLOW_START, "try a slow start again", "a slow start is an error of its own"),
+        ("ray._private.node", internals.SLOW_START, "try a slow start again", "a slow start is a separate error"),
         ("ray.exceptions", internals.FATAL_ACTOR_ERROR, "say why a worker is gone", "the reason is the last line"),
         ("ray._private.node", "_webui_url", "say that no dashboard runs", "Ray waits for one"),
         (

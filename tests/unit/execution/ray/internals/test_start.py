@@ -23,7 +23,7 @@ def test_ray_does_not_take_sigterm_for_itself() -> None:
 
 
 def test_rays_processes_heed_no_sigterm_and_end_with_what_they_started() -> None:
-    """Within the context, Ray's processes are in groups of their own and survive SIGTERM; Ray still ends them."""
+    """Within the context, Ray's processes are in their own groups and survive SIGTERM; Ray still ends them."""
     from ray._private import services
 
     before = services.ConsolePopen
