@@ -17,6 +17,7 @@ __all__ = [
     "did_you_mean",
     "duration",
     "format_number",
+    "frequency",
     "is_or_are",
     "listed",
     "percent",
@@ -28,7 +29,7 @@ __all__ = [
 
 
 def format_number(value: float) -> str:
-    """A metric or a float parameter: four significant digits, without noise behind them.
+    """A metric or a float hyperparameter: four significant digits, but all digits before the decimal point up to 1e7.
 
     Args:
         value: A number.
@@ -38,7 +39,7 @@ def format_number(value: float) -> str:
     if abs(value) < sys.float_info.min:
         # The value next to an upper bound of 0, which a config does not reach.
         return "0"
-    return f"{value:.4g}" if 1e-4 <= abs(value) < 1e5 else f"{value:.3e}"
+    return f"{value:.0f}" if 9999.5 <= abs(value) < 9999999.5 else f"{value:.4g}"
 
 
 def size(count: float) -> str:
@@ -81,6 +82,18 @@ def rough_duration(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
     return f"{seconds / 86400:.1f} days"
+
+
+def frequency(per_second: float) -> str:
+    """How often something happens, in a unit in which that is at least one: 5.3 per second, 2 per minute.
+
+    Args:
+        per_second: Times per second, 0 or more.
+    """
+    for unit, factor in (("second", 1), ("minute", 60)):
+        if per_second * factor >= 1:
+            return f"{format_number(round(per_second * factor, 1))} per {unit}"
+    return f"{format_number(per_second * 3600)} per hour"
 
 
 def clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ from pipeline.loop.study_loop import StudyLoop
 from pipeline.searchers import Suggestion
 from pipeline.study.layout import trial_id
 from pipeline.study.trial_configs import completed, start_faults
+from pipeline.wording import format_number
 
 __all__ = ["execute", "execute_new", "execute_waiting"]
 
@@ -170,7 +171,7 @@ def _change_budget(loop: StudyLoop, command: ChangeBudget, why: str) -> str:
     if not changes:
         return "The budget is changed: nothing."
     changed = ", ".join(
-        f"{name} {value:g} instead of {_limit(getattr(before, name))}" for name, value in changes.items()
+        f"{name} {format_number(value)} instead of {_limit(getattr(before, name))}" for name, value in changes.items()
     )
     loop.publish(study_row("budget", f"A user changed the budget ({changed}){why}"))
     loop.adopt(job)
@@ -184,4 +185,4 @@ def _changes(command: ChangeBudget) -> Mapping[str, float]:
 
 
 def _limit(value: float | None) -> str:
-    return "no limit" if value is None else f"{value:g}"
+    return "no limit" if value is None else format_number(value)

@@ -6,7 +6,7 @@ from itertools import islice
 
 from pipeline.loop.trial import Trial
 from pipeline.study import TuneJob
-from pipeline.wording import counted
+from pipeline.wording import counted, format_number
 
 __all__ = ["common_failure", "exhausted_budget", "options_to_continue"]
 
@@ -22,7 +22,7 @@ def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial |
     """
     budget = job.budget
     if budget.seconds is not None and seconds >= budget.seconds:
-        return f"The study's budget of {budget.seconds:g} seconds is spent."
+        return f"The study's budget of {format_number(budget.seconds)} seconds is spent."
     if budget.total_epochs is not None and epochs >= budget.total_epochs:
         return f"The study's budget of {counted(budget.total_epochs, 'epoch')} is spent."
     if best is not None and budget.target_reached(job.objective, best.best, best.violation):

@@ -42,7 +42,7 @@ from pipeline.results.views.summary import paragraphs
 from pipeline.space import kinds_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import duration, format_number, rough_duration
+from pipeline.wording import duration, format_number, frequency, rough_duration
 
 __all__ = ["CONDITION_SECONDS", "Question", "content", "matching", "table"]
 
@@ -223,7 +223,7 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     tiles.append(("trials", f"{len(trials):,}", f"of {limit:,}{f': {note}' if note else ''}"))
     epochs = int(trials["epochs"].sum())
     rate = epochs / results.seconds if results.seconds else None
-    tiles.append(("epochs", f"{epochs:,}", f"{format_number(rate)} a second" if rate else "none yet"))
+    tiles.append(("epochs", f"{epochs:,}", frequency(rate) if rate else "none yet"))
     left = None
     if results.state == "running":
         live = trials["state"].isin(LIVE_STATES)

@@ -11,6 +11,7 @@ from pipeline.wording import (
     did_you_mean,
     duration,
     format_number,
+    frequency,
     is_or_are,
     listed,
     percent,
@@ -28,15 +29,18 @@ from pipeline.wording import (
         (0.0, "0"),
         (-5e-324, "0"),
         (1234.567, "1235"),
+        (20480.0, "20480"),
+        (-123456.7, "-123457"),
         (0.00012345, "0.0001234"),
         (0.000012345, "1.234e-05"),
-        (-2.5e7, "-2.500e+07"),
+        (1e-5, "1e-05"),
+        (-2.5e7, "-2.5e+07"),
         (float("nan"), "nan"),
         (float("inf"), "inf"),
     ],
 )
 def test_numbers_have_four_digits(value: float, text: str) -> None:
-    """Numbers have four significant digits, and an exponent only if they are far from one."""
+    """Numbers have four significant digits or all before the point, and an exponent only if they are far from one."""
     assert format_number(value) == text
 
 
@@ -73,6 +77,15 @@ def test_durations_have_at_most_two_units(seconds: float, words: str) -> None:
 def test_a_rough_duration_has_one_unit(seconds: float, words: str) -> None:
     """A rough duration has two digits and one unit."""
     assert rough_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("per_second", "words"),
+    [(946.04, "946 per second"), (5.33, "5.3 per second"), (1 / 30, "2 per minute"), (1 / 2400, "1.5 per hour")],
+)
+def test_a_frequency_is_at_least_one_in_its_unit(per_second: float, words: str) -> None:
+    """A frequency has the shortest unit in which it is at least one, so that slow studies do not show zero."""
+    assert frequency(per_second) == words
 
 
 @pytest.mark.parametrize(

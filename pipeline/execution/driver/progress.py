@@ -21,7 +21,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
-from pipeline.wording import clock, counted, format_number
+from pipeline.wording import clock, counted, format_number, frequency
 
 __all__ = ["Progress", "notebook_progress", "rate_and_time_left"]
 
@@ -135,7 +135,7 @@ class _Picture:
         grid.add_row("", states or Text(f"{_starting(session)} …", style="bright_black"))
         grid.add_row("best", _best(session))
         rate, label, text = _outlook(session)
-        grid.add_row("epochs", f"{loop.total_epochs}" + (f"  ({rate:.1f} a second)" if rate else ""))
+        grid.add_row("epochs", f"{loop.total_epochs}" + (f"  ({frequency(rate)})" if rate else ""))
         grid.add_row(label, text)
         yield head
         yield grid
@@ -148,7 +148,7 @@ def _line(session: Session, *, over: bool) -> str:
     parts = [
         clock(session.file.seconds),
         states,
-        counted(session.loop.total_epochs, "epoch") + (f" ({rate:.1f} a second)" if rate else ""),
+        counted(session.loop.total_epochs, "epoch") + (f" ({frequency(rate)})" if rate else ""),
         f"best: {_best(session).plain}",
         *([] if over else [f"{label}: {text}"]),
     ]
@@ -210,7 +210,7 @@ def rate_and_time_left(session: Session) -> tuple[float | None, str]:
         session: The session.
 
     Returns:
-        Epochs a second since the first report, None before the second one; the estimated time left, at most what the
+        Epochs per second since the first report, None before the second one; the estimated time left, at most what the
         budget leaves, as text.
     """
     loop, rate = session.loop, session.rate.per_second

@@ -92,5 +92,5 @@ def short_text(value: Any) -> str:
     Args:
         value: A parameter's value.
     """
-    text = f"{value:.3g}" if isinstance(value, float) else format_value(value)
+    text = format_value(value)
     return text if len(text) <= 14 else text[:13] + "…"

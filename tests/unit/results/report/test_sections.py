@@ -55,13 +55,13 @@ def test_the_report_shows_one_objective_against_the_other(both: Results) -> None
     (picture,) = section.pictures
     assert picture.alt.startswith("Scatter chart of val_accuracy against parameters, with the Pareto front")
     assert picture.caption == (
-        "4 of 6 trials are on the front: from val_accuracy 0.95 with parameters 2e+04 to val_accuracy 0.5 with "
+        "4 of 6 trials are on the front: from val_accuracy 0.95 with parameters 20000 to val_accuracy 0.5 with "
         "parameters 10."
     )
     assert captions.of_trade_off(both, "parameters") == picture.caption
     page = report_page(both)
     assert page.count(">yes<") == 4
-    assert ">2e+04<" in page
+    assert ">20000<" in page
 
 
 def test_each_further_objective_has_a_picture_against_the_first(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_study_has_the_pictures_it_has_something_to_show_for(tmp_path: Path, p
 
 
 def test_models_and_costs_have_sections_of_their_own(folded: Results, batches: Results) -> None:
-    """Trials of several models, and studies of several batch sizes, have sections of their own in the report."""
+    """Trials of several models, and studies of several batch sizes, have their own sections in the report."""
     assert "Mean and deviation of a trial's models" in [section.title for section in sections(folded)]
     (cost,) = [section for section in sections(batches) if section.title == "What it costs"]
     assert len(cost.pictures) == 2

@@ -1,4 +1,4 @@
-"""Several studies on one leaderboard: what stands in it, and what is not set beside each other."""
+"""Several studies on one leaderboard: its columns, and values that are not comparable."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_each_row_names_its_study_and_has_a_dash_for_missing_columns(
 
 
 def test_a_parameter_called_as_a_metric_is_has_a_column_of_its_own(tmp_path: Path, asha_results: Results) -> None:
-    """A parameter with the name of another study's metric has a column of its own."""
+    """A parameter with the name of another study's metric has a separate column."""
     study = Recording(tmp_path, tune_job("named", space={"val_accuracy": tune_job("any").space["lr"]}))
     study.train("0000", 1, {"val_accuracy": 0.25}, 0.5, 1.0)
     study.end(1.0)
@@ -52,7 +52,7 @@ def test_further_objectives_and_the_front_are_those_of_the_study_that_has_them(
     both = load_results(recorded(tmp_path).store.uri)
     head, first, second = printed({"a": asha_results, "b": both}, [("b", "0003"), ("a", "0001")])
     assert head.index("parameters") < head.index("front") < head.index("lr")
-    assert "2e+04  yes" in first
+    assert "20000  yes" in first
     assert "yes" not in second
 
 
