@@ -156,6 +156,10 @@ def _hint(part: str, arrays: Sequence[Any]) -> str:
             " Number the classes with `classes, y = np.unique(y, return_inverse=True)`; "
             "Dataset(…, classes=classes.tolist()) keeps their names."
         )
+    mixed = [array for array in arrays if isinstance(array, np.ndarray) and array.dtype.kind == "O"]
+    if part == "inputs" and mixed and any(isinstance(value, str) for value in mixed[0].flat):
+        other = next(value for value in mixed[0].flat if not isinstance(value, str))
+        return f" There is {other!r:.60} among texts: replace missing values, for example with fillna('') of pandas."
     return " Convert a list with np.array." if any(isinstance(array, list) for array in arrays) else ""
 
 

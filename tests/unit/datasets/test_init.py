@@ -117,6 +117,13 @@ def test_classes_by_name_are_refused_with_how_to_number_them() -> None:
         load(lambda: Dataset("mine", Split(np.zeros(2), np.array(["a", "b"])), _split()))
 
 
+def test_a_missing_value_among_texts_is_named() -> None:
+    """Texts with a missing value, as in a column of a DataFrame, are refused with that value and how to replace it."""
+    x = {"name": np.array(["a", np.nan], object)}
+    with pytest.raises(DataError, match=r"holds Python objects as inputs.* There is nan among texts: replace missing"):
+        load(lambda: Dataset("mine", Split(x, np.zeros(2)), _split()))
+
+
 def test_an_empty_split_is_refused() -> None:
     """An empty split is refused."""
     with pytest.raises(DataError, match=r"train split of the data function .* has no rows"):
