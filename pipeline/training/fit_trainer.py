@@ -140,9 +140,13 @@ class FitTrainer(Trainer):
         self._load_phases(checkpoint)
         if self._steps_known:
             if int(checkpoint.header["model_epoch"]):
-                build_optimizers(self.model, lambda: batch_spec(self._split))
+                self._build_further_optimizers()
             self.state = further_variables(self.model)
         super().load(checkpoint, exploit=exploit)
+
+    def _build_further_optimizers(self) -> None:
+        if self._steps_known:
+            build_optimizers(self.model, lambda: batch_spec(self._split))
 
     def _recompiled(self) -> None:
         self._build_optimizer(self.model)

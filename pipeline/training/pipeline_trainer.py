@@ -129,7 +129,7 @@ class PipelineTrainer(Trainer):
             self._open()
         self._load_phases(checkpoint)
         if epochs:
-            build_optimizers(self.model, lambda: element_spec(self._train.batches))
+            self._build_further_optimizers()
         self._skip(epochs - self._read)
         self.state = self._further_state()
         super().load(checkpoint, exploit=exploit)
@@ -141,6 +141,9 @@ class PipelineTrainer(Trainer):
     def _begin_phase(self) -> None:
         self._skip(self._model_epoch - self._read)
         super()._begin_phase()
+
+    def _build_further_optimizers(self) -> None:
+        build_optimizers(self.model, lambda: element_spec(self._train.batches))
 
     def _recompiled(self) -> None:
         self._begin_fit()

@@ -212,12 +212,17 @@ class Trainer:
         starts = checkpoint.header.get("phases", [])
         assert self._begun == starts[: len(self._begun)], "a learner does not go back to an earlier phase"
         for start in starts[len(self._begun) :]:
+            if start:
+                self._build_further_optimizers()
             self._model_epoch = start
             self._begin_phase()
 
     def _recompiled(self) -> None:
         """Prepare for epochs of a model that was compiled again."""
         raise NotImplementedError
+
+    def _build_further_optimizers(self) -> None:
+        """Let optimisers that the model holds create the variables that they have after an epoch of this phase."""
 
     @staticmethod
     def _build_optimizer(model: keras.Model) -> None:

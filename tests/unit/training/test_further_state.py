@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from pipeline.datasets import Dataset
-from pipeline.study import Objective
+from pipeline.study import Objective, Phase
 from pipeline.training.further_state import build_optimizers, further_variables, skip_reductions
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import data_of
@@ -128,3 +128,57 @@ def test_sums_over_replicas_are_left_out_for_each_optimizer_of_one_device() -> N
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         mirrored = model()
     assert left_out(mirrored) == [False, False]
+
+
+class InTwoParts(keras.Model):
+    """A model whose parts have optimisers of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = layers.Dense(3), layers.Dense(1)
+        self.optimizers = {"first": keras.optimizers.Adam(0.01), "last": keras.optimizers.Adam(0.01)}
+
+    def call(self, x: Any) -> Any:
+        """One number for each sequence."""
+        return self.last(self.first(keras.ops.reshape(x, (-1, 6))))
+
+    def train_step(self, data: Any) -> Any:
+        """Each optimiser takes a step with the weights of its part that train."""
+        x, y = data
+        with tf.GradientTape(persistent=True) as tape:
+            loss = self.compute_loss(y=y, y_pred=self(x))
+        for name, optimizer in self.optimizers.items():
+            if weights := getattr(self, name).trainable_variables:
+                optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"loss": loss}
+
+
+def in_two_parts(config: Any) -> keras.Model:
+    """The model, compiled."""
+    model = InTwoParts()
+    model.compile("sgd", "mse")
+    return model
+
+
+def freeze_first(model: Any, config: Any) -> None:
+    """Train the last part alone."""
+    model.first.trainable = False
+    model.compile("sgd", "mse")
+
+
+@pytest.mark.parametrize("way", ["compiled", "fit", "pipeline"])
+def test_optimizers_of_parts_that_a_phase_freezes_are_restored(way: str) -> None:
+    """A trial resumes in a phase in which an optimiser of an earlier phase has nothing to train."""
+    job = job_of(in_two_parts, batch_size=4, phases=[Phase(at=1, prepare=freeze_first)])
+    if way == "pipeline":
+        factory = TrainerFactory(job.replaced({"data": _batches}), None)
+    else:
+        factory = TrainerFactory(job, sequences(), memory=1.0 if way == "fit" else None)
+    whole: Any = factory.learner({}, seed=SEED)
+    expected = [dict(whole.run_epoch().metrics) for _ in range(EPOCHS + 1)]
+    first: Any = factory.learner({}, seed=SEED)
+    for _ in range(EPOCHS):
+        first.run_epoch()
+    second: Any = factory.learner({}, seed=SEED)
+    second.load(first.save())
+    assert dict(second.run_epoch().metrics) == expected[-1]
