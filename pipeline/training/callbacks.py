@@ -87,7 +87,6 @@ class Callbacks:
         self._model, self._validates = model, validates
         self._begun = False
         self._logs: dict[str, Any] | None = None
-        self._restored: tuple[Sequence[Mapping[str, Any]], Sequence[np.ndarray]] | None = None
         self._attributes: dict[int, ChangedAttributes] = {}
         self.per_train_batch = any(_listens(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
         self.per_test_batch = any(_listens(callback, _TEST_HOOKS) for callback in self.list.callbacks)
@@ -123,19 +122,20 @@ class Callbacks:
         """Whether a callback has ended the training."""
         return bool(self._model.stop_training)
 
-    def begin(self) -> None:
-        """Call on_train_begin, then restore the state that it has reset."""
+    def begin(self, *, resumed: bool = False) -> None:
+        """Call on_train_begin, unless that has happened.
+
+        Args:
+            resumed: Whether a saved state is restored next: files of logs are continued then.
+        """
         if self._begun:
             return
         self._begun = True
-        with _appended([] if self._restored is None else self.list.callbacks):
+        with _appended(self.list.callbacks if resumed else []):
             self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
             if place not in self._attributes and _says_nothing(callback):
                 self._attributes[place] = ChangedAttributes(callback, (*_names(callback), *_SET_AGAIN))
-        if self._restored is not None:
-            self._put_back(*self._restored)
-            self._restored = None
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         """Call on_epoch_end of each callback.
@@ -175,8 +175,6 @@ class Callbacks:
 
     def state(self) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
         """Every callback's state: JSON values, and the arrays that they refer to by number."""
-        if self._restored is not None:
-            return [dict(state) for state in self._restored[0]], list(self._restored[1])
         arrays: list[np.ndarray] = []
         states = []
         for place, callback in enumerate(self.list.callbacks):
@@ -210,18 +208,12 @@ class Callbacks:
         return None
 
     def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
-        """Restore a saved state when training begins.
+        """Restore a saved state that `begin` has reset.
 
         Args:
             states: The JSON values that `state` returned.
             arrays: The arrays that it returned.
         """
-        self._restored = (states, arrays)
-        if self._begun:
-            self._put_back(states, arrays)
-            self._restored = None
-
-    def _put_back(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
         # Callbacks that only one config has start without state; the others are matched by class, in order.
         waiting = list(states)
         for callback in self.list.callbacks:

@@ -172,6 +172,9 @@ class Trainer:
             ModelError: The state is of another architecture.
         """
         self._load_phases(checkpoint)
+        # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
+        seeded(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
+        self.callbacks.begin(resumed=True)
         variables = [*variables_of(self.model), *self.state]
         saved = checkpoint.header["variables"]
         count = len(saved)

@@ -274,6 +274,41 @@ def test_the_state_of_a_users_callback_is_continued() -> None:
     assert second.inexact is None
 
 
+class Beginning(callbacks.Callback):
+    """Derives everything from what it finds when training begins."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Take note of the learning rate, the weights and a number."""
+        self.rate = float(self.model.optimizer.learning_rate)
+        self.first = self.model.get_weights()[0]
+        self.number = np.random.rand()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Lower the learning rate."""
+        self.model.optimizer.learning_rate = self.rate / (1 + epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Compare with the beginning."""
+        logs["moved"] = np.abs(self.model.get_weights()[0] - self.first).sum()
+        logs["number"] = self.number
+
+
+@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
+def test_callbacks_of_a_resumed_trial_begin_with_the_untrained_model(memory: float | None) -> None:
+    """What a callback derives in on_train_begin is the same in a resumed trial: rate, weights and random numbers."""
+    factory = TrainerFactory(job_of(network, callbacks=lambda _: [Beginning()]), rows_of_six(), memory=memory)
+    whole: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    expected = [whole.run_epoch() for _ in range(EPOCHS)]
+    first: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    for _ in range(EPOCHS - 2):
+        first.run_epoch()
+    second: Any = factory.learner({"lr": 0.3}, seed=SEED)
+    second.load(first.save())
+    found = [second.run_epoch() for _ in range(2)]
+    assert [each.learning_rate for each in found] == [each.learning_rate for each in expected[-2:]]
+    assert [dict(each.metrics) for each in found] == [dict(each.metrics) for each in expected[-2:]]
+
+
 def _monitoring(callback: Any, *before: Any, **fields: Any) -> Any:
     job = job_of(network, callbacks=lambda _: [*before, callback], **fields)
     return TrainerFactory(job, rows_of_six()).learner({"lr": 0.1}, seed=0)
@@ -393,6 +428,7 @@ def test_a_state_of_a_callback_that_cannot_be_saved_is_refused_in_words(state: A
 def test_the_state_of_a_callback_in_an_older_checkpoint_is_read() -> None:
     """A checkpoint of an older tunepipe holds a callback's state in another form, which is still read."""
     learner: Any = _monitoring(Returning(None))
+    learner.callbacks.begin(resumed=True)
     learner.callbacks.restore(
         [{"callback": "Returning", "values": {"dict": {}}, "own": {"dict": {"a": {"array": 0}}}}], [np.arange(2)]
     )
