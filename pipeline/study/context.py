@@ -25,7 +25,8 @@ class TrialContext:
         id: The trial's id within its study, such as `0003`; empty if data are loaded for all trials.
         seed: The seed of its initial weights and its shuffling.
         epochs: The largest number of epochs that the trial may train.
-        folder: Its working folder, an absolute path: the current directory while the trial trains. With folds or
+        folder: Its working folder, an absolute path: the current directory while the trial trains, unless the job's
+            code reads files of the folder in which the study was started by relative paths. With folds or
             repeats each model has its own folder below the trial's. Where data are loaded for all trials, it is the
             current directory of `tunepipe`.
     """
@@ -37,6 +38,7 @@ class TrialContext:
 
 
 _CURRENT: ContextVar[TrialContext | None] = ContextVar("tunepipe_trial", default=None)
+_DIRECTORY: ContextVar[Path | None] = ContextVar("tunepipe_directory", default=None)
 
 
 def trial() -> TrialContext:
@@ -63,11 +65,12 @@ def current() -> TrialContext | None:
 
 
 @contextmanager
-def in_trial(context: TrialContext) -> Iterator[None]:
+def in_trial(context: TrialContext, directory: Path | None = None) -> Iterator[None]:
     """Run the user's code for a trial: `trial()` returns it, and its folder is the current directory.
 
     Args:
         context: The trial.
+        directory: The current directory instead of its folder; None keeps that of a context around this one.
 
     Raises:
         StorageError: Its folder no longer exists.
@@ -76,14 +79,16 @@ def in_trial(context: TrialContext) -> Iterator[None]:
         before = str(Path.cwd())
     except FileNotFoundError:  # the current directory was deleted
         before = context.folder.anchor
+    directory = directory or _DIRECTORY.get()
+    entered = directory or context.folder
     try:
-        os.chdir(context.folder)
+        os.chdir(entered)
     except OSError as error:
         raise StorageError(
-            f"The working folder {context.folder} of trial {context.id} cannot be entered: {error.strerror}. Run "
+            f"The working folder {entered} of trial {context.id} cannot be entered: {error.strerror}. Run "
             "`tunepipe resume`, which creates it again."
         ) from error
-    token = _CURRENT.set(context)
+    tokens = _CURRENT.set(context), _DIRECTORY.set(directory)
     # An empty entry, as in a notebook, means the current directory; imports keep searching the previous one.
     indices = [index for index, entry in enumerate(sys.path) if entry == ""]
     for index in indices:
@@ -95,7 +100,8 @@ def in_trial(context: TrialContext) -> Iterator[None]:
         for index in indices:
             if sys.path[index : index + 1] == [before]:
                 sys.path[index] = ""
-        _CURRENT.reset(token)
+        _CURRENT.reset(tokens[0])
+        _DIRECTORY.reset(tokens[1])
 
 
 @contextmanager

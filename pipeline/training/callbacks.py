@@ -1,15 +1,14 @@
 """Keras callbacks around compiled epochs, and their state, so that a resumed trial continues exactly."""
 
 import contextlib
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from pipeline.errors import ModelError
+from pipeline.training.callback_paths import shared_path, write_in_folder
 from pipeline.training.callback_state import (
     ChangedAttributes,
     as_json,
@@ -48,9 +47,6 @@ _MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, k
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
-_PATHS = ("filepath", "filename", "backup_dir", "log_dir")
-"""Attributes of Keras' callbacks that say where they write."""
-
 
 class Callbacks:
     """The callbacks of one trial.
@@ -81,6 +77,7 @@ class Callbacks:
             if type(callback).on_train_begin is keras.callbacks.BackupAndRestore.on_train_begin:
                 # Its backup may be newer or older than the checkpoint from which the trial resumes.
                 callback.on_train_begin = _nothing
+        write_in_folder(kept)
         self.list = keras.callbacks.CallbackList(
             kept, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
@@ -104,18 +101,7 @@ class Callbacks:
         Args:
             names: Words that tell the trial from others: a path that holds one of them is the trial's own.
         """
-        for callback in self.list.callbacks:
-            for attribute in _PATHS:
-                path = vars(callback).get(attribute)
-                if not isinstance(path, str | os.PathLike) or not _is_elsewhere(text := str(path)):
-                    continue
-                if not any(name in text for name in names):
-                    return (
-                        f"{type(callback).__name__} writes to {text}, which all trials share: trials that train at the "
-                        "same time overwrite each other's files there. Give it a relative path, which is in the "
-                        "trial's own folder within the study."
-                    )
-        return None
+        return shared_path(self.list.callbacks, names)
 
     @property
     def stopped(self) -> bool:
@@ -267,11 +253,6 @@ def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
         f"{', '.join(logs)}.{did_you_mean(str(monitor), logs)} Name one of them as its monitor, or compile the model "
         "with that metric."
     )
-
-
-def _is_elsewhere(path: str) -> bool:
-    """Whether a path leads out of the current directory, which is a trial's own folder."""
-    return "://" not in path and Path(path).is_absolute() and not Path(path).resolve().is_relative_to(Path.cwd())
 
 
 def _is_of_keras(callback: Any) -> bool:

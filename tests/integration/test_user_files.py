@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, load_results, run, trial
+from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, load_model, load_results, run, trial
 from pipeline.errors import NoTrialSucceeded
 from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
@@ -188,11 +188,47 @@ def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
     assert [path.name for path in start.iterdir()] == ["values.txt"]
 
 
-def test_a_file_of_the_start_folder_is_named_in_the_error(start, tmp_path):
-    """The error of a function that opens a file of the start folder by a relative path has advice."""
-    notes = []
-    with pytest.raises(NoTrialSucceeded):
-        run(function_job(function=reading), storage=tmp_path, note=notes.append)
-    error = "\n".join(notes)
-    assert f"The file is in {start}, where the study was started" in error
-    assert "absolute path" in error
+def test_a_function_reads_files_of_the_start_folder(start, tmp_path, capsys):
+    """A function that opens a file of the start folder by a relative path runs there, which is printed once."""
+    run(function_job(function=reading), storage=tmp_path)
+    assert load_results(tmp_path / "s").epochs["score"].to_list() == [1.0, 1.0]
+    note = f"While it trains, a trial reads values.txt by a relative path, so trials work in {start}, "
+    assert capsys.readouterr().out.count(note) == 1
+
+
+def images():
+    """A pipeline that reads its files by relative paths, as `image_dataset_from_directory` does."""
+    import tensorflow as tf
+
+    def read(name):
+        numbers = tf.strings.to_number(tf.strings.split(tf.strings.strip(tf.io.read_file(name)))[:2])
+        return numbers, numbers[:1]
+
+    files = tf.data.Dataset.from_tensor_slices(["values.txt"] * 4).map(read).batch(2)
+    return Dataset("files", train=files, validation=files)
+
+
+def test_a_pipeline_reads_files_of_the_start_folder(start, tmp_path):
+    """A pipeline reads relative paths from the start folder, and Keras' callbacks write into the trial's own."""
+    run(model_job(data=images, budget=Budget(trials=2, epochs=2)), storage=tmp_path)
+    for number in ("0000", "0001"):
+        kept = {path.name for path in (tmp_path / f"s/files/{number}").iterdir()}
+        assert {"log.csv", "best_2.keras"} <= kept
+        assert (tmp_path / f"s/files/{number}/log.csv").read_text().count("\n") == 3
+    assert [path.name for path in start.iterdir()] == ["values.txt"]
+    assert rerun(Store(tmp_path / "s"), "0001").equal
+
+
+def pretrained(config):
+    """A model whose bias is in a file of the start folder."""
+    import numpy as np
+
+    model = build_model(config)
+    model.layers[-1].bias.assign(np.loadtxt("values.txt")[:1, 0])
+    return model
+
+
+def test_a_model_reads_files_of_the_start_folder(start, tmp_path):
+    """A model function reads a relative path from the start folder, also for `load_model`."""
+    run(model_job(model=pretrained, budget=Budget(trials=2, epochs=1)), storage=tmp_path)
+    assert len(load_model(tmp_path / "s", trial="0001").get_weights()) == 2

@@ -35,7 +35,7 @@ def inexact_reason(
     hidden = (
         "keeps state outside of Keras' variables" if job.model is not None else "keeps state that it does not yield"
     )
-    with isolated(job, trial, store):
+    with isolated(job, trial, store, worker.directory):
         learner: Any = worker.trainer_factory.learner(trial.config, seed=trial.seed)
         known: str | None = learner.inexact
         if known is not None or not seen:
@@ -75,7 +75,7 @@ def function_exactness(
     Returns:
         The reason as a sentence, None if a resumed trial gets the same values; and whether the trial is replayed.
     """
-    with isolated(job, trial, store):
+    with isolated(job, trial, store, worker.directory):
         learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
         metric, value = job.objective.metric, learner.run_epoch().metrics.get(job.objective.metric)
         replays = worker.trainer_factory.replays(learner.save())
@@ -83,7 +83,7 @@ def function_exactness(
     if not replays:
         return inexact_reason(worker, job, trial, store, seen), False
     # Each run has its own folder: a trial that starts again finds no files of an earlier attempt.
-    with isolated(job, trial, store):
+    with isolated(job, trial, store, worker.directory):
         learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
         other = learner.run_epoch().metrics.get(metric)
         learner.close()

@@ -90,7 +90,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
     if job.model is not None:
         publish(_built(worker, job, trials, store))
     if copies_weights(job):
-        with isolated(job, trials[0], store):
+        with isolated(job, trials[0], store, worker.directory):
             publish(Exchanged(mismatches(worker.trainer_factory, trials[0])))
 
 
@@ -167,7 +167,7 @@ def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) ->
     from pipeline.training.labels import mismatch
 
     try:
-        with isolated(worker.trainer_factory.job, trial, store):
+        with isolated(worker.trainer_factory.job, trial, store, worker.directory):
             factory = worker.trainer_factory
             model = factory.build(trial.config, seed=trial.seed)
             own = factory.dataset(trial.config) if takes_config(factory.job.data) else data
@@ -184,7 +184,7 @@ def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store)
     built, failures = [], []
     for trial in representative(trials):
         try:
-            with isolated(job, trial, store):
+            with isolated(job, trial, store, worker.directory):
                 worker.trainer_factory.build(trial.config, seed=trial.seed, phases=len(job.phases))
                 build_callbacks(job, trial.config, seed=trial.seed)
                 fit_arguments(job, trial.config)

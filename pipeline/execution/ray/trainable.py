@@ -1,6 +1,8 @@
 """The thin tune.Trainable around a Worker: one process, many trials."""
 
+import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -15,7 +17,7 @@ from pipeline.storage import Store
 from pipeline.study import Resources
 from pipeline.training.process import workers_on
 
-__all__ = ["ASSIGNMENT", "REPORT", "TrialTrainable"]
+__all__ = ["ASSIGNMENT", "REPORT", "TrialTrainable", "work_in"]
 
 ASSIGNMENT = "assignment"
 """The only key of a Tune config: an Assignment as JSON."""
@@ -52,6 +54,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             started_in: The folder in which the study was started.
         """
         _heed_sigterm()
+        work_in(started_in)
         store = Store(uri)
         study = unpack(job, folders, store)
         self._worker = Worker(
@@ -86,6 +89,21 @@ def _heed_sigterm() -> None:
     SIGTERM then ends this worker as a preemption does.
     """
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def work_in(started_in: str) -> None:
+    """Use the folder in which the study was started, as its driver does: Tune has changed to the folder of its trial.
+
+    The job's modules and its data function read files by relative paths. A node that lacks the folder uses the one in
+    which Ray started this process, the working directory of a Ray job for instance.
+
+    Args:
+        started_in: The folder.
+    """
+    for folder in (started_in, os.environ.get("TUNE_ORIG_WORKING_DIR", "")):
+        if folder and Path(folder).is_dir():
+            os.chdir(folder)
+            return
 
 
 def _workers_here(resources: Resources) -> int:

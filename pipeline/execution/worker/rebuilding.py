@@ -1,9 +1,11 @@
 """A trial's model from its checkpoint, without a worker: nothing is trained."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.start_folder import StartFolder
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
@@ -43,9 +45,18 @@ def rebuilt_model(
     trial = assignment.trial_id
     saved = CheckpointWriter(store, None).read(layout.checkpoint(trial, assignment.epoch))
     state = learner_part(saved) if job.repeats == 1 else first_of(learner_part(saved))
+    start = StartFolder(Path.cwd())
     folder = TrialFolder(store, trial, most=job.resources.files_gigabytes * 1e9, kept=False)
-    try:
-        with in_trial(TrialContext(trial, assignment.seed, job.budget.epochs, folder.folder)):
+
+    def attempt() -> Any:
+        with in_trial(TrialContext(trial, assignment.seed, job.budget.epochs, folder.folder), start.directory):
             return rebuilt(ModelBuilder(job, example, batch), assignment.config, state, seed=assignment.seed)
+
+    try:
+        return attempt()
+    except Exception as error:
+        if not start.use(error, folder.folder):
+            raise
+        return attempt()
     finally:
         folder.close()

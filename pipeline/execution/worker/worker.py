@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipeline.execution.worker.imported_sources import ImportedSources
 from pipeline.execution.worker.memory_limit import MemoryLimit
 from pipeline.execution.worker.missing_objective import missing_objective
 from pipeline.execution.worker.output import captured
+from pipeline.execution.worker.start_folder import StartFolder
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.execution.worker.weight_compatibility import check_compatible, copies_weights
 from pipeline.execution.worker.winner import Winner
@@ -88,7 +90,7 @@ class Worker:
     ) -> None:
         self._job, self._store = job, store
         self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
-        self._started_in = Path.cwd() if started_in is None else Path(started_in)
+        self._start = StartFolder(Path.cwd() if started_in is None else Path(started_in))
         self.trainer_factory = TrainerFactory(
             job, data, workers_here=workers_here, loaded=self._check_data, caches=shared_caches(store, session)
         )
@@ -103,6 +105,11 @@ class Worker:
         self._left: list[tuple[str, int, int]] = []
         self._compare = compare and copies_weights(job)
         self._trial: ActiveTrial | None = None
+
+    @property
+    def directory(self) -> Path | None:
+        """The current directory of all trials, whose code reads files there; None while each has its own folder."""
+        return self._start.directory
 
     def begin(self, assignment: Assignment) -> None:
         """Take an assignment, and close the previous one. Nothing is built before the first step.
@@ -119,6 +126,16 @@ class Worker:
         Returns:
             The report. An error of the user's code is reported as a failure; an error that is raised is a bug.
         """
+        report = self._attempt()
+        if report is None:
+            assert self._trial is not None, "an attempt needs a trial"
+            self.begin(replace(self._trial.assignment, new=False))
+            report = self._attempt()
+        assert report is not None, "a trial begins again once"
+        return report
+
+    def _attempt(self) -> ProgressReport | None:
+        """A step; None if the trial must begin again, because its code needs the folder of the study's start."""
         assert self._trial is not None, "a step needs an assignment"
         trial = self._trial
         with self._captured(trial):
@@ -126,6 +143,9 @@ class Worker:
                 with self._in_folder(trial):
                     return self._evaluate(trial) if trial.assignment.task == "finish" else self._train(trial)
             except (DataError, ModelError) as error:
+                if note := self._start.needed(trial, error):
+                    self.trainer_factory.notes.say_once(note)
+                    return None
                 if self._capture:
                     print(error_text(error), end="", file=sys.stderr)
                 return self._report(trial, unusable=str(error))
@@ -138,9 +158,12 @@ class Worker:
                 if isinstance(error, SystemExit) and self._ends_process(error):
                     # The trial is intact: another worker resumes it.
                     raise
+                if note := self._start.needed(trial, error):
+                    self.trainer_factory.notes.say_once(note)
+                    return None
                 print(error_text(error), end="", file=sys.stderr)
                 shared, config = self.trainer_factory.notes.shared, trial.assignment.config
-                what_to_do = advice(error, config, self._job.space, started_in=self._started_in, shared=shared)
+                what_to_do = advice(error, config, self._job.space, started_in=self._start.path, shared=shared)
                 return self._report(trial, failure=failure_text(error, what_to_do))
 
     def close(self) -> None:
@@ -198,7 +221,7 @@ class Worker:
         else:
             trial.folder.create_again()
         context = TrialContext(assignment.trial_id, assignment.seed, self._job.budget.epochs, trial.folder.folder)
-        with in_trial(context):
+        with in_trial(context, self._start.directory):
             yield
 
     def _check_data(self, reads: Reads, data: Dataset) -> None:

@@ -79,6 +79,19 @@ def test_each_model_of_a_trial_has_a_folder(context):
         assert current() is None
 
 
+def test_trials_may_work_in_another_directory(context, tmp_path_factory):
+    """With another current directory, also for the models of a trial, `trial().folder` is the trial's own folder."""
+    home = tmp_path_factory.mktemp("home")
+    before = Path.cwd()
+    with in_trial(context, home):
+        assert (trial().folder, Path.cwd()) == (context.folder, home)
+        with in_part("fold2"):
+            assert (trial().folder, Path.cwd()) == (context.folder / "fold2", home)
+    assert Path.cwd() == before
+    with in_trial(context):
+        assert Path.cwd() == context.folder
+
+
 def test_imports_use_the_folder_of_the_command(context, tmp_path_factory, monkeypatch):
     """In a notebook, an empty entry of sys.path means the notebook's folder, also during a trial."""
     home = tmp_path_factory.mktemp("home")

@@ -39,6 +39,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialTrainable:
     )
     store = Store(tmp_path / "s")
     save_study(store, job)
+    # Tune changes to the folder of its trial.
+    (tmp_path / "of_tune").mkdir()
+    monkeypatch.chdir(tmp_path / "of_tune")
     content, folders = pack(job)
     made = TrialTrainable.__new__(TrialTrainable)
     made.setup(
@@ -68,6 +71,24 @@ def test_processes_that_a_trial_starts_heed_sigterm() -> None:
     with subprocess.Popen(["sleep", "600"]) as started:
         started.terminate()
         assert started.wait(timeout=60) == -signal.SIGTERM
+
+
+@pytest.mark.usefixtures("made")
+def test_it_works_where_the_study_was_started(tmp_path: Path) -> None:
+    """A worker reads relative paths from the folder in which the study was started."""
+    assert Path.cwd() == tmp_path
+
+
+def test_another_machine_uses_the_folder_that_ray_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that folder is missing, a worker uses the one in which Ray started it, and otherwise stays."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "working_dir").mkdir()
+    monkeypatch.delenv("TUNE_ORIG_WORKING_DIR", raising=False)
+    trainable.work_in("/nowhere")
+    assert Path.cwd() == tmp_path
+    monkeypatch.setenv("TUNE_ORIG_WORKING_DIR", str(tmp_path / "working_dir"))
+    trainable.work_in("/nowhere")
+    assert Path.cwd() == tmp_path / "working_dir"
 
 
 def _config(trial_id: str) -> dict[str, str]:

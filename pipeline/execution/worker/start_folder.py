@@ -1,0 +1,90 @@
+"""Trials whose code reads files by relative paths from the folder in which the study was started.
+
+A trial works in a folder of its own, so that its output never collides with that of another. Code that was written for
+one process often reads a relative path while it trains, as a pipeline of images does, and would find no file there.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.execution.worker.active_trial import ActiveTrial
+
+__all__ = ["StartFolder"]
+
+_MISSING = re.compile(
+    r"no such file|not found|does not exist|cannot find|unable to .*open|failed to open", re.IGNORECASE
+)
+_QUOTED = re.compile(r"""(['"`])(.+?)\1""")
+_WORD = re.compile(r"""[^\s'"`;,(){}\[\]=]*[./][^\s'"`;,(){}\[\]=]*""")
+_MOST_CHARACTERS = 20_000
+
+
+class StartFolder:
+    """Where a worker's trials work: each in its own folder, until one needs a file of the folder of the start.
+
+    Args:
+        path: The folder in which the study was started, as far as this machine has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.directory: Path | None = None
+        """The current directory of all trials; None while each has its own folder."""
+
+    def needed(self, trial: ActiveTrial, error: BaseException) -> str | None:
+        """Let all trials of this worker work in the folder of the start, if a trial needs it and loses no epoch by it.
+
+        Args:
+            trial: The trial, whose folder is there.
+            error: What its code raised.
+
+        Returns:
+            What that means, as a sentence, if the trial must begin again; None if it has failed.
+        """
+        loses = trial.assignment.task == "train" and trial.epoch not in (trial.assignment.epoch, trial.saved_epoch)
+        if loses or trial.folder is None or not (name := self.use(error, trial.folder.folder)):
+            return None
+        return (
+            f"while it trains, a trial reads {name} by a relative path, so trials work in {self.path}, where the study "
+            "was started, and not in their own folders: trials that write the same relative path overwrite each "
+            "other's files. Keras' own callbacks still write into a trial's folder; use pipeline.trial().folder for "
+            "other files."
+        )
+
+    def use(self, error: BaseException, folder: Path) -> str | None:
+        """Use the folder of the start from now on, if a file that was not found in another folder is there.
+
+        Args:
+            error: What was raised.
+            folder: The other folder.
+
+        Returns:
+            The file's relative path; None if nothing changes.
+        """
+        if self.directory is not None:
+            return None
+        for name in dict.fromkeys(_names(error)):
+            try:
+                if not Path(name).is_absolute() and not (folder / name).exists() and (self.path / name).exists():
+                    self.directory = self.path
+                    return name
+            except (OSError, ValueError):  # it is no path
+                continue
+        return None
+
+
+def _names(error: BaseException) -> Iterator[str]:
+    """What may be a path in an error, in its causes, and in the errors while which it was raised."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        if isinstance(each, FileNotFoundError | NotADirectoryError) and isinstance(each.filename, str | bytes):
+            yield os.fsdecode(each.filename)
+        text = str(each)[:_MOST_CHARACTERS]
+        if isinstance(each, FileNotFoundError) or _MISSING.search(text):
+            yield from (found[1] for found in _QUOTED.findall(text))
+            yield from (found.rstrip(".:") for found in _WORD.findall(text))
+        each = each.__cause__ or each.__context__
