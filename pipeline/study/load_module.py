@@ -2,12 +2,13 @@
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.errors import Fault, InvalidJob, JobNotFound
+from pipeline.errors import Fault, InvalidJob, JobNotFound, UsageError
 from pipeline.hidden_modules import hidden_behind, what_hides
 from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
@@ -25,6 +26,9 @@ _ENDS = (
 _loading: ContextVar[bool] = ContextVar("loading", default=False)
 """Whether a job's file is being loaded."""
 
+_threads_before: dict[int, frozenset[int]] = {}
+"""Each thread that is loading a job's file → the threads that there were when it began."""
+
 
 class _StudyStarts(BaseException):
     """A job's file starts a study while it is loaded."""
@@ -35,9 +39,17 @@ def end_loading() -> None:
 
     A script that defines a job and runs it, without `if __name__ == "__main__":`, would start the study again in each
     worker. All that the job needs is defined before the line that runs it.
+
+    Raises:
+        UsageError: The file starts the study in a thread of its own, after which the file goes on.
     """
     if _loading.get():
         raise _StudyStarts
+    if any(threading.get_ident() not in before for before in tuple(_threads_before.values())):
+        raise UsageError(
+            "A job's file starts a study in a thread while it is loaded, so each worker would start the study again. "
+            'Start the thread under `if __name__ == "__main__":`.'
+        )
 
 
 def is_file(path: Path) -> bool:
@@ -131,13 +143,17 @@ def _run(loader: ReadOnce, path: Path, name: str, file: JobFile | None) -> Modul
     if spec is None:
         raise JobNotFound(f"{path} cannot be loaded as a Python file.")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    token = _loading.set(True)
+    token, thread = _loading.set(True), threading.get_ident()
+    outer = _threads_before.get(thread)
+    _threads_before[thread] = outer or frozenset(each.ident or 0 for each in threading.enumerate())
     try:
         loader.exec_module(module)
     except _StudyStarts:
         pass
     finally:
         _loading.reset(token)
+        if outer is None:
+            del _threads_before[thread]
     if package is not None:
         setattr(package, path.stem, module)
     return module

@@ -1,6 +1,7 @@
 """Loading the Python file of a job."""
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,21 @@ def test_a_script_that_runs_its_job_is_loaded_up_to_that_line(tmp_path: Path) ->
     module = load_module(tmp_path / "script.py", "script_of_a_test")
     assert list(module.f({})) == [{"score": 1.0}]
     assert not hasattr(module, "after")
+
+
+def test_a_script_that_runs_its_job_in_a_thread_starts_no_study(tmp_path: Path) -> None:
+    """A study that a script starts in a thread while it is loaded is refused in that thread, and later is not."""
+    (tmp_path / "script.py").write_text(
+        "import threading\nfrom pipeline import run\n\nfound = []\n\n\ndef start():\n    try:\n        run(None)\n"
+        "    except Exception as error:\n        found.append(str(error))\n\n\n"
+        "thread = threading.Thread(target=start)\nthread.start()\nthread.join()\n"
+    )
+    module = load_module(tmp_path / "script.py", "threaded_script_of_a_test")
+    assert module.found[0].startswith("A job's file starts a study in a thread while it is loaded")
+    thread = threading.Thread(target=module.start)
+    thread.start()
+    thread.join()
+    assert module.found[1].startswith("run() takes a TuneJob")
 
 
 def test_a_job_file_reads_the_arguments_of_its_script(tmp_path: Path) -> None:
