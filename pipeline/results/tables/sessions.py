@@ -27,6 +27,13 @@ BEAT_SECONDS = 30
 SILENT_SECONDS = 2 * BEAT_SECONDS
 """After this many seconds without a heartbeat a driver counts as dead."""
 
+_STATE = b', "resume": '
+"""What a driver writes before the state of the trials: the last field of a session's file, and megabytes of a large
+study. No text of the file contains it, because JSON escapes quotation marks."""
+
+_START_BYTES = 2**16
+"""Bytes in which the other fields usually are."""
+
 
 def _a_moment(text: str) -> str:
     moment = datetime.fromisoformat(text)
@@ -119,9 +126,11 @@ class _Session(BaseModel):
 def read_sessions(store: Store, *, only_last: bool = False) -> Sequence[Mapping[str, Any]]:
     """The content of each driver session's file, by number; other files are passed over.
 
+    Only the last session has what a resume needs, `resume`: of earlier ones that may be megabytes without a use.
+
     Args:
         store: The study's folder.
-        only_last: Whether to read only the last session: each file has megabytes in a study of thousands of trials.
+        only_last: Whether to read only the last session.
 
     Raises:
         StorageError: A session's file is not what a driver wrote.
@@ -129,13 +138,15 @@ def read_sessions(store: Store, *, only_last: bool = False) -> Sequence[Mapping[
     numbers = [
         match[1] for path in store.files("sessions") if (match := re.fullmatch(r"sessions/([0-9]+)\.json", path))
     ]
-    if only_last:
-        numbers = sorted(numbers, key=int)[-1:]
+    paths = [f"sessions/{number}.json" for number in sorted(numbers, key=int)]
     sessions = []
-    for number in numbers:
+    for path in paths[-1:] if only_last else paths:
         # The study may be deleted meanwhile.
         with suppress(FileNotFoundError):
-            sessions.append(read_session(store, f"sessions/{number}.json"))
+            if path == paths[-1]:
+                sessions.append(read_session(store, path))
+            else:
+                sessions.append({**_session(store, path, _without_state(store, path)), "resume": None})
     return sorted(sessions, key=lambda session: int(session["number"]))
 
 
@@ -154,9 +165,21 @@ def read_session(store: Store, path: str) -> Mapping[str, Any]:
         FileNotFoundError: There is no such file.
         StorageError: It is not what a driver wrote.
     """
-    damage: list[str] = []
     # Read without a size limit: it holds what a resume needs of every trial.
-    text = store.read(path)
+    return _session(store, path, store.read(path))
+
+
+def _without_state(store: Store, path: str) -> bytes:
+    """A session's file without what a resume needs, of which no more than the beginning is read."""
+    start = store.read_start(path, _START_BYTES)
+    before, found, _ = start.partition(_STATE)
+    if found:
+        return before + b"}"
+    return start if len(start) < _START_BYTES else store.read(path)
+
+
+def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
+    damage: list[str] = []
     try:
         content = from_json(text, "it")
     except StorageError as error:

@@ -50,6 +50,21 @@ def test_a_session_that_vanishes_is_passed_over(tmp_path: Path, monkeypatch: pyt
     assert read_sessions(store) == []
 
 
+@pytest.mark.parametrize("state", ["", "x" * 100_000])
+def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None:
+    """What a resume needs is read of the last session alone, whatever the earlier ones have of it, and in any order."""
+    store = Store(tmp_path)
+    for number in (1, 2):
+        session = {**_SESSION, "number": number, "message": 'It said ", "resume": {}".', "resume": {"trials": [state]}}
+        store.write(layout.session(number), json.dumps(session))
+    cut = json.dumps({**_SESSION, "number": 3, "message": "x" * 100_000, "resume": {"trials": [state]}})
+    store.write(layout.session(3), cut)
+    store.write(layout.session(4), json.dumps({"resume": {"trials": [4]}, **_SESSION, "number": 4}))
+    sessions = read_sessions(store)
+    assert [session["message"][:8] for session in sessions] == ["It said ", "It said ", "xxxxxxxx", ""]
+    assert [session["resume"] for session in sessions] == [None, None, None, {"trials": [4]}]
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("resume", [])]
 )
