@@ -4,6 +4,7 @@ Tune starts every PENDING trial by itself as soon as there is room, so a trial b
 assigns it. `suggest` returns a new trial, `choose_trial_to_run` a paused one.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.loop.study_loop import Verdict
 
 __all__ = ["SessionScheduler", "SessionSearcher", "SessionStopper"]
+
+_LOOK_SECONDS = 1.0
+"""How often hung workers are looked for."""
 
 
 @contextmanager
@@ -129,6 +133,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         self._hung: dict[str, str] = {}
         self._retried: dict[str, Assignment] = {}
         self._replaces_workers = False
+        self._looked = 0.0
 
     @property
     def supports_buffered_results(self) -> bool:
@@ -194,7 +199,10 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
         """The paused trial that resumes. Tune asks in every round, so hung workers are looked for here."""
-        self._kill_hung()
+        if time.monotonic() - self._looked >= _LOOK_SECONDS:
+            # With a thousand workers, a look takes as long as a report.
+            self._kill_hung()
+            self._looked = time.monotonic()
         assignment, self._assignments.paused = self._assignments.paused, None
         if assignment is None:
             return None
