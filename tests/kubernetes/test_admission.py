@@ -112,6 +112,21 @@ def test_pods_that_break_the_policy_are_refused(foundation, refused, why):
         kubectl("apply", "--dry-run=server", "-f", "-", said=refused)
 
 
+@pytest.mark.parametrize("kind", ["LoadBalancer", "NodePort"])
+def test_a_service_that_is_reached_from_outside_is_refused(foundation, kind):
+    """The namespace admits services for its own pods, as those of heads, and none that is reached from outside."""
+    service: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "tried", "namespace": NAMESPACE},
+        "spec": {"selector": {"ray.io/node-type": "head"}, "ports": [{"port": 8265}]},
+    }
+    kubectl("apply", "--dry-run=server", "-f", "-", said=json.dumps(service))
+    service["spec"]["type"] = kind
+    with pytest.raises(Failed, match="exceeded quota"):
+        kubectl("apply", "--dry-run=server", "-f", "-", said=json.dumps(service))
+
+
 MAY = {
     ("create", "rayjobs.ray.io"),
     ("get", "rayjobs.ray.io"),
