@@ -5,16 +5,31 @@ A range with one value becomes that value.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform
 from pipeline.space.values import plain
 
-__all__ = ["MOST_LISTED", "choice", "distinct", "floats", "identity", "integers", "listed", "probes"]
+__all__ = [
+    "MOST_LISTED",
+    "choice",
+    "distinct",
+    "floats",
+    "identity",
+    "integers",
+    "is_json",
+    "label",
+    "labels",
+    "listed",
+    "probes",
+]
 
 MOST_LISTED = 64
 """A range of at most this many whole numbers is also listed as values."""
+
+_ADDRESS = " at 0x"
+"""What an object's text contains where it has no name: an address, which differs between processes."""
 
 _MOST_VALUES = 1000
 _MOST_PROBES = 8
@@ -59,6 +74,50 @@ def distinct(values: Iterable[Any]) -> list[Any]:
     for value in values:
         found.setdefault(identity(value), value)
     return list(found.values())
+
+
+def labels(values: Sequence[Any]) -> list[Any]:
+    """The values; those that are not JSON values by their names.
+
+    Args:
+        values: The values, of any type.
+
+    Raises:
+        ValueError: Two of them have the same name, or one has none that another process would give it.
+    """
+    whole = [plain(value) for value in values]
+    named = [value if is_json(value) else label(value) for value in whole]
+    unnamed = [str(text) for value, text in zip(whole, named, strict=True) if not is_json(value)]
+    if len(set(unnamed)) < len(unnamed) or any(_ADDRESS in text for text in unnamed):
+        raise ValueError(
+            "must be text, numbers, or functions and classes with names: choose between names, and look "
+            "the objects up in the training function"
+        )
+    return named
+
+
+def label(value: Any) -> str:
+    """The text that stands for an object which is not a JSON value: its name, if it has one.
+
+    Args:
+        value: The object.
+    """
+    return str(getattr(value, "__name__", None) or repr(value))
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value is one of JSON, where a tuple is a list.
+
+    Args:
+        value: The value.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return True
+    if isinstance(value, list | tuple):
+        return all(is_json(each) for each in value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and is_json(each) for key, each in value.items())
+    return False
 
 
 def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Any:

@@ -29,7 +29,7 @@ class Steps(Iterator[Any]):
         self._reports: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._turns: SimpleQueue[bool] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._stopped, self._ended = False, False
+        self._stopped, self._ended, self._last = False, False, False
         self.count = 0
 
     @property
@@ -37,11 +37,12 @@ class Steps(Iterator[Any]):
         """Whether the code must end."""
         return self._stopped
 
-    def report(self, step: Any) -> None:
+    def report(self, step: Any, *, last: bool = False) -> None:
         """Report a step, and wait until the next one is wanted; called by the code.
 
         Args:
             step: The step.
+            last: Whether the code must end with this step.
 
         Raises:
             Stopped: No further step is wanted.
@@ -49,12 +50,15 @@ class Steps(Iterator[Any]):
         if self._stopped:
             raise Stopped
         self.count += 1
+        self._last = last
         self._reports.put(("step", step))
         self._turns.get()
         if self._stopped:
             raise Stopped
 
     def __next__(self) -> Any:
+        if self._last:
+            self.close()
         if self._ended:
             raise StopIteration
         if self._thread is None:

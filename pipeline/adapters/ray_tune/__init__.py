@@ -4,8 +4,8 @@ Each report is an epoch. A checkpoint that is reported is the function's state, 
 """
 
 from pipeline.adapters.library import Library
+from pipeline.adapters.ray_tune.entry_points import patches
 from pipeline.adapters.ray_tune.trainable import Adapted
-from pipeline.adapters.ray_tune.tuner import patches
 
 __all__ = ["LIBRARY", "Adapted", "running"]
 

@@ -4,17 +4,13 @@
 them, or none.
 """
 
-import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
+from pipeline.adapters.ray_tune.draws import domain_of_draws
 from pipeline.adapters.ray_tune.param_space import is_drawn
 
 __all__ = ["with_mutations"]
-
-_DRAWS = 1000
-_MOST_LISTED = 20
 
 
 def with_mutations(
@@ -42,34 +38,7 @@ def with_mutations(
         elif not is_drawn(own):
             values = list(drawn) if isinstance(drawn, list | tuple | set | range) else None
             if values is None:
-                space[name] = _range_of(drawn) if callable(drawn) and not is_drawn(drawn) else drawn
+                space[name] = domain_of_draws(drawn) if callable(drawn) and not is_drawn(drawn) else drawn
             else:
                 space[name] = tune.uniform(*values) if bounds else tune.choice(values)
     return space
-
-
-def _range_of(draw: Callable[[], Any]) -> Any:
-    from ray import tune
-
-    with _same_random_numbers():
-        values = [draw() for _ in range(_DRAWS)]
-    kinds = {type(value.item() if hasattr(value, "item") else value) for value in values}
-    if not kinds <= {int, float} or len(set(values)) <= _MOST_LISTED:
-        return tune.choice(sorted(set(values), key=lambda value: (str(type(value)), value)))
-    low, high = min(values), max(values)
-    return tune.randint(low, high + 1) if kinds == {int} else tune.uniform(low, high)
-
-
-@contextmanager
-def _same_random_numbers() -> Iterator[None]:
-    """The generators of Python and NumPy begin at the same numbers, so that a program has the same space each time."""
-    import numpy as np
-
-    python, numpy = random.getstate(), np.random.get_state()
-    random.seed(0)
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

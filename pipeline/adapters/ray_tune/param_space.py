@@ -1,18 +1,16 @@
 """Ray Tune's param_space as a space, and a trial's config in the form that the function expects."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.adapters.domains import choice, integers
+from pipeline.adapters.domains import choice, integers, is_json, label, labels
 from pipeline.adapters.loops import line_of_text
 from pipeline.adapters.parameters import parameter_name
+from pipeline.adapters.ray_tune.sample_from import is_function
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Grid, LogUniform, Normal, QUniform, Uniform
 
 __all__ = ["config_of", "is_drawn", "points_of", "space_of_ray"]
-
-_ADDRESS = " at 0x"
-"""What an object's text contains where it has no name: an address, which differs between processes."""
 
 
 def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source: str) -> dict[str, Any]:
@@ -90,7 +88,7 @@ def points_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> 
         A config for each point that has at least one value of a domain.
     """
     named = [{parameter_name("_".join(path)): value for path, value in _leaves(point, ())} for point in points]
-    whole = [{name: value if _is_json(value) else _label(value) for name, value in each.items()} for each in named]
+    whole = [{name: value if is_json(value) else label(value) for name, value in each.items()} for each in named]
     drawn = {name: domain for name, domain in space.items() if isinstance(domain, Domain)}
     kept = [{name: one[name] for name in one if name in drawn and drawn[name].contains(one[name])} for one in whole]
     return [one for one in kept if one]
@@ -108,11 +106,13 @@ def _leaves(space: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[
 def _domain(value: Any) -> Any:
     """A domain of Ray Tune as one of tunepipe; None for a value that only the function uses."""
     if isinstance(value, Mapping) and set(value) == {"grid_search"}:
-        return Grid(tuple(_labels(value["grid_search"])))
+        return Grid(tuple(labels(value["grid_search"])))
+    if is_function(value):
+        return None
     if not is_drawn(value):
         if _holds_drawn(value):
             raise ValueError("must not be a list with domains: put them into a dict, each with its own name")
-        return value if _is_json(value) else None
+        return value if is_json(value) else None
     kind = type(value).__name__
     sampler = value.get_sampler()
     quantum = getattr(sampler, "q", None)
@@ -120,12 +120,7 @@ def _domain(value: Any) -> Any:
         sampler = sampler.get_sampler()
     drawn = type(sampler).__name__.lower()
     if kind == "Categorical":
-        return choice(_labels(value.categories))
-    if kind == "Function":
-        raise ValueError(
-            "must not be drawn by a function (tune.sample_from): put its parts into param_space, and combine them in "
-            "the training function"
-        )
+        return choice(labels(value.categories))
     if kind == "Float" and "normal" in drawn and quantum is None:
         return Normal(sampler.mean, sampler.sd)
     if kind == "Float" and "log" in drawn and quantum is None:
@@ -144,32 +139,11 @@ def _domain(value: Any) -> Any:
                      f"grid_search, and not {kind} with {type(sampler).__name__} and q={quantum}")  # fmt: skip
 
 
-def _labels(values: Sequence[Any]) -> list[Any]:
-    """The values; those that are not JSON values by their names.
-
-    Raises:
-        ValueError: Two of them have the same name, or one has none that another process would give it.
-    """
-    listed = [value.item() if hasattr(value, "item") else value for value in values]
-    labels = [value if _is_json(value) else _label(value) for value in listed]
-    unnamed = [label for value, label in zip(listed, labels, strict=True) if not _is_json(value)]
-    if len(set(unnamed)) < len(unnamed) or any(_ADDRESS in label for label in unnamed):
-        raise ValueError(
-            "must be text, numbers, or functions and classes with names: choose between names, and look "
-            "the objects up in the training function"
-        )
-    return labels
-
-
 def _holds_drawn(value: Any) -> bool:
     if is_drawn(value):
         return True
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return any(map(_holds_drawn, inner))
-
-
-def _label(value: Any) -> str:
-    return str(getattr(value, "__name__", None) or repr(value))
 
 
 def _original(domain: Any, value: Any) -> Any:
@@ -178,16 +152,6 @@ def _original(domain: Any, value: Any) -> Any:
     for one in values or ():
         if isinstance(one, tuple) and list(one) == value:
             return one
-        if not _is_json(one) and _label(one) == value:
+        if not is_json(one) and label(one) == value:
             return one
     return value
-
-
-def _is_json(value: Any) -> bool:
-    if value is None or isinstance(value, bool | int | float | str):
-        return True
-    if isinstance(value, list | tuple):
-        return all(_is_json(each) for each in value)
-    if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_json(each) for key, each in value.items())
-    return False

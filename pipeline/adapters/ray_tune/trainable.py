@@ -1,7 +1,8 @@
 """A function of Ray Tune, or a Trainable class, as the function of a job."""
 
 import inspect
-import tempfile
+import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -11,9 +12,13 @@ from typing import Any
 from pipeline.adapters import adapted
 from pipeline.adapters.metrics import numeric
 from pipeline.adapters.program import Call
+from pipeline.adapters.ray_tune.class_steps import class_steps
+from pipeline.adapters.ray_tune.entry_points import plain, train_as_tune, unwrapped
 from pipeline.adapters.ray_tune.mutations import with_mutations
 from pipeline.adapters.ray_tune.param_space import config_of, points_of, space_of_ray
-from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, plain, train_as_tune, unwrapped
+from pipeline.adapters.ray_tune.sample_from import computed, places_of_functions, with_draws
+from pipeline.adapters.ray_tune.stopping import Rules
+from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
@@ -53,11 +58,16 @@ class Adapted(adapted.Adapted):
 
     @cached_property
     def param_space(self) -> Mapping[str, Any]:
-        """The param_space, with what the scheduler changes."""
-        facts = {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
-        if not facts.get("mutations"):
-            return self._given_space
-        return with_mutations(self._given_space, facts["mutations"], bounds=facts["kind"] == "PB2")
+        """The param_space, with what the scheduler changes and what functions draw."""
+        facts = self._scheduler
+        space = self._given_space
+        if facts.get("mutations"):
+            space = with_mutations(space, facts["mutations"], bounds=facts["kind"] == "PB2")
+        return with_draws(space)
+
+    @cached_property
+    def _scheduler(self) -> Mapping[str, Any]:
+        return {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
 
     @cached_property
     def _given_space(self) -> Mapping[str, Any]:
@@ -93,7 +103,7 @@ class Adapted(adapted.Adapted):
         if self.call is not None and search["space"] and not self.param_space and not given.get("space"):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
-        fixed = self._given_space if self.param_space is not self._given_space else {}
+        fixed = self._given_space if self._scheduler.get("mutations") else {}
         if first := points_of([fixed, *(search["points"] or ())], space):
             fields["start_with"] = first
         if "objectives" not in fields and "objectives" not in given:
@@ -106,7 +116,10 @@ class Adapted(adapted.Adapted):
     @property
     def left_out(self) -> list[str]:
         """The settings of the call that the job does not have, a sentence each."""
-        return [] if self.call is None else left_out_of_tuner(self.call.arguments)
+        left_out = [] if self.call is None else left_out_of_tuner(self.call.arguments)
+        if names := ", ".join(".".join(place) for place in places_of_functions(self.param_space)):
+            left_out.append(f"tune.sample_from is called in each trial for {names}; the tables do not have its values.")
+        return left_out
 
     def steps(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
         """The function's reports, each with its checkpoint.
@@ -117,13 +130,17 @@ class Adapted(adapted.Adapted):
         """
         from ray import tune
 
-        whole = config_of(self.param_space, config)
+        trial = current()
+        text = f"{0 if trial is None else trial.seed} {json.dumps(config, sort_keys=True)}"
+        whole = computed(config_of(self.param_space, config), zlib.crc32(text.encode()))
+        stop = None if self.call is None else self.call.arguments.get("stop")
+        rules = Rules(stop, "trial" if trial is None else trial.id)
         if inspect.isclass(self.trainable):
-            return _class_steps(self.trainable, whole, state)
+            return class_steps(self.trainable, whole, state, rules)
 
         def train(steps: Steps) -> Any:
             checkpoint = None if state is None else tune.Checkpoint.from_directory(str(state))
-            with reporting_to(_Session(steps, checkpoint)), train_as_tune():
+            with reporting_to(_Session(steps, checkpoint, rules)), train_as_tune():
                 return self.trainable(whole)
 
         return Steps(train, _last)
@@ -135,8 +152,8 @@ class _Session:
     world_rank = world_size = local_rank = local_world_size = node_rank = None
     trial_resources = None
 
-    def __init__(self, steps: Steps, checkpoint: Any) -> None:
-        self._steps, self.loaded_checkpoint = steps, checkpoint
+    def __init__(self, steps: Steps, checkpoint: Any, rules: Rules) -> None:
+        self._steps, self.loaded_checkpoint, self._rules = steps, checkpoint, rules
         trial = current()
         self.trial_id = self.trial_name = trial.id if trial is not None else "trial"
         self.trial_dir = str(trial.folder if trial is not None else Path.cwd())
@@ -148,7 +165,7 @@ class _Session:
             state = None
             if checkpoint is not None:
                 state = Path(opened.enter_context(checkpoint.as_directory()))
-            self._steps.report((numeric(metrics), state))
+            self._steps.report((numeric(metrics), state), last=self._rules.end_after(metrics))
 
 
 def _last(value: Any, count: int) -> Any:
@@ -156,26 +173,3 @@ def _last(value: Any, count: int) -> Any:
     if count or value is None:
         return None
     return numeric(value) if isinstance(value, Mapping) else {"_metric": float(value)}
-
-
-def _class_steps(trainable: type, config: dict[str, Any], state: Any) -> Iterator[Any]:
-    """The steps of a Trainable class, each with its checkpoint; without one where the class saves none."""
-    from ray import tune
-
-    trial: Any = trainable(config=config)
-    saves = trainable.save_checkpoint is not tune.Trainable.save_checkpoint  # type: ignore[attr-defined]
-    try:
-        if state is not None:
-            trial.load_checkpoint(str(state) if isinstance(state, Path) else state)
-        while True:
-            result = trial.step()
-            if saves:
-                with tempfile.TemporaryDirectory() as folder:
-                    kept = trial.save_checkpoint(folder)
-                    yield numeric(result), kept if isinstance(kept, Mapping) else Path(kept or folder)
-            else:
-                yield numeric(result)
-            if result.get("done"):
-                return
-    finally:
-        trial.cleanup()

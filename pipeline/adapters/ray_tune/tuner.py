@@ -1,99 +1,21 @@
-"""Ray Tune's entry points: the call that starts the tuning ends the program, and says what the job is."""
+"""The fields of a job in a call of Ray Tune: objectives, budget, scheduler and resources."""
 
 import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions, reports_of
-from pipeline.adapters.program import end_here
-from pipeline.adapters.user_code import refused
+from pipeline.adapters.ray_tune.entry_points import plain
+from pipeline.adapters.ray_tune.stopping import ignored_of, longest_of, seconds_of
 from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
 
-__all__ = ["fields_of_tuner", "left_out_of_tuner", "patches", "plain", "train_as_tune", "unwrapped"]
+__all__ = ["fields_of_tuner", "left_out_of_tuner"]
 
 _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""
-
-
-@contextmanager
-def patches() -> Iterator[None]:
-    """A context in which Ray Tune keeps the arguments of Tuner and run, ends the program there, and starts no Ray."""
-    import ray
-    from ray import tune
-
-    class Tuner:
-        def __init__(self, trainable: Any = None, **arguments: Any) -> None:
-            self.arguments = {"trainable": trainable, **arguments}
-
-        @staticmethod
-        def can_restore(*_: Any, **__: Any) -> bool:
-            # tunepipe has no experiments of Ray Tune: the program makes a new Tuner.
-            return False
-
-        @staticmethod
-        def restore(*_: Any, **__: Any) -> None:
-            raise refused("the program", "tune.Tuner.restore", "must be tune.Tuner(…); `tunepipe resume` continues")
-
-        def fit(self) -> None:
-            trainable, kwargs = unwrapped(self.arguments["trainable"])
-            tune_config, run_config = self.arguments.get("tune_config"), self.arguments.get("run_config")
-            end_here(
-                trainable,
-                {
-                    "space": self.arguments.get("param_space") or {},
-                    "resources": kwargs,
-                    "stop": getattr(run_config, "stop", None),
-                    **{name: getattr(tune_config, name, None)
-                       for name in ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s")},
-                },
-            )  # fmt: skip
-
-    def run(trainable: Any, *, config: Any = None, resources_per_trial: Any = None, **arguments: Any) -> None:
-        function, resources = unwrapped(trainable)
-        names = ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s", "stop")
-        end_here(
-            function,
-            {
-                "space": config or {},
-                "resources": resources or resources_per_trial or {},
-                **{name: arguments.get(name) for name in names},
-            },
-        )
-
-    replaced = [
-        (tune, "Tuner", Tuner),
-        (tune, "run", run),
-        (tune, "with_parameters", _with_parameters),
-        (tune, "with_resources", _with_resources),
-        (ray, "init", lambda *_, **__: None),
-        (ray, "shutdown", lambda *_, **__: None),
-    ]
-    with ExitStack() as opened:
-        opened.enter_context(train_as_tune())
-        for owner, name, value in replaced:
-            opened.callback(setattr, owner, name, getattr(owner, name))
-            setattr(owner, name, value)
-        yield
-
-
-@contextmanager
-def train_as_tune() -> Iterator[None]:
-    """A context in which ray.train's report, get_checkpoint and get_context are ray.tune's, as in earlier versions."""
-    from ray import train, tune
-
-    def report(metrics: Mapping[str, Any], checkpoint: Any = None, **_: Any) -> None:
-        tune.report(dict(metrics), checkpoint=checkpoint)
-
-    replaced = {"report": report, "get_checkpoint": tune.get_checkpoint, "get_context": tune.get_context}
-    with ExitStack() as opened:
-        for name, value in replaced.items():
-            opened.callback(setattr, train, name, getattr(train, name))
-            setattr(train, name, value)
-        yield
 
 
 def fields_of_tuner(
@@ -120,8 +42,9 @@ def fields_of_tuner(
     if "num_samples" in arguments and (samples := arguments["num_samples"] or 1) != -1:
         grids = [len(domain.values) for domain in space.values() if isinstance(domain, Grid)]
         budget["trials"] = int(samples) * _product(grids)
-    if seconds := arguments.get("time_budget_s"):
-        budget["seconds"] = getattr(seconds, "total_seconds", lambda: float(seconds))()
+    limits = [_seconds(arguments.get("time_budget_s")), seconds_of(arguments.get("stop"))]
+    if known := [seconds for seconds in limits if seconds]:
+        budget["seconds"] = min(known)
     budget["epochs"] = _epochs(trainable, param_space, arguments, scheduler)
     fields["budget"] = budget
     if (settings := _scheduler(scheduler, budget["epochs"])) is not None:
@@ -146,10 +69,10 @@ def _epochs(
     trainable: Any, param_space: Mapping[str, Any], arguments: Mapping[str, Any], scheduler: Mapping[str, Any]
 ) -> int:
     """The number of reports of a trial: the least that the program, its scheduler and its source say."""
-    longest, stop = scheduler.get("longest"), arguments.get("stop")
+    longest = scheduler.get("longest")
     counts_reports = scheduler.get("time") in (None, "training_iteration")
     limits = [
-        stop.get("training_iteration") if isinstance(stop, Mapping) else None,
+        longest_of(arguments.get("stop")),
         longest if counts_reports else None,
     ]
     if not inspect.isclass(trainable):
@@ -161,6 +84,11 @@ def _epochs(
         return int(longest)
     # A callback or a helper may report.
     return UNKNOWN_EPOCHS if inspect.isclass(trainable) or mentions(plain(trainable), "(?i)report") else 1
+
+
+def _seconds(limit: Any) -> float | None:
+    """The seconds of a number or of a timedelta."""
+    return None if limit is None else float(getattr(limit, "total_seconds", lambda: limit)())
 
 
 def _first_parameter(function: Any) -> str:
@@ -201,72 +129,15 @@ def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
     Args:
         arguments: The arguments of the call, as `patches` keeps them.
     """
-    left_out = []
-    stop = arguments.get("stop")
-    if isinstance(stop, Mapping):
-        stop = {name: value for name, value in stop.items() if name != "training_iteration"}
-    if stop:
-        how = f"={dict(stop)}" if isinstance(stop, Mapping) else ""
-        left_out.append(f"stop{how} is ignored; the scheduler ends trials, and budget.epochs limits their reports.")
+    left_out = ignored_of(arguments.get("stop"))
+    if arguments.get("callbacks"):
+        left_out.append("The callbacks of the run are ignored.")
     facts = scheduler_facts(arguments.get("scheduler"))
     if facts and _scheduler(facts, 1) is None:
         left_out.append(f"{facts['kind']} is ignored; set --scheduler instead.")
     if arguments.get("search_alg") is not None:
         left_out.append(f"{searcher_facts(arguments['search_alg'])['kind']} is ignored; set --search instead.")
     return left_out
-
-
-def _with_parameters(trainable: Any, **parameters: Any) -> Any:
-    if not inspect.isclass(trainable):
-        return functools.partial(trainable, **parameters)
-
-    class WithParameters(trainable):  # type: ignore[misc]
-        __wrapped__ = trainable
-
-        def setup(self, config: Any) -> None:
-            super().setup(config, **parameters)
-
-    return WithParameters
-
-
-class _WithResources:
-    def __init__(self, trainable: Any, resources: Any) -> None:
-        self.trainable, self.resources = trainable, resources
-
-
-def _with_resources(trainable: Any, resources: Any) -> Any:
-    return _WithResources(trainable, resources)
-
-
-def unwrapped(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The trainable itself, and the resources that it asks for.
-
-    Args:
-        trainable: The trainable, also from tune.with_resources.
-
-    Returns:
-        The trainable as the user wrote it, and a mapping of resource → amount, such as {"gpu": 1}; empty if it asks
-        for none.
-    """
-    resources: Mapping[str, Any] = {}
-    while isinstance(trainable, _WithResources):
-        resources = trainable.resources if isinstance(trainable.resources, Mapping) else {}
-        trainable = trainable.trainable
-    return trainable, resources
-
-
-def plain(function: Any) -> Any:
-    """The function or class without the parameters that tune.with_parameters gives it.
-
-    Args:
-        function: The function or class.
-
-    Returns:
-        The function or class as the user defined it.
-    """
-    while isinstance(function, functools.partial) or (inspect.isclass(function) and "__wrapped__" in vars(function)):
-        function = function.func if isinstance(function, functools.partial) else vars(function)["__wrapped__"]
-    return function
 
 
 def _product(sizes: Sequence[int]) -> int:

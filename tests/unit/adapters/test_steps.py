@@ -31,6 +31,25 @@ def test_the_result_of_the_code_may_be_a_last_step() -> None:
     assert list(steps) == [("end", 0)]
 
 
+def test_a_last_step_ends_the_code_when_another_is_wanted() -> None:
+    """Code waits at its last step while that is used, and ends where it waits when the next step is wanted."""
+    ended: list[str] = []
+
+    def code(steps: Steps) -> None:
+        try:
+            for number in range(5):
+                steps.report(number, last=number == 1)
+        finally:
+            ended.append("cleaned up")
+
+    steps = Steps(code)
+    assert [next(steps), next(steps)] == [0, 1]
+    assert ended == []
+    assert list(steps) == []
+    assert ended == ["cleaned up"]
+    assert steps.stopped
+
+
 def test_an_error_of_the_code_is_raised_with_its_place() -> None:
     """An error of code that reports by calls is raised with that code's frame last in the traceback."""
 

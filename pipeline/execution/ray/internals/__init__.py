@@ -12,6 +12,7 @@ from pipeline.execution.ray.internals.experiment import (
     results_not_kept,
     scheduler_facts,
     searcher_facts,
+    stopper_facts,
 )
 from pipeline.execution.ray.internals.start import (
     SLOW_START,
@@ -50,6 +51,7 @@ __all__ = [
     "signals_kept_from_ray",
     "signals_left_alone",
     "spared_processes",
+    "stopper_facts",
     "system_settings",
     "worker_failure_reason",
 ]

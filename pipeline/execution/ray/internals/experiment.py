@@ -16,6 +16,7 @@ __all__ = [
     "results_not_kept",
     "scheduler_facts",
     "searcher_facts",
+    "stopper_facts",
 ]
 
 
@@ -178,6 +179,23 @@ def searcher_facts(searcher: Any) -> dict[str, Any]:
     names = {"metric": "_metric", "mode": "_mode", "space": "_space", "points": "_points_to_evaluate"}
     kind = searcher if isinstance(searcher, str) else type(searcher).__name__
     return {"kind": kind, **{fact: getattr(searcher, attribute, None) or None for fact, attribute in names.items()}}
+
+
+def stopper_facts(stopper: Any) -> dict[str, Any]:
+    """What a stopper of Ray Tune says in addition to its answers.
+
+    Args:
+        stopper: The stopper; anything else has no facts.
+
+    Returns:
+        `longest` (max_iter), the most reports of a trial; `seconds` (timeout), the most seconds of a study; `stoppers`,
+        those that it combines. None for what it does not have.
+    """
+    from ray import tune
+
+    names = {"longest": "_max_iter", "seconds": "_timeout_seconds", "stoppers": "_stoppers"}
+    known = isinstance(stopper, tune.Stopper)
+    return {fact: getattr(stopper, attribute, None) if known else None for fact, attribute in names.items()}
 
 
 def _kept(scheduler: Any, attributes: Sequence[str]) -> Any:

@@ -7,6 +7,6 @@ def train(config):
 
 param_space = {
     "x": tune.uniform(0, 1),
-    "y": tune.sample_from(lambda spec: spec.config.x * 2),
+    "y": [tune.uniform(0, 1), 3],
     "z": tune.qloguniform(2, 100, 2),
 }

@@ -18,7 +18,7 @@ def test_unsupported_programs_are_refused_with_the_line(program: Callable[[str],
     """A Ray Tune program is refused with the lines that cannot be translated, or because it names no metric."""
     with pytest.raises(InvalidJob) as raised:
         from_file(program("rt_bad.py") + ":train", "ray-tune", {"objectives": [Objective("loss", "min")]})
-    assert "rt_bad.py, line 10: must not be drawn by a function (tune.sample_from)" in str(raised.value)
+    assert "rt_bad.py, line 10: must not be a list with domains" in str(raised.value)
     assert "rt_bad.py, line 11: must be one of choice, uniform" in str(raised.value)
     with pytest.raises(InvalidJob, match="no metric"):
         from_ray_tune(lambda config: config, {"x": tune.uniform(0, 1)})

@@ -107,6 +107,17 @@ def test_the_arguments_of_a_search_algorithm_are_read() -> None:
     assert internals.searcher_facts("random")["kind"] == "random"
 
 
+def test_facts_of_stoppers_are_read() -> None:
+    """The limits of Ray's stoppers are read from the attributes that keep them."""
+    from ray.tune import stopper
+
+    message = "Ray no longer keeps the arguments of a stopper under the names that stopper_facts reads."
+    assert internals.stopper_facts(stopper.MaximumIterationStopper(3))["longest"] == 3, message
+    assert internals.stopper_facts(stopper.TimeoutStopper(5))["seconds"] == 5, message
+    assert len(internals.stopper_facts(stopper.CombinedStopper(stopper.NoopStopper()))["stoppers"]) == 1, message
+    assert set(internals.stopper_facts(lambda: None).values()) == {None}
+
+
 def test_reports_reach_an_object_of_tunepipe() -> None:
     """The functions ray.tune.report and get_checkpoint use Ray's session, which tunepipe replaces."""
     from ray import tune

@@ -1,0 +1,63 @@
+"""The steps of a Trainable class of Ray Tune."""
+
+import inspect
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from pipeline.adapters.metrics import numeric
+from pipeline.adapters.ray_tune.stopping import Rules
+from pipeline.study.context import current
+
+__all__ = ["class_steps"]
+
+
+def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rules) -> Iterator[Any]:
+    """The results of a Trainable's steps.
+
+    Args:
+        trainable: The class.
+        config: The config as the class expects it.
+        state: What `save_checkpoint` returned, or its folder; None at the start.
+        rules: When the trial ends.
+
+    Yields:
+        The metrics of a step, with its checkpoint where the class saves one.
+    """
+    from ray import tune
+
+    trial = _made(trainable, config)
+    saves = trainable.save_checkpoint is not tune.Trainable.save_checkpoint  # type: ignore[attr-defined]
+    try:
+        if state is not None:
+            trial.load_checkpoint(str(state) if isinstance(state, Path) else state)
+        while True:
+            result = trial.step()
+            ends = rules.end_after(result) or result.get("done")
+            if saves:
+                with tempfile.TemporaryDirectory() as folder:
+                    kept = trial.save_checkpoint(folder)
+                    yield numeric(result), kept if isinstance(kept, Mapping) else Path(kept or folder)
+            else:
+                yield numeric(result)
+            if ends:
+                return
+    finally:
+        trial.cleanup()
+
+
+def _made(trainable: type, config: dict[str, Any]) -> Any:
+    """An object of the class, with the id and the folder of the trial where there is one."""
+    from ray.tune.result import TRIAL_INFO
+
+    trial = current()
+    if trial is None or "storage" not in inspect.signature(trainable).parameters:
+        return trainable(config=config)
+    info = SimpleNamespace(trial_id=trial.id, trial_name=trial.id, trial_resources=None, experiment_name="tunepipe")
+    folder = str(trial.folder)
+    return trainable(
+        config={**config, TRIAL_INFO: info},
+        storage=SimpleNamespace(trial_fs_path=folder, trial_working_directory=folder),
+    )
