@@ -1,9 +1,20 @@
-"""The private names of Optuna that tunepipe reads; no other module reads them."""
+"""The private names of Optuna that tunepipe uses; no other module uses them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["constraints_of", "factor_of", "longest_of", "number_in_storage", "warmup_of"]
+__all__ = [
+    "constraints_of",
+    "factor_of",
+    "fixed_of",
+    "grid_of",
+    "longest_of",
+    "most_trials_of",
+    "number_in_storage",
+    "stoppable",
+    "warmup_of",
+    "wrapped_of",
+]
 
 
 def constraints_of(sampler: Any) -> Callable[[Any], Any] | None:
@@ -53,3 +64,63 @@ def longest_of(pruner: Any) -> int | None:
     """
     longest = getattr(pruner, "_max_resource", None)
     return longest if isinstance(longest, int) else None
+
+
+def wrapped_of(pruner: Any) -> Any:
+    """The pruner that another one asks.
+
+    Args:
+        pruner: The pruner, or None.
+
+    Returns:
+        The pruner within a PatientPruner; a pruner that asks no other is the pruner itself.
+    """
+    while (inner := getattr(pruner, "_wrapped_pruner", None)) is not None:
+        pruner = inner
+    return pruner
+
+
+def grid_of(sampler: Any) -> Mapping[str, Sequence[Any]]:
+    """The values that a GridSampler lists for each name; empty for other samplers.
+
+    Args:
+        sampler: The sampler, or None.
+    """
+    return getattr(sampler, "_search_space", {}) if type(sampler).__name__ == "GridSampler" else {}
+
+
+def fixed_of(sampler: Any) -> tuple[Mapping[str, Any], Any]:
+    """The values that a PartialFixedSampler fixes, and the sampler of the others.
+
+    Args:
+        sampler: The sampler, or None.
+
+    Returns:
+        A mapping of name → value, and a sampler. Other samplers fix nothing, and are the sampler themselves.
+    """
+    fixed = getattr(sampler, "_fixed_params", None)
+    return ({}, sampler) if fixed is None else (fixed, getattr(sampler, "_base_sampler", None))
+
+
+def most_trials_of(callback: Any) -> int | None:
+    """The number of trials after which a MaxTrialsCallback ends its study; None for other callbacks.
+
+    Args:
+        callback: The callback.
+    """
+    return getattr(callback, "_n_trials", None) if type(callback).__name__ == "MaxTrialsCallback" else None
+
+
+def stoppable(study: Any) -> Any:
+    """A study whose `stop` may be called, as within `optimize`.
+
+    Args:
+        study: The study.
+
+    Returns:
+        The study itself.
+    """
+    local = getattr(study, "_thread_local", None)
+    if local is not None:
+        local.in_optimize_loop = True
+    return study

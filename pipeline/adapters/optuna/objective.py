@@ -7,7 +7,9 @@ from typing import Any
 
 from pipeline.adapters import adapted
 from pipeline.adapters.metrics import numeric
-from pipeline.adapters.optuna.internals import constraints_of
+from pipeline.adapters.optuna.enqueued import enqueued_configs
+from pipeline.adapters.optuna.internals import constraints_of, stoppable
+from pipeline.adapters.optuna.samplers import combinations_of, sampled_space
 from pipeline.adapters.optuna.study import (
     EXCESS,
     METRIC,
@@ -17,12 +19,11 @@ from pipeline.adapters.optuna.study import (
     metrics_of,
 )
 from pipeline.adapters.optuna.suggestions import suggestions_of
-from pipeline.adapters.optuna.trial import Trial
-from pipeline.adapters.parameters import branch_text, parameter_name, space_of
+from pipeline.adapters.optuna.trial import Trial, quiet_optuna
+from pipeline.adapters.parameters import space_of
 from pipeline.adapters.program import Call
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Switch
 from pipeline.study.context import current
 
 __all__ = ["Adapted"]
@@ -41,6 +42,7 @@ class Adapted(adapted.Adapted):
     def __init__(self, program: Any, name: str, given: Any = None, names: Sequence[str] = (METRIC,)) -> None:
         super().__init__(program, name, given)
         self._names = names
+        self._outside: list[str] = []
 
     def is_tuned_by(self, call: Call) -> bool:
         """Whether a call of `optimize` has the objective, or may give it its further arguments.
@@ -90,20 +92,38 @@ class Adapted(adapted.Adapted):
                 "must be a function objective(trial): give the others defaults, or set them in a lambda or a partial"
             )
             raise InvalidJob(subject, [Fault("parameters", f"also {', '.join(further)}", allowed)])
-        space = given.get("space") or space_of(suggestions_of(self.objective, subject), subject)
+        sampler = self._arguments.get("sampler")
+        found = given.get("space") or space_of(suggestions_of(self.objective, subject, self._study), subject)
+        space = found if given.get("space") else sampled_space(found, sampler)
         fields = {"space": space, **fields_of_study(self._arguments, self.metrics, self.objective)}
+        if (count := combinations_of(space, sampler)) is not None:
+            fields["budget"]["trials"] = min(count, fields["budget"].get("trials", count))
         if enqueued := self._arguments.get("enqueued"):
-            fields["start_with"] = [_config(values, space) for values in enqueued]
+            fields["start_with"], self._outside = enqueued_configs(enqueued, space)
         return fields
 
     @property
     def left_out(self) -> list[str]:
         """The settings of the study that the job does not have, a sentence each."""
-        return left_out_of_study(self._arguments, self.objective)
+        left_out = left_out_of_study(self._arguments, self.objective)
+        if self._outside:
+            values = ", ".join(self._outside)
+            left_out.append(f"The enqueued {values} are outside of the space, and drawn instead.")
+        return left_out
 
     @property
     def _arguments(self) -> Mapping[str, Any]:
         return {} if self.call is None else self.call.arguments
+
+    def _study(self) -> Any:
+        """A new study of Optuna in memory, as the program has created its own."""
+        import optuna
+
+        with quiet_optuna():
+            study = optuna.create_study(**self._arguments.get("study", {}))
+        for name, value in self._arguments.get("attributes", {}).items():
+            study.set_user_attr(name, value)
+        return stoppable(study)
 
     def steps(self, config: Mapping[str, Any]) -> Iterator[Any]:
         """The reports of the objective, or its value.
@@ -120,7 +140,7 @@ class Adapted(adapted.Adapted):
             def report(value: float, attributes: Mapping[str, Any]) -> None:
                 steps.report({self.metrics[0]: value, **numeric(attributes)})
 
-            shown = Trial(config, report, pruned=lambda: steps.stopped, number=number)
+            shown = Trial(config, report, pruned=lambda: steps.stopped, number=number, study_of=self._study)
             try:
                 value = self.objective(shown)
             except TrialPruned:
@@ -150,13 +170,6 @@ def _further(function: Any) -> list[str]:
         return []
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p.name for p in parameters[1:] if p.default is inspect.Parameter.empty and p.kind not in kinds]
-
-
-def _config(values: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
-    """Suggested values as a config: the value of a Switch is the name of its branch."""
-    named = {parameter_name(name): value for name, value in values.items()}
-    switches = {name for name, domain in space.items() if isinstance(domain, Switch)}
-    return {name: branch_text(value) if name in switches else value for name, value in named.items()}
 
 
 def _values(names: Sequence[str], value: Any) -> dict[str, Any]:

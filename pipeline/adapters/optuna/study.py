@@ -7,7 +7,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
-from pipeline.adapters.optuna.internals import constraints_of, factor_of, longest_of, warmup_of
+from pipeline.adapters.optuna.internals import (
+    constraints_of,
+    factor_of,
+    longest_of,
+    most_trials_of,
+    warmup_of,
+    wrapped_of,
+)
+from pipeline.adapters.optuna.samplers import is_known, searcher_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
@@ -25,21 +33,13 @@ __all__ = [
 METRIC = "value"
 """The metric of an objective with one value; with several they are value_0, value_1, …."""
 
+_ANY_NUMBER = 1_000_000
+
 EXCESS = "excess"
 """The metric of a constrained objective: the sum of the constraints that are above 0."""
 
 _REPORTS = r"\.report\(|should_prune|Prun\w*Callback"
 """What the source of a module has if its objective reports."""
-
-_SAMPLERS = {
-    "RandomSampler": "random",
-    "TPESampler": "tpe",
-    "GPSampler": "gp",
-    "CmaEsSampler": "cma",
-    "QMCSampler": "sobol",
-    "NSGAIISampler": "nsga2",
-}
-"""The searcher of each sampler that has one."""
 
 _PRUNERS = {
     "MedianPruner": ("median", "grace_period"),
@@ -56,17 +56,37 @@ def patches() -> Iterator[None]:
     """A context in which Optuna's studies keep the arguments of optimize, end the program there, and store nothing."""
     import optuna
 
-    create = optuna.create_study
-    samplers: dict[int, Any] = {}
+    create, stored = optuna.create_study, optuna.load_study
+    named: dict[str, Any] = {}
 
     def create_study(**arguments: Any) -> Any:
-        kept = {name: value for name, value in arguments.items() if name in ("direction", "directions", "sampler")}
-        study = create(pruner=arguments.get("pruner"), **kept)
-        samplers[id(study)] = arguments.get("sampler")
+        kept = {name: value for name, value in arguments.items() if name not in ("storage", "load_if_exists")}
+        study = create(**kept)
+        named[study.study_name] = study
+        return study
+
+    def load_study(*, study_name: Any = None, **arguments: Any) -> Any:
+        if study_name in named:
+            study = named[study_name]
+            given = {name: value for name in ("sampler", "pruner") if (value := arguments.get(name)) is not None}
+            vars(study).update(given)
+            return study
+        theirs = stored(study_name=study_name, **arguments)
+        kept = {name: value for name, value in arguments.items() if name != "storage"}
+        study = create_study(study_name=theirs.study_name, directions=theirs.directions, **kept)
+        for name, value in theirs.user_attrs.items():
+            study.set_user_attr(name, value)
         return study
 
     def optimize(
-        study: Any, func: Any, n_trials: Any = None, timeout: Any = None, *_: Any, callbacks: Any = None, **__: Any
+        study: Any,
+        func: Any,
+        n_trials: Any = None,
+        timeout: Any = None,
+        _jobs: Any = None,
+        catch: Any = (),
+        callbacks: Any = None,
+        **_: Any,
     ) -> None:
         waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
         end_here(
@@ -76,9 +96,12 @@ def patches() -> Iterator[None]:
                 "trials": n_trials,
                 "seconds": timeout,
                 "pruner": study.pruner,
-                "sampler": samplers.get(id(study)),
+                "sampler": study.sampler,
                 "callbacks": callbacks,
+                "caught": bool(catch),
                 "names": study.metric_names,
+                "study": {"study_name": study.study_name, "directions": study.directions},
+                "attributes": study.user_attrs,
                 "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
             },
         )
@@ -92,6 +115,11 @@ def patches() -> Iterator[None]:
         for owner, name, value in (
             (optuna, "create_study", create_study),
             (optuna.study, "create_study", create_study),
+            (optuna, "load_study", load_study),
+            (optuna.study, "load_study", load_study),
+            # A program that starts again would delete the user's own study.
+            (optuna, "delete_study", lambda **_: None),
+            (optuna.study, "delete_study", lambda **_: None),
             (optuna.study.Study, "optimize", optimize),
             (optuna.study.Study, "ask", ask),
         ):
@@ -119,12 +147,16 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
         objective: The objective.
     """
     directions = arguments.get("directions") or ["minimize"] * len(metrics)
-    pruner = arguments.get("pruner")
+    pruner = wrapped_of(arguments.get("pruner"))
     budget: dict[str, Any] = {"epochs": _epochs(objective, pruner)}
-    if arguments.get("trials"):
-        budget["trials"] = int(arguments["trials"])
+    counts = [arguments.get("trials"), *map(most_trials_of, arguments.get("callbacks") or ())]
+    if given := [int(count) for count in counts if count]:
+        budget["trials"] = min(given)
     if arguments.get("seconds"):
         budget["seconds"] = float(arguments["seconds"])
+    if arguments.get("caught") or (budget["epochs"] == 1 and mentions(_function(objective), r"TrialPruned")):
+        # Such trials are no error: they never end the study.
+        budget["max_failed_trials"] = budget.get("trials", _ANY_NUMBER)
     objectives = [
         Objective(name, "max" if direction == "maximize" else "min")
         for name, direction in zip(metrics, directions, strict=True)
@@ -132,7 +164,7 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     if is_constrained(arguments, objective):
         objectives.append(Objective(EXCESS, "min", at_most=0))
     fields: dict[str, Any] = {"objectives": objectives, "budget": budget}
-    if searcher := _searcher(arguments, len(objectives)):
+    if searcher := searcher_of(arguments.get("sampler"), len(objectives)):
         fields["searcher"] = searcher
     kind, argument = _PRUNERS.get(type(pruner).__name__, (None, None))
     # Optuna's own default is a MedianPruner; it counts only where the objective reports.
@@ -163,12 +195,6 @@ def _has_constraints(arguments: Mapping[str, Any], objective: Any) -> bool:
     )
 
 
-def _searcher(arguments: Mapping[str, Any], objectives: int) -> str | None:
-    """The searcher of a study's sampler; None if the study names none, and the job takes its default."""
-    searcher = _SAMPLERS.get(type(arguments.get("sampler")).__name__)
-    return "motpe" if searcher == "tpe" and objectives > 1 else searcher
-
-
 def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]:
     """The settings of a study that a job does not have, a sentence each.
 
@@ -176,23 +202,30 @@ def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]
         arguments: The arguments of the call of `optimize`.
         objective: The objective.
     """
-    kinds = {name: type(arguments.get(name)).__name__ for name in ("pruner", "sampler")}
     left_out = []
-    if arguments.get("pruner") is not None and kinds["pruner"] not in _PRUNERS:
-        left_out.append(f"{kinds['pruner']} is ignored; set --scheduler instead.")
-    if arguments.get("sampler") is not None and kinds["sampler"] not in _SAMPLERS:
-        left_out.append(f"{kinds['sampler']} is ignored; set --search instead.")
-    if arguments.get("callbacks"):
+    pruner, sampler = arguments.get("pruner"), arguments.get("sampler")
+    if pruner is not None and (wrapped_of(pruner) is not pruner or type(pruner).__name__ not in _PRUNERS):
+        inner = wrapped_of(pruner)
+        instead = (
+            f"{type(inner).__name__} decides alone" if type(inner).__name__ in _PRUNERS else "set --scheduler instead"
+        )
+        left_out.append(f"{type(pruner).__name__} is ignored; {instead}.")
+    if not is_known(sampler):
+        left_out.append(f"{type(sampler).__name__} is ignored; set --search instead.")
+    if any(most_trials_of(callback) is None for callback in arguments.get("callbacks") or ()):
         left_out.append("The callbacks of optimize are ignored.")
+    if mentions(_function(objective), r"\bstudy\.stop\(", without_text=False):
+        left_out.append("study.stop() is ignored; the budget says when the study ends.")
     if _has_constraints(arguments, objective) and not is_constrained(arguments, objective):
         left_out.append("The constraints are ignored, because the objective reports values before it has them.")
     return left_out
 
 
 def _function(objective: Any) -> Any:
-    """The function that the user wrote, also of a partial or of an object with `__call__`."""
+    """The function that the user wrote, also of a partial, a method or an object with `__call__`."""
     while isinstance(objective, functools.partial):
         objective = objective.func
+    objective = getattr(objective, "__func__", objective)
     return objective if inspect.isfunction(objective) else vars(type(objective)).get("__call__", objective)
 
 

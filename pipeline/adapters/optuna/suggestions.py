@@ -20,27 +20,30 @@ class _Enough(BaseException):
     """Ends an objective that runs to find its suggestions."""
 
 
-def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]:
+def suggestions_of(
+    objective: Callable[[Any], Any], subject: str, study_of: Callable[[], Any] | None = None
+) -> list[Found]:
     """The suggestions; those that are made only for some values of another one have it as their condition.
 
     Args:
         objective: The objective.
         subject: The objective in words, for a message.
+        study_of: Makes the study in memory that its trials have; None for one with the defaults.
 
     Raises:
         InvalidJob: A suggestion depends on others in another way; names its line.
     """
     sites = names_in_source(objective)
-    first = _run(objective, {}, sites)
+    first = _run(objective, {}, sites, study_of)
     runs = [first]
     if sites is not None and first.names >= sites:
         # There are no other suggestions; another run shows whether the ranges are constant.
-        runs.append(_run(objective, _others(first), sites))
+        runs.append(_run(objective, _others(first), sites, study_of))
     else:
         due = _each_other(first)
         known = {one.name for one in first.found}
         while due and len(runs) < _MOST_RUNS:
-            run = _run(objective, due.pop(0), sites)
+            run = _run(objective, due.pop(0), sites, study_of)
             runs.append(run)
             new = [one for one in run.found if one.name not in known]
             known |= {one.name for one in new}
@@ -48,7 +51,12 @@ def suggestions_of(objective: Callable[[Any], Any], subject: str) -> list[Found]
     return conditional(runs, subject)
 
 
-def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], sites: set[str] | None) -> Run:
+def _run(
+    objective: Callable[[Any], Any],
+    values: Mapping[str, Any],
+    sites: set[str] | None,
+    study_of: Callable[[], Any] | None,
+) -> Run:
     suggestions: dict[str, Found] = {}
 
     def seen(one: Found) -> None:
@@ -59,7 +67,7 @@ def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], sites: set[
     def report(*_: Any) -> None:
         raise _Enough
 
-    trial = Trial(values, report, seen)
+    trial = Trial(values, report, seen, study_of=study_of)
     try:
         objective(trial)
     except _Enough:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pipeline.adapters.domains import choice, distinct, floats, identity, integers
+from pipeline.adapters.domains import choice, distinct, floats, identity, integers, labels
 from pipeline.adapters.optuna.internals import number_in_storage
 from pipeline.adapters.parameters import Found, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_place
@@ -33,6 +33,7 @@ class Trial:
         datetime_start: When the trial started.
         relative_params: Always empty.
         constraints: The constraints; a trial is feasible if none is above 0.
+        study_of: Makes the study in memory that has the trial; None for one with the defaults.
     """
 
     values: Mapping[str, Any]
@@ -47,6 +48,7 @@ class Trial:
     datetime_start: datetime = field(default_factory=datetime.now)
     relative_params: Mapping[str, Any] = field(default_factory=dict)
     constraints: dict[str, float] = field(default_factory=dict)
+    study_of: Callable[[], Any] | None = None
 
     def __post_init__(self) -> None:
         import optuna
@@ -60,7 +62,7 @@ class Trial:
         import optuna
 
         with quiet_optuna():
-            return optuna.create_study().ask()
+            return (optuna.create_study() if self.study_of is None else self.study_of()).ask()
 
     @property
     def study(self) -> Any:
@@ -119,9 +121,14 @@ class Trial:
         Returns:
             The config's value, one of `choices`.
         """
-        value = self._suggested(name, choice(distinct(choices)))
-        # A config has a list where the program has a tuple.
-        self.params[name] = next((one for one in choices if identity(one) == identity(value)), value)
+        try:
+            named = labels(choices)
+        except ValueError as error:
+            raise refused("the objective", name, str(error)) from None
+        value = self._suggested(name, choice(distinct(named)))
+        # A config has a list where the program has a tuple, and a name where it has a function.
+        originals = (one for one, text in zip(choices, named, strict=True) if identity(text) == identity(value))
+        self.params[name] = next(originals, value)
         return self.params[name]
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:

@@ -5,7 +5,18 @@ from typing import Any
 import optuna
 import pytest
 
-from pipeline.adapters.optuna.internals import constraints_of, factor_of, longest_of, number_in_storage, warmup_of
+from pipeline.adapters.optuna.internals import (
+    constraints_of,
+    factor_of,
+    fixed_of,
+    grid_of,
+    longest_of,
+    most_trials_of,
+    number_in_storage,
+    stoppable,
+    warmup_of,
+    wrapped_of,
+)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -42,3 +53,36 @@ def test_the_number_of_a_trial_in_its_storage_is_read() -> None:
     trial = optuna.create_study().ask()
     found = trial.storage.get_trial(number_in_storage(trial))
     assert found.number == trial.number, "Optuna no longer keeps the number of a trial in _trial_id"
+
+
+def test_the_pruner_within_another_one_is_read() -> None:
+    """The pruner that a PatientPruner asks is read, and another one stays itself."""
+    median = optuna.pruners.MedianPruner()
+    assert wrapped_of(optuna.pruners.PatientPruner(median, patience=2)) is median, (
+        "Optuna no longer keeps it in _wrapped_pruner"
+    )
+    assert wrapped_of(median) is median
+    assert wrapped_of(None) is None
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_values_of_samplers_are_read() -> None:
+    """The values that a GridSampler lists and a PartialFixedSampler fixes are read; others list and fix nothing."""
+    grid, random = optuna.samplers.GridSampler({"x": [1, 2]}), optuna.samplers.RandomSampler()
+    assert grid_of(grid) == {"x": [1, 2]}, "Optuna no longer keeps them in _search_space"
+    partial = optuna.samplers.PartialFixedSampler({"y": 3}, random)
+    assert fixed_of(partial) == ({"y": 3}, random), "Optuna no longer keeps them in _fixed_params and _base_sampler"
+    assert (grid_of(random), fixed_of(random)) == ({}, ({}, random))
+    assert (grid_of(None), fixed_of(None)) == ({}, ({}, None))
+
+
+def test_the_trials_of_a_callback_are_read() -> None:
+    """The number of trials that a MaxTrialsCallback allows is read, and other callbacks have none."""
+    message = "Optuna no longer keeps it in _n_trials"
+    assert most_trials_of(optuna.study.MaxTrialsCallback(7)) == 7, message
+    assert most_trials_of(print) is None
+
+
+def test_a_study_outside_of_optimize_may_be_stopped() -> None:
+    """The stop of a study does not raise an error where a program calls it outside of Optuna's optimize."""
+    stoppable(optuna.create_study()).stop()

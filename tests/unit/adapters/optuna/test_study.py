@@ -123,3 +123,130 @@ def test_constraints_of_an_objective_that_reports_are_noted(program: Callable[[s
         "op_constraints.py, line 17: The constraints are ignored, because the objective reports values before it has "
         "them."
     ]
+
+
+def _changed(path: Path, before: str, after: str) -> str:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    return str(path)
+
+
+def test_a_study_is_created_once_and_loaded_by_its_name(program: Callable[[str], str]) -> None:
+    """A study that a program creates and then loads by its name is the one that it created."""
+    path = Path(program("op_quad.py"))
+    first, _, _ = path.read_text().partition("if __name__")
+    path.write_text(
+        first + "\noptuna.create_study(study_name='one', storage='sqlite:///no/such.db', direction='maximize')\n"
+        "study = optuna.load_study(study_name='one', storage='sqlite:///no/such.db',"
+        " sampler=optuna.samplers.RandomSampler())\nstudy.optimize(objective, n_trials=3)\n"
+    )
+    job = from_file(str(path), "optuna", {})
+    assert (job.objective.mode, job.budget.trials, job.searcher.kind) == ("max", 3, "random")
+
+
+def test_a_stored_study_says_its_directions_and_stays_as_it_is(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A study that a program loads says its directions, and one that it would delete stays in its storage."""
+    storage = f"sqlite:///{tmp_path}/own.db"
+    optuna.create_study(study_name="own", storage=storage, direction="maximize")
+    path = Path(program("op_quad.py"))
+    first, _, _ = path.read_text().partition("if __name__")
+    path.write_text(
+        f"{first}\nstudy = optuna.load_study(study_name='own', storage='{storage}')\n"
+        f"optuna.delete_study(study_name='own', storage='{storage}')\nstudy.optimize(objective, n_trials=3)\n"
+    )
+    assert from_file(str(path), "optuna", {}).objective.mode == "max"
+    kept = optuna.load_study(study_name="own", storage=storage)
+    assert len(kept.trials) == 0
+
+
+def test_an_objective_sees_the_study_of_its_program(program: Callable[[str], str], tmp_path: Path) -> None:
+    """The study of a trial has the name, the directions and the attributes of the program's, and may be stopped."""
+    path = Path(program("op_quad.py"))
+    path.write_text(
+        "import optuna\n\n\n"
+        "def objective(trial):\n"
+        "    study = trial.study\n"
+        "    assert study.direction == optuna.study.StudyDirection.MAXIMIZE\n"
+        "    assert (study.study_name, study.user_attrs) == ('mine', {'data': 'small'})\n"
+        "    trial.study.stop()\n"
+        "    return trial.suggest_float('x', 0, 1)\n\n\n"
+        "study = optuna.create_study(study_name='mine', direction='maximize')\n"
+        "study.set_user_attr('data', 'small')\n"
+        "study.optimize(objective, n_trials=2)\n"
+    )
+    notes: list[str] = []
+    job = from_file(str(path), "optuna", {"name": "s"}, notes.append)
+    assert notes == ["op_quad.py, line 14: study.stop() is ignored; the budget says when the study ends."]
+    run(job.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
+    assert load_results(tmp_path / "s").trials["state"].tolist() == ["completed"] * 2
+
+
+def test_a_callback_that_counts_trials_is_a_budget(program: Callable[[str], str]) -> None:
+    """A MaxTrialsCallback limits the trials of a study, and no note says that it is ignored."""
+    notes: list[str] = []
+    counted = "optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(3)], "
+    path = _changed(Path(program("op_quad.py")), "optimize(objective, ", counted)
+    job = from_file(path, "optuna", {}, notes.append)
+    assert (job.budget.trials, notes) == (3, [])
+
+
+def test_the_pruner_within_a_patient_one_decides(program: Callable[[str], str]) -> None:
+    """The pruner within a PatientPruner is the scheduler, and a note says that its patience is left out."""
+    path = Path(program("op_prune.py"))
+    pruner = re.search(r"optuna\.pruners\.\w+\([^)]*\)", path.read_text())
+    assert pruner is not None
+    notes: list[str] = []
+    changed = f"optuna.pruners.PatientPruner({pruner[0]}, patience=1)"
+    job = from_file(_changed(path, pruner[0], changed), "optuna", {}, notes.append)
+    assert job.scheduler.kind == "median"
+    assert [note.partition(": ")[2] for note in notes] == ["PatientPruner is ignored; MedianPruner decides alone."]
+
+
+def test_a_trial_that_a_program_gives_up_is_no_reason_to_end(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A study continues however many of its first trials are pruned before a report, or raise an error it catches."""
+    path = Path(program("op_quad.py"))
+    text = (
+        "import optuna\n\n\n"
+        "def objective(trial):\n"
+        "    x = trial.suggest_float('x', 0, 1)\n"
+        "    if trial.number < 5:\n"
+        "        raise ERROR('not this one')\n"
+        "    return x\n\n\n"
+        "optuna.create_study().optimize(objective, n_trials=7CATCH)\n"
+    )
+    for error, catch in (("optuna.TrialPruned", ""), ("ValueError", ", catch=(ValueError,)")):
+        path.write_text(text.replace("ERROR", error).replace("CATCH", catch))
+        job = from_file(str(path), "optuna", {"name": error[-5:].lower()})
+        run(job.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
+        states = load_results(tmp_path / job.name).trials["state"].tolist()
+        assert sorted(states) == ["completed"] * 2 + ["failed"] * 5
+
+
+def test_an_enqueued_value_outside_of_its_range_is_noted(program: Callable[[str], str]) -> None:
+    """An enqueued value that its suggestion does not allow is drawn instead, with a note."""
+    notes: list[str] = []
+    queued = "study.enqueue_trial({'x': 20, 'y': 2})\n    study.optimize(objective, "
+    path = _changed(Path(program("op_quad.py")), "study.optimize(objective, ", queued)
+    job = from_file(path, "optuna", {}, notes.append)
+    assert job.start_with == ({"y": 2},)
+    assert notes == ["op_quad.py, line 13: The enqueued x=20 are outside of the space, and drawn instead."]
+
+
+def test_a_method_is_an_objective(program: Callable[[str], str]) -> None:
+    """A method that reports nothing has one epoch, as a function."""
+    path = Path(program("op_quad.py"))
+    path.write_text(
+        "import optuna\n\n\n"
+        "class Tuner:\n"
+        "    def objective(self, trial):\n"
+        "        return trial.suggest_float('x', 0, 1)\n\n\n"
+        "optuna.create_study().optimize(Tuner().objective, n_trials=2)\n"
+    )
+    assert from_file(str(path), "optuna", {}).budget.epochs == 1
+
+
+def test_a_study_without_a_sampler_has_optunas_own(program: Callable[[str], str]) -> None:
+    """A study that names no sampler draws as Optuna does without one."""
+    assert from_file(program("op_quad.py"), "optuna", {}).searcher.kind == "tpe"
+    assert from_file(program("op_multi.py"), "optuna", {}).searcher.kind in ("nsga2", "motpe")

@@ -86,3 +86,14 @@ def test_a_constraint_keeps_its_first_value() -> None:
     trial.set_constraint("size", 2)
     trial.set_constraint("size", 3)
     assert trial.constraints == {"size": 2.0}
+
+
+def test_choices_may_be_functions_and_classes() -> None:
+    """Functions and classes among choices are shown by their names, and the objective gets them themselves."""
+    seen: list[Any] = []
+    trial = Trial({}, lambda *_: None, seen.append)
+    assert trial.suggest_categorical("f", [len, max, "max2", 3]) is len
+    assert seen[0].domain == Choice(("len", "max", "max2", 3))
+    assert Trial({"f": "max"}, lambda *_: None).suggest_categorical("f", [len, max, "max2", 3]) is max
+    with pytest.raises(InvalidJob, match="functions and classes with names"):
+        trial.suggest_categorical("g", [object(), object()])

@@ -1,0 +1,28 @@
+"""Trials that a program enqueues."""
+
+from pipeline import Choice, IntUniform, Switch, Uniform
+from pipeline.adapters.optuna.enqueued import enqueued_configs
+
+
+def test_enqueued_values_are_those_of_a_config() -> None:
+    """Enqueued values have a config's names, branches and labels, and those that are not in the space are named."""
+    space = {
+        "x": Uniform(0, 1),
+        "kind": Switch({"a": {"depth": IntUniform(1, 3)}, "None": {}}),
+        "f": Choice(("len", "max")),
+        "sizes": Choice(([8], [8, 16])),
+        "fixed": 3,
+    }
+    enqueued = [
+        {"X": 0.5, "kind": "a", "depth": 2},
+        {"kind": None, "f": max, "sizes": (8, 16), "fixed": 3},
+        {"X": 2.5, "depth": 9, "other": 1, "f": min},
+        {"X": 2.5, "f": len},
+    ]
+    configs, outside = enqueued_configs(enqueued, space)
+    assert configs == [
+        {"x": 0.5, "kind": "a", "depth": 2},
+        {"kind": "None", "f": "max", "sizes": (8, 16)},
+        {"f": "len"},
+    ]
+    assert outside == ["X=2.5", "depth=9", "other=1", f"f={min!r}"]
