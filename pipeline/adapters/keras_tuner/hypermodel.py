@@ -8,17 +8,20 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.adapters import adapted
+from pipeline.adapters.keras_tuner.compiling import compiled
 from pipeline.adapters.keras_tuner.data import data_of, pair
 from pipeline.adapters.keras_tuner.explore import explored
 from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit, sets_epochs, training_of
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
+from pipeline.adapters.keras_tuner.ranges import finite
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, left_out_of_search, objectives_of
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, reports_of
 from pipeline.adapters.parameters import Found, space_of
 from pipeline.adapters.program import Call
 from pipeline.datasets import Dataset
 from pipeline.errors import Fault, InvalidJob, ResourcesUnmet
+from pipeline.space import combinations
 from pipeline.study import Objective, Resources
 from pipeline.study.context import current
 
@@ -113,7 +116,10 @@ class Adapted(adapted.Adapted):
         Returns:
             The model as the hypermodel returns it, compiled or not.
         """
-        return _built(self.hypermodel, HyperParameters(config))
+        return self._built(HyperParameters(config))
+
+    def _built(self, hp: HyperParameters) -> Any:
+        return compiled(_built(self.hypermodel, hp), {} if self.call is None else self.call.arguments["tuner"])
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
         """The fields of a job, as far as the hypermodel and its search say them."""
@@ -133,6 +139,9 @@ class Adapted(adapted.Adapted):
         if not given.get("space"):
             prepare(given)
             fields["space"] = space_of(self.found(), subject)
+            if fields.get("searcher") == "grid":
+                fields["space"] = finite(fields["space"])
+                fields["budget"].setdefault("trials", combinations(fields["space"]))
         if "objectives" not in fields and "objectives" not in given:
             fields["objectives"] = [Objective("val_loss", "min")]
         return fields
@@ -146,7 +155,7 @@ class Adapted(adapted.Adapted):
         """The hyperparameters, found by building models, and by fitting one up to its first epoch."""
 
         def run(hp: HyperParameters) -> None:
-            model = _built(self.hypermodel, hp)
+            model = self._built(hp)
             if self.has_fit:
                 fit_once(self.hypermodel, hp, model, *self._fit_arguments(1))
 
@@ -180,7 +189,7 @@ class Adapted(adapted.Adapted):
         args, kwargs = self._fit_arguments(trial.epochs if trial is not None else 1)
         arguments = args, {**kwargs, "callbacks": self.callbacks()}
         hp, metric = HyperParameters(config), objectives_of(self.call)[0].metric
-        return fit_steps(self.hypermodel, hp, lambda hp: _built(self.hypermodel, hp), arguments, state, metric)
+        return fit_steps(self.hypermodel, hp, self._built, arguments, state, metric)
 
     def _fit_arguments(self, epochs: int) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the search, for HyperModel.fit."""

@@ -71,7 +71,7 @@ def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], 
             raise FirstEpoch
 
     if isinstance(hypermodel, OwnTrial):
-        hypermodel.reports_to(end)
+        hypermodel.reports_to(end, built=end)
     with _replaced_fit(keras.Model if model is None else model, end), suppress(FirstEpoch):
         hypermodel.fit(hp, model, *args, **{**kwargs, "callbacks": [Ending()]})
 
@@ -119,12 +119,16 @@ def fit_steps(
         stateless = isinstance(hypermodel, OwnTrial)
         if isinstance(hypermodel, OwnTrial):
             hypermodel.reports_to(lambda logs: steps.report(_numbers(logs)))
+        # A model without an input has its variables only when it trains.
+        unbuilt = model is not None and not model.built
         if state is not None:
+            kwargs["initial_epoch"] = state["epoch"]
+            if unbuilt:
+                model.build_from_config(state["build"])
             if model.optimizer is not None:
                 model.optimizer.build(model.trainable_variables)
             for variable, value in zip(_variables(model), state["variables"], strict=True):
                 variable.assign(value)
-            kwargs["initial_epoch"] = state["epoch"]
 
         fitted = [] if model is None else _recorded_fit(model)
         continues = _takes_any(hypermodel.fit)
@@ -134,9 +138,11 @@ def fit_steps(
                 if metric not in (logs or {}):
                     # What `fit` returns has it.
                     return
-                kept = None
+                kept: dict[str, Any] | None = None
                 if fitted and continues:
                     kept = {"epoch": epoch + 1, "variables": save_variables(_variables(model))}
+                    if unbuilt:
+                        kept["build"] = model.get_build_config()
                 steps.report(_numbers(logs) if stateless else (_numbers(logs), kept))
 
         kwargs["callbacks"] = [*kwargs["callbacks"], Reporting()]

@@ -46,13 +46,14 @@ class OwnTrial:
             hp: The hyperparameters.
         """
 
-    def reports_to(self, report: Callable[[Mapping[str, Any]], None]) -> None:
+    def reports_to(self, report: Callable[[Mapping[str, Any]], None], built: Callable[[], None] = lambda: None) -> None:
         """Where the tuner reports the metrics of an epoch, and the oracle those of a trial.
 
         Args:
             report: Called with the metrics.
+            built: Called where a tuner of tunepipe has built an estimator, before it trains.
         """
-        self.tuner.report = report
+        self.tuner.report, self.tuner.built = report, built
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Run a trial.

@@ -1,10 +1,14 @@
 """The ranges of KerasTuner's `Int` and `Float`: in steps, or in ratios where they are sampled logarithmically."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.adapters.domains import choice, floats, integers
+from pipeline.space import CountableDomain, Domain, Grid, Switch
 
-__all__ = ["number_domain"]
+__all__ = ["finite", "number_domain"]
+
+_VALUES = 10
 
 
 def number_domain(
@@ -32,6 +36,23 @@ def number_domain(
     if kind is int:
         return integers(int(low), int(high), int(step or 1), log=log)
     return floats(low, high, step, log=log)
+
+
+def finite(space: Mapping[str, Any]) -> dict[str, Any]:
+    """A space in which each range of real numbers is ten evenly spaced values, as in a GridSearch of KerasTuner.
+
+    Args:
+        space: The space.
+    """
+    return {name: _finite(domain) for name, domain in space.items()}
+
+
+def _finite(domain: Any) -> Any:
+    if isinstance(domain, Switch):
+        return Switch({branch: finite(inner) for branch, inner in domain.branches.items()})
+    if not isinstance(domain, Domain) or isinstance(domain, CountableDomain):
+        return domain
+    return Grid(tuple(domain.from_unit((number + 0.5) / _VALUES) for number in range(_VALUES)))
 
 
 def _is_log(sampling: str | None) -> bool:

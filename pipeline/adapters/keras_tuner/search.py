@@ -1,7 +1,10 @@
 """The fields of a job in a call of `tuner.search(…)`: objectives, budget, scheduler and arguments of `fit`."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
+from pipeline.adapters.keras_tuner.compiling import COMPILE
 from pipeline.adapters.program import Call
 from pipeline.errors import Fault, InvalidJob
 from pipeline.study import Objective
@@ -10,6 +13,9 @@ __all__ = ["epochs_of", "fields_of_search", "left_out_of_search", "objectives_of
 
 _HYPERBAND_EPOCHS = 100
 """KerasTuner's default of max_epochs."""
+
+_TRIALS = {"RandomSearch": 10, "BayesianOptimization": 10}
+"""KerasTuner's defaults of max_trials."""
 
 _MAX = (
     "acc", "auc", "precision", "recall", "f1", "iou", "io_u", "score", "r2", "cosine", "sensitivity", "specificity",
@@ -23,7 +29,7 @@ _TUNER = {
     "hypermodel", "objective", "max_trials", "max_epochs", "factor", "hyperband_iterations", "seed", "hyperparameters",
     "tune_new_entries", "allow_new_entries", "executions_per_trial", "directory", "project_name", "overwrite", "logger",
     "num_initial_points", "alpha", "beta", "max_retries_per_trial", "max_consecutive_failed_trials", "oracle",
-    "max_model_size",
+    "max_model_size", "distribution_strategy", "tuner_id", "scoring", "cv", *COMPILE,
 }  # fmt: skip
 
 
@@ -81,8 +87,7 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
     """
     tuner, search = call.arguments["tuner"], search_arguments(call)
     faults = [
-        Fault(call.line, name, "must be left out: tunepipe does not compile models again; compile them in build(hp)")
-        for name in set(tuner) - _TUNER
+        Fault(call.line, name, "is not a known argument of a tuner: leave it out") for name in set(tuner) - _TUNER
     ]
     unknown = set() if own_fit else set(search) - _FIT
     faults += [Fault(call.line, name, "is not a known argument of search") for name in unknown]
@@ -90,10 +95,11 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
         raise InvalidJob(subject, sorted(faults, key=lambda fault: str(fault.found)))
     budget: dict[str, Any] = {}
     fields: dict[str, Any] = {}
-    if (trials := tuner.get("max_trials")) is not None:
+    if (trials := tuner.get("max_trials", _TRIALS.get(call.arguments["kind"]))) is not None:
         budget["trials"] = int(trials)
     budget["epochs"] = epochs_of(call) or 1
     if call.arguments["kind"] == "Hyperband":
+        budget["trials"] = _configs_of_hyperband(budget["epochs"], tuner)
         fields["scheduler"] = {"kind": "hyperband", "reduction_factor": int(tuner.get("factor", 3))}
     if call.arguments["kind"] == "GridSearch":
         fields["searcher"] = "grid"
@@ -107,6 +113,15 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
     return {**fields, "budget": budget, **({"fit": fit} if fit else {})}
 
 
+def _configs_of_hyperband(epochs: int, tuner: Mapping[str, Any]) -> int:
+    """The number of configs that KerasTuner's Hyperband draws for all its brackets."""
+    factor = int(tuner.get("factor") or 3)
+    brackets = 1 + max(number for number in range(64) if factor**number <= epochs)
+    ends = math.ceil(1 + math.log(epochs, factor))
+    configs: int = sum(math.ceil(ends / (number + 1) * factor**number) for number in range(brackets))
+    return configs * int(tuner.get("hyperband_iterations") or 1)
+
+
 def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
     """The settings of a tuner that a job does not have, a sentence each.
 
@@ -117,8 +132,8 @@ def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
     tuner, left_out = call.arguments["tuner"], []
     if call.arguments["kind"] == "BayesianOptimization":
         left_out.append("BayesianOptimization is ignored; set --search instead.")
-    if tuner.get("hyperband_iterations", 1) != 1:
-        left_out.append("hyperband_iterations is ignored; the budget says how many trials there are.")
+    if tuner.get("distribution_strategy") is not None:
+        left_out.append("distribution_strategy is ignored; set resources.strategy instead.")
     if tuner.get("max_model_size") is not None:
         left_out.append("max_model_size is ignored; models of any size are trained.")
     if own_fit and tuner.get("executions_per_trial", 1) != 1:

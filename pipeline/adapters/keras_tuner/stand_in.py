@@ -11,7 +11,9 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any
 
+from pipeline.adapters.keras_tuner.errors import ERRORS
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
+from pipeline.adapters.keras_tuner.sklearn_tuner import SklearnTuner
 from pipeline.adapters.keras_tuner.tuners import ORACLES, TUNERS, HyperModel, Objective
 from pipeline.adapters.user_code import refused
 
@@ -26,6 +28,8 @@ _PARTS = (
     "engine.tuner",
     "engine.objective",
     "oracles",
+    "errors",
+    "applications",
 )
 
 
@@ -48,7 +52,7 @@ def _patched(library: ModuleType) -> Iterator[None]:
     with ExitStack() as opened:
         for module in modules:
             # A program's own HyperParameters say its ranges, as those that a build gets.
-            for replacement in (*TUNERS, HyperParameters):
+            for replacement in (*TUNERS, SklearnTuner, HyperParameters):
                 if hasattr(module, name := replacement.__name__):
                     opened.callback(setattr, module, name, getattr(module, name))
                     setattr(module, name, replacement)
@@ -82,16 +86,18 @@ class _StandIn(ModuleType):
         super().__init__(name)
         self.__path__: list[str] = []
         self.__version__ = "1.4.8"
-        for each in (HyperModel, HyperParameters, Objective, *TUNERS):
+        for each in (HyperModel, HyperParameters, Objective, SklearnTuner, *TUNERS):
             setattr(self, each.__name__, each)
         if name.endswith(".oracles"):
             vars(self).update(ORACLES)
+        if name.endswith(".errors") or "." not in name:
+            vars(self).update(ERRORS)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         allowed = (
             "must be a HyperModel, HyperParameters, Objective or one of the tuners RandomSearch, BayesianOptimization, "
-            "Hyperband and GridSearch, unless keras-tuner is installed"
+            "Hyperband, GridSearch and SklearnTuner, unless keras-tuner is installed"
         )
         raise refused("the program", f"{self.__name__}.{name}", allowed)

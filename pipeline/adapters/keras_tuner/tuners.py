@@ -153,6 +153,7 @@ class Tuner:
         self.hypermodel: Any = _Built(hypermodel) if inspect.isfunction(hypermodel) else hypermodel
         self.oracle = _Reports(self)
         self.report: Callable[[Mapping[str, Any]], None] = lambda _: None
+        self.built: Callable[[], None] = lambda: None
         self.directory = self.project_dir = "."
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
@@ -238,7 +239,7 @@ class Tuner:
         """
 
 
-_OF_ORACLES = ("objective", "max_trials", "seed", "max_epochs", "factor")
+_OF_ORACLES = ("objective", "max_trials", "seed", "max_epochs", "factor", "hyperband_iterations")
 
 
 class RandomSearch(Tuner):

@@ -3,16 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from pipeline import load_results, run
 from pipeline.adapters import from_file
 from pipeline.training.function import FunctionLearner
 
 
-def test_an_own_fit_is_a_function(program: Callable[[str], str], tmp_path: Path) -> None:
-    """A hypermodel with its own fit becomes a function job whose trials continue exactly after a pause."""
+@pytest.mark.parametrize("built", [True, False])
+def test_an_own_fit_is_a_function(built: bool, program: Callable[[str], str], tmp_path: Path) -> None:
+    """A hypermodel with its own fit is a function whose trials continue exactly, also if fit builds the model."""
+    path = Path(program("kt_fit.py"))
+    if not built:
+        path.write_text(path.read_text().replace("        model.add(keras.Input((12,)))\n", ""))
     budget = {"trials": 3, "epochs": 2}
     given = {"name": "s", "searcher": "random", "resources": {"workers": 0}, "budget": budget}
-    job = from_file(program("kt_fit.py") + ":MyHyperModel", "keras-tuner", given)
+    job = from_file(f"{path}:MyHyperModel", "keras-tuner", given)
     assert list(job.space) == ["units", "normalize", "shuffle", "batch"]
     assert job.function is not None
     values = {}

@@ -39,7 +39,7 @@ def test_a_search_says_budget_scheduler_and_searcher() -> None:
         "seed": 3,
         "repeats": 2,
         "batch_size": 32,
-        "budget": {"epochs": 9},
+        "budget": {"epochs": 9, "trials": 27},
         "fit": {"class_weight": {0: 1.0}, "shuffle": False},
     }
     grid = fields_of_search(search("GridSearch", tuner={"max_trials": 4}), "x", own_fit=False)
@@ -51,16 +51,34 @@ def test_a_search_says_budget_scheduler_and_searcher() -> None:
 def test_a_hyperband_tuner_has_the_default_of_keras_tuner() -> None:
     """A Hyperband tuner without max_epochs trains up to 100 epochs, as in KerasTuner, whatever its search says."""
     for call in (search("Hyperband"), search("Hyperband", epochs=5)):
-        assert fields_of_search(call, "x", own_fit=False)["budget"] == {"epochs": 100}
+        assert fields_of_search(call, "x", own_fit=False)["budget"] == {"epochs": 100, "trials": 172}
         assert epochs_of(call) == 100
+
+
+@pytest.mark.parametrize(
+    ("given", "trials"),
+    [({"max_epochs": 10}, 22), ({"max_epochs": 10, "hyperband_iterations": 2}, 44), ({"max_epochs": 1}, 1)],
+)
+def test_a_hyperband_tuner_draws_the_configs_of_its_brackets(given: Any, trials: int) -> None:
+    """A Hyperband tuner has as many trials as KerasTuner draws configs for its brackets, in each iteration."""
+    assert fields_of_search(search("Hyperband", tuner=given), "x", own_fit=False)["budget"]["trials"] == trials
+
+
+@pytest.mark.parametrize(
+    ("kind", "trials"), [("RandomSearch", 10), ("BayesianOptimization", 10), ("GridSearch", None), ("Tuner", None)]
+)
+def test_a_tuner_has_the_trials_of_keras_tuner(kind: str, trials: int | None) -> None:
+    """A tuner without max_trials has KerasTuner's default."""
+    assert fields_of_search(search(kind), "x", own_fit=False)["budget"].get("trials") == trials
 
 
 def test_settings_of_a_tuner_that_are_left_out_are_noted() -> None:
     """Settings of a tuner that a job does not have are noted, and a plain tuner has none."""
     plain = {"hyperband_iterations": 1, "executions_per_trial": 2}
     assert left_out_of_search(search("Hyperband", tuner=plain), own_fit=False) == []
-    assert left_out_of_search(search("Hyperband", tuner={"hyperband_iterations": 2}), own_fit=False) == [
-        "hyperband_iterations is ignored; the budget says how many trials there are."
+    strategy = {"hyperband_iterations": 2, "distribution_strategy": "mirrored", "loss": "mse"}
+    assert left_out_of_search(search("Hyperband", tuner=strategy), own_fit=False) == [
+        "distribution_strategy is ignored; set resources.strategy instead."
     ]
     assert left_out_of_search(search("BayesianOptimization", tuner={"max_model_size": 9}), own_fit=False) == [
         "BayesianOptimization is ignored; set --search instead.",
@@ -79,7 +97,7 @@ def test_an_own_fit_is_not_repeated() -> None:
 
 def test_an_own_fit_takes_arguments_of_any_name() -> None:
     """An argument of the search that Keras' fit does not know is allowed where the program trains by itself."""
-    assert fields_of_search(search(rows=3), "x", own_fit=True)["budget"] == {"epochs": 1}
+    assert fields_of_search(search(rows=3), "x", own_fit=True)["budget"]["epochs"] == 1
 
 
 def test_objectives_have_directions() -> None:
@@ -94,6 +112,6 @@ def test_objectives_have_directions() -> None:
 def test_arguments_that_cannot_be_translated_are_named_with_the_line() -> None:
     """All arguments of the tuner and of its search that have no translation are named with the line of the search."""
     with pytest.raises(InvalidJob) as raised:
-        fields_of_search(search(tuner={"loss": "mse"}, rows=3), "x", own_fit=False)
-    assert "kt.py, line 3: must be left out: tunepipe does not compile models again" in str(raised.value)
+        fields_of_search(search(tuner={"los": "mse"}, rows=3), "x", own_fit=False)
+    assert "kt.py, line 3: is not a known argument of a tuner: leave it out" in str(raised.value)
     assert "kt.py, line 3: is not a known argument of search" in str(raised.value)
