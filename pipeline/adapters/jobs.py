@@ -66,6 +66,11 @@ def from_file(
         raise InvalidJob(subject, [Fault("name", None, allowed)])
     adapted = found.adapted(lambda: program, name)
     job = _job(found, adapted, given, subject, path, name)
+    if name and program.call is not None and adapted.call is None:
+        note(
+            f"{program.call.line}: this search does not tune {name}, and the file runs no further: give what it would "
+            "say of a later one by options, such as --trials and --set objectives=…"
+        )
     for sentence in adapted.left_out:
         note(f"{adapted.call.line}: {sentence}" if adapted.call is not None else sentence)
     return job
