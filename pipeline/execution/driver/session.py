@@ -83,7 +83,7 @@ class Session:
         self.interrupts, self.notes = interrupts, SessionNotes(store, note)
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
-        self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check)
+        self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check_again)
         self._resume_state = ResumeState(self.loop)
         self._inbox = CommandInbox(store)
         self._assigned: set[str] = set()

@@ -5,6 +5,7 @@ higher number, or another mark in its own file, has been replaced and must not w
 """
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,7 @@ class SessionFile:
         self._workers: int | None = None
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self._stop_requested, self._looked = False, time.monotonic()
+        self._checked = -math.inf
 
     @property
     def seconds(self) -> float:
@@ -163,9 +165,22 @@ class SessionFile:
         """
         if not self.taken:
             return
+        now = time.monotonic()
         check_newest(self._store, self.number)
         if not self._has_mark():
             raise superseded(self._store, self.number, self.number)
+        self._checked = now
+
+    def check_again(self) -> None:
+        """As `check`, but the storage is asked once a second at most: before each of several writes.
+
+        A process that was stopped between two of them, or whose storage did not answer, may have been replaced.
+
+        Raises:
+            Superseded: Another driver has taken the study over.
+        """
+        if time.monotonic() - self._checked >= _LOOK_SECONDS:
+            self.check()
 
     def leave(self) -> None:
         """Let this process forget the session: its driver has ended, also where that could not be written."""

@@ -117,6 +117,7 @@ class TableWriter:
             Superseded: Another driver has taken the study over; nothing was written.
             StorageError: The storage cannot be written; the rows are kept for the next flush.
         """
+        # A driver that is held between two writes, as by a storage that does not answer, may be replaced meanwhile.
         self._file.check()
         # The number counts when both tables are written: a part that was cut off is written once more, whole.
         number = self._parts + 1
@@ -125,6 +126,7 @@ class TableWriter:
         self._parts = number
         self._epoch_rows, self._decision_rows = [], []
         self._trials.add(epochs, decisions, checkpoints or {})
+        self._file.check_again()
         self._store.write_table(layout.TRIALS, self._trials.table)
 
     def drop_unreported(self, reported: Mapping[str, int]) -> None:
@@ -162,6 +164,7 @@ class TableWriter:
         whole = gather(self._store, self._document)
         self._compact("epochs", whole.epochs)
         self._compact("decisions", whole.decisions)
+        self._file.check_again()
         self._store.write_table(layout.TRIALS, whole.trials)
 
     def _take(self, before: Tables) -> None:
@@ -181,6 +184,7 @@ class TableWriter:
         schema = arrow_schema(name, flat(self._job.space), self._columns.fields())
         part = pa.Table.from_pylist(rows, schema)
         if rows:
+            self._file.check_again()
             self._store.write_table(layout.part(name, self._file.number, number), part)
         return part
 
@@ -191,10 +195,13 @@ class TableWriter:
 
     def _replace(self, name: str, table: pa.Table) -> None:
         """Write a table as one file, and delete its other parts."""
+        # Listed before the check: a driver that takes over later has its own parts, which stay.
+        parts = [path for path in self._store.files(name) if layout.names(path)]
         self._file.check()
         whole = layout.compacted(name, self._file.number)
         if table.num_rows:
             self._store.write_table(whole, table)
-        for path in self._store.files(name):
-            if layout.names(path) and (path != whole or not table.num_rows):
+        for path in parts:
+            if path != whole or not table.num_rows:
+                self._file.check_again()
                 self._store.delete(path)

@@ -32,7 +32,7 @@ class TrialFolder:
         most: Bytes that its files may fill.
         kept: Whether its files belong to the study; else the folder is temporary.
         new: Whether the storage has nothing of the trial.
-        check: Raises Superseded if another driver has taken the study over: then nothing in the storage is changed.
+        check: Called before each change of the storage; raises Superseded if another driver has taken the study over.
 
     Raises:
         StorageError: The folder cannot be created, or the trial's files cannot be downloaded into it.
@@ -98,13 +98,12 @@ class TrialFolder:
             with suppress(FileNotFoundError):
                 current[path.relative_to(self.folder).as_posix()] = (count, path.stat().st_mtime_ns)
         changed = [name for name, state in current.items() if self._seen.get(name) != state]
-        deleted = self._seen.keys() - current.keys()
-        if changed or deleted:
-            self._check()
         for name in changed:
+            self._check()
             with suppress(FileNotFoundError):
                 self._store.write(self._stored(name), _pieces(self.folder / name))
-        for name in deleted:
+        for name in self._seen.keys() - current.keys():
+            self._check()
             self._store.delete(self._stored(name))
         self._seen = current
 

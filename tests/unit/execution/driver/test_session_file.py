@@ -87,6 +87,21 @@ def test_a_file_that_is_gone_or_damaged_is_not_this_drivers(store: Store, conten
         file.check()
 
 
+def test_a_driver_asks_again_after_a_second(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its writes, a driver looks once a second whether another one has taken over."""
+    now = [0.0]
+    monkeypatch.setattr(session_file.time, "monotonic", lambda: now[0])
+    file = SessionFile(store, 1)
+    file.publish("running", "", resume="{}")
+    file.check()
+    store.write(layout.session(2), "{}")
+    now[0] = 0.9
+    file.check_again()
+    now[0] = 1.0
+    with pytest.raises(Superseded):
+        file.check_again()
+
+
 def test_a_request_to_stop_is_found_within_a_second(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver looks for a stop request of its own session once a second, and remembers one that it found."""
     now = [0.0]

@@ -8,7 +8,10 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
+import pytest
 
+from pipeline.errors import Superseded
+from pipeline.execution.driver import session_file
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.loop.messages import ProgressReport
@@ -16,8 +19,10 @@ from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.space import Choice, Switch, Uniform
+from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_column, metric_columns
-from pipeline.study import Budget, Objective
+from pipeline.study import Budget, Objective, layout
+from tests.clocks import Clock, Leaping
 from tests.unit.execution.recorded_curves import row
 
 
@@ -48,6 +53,50 @@ def test_the_end_leaves_one_file_a_table(study):
     assert s.store.files("epochs") == ["epochs/all-0001.parquet"]
     assert s.store.read_table("epochs")["score"].to_pylist() == [0.1, 0.2, 0.3]
     assert not [path for path in s.store.local.rglob("*") if path.name.startswith(".")]
+
+
+def _taken_over(store, patch, *, during):
+    """Let another driver begin a session and write a part while a file is written."""
+    write = Store.write
+
+    def written(here, path, content):
+        size = write(here, path, content)
+        if path == during:
+            write(store, layout.session(2), "{}")
+            write(store, "epochs/part-0002-000001.parquet", b"rows of the other driver")
+        return size
+
+    patch.setattr(Store, "write", written)
+
+
+@pytest.mark.parametrize("during", ["epochs/part-0001-000001.parquet", "decisions/part-0001-000001.parquet"])
+def test_a_driver_that_is_replaced_between_two_writes_stops(study, monkeypatch, during):
+    """A driver that another one has replaced while it wrote a file writes none after it."""
+    monkeypatch.setattr(session_file, "time", Leaping())
+    s = study()
+    s.session.begin()
+    s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
+    with monkeypatch.context() as patch:
+        _taken_over(s.store, patch, during=during)
+        with pytest.raises(Superseded):
+            s.session.flush()
+    written = {during, "epochs/part-0001-000001.parquet", "epochs/part-0002-000001.parquet"}
+    assert {path for path in s.store.files() if not path.startswith(("sessions", "source", "study"))} == written
+
+
+@pytest.mark.parametrize("clock", [Leaping(), Clock()], ids=["found", "not found"])
+def test_compaction_keeps_the_parts_of_a_driver_that_takes_over(study, monkeypatch, clock):
+    """Parts that another driver writes during a compaction stay, whether or not the compaction finds that driver."""
+    s = study()
+    s.session.begin()
+    s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
+    s.session.flush()
+    monkeypatch.setattr(session_file, "time", clock)
+    with monkeypatch.context() as patch:
+        _taken_over(s.store, patch, during="epochs/all-0001.parquet")
+        with pytest.raises(Superseded):
+            s.recorder.close("finished")
+    assert s.store.exists("epochs/part-0002-000001.parquet")
 
 
 def test_compaction_deletes_only_parts(study):
