@@ -17,7 +17,7 @@ from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance, command_line
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.execution.driver.session_start import SessionStart, session_start, unusable_state
+from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
 from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
@@ -27,7 +27,7 @@ from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.session_training import train
 from pipeline.storage import Store
 from pipeline.study import TuneJob, save_study
-from pipeline.study.contents import remove, sweep
+from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import recorded_data
 from pipeline.study.function_source import in_script
@@ -154,8 +154,7 @@ def _run(
     start = replace(start, job=start.job.settled())
     load = loading(start.job, recorded_data(start.document), accept_changes=accept_changes)
     if start.replaces:
-        note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
-        remove(store)
+        replace_abandoned(store, start.job, note)
     session = _session(start, store, provenance, earlier, interrupts, note)
     for text in notes:
         note(text)

@@ -12,11 +12,12 @@ from pipeline.execution.driver.resumed_job import code_changes, reconciled
 from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
+from pipeline.study.contents import remove
 from pipeline.study.copies import forget_copies
 from pipeline.study.files import read_document
 from pipeline.study.function_source import from_study
 
-__all__ = ["SessionStart", "session_start", "unusable_state"]
+__all__ = ["SessionStart", "replace_abandoned", "session_start", "unusable_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,23 @@ def session_start(
             document = {name: value for name, value in document.items() if name != "sources"}
     start = SessionStart(job, saved, last, document=document, code_changes=changes)
     return start if start.finished or last is None else replace(start, state=_stored_state(job, last))
+
+
+def replace_abandoned(store: Store, job: TuneJob, note: Callable[[str], None]) -> None:
+    """Delete a study without epochs, unless another driver has begun it again since `session_start` found it.
+
+    Args:
+        store: The study's folder.
+        job: The job of the new study.
+        note: Called with a sentence that it is replaced.
+
+    Raises:
+        StudyExists: Another driver has begun it.
+    """
+    if not abandoned(store, note):
+        last_session(store, job, resume=False, note=note)
+    note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
+    remove(store)
 
 
 def unusable_state(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:

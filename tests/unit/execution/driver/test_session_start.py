@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import StorageError
-from pipeline.execution.driver.session_start import SessionStart, session_start
+from pipeline.errors import StorageError, StudyExists
+from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start
 from pipeline.study import TuneJob
 from tests.unit.execution.driver.resumed_study import finished, job
 
@@ -47,6 +47,24 @@ def test_a_study_without_epochs_is_replaced(tmp_path: Path) -> None:
         store.delete(path)
     assert _start(job(tmp_path), tmp_path, resume=False).replaces
     assert not _start(job(tmp_path), tmp_path).replaces
+
+
+def test_a_study_that_another_driver_has_begun_is_not_replaced(tmp_path: Path) -> None:
+    """A study without epochs is deleted to be replaced, unless another driver has trained an epoch of it meanwhile."""
+    store = finished(tmp_path)
+    rows = {path: store.read(path) for path in store.files("epochs")}
+    for path in (*rows, *store.files("checkpoints")):
+        store.delete(path)
+    start = _start(job(tmp_path), tmp_path, resume=False)
+    for path, content in rows.items():
+        store.write(path, content)
+    with pytest.raises(StudyExists):
+        replace_abandoned(store, start.job, print)
+    assert store.files("epochs") == list(rows)
+    for path in rows:
+        store.delete(path)
+    replace_abandoned(store, start.job, print)
+    assert store.files() == []
 
 
 def test_a_state_without_a_number_of_decisions_is_refused(tmp_path: Path) -> None:
