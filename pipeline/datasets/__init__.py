@@ -17,7 +17,7 @@ from pipeline.datasets.parquet_files import names_files
 from pipeline.errors import DataError, UserError
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.study.missing_parameter import missing_parameter
-from pipeline.wording import did_you_mean
+from pipeline.wording import did_you_mean, listed
 
 __all__ = ["DATASETS", "Arrays", "Dataset", "Split", "leaves", "load"]
 
@@ -142,9 +142,10 @@ def _check(split: Split, where: str) -> None:
         unsupported = {_word(array) for array in arrays if not _supported(array, text=part == "inputs")}
         if unsupported:
             allowed = "numbers or text" if part == "inputs" else "numbers"
+            hint = _hint(part, arrays) or _missing_text(split.x)
             raise DataError(
                 f"The {where} holds {', '.join(sorted(unsupported))} as {part}; NumPy arrays of {allowed} are allowed, "
-                f"and tf.data.Dataset, keras.utils.PyDataset and generator functions as splits.{_hint(part, arrays)}"
+                f"and tf.data.Dataset, keras.utils.PyDataset and generator functions as splits.{hint}"
             )
     if not split.rows:
         raise DataError(f"The {where} has no rows; at least one is needed.")
@@ -161,6 +162,25 @@ def _hint(part: str, arrays: Sequence[Any]) -> str:
         other = next(value for value in mixed[0].flat if not isinstance(value, str))
         return f" There is {other!r:.60} among texts: replace missing values, for example with fillna('') of pandas."
     return " Convert a list with np.array." if any(isinstance(array, list) for array in arrays) else ""
+
+
+def _missing_text(inputs: Any) -> str:
+    """What to do about inputs of text in which values are missing; empty if there are none."""
+    named = inputs.items() if isinstance(inputs, Mapping) else [("", inputs)]
+    found = [name for name, array in named if isinstance(array, np.ndarray) and _lacks_text(array)]
+    if not found:
+        return ""
+    where = f" of {listed(map(repr, found))}" if isinstance(inputs, Mapping) else ""
+    return f" Some texts{where} are missing (None or NaN): fill them, for example with fillna('') of pandas."
+
+
+def _lacks_text(array: np.ndarray) -> bool:
+    if array.dtype.kind != "O":
+        return False
+    others = [value for value in array.flat if not isinstance(value, str | bytes)]
+    # NaN differs from itself; pandas' NA does not even say whether it does.
+    missing = all(value is None or type(value).__name__ == "NAType" or value != value for value in others)
+    return 0 < len(others) < array.size and missing
 
 
 def _is_text(array: Any) -> bool:

@@ -233,9 +233,11 @@ def pipeline_text(entry: Mapping[str, Any]) -> str:
     if "rows" in entry:
         files = counted(entry["files"], "Parquet file")
         return f"a stream of {entry['rows']:,} rows of {files}, with the columns {entry['elements']}"
-    batches = "an unknown number of" if entry["batches"] is None else entry["batches"]
+    batches = (
+        "an unknown number of batches" if entry["batches"] is None else counted(entry["batches"], "batch", "batches")
+    )
     elements = _SPEC.sub(lambda found: _spec_text(found["shape"], found["dtype"]), entry["elements"])
-    return f"a {entry['pipeline']} with {batches} batches of {elements}"
+    return f"a {entry['pipeline']} with {batches} of {elements}"
 
 
 def _spec_text(shape: str, dtype: str) -> str:

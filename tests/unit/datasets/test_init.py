@@ -5,6 +5,7 @@ import sys
 import traceback
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.datasets import DATASETS, Dataset, Split, load
@@ -15,6 +16,17 @@ THERE = ", ".join(sorted(DATASETS))
 
 def _split(rows: int = 4) -> Split:
     return Split(np.zeros((rows, 2), np.float32), np.zeros((rows, 1), np.float32))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=["None", "NaN", "NA"])
+def test_missing_texts_are_refused_with_a_remedy(missing: object) -> None:
+    """Inputs of text with missing values are refused with the input's name and how to fill them."""
+    names = {"sex": np.array(["f", "m"], object), "port": np.array(["S", missing], object)}
+    with pytest.raises(DataError, match=r"Some texts of 'port' are missing .* fillna"):
+        load(lambda: Dataset(train=(names, np.zeros(2)), validation=(names, np.zeros(2))))
+    one = np.array(["S", missing], object)
+    with pytest.raises(DataError, match=r"Some texts are missing"):
+        load(lambda: Dataset(train=(one, np.zeros(2)), validation=(one, np.zeros(2))))
 
 
 def test_a_function_gives_its_own() -> None:
