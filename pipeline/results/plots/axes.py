@@ -13,7 +13,7 @@ from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.style import by_decade
 from pipeline.space import ListedDomain
 
-__all__ = ["parameter_axis", "short_text", "spaced", "width_in_points"]
+__all__ = ["height_in_points", "parameter_axis", "short_text", "spaced", "width_in_points"]
 
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
@@ -84,6 +84,16 @@ def width_in_points(ax: Axes) -> float:
     """
     figure = ax.get_figure(root=True)
     return float(ax.bbox.width * 72 / (figure.dpi if figure else 72))
+
+
+def height_in_points(ax: Axes) -> float:
+    """The height of axes in points.
+
+    Args:
+        ax: The axes.
+    """
+    figure = ax.get_figure(root=True)
+    return float(ax.bbox.height * 72 / (figure.dpi if figure else 72))
 
 
 def short_text(value: Any) -> str:

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.best_so_far import alive_seconds, tracks, train_column
+from pipeline.results.plots.axes import height_in_points
 from pipeline.results.plots.style import (
     ACCENT,
     BAD,
@@ -37,6 +38,9 @@ _MANY_POINTS = 20_000
 
 _POINT = 3.5
 """The diameter of an epoch's point, in points."""
+
+_LABEL_HEIGHT = 24
+"""Points between the best value and the far side of its label."""
 
 
 def learning_curves(results: Results, ax: Axes) -> Axes:
@@ -81,6 +85,8 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
         # On the side where the training line is not.
         beside = float(best.loc[best["epoch"] == results.best.epoch, train].iloc[0])
         below = beside > results.best.value if np.isfinite(beside) else below
+    if not magnitudes:
+        _make_room(ax, results.best.value, below=below)
     ax.annotate(
         f"trial {results.best.trial_id}: {format_number(results.best.value)}",
         (results.best.epoch, results.best.value), (0, 9 if not below else -9), textcoords="offset points",
@@ -90,6 +96,14 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     )  # fmt: skip
     _label_ends(ax, int(best["epoch"].iloc[-1]), labels)
     return ax
+
+
+def _make_room(ax: Axes, value: float, *, below: bool) -> None:
+    """Extend the vertical axis where the label of a value would cross its edge."""
+    low, high = ax.get_ylim()
+    share = _LABEL_HEIGHT / height_in_points(ax)
+    room = share / (1 - share) * (high - value if below else value - low)
+    ax.set_ylim(*((min(low, value - room), high) if below else (low, max(high, value + room))))
 
 
 def learning_rates(results: Results, ax: Axes) -> Axes:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -150,9 +150,12 @@ def plane_study(root: Path, places: Sequence[tuple[float, float]], **space: Any)
     return load_results(root / "plane")
 
 
-def by_epoch_study(root: Path, curves: Sequence[Sequence[float]], *, epochs: int) -> Results:
+def by_epoch_study(
+    root: Path, curves: Sequence[Sequence[float]], *, epochs: int, mode: Literal["max", "min"] = "max"
+) -> Results:
     """Trials with these values; shorter ones were stopped by comparison at their last epoch."""
-    study = Recording(root, tune_job("curves", scheduler="asha", budget={"epochs": epochs, "trials": 99}))
+    fields = {"scheduler": "asha", "budget": {"epochs": epochs, "trials": 99}}
+    study = Recording(root, tune_job("curves", objectives=[Objective("val_accuracy", mode)], **fields))
     for index, curve in enumerate(curves):
         trial = layout.trial_id(index)
         study.decide(trial, 0, "start", 0.0, config_after={"lr": 0.1})

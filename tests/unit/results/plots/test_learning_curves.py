@@ -1,7 +1,8 @@
 """Curves by epoch and by time."""
 
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from matplotlib.collections import LineCollection
 from pipeline.results import Results, plots
 from pipeline.results.plots.style import ACCENT, MUTED
 from tests.unit.results.plots.drawing import drawn
+from tests.unit.results.small import by_epoch_study
 
 
 def coloured(ax: Axes, colour: str) -> list[Any]:
@@ -25,6 +27,17 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results) -> N
     line = next(line for line in coloured(ax, ACCENT) if len(line.get_xdata()) > 1)
     assert line.get_ydata() == pytest.approx(best["val_accuracy"])
     assert "training" in {text.get_text() for text in ax.texts}
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_the_label_of_the_best_value_does_not_cross_the_axes(mode: Literal["max", "min"], tmp_path: Path) -> None:
+    """The label at the best value has room within the axes, even at the lowest or the highest point of all curves."""
+    curves = [[1.2, 1.0, 0.8], [1.3, 1.1, 1.0]]
+    ax = drawn(plots.learning_curves, by_epoch_study(tmp_path, curves, epochs=3, mode=mode))
+    (label,) = [text for text in ax.texts if text.get_text().startswith("trial ")]
+    box = label.get_window_extent()
+    assert ax.bbox.y0 <= box.y0
+    assert box.y1 <= ax.bbox.y1
 
 
 def test_best_so_far_never_falls_and_ends_at_the_best(asha_results: Results) -> None:

@@ -61,7 +61,7 @@ def test_hostile_text_is_shown_and_not_run(page: Page, asha_results: Results) ->
     hostile["job"]["objectives"] = [{"metric": "val_accuracy", "mode": "max"}]
     renamed = Page(report_page(replace(asha_results, study=hostile, location=HOSTILE)))
     assert len(renamed.all("script")) == 1
-    assert f"The job describes itself: “{HOSTILE}”" in renamed.text
+    assert f"Description: {HOSTILE}" in renamed.text
 
 
 def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:
