@@ -23,6 +23,17 @@ each metric: its name in lower case, with `_` for what a column cannot hold (`va
 study already has that column, six digits of a digest follow (`val_acc_805d30`). The original name is in the Parquet field's metadata (`metric`) and, where
 it differs from the column, in `results --json`. All column names are lower-case and need no quotes in SQL.
 
+- **Missing values** are null: pandas shows NaN, NaT or None. In a metric's column, null means that the epoch did not report the metric, for example because
+  it was not validated; NaN and infinite values are what the training reported. `objective` is never NaN or infinite.
+- **Types**: metrics are `double`. A hyperparameter's column is `double` if it draws fractions, `int64` for whole numbers, `bool` for `True` and `False`, and
+  `string` for texts and mixed values, with lists, dicts and `None` as JSON. `pd.read_parquet` turns `int64` columns with nulls into floats;
+  `dtype_backend="pyarrow"` keeps them, as `load_results` does.
+- **Times** are in UTC with microseconds, and durations in seconds.
+- **Trial ids** have four digits, and more from trial 10000 on: sort by `cast(trial_id as int)`.
+- **Several studies**: `study` names each row's study. The columns of hyperparameters and metrics differ between studies, and one of the same name may have
+  another type: `pd.concat` and, in DuckDB, `read_parquet('studies/*/trials.parquet', union_by_name = true)` fill missing columns with null. `tunepipe sql A B …`
+  does the same.
+
 The files carry `schema_version` {version} in their metadata. `python scripts/document_tables.py` writes this page from `pipeline/storage/schema.py`.
 """
 
