@@ -17,7 +17,7 @@ from pipeline.datasets.parquet_files import names_files
 from pipeline.errors import DataError, UserError
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.study.missing_parameter import missing_parameter
-from pipeline.wording import did_you_mean, listed
+from pipeline.wording import did_you_mean
 
 __all__ = ["DATASETS", "Arrays", "Dataset", "Split", "leaves", "load"]
 
@@ -142,7 +142,7 @@ def _check(split: Split, where: str) -> None:
         unsupported = {_word(array) for array in arrays if not _supported(array, text=part == "inputs")}
         if unsupported:
             allowed = "numbers or text" if part == "inputs" else "numbers"
-            hint = _hint(part, arrays) or _missing_text(split.x)
+            hint = _hint(part, arrays) or _among_texts(split.x)
             raise DataError(
                 f"The {where} holds {', '.join(sorted(unsupported))} as {part}; NumPy arrays of {allowed} are allowed, "
                 f"and tf.data.Dataset, keras.utils.PyDataset and generator functions as splits.{hint}"
@@ -157,30 +157,22 @@ def _hint(part: str, arrays: Sequence[Any]) -> str:
             " Number the classes with `classes, y = np.unique(y, return_inverse=True)`; "
             "Dataset(…, classes=classes.tolist()) keeps their names."
         )
-    mixed = [array for array in arrays if isinstance(array, np.ndarray) and array.dtype.kind == "O"]
-    if part == "inputs" and mixed and any(isinstance(value, str) for value in mixed[0].flat):
-        other = next(value for value in mixed[0].flat if not isinstance(value, str))
-        return f" There is {other!r:.60} among texts: replace missing values, for example with fillna('') of pandas."
     return " Convert a list with np.array." if any(isinstance(array, list) for array in arrays) else ""
 
 
-def _missing_text(inputs: Any) -> str:
-    """What to do about inputs of text in which values are missing; empty if there are none."""
-    named = inputs.items() if isinstance(inputs, Mapping) else [("", inputs)]
-    found = [name for name, array in named if isinstance(array, np.ndarray) and _lacks_text(array)]
-    if not found:
-        return ""
-    where = f" of {listed(map(repr, found))}" if isinstance(inputs, Mapping) else ""
-    return f" Some texts{where} are missing (None or NaN): fill them, for example with fillna('') of pandas."
-
-
-def _lacks_text(array: np.ndarray) -> bool:
-    if array.dtype.kind != "O":
-        return False
-    others = [value for value in array.flat if not isinstance(value, str | bytes)]
-    # NaN differs from itself; pandas' NA does not even say whether it does.
-    missing = all(value is None or type(value).__name__ == "NAType" or value != value for value in others)
-    return 0 < len(others) < array.size and missing
+def _among_texts(inputs: Any) -> str:
+    """What to do about an input in which other values, such as missing ones, are among texts; empty if none is."""
+    for name, array in inputs.items() if isinstance(inputs, Mapping) else [("", inputs)]:
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "O":
+            continue
+        others = [value for value in array.flat if not isinstance(value, str | bytes)]
+        if 0 < len(others) < array.size:
+            where = f" of {name!r}" if name else ""
+            return (
+                f" There is {others[0]!r:.60} among the texts{where}: replace missing values, for example with "
+                "fillna('') of pandas."
+            )
+    return ""
 
 
 def _is_text(array: Any) -> bool:

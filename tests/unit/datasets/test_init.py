@@ -18,15 +18,15 @@ def _split(rows: int = 4) -> Split:
     return Split(np.zeros((rows, 2), np.float32), np.zeros((rows, 1), np.float32))
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=["None", "NaN", "NA"])
-def test_missing_texts_are_refused_with_a_remedy(missing: object) -> None:
-    """Inputs of text with missing values are refused with the input's name and how to fill them."""
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=["None", "nan", "<NA>"])
+def test_a_missing_value_among_texts_is_named(missing: object) -> None:
+    """Texts with a missing value are refused with that value, the input's name and how to replace it."""
     names = {"sex": np.array(["f", "m"], object), "port": np.array(["S", missing], object)}
-    with pytest.raises(DataError, match=r"Some texts of 'port' are missing .* fillna"):
-        load(lambda: Dataset(train=(names, np.zeros(2)), validation=(names, np.zeros(2))))
-    one = np.array(["S", missing], object)
-    with pytest.raises(DataError, match=r"Some texts are missing"):
-        load(lambda: Dataset(train=(one, np.zeros(2)), validation=(one, np.zeros(2))))
+    reported = rf"holds Python objects as inputs.* There is {missing!r} among the texts of 'port': replace missing"
+    with pytest.raises(DataError, match=reported):
+        load(lambda: Dataset("mine", Split(names, np.zeros(2)), _split()))
+    with pytest.raises(DataError, match=rf"There is {missing!r} among the texts: replace missing"):
+        load(lambda: Dataset("mine", Split(names["port"], np.zeros(2)), _split()))
 
 
 def test_a_function_gives_its_own() -> None:
@@ -127,13 +127,6 @@ def test_classes_by_name_are_refused_with_how_to_number_them() -> None:
     """Targets that are the names of classes are refused with the line that numbers them."""
     with pytest.raises(DataError, match=r"Number the classes with `classes, y = np\.unique"):
         load(lambda: Dataset("mine", Split(np.zeros(2), np.array(["a", "b"])), _split()))
-
-
-def test_a_missing_value_among_texts_is_named() -> None:
-    """Texts with a missing value, as in a column of a DataFrame, are refused with that value and how to replace it."""
-    x = {"name": np.array(["a", np.nan], object)}
-    with pytest.raises(DataError, match=r"holds Python objects as inputs.* There is nan among texts: replace missing"):
-        load(lambda: Dataset("mine", Split(x, np.zeros(2)), _split()))
 
 
 def test_an_empty_split_is_refused() -> None:
