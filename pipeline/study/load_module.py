@@ -41,7 +41,7 @@ def end_loading() -> None:
     worker. All that the job needs is defined before the line that runs it.
 
     Raises:
-        UsageError: The file starts the study in a thread of its own, after which the file goes on.
+        UsageError: The file starts the study in a separate thread, after which the file goes on.
     """
     if _loading.get():
         raise _StudyStarts

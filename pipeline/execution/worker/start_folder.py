@@ -1,6 +1,6 @@
 """Trials whose code reads files by relative paths from the folder in which the study was started.
 
-A trial works in a folder of its own, so that its output never collides with that of another. Code that was written for
+A trial works in a separate folder, so that its output never collides with that of another. Code that was written for
 one process often reads a relative path while it trains, as a pipeline of images does, and would find no file there.
 """
 
