@@ -15,6 +15,7 @@ from pipeline.adapters.optuna.internals import (
     warmup_of,
     wrapped_of,
 )
+from pipeline.adapters.optuna.returned import other_return
 from pipeline.adapters.optuna.samplers import is_known, searcher_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
@@ -214,6 +215,8 @@ def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]
         left_out.append(f"{type(sampler).__name__} is ignored; set --search instead.")
     if any(most_trials_of(callback) is None for callback in arguments.get("callbacks") or ()):
         left_out.append("The callbacks of optimize are ignored.")
+    if (line := other_return(_function(objective))) is not None:
+        left_out.append(f"The value that line {line} returns is ignored; the best value that is reported counts.")
     if mentions(_function(objective), r"\bstudy\.stop\(", without_text=False):
         left_out.append("study.stop() is ignored; the budget says when the study ends.")
     if _has_constraints(arguments, objective) and not is_constrained(arguments, objective):

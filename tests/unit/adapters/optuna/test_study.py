@@ -115,7 +115,7 @@ def test_constraints_that_an_objective_sets_are_a_bound(program: Callable[[str],
 def test_constraints_of_an_objective_that_reports_are_noted(program: Callable[[str], str]) -> None:
     """Constraints of an objective that reports values are left out, and a note says so."""
     path = Path(program("op_constraints.py"))
-    path.write_text(path.read_text().replace("    return x**2", "    trial.report(x, 1)\n    return x**2"))
+    path.write_text(path.read_text().replace("    return x**2", "    trial.report(x**2, 1)\n    return x**2"))
     notes: list[str] = []
     job = from_file(str(path), "optuna", {}, notes.append)
     assert [one.metric for one in job.objectives] == ["value"]
@@ -250,3 +250,13 @@ def test_a_study_without_a_sampler_has_optunas_own(program: Callable[[str], str]
     """A study that names no sampler draws as Optuna does without one."""
     assert from_file(program("op_quad.py"), "optuna", {}).searcher.kind == "tpe"
     assert from_file(program("op_multi.py"), "optuna", {}).searcher.kind in ("nsga2", "motpe")
+
+
+def test_a_returned_value_that_no_report_has_is_noted(program: Callable[[str], str]) -> None:
+    """An objective that returns another value than it reports has a note, since the best report counts."""
+    notes: list[str] = []
+    path = _changed(Path(program("op_prune.py")), "    return 1.0 - clf", "    return 2.0 - clf")
+    from_file(f"{path}:objective", "optuna", {}, notes.append)
+    assert [note.partition(": ")[2] for note in notes] == [
+        "The value that line 20 returns is ignored; the best value that is reported counts."
+    ]
