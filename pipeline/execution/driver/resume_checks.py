@@ -1,13 +1,14 @@
 """Whether a driver may begin a session in a folder: which study is there, and whether another driver has it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import StorageError, StudyExists
 from pipeline.execution.driver.ending import has_epochs
 from pipeline.execution.driver.takeover import take_over as prepare
-from pipeline.execution.sessions import describe_driver, driver_alive
-from pipeline.results.tables.sessions import read_sessions
+from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat_within
+from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.contents import contents, listed, refuse_links
@@ -32,6 +33,7 @@ def abandoned(store: Store, note: Callable[[str], None]) -> bool:
     except StorageError:
         # A file of that name that no driver wrote; it is not replaced.
         return False
+    _finish_beginning(store, note)
     sessions = read_sessions(store, only_last=True)
     return not (sessions and driver_alive(store, sessions[-1], note))
 
@@ -73,6 +75,8 @@ def last_session(
         )
     if take_over:
         prepare(store, note)
+    else:
+        _finish_beginning(store, note)
     sessions = read_sessions(store, only_last=True)
     last = sessions[-1] if sessions else None
     if last is not None and not take_over and driver_alive(store, last, note):
@@ -82,6 +86,26 @@ def last_session(
             f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
         )
     return load_study(store, here=job.functions.values()) if exists else None, last
+
+
+def _finish_beginning(store: Store, note: Callable[[str], None]) -> None:
+    """Record a session as interrupted whose file is empty: its driver was killed while it took the number.
+
+    That happens on file systems without hard links, where a new file is empty for a moment.
+
+    Args:
+        store: The study's folder.
+        note: Called with a sentence about that, and if there is something to wait for.
+    """
+    sizes = {path: size for path, size in store.sizes("sessions") if layout.names(path) and path.endswith(".json")}
+    newest = max(sizes, key=lambda path: int(PurePosixPath(path).stem), default=None)
+    if newest is None or sizes[newest]:
+        return
+    if (left := SILENT_SECONDS - store.age(newest)) > 0:
+        note(f"{newest} in {store.uri} is empty. Waiting up to {left:.0f} s for the driver that may be writing it.")
+        if heartbeat_within(store, left):
+            return
+    prepare(store, note)
 
 
 def _other_files(store: Store) -> Sequence[Entry]:

@@ -1,6 +1,7 @@
 """Which driver may begin a session of a study, and in which folder."""
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,6 +124,27 @@ def test_a_study_killed_before_it_was_written_starts_again(tmp_path):
     results = load_results(store.uri)
     assert results.state == "finished"
     assert set(results.epochs["session"]) == {2}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_driver_killed_while_it_took_the_first_number_is_followed(tmp_path, resume):
+    """An empty first session, as a kill leaves it without hard links, does not keep a study from beginning."""
+    store = Store(tmp_path / "studies").folder("s")
+    store.write("sessions/0001.json", "")
+    os.utime(store.local / "sessions/0001.json", (1e9, 1e9))
+    run(job(tmp_path), storage=tmp_path / "studies", resume=resume)
+    results = load_results(store.uri)
+    assert (results.state, set(results.epochs["session"])) == ("finished", {2})
+
+
+def test_a_driver_killed_while_it_took_a_later_number_is_followed(study, tmp_path):
+    """A study whose last session is empty continues from the one before."""
+    study.write("sessions/0002.json", "")
+    os.utime(study.local / "sessions/0002.json", (1e9, 1e9))
+    resumed(study, job(tmp_path))
+    results = load_results(study.uri)
+    assert [session["state"] for session in results.sessions] == ["finished", "interrupted", "finished"]
+    assert results.epochs.groupby("session").size().to_dict() == {1: 4, 3: 4}
 
 
 def test_temporary_files_of_killed_writers_are_deleted(study, tmp_path):
