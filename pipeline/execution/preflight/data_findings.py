@@ -103,7 +103,11 @@ def _not_finite(array: np.ndarray) -> int:
 def _shapes(tree: Any) -> str:
     if isinstance(tree, Mapping):
         return ", ".join(f"{name} {_shapes(part)}" for name, part in tree.items())
-    return ", ".join(f"{'×'.join(map(str, array.shape[1:])) or '1'} {array.dtype}" for array in leaves(tree))
+    return ", ".join(f"{'×'.join(map(str, array.shape[1:])) or '1'} {_type(array)}" for array in leaves(tree))
+
+
+def _type(array: np.ndarray) -> str:
+    return "text" if array.dtype.kind in "OSU" else str(array.dtype)
 
 
 def _unseen(train: Any, validation: Any) -> list[int]:

@@ -28,6 +28,13 @@ def test_a_class_that_only_validation_has_is_found() -> None:
     assert data_facts(Dataset("d", Split(x, y[[0, 1]]), Split(x, y[[0, 2]]))).unseen == [2]
 
 
+def test_texts_are_called_text() -> None:
+    """Inputs of text are described as text, whether NumPy has them as strings or as objects."""
+    texts = {"a": np.array(["x", "y"]), "b": np.array(["x", "y"], object)}
+    split = Split(texts, np.zeros((2, 1), np.float32))
+    assert data_facts(Dataset("d", split, split)).inputs == "a 1 text, b 1 text"
+
+
 def _facts(**fields: object) -> DataFacts:
     """Facts of a small data set."""
     known = {"name": "d", "rows": {"train": 1200}, "inputs": "64 float32", "targets": "10 float32", "classes": 10}
