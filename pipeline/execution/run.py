@@ -31,6 +31,7 @@ from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import recorded_data
 from pipeline.study.function_source import in_script
+from pipeline.study.keras_backend import refuse_other_keras
 from pipeline.study.load_module import end_loading
 from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
@@ -145,6 +146,8 @@ def _run(
         return _finished_before(store, start)
     # Before the session begins: a finished study stays finished where its data are missing.
     datasets.present(start.job.data)
+    if start.job.model is not None:
+        refuse_other_keras()
     check_functions(start.job)
     if start.job.resources.workers != 0 and (cluster := address_of(address)) is not None:
         check_reachable(cluster)

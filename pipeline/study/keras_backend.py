@@ -1,14 +1,33 @@
-"""The backend of Keras: tunepipe trains models with TensorFlow."""
+"""The Keras that trains: version 3, with TensorFlow as its backend, which executes eagerly outside of functions."""
 
 import os
+import sys
 
-__all__ = ["BACKEND", "other_backend"]
+from pipeline.errors import ModelError
+
+__all__ = ["BACKEND", "other_backend", "refuse_other_keras"]
 
 BACKEND = (
     "must use the backend tensorflow, which trains the models: remove KERAS_BACKEND from the environment and from the "
     "program, or set it to tensorflow; the file keras.json may set `backend` too"
 )
 """What Keras must use, and how to set it; follows a subject."""
+
+_LEGACY = "Keras must be version 3. Remove TF_USE_LEGACY_KERAS from the environment and from the program."
+_EAGER = "TensorFlow must execute eagerly. Remove tf.compat.v1.disable_eager_execution() and disable_v2_behavior()."
+
+
+def refuse_other_keras() -> None:
+    """Refuse Keras 2, which TensorFlow imports as tf.keras on request, and the graphs of TensorFlow 1.
+
+    Raises:
+        ModelError: The environment asks for Keras 2, or TensorFlow is imported and does not execute eagerly.
+    """
+    if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true"):
+        raise ModelError(_LEGACY)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None and not tensorflow.compat.v1.executing_eagerly_outside_functions():
+        raise ModelError(_EAGER)
 
 
 def other_backend(error: BaseException) -> str | None:

@@ -187,7 +187,24 @@ def job_fault(error: BaseException, path: Path) -> Fault:
         return Fault("file", found, f"must run as Python, and {what_hides(hidden)}: rename that file")
     if isinstance(error, SystemExit):
         return Fault("file", found, _ENDS)
-    return Fault("file", found, "must run as Python")
+    return Fault("file", found, f"must run as Python{_remedy(error)}")
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about a file or a module that is not found; empty for another error."""
+    here = Path.cwd()
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+        if not Path(error.filename).is_absolute():
+            return f", and a relative path starts at the current folder, {here}: run tunepipe in the folder that has it"
+        return ""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if (here / top).is_dir() or (here / f"{top}.py").is_file():
+            return (
+                f", and {top} is in the current folder, which Python does not search: set PYTHONPATH=. or install "
+                "it, for example with pip install -e ."
+            )
+    return ""
 
 
 def _line(error: BaseException, path: Path) -> int | None:

@@ -15,7 +15,7 @@ from importlib.util import LazyLoader
 from types import ModuleType
 
 from pipeline.errors import ModelError
-from pipeline.study.keras_backend import BACKEND, other_backend
+from pipeline.study.keras_backend import BACKEND, other_backend, refuse_other_keras
 
 __all__ = ["garbage_collection_off", "import_keras"]
 
@@ -26,8 +26,9 @@ def import_keras() -> None:
     """Import Keras and TensorFlow, unless they are imported already.
 
     Raises:
-        ModelError: Keras is configured for another backend than TensorFlow.
+        ModelError: Keras is configured for another backend than TensorFlow, is version 2, or cannot execute eagerly.
     """
+    refuse_other_keras()
     if "keras" not in sys.modules:
         finder = _Later()
         sys.meta_path.insert(0, finder)
@@ -44,6 +45,7 @@ def import_keras() -> None:
 
     if (backend := keras.backend.backend()) != "tensorflow":
         raise ModelError(f"Keras {BACKEND}. Found: {backend}.")
+    refuse_other_keras()
 
 
 @contextmanager

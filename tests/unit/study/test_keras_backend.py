@@ -1,8 +1,12 @@
 """The backend of Keras where a program chooses another than TensorFlow."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from pipeline.study.keras_backend import other_backend
+from pipeline.errors import ModelError
+from pipeline.study.keras_backend import other_backend, refuse_other_keras
 
 
 @pytest.mark.parametrize(
@@ -24,3 +28,24 @@ def test_only_a_chosen_backend_that_is_missing_is_named(
     else:
         monkeypatch.setenv("KERAS_BACKEND", chosen)
     assert other_backend(error) == found
+
+
+def test_keras_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that asks TensorFlow for Keras 2 is refused with how to remove that."""
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    with pytest.raises(ModelError, match=r"must be version 3\. Remove TF_USE_LEGACY_KERAS"):
+        refuse_other_keras()
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "0")
+    refuse_other_keras()
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_graphs_of_tensorflow_1_are_refused(eager: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that turns eager execution off is refused with how to turn it on."""
+    v1 = SimpleNamespace(executing_eagerly_outside_functions=lambda: eager)
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(compat=SimpleNamespace(v1=v1)))  # type: ignore[arg-type]
+    if eager:
+        refuse_other_keras()
+    else:
+        with pytest.raises(ModelError, match=r"must execute eagerly\. Remove"):
+            refuse_other_keras()

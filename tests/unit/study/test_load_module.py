@@ -65,6 +65,22 @@ def test_an_error_in_a_job_file_is_reported(tmp_path: Path, text: str, found: st
     assert "broken" not in sys.modules
 
 
+def test_what_the_current_folder_has_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the current folder that is not found, and a relative path, are reported with what to do."""
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine/job.py"
+    path.write_text("from mine.nets import net")
+    with pytest.raises(InvalidJob, match=r"mine is in the current folder, .* set PYTHONPATH=\."):
+        load_module(path)
+    path.write_text("open('settings.json')")
+    with pytest.raises(InvalidJob, match=rf"a relative path starts at the current folder, {tmp_path}: run tunepipe"):
+        load_module(path)
+    path.write_text("open('/settings.json')")
+    with pytest.raises(InvalidJob, match=r"file: must run as Python; found"):
+        load_module(path)
+
+
 @pytest.mark.parametrize(
     ("call", "reported"),
     [
