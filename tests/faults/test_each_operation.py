@@ -1,0 +1,84 @@
+"""A driver is killed before any operation on its storage: the next session finds what it needs, and nothing is left."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
+from pipeline.execution.deletion import check_deletable
+from pipeline.storage import Store
+from pipeline.study.contents import contents
+from pipeline.study.studies import study_names
+from tests.bucket import Bucket
+from tests.faults.comparing import contradictions, differences
+from tests.faults.stepwise import killed_run
+
+LENGTH = 4
+SOME = 9
+"""So many moments of a study, evenly spread, are tried each time; `long` tries all of them."""
+
+
+def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Crossing curves."""
+    for step in range(1, LENGTH + 1):
+        yield {"score": config["x"] * step ** config["power"]}
+
+
+def stateful(config: Mapping[str, Any], state: Any) -> Iterator[tuple[dict[str, float], int]]:
+    """The same, from the step at which it was interrupted on."""
+    for step in range((state or 0) + 1, LENGTH + 1):
+        yield {"score": config["x"] * step ** config["power"]}, step
+
+
+def _job(function: Any, scheduler: str, trials: int) -> TuneJob:
+    return TuneJob(
+        name="killed", function=function, space={"x": Uniform(0.5, 1), "power": Choice([0.2, 0.5, 1.0])},
+        objectives=[Objective("score", "max")], scheduler=scheduler, budget=Budget(trials=trials, epochs=LENGTH),
+        resources={"workers": 0},
+    )  # fmt: skip
+
+
+JOBS = {"asha": _job(climb, "asha", 4), "pbt": _job(stateful, "pbt", 3)}
+
+
+def _storage(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> str:
+    """A storage of a kind within a folder."""
+    if kind == "files":
+        return str(folder / "studies")
+    bucket = Bucket(folder / "bucket")
+    patch.setattr("pipeline.storage.location.file_system", lambda uri: (bucket, uri.partition("://")[2]))
+    return "bucket://studies"
+
+
+@pytest.mark.parametrize("kind", ["files", "objects"])
+@pytest.mark.parametrize(
+    ("name", "moments"),
+    [
+        ("asha", SOME),
+        pytest.param("pbt", SOME, marks=pytest.mark.long),
+        pytest.param("asha", None, marks=pytest.mark.long),
+    ],
+)
+def test_a_driver_may_be_killed_before_any_operation(kind, name, moments, tmp_path, monkeypatch):
+    """Before any operation a kill loses and leaves nothing: the study can be read and deleted, and resumes equally."""
+    job = JOBS[name]
+    storage = _storage(kind, tmp_path / "undisturbed", monkeypatch)
+    count = killed_run(job, storage, tmp_path)
+    wanted = load_results(Store(storage).folder(job.name).uri)
+    for last in range(0, count, max(1, count // moments) if moments else 1):
+        storage = _storage(kind, tmp_path / f"killed-{last}", monkeypatch)
+        killed_run(job, storage, tmp_path, last)
+        store = Store(storage).folder(job.name)
+        if job.name in study_names(Store(storage)):
+            load_results(store.uri)
+            check_deletable(store, lambda _: None)
+        run(job, storage=storage, resume=True, note=lambda _: None)
+        found = load_results(store.uri)
+        assert (found.state, contradictions(found)) == ("finished", [])
+        if not job.scheduler.exploits:
+            assert differences(wanted, found) == [], last
+        assert contents(store).untracked == [], last
+        assert not [entry.path for entry in store.entries() if Path(entry.path).name.startswith(".")], last
+        assert [len(store.files(table)) for table in ("epochs", "decisions")] == [1, 1], last
