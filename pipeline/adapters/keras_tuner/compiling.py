@@ -24,7 +24,9 @@ def compiled(model: Any, tuner: Mapping[str, Any]) -> Any:
         from keras.saving import deserialize_keras_object
 
         own = (model.get_compile_config() or {}) if model.compiled else {}
-        model.compile(**{**{name: deserialize_keras_object(value) for name, value in own.items()}, **given})
+        model.compile(
+            **{**{name: deserialize_keras_object(value, safe_mode=True) for name, value in own.items()}, **given}
+        )
     return model
 
 
@@ -36,4 +38,6 @@ def _new(value: Any) -> Any:
         return [_new(each) for each in value]
     if isinstance(value, Mapping):
         return {name: _new(each) for name, each in value.items()}
-    return deserialize_keras_object(serialize_keras_object(value)) if hasattr(value, "get_config") else value
+    if not hasattr(value, "get_config"):
+        return value
+    return deserialize_keras_object(serialize_keras_object(value), safe_mode=True)
