@@ -32,7 +32,7 @@ def running_session(store: Store, *, certain: bool = True) -> Mapping[str, Any] 
             written to; else this machine's clock.
 
     Raises:
-        StorageError: The study cannot be read, or not be written to.
+        StorageError: The study cannot be read.
     """
     sessions = read_sessions(store, only_last=True)
     state = state_in(store, sessions) if certain else state_of(sessions, datetime.now(UTC))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.errors import Superseded
+from pipeline.errors import StorageError, Superseded
 from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions, state_of
 from pipeline.storage import Store
 from pipeline.storage.processes import lives
@@ -73,22 +73,20 @@ def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str],
     """Whether the driver of a session that has not ended may still be alive.
 
     On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger
-    one is watched until it moves or is too old. The clocks of the two machines may differ.
+    one is watched until it moves or is too old, and so is any where the storage cannot be written. The clocks of the
+    two machines may differ.
 
     Args:
         store: The study's folder.
         session: The last session, as its file has it.
         note: Called with a sentence if there is something to wait for.
-
-    Raises:
-        StorageError: The storage cannot be written.
     """
     if session["state"] != "running":
         return False
     if (alive := lives(session)) is not None:
         return alive
     path = layout.session(session["number"])
-    left = SILENT_SECONDS - max(_silence(store, session), 0.0)
+    left = SILENT_SECONDS - max(_silence(store, session) or 0.0, 0.0)
     if left < 0:
         return False
     damage = f" {path} is damaged: {'; '.join(session['damage'])}." if session["damage"] else ""
@@ -107,14 +105,15 @@ def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
         store: The study's folder.
         sessions: The content of each driver session's file, by number.
 
-    Raises:
-        StorageError: The storage cannot be written, and only its clock could say whether a driver is alive.
+    Returns:
+        The state; by this machine's clock where the storage cannot be written.
     """
     now = datetime.now(UTC)
     last = sessions[-1] if sessions else {}
     beat = last.get("heartbeat") or last.get("started")
     if last.get("state") == "running" and beat is not None and lives(last) is None:
-        now = datetime.fromisoformat(beat) + timedelta(seconds=_silence(store, last))
+        silence = _silence(store, last)
+        now = now if silence is None else datetime.fromisoformat(beat) + timedelta(seconds=silence)
     return state_of(sessions, now)
 
 
@@ -143,12 +142,14 @@ class Watch:
         return state_of(sessions, datetime.fromisoformat(beat) + timedelta(seconds=now - self._moved))
 
 
-def _silence(store: Store, session: Mapping[str, Any]) -> float:
-    """The seconds since a session's file was written; infinite if it is gone."""
+def _silence(store: Store, session: Mapping[str, Any]) -> float | None:
+    """The seconds since a session's file was written; infinite if it is gone, None if no file can be written."""
     try:
         return store.age(layout.session(session["number"]))
     except FileNotFoundError:
         return math.inf
+    except StorageError:
+        return None
 
 
 def heartbeat_within(store: Store, seconds: float = SILENT_SECONDS) -> bool:

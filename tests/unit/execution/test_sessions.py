@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Superseded
+from pipeline.errors import StorageError, Superseded
 from pipeline.execution import sessions
 from pipeline.execution.sessions import (
     Watch,
@@ -119,6 +119,22 @@ def test_a_watched_driver_is_dead_when_its_heartbeat_stands_still(
     sessions.time.sleep(1.0)
     assert watch.state([session]) == "interrupted"
     assert watch.state([_write(store, 1, state="finished")]) == "finished"
+
+
+def test_a_driver_is_watched_where_the_storage_cannot_be_written(
+    store: Store, clock: dict[float, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no file can be written, as on a read-only disk, a driver is dead if its heartbeat stands still."""
+
+    def full(*_: Any) -> float:
+        raise StorageError("read-only")
+
+    monkeypatch.setattr(Store, "age", full)
+    session = _write(store, 1, age=SILENT_SECONDS + 10)
+    assert state_in(store, [session]) == "interrupted"
+    assert not driver_alive(store, session, lambda _: None)
+    clock[sessions.time.monotonic() + 15.0] = lambda: _write(store, 1)
+    assert driver_alive(store, session, lambda _: None)
 
 
 def test_a_session_that_is_deleted_meanwhile_has_no_driver(store: Store, clock: dict[float, Any]) -> None:
