@@ -58,10 +58,11 @@ class StoredFiles:
             FileNotFoundError: There is no such folder on this machine.
             StorageError: It cannot be looked at.
         """
-        if self.local is None:
-            return self.uri.partition("?")[0]
+        if not isinstance(self._files, LocalFiles):
+            # Not the URI, which may contain keys.
+            return self._files.path("")
         with self._translated("look at", ""):
-            status = self.local.stat()
+            status = self._files.root.stat()
         return f"{status.st_dev}:{status.st_ino}"
 
     def folder(self, name: str) -> Self:

@@ -47,11 +47,12 @@ def test_a_copy_is_in_another_place(store: Store, tmp_path: Path) -> None:
         _ = store.place
 
 
-def test_a_bucket_is_a_place_whatever_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The place of a prefix in a bucket is its URI without options."""
+@pytest.mark.parametrize("uri", ["s3://bucket/studies?region=eu", "s3://KEY:SECRET@bucket/studies"])
+def test_a_bucket_is_a_place_whatever_its_uri(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """The place of a prefix is its path with the bucket, without options and keys of the URI."""
     system = fs.FileSystem.from_uri("mock:///bucket/studies")
     monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: system)
-    assert Store("s3://bucket/studies?region=eu").folder("a").place == "s3://bucket/studies/a"
+    assert Store(uri).folder("a").place == "bucket/studies/a"
 
 
 def test_parts_are_one_table(store: Store) -> None:
