@@ -91,14 +91,16 @@ class LocalFiles:
             FileNotFoundError: The path does not exist.
         """
         target = self.writable(path)
-        written = target.stat().st_mtime
-        probe = _temporary(target)
-        try:
-            # An empty file has room on a full disk, where a study may be deleted to free some.
-            _written(probe, [])
-            return probe.stat().st_mtime - written
-        finally:
-            probe.unlink(missing_ok=True)
+        while True:
+            written, probe = target.stat().st_mtime, _temporary(target)
+            try:
+                # An empty file has room on a full disk, where a study may be deleted to free some.
+                _written(probe, [])
+                # The study's driver deletes files of this kind when it begins and when it ends.
+                with suppress(FileNotFoundError):
+                    return probe.stat().st_mtime - written
+            finally:
+                probe.unlink(missing_ok=True)
 
     def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
         """Paths and sizes of all complete files in a folder and its folders.

@@ -122,15 +122,18 @@ class ObjectFiles:
         Raises:
             FileNotFoundError: There is no such file.
         """
-        probe = str(PurePosixPath(path).with_name(temporary_name(PurePosixPath(path).name)))
-        try:
-            self.write(probe, [b"now"])
-            file, now = self._fs.get_file_info([self.path(path), self.path(probe)])
-        finally:
-            self.delete(probe)
-        if file.mtime_ns is None:
-            raise FileNotFoundError(path)
-        return float(now.mtime_ns - file.mtime_ns) / 1e9
+        while True:
+            probe = str(PurePosixPath(path).with_name(temporary_name(PurePosixPath(path).name)))
+            try:
+                self.write(probe, [b"now"])
+                file, now = self._fs.get_file_info([self.path(path), self.path(probe)])
+            finally:
+                self.delete(probe)
+            if file.mtime_ns is None:
+                raise FileNotFoundError(path)
+            # The study's driver deletes files of this kind when it begins and when it ends.
+            if now.mtime_ns is not None:
+                return float(now.mtime_ns - file.mtime_ns) / 1e9
 
     def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
         """Paths and sizes of all files in a folder and its folders.

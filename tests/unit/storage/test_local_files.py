@@ -55,6 +55,22 @@ def test_the_age_of_a_file_is_that_by_the_file_system(files: LocalFiles) -> None
         files.age("a/y")
 
 
+def test_a_driver_may_delete_what_tells_the_time(files: LocalFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file has an age although a driver that sweeps the folder deletes the file that was written to find it out."""
+    files.write("x", [b"1"])
+    os.utime(files.root / "x", (1e9, 1e9))
+    swept: list[str] = []
+
+    def sweep(_: int) -> None:
+        if not swept:
+            swept.extend(entry.path for entry in files.entries() if unfinished(entry.path))
+            (files.root / swept[0]).unlink()
+
+    monkeypatch.setattr(os, "fsync", sweep)
+    assert files.age("x") > 1e8
+    assert (len(swept), files.sizes("")) == (1, [("x", 1)])
+
+
 def test_of_several_creators_one_succeeds(files: LocalFiles) -> None:
     """Of several creators of a file only the first succeeds, and the others leave no file."""
     assert files.create("a/x", b"first")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from pyarrow import fs
@@ -61,6 +61,26 @@ def test_the_age_of_an_object_is_that_by_the_store(files: ObjectFiles, tmp_path:
     with pytest.raises(FileNotFoundError):
         files.age("y")
     assert files.sizes("") == [("x", 1)]
+
+
+def test_a_driver_may_delete_what_tells_the_time(
+    files: ObjectFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object has an age although a driver that sweeps the store deletes what was written to find it out."""
+    files.write("x", [b"1"])
+    os.utime(tmp_path / "bucket/studies/x", (1e9, 1e9))
+    write, swept = files.write, []
+
+    def sweeping(path: str, pieces: Any) -> int:
+        size = write(path, pieces)
+        if not swept:
+            swept.append(path)
+            files.delete(path)
+        return size
+
+    monkeypatch.setattr(files, "write", sweeping)
+    assert files.age("x") > 1e8
+    assert (len(swept), files.sizes("")) == (1, [("x", 1)])
 
 
 def test_a_file_is_created_once_and_appended_to(files: ObjectFiles) -> None:
