@@ -113,7 +113,8 @@ def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
     beat = last.get("heartbeat") or last.get("started")
     if last.get("state") == "running" and beat is not None and lives(last) is None:
         silence = _silence(store, last)
-        now = now if silence is None else datetime.fromisoformat(beat) + timedelta(seconds=silence)
+        if silence is not None:
+            now = datetime.fromisoformat(beat) + timedelta(seconds=min(silence, 2 * SILENT_SECONDS))
     return state_of(sessions, now)
 
 

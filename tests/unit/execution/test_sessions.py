@@ -143,6 +143,7 @@ def test_a_session_that_is_deleted_meanwhile_has_no_driver(store: Store, clock: 
     clock[3.0] = lambda: store.delete(layout.session(1))
     assert not driver_alive(store, session, lambda _: None)
     assert not driver_alive(store, session, _no_note)
+    assert state_in(store, [session]) == "interrupted"
 
 
 @pytest.fixture
