@@ -1,8 +1,8 @@
 """The thin tune.Trainable around a Worker: one process, many trials."""
 
+import contextlib
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -94,16 +94,18 @@ def _heed_sigterm() -> None:
 def work_in(started_in: str) -> None:
     """Use the folder in which the study was started, as its driver does: Tune has changed to the folder of its trial.
 
-    The job's modules and its data function read files by relative paths. A node that lacks the folder uses the one in
-    which Ray started this process, the working directory of a Ray job for instance.
+    The job's modules and its data function read files by relative paths. A node where the folder cannot be entered uses
+    the one in which Ray started this process, the working directory of a Ray job for instance.
 
     Args:
         started_in: The folder.
     """
     for folder in (started_in, os.environ.get("TUNE_ORIG_WORKING_DIR", "")):
-        if folder and Path(folder).is_dir():
-            os.chdir(folder)
-            return
+        # A folder of that name may be another user's.
+        with contextlib.suppress(OSError):
+            if folder:
+                os.chdir(folder)
+                return
 
 
 def _workers_here(resources: Resources) -> int:

@@ -1,8 +1,9 @@
 """The trainable around a worker."""
 
+import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +90,28 @@ def test_another_machine_uses_the_folder_that_ray_gave(tmp_path: Path, monkeypat
     monkeypatch.setenv("TUNE_ORIG_WORKING_DIR", str(tmp_path / "working_dir"))
     trainable.work_in("/nowhere")
     assert Path.cwd() == tmp_path / "working_dir"
+
+
+def test_a_folder_that_another_user_owns_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a worker's user may not enter the folder in which the study was started, it uses the one of Ray."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "working_dir").mkdir()
+    monkeypatch.setenv("TUNE_ORIG_WORKING_DIR", str(tmp_path / "working_dir"))
+    monkeypatch.setattr(Path, "is_dir", _refused("/root/project", Path.is_dir))
+    monkeypatch.setattr("os.chdir", _refused("/root/project", os.chdir))
+    trainable.work_in("/root/project")
+    assert Path.cwd() == tmp_path / "working_dir"
+
+
+def _refused(forbidden: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function that refuses a path as the operating system does."""
+
+    def refusing(path: Any) -> Any:
+        if str(path) == forbidden:
+            raise PermissionError(13, "Permission denied", forbidden)
+        return function(path)
+
+    return refusing
 
 
 def _config(trial_id: str) -> dict[str, str]:
