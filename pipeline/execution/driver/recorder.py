@@ -100,7 +100,8 @@ class Recorder:
             Superseded: Another driver has taken the study over.
             StorageError: The storage cannot be written.
         """
-        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
+        # Before `begin` has taken the number, there is no study to keep alive.
+        if self.file.taken and time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._publish("running")
 
     def silence(self) -> None:

@@ -18,6 +18,14 @@ def test_the_session_records_how_it_ended(study, state):
     assert results.sessions[-1]["message"] == "why"
 
 
+def test_no_heartbeat_comes_before_the_beginning(study, monkeypatch):
+    """A heartbeat that comes before the session's number is taken, as of a slow restore, writes nothing."""
+    monkeypatch.setattr(recorder_module, "BEAT_SECONDS", 0.0)
+    s = study()
+    s.recorder.beat()
+    assert s.store.files("sessions") == []
+
+
 def test_no_heartbeat_follows_the_end(study, monkeypatch):
     """A heartbeat that comes after the session has ended, or before its study is deleted, writes nothing."""
     monkeypatch.setattr(recorder_module, "BEAT_SECONDS", 0.0)
