@@ -39,7 +39,7 @@ class Deletable:
         if not self.of_trials:
             return f"{text}."
         return (
-            f"{text}. This includes all files in the working folders of its trials, including your own:  "
+            f"{text}. This includes all files in the working folders of its trials, including your own: "
             f"{listed(self.of_trials, most=_OF_TRIALS)}."
         )
 

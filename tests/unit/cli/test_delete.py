@@ -38,7 +38,7 @@ def test_files_in_working_folders_are_listed_before_deletion(study: Recording) -
     for number in range(7):
         study.store.write(f"files/0000/note {number}.txt", "mine")
     reported = invoke(study, typed="n\n").stdout
-    assert "all files in the working folders of its trials, including your own:  files/0000/note 0.txt" in reported
+    assert "all files in the working folders of its trials, including your own: files/0000/note 0.txt" in reported
     assert "and 2 more." in reported
     assert study.store.exists("files/0000/note 6.txt")
 
