@@ -65,7 +65,9 @@ def test_an_error_in_a_job_file_is_reported(tmp_path: Path, text: str, found: st
     assert "broken" not in sys.modules
 
 
-def test_names_in_the_current_folder_are_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_in_the_current_folder_are_reported_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A module of the current folder that is not found, and a relative path, are reported with what to do."""
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
