@@ -21,23 +21,22 @@ def compiled(model: Any, tuner: Mapping[str, Any]) -> Any:
     """
     given = {name: _new(tuner[name]) for name in COMPILE if tuner.get(name)}
     if given and hasattr(model, "compile"):
-        from keras.saving import deserialize_keras_object
+        from pipeline.training.internals import compile_arguments
 
-        own = (model.get_compile_config() or {}) if model.compiled else {}
-        model.compile(
-            **{**{name: deserialize_keras_object(value, safe_mode=True) for name, value in own.items()}, **given}
-        )
+        own = (compile_arguments(model) or {}) if model.compiled else {}
+        model.compile(**{**own, **given})
     return model
 
 
 def _new(value: Any) -> Any:
-    """A separate value for one model: an optimizer, a loss or a metric has variables of the model."""
-    from keras.saving import deserialize_keras_object, serialize_keras_object
+    """A separate value for one model: an optimizer or a metric has variables of the model."""
+    import keras
 
     if isinstance(value, list | tuple):
         return [_new(each) for each in value]
     if isinstance(value, Mapping):
         return {name: _new(each) for name, each in value.items()}
-    if not hasattr(value, "get_config"):
+    if not isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric):
         return value
-    return deserialize_keras_object(serialize_keras_object(value), safe_mode=True)
+    # By its class: a class or function that the program defines is not registered with Keras.
+    return type(value).from_config(value.get_config())

@@ -1,5 +1,7 @@
 """The arguments of `compile` that a tuner has."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -45,3 +47,22 @@ def test_a_tuner_without_such_arguments_leaves_a_model_as_it_is() -> None:
     optimizer = one.optimizer
     assert compiled(one, {"loss": None, "objective": "val_loss"}).optimizer is optimizer
     assert compiled(None, {"metrics": [len]}) is None
+
+
+def test_functions_and_classes_of_the_program_stay_as_they_are() -> None:
+    """A loss and a metric that the program defines count, whether the model or the tuner has them."""
+
+    def far(truth: Any, found: Any) -> Any:
+        return keras.ops.mean(keras.ops.square(truth - found), axis=-1)
+
+    class Own(keras.metrics.MeanSquaredError):
+        pass
+
+    one = model(is_compiled=False)
+    one.compile("adam", far, metrics=[Own(name="own")])
+    assert isinstance(compiled(one, {"optimizer": "sgd"}).optimizer, keras.optimizers.SGD)
+    assert one.loss is far
+    other = compiled(model(), {"loss": far, "metrics": [Own(name="own")]})
+    for each in (one, other):
+        each.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+        assert set(each.get_metrics_result()) == {"loss", "own"}
