@@ -1,11 +1,11 @@
 """The trials that a program enqueues, as configs of the space."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.adapters.domains import is_json, label
 from pipeline.adapters.parameters import branch_text, parameter_name
-from pipeline.space import Domain, Switch
+from pipeline.space import Domain, Switch, walk
 
 __all__ = ["enqueued_configs"]
 
@@ -20,32 +20,39 @@ def enqueued_configs(
         space: The space.
 
     Returns:
-        A tuple: the configs that have at least one value, and the values that are left out, as `name=value`.
+        A tuple: the configs that have at least one value, and the values that are left out, as `name=value`. Values of
+        branches that a trial's own values exclude are in neither: its objective never suggests them.
     """
-    domains = dict(_domains(space))
     configs: list[dict[str, Any]] = []
     outside: dict[str, None] = {}
     for values in enqueued:
-        config = {}
-        for own, value in values.items():
-            name = parameter_name(own)
-            domain = domains.get(name)
-            known = _known(value, domain)
-            if isinstance(domain, Domain) and domain.contains(known):
-                config[name] = known
-            elif domain != known:
-                outside[f"{own}={value!r}"] = None
+        config, left_out = _config({parameter_name(own): value for own, value in values.items()}, space)
+        outside |= {f"{own}={value!r}": None for own, value in values.items() if parameter_name(own) in left_out}
         if config:
             configs.append(config)
     return configs, list(outside)
 
 
-def _domains(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, domain in space.items():
-        yield name, domain
-        if isinstance(domain, Switch):
-            for inner in domain.branches.values():
-                yield from _domains(inner)
+def _config(values: Mapping[str, Any], space: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The values that a config has, and the names of those that are left out."""
+    config: dict[str, Any] = {}
+    settled: dict[str, bool] = {}
+    for place in walk(space):
+        name, domain = place.name, place.domain
+        if name not in values:
+            continue
+        if any(config.get(switch, branch) != branch for switch, branch in place.when):
+            settled.setdefault(name, True)
+            continue
+        known = _known(values[name], domain)
+        if isinstance(domain, Domain):
+            # Only where its branch is chosen, too.
+            settled[name] = domain.contains(known) and all(switch in config for switch, _ in place.when)
+            if settled[name]:
+                config[name] = known
+        else:
+            settled[name] = domain == known
+    return config, {name for name in values if not settled.get(name, False)}
 
 
 def _known(value: Any, domain: Any) -> Any:

@@ -26,3 +26,20 @@ def test_enqueued_values_are_those_of_a_config() -> None:
         {"f": "len"},
     ]
     assert outside == ["X=2.5", "depth=9", "other=1", f"f={min!r}"]
+
+
+def test_a_value_of_a_branch_counts_only_beside_that_branch() -> None:
+    """A value of a branch that is not enqueued is named, and one of a branch that another value excludes is not."""
+    space = {
+        "kind": Switch({"a": {"depth": IntUniform(1, 3), "x": Uniform(0, 1)}, "b": {"x": Uniform(5, 6), "on": True}}),
+        "y": Uniform(0, 1),
+    }
+    enqueued = [
+        {"kind": "b", "depth": 2, "x": 5.5, "y": 0.5},
+        {"kind": "b", "x": 0.5},
+        {"kind": "c", "depth": 3, "y": 0.25},
+        {"depth": 1},
+    ]
+    configs, outside = enqueued_configs(enqueued, space)
+    assert configs == [{"kind": "b", "x": 5.5, "y": 0.5}, {"kind": "b"}, {"y": 0.25}]
+    assert outside == ["x=0.5", "kind='c'", "depth=3", "depth=1"]
