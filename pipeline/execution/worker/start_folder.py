@@ -32,6 +32,8 @@ class StartFolder:
         self.path = path
         self.directory: Path | None = None
         """The current directory of all trials; None while each has its own folder."""
+        self._cause: tuple[str, str] | None = None
+        """The trial and the path for which that was changed."""
 
     def needed(self, trial: ActiveTrial, error: BaseException) -> str | None:
         """Let all trials of this worker work in the folder of the start, if a trial needs it and loses no epoch by it.
@@ -43,9 +45,16 @@ class StartFolder:
         Returns:
             What that means, as a sentence, if the trial must begin again; None if it has failed.
         """
+        trial_id = trial.assignment.trial_id
+        if self.directory is not None and self._cause is not None:
+            if self._cause[0] == trial_id and self._cause[1] in _names(error):
+                # The file is there now, so the error means something else that has its name, such as a column.
+                self.directory = self._cause = None
+            return None
         loses = trial.assignment.task == "train" and trial.epoch not in (trial.assignment.epoch, trial.saved_epoch)
         if loses or trial.folder is None or not (name := self.use(error, trial.folder.folder)):
             return None
+        self._cause = trial_id, name
         return (
             f"while it trains, a trial reads {name} by a relative path, so trials work in {self.path}, where the study "
             "was started, and not in their own folders: trials that write the same relative path overwrite each "
@@ -86,5 +95,7 @@ def _names(error: BaseException) -> Iterator[str]:
         text = str(each)[:_MOST_CHARACTERS]
         if isinstance(each, FileNotFoundError) or _MISSING.search(text):
             yield from (found[1] for found in _QUOTED.findall(text))
-            yield from (found.rstrip(".:") for found in _WORD.findall(text))
+            words = (found.rstrip(".:") for found in _WORD.findall(text))
+            # The last word of a sentence is no path by its full stop.
+            yield from (word for word in words if "." in word or "/" in word)
         each = each.__cause__ or each.__context__

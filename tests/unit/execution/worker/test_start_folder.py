@@ -32,6 +32,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         (FileNotFoundError(2, "No such file or directory", "/rows.csv"), False),
         (ValueError("rows.csv has a column too many."), False),
         (KeyError("images"), False),
+        (ValueError("The layer 'x' was not found in images."), False),
         (FileNotFoundError(2, "No such file or directory", "a\0b"), False),
         (ValueError("not found: " + "x" * 5000 + "/y"), False),
     ],
@@ -81,6 +82,25 @@ def test_no_epoch_is_lost(
     assert (note is not None) == begins_again
     if note is not None:
         assert f"a trial reads rows.csv by a relative path, so trials work in {start}" in note
+
+
+def test_a_file_that_was_not_missing_changes_nothing(folders: tuple[Path, Path]) -> None:
+    """Where a trial fails with the same error in the folder of the start, the next ones have their own folders."""
+    start, own = folders
+    place, trial = StartFolder(start), _trial(own, epoch=0, saved=-1)
+    error = ValueError("The column 'rows.csv' was not found.")
+    assert place.needed(trial, error) is not None
+    assert place.needed(trial, error) is None
+    assert place.directory is None
+
+
+def test_another_error_keeps_the_folder(folders: tuple[Path, Path]) -> None:
+    """A trial that reads the file and then fails leaves trials in the folder of the start."""
+    start, own = folders
+    place, trial = StartFolder(start), _trial(own, epoch=0, saved=-1)
+    assert place.needed(trial, FileNotFoundError(2, "No such file or directory", "rows.csv")) is not None
+    assert place.needed(trial, ValueError("The loss is not finite.")) is None
+    assert place.directory == start
 
 
 def test_it_happens_once(folders: tuple[Path, Path]) -> None:
