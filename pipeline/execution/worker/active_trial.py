@@ -1,7 +1,7 @@
 """The trial that a worker trains: its learner, its rows since the last report, and its checkpoints."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +10,7 @@ from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learne
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.loop.incumbent import better_epoch
 from pipeline.loop.messages import Assignment, EpochRow
+from pipeline.loop.objective_values import violation_in
 from pipeline.storage import Checkpoint
 from pipeline.study import Objective, layout
 from pipeline.training.base import Learner, TrainingEnded, run_validated_epoch
@@ -136,6 +137,25 @@ class ActiveTrial:
         )
         self.rows.append(row)
         return result.metrics if result.validated else None
+
+    def keep_best(
+        self, value: float, objectives: Sequence[Objective], trainer_factory: TrainerFactory, writer: CheckpointWriter
+    ) -> None:
+        """Keep the state of the newest epoch if it is the trial's best.
+
+        Args:
+            value: The first objective at that epoch.
+            objectives: All objectives, with their bounds.
+            trainer_factory: Says whether the trial is replayed: then only the value is kept.
+            writer: Makes checkpoints.
+        """
+        violation = violation_in(self.rows[-1], objectives)
+        if not better_epoch(objectives[0], violation, value, than=(self.violation, self.best)):
+            return
+        self.best, self.violation = value, violation
+        best = self.snapshot(writer)
+        if not trainer_factory.replays(learner_part(best)):
+            self.best_checkpoint = (self.epoch, best)
 
     def snapshot(self, writer: CheckpointWriter) -> Checkpoint:
         """The trial's state now, as a checkpoint that is not written yet.

@@ -9,22 +9,20 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import Reads
-from pipeline.datasets.fingerprint import fingerprint, recorded_for
 from pipeline.errors import DamagedFile, DataError, ModelError, ResourcesUnmet, StorageError, Superseded, TunepipeError
-from pipeline.execution.data import refuse_other_data
 from pipeline.execution.node_facts import node_facts
 from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.active_trial import ActiveTrial
-from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter
 from pipeline.execution.worker.failures import advice, failure_text
 from pipeline.execution.worker.imported_sources import ImportedSources
+from pipeline.execution.worker.loaded_data import LoadedData
 from pipeline.execution.worker.memory_limit import MemoryLimit
 from pipeline.execution.worker.missing_objective import missing_objective
 from pipeline.execution.worker.output import captured
@@ -32,14 +30,11 @@ from pipeline.execution.worker.start_folder import StartFolder
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.execution.worker.weight_compatibility import check_compatible, copies_weights
 from pipeline.execution.worker.winner import Winner
-from pipeline.loop.incumbent import better_epoch
 from pipeline.loop.messages import Assignment, ProgressReport
-from pipeline.loop.objective_values import violation_in
 from pipeline.loop.reporting import TRAINING_ENDED, ReportInterval, is_over
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.files import read_document, recorded_data
 from pipeline.study.tracebacks import error_text
 from pipeline.training.base import TrainingEnded
 from pipeline.training.process import workers_on
@@ -91,8 +86,9 @@ class Worker:
         self._job, self._store = job, store
         self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
         self._start = StartFolder(Path.cwd() if started_in is None else Path(started_in))
+        self._data = LoadedData(job.name, store)
         self.trainer_factory = TrainerFactory(
-            job, data, workers_here=workers_here, loaded=self._check_data, caches=shared_caches(store, session)
+            job, data, workers_here=workers_here, loaded=self._data.check, caches=shared_caches(store, session)
         )
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
         self._checkpoints = CheckpointWriter(store, session)
@@ -101,7 +97,6 @@ class Worker:
         self._node = platform.node()
         self._checkpoint_seconds = min(job.checkpoints.seconds, _node_seconds())
         self._workers, self._reports = workers, 0
-        self._new_data: list[Mapping[str, Any]] = []
         self._left: list[tuple[str, int, int]] = []
         self._compare = compare and copies_weights(job)
         self._trial: ActiveTrial | None = None
@@ -224,14 +219,6 @@ class Worker:
         with in_trial(context, self._start.directory):
             yield
 
-    def _check_data(self, reads: Reads, data: Dataset) -> None:
-        """Compare the data for some configs with those that the study has recorded for them, or report them."""
-        current = fingerprint(data)
-        before = recorded_for(recorded_data(read_document(self._store)), reads.values)
-        refuse_other_data(self._job.name, before, current, "start another study with --name")
-        if before is None:
-            self._new_data.append({"config": dict(reads.values), "absent": list(reads.absent), "arrays": current})
-
     def _captured(self, trial: ActiveTrial) -> contextlib.AbstractContextManager[None]:
         if not self._capture:
             return contextlib.nullcontext()
@@ -264,14 +251,8 @@ class Worker:
                 if not math.isfinite(number):
                     trial.is_over = True
                     return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
-            violation = violation_in(row, job.objectives)
-            before = (trial.violation, trial.best)
-            if value is not None and better_epoch(objective, violation, value, than=before):
-                trial.best, trial.violation = value, violation
-                best = trial.snapshot(self._checkpoints)
-                # A function without a state keeps only the value of its best epoch.
-                if not self.trainer_factory.replays(learner_part(best)):
-                    trial.best_checkpoint = (trial.epoch, best)
+            if value is not None:
+                trial.keep_best(value, job.objectives, self.trainer_factory, self._checkpoints)
             outcome = interval.after(row, seconds=time.monotonic() - started, ended=trial.ended)
             if outcome.due or self._stop_requested():
                 break
@@ -304,7 +285,6 @@ class Worker:
             unusable: Why no trial of the job can be trained.
         """
         self._reports += 1
-        new_data, self._new_data = tuple(self._new_data), []
         over = last or failure is not None or unusable is not None
         with trial.waiting():
             written = self._checkpoints.written(wait=over or decided)
@@ -320,7 +300,7 @@ class Worker:
             left=left,
             over_memory_limit=self._memory_limit.excess(),
             sources=self._sources.of(trial.assignment.trial_id),
-            data=new_data,
+            data=self._data.new(),
             node=node_facts() if self._reports == 1 else None,
             inexact=trial.learner.inexact if trial.learner is not None else None,
         )
