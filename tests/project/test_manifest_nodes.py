@@ -31,6 +31,12 @@ def labels(pod):
     return {*pod["nodeSelector"], *(each["key"] for term in terms for each in term["matchExpressions"])}
 
 
+def required_terms(pod):
+    """The expressions of each term of which one has to hold for a pod's node."""
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    return [term["matchExpressions"] for term in required["nodeSelectorTerms"]]
+
+
 def lasting(job):
     """The pods of a RayJob that are not for spot nodes, by the name of their container or group."""
     spec = job["spec"]
@@ -72,6 +78,42 @@ def test_a_spot_component_allows_what_on_demand_refuses(own, cloud, spot):
     assert not SPOT[cloud] & refused_labels(pod)
     assert pod["terminationGracePeriodSeconds"] == 15
     assert SPOT[cloud] <= refused_labels(job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"])
+
+
+@pytest.mark.parametrize(
+    ("group", "spot", "cloud"),
+    [
+        ("gpu-t4", "gke/spot", "gke"),
+        ("gpu-t4", "eks/spot-nodegroup", "eks"),
+        ("gpu-t4", "aks/spot", "aks"),
+        ("gpu-t4", "eks/spot", "eks"),
+        ("eks-auto/gpu-t4", "eks-auto/spot", "eks-auto"),
+    ],
+)
+def test_a_clouds_spot_component_keeps_the_head_off_spot_nodes(own, group, spot, cloud):
+    """With a cloud's spot component after a group of GPUs, no head, submitter or CPU worker is on spot nodes."""
+    (job,) = own("base/ray", group, spot, "study", part="study")
+    found = lasting(job)
+    for name in ("head", "submitter", "cpu"):
+        assert SPOT[cloud] <= refused_labels(found[name])
+
+
+@pytest.mark.parametrize(
+    "components", [("gpu-l4-spot",), ("on-demand", "gpu-a100", "gpu-l4-spot"), ("gke/on-demand", "gpu-l4-spot")]
+)
+def test_a_spot_group_of_any_cloud_keeps_the_others_off_its_nodes(own, components):
+    """With the spot group by NVIDIA's labels, the other pods refuse each node that the group selects as a spot node."""
+    (job,) = own("base/ray", *components, "study", part="study")
+    groups = {each["groupName"]: each["template"]["spec"] for each in job["spec"]["rayClusterSpec"]["workerGroupSpecs"]}
+    selected = required_terms(groups["gpu-l4-spot"])
+    assert {each["key"] for (each,) in selected} == set().union(*SPOT.values())
+    for pod in lasting(job).values():
+        # A node that has one of the labels has to be refused: all expressions of one term hold elsewhere only.
+        (refused,) = required_terms(pod)
+        assert [(each["key"], each["values"]) for each in refused] == [
+            (each["key"], each["values"]) for (each,) in selected
+        ]
+        assert {each["operator"] for each in refused} == {"NotIn"}
 
 
 @pytest.mark.parametrize("overlay", overlays())
