@@ -270,6 +270,7 @@ def test_two_groups_of_spot_nodes(own):
     ("component", "resource"),
     [
         ("gpu-a100-mig", "nvidia.com/mig-1g.10gb"),
+        ("gpu-a100-mig-single", "nvidia.com/gpu"),
         ("gke/gpu-a100-mig", "nvidia.com/gpu"),
         ("aks/gpu-a100-mig", "nvidia.com/mig-1g.10gb"),
     ],
@@ -282,4 +283,15 @@ def test_parts_of_a_gpu_are_planned_as_gpus(own, component, resource):
     assert scaled_up(group)["GPU"] == 1
     job = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 9})
     planned = plan(job, cluster["spec"]["workerGroupSpecs"])
-    assert [(group.name, group.pods) for group in planned.groups if group.gpus] == [("gpu-a100-mig", 9)]
+    assert [(group.name, group.pods) for group in planned.groups if group.gpus] == [(component.rpartition("/")[2], 9)]
+
+
+def test_cards_that_are_all_divided_the_same_way_have_their_own_label(own):
+    """With MIG's strategy `single`, a pod selects the label of the part and requests no resource but one GPU."""
+    made = pods_of_groups(own("base/ray", "gpu-a100-mig-single", "gpu-a100-mig"))
+    mixed, single = made["gpu-a100-mig"], made["gpu-a100-mig-single"]
+    assert single["nodeSelector"] == {**PLATFORM, "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"}
+    for kind in ("requests", "limits"):
+        shared = dict(mixed["containers"][0]["resources"][kind])
+        assert shared.pop("nvidia.com/mig-1g.10gb") == "1"
+        assert single["containers"][0]["resources"][kind] == {**shared, "nvidia.com/gpu": "1"}
