@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-import os
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.adapters.program import end_here
 from pipeline.adapters.user_code import refused
+from pipeline.machine import this_machine
 
 __all__ = ["Kept", "patches", "plain", "train_as_tune", "unwrapped"]
 
@@ -100,7 +101,7 @@ class Kept:
 
 
 def _resources() -> dict[str, float]:
-    return {"CPU": float(os.cpu_count() or 1)}
+    return {"CPU": float(math.ceil(this_machine().cpus))}
 
 
 @contextmanager

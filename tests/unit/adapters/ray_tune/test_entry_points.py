@@ -1,5 +1,6 @@
 """The calls of Ray Tune that start the tuning."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline import load_results, run
 from pipeline.adapters import from_file
+from pipeline.adapters.ray_tune.entry_points import patches
 from pipeline.errors import InvalidJob
 
 _FUNCTION = """
@@ -74,6 +76,16 @@ def test_objects_that_a_program_puts_reach_its_trials(program: Callable[[str], s
     job = from_file(str(path), "ray-tune", {"name": "s", "resources": {"workers": 0}})
     run(job, storage=tmp_path, note=lambda _: None)
     assert load_results(tmp_path / "s").epochs["loss"].tolist() == [2.0, 2.0]
+
+
+def test_a_program_sees_the_cpus_that_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that asks Ray for its CPUs gets those that this process may use, not all of the machine."""
+    import ray
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    with patches():
+        assert ray.cluster_resources() == ray.available_resources() == {"CPU": 1.0}
 
 
 def test_callbacks_of_a_run_are_noted(program: Callable[[str], str]) -> None:
