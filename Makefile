@@ -51,11 +51,12 @@ CONTAINERS ?= $(shell command -v podman || command -v docker)
 BASE ?= python:3.11-slim-bookworm
 KINDS ?= cpu gpu
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+COMMIT ?= $(shell git describe --always --dirty --exclude '*' 2>/dev/null)
 BUILD ?=
-image:                          ## the images tunepipe-cpu:VERSION and tunepipe-gpu:VERSION, with podman or docker; BUILD: more of its options
+image:                          ## the images tunepipe-cpu and tunepipe-gpu, tagged VERSION and VERSION-COMMIT, with podman or docker; BUILD: more of its options
 	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
 	case "$(BASE)" in *@sha256:*) ;; *) echo "The base image $(BASE) is named by a tag, which may move: BASE=NAME@sha256:… pins it." >&2 ;; esac
-	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe-$$kind:$(VERSION) . || exit; done
+	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe-$$kind:$(VERSION) $(if $(COMMIT),--tag tunepipe-$$kind:$(VERSION)-$(COMMIT)) . || exit; done
 
 testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; prints its KUBECONFIG
 	$(BIN)/python -m tests.kubernetes.testbed up

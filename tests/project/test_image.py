@@ -1,6 +1,7 @@
 """The Dockerfile: linted, unprivileged, and with equal versions in both kinds of image."""
 
 import importlib.util
+import os
 import re
 import runpy
 import subprocess
@@ -91,6 +92,30 @@ def test_an_image_is_tagged_with_its_version():
     )  # fmt: skip
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f"--tag tunepipe-$kind:{version} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("described", "given", "expected"),
+    [
+        ("0a1b2c3d", [], ["-0a1b2c3d"]),
+        ("0a1b2c3d-dirty", [], ["-0a1b2c3d-dirty"]),
+        ("", [], []),
+        ("0a1b2c3d", ["COMMIT="], []),
+    ],
+)
+def test_an_image_is_tagged_with_its_commit(described, given, expected, tmp_path, monkeypatch):
+    """`make image` adds a tag with the commit, which another state of the code does not have, if there is one."""
+    git = tmp_path / "git"
+    git.write_text(f'#!/bin/sh\ntest -n "{described}" && echo "{described}"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    done = subprocess.run(
+        ["make", "--dry-run", "image", "KINDS=cpu", "CONTAINERS=podman", *given],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    tags = re.findall(r"--tag tunepipe-\$kind:(\S+)", done.stdout)
+    assert tags == [version, *(f"{version}{each}" for each in expected)]
 
 
 @pytest.mark.parametrize("base", ["python:3.11-slim-bookworm", f"registry.lab/python@sha256:{'0' * 64}"])

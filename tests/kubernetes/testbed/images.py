@@ -80,7 +80,9 @@ def _make_product(archive: Path) -> None:
             for name in _LEFT_OUT:
                 shutil.rmtree(Path(root, name))
             _imported(root, _BASE)
-    call("make", "-C", str(_PROJECT), "image", "KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}")
+    # A tag for each commit would keep the images of old ones.
+    variables = ("KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}", "COMMIT=")
+    call("make", "-C", str(_PROJECT), "image", *variables)
     remove_old_images()
     _saved(IMAGE, archive)
 
