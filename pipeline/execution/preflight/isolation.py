@@ -14,7 +14,7 @@ __all__ = ["isolated"]
 
 
 @contextmanager
-def isolated(job: TuneJob, trial: Assignment, store: Store, directory: Path | None) -> Iterator[None]:
+def isolated(job: TuneJob, trial: Assignment, store: Store, directory: Path | None = None) -> Iterator[None]:
     """Run the user's code for a trial in a temporary folder, so that it leaves nothing to the trial's training.
 
     Args:

@@ -53,7 +53,7 @@ def post(driven: Study, tmp_path: Path) -> Iterator[Post]:
 def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Study, post: Post) -> None:
     """Forms enqueue a config, change the budget, stop a trial, and pause and continue the study."""
     assert "waits for the next report" in post(action="enqueue", config="x=0.25", reason="<b>a guess</b>").text
-    post(action="budget", trials="9", seconds="100.5", total_epochs="")
+    post(action="budget", trials="9", seconds="900.5", total_epochs="")
     trial = post(action="stop-trial", trial="0000", reason="too slow")
     assert "/trials/0000" in trial.url
     assert "Stop trial 0000: too slow" in trial.text
@@ -62,7 +62,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
     driven.session.beat()
     assert list(outcomes(driven.store).values()) == [
         "The config is tried next, as trial 0001.",
-        "The budget is changed: trials 9 instead of 4, seconds 100.5 instead of no limit.",
+        "The budget is changed: trials 9 instead of 4, seconds 900.5 instead of no limit.",
         "Trial 0000 ends at its next report.",
         "The study is paused: running trials pause at their next report, and none starts.",
     ]

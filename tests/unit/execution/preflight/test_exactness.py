@@ -57,7 +57,7 @@ def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | No
         return {"each epoch": [Slower()], "a date": [Dated()]}.get(drift, [])
 
     tuned = job(model=build, callbacks=callbacks, objectives=[Objective("val_loss", "min")])
-    worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, rows_of_six()))
+    worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, rows_of_six()), directory=None)
     learner = worker.trainer_factory.learner({}, seed=1)
     seen: Any = [learner.run_epoch() for _ in range(2)]
     reason = inexact_reason(worker, tuned, Assignment("0000", {}, 1), Store(tmp_path), seen)
@@ -94,6 +94,6 @@ def test_a_function_without_state_is_replayed(scores: Iterator[float], reported:
         yield {"score": float(next(scores))}
 
     tuned = job(function=score, objectives=[Objective("score", "max")])
-    worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, None))
+    worker: Any = SimpleNamespace(trainer_factory=TrainerFactory(tuned, None), directory=None)
     trial = Assignment("0000", {}, 1)
     assert function_exactness(worker, tuned, trial, Store(tmp_path), []) == (reported, True)
