@@ -80,7 +80,7 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
         "text",
         0,
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_json_values_come_back_equal(state: Any, tmp_path: Path) -> None:
     """Values of a state keep their types: a tuple stays a tuple, and a numeric key a number."""
