@@ -69,7 +69,7 @@ imagePullSecrets: []
 
 # The namespaces in which KubeRay's operator may run: only its pods reach port 8265 of a head.
 operator:
-  namespaces: [kuberay-operator, kuberay-system, kuberay, default]
+  namespaces: [kuberay-operator, kuberay-system, kuberay]
 
 # Networks of name servers, besides those that the policy `dns` names: for EKS Auto Mode, whose name server is no pod, the tenth
 # address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
