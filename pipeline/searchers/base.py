@@ -6,40 +6,30 @@ learn. They have no state either, because a study keeps its observations: a resu
 would have drawn without the interruption.
 """
 
-import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import ConfigDict
 
 from pipeline.errors import Fault
-from pipeline.space import Config, drawn_parameters
+from pipeline.space import Config
 from pipeline.space.values import STRICT_CONFIG
 
 __all__ = [
-    "EARLY",
     "LARGEST_LOSS",
     "RANDOM_EVERY",
     "Observation",
-    "RungSearch",
     "SearcherSettings",
+    "SuggestingSearch",
     "Suggestion",
-    "at_one_rung",
     "chance",
     "losses",
-    "rung_of",
 ]
-
-_EARLIEST = 0.05
-"""The earliest epoch at which trials are compared, as a share of their maximum."""
 
 RANDOM_EVERY = 2
 """The interval of random draws as long as trials are compared before their last epoch."""
-
-EARLY = "Drawn at random, like every second config before enough trials have reached their last epoch."
-"""The reason of such a random draw."""
 
 LARGEST_LOSS = 1e100
 """Larger losses count as this one in a Gaussian process: their squares would overflow."""
@@ -208,29 +198,6 @@ class SuggestingSearch(SearcherSettings):
         return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
 
 
-@dataclass(frozen=True)
-class RungSearch(SuggestingSearch):
-    """A searcher that compares trials at one rung."""
-
-    @staticmethod
-    def random_turn(
-        space: Mapping[str, Any], observations: Sequence[Observation], *, index: int, epochs: int, startup: int
-    ) -> bool:
-        """Whether a config is drawn at random: every second one as long as trials are compared before their last epoch.
-
-        Configs that are good early need not be good late. Without random ones, all draws would be near them.
-
-        Args:
-            space: The space.
-            observations: What was tried.
-            index: The number of the draw.
-            epochs: The maximum epochs of a trial.
-            startup: The smallest number of losses from which the searcher learns.
-        """
-        rung = rung_of(space, observations, epochs=epochs, startup=startup)
-        return rung is not None and rung < epochs and index % RANDOM_EVERY == RANDOM_EVERY - 1
-
-
 def chance(seed: int, index: int) -> np.random.Generator:
     """The random generator of a config.
 
@@ -239,70 +206,6 @@ def chance(seed: int, index: int) -> np.random.Generator:
         index: The number of the draw.
     """
     return np.random.default_rng([seed, index])
-
-
-def rung_of(
-    space: Mapping[str, Any], observations: Sequence[Observation], *, epochs: int, startup: int = 0
-) -> float | None:
-    """The highest rung that enough trials have reached: the epoch at which they can be compared.
-
-    Earlier epochs than a twentieth of the maximum say too little about the last one.
-
-    Args:
-        space: The space.
-        observations: What was tried.
-        epochs: The maximum epochs of a trial.
-        startup: The smallest number of losses; at least three more than the space has parameters are always required.
-
-    Returns:
-        The epoch; the lowest such rung if none has enough, and infinity if there is none. None if trials have no more
-        than one milestone and it is late enough: then all of their losses can be compared.
-    """
-    valued = [one for one in observations if one.state != "failed"]
-    rungs = sorted({epoch for one in valued for epoch, _ in one.curve})
-    late = [epoch for epoch in rungs if epoch >= _EARLIEST * epochs]
-    if len(rungs) < 2 and len(late) == len(rungs):
-        return None
-    wanted = max(startup, 3 + len(drawn_parameters(space)))
-    # Trials that ended by themselves have reached the last epoch, too, whatever the ends of others look like.
-    enough = (at for at in (epochs, *reversed(late)) if sum(one.reached(at) for one in valued) >= wanted)
-    return next(enough, min(late, default=math.inf))
-
-
-def at_one_rung(
-    space: Mapping[str, Any], observations: Iterable[Observation], *, epochs: int, startup: int = 0
-) -> list[Observation]:
-    """The observations that can be compared: at the highest rung that enough trials have reached.
-
-    A loss at epoch 2 cannot be compared with one at epoch 50; a model of both would imitate configs that were lucky
-    early. As in BOHB (Falkner et al. 2018), the model uses one rung only.
-
-    Args:
-        space: The space.
-        observations: What was tried.
-        epochs: The maximum epochs of a trial.
-        startup: The smallest number of losses; at least three more than the space has parameters are always required.
-
-    Returns:
-        The trials that reached the rung, with their best loss up to it, running ones included; the trials that run
-        below it; and failures. All observations unchanged if they have no more than one milestone.
-    """
-    known = list(observations)
-    rung = rung_of(space, known, epochs=epochs, startup=startup)
-    if rung is None:
-        return known
-    comparable = []
-    for one in known:
-        if one.state == "failed" or not one.reached(rung):
-            if one.state != "known":
-                comparable.append(one)
-            continue
-        curve = [loss for epoch, loss in one.curve if epoch <= rung]
-        # The best epoch may lie between two milestones.
-        whole = not one.curve or (one.state == "known" and one.curve[-1][0] <= rung)
-        loss = one.loss if whole else min(curve, default=one.curve[0][1])
-        comparable.append(replace(one, state="known", loss=loss))
-    return comparable
 
 
 def losses(observations: Iterable[Observation], *, open_too: bool = False) -> list[tuple[Config, float]]:

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.searchers.base import Observation, RungSearch, Suggestion, at_one_rung, chance, losses
+from pipeline.searchers.base import Observation, Suggestion, chance, losses
 from pipeline.searchers.history import MOST, History
+from pipeline.searchers.rung_search import RungSearch, at_one_rung
 from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
 from pipeline.space.values import Real, Whole
 

@@ -9,17 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.machine.matrix_threads import one_thread
-from pipeline.searchers.base import (
-    EARLY,
-    LARGEST_LOSS,
-    Observation,
-    RungSearch,
-    Suggestion,
-    at_one_rung,
-    chance,
-    losses,
-)
+from pipeline.searchers.base import LARGEST_LOSS, Observation, Suggestion, chance, losses
 from pipeline.searchers.history import MOST, History
+from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
 from pipeline.space import Config, draw, drawn_parameters
 from pipeline.space.cube import Cube
 from pipeline.space.gaussian_process import GaussianProcess

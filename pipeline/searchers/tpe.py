@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pipeline.searchers.base import EARLY, Observation, RungSearch, Suggestion, at_one_rung, chance
+from pipeline.searchers.base import Observation, Suggestion, chance
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trial, sampled, tpe_sampler
+from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
 from pipeline.space import draw
 from pipeline.space.values import Count
 
