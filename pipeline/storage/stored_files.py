@@ -141,7 +141,11 @@ class StoredFiles:
             StorageError: It is larger, or not a file.
         """
         with self._reading(path, most):
-            return self._files.read(path)
+            # Of an object, the size is asked only where it is refused: that is one request more.
+            content = self._files.read(path, None if most is None else most + 1)
+            if most is not None and len(content) > most:
+                self._refuse_unreadable(path, most)
+            return content
 
     def read_start(self, path: str, size: int) -> bytes:
         """Read the start of a file.
@@ -245,8 +249,8 @@ class StoredFiles:
     def _reading(self, path: str, most: int | None = None) -> Iterator[None]:
         """Translate errors of reading a file; refuse what is no file, and a file that is too large."""
         with self._translated("read", path):
-            # The size of an object is one request more, and no object is a pipe.
-            if self.local is not None or most is not None:
+            # Each object is a file.
+            if self.local is not None:
                 self._refuse_unreadable(path, most)
             yield
 

@@ -120,7 +120,8 @@ class SessionFile:
         Raises:
             Superseded: Another driver has taken the study over.
         """
-        self.check()
+        # In a flush it follows the tables, for which the storage was asked.
+        self.check_again()
         now = datetime.now(UTC)
         # The folder exists from the first file on.
         place = {"place": self._store.place} if self.taken else {}
