@@ -5,7 +5,8 @@ when it is complete). What `append` adds to a log may be cut off by a crash. Tem
 Nothing outside of the folder is written or deleted, whatever paths and links say, nor anything through a link in it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,9 @@ from pipeline.storage.parquet_tables import to_parquet
 from pipeline.storage.stored_files import StoredFiles
 
 __all__ = ["Store"]
+
+_DELETED_AT_ONCE = 16
+"""Files of a batch; the client of S3 opens 25 connections at most."""
 
 
 class Store(StoredFiles):
@@ -103,6 +107,24 @@ class Store(StoredFiles):
         """
         with self._translated("delete", path):
             self._files.delete(path)
+
+    def delete_all(self, paths: Sequence[str], check: Callable[[], None] | None = None) -> None:
+        """Delete those of some files that exist, in batches; in an object store, each batch at once.
+
+        Args:
+            paths: Their paths within the store, in the order of their batches.
+            check: Called before each batch; an error that it raises ends the deletion.
+
+        Raises:
+            StorageError: A file cannot be deleted; any of its batch may be deleted or not, and no later one is.
+        """
+        with ThreadPoolExecutor(_DELETED_AT_ONCE, thread_name_prefix="delete") as pool:
+            each = map if self.local is not None else pool.map
+            for start in range(0, len(paths), _DELETED_AT_ONCE):
+                if check is not None:
+                    check()
+                for _ in each(self.delete, paths[start : start + _DELETED_AT_ONCE]):
+                    pass
 
     def delete_empty_folders(self) -> None:
         """Delete the empty folders below, and then this one if it is empty and not a link.

@@ -112,9 +112,7 @@ def sweep(store: Store) -> None:
     Args:
         store: The study's folder.
     """
-    for entry in contents(store).own:
-        if unfinished(entry.path) is not None:
-            store.delete(entry.path)
+    store.delete_all([entry.path for entry in contents(store).own if unfinished(entry.path) is not None])
 
 
 def remove(store: Store) -> Sequence[Entry]:
@@ -128,8 +126,11 @@ def remove(store: Store) -> Sequence[Entry]:
     """
     # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
     # again, or replaced where there is no study.json yet.
-    order = {layout.STUDY: 2, "sessions": 1}
-    for entry in sorted(contents(store).own, key=lambda entry: order.get(entry.path.partition("/")[0], 0)):
-        store.delete(entry.path)
+    paths = [entry.path for entry in contents(store).own]
+    sessions = [path for path in paths if path.startswith("sessions/")]
+    last = [*sessions, *(path for path in paths if path == layout.STUDY)]
+    store.delete_all([path for path in paths if path not in last])
+    for path in last:
+        store.delete(path)
     store.delete_empty_folders()
     return contents(store).untracked

@@ -35,7 +35,7 @@ class CheckpointPruner:
         job: The study's job, with the limits of checkpoints.
         scheduler: Knows which checkpoints it still needs.
         trials: All trials by id, each with the epochs of its checkpoints.
-        check: Called before each deletion; raises Superseded if another driver has taken the study over.
+        check: Called before each batch of deletions; raises Superseded if another driver has taken the study over.
     """
 
     def __init__(
@@ -189,9 +189,8 @@ class CheckpointPruner:
     def _delete(self, files: Set[_File]) -> set[str]:
         if not files:
             return set()
-        for trial_id, epoch in sorted(files):
-            self._check()
-            self._store.delete(layout.checkpoint(trial_id, epoch))
+        self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
+        for trial_id, epoch in files:
             self._bytes.pop((trial_id, epoch), None)
             self._trials[trial_id].checkpoints.discard(epoch)
         return {trial_id for trial_id, _ in files}

@@ -201,7 +201,5 @@ class TableWriter:
         whole = layout.compacted(name, self._file.number)
         if table.num_rows:
             self._store.write_table(whole, table)
-        for path in parts:
-            if path != whole or not table.num_rows:
-                self._file.check_again()
-                self._store.delete(path)
+        replaced = [path for path in parts if path != whole or not table.num_rows]
+        self._store.delete_all(replaced, self._file.check_again)

@@ -1,15 +1,17 @@
 """Files under one URI."""
 
 import tempfile
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, Superseded
 from pipeline.storage import Store
 from pipeline.storage.schema import arrow_schema
+from tests.bucket import Bucket
 from tests.processes import printed_without_privileges
 
 
@@ -92,6 +94,79 @@ def test_a_store_that_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (store.read("a/b"), store.read_start("a/b", 2), store.sizes()) == (b"12345", b"12", [("a/b", 5)])
     store.delete("a/b")
     assert store.files() == []
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
+    """A storage of objects."""
+    bucket = Bucket(tmp_path / "bucket")
+    monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (bucket, "bucket/studies"))
+    return Store("mock:///bucket/studies")
+
+
+@pytest.mark.parametrize("kind", ["store", "objects"])
+def test_many_files_are_deleted(request: pytest.FixtureRequest, kind: str) -> None:
+    """Of many files those that exist are deleted, after a check of each batch, and no other file."""
+    store: Store = request.getfixturevalue(kind)
+    names, left = [f"a/{number:02d}" for number in range(40)], []
+    for name in [*names, "kept"]:
+        store.write(name, b"x")
+    store.delete_all([*names, "a/missing"], lambda: left.append(len(store.files("a"))))
+    assert store.files() == ["kept"]
+    assert left == [40, 24, 8]
+    store.delete_all([])
+    assert len(left) == 3
+
+
+@pytest.mark.parametrize("kind", ["store", "objects"])
+def test_a_check_ends_the_deletion_of_many_files(request: pytest.FixtureRequest, kind: str) -> None:
+    """Nothing is deleted after a check that raised an error, however many files there are."""
+    store: Store = request.getfixturevalue(kind)
+    names = [f"{number:02d}" for number in range(40)]
+    for name in names:
+        store.write(name, b"x")
+
+    def check() -> None:
+        if len(store.files()) < len(names):
+            raise Superseded("It is another driver's.")
+
+    with pytest.raises(Superseded):
+        store.delete_all(names, check)
+    assert store.files() == names[16:]
+
+
+def test_objects_are_deleted_at_once(objects: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several objects each request is sent before the others are answered."""
+    all_sent, delete = threading.Barrier(5), Bucket.delete_file
+
+    def answered_together(bucket: Bucket, key: str) -> None:
+        all_sent.wait(timeout=60)
+        delete(bucket, key)
+
+    monkeypatch.setattr(Bucket, "delete_file", answered_together)
+    names = list("abcde")
+    for name in names:
+        objects.write(name, b"x")
+    objects.delete_all(names)
+    assert objects.files() == []
+
+
+def test_an_object_that_cannot_be_deleted_is_reported(objects: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of one of many deletions names its object, and no later batch is deleted."""
+    delete = Bucket.delete_file
+
+    def refused(bucket: Bucket, key: str) -> None:
+        if key.endswith("/03"):
+            raise OSError("no permission")
+        delete(bucket, key)
+
+    monkeypatch.setattr(Bucket, "delete_file", refused)
+    names = [f"{number:02d}" for number in range(40)]
+    for name in names:
+        objects.write(name, b"x")
+    with pytest.raises(StorageError, match=r"Cannot delete mock:///bucket/studies/03: no permission\. "):
+        objects.delete_all(names)
+    assert {"03", *names[16:]} <= set(objects.files())
 
 
 def test_appending(store: Store) -> None:
