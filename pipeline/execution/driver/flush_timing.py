@@ -1,7 +1,9 @@
 """When rows are written: often at first, so that a study's first epochs can be read at once, later twice a minute.
 
 A study of days then has thousands of parts and not millions. Where a flush takes long, as in a study of many trials,
-the next one waits longer, so that flushes take at most a hundredth of the study's time after its first ten minutes.
+the next one waits longer, so that flushes take at most a hundredth of the study's time after its first ten minutes. It
+waits at most five minutes: rows that are not written are lost with the driver, and if each new row takes more than its
+share of the time, a longer interval does not help.
 """
 
 import time
@@ -14,6 +16,7 @@ _SHORTEST, _LONGEST = 1.0, 30.0
 _PARTS_OF_SESSION = 50
 _LEAST_TIMES, _MOST_TIMES, _SECONDS_PER_TIME = 10, 100, 6.0
 """A flush waits for 10 times the last one's duration in the first minute, and for 100 times after ten minutes."""
+_LIMIT = 300.0
 
 
 class FlushTiming:
@@ -30,16 +33,19 @@ class FlushTiming:
 
     @property
     def due(self) -> bool:
-        """Whether a flush is due: after a 50th of the session, from 1 to 30 seconds, or a multiple of the last one."""
+        """Whether a flush is due: after a 50th of the session, from 1 to 30 seconds, or a multiple of the last one.
+
+        After 300 seconds it is due in any case.
+        """
         now = self._clock()
         session = now - self._started
         interval = min(max(_SHORTEST, session / _PARTS_OF_SESSION), _LONGEST)
         times = min(max(_LEAST_TIMES, session / _SECONDS_PER_TIME), _MOST_TIMES)
-        return now - self._flushed >= max(interval, times * self._cost)
+        return now - self._flushed >= min(max(interval, times * self._cost), _LIMIT)
 
     @contextmanager
     def flushing(self) -> Iterator[None]:
-        """Measure a flush, and count from its end on."""
+        """Measure all that a flush writes and deletes, and count from its end on."""
         started = self._clock()
         yield
         self._flushed = self._clock()

@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.datasets.configured import Reads
 from pipeline.datasets.fingerprint import with_combination
-from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.session_file import SessionFile, SessionState
 from pipeline.execution.driver.table_writer import TableWriter
@@ -53,16 +52,10 @@ class Recorder:
             store, session, seconds_before=seconds_before, provenance=provenance, code_changes=code_changes
         )
         self.tables = TableWriter(store, job, self.file, decided_before=decided_before)
-        self._timing = FlushTiming()
         self._resume = self._resume_text({})
         self._beat_at = time.monotonic()
         # The heartbeat comes from a separate thread, too.
         self._publishing, self._silent = threading.Lock(), False
-
-    @property
-    def flush_due(self) -> bool:
-        """Whether it is time to write the new rows and the state."""
-        return self._timing.due
 
     def begin(self, state: Mapping[str, str]) -> None:
         """Take the session's number: from now on the study is this driver's.
@@ -87,11 +80,10 @@ class Recorder:
             Superseded: Another driver has taken the study over; nothing was written.
             StorageError: The storage cannot be written; the rows are kept for the next flush.
         """
-        with self._timing.flushing():
-            resume = self._resume_text(state)
-            self.tables.flush(checkpoints or {})
-            self._resume = resume
-            self._publish("running")
+        resume = self._resume_text(state)
+        self.tables.flush(checkpoints or {})
+        self._resume = resume
+        self._publish("running")
 
     def beat(self) -> None:
         """Write the heartbeat if that is due: a flush may be far off.

@@ -13,6 +13,7 @@ from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.command_inbox import CommandInbox
 from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
+from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.hang_detection import HangDetection
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session_notes import SessionNotes
@@ -84,7 +85,7 @@ class Session:
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
         self._pruner = CheckpointPruner(store, job, self.loop.scheduler, self.loop.trials, self.file.check_again)
-        self._resume_state = ResumeState(self.loop)
+        self._resume_state, self._flush_timing = ResumeState(self.loop), FlushTiming()
         self._inbox = CommandInbox(store)
         self._assigned: set[str] = set()
         self._restored = False
@@ -193,8 +194,9 @@ class Session:
             for trial_id in changed
             if (epochs := self.loop.trials[trial_id].checkpoints)
         }
-        self.recorder.flush(self._resume_state.texts(changed), checkpoints=checkpoints)
-        pruned = self._pruner.prune(changed, self.loop.incumbent.best)
+        with self._flush_timing.flushing():
+            self.recorder.flush(self._resume_state.texts(changed), checkpoints=checkpoints)
+            pruned = self._pruner.prune(changed, self.loop.incumbent.best)
         self.loop.written(changed, pruned=pruned)
 
     def clear(self) -> None:
@@ -217,7 +219,7 @@ class Session:
             StorageError: The storage cannot be written.
             Superseded: Another driver has taken the study over.
         """
-        if self.recorder.flush_due or self._pruner.overdue:
+        if self._flush_timing.due or self._pruner.overdue:
             self.flush()
         else:
             self.recorder.beat()

@@ -31,3 +31,15 @@ def test_flushes_take_a_hundredth_of_the_time(started: float, times: int) -> Non
     assert not timing.due
     now = started + 3.0 + 1.2 * times * 3.0
     assert timing.due
+
+
+def test_a_flush_is_due_after_five_minutes_in_any_case() -> None:
+    """However long the last flush took, the next one is due after five minutes."""
+    now = 1e6
+    timing = FlushTiming(lambda: now)
+    with timing.flushing():
+        now += 60.0
+    now += 299.0
+    assert not timing.due
+    now += 2.0
+    assert timing.due

@@ -3,11 +3,14 @@
 import math
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from pipeline.errors import ModelError, StorageError
 from pipeline.execution.command_files import send
+from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.loop.commands import ChangeBudget
 from pipeline.loop.messages import FINISH, ProgressReport
 from pipeline.results.tables.load import load_results
@@ -192,6 +195,27 @@ def test_nothing_is_deleted_that_the_stored_state_needs(study):
     s.session.flush()
     stored = read_sessions(s.store)[-1]["resume"]["trials"][0]
     assert (stored["epoch"], len(s.store.files("checkpoints"))) == (5, 2)
+
+
+def test_deletions_delay_the_next_flush(study, monkeypatch):
+    """The time that a flush needs to delete checkpoints counts in the interval until the next one."""
+    now, pruned = 1e6, []
+
+    def prune(*_):
+        nonlocal now
+        now += 2.0
+        pruned.append(now)
+        return set()
+
+    monkeypatch.setattr("pipeline.execution.driver.session.FlushTiming", partial(FlushTiming, lambda: now))
+    monkeypatch.setattr(CheckpointPruner, "prune", prune)
+    s = study()
+    s.session.next()
+    now += 1e6
+    for waited in (0.0, 150.0, 60.0):
+        now += waited
+        s.session.beat()
+    assert pruned == [2e6 + 2.0, 2e6 + 214.0]
 
 
 @pytest.mark.parametrize("trials", [1, 3])
