@@ -69,11 +69,12 @@ test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Deb
 	$(BIN)/python -m tests.kubernetes.testbed build
 	$(BIN)/pytest tests/kubernetes --timeout=1200 $(ONLY)
 
-KILLS ?= 30
+TRIALS ?=
+KILLS ?= $(if $(TRIALS),2,30)
 SEED ?= 1
 SCHEDULER ?= fifo
-faults: .venv/dev.stamp         ## kill workers and drivers of a study, and compare: make faults KILLS=30 SEED=1 SCHEDULER=fifo
-	$(BIN)/python -m tests.faults --kills $(KILLS) --seed $(SEED) --scheduler $(SCHEDULER)
+faults: .venv/dev.stamp         ## kill workers and drivers of a study, and compare: make faults KILLS=30 SEED=1 SCHEDULER=fifo, or the driver of many light trials: make faults TRIALS=10000 KILLS=2
+	$(BIN)/python -m tests.faults --kills $(KILLS) --seed $(SEED) --scheduler $(SCHEDULER) $(if $(TRIALS),--light $(TRIALS))
 
 lock: .venv/run.stamp           ## resolve pyproject.toml again into requirements/
 	$(BIN)/pip install -q uv

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.schedulers import SCHEDULERS
 from tests.faults.killing import undisturbed_and_killed
+from tests.faults.many_trials import undisturbed_and_killed_driver
 
 
 def main() -> int:
@@ -17,7 +18,12 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--scheduler", choices=SCHEDULERS, default="fifo")
+    parser.add_argument(
+        "--light", type=int, metavar="TRIALS", help="instead: kill the driver of a study of so many light trials"
+    )
     given = parser.parse_args()
+    if given.light is not None:
+        return _light(given.light, kills=given.kills, seed=given.seed)
     with tempfile.TemporaryDirectory(prefix="tunepipe-faults-") as folder:
         figures = undisturbed_and_killed(
             Path(folder) / "faults",
@@ -28,6 +34,15 @@ def main() -> int:
             scheduler=given.scheduler,
         )
     for found in (*figures.differences, *figures.orphans, *figures.temporary):
+        print(found)
+    print(figures)
+    return 0 if figures.whole else 1
+
+
+def _light(trials: int, *, kills: int, seed: int) -> int:
+    with tempfile.TemporaryDirectory(prefix="tunepipe-faults-") as folder:
+        figures = undisturbed_and_killed_driver(Path(folder) / "faults", trials=trials, kills=kills, seed=seed)
+    for found in (*figures.differences, *figures.temporary):
         print(found)
     print(figures)
     return 0 if figures.whole else 1
