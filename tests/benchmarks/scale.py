@@ -1,4 +1,4 @@
-"""What the driver costs, and whether that grows with the study: CPU per trial and per report, requests, draws.
+"""What the driver costs, and whether that grows with the study: CPU per trial and report, flushes, requests, draws.
 
 A cost per trial is the difference between a study of many trials and one of a few, so that the start of Ray is left
 out. The growth is the last cost divided by the first one.
@@ -27,6 +27,10 @@ __all__ = ["measure"]
 
 _GROWTH = Bar("at most", 1.2)
 _FEW = 2
+_RATE = 500
+"""Reports a second that a driver takes at least."""
+_SECONDS = 300
+"""What the largest study of trivial trials may take."""
 
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
@@ -37,6 +41,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
         "reports": partial(_reports, (2,) if quick else (4, 48, 200), 8 if quick else 8_000),
         "stand-in": partial(_stand_in, (20, 40) if quick else (1_000, 10_000)),
+        "flushes": partial(_flushes, *((20, 4) if quick else (10_000, 50))),
         "requests": partial(_requests, (4, 8) if quick else (100, 400)),
         "draws": partial(_draws, (50, 100) if quick else (1_000, 10_000)),
     }.items():
@@ -48,16 +53,19 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
 
 
 def _trials(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
-    """Milliseconds of CPU per trial between one size and the next, on Ray with two workers; the memory of the last."""
-    result = {size: peer("scale", "run", "--trials", str(size)).result for size in (_FEW, *sizes)}
+    """CPU per trial between one size and the next, on Ray with two workers; time and memory of the last."""
+    ran = {size: peer("scale", "run", "--trials", str(size)) for size in (_FEW, *sizes)}
+    result = {size: each.result | {"seconds": each.seconds} for size, each in ran.items()}
     costs = [
         1000 * (result[larger]["cpu"] - result[smaller]["cpu"]) / (larger - smaller)
         for smaller, larger in pairwise(result)
     ]
-    megabytes = result[sizes[-1]]["megabytes"]
+    megabytes, seconds = result[sizes[-1]]["megabytes"], result[sizes[-1]]["seconds"]
     what = f"driver, CPU per trial up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
+    whole = f"study of {sizes[-1]:,} trivial trials, two workers; what it may take"
     return [
         _growth(what, costs),
+        Figure("scale", whole, seconds, _SECONDS, "s", seconds / _SECONDS, Bar("at most", 1)),
         Figure("scale", "driver, memory; what it may take", megabytes, 600, "MB", megabytes / 600, Bar("at most", 1)),
     ], {"result": result, "costs": costs}
 
@@ -72,7 +80,12 @@ def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
         few, many = (peer(*arguments, "--epochs", str(n)).result["cpu"] for n in (2, 2 + epochs))
         costs.append(1000 * (many - few) / (number * epochs))
     what = f"driver, CPU per report of {workers[-1]} workers; of {workers[0]}"
-    return [_growth(what, costs)], {"costs": dict(zip(workers, costs, strict=True))}
+    rate = 1000 / costs[-1]
+    rates = f"driver, reports in a second of CPU of {workers[-1]} workers; wanted"
+    return [
+        _growth(what, costs),
+        Figure("scale", rates, rate, _RATE, "", rate / _RATE, Bar("at least", 1)),
+    ], {"costs": dict(zip(workers, costs, strict=True))}
 
 
 def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
@@ -87,6 +100,15 @@ def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     ]
     what = f"session, CPU per report with 1,000 workers up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
     return [_growth(what, costs)], {"result": result, "costs": costs}
+
+
+def _flushes(trials: int, epochs: int) -> tuple[list[Figure], Any]:
+    """The share of a study's time that goes into flushes, when 1,000 workers that only report do so at a fixed rate."""
+    size = ("--workers", "1000", "--trials", str(trials), "--epochs", str(epochs))
+    result = peer("scale", "stand-in", "--every-epoch", "--rate", str(_RATE), *size).result
+    share = 100 * result["flushing"] / result["seconds"]
+    what = f"flushes, share of {trials:,} trials of {epochs} epochs at {_RATE} reports a second; what it may be"
+    return [Figure("scale", what, share, 1, "%", share, Bar("at most", 1))], result
 
 
 def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:

@@ -1,17 +1,22 @@
 """The driver of one study of light trials: its CPU seconds and its memory, its workers' not included.
 
-`run` drives real workers on Ray; `stand-in` sends the reports of workers that do not exist to the session itself.
+`run` drives real workers on Ray; `stand-in` sends the reports of workers that do not exist to the session itself. With
+`--rate`, these seem to come at that rate: the clock that says when to flush goes on between them.
 """
 
 import argparse
 import resource
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from pipeline import run
+from pipeline.execution.driver import session as driver
+from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.loop.messages import EpochRow, ProgressReport
@@ -36,6 +41,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every-epoch", action="store_true", help="report every epoch, and stop no trial")
+    parser.add_argument("--rate", type=float, help="reports a second of stand-ins")
     arguments = parser.parse_args()
     every = MedianStopping(grace_period=arguments.epochs)
     job = TuneJob(
@@ -48,11 +54,11 @@ def main() -> None:
             if arguments.every_epoch:
                 _start_cluster(arguments.workers)
             run(job.replaced({"resources.workers": arguments.workers}), storage=folder)
-            reports = 0
+            more: dict[str, float] = {}
         else:
-            reports = _stand_in(job, Path(folder), arguments.workers)
+            more = _stand_in(job, Path(folder), arguments.workers, arguments.rate)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    problem.tell(cpu=used.ru_utime + used.ru_stime, megabytes=used.ru_maxrss / 1e3, reports=reports)
+    problem.tell(cpu=used.ru_utime + used.ru_stime, megabytes=used.ru_maxrss / 1e3, **more)
 
 
 def _start_cluster(workers: int) -> None:
@@ -62,14 +68,31 @@ def _start_cluster(workers: int) -> None:
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
 
 
-def _stand_in(job: TuneJob, folder: Path, workers: int) -> int:
-    """Drive a session until its study ends; returns how many reports it got."""
+def _stand_in(job: TuneJob, folder: Path, workers: int, rate: float | None) -> dict[str, float]:
+    """Drive a session until its study ends; returns its reports, its seconds, and those of its flushes."""
     store = Store(folder).folder(job.name)
     save_study(store, job)
-    session = Session(job, store, Recorder(store, job, session=1))
+    reports, flushing = 0, 0.0
+    # A worker writes a checkpoint once a minute, and at the end.
+    each = 1 if rate is None else max(1, round(60 * rate / workers))
+
+    def clock() -> float:
+        return time.monotonic() + (0.0 if rate is None else reports / rate)
+
+    with patch.object(driver, "FlushTiming", partial(FlushTiming, clock)):
+        session = Session(job, store, Recorder(store, job, session=1))
+    flush = session.flush
+
+    def timed() -> None:
+        nonlocal flushing
+        started = time.monotonic()
+        flush()
+        flushing += time.monotonic() - started
+
+    session.flush = timed  # type: ignore[method-assign]
+    began = clock()
     session.begin()
     running: list[str] = []
-    reports = 0
     while True:
         while len(running) < workers and (assignment := session.next()) is not None:
             running.append(assignment.trial_id)
@@ -80,13 +103,16 @@ def _stand_in(job: TuneJob, folder: Path, workers: int) -> int:
         epoch = trial.epoch + 1
         metrics = {"value": trial.config["x"] * epoch}
         row = EpochRow(1, 1, epoch, epoch, metrics, None, 0.0, 0.1, 0.0, 0.0, 0, time.time(), "node")
-        report = ProgressReport((row,), epoch, last=epoch == job.budget.epochs, checkpoints={epoch: 1})
+        last = epoch == job.budget.epochs
+        checkpoints = {epoch: 1} if last or epoch % each == 0 else {}
+        report = ProgressReport((row,), epoch, last=last, checkpoints=checkpoints)
         reports += 1
         if session.on_report(trial_id, report) == "continue":
             running.append(trial_id)
     session.flush()
+    seconds = clock() - began
     session.recorder.close("finished")
-    return reports
+    return {"reports": reports, "seconds": seconds, "flushing": flushing}
 
 
 if __name__ == "__main__":
