@@ -14,7 +14,16 @@ from pathlib import Path
 
 from pipeline.errors import StorageError, UsageError
 
-__all__ = ["TrialContext", "current", "for_all_trials", "in_part", "in_trial", "trial"]
+__all__ = [
+    "TrialContext",
+    "continued_from",
+    "current",
+    "for_all_trials",
+    "in_part",
+    "in_trial",
+    "set_continued_from",
+    "trial",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,7 @@ class TrialContext:
 
 _CURRENT: ContextVar[TrialContext | None] = ContextVar("tunepipe_trial", default=None)
 _DIRECTORY: ContextVar[Path | None] = ContextVar("tunepipe_directory", default=None)
+_CONTINUED: ContextVar[int] = ContextVar("tunepipe_continued_from", default=0)
 
 
 def trial() -> TrialContext:
@@ -62,6 +72,20 @@ def trial() -> TrialContext:
 def current() -> TrialContext | None:
     """The trial for which the calling code runs; None outside of a trial."""
     return _CURRENT.get()
+
+
+def continued_from() -> int:
+    """The epoch of the state with which the trial's function was called last; 0 without one."""
+    return _CONTINUED.get()
+
+
+def set_continued_from(epoch: int) -> None:
+    """Say with which state the trial's function is called next.
+
+    Args:
+        epoch: The epoch of the state; 0 without one.
+    """
+    _CONTINUED.set(epoch)
 
 
 @contextmanager

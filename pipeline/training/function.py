@@ -18,6 +18,7 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
+from pipeline.study.context import set_continued_from
 from pipeline.study.signature import takes_state
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
@@ -174,6 +175,7 @@ class FunctionLearner:
             arrays = list(self._saved.arrays)
             generators = encoded(self._generators.to_tree(), arrays)
             self._saved = replace(self._saved, tree={**self._saved.tree, "generators": generators}, arrays=arrays)
+        set_continued_from(self._epoch)
         with seeding_imports(self._number):
             # A function that is not a generator runs here.
             arguments = (deepcopy(self._config), state) if self._takes_state else (deepcopy(self._config),)
@@ -182,8 +184,12 @@ class FunctionLearner:
     @property
     def _number(self) -> int:
         """The seed of the global generators: another one where another trial's state is taken over."""
-        epoch = self._saved.epoch if self._saved is not None else 0
-        return zlib.crc32(f"{self._seed} function {epoch}".encode())
+        return zlib.crc32(f"{self._seed} function {self._epoch}".encode())
+
+    @property
+    def _epoch(self) -> int:
+        """The epoch of the saved state; 0 without one."""
+        return self._saved.epoch if self._saved is not None else 0
 
     def _iterated(self, result: Any) -> Iterator[Any]:
         single = self._takes_state and isinstance(result, tuple)

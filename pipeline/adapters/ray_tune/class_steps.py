@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.adapters.metrics import numeric
 from pipeline.adapters.ray_tune.stopping import Rules
+from pipeline.execution.ray.internals import set_iteration
 from pipeline.study.context import current
 
 __all__ = ["class_steps"]
@@ -29,6 +30,7 @@ def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rule
     from ray import tune
 
     trial = _made(trainable, config)
+    set_iteration(trial, rules.count)
     saves = trainable.save_checkpoint is not tune.Trainable.save_checkpoint  # type: ignore[attr-defined]
     try:
         if state is not None:
@@ -36,6 +38,7 @@ def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rule
         while True:
             result = trial.step()
             ends = rules.end_after(result) or result.get("done")
+            set_iteration(trial, rules.count)
             if saves:
                 with tempfile.TemporaryDirectory() as folder:
                     kept = trial.save_checkpoint(folder)

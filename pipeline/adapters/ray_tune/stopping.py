@@ -24,10 +24,14 @@ class Rules:
     Args:
         stop: The program's `stop`.
         trial: The trial's id.
+        count: How many reports the trial has made up to the state from which it continues.
+
+    Attributes:
+        count: How many it has made.
     """
 
-    def __init__(self, stop: Any, trial: str) -> None:
-        self._trial, self._count, self._started = trial, 0, time.monotonic()
+    def __init__(self, stop: Any, trial: str, count: int = 0) -> None:
+        self._trial, self.count, self._started = trial, count, time.monotonic()
         rules = [rule for rule in _parts(stop) if _kind(rule) not in _STUDY]
         try:
             # A rule that remembers a trial's results begins again where the trial is replayed.
@@ -41,9 +45,9 @@ class Rules:
         Args:
             metrics: What it reports.
         """
-        self._count += 1
+        self.count += 1
         result = {
-            _REPORTS: self._count,
+            _REPORTS: self.count,
             "time_total_s": time.monotonic() - self._started,
             "trial_id": self._trial,
             "done": False,

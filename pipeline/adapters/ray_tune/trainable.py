@@ -22,7 +22,7 @@ from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
-from pipeline.study.context import current
+from pipeline.study.context import continued_from, current
 from pipeline.study.read_once import content_of
 
 __all__ = ["Adapted"]
@@ -134,7 +134,7 @@ class Adapted(adapted.Adapted):
         text = f"{0 if trial is None else trial.seed} {json.dumps(config, sort_keys=True)}"
         whole = computed(config_of(self.param_space, config), zlib.crc32(text.encode()))
         stop = None if self.call is None else self.call.arguments.get("stop")
-        rules = Rules(stop, "trial" if trial is None else trial.id)
+        rules = Rules(stop, "trial" if trial is None else trial.id, continued_from())
         if inspect.isclass(self.trainable):
             return class_steps(self.trainable, whole, state, rules)
 

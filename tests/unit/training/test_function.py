@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.study import Objective, TuneJob
+from pipeline.study.context import continued_from
 from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner
 from pipeline.training.trainer_factory import TrainerFactory
@@ -66,6 +67,24 @@ def test_continues_by_replaying() -> None:
     again.load(learner.save())
     assert again.model_epoch == 3
     assert again.run_epoch().metrics == {"at": 4.0}
+
+
+def test_a_function_may_know_the_epoch_of_its_state() -> None:
+    """While a function is called, the epoch of the state that it gets is known; without one it is 0."""
+    called_at = []
+
+    def stateful(config: Any, state: Any) -> Any:
+        called_at.append(continued_from())
+        return iter([({"at": 1.0}, "state")] * 5)
+
+    learner = FunctionLearner(stateful, {})
+    for _ in range(3):
+        learner.run_epoch()
+    for exploit in (False, True):
+        FunctionLearner(stateful, {}).load(learner.save(), exploit=exploit)
+    learner = FunctionLearner(stateful, {})
+    learner.run_epoch()
+    assert called_at == [0, 3, 3, 0]
 
 
 def test_steps_of_another_trial_are_refused() -> None:

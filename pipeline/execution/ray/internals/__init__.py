@@ -12,6 +12,7 @@ from pipeline.execution.ray.internals.experiment import (
     results_not_kept,
     scheduler_facts,
     searcher_facts,
+    set_iteration,
     stopper_facts,
 )
 from pipeline.execution.ray.internals.start import (
@@ -47,6 +48,7 @@ __all__ = [
     "results_not_kept",
     "scheduler_facts",
     "searcher_facts",
+    "set_iteration",
     "set_trial_config",
     "signals_kept_from_ray",
     "signals_left_alone",

@@ -16,6 +16,7 @@ __all__ = [
     "results_not_kept",
     "scheduler_facts",
     "searcher_facts",
+    "set_iteration",
     "stopper_facts",
 ]
 
@@ -124,6 +125,19 @@ def reporting_to(session: Any) -> Iterator[None]:
         yield
     finally:
         sessions._session = before
+
+
+def set_iteration(trainable: Any, steps: int) -> None:
+    """Set the `training_iteration` of a Trainable, which Tune counts where it calls the steps itself.
+
+    Args:
+        trainable: An object of a Trainable class.
+        steps: How many steps its trial has taken.
+    """
+    if hasattr(trainable, "_iteration"):
+        trainable._iteration = steps
+    else:
+        say_once("Ray", "Trainable._iteration", "training_iteration stays at 0 in a Trainable class")
 
 
 _FACTS = {

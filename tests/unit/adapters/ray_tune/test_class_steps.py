@@ -62,3 +62,21 @@ def test_a_rule_ends_the_steps(tmp_path: Path) -> None:
     with in_trial(TrialContext("0001", 1, 9, tmp_path)):
         steps = class_steps(Counting, {"by": 1}, None, Rules({"count": 2}, "0001"))
         assert [metrics["count"] for metrics, _ in steps] == [1.0, 2.0]
+
+
+class Iterating(Counting):
+    """Reports how many steps came before."""
+
+    def step(self) -> Any:
+        """The count of Tune's own."""
+        return {"before": self.training_iteration}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> Any:
+        """As above."""
+        return {"count": self.training_iteration}
+
+
+def test_a_class_counts_its_steps_from_where_its_trial_continued() -> None:
+    """`training_iteration` counts the steps before a step, and the step itself in its checkpoint."""
+    steps = class_steps(Iterating, {}, {"count": 3}, Rules(None, "0001", count=3))
+    assert [next(steps) for _ in range(2)] == [({"before": 3.0}, {"count": 4}), ({"before": 4.0}, {"count": 5})]

@@ -42,6 +42,12 @@ def test_rules_end_a_trial(stop: Any, count: int) -> None:
     assert reports(stop) == count
 
 
+def test_a_rule_counts_all_reports_of_a_trial_that_continues() -> None:
+    """`training_iteration` counts on from the state with which a trial continues."""
+    rules = Rules(lambda _, result: result["training_iteration"] >= 5, "0001", count=3)
+    assert [rules.end_after({}) for _ in range(2)] == [False, True]
+
+
 def test_limits_are_those_of_the_budget() -> None:
     """The longest trial and the longest study are read from a dict, from stoppers and from stoppers within others."""
     combined = stopper.CombinedStopper(stopper.MaximumIterationStopper(12), stopper.TimeoutStopper(60))

@@ -107,3 +107,31 @@ def test_a_class_that_saves_no_checkpoint_is_replayed() -> None:
         again.run_epoch()
     for one in (learner, again):
         one.close()
+
+
+class Iterating(tune.Trainable):
+    """Reports how many steps came before."""
+
+    def step(self) -> Any:
+        """The count of Ray Tune's own."""
+        return {"before": self.training_iteration}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> Any:
+        """Nothing needs to be kept."""
+        return {}
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing is kept."""
+
+
+def test_a_class_that_continues_counts_on() -> None:
+    """A class that continues from a checkpoint knows how many steps its trial has taken."""
+
+    def iterating(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        return Adapted(None, "", Iterating, {"by": tune.choice([1])}).steps(config, state)
+
+    learner = FunctionLearner(iterating, {"by": 1})
+    assert [learner.run_epoch().metrics["before"] for _ in range(2)] == [0.0, 1.0]
+    again = FunctionLearner(iterating, {"by": 1})
+    again.load(learner.save())
+    assert [again.run_epoch().metrics["before"] for _ in range(2)] == [2.0, 3.0]

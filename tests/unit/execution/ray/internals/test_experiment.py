@@ -135,6 +135,17 @@ def test_reports_reach_an_object_of_tunepipe() -> None:
     assert vars(sessions)["_session"] is None
 
 
+def test_the_steps_of_a_trainable_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """`training_iteration` of a Trainable is what is set; without the name in Ray, the consequence is said."""
+    from ray import tune
+
+    trainable = tune.Trainable(config={})
+    internals.set_iteration(trainable, 3)
+    assert trainable.training_iteration == 3, "Ray's Trainable no longer counts its steps in _iteration."
+    internals.set_iteration(SimpleNamespace(), 3)
+    assert "training_iteration stays at 0" in capsys.readouterr().err
+
+
 def test_an_argument_that_a_scheduler_no_longer_keeps_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """An argument that a scheduler takes and does not keep under its old name is named once; others are not."""
 
