@@ -25,6 +25,7 @@ from tests.processes import wait_for
 from tests.s3 import CREDENTIALS, ObjectStore, object_store
 from tests.serving import serving
 from tests.unit.results.studies import asha_study
+from tune_jobs.digits_quick import JOB as DIGITS
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 FILE = Path(sys.modules[JOB.function.__module__].__file__ or "")
@@ -232,6 +233,26 @@ def test_a_study_makes_few_requests(s3, storage):
         name="many", function=_count, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
         scheduler="asha", budget=Budget(trials=trials, epochs=8), resources=Resources(workers=0),
     )  # fmt: skip
+    of_trials, others, seconds = _requests(s3, job, storage)
+    assert len(of_trials) <= 3 * trials
+    assert len(others) <= 80 + 20 * seconds
+    paths = [*of_trials, *others]
+    assert not any("uploads" in path or "uploadId" in path for path in paths)
+    assert sum(path.endswith("/checkpoints/") and path.startswith("GET") for path in paths) <= 3
+
+
+@pytest.mark.long
+def test_a_study_of_models_makes_few_requests(s3, storage):
+    """A study on S3 sends at most six requests for each trial of a Keras model, and others at a constant rate."""
+    trials = 16
+    job = DIGITS.replaced({"resources.workers": 0, "budget.trials": trials, "budget.epochs": 4})
+    of_trials, others, seconds = _requests(s3, job, storage)
+    assert len(of_trials) <= 6 * trials
+    assert len(others) <= 160 + 20 * seconds
+
+
+def _requests(s3: ObjectStore, job: TuneJob, storage: str) -> tuple[list[str], list[str], float]:
+    """The requests of a study about its trials' own files, the others, and its seconds."""
     s3.requests.clear()
     started = time.monotonic()
     run(job, storage=storage, note=lambda _: None)
@@ -239,10 +260,7 @@ def test_a_study_makes_few_requests(s3, storage):
     # Listings name their folder in the query, its slashes quoted.
     paths = [f"{method} {unquote(path)}" for method, path in s3.requests]
     of_trials = [path for path in paths if re.search(r"/(checkpoints|files|logs)/\d{4}", path)]
-    assert len(of_trials) <= 3 * trials
-    assert len(paths) - len(of_trials) <= 80 + 20 * seconds
-    assert not any("uploads" in path or "uploadId" in path for path in paths)
-    assert sum(path.endswith("/checkpoints/") and path.startswith("GET") for path in paths) <= 3
+    return of_trials, [path for path in paths if path not in of_trials], seconds
 
 
 def _count(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
