@@ -18,16 +18,25 @@ Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
 
 
-def loading(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: bool) -> Callable[[], Loaded]:
+def loading(
+    job: TuneJob,
+    before: Mapping[str, Any] | None,
+    *,
+    accept_changes: bool,
+    memory_on_cluster: Callable[[TuneJob], float] | None = None,
+) -> Callable[[], Loaded]:
     """Begin to load a study's data while Ray starts.
 
     The user's data function is called later, in the main thread, which it may rely on. Where there is a fingerprint to
-    compare with, the data are loaded at once: the study is not changed if they differ.
+    compare with, the data are loaded at once: the study is not changed if they differ. Files of a study that joins a
+    cluster are loaded when it has joined: whether they fit into memory is a matter of its nodes.
 
     Args:
         job: The study's job.
         before: The fingerprint of the data that the study began with; None if there is none.
         accept_changes: Whether the data may differ.
+        memory_on_cluster: Returns the bytes that rows may fill in each worker of the joined cluster; None if workers
+            run on this machine.
 
     Returns:
         A function that waits for the data and returns them.
@@ -45,10 +54,11 @@ def loading(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: b
         return lambda: (data, _document(before, now, reads))
 
     def fresh() -> Loaded:
-        data, now, reads = _load(job, None)
+        memory = None if memory_on_cluster is None else memory_on_cluster(job)
+        data, now, reads = _load(job, None, memory)
         return data, _document(None, now, reads)
 
-    if job.data is None or callable(job.data) or job.resources.workers == 0:
+    if job.data is None or callable(job.data) or job.resources.workers == 0 or memory_on_cluster is not None:
         return fresh
     loaded: Future[Loaded] = Future()
 
@@ -75,12 +85,12 @@ def made_by_workers(job: TuneJob, data: Dataset) -> bool:
 
 
 def _load(
-    job: TuneJob, before: Mapping[str, Any] | None
+    job: TuneJob, before: Mapping[str, Any] | None, memory: float | None = None
 ) -> tuple[Dataset | None, Mapping[str, Any] | None, Reads | None]:
     """The data, their fingerprint, and what a data function that takes the config has read."""
     trains = job.resources.workers == 0
     config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
-    data = load_data(job, trains=trains, config=config, recorded=before)
+    data = load_data(job, trains=trains, config=config, recorded=before, memory=memory)
     return data, None if data is None else fingerprint(data), None if config is None else config.reads
 
 

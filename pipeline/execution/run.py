@@ -22,6 +22,7 @@ from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state, one_study
+from pipeline.execution.ray.cluster_nodes import memory_for_rows_on_nodes
 from pipeline.execution.ray.joining import address_of, check_reachable
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.session_training import train
@@ -149,13 +150,19 @@ def _run(
     if start.job.model is not None:
         refuse_other_keras()
     check_functions(start.job)
-    if start.job.resources.workers != 0 and (cluster := address_of(address)) is not None:
+    cluster = address_of(address) if start.job.resources.workers != 0 else None
+    if cluster is not None:
         check_reachable(cluster)
     earlier = learned_from(start.job, storage, resume=start.saved is not None)
     notes = list(start_notes(start.job, start.saved, earlier))
     # From here on the job is the study's: it names what was chosen for it.
     start = replace(start, job=start.job.settled())
-    load = loading(start.job, recorded_data(start.document), accept_changes=accept_changes)
+    load = loading(
+        start.job,
+        recorded_data(start.document),
+        accept_changes=accept_changes,
+        memory_on_cluster=None if cluster is None else memory_for_rows_on_nodes,
+    )
     if start.replaces:
         replace_abandoned(store, start.job, note)
     session = _session(start, store, provenance, earlier, interrupts, note)

@@ -51,6 +51,7 @@ def load_data(
     folder: Path | None = None,
     recorded: Mapping[str, Any] | None = None,
     caches: SharedFolder | None = None,
+    memory: float | None = None,
 ) -> Dataset | None:
     """Load the data of a job.
 
@@ -66,6 +67,7 @@ def load_data(
         recorded: What the study has recorded of its data, so that files are loaded or streamed as before; None if
             nothing.
         caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
+        memory: Bytes that the rows of files may fill in each worker; by default what `memory_for_rows` finds.
 
     Returns:
         Its data; None for a function objective.
@@ -76,7 +78,8 @@ def load_data(
     if job.data is None:
         return None
     if not callable(job.data):
-        data = datasets.load(job.data, memory=memory_for_rows(job), buffer=recorded_buffer(recorded))
+        memory = memory_for_rows(job) if memory is None else memory
+        data = datasets.load(job.data, memory=memory, buffer=recorded_buffer(recorded))
     else:
         if trains and job.model is not None:
             from pipeline.training.process import set_up
@@ -145,7 +148,7 @@ def how_read(data: Dataset | None) -> str | None:
 
 
 def memory_for_rows(job: TuneJob) -> float:
-    """The bytes of main memory that rows may fill in each worker: half of its share of what is free.
+    """The bytes of main memory that rows may fill in each worker of this machine: half of its share of what is free.
 
     Args:
         job: The study's job.

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 from pipeline.datasets import Dataset
 from pipeline.errors import ClusterError
-from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers, no_node, unused_gpus
+from pipeline.execution.capacity import cluster_workers, local_capacity, local_workers, no_node, unused_gpus
 from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.cluster_nodes import cluster_nodes
 from pipeline.execution.ray.driver_output import logged_output
 from pipeline.execution.ray.environment import logger_level, ray_environment
 from pipeline.execution.ray.internals import (
@@ -75,19 +75,11 @@ def run_on_ray(
 
 def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:
     """What a user may not expect of the cluster that this process has joined or started, in sentences."""
-    nodes = _nodes(joined=joined)
+    nodes = cluster_nodes(joined=joined)
     if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
         yield unused
     if (missing := no_node(job, nodes)) is not None:
         yield f"{missing} Trials wait until such a node joins the cluster."
-
-
-def _nodes(*, joined: bool) -> list[Node]:
-    """What each node of the cluster gives to trials; memory counts where Ray reserves it."""
-    import ray
-
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [(has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0) if joined else math.inf) for has in alive]
 
 
 @contextlib.contextmanager
@@ -109,7 +101,7 @@ def _cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Itera
             # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
             yield job.resources.workers, joined
             return
-        fits = cluster_workers(job, _nodes(joined=joined))
+        fits = cluster_workers(job, cluster_nodes(joined=joined))
         yield min(job.resources.workers or fits, fits), joined
     finally:
         if not initialized:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline import Dataset, load_results, run
+from pipeline import Dataset, TuneJob, load_results, run
 from pipeline.datasets import Split
 from pipeline.datasets.fingerprint import unnoticed_changes
+from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError
+from pipeline.execution.data import loading
 from pipeline.execution.preflight.data_findings import data_facts, data_finding
 from pipeline.execution.rerun import rerun
 from pipeline.results.views.as_object import results_object
@@ -177,6 +181,25 @@ def test_data_that_are_still_being_loaded_do_not_crash_the_end() -> None:
     """A process that is interrupted while data are loaded waits for the loading thread and exits with its own code."""
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (130, "loaded\n", "")
+
+
+def test_files_are_loaded_for_the_memory_of_a_clusters_nodes(tmp_path: Path) -> None:
+    """Files that fit into this machine's memory are streamed where the nodes of the joined cluster have too little."""
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(1000.0), "target": np.arange(1000.0)}), file, row_group_size=100)
+    job, joined = find("digits-quick").replaced({"data": str(file)}), []
+
+    def memory(_: TuneJob) -> float:
+        joined.append(True)
+        return 3000.0
+
+    load = loading(job, None, accept_changes=False, memory_on_cluster=memory)
+    assert not joined
+    data, _ = load()
+    assert joined
+    assert isinstance(data.train, Stream)
+    data, _ = loading(job, None, accept_changes=False)()
+    assert isinstance(data.train, Split)
 
 
 def test_content_that_is_not_compared_is_named_when_the_study_starts(tmp_path: Path) -> None:
