@@ -73,6 +73,18 @@ def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
     assert {shared, divided} <= refused_labels(group["template"]["spec"])
 
 
+def test_a_shared_gpu_of_googles_may_say_how_many_share_it(own):
+    """Autopilot refuses pods that name a way of sharing a GPU without the number of pods that share it."""
+    sharing = {"cloud.google.com/gke-gpu-sharing-strategy": "time-sharing"}
+    number = {"cloud.google.com/gke-max-shared-clients-per-gpu": "2"}
+    for components, expected in (
+        (["gke/gpu-l4-shared"], sharing),
+        (["gke/gpu-l4-shared", "gke/shared-clients"], sharing | number),
+    ):
+        selector = pods_of_groups(own("base/ray", *components))["gpu-l4-shared"]["nodeSelector"]
+        assert {name: value for name, value in selector.items() if "shar" in name} == expected
+
+
 @pytest.mark.parametrize("overlay", overlays())
 @pytest.mark.parametrize("part", ["cluster", "study"])
 def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(overlay, part):
