@@ -1,5 +1,6 @@
 """Errors of the Kubernetes API server, translated into what the user can do about them."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -11,11 +12,25 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.errors import ClusterError
 
-__all__ = ["ServerUnavailable", "api_request"]
+__all__ = ["ServerUnavailable", "Unauthorized", "api_request"]
+
+_HANDSHAKE = re.compile(
+    r"Handshake status (?P<status>\d{3}) (?P<reason>.*?) -\+-\+- .* -\+-\+- "
+    r"(?P<body>b(?P<quote>['\"]).*(?P=quote)|None)",
+    re.DOTALL,
+)
+"""How the client reports an answer to a request for a connection: its headers, and its body as Python writes it."""
+
+_NO_RIGHT = re.compile(r" cannot [a-z]+ resource\b")
+"""A policy of the cluster that refuses an object says in its own words what cannot be."""
 
 
 class ServerUnavailable(ClusterError):
     """The server could not answer now; the same request may succeed later."""
+
+
+class Unauthorized(ClusterError):
+    """The server does not accept the credentials; others, or the same ones renewed, may do."""
 
 
 @contextmanager
@@ -28,31 +43,48 @@ def api_request(namespace: str, action: str) -> Iterator[None]:
 
     Raises:
         ServerUnavailable: The server is busy, or cannot be reached.
+        Unauthorized: The server does not accept the credentials.
         ClusterError: The server refuses; the message has its reason and what to do.
     """
     try:
         yield
     except ApiException as error:
-        busy = error.status == HTTPStatus.TOO_MANY_REQUESTS or (error.status or 0) >= 500
-        kind = ServerUnavailable if busy else ClusterError
-        raise kind(f"Kubernetes did not {action}: {_reason(error, namespace)}") from None
+        status, reason, body = _answer(error)
+        busy = status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
+        kind = ServerUnavailable if busy else Unauthorized if status == HTTPStatus.UNAUTHORIZED else ClusterError
+        said = _message(body) or reason
+        raise kind(f"Kubernetes did not {action}: {_explained(status, said, body, namespace)}") from None
     except (HTTPError, OSError) as error:
         raise ServerUnavailable(
             f"Kubernetes cannot be reached: {error}. Is the cluster up, and is --context the right one?"
         ) from None
 
 
-def _reason(error: ApiException, namespace: str) -> str:
-    message = _message(str(error.body or "")) or str(error.reason)
-    if error.status == 404 and "namespaces" in message:
+def _answer(error: ApiException) -> tuple[int, str, str]:
+    """The status, its reason and the body of the server's answer."""
+    reason, body = str(error.reason), str(error.body or "")
+    if (handshake := _HANDSHAKE.search(reason)) is None:
+        return error.status or 0, reason, body
+    sent = ast.literal_eval(handshake["body"]) or b""
+    return int(handshake["status"]), handshake["reason"], sent.decode(errors="replace")
+
+
+def _explained(status: int, message: str, body: str, namespace: str) -> str:
+    """The server's message, with what to do."""
+    if status == 404 and "namespaces" in message:
         return f"there is no namespace {namespace!r}. `kubectl apply -k` with an overlay's foundation/ creates it."
-    if error.status == 404 and "rayjobs" in message:
+    if status == 404 and "rayjobs" in message:
         return f"{message}. It was deleted. The study's records are kept, and a new submission resumes it."
-    if error.status == 404 and "page not found" in str(error.body):
+    if status == 404 and "page not found" in body:
         return "it has no RayJobs. Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."
-    if error.status == 400 and "unknown field" in message:
+    if status == 400 and "unknown field" in message:
         return f"{message}. The KubeRay definitions there are too old for the overlay: update them."
-    if error.status == 401 or (error.status == 403 and " cannot " in message):
+    if status == 401:
+        return (
+            f"{message}. It does not accept the credentials of the kubeconfig, which may have expired: renew them. "
+            "Studies that were submitted continue."
+        )
+    if status == 403 and _NO_RIGHT.search(message):
         return (
             f"{message}. Either there is no such namespace, or you do not have the role tunepipe-submitter of the "
             "overlay's foundation/, which has the required permissions."

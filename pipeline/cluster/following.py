@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.cluster.api_errors import ServerUnavailable
+from pipeline.cluster.api_errors import ServerUnavailable, Unauthorized
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
 from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
@@ -81,17 +81,23 @@ def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
         NeverStarts: There is no image, or the namespace forbids its pods.
         ClusterError: It cannot start now: no operator, no room, no image yet.
     """
-    seen, unavailable_since = _Progress(time.monotonic()), None
+    seen, unavailable_since, renewed = _Progress(time.monotonic()), None, False
     while True:
         try:
             yield from _poll(server, name, seen, wait_pods)
+        except Unauthorized:
+            # Studies run for longer than many credentials are valid, which other programs may have renewed.
+            if renewed:
+                raise
+            renewed = True
+            server.connect()
         except ServerUnavailable:
             # A server that is busy, or is being updated, answers again later.
             unavailable_since = unavailable_since or time.monotonic()
             if time.monotonic() - unavailable_since > SILENT_SECONDS:
                 raise
         else:
-            unavailable_since = None
+            unavailable_since, renewed = None, False
             if seen.ended:
                 return
         time.sleep(POLL_SECONDS)

@@ -11,15 +11,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
-from yaml import YAMLError
 
 from pipeline.cluster.api_errors import ServerUnavailable, api_request
 from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken
 from pipeline.cluster.download_results import download_results
+from pipeline.cluster.kubernetes_client import connected
 from pipeline.cluster.kueue_requests import check_queue, queued_reason
 from pipeline.cluster.pod_ends import DELETIONS
 from pipeline.cluster.rayjob import Manifests
@@ -47,15 +46,17 @@ class Kubernetes:
     """
 
     def __init__(self, context: str | None, namespace: str) -> None:
-        try:
-            api = config.new_client_from_config(context=context)
-        except (ConfigException, YAMLError, OSError) as error:
-            raise _unusable(str(error)) from None
-        # The client does not check what it reads.
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            raise _unusable(f"the kubeconfig is not one ({type(error).__name__}: {error})") from None
+        self._context, self.namespace = context, namespace
+        self.connect()
+
+    def connect(self) -> None:
+        """Read the credentials again: those of the last time may have expired, or have been renewed since.
+
+        Raises:
+            ClusterError: There is no kubeconfig, or no such context.
+        """
+        api = connected(self._context)
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
-        self.namespace = namespace
 
     def jobs(self, study: str | None = None) -> list[dict[str, Any]]:
         """The RayJobs of studies, the oldest first.
@@ -286,9 +287,3 @@ class Kubernetes:
 def _created(pod: Any) -> datetime:
     created: datetime | None = pod.metadata.creation_timestamp
     return created or _EPOCH
-
-
-def _unusable(reason: str) -> ClusterError:
-    return ClusterError(
-        f"Kubernetes cannot be used: {reason.rstrip('.')}. KUBECONFIG names the file, --context one of its contexts."
-    )

@@ -20,7 +20,7 @@ from pipeline.cluster.image_pulls import image_problem
 from pipeline.cluster.pod_diagnostics import unscheduled_reason
 from pipeline.errors import ClusterError, StorageError
 
-__all__ = ["POLL_SECONDS", "read_study", "reader_pod"]
+__all__ = ["POLL_SECONDS", "SILENT_SECONDS", "read_study", "reader_pod"]
 
 _CONTAINER = "reader"
 """The container that reads; a service mesh may add others to its pod."""
@@ -31,6 +31,8 @@ _POD_SECONDS = 3600
 """The longest time that copying may take. If the connection is lost, the pod ends by itself after that time."""
 _START_SECONDS = 120.0
 _READ_SECONDS = 60.0
+SILENT_SECONDS = 300.0
+"""A connection that has been silent for so long is lost: one that is cut off without a word stays open forever."""
 POLL_SECONDS = 1.0
 _TRIES = 3
 
@@ -189,12 +191,16 @@ def _packed(
         contextlib.suppress(WebSocketException),
         contextlib.closing(connection),
     ):
+        heard = time.monotonic()
         while True:
             open_still = connection.is_open()
             connection.update(timeout=_READ_SECONDS)
-            _append(file, connection.read_channel(1))
-            errors += connection.read_channel(2)
-            if not open_still:
+            content, said = connection.read_channel(1), connection.read_channel(2)
+            _append(file, content)
+            errors += said
+            if content or said:
+                heard = time.monotonic()
+            if not open_still or time.monotonic() - heard > SILENT_SECONDS:
                 break
         # The command's exit status; empty if the connection was lost, or the pod's time was up, before it ended.
         status = yaml.safe_load(connection.read_channel(ERROR_CHANNEL)) or {}

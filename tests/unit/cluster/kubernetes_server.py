@@ -35,6 +35,7 @@ class ApiServer(ThreadingHTTPServer):
         self.gone: set[str] = set()
         self.held = False
         self.errors: dict[str, int] = {}
+        self.expired: dict[str, int] = {}
         self.refusal: tuple[int, str] | None = None
         self.refused: dict[str, tuple[int, str]] = {}
         self.unread: dict[str, tuple[int, str]] = {}
@@ -53,6 +54,10 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         if self.server.errors.get(path):
             self.server.errors[path] -= 1
             self.answer(503, {"message": "etcd is away"})
+            return
+        if self.server.expired.get(path):
+            self.server.expired[path] -= 1
+            self.answer(401, {"message": "Unauthorized"})
             return
         if path in self.server.unread:
             status, message = self.server.unread[path]

@@ -6,7 +6,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import MaxRetryError
 
-from pipeline.cluster.api_errors import ServerUnavailable, api_request
+from pipeline.cluster.api_errors import ServerUnavailable, Unauthorized, api_request
 from pipeline.errors import ClusterError
 
 
@@ -33,7 +33,7 @@ def _refusal(status: int, body: str) -> ApiException:
         (404, 'rayjobs.ray.io "s-1" not found', "It was deleted. The study's records are kept"),
         (400, 'strict decoding error: unknown field "spec.x"', "too old for the overlay: update them."),
         (403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource', "the role tunepipe-submitter"),
-        (401, "Unauthorized", "Either there is no such namespace, or you do not have the role"),
+        (401, "Unauthorized", "It does not accept the credentials of the kubeconfig, which may have expired"),
         (403, "admission webhook denied the request: no autoscaling", "denied the request: no autoscaling"),
     ],
 )
@@ -43,6 +43,40 @@ def test_a_refusal_names_a_remedy(status: int, message: str, reported: str) -> N
     assert str(error).startswith("Kubernetes did not create the RayJob s-1: ")
     assert reported in str(error)
     assert not isinstance(error, ServerUnavailable)
+
+
+def test_only_refused_credentials_may_be_renewed() -> None:
+    """Credentials that are not accepted have their own error; a right that is missing is another one."""
+    assert isinstance(_reported(_refusal(401, '{"message": "Unauthorized"}')), Unauthorized)
+    assert not isinstance(_reported(_refusal(403, '{"message": "Forbidden"}')), Unauthorized)
+
+
+def test_a_policy_is_no_missing_right() -> None:
+    """What a policy of the cluster refuses, with whatever words, is not taken for a missing role."""
+    said = 'admission webhook "validation.gatekeeper.sh" denied the request: images cannot come from docker.io'
+    assert str(_reported(_refusal(403, json.dumps({"message": said})))).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reported"),
+    [
+        ("403 Forbidden", 'pods "x" is forbidden: exec is off', 's-1: pods "x" is forbidden: exec is off'),
+        (
+            "403 Forbidden",
+            'pods is forbidden: User "u" cannot create resource "pods/exec"',
+            "the role tunepipe-submitter",
+        ),
+        ("504 Gateway Timeout", None, "s-1: Gateway Timeout"),
+    ],
+)
+def test_a_refused_connection_has_the_message_of_the_server(status: str, message: str | None, reported: str) -> None:
+    """An answer to a request for a connection, which the client reports with all headers, is read as any other."""
+    body = None if message is None else json.dumps({"kind": "Status", "message": message}).encode()
+    headers = {"audit-id": "7", "warning": "-+-+-"}
+    error = _reported(ApiException(status=0, reason=f"Handshake status {status} -+-+- {headers} -+-+- {body}"))
+    assert reported in str(error)
+    assert "audit-id" not in str(error)
+    assert isinstance(error, ServerUnavailable) == (message is None)
 
 
 def test_a_server_without_rayjobs_needs_the_operator() -> None:

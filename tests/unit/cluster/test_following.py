@@ -364,3 +364,14 @@ def test_a_study_is_followed_without_the_right_to_list_events(api_server):
     api_server.unread[f"{CORE}/events"] = (403, 'events is forbidden: User "ana" cannot list resource "events"')
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running"), rayjob("Complete", jobStatus="SUCCEEDED")]
     assert "s-1: Complete" in follow()
+
+
+def test_renewed_credentials_are_read_while_a_study_is_followed(api_server):
+    """If the server does not accept the credentials any more, they are read again once; then it is an error."""
+    path = f"{RAYJOBS}/s-1"
+    api_server.answers[path] = [rayjob("Running"), rayjob("Complete")]
+    api_server.expired[path] = 1
+    assert "s-1: Complete" in follow()
+    api_server.expired[path] = 2
+    with pytest.raises(ClusterError, match="does not accept the credentials"):
+        follow()

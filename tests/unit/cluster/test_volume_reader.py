@@ -67,6 +67,17 @@ def test_a_failed_download_is_reported(channels, reported, tmp_path, monkeypatch
     assert (tmp_path / "s.tar").read_bytes() == b"tar"
 
 
+def test_a_connection_that_stays_silent_is_lost(tmp_path, monkeypatch):
+    """A connection that stays open and sends nothing more, as behind a network that was lost, is not read forever."""
+    silent = Answer(out=b"ta")
+    monkeypatch.setattr(silent, "is_open", lambda: True)
+    monkeypatch.setattr(volume_reader, "stream", lambda *_, **__: silent)
+    monkeypatch.setattr(volume_reader, "SILENT_SECONDS", 0.0)
+    pod = {"metadata": {"name": "p", "namespace": "n"}}
+    with pytest.raises(ClusterError, match="the connection was lost"):
+        volume_reader.read_study(client.CoreV1Api(), pod, "/studies", "s", tmp_path / "s.tar")
+
+
 def test_a_study_that_changes_is_read_again_only_if_a_file_disappeared(tmp_path, monkeypatch):
     """A study whose part disappears is read again; one whose log grows while it is read is complete."""
     grew = {"out": b"whole", "err": b"tar: s/logs/0000.log: file changed as we read it", "end": failure(1)}

@@ -1,0 +1,58 @@
+"""A client of a Kubernetes API server: the credentials it uses, and how long it waits for an answer."""
+
+import os
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
+
+from pipeline.errors import ClusterError
+
+__all__ = ["ANSWER_SECONDS", "connected"]
+
+ANSWER_SECONDS = (10.0, 60.0)
+"""To connect, and between two parts of an answer. A connection that is lost without a word is silent forever."""
+_IN_POD = "KUBERNETES_SERVICE_HOST"
+
+
+def connected(context: str | None) -> client.ApiClient:
+    """A client with the credentials of the kubeconfig; in a pod without a kubeconfig, with those of its account.
+
+    Args:
+        context: A context of the kubeconfig; None for the current one.
+
+    Raises:
+        ClusterError: There is no kubeconfig, or no such context.
+    """
+    settings = client.Configuration()
+    try:
+        if context is None and _IN_POD in os.environ and not _has_kubeconfig():
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            config.load_kube_config(context=context, client_configuration=settings)
+        made = client.ApiClient(configuration=settings)
+    except (ConfigException, YAMLError, OSError) as error:
+        raise _unusable(str(error)) from None
+    # The client does not check what it reads.
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise _unusable(f"the kubeconfig is not one ({type(error).__name__}: {error})") from None
+    send = made.rest_client.request
+
+    def request(*arguments: Any, _request_timeout: Any = None, **options: Any) -> Any:
+        return send(*arguments, _request_timeout=_request_timeout or ANSWER_SECONDS, **options)
+
+    # Each method of the API passes None, which means no limit.
+    made.rest_client.request = request
+    return made
+
+
+def _has_kubeconfig() -> bool:
+    places = config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
+    return any(os.path.exists(os.path.expanduser(place)) for place in places if place)  # noqa: PTH110, PTH111
+
+
+def _unusable(reason: str) -> ClusterError:
+    return ClusterError(
+        f"Kubernetes cannot be used: {reason.rstrip('.')}. KUBECONFIG names the file, --context one of its contexts."
+    )
