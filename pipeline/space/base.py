@@ -66,7 +66,7 @@ class Domain(ABC):
 
     @abstractmethod
     def contains(self, value: object) -> bool:
-        """Whether a value could have been drawn.
+        """Whether a config may have a value.
 
         Args:
             value: Any object.

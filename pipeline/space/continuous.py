@@ -46,8 +46,8 @@ class Uniform(Domain):
         return within(float(value) * factor, self.low, self.high)
 
     def contains(self, value: object) -> bool:
-        """Whether a value could have been drawn."""
-        return is_real(value) and self.low <= value < self.high
+        """Whether a value is in the range, or its upper end, which is never drawn."""
+        return is_real(value) and self.low <= value <= self.high
 
     def as_drawn(self, value: Any) -> Any:
         """A whole number as a real one."""
@@ -100,8 +100,8 @@ class LogUniform(Domain):
         return within(float(value) * factor, self.low, self.high)
 
     def contains(self, value: object) -> bool:
-        """Whether a value could have been drawn."""
-        return is_real(value) and self.low <= value < self.high
+        """Whether a value is in the range, or its upper end, which is never drawn."""
+        return is_real(value) and self.low <= value <= self.high
 
     def as_drawn(self, value: Any) -> Any:
         """A whole number as a real one."""

@@ -1,6 +1,6 @@
 """Trials that a program enqueues."""
 
-from pipeline import Choice, IntUniform, Switch, Uniform
+from pipeline import Choice, IntUniform, LogUniform, Switch, Uniform
 from pipeline.adapters.optuna.enqueued import enqueued_configs
 
 
@@ -43,3 +43,10 @@ def test_a_value_of_a_branch_counts_only_beside_that_branch() -> None:
     configs, outside = enqueued_configs(enqueued, space)
     assert configs == [{"kind": "b", "x": 5.5, "y": 0.5}, {"kind": "b"}, {"y": 0.25}]
     assert outside == ["x=0.5", "kind='c'", "depth=3", "depth=1"]
+
+
+def test_both_ends_of_a_range_are_values() -> None:
+    """An enqueued value at either end of a range is in the space, as in Optuna."""
+    space = {"x": Uniform(0, 1), "lr": LogUniform(0.001, 0.1)}
+    enqueued = [{"x": 0.0, "lr": 0.1}, {"x": 1, "lr": 0.001}, {"x": 1.5, "lr": 0.2}]
+    assert enqueued_configs(enqueued, space) == (enqueued[:2], ["x=1.5", "lr=0.2"])
