@@ -8,9 +8,11 @@ __all__ = [
     "factor_of",
     "fixed_of",
     "grid_of",
+    "left_out_of_pruner",
     "longest_of",
     "most_trials_of",
     "number_in_storage",
+    "startup_of",
     "stoppable",
     "warmup_of",
     "wrapped_of",
@@ -43,7 +45,31 @@ def warmup_of(pruner: Any) -> int | None:
         pruner: The pruner, or None.
     """
     kept = (getattr(pruner, name, None) for name in ("_n_warmup_steps", "_min_resource"))
-    return next((epochs for epochs in kept if isinstance(epochs, int)), None)
+    epochs = next((epochs for epochs in kept if isinstance(epochs, int)), None)
+    # Successive halving begins at a later rung by this number.
+    skipped = getattr(pruner, "_min_early_stopping_rate", 0)
+    return epochs if not skipped else (epochs or 1) * (factor_of(pruner) or 1) ** skipped
+
+
+def startup_of(pruner: Any) -> int | None:
+    """The trials that end before a pruner judges others; None where it does not say.
+
+    Args:
+        pruner: The pruner, or None.
+    """
+    trials = getattr(pruner, "_n_startup_trials", None)
+    return trials if isinstance(trials, int) else None
+
+
+def left_out_of_pruner(pruner: Any) -> list[str]:
+    """The arguments of a pruner that differ from what its scheduler does, as the program writes them.
+
+    Args:
+        pruner: The pruner, or None.
+    """
+    same = {"percentile": 50.0, "interval_steps": 1, "bootstrap_count": 0}
+    given = {name: getattr(pruner, f"_{name}", value) for name, value in same.items()}
+    return [f"{name}={value:g}" for name, value in given.items() if value != same[name]]
 
 
 def factor_of(pruner: Any) -> int | None:

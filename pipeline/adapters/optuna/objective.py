@@ -25,6 +25,7 @@ from pipeline.adapters.program import Call
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.study.context import current
+from pipeline.wording import counted
 
 __all__ = ["Adapted"]
 
@@ -144,10 +145,10 @@ class Adapted(adapted.Adapted):
             try:
                 value = self.objective(shown)
             except TrialPruned:
-                if not steps.count:
-                    # There is no value: the trial fails with the program's reason.
-                    raise
-                return None
+                if steps.stopped:
+                    return None
+                # The program gives the config up by itself: the trial fails with its reason, and is never the best.
+                raise
             metrics = {**_values(self.metrics, value), **numeric(shown.user_attrs)}
             if is_constrained(self._arguments, self.objective):
                 metrics[EXCESS] = sum(max(0.0, float(one)) for one in self._constraints(shown))
@@ -174,4 +175,6 @@ def _further(function: Any) -> list[str]:
 
 def _values(names: Sequence[str], value: Any) -> dict[str, Any]:
     values = list(value) if isinstance(value, Sequence) else [value]
-    return dict(zip(names, values, strict=False))
+    if len(values) != len(names):
+        raise ValueError(f"the objective returned {counted(len(values), 'value')}; the study has {len(names)}")
+    return dict(zip(names, values, strict=True))

@@ -1,4 +1,4 @@
-"""Whether an objective returns another value than those that it reports, from its source."""
+"""How an objective ends, from its source: whether it returns another value than it reports, or prunes itself."""
 
 import ast
 import inspect
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["other_return"]
+__all__ = ["other_return", "prunes_itself"]
 
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -20,12 +20,9 @@ def other_return(function: Any) -> int | None:
     Returns:
         The line in its file; None if each value is one of a report, or if the function itself reports nothing.
     """
-    try:
-        lines, first = inspect.getsourcelines(function)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError):
+    if (parsed := _parsed(function)) is None:
         return None
-    outermost = tree.body[0]
+    outermost, first = parsed
     if not isinstance(outermost, ast.FunctionDef):
         return None
     nodes = list(_own(outermost))
@@ -43,6 +40,33 @@ def other_return(function: Any) -> int | None:
     returns = [each for each in nodes if isinstance(each, ast.Return) and each.value is not None]
     others = [each.lineno for each in returns if each.value is not None and not texts(each.value) & set(reported)]
     return first + min(others) - 1 if reported and others else None
+
+
+def prunes_itself(function: Any) -> bool:
+    """Whether an objective raises TrialPruned where it has not asked `should_prune`.
+
+    Args:
+        function: The function.
+    """
+    parsed = _parsed(function)
+    return parsed is not None and _raises(parsed[0])
+
+
+def _raises(node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and "TrialPruned" in ast.unparse(node.exc)
+    if isinstance(node, ast.If) and "should_prune" in ast.unparse(node.test):
+        return any(map(_raises, node.orelse))
+    return any(map(_raises, ast.iter_child_nodes(node)))
+
+
+def _parsed(function: Any) -> tuple[ast.stmt, int] | None:
+    """A function's statement, and its first line in its file; None if there is no source."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+        return ast.parse(textwrap.dedent("".join(lines))).body[0], first
+    except (OSError, TypeError, SyntaxError):
+        return None
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:

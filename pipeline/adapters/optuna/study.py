@@ -10,16 +10,19 @@ from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
 from pipeline.adapters.optuna.internals import (
     constraints_of,
     factor_of,
+    left_out_of_pruner,
     longest_of,
     most_trials_of,
+    startup_of,
     warmup_of,
     wrapped_of,
 )
-from pipeline.adapters.optuna.returned import other_return
+from pipeline.adapters.optuna.returned import other_return, prunes_itself
 from pipeline.adapters.optuna.samplers import is_known, searcher_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
+from pipeline.wording import counted
 
 __all__ = [
     "EXCESS",
@@ -39,7 +42,10 @@ _ANY_NUMBER = 1_000_000
 EXCESS = "excess"
 """The metric of a constrained objective: the sum of the constraints that are above 0."""
 
-_REPORTS = r"\.report\(|should_prune|Prun\w*Callback"
+_PRUNES = r"should_prune|Prun\w*Callback"
+"""What the source of a module has if its objective asks whether it must end."""
+
+_REPORTS = rf"\.report\(|{_PRUNES}"
 """What the source of a module has if its objective reports."""
 
 _PRUNERS = {
@@ -104,6 +110,7 @@ def patches() -> Iterator[None]:
                 "study": {"study_name": study.study_name, "directions": study.directions},
                 "attributes": study.user_attrs,
                 "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
+                "added": len(study.get_trials(deepcopy=False)) - len(waiting),
             },
         )
 
@@ -155,7 +162,8 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
         budget["trials"] = min(given)
     if arguments.get("seconds"):
         budget["seconds"] = float(arguments["seconds"])
-    if arguments.get("caught") or (budget["epochs"] == 1 and mentions(_function(objective), r"TrialPruned")):
+    silent = budget["epochs"] == 1 and mentions(_function(objective), r"TrialPruned")
+    if arguments.get("caught") or silent or prunes_itself(_function(objective)):
         # Such trials are no error: they never end the study.
         budget["max_failed_trials"] = budget.get("trials", _ANY_NUMBER)
     objectives = [
@@ -167,17 +175,27 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     fields: dict[str, Any] = {"objectives": objectives, "budget": budget}
     if searcher := searcher_of(arguments.get("sampler"), len(objectives)):
         fields["searcher"] = searcher
-    kind, argument = _PRUNERS.get(type(pruner).__name__, (None, None))
     # Optuna's own default is a MedianPruner; it counts only where the objective reports.
-    if kind is not None and budget["epochs"] > 1:
-        grace, factor = warmup_of(pruner), factor_of(pruner)
-        known = grace is not None and 1 <= grace <= budget["epochs"]
-        fields["scheduler"] = {
-            "kind": kind,
-            **({argument: grace} if known and argument else {}),
-            **({"reduction_factor": factor} if factor is not None else {}),
-        }
+    if budget["epochs"] > 1 and (scheduler := _scheduler(objective, pruner, budget["epochs"])):
+        fields["scheduler"] = scheduler
     return fields
+
+
+def _scheduler(objective: Any, pruner: Any, epochs: int) -> dict[str, Any] | None:
+    """The settings of the scheduler that ends trials as a pruner does; None if there is no such scheduler."""
+    kind, argument = _PRUNERS.get(type(pruner).__name__, (None, None))
+    grace, factor, startup = warmup_of(pruner), factor_of(pruner), startup_of(pruner)
+    if not mentions(_function(objective), _PRUNES) or (kind and grace is not None and grace > epochs):
+        # Nothing ends a trial that does not ask, or is over before its pruner begins.
+        return {"kind": "fifo"}
+    if kind is None:
+        return None
+    return {
+        "kind": kind,
+        **({argument: grace} if grace and argument else {}),
+        **({"reduction_factor": factor} if factor is not None else {}),
+        **({"min_samples_required": max(1, startup)} if startup is not None else {}),
+    }
 
 
 def is_constrained(arguments: Mapping[str, Any], objective: Any) -> bool:
@@ -211,6 +229,12 @@ def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]
             f"{type(inner).__name__} decides alone" if type(inner).__name__ in _PRUNERS else "set --scheduler instead"
         )
         left_out.append(f"{type(pruner).__name__} is ignored; {instead}.")
+    if differing := left_out_of_pruner(wrapped_of(pruner)):
+        left_out.append(f"{', '.join(differing)} of {type(wrapped_of(pruner)).__name__} is ignored.")
+    if added := arguments.get("added"):
+        left_out.append(
+            f"{counted(added, 'trial')} that the study already has {'is' if added == 1 else 'are'} ignored."
+        )
     if not is_known(sampler):
         left_out.append(f"{type(sampler).__name__} is ignored; set --search instead.")
     if any(most_trials_of(callback) is None for callback in arguments.get("callbacks") or ()):

@@ -73,3 +73,15 @@ def test_an_objective_without_its_further_arguments_is_refused() -> None:
 
     with pytest.raises(InvalidJob, match=r"parameters: must be a function objective\(trial\).* found 'also x, y'"):
         from_optuna(objective)
+
+
+def test_a_wrong_number_of_values_is_an_error() -> None:
+    """An objective that returns more or fewer values than the study has objectives fails, as in Optuna."""
+
+    def objective(trial: Any) -> Any:
+        return (1.0, 2.0)[: 1 + (trial.suggest_int("n", 0, 1) > 0)]
+
+    steps = Adapted(None, "", objective).steps({"n": 1})
+    with pytest.raises(ValueError, match="the objective returned 2 values; the study has 1"):
+        next(steps)
+    assert next(Adapted(None, "", objective).steps({"n": 0})) == {"value": 1.0}

@@ -8,9 +8,10 @@ from typing import Any
 import optuna
 import pytest
 
-from pipeline import Hyperband, Uniform, load_results, run
+from pipeline import ASHA, FIFO, Hyperband, MedianStopping, Uniform, load_results, run
 from pipeline.adapters import from_file
 from pipeline.errors import InvalidJob
+from pipeline.schedulers import SchedulerSettings
 
 
 def test_budget_direction_and_pruner_are_those_of_the_study(program: Callable[[str], str]) -> None:
@@ -31,6 +32,87 @@ def test_a_hyperband_pruner_keeps_its_rungs(program: Callable[[str], str]) -> No
     changed = "optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=4)"
     path.write_text(path.read_text().replace(pruner[0], changed))
     assert from_file(f"{path}:objective", "optuna", {}).scheduler == Hyperband(grace_period=2, reduction_factor=4)
+
+
+@pytest.mark.parametrize(
+    ("pruner", "expected"),
+    [
+        ("MedianPruner()", MedianStopping(min_samples_required=5)),
+        ("MedianPruner(n_startup_trials=0, n_warmup_steps=7)", MedianStopping(grace_period=7, min_samples_required=1)),
+        ("MedianPruner(n_warmup_steps=30)", FIFO()),
+        ("SuccessiveHalvingPruner()", ASHA(reduction_factor=4)),
+        (
+            "SuccessiveHalvingPruner(min_resource=2, reduction_factor=3, min_early_stopping_rate=1)",
+            ASHA(grace_period=6, reduction_factor=3),
+        ),
+        ("SuccessiveHalvingPruner(min_resource=21)", FIFO()),
+        ("HyperbandPruner(min_resource=25)", FIFO()),
+    ],
+)
+def test_a_pruner_begins_as_in_optuna(program: Callable[[str], str], pruner: str, expected: SchedulerSettings) -> None:
+    """The scheduler begins after as many trials and reports as the pruner, and none stops what a pruner never stops."""
+    path = _changed(Path(program("op_prune.py")), "MedianPruner(n_warmup_steps=3)", pruner)
+    notes: list[str] = []
+    assert from_file(f"{path}:objective", "optuna", {}, notes.append).scheduler == expected
+    assert [note for note in notes if "Pruner" in note] == []
+
+
+def test_differing_arguments_of_a_pruner_are_noted(program: Callable[[str], str]) -> None:
+    """Arguments of a pruner that its scheduler does not have are named with their values."""
+    pruner = "PercentilePruner(25, interval_steps=3)"
+    path = _changed(Path(program("op_prune.py")), "MedianPruner(n_warmup_steps=3)", pruner)
+    notes: list[str] = []
+    assert from_file(f"{path}:objective", "optuna", {}, notes.append).scheduler.kind == "median"
+    assert "op_prune.py, line 24: percentile=25, interval_steps=3 of PercentilePruner is ignored." in notes
+
+
+def test_an_objective_that_never_asks_is_never_stopped(program: Callable[[str], str]) -> None:
+    """Trials of an objective that reports, but does not ask should_prune, are trained to their ends."""
+    asks = "        if trial.should_prune():\n            raise optuna.TrialPruned()\n"
+    path = _changed(Path(program("op_prune.py")), asks, "")
+    assert from_file(f"{path}:objective", "optuna", {}).scheduler == FIFO()
+
+
+def test_a_trial_that_its_program_prunes_is_not_the_best(program: Callable[[str], str], tmp_path: Path) -> None:
+    """A trial whose objective raises TrialPruned by itself after reports fails, and the study continues after many."""
+    path = Path(program("op_quad.py"))
+    path.write_text(
+        "import optuna\n\n"
+        "def objective(trial):\n"
+        "    x = trial.suggest_float('x', 0, 10)\n"
+        "    for step in range(3):\n"
+        "        if step == 2 and x < 5:\n"
+        "            raise optuna.TrialPruned('diverges')\n"
+        "        trial.report(x - step, step)\n"
+        "        if trial.should_prune():\n"
+        "            raise optuna.TrialPruned\n"
+        "    return x\n\n"
+        "study = optuna.create_study(pruner=optuna.pruners.NopPruner())\n"
+        "for x in (0.5, 1, 2, 3, 10, 6):\n"
+        "    study.enqueue_trial({'x': x})\n"
+        "study.optimize(objective, n_trials=6)\n"
+    )
+    job = from_file(str(path), "optuna", {"name": "s", "resources": {"workers": 0}})
+    run(job, storage=tmp_path, note=lambda _: None)
+    results = load_results(tmp_path / "s")
+    assert results.trials["state"].to_list() == ["failed"] * 4 + ["completed"] * 2
+    assert results.trials["config_x"].to_list() == [0.5, 1, 2, 3, 10, 6]
+    assert results.best is not None
+    assert results.best.config == {"x": 6}
+
+
+def test_trials_that_a_program_adds_are_noted(program: Callable[[str], str]) -> None:
+    """Trials that a program adds to its study are left out with a note."""
+    path = Path(program("op_quad.py"))
+    first, _, _ = path.read_text().partition("if __name__")
+    path.write_text(
+        first + "\nstudy = optuna.create_study()\n"
+        "study.add_trial(optuna.trial.create_trial(value=1.0))\n"
+        "study.optimize(objective, n_trials=2)\n"
+    )
+    notes: list[str] = []
+    from_file(str(path), "optuna", {}, notes.append)
+    assert [note.partition(": ")[2] for note in notes] == ["1 trial that the study already has is ignored."]
 
 
 def test_reports_of_a_callback_are_epochs(program: Callable[[str], str], tmp_path: Path) -> None:
