@@ -10,7 +10,7 @@ from pipeline.adapters.ray_tune.sample_from import is_function
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Grid, LogUniform, Normal, QUniform, Uniform
 
-__all__ = ["config_of", "is_drawn", "points_of", "space_of_ray"]
+__all__ = ["config_of", "is_drawn", "names_of", "outside_of", "points_of", "space_of_ray"]
 
 
 def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source: str) -> dict[str, Any]:
@@ -87,11 +87,39 @@ def points_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> 
     Returns:
         A config for each point that has at least one value of a domain.
     """
-    named = [{parameter_name("_".join(path)): value for path, value in _leaves(point, ())} for point in points]
-    whole = [{name: value if is_json(value) else label(value) for name, value in each.items()} for each in named]
-    drawn = {name: domain for name, domain in space.items() if isinstance(domain, Domain)}
-    kept = [{name: one[name] for name in one if name in drawn and drawn[name].contains(one[name])} for one in whole]
+    kept = [{name: one[name] for name in one if space[name].contains(one[name])} for one in _drawn(points, space)]
     return [one for one in kept if one]
+
+
+def outside_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> list[str]:
+    """The values of configs of Ray Tune that are outside of their domains, each once as `name=value`.
+
+    Args:
+        points: The configs, nested as the param_space.
+        space: The space.
+    """
+    outside = (f"{name}={value!r}" for one in _drawn(points, space) for name, value in one.items()
+               if not space[name].contains(value))  # fmt: skip
+    return list(dict.fromkeys(outside))
+
+
+def names_of(space: Mapping[str, Any]) -> list[str]:
+    """The names that the values of a param_space, or of a part of it, have in the space.
+
+    Args:
+        space: The param_space, nested.
+    """
+    return [parameter_name("_".join(path)) for path, _ in _leaves(space, ())]
+
+
+def _drawn(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The values of configs of Ray Tune whose names have a domain, as a config has them."""
+    named = [{parameter_name("_".join(path)): value for path, value in _leaves(point, ())} for point in points]
+    return [
+        {name: value if is_json(value) else label(value) for name, value in each.items()
+         if isinstance(space.get(name), Domain) and not is_drawn(value)}
+        for each in named
+    ]  # fmt: skip
 
 
 def _leaves(space: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -15,15 +15,17 @@ from pipeline.adapters.program import Call
 from pipeline.adapters.ray_tune.class_steps import class_steps
 from pipeline.adapters.ray_tune.entry_points import plain, train_as_tune, unwrapped
 from pipeline.adapters.ray_tune.mutations import with_mutations
-from pipeline.adapters.ray_tune.param_space import config_of, points_of, space_of_ray
+from pipeline.adapters.ray_tune.param_space import config_of, names_of, outside_of, points_of, space_of_ray
 from pipeline.adapters.ray_tune.sample_from import computed, places_of_functions, with_draws
 from pipeline.adapters.ray_tune.stopping import Rules
 from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
+from pipeline.space import Domain
 from pipeline.study.context import continued_from, current
 from pipeline.study.read_once import content_of
+from pipeline.wording import listed
 
 __all__ = ["Adapted"]
 
@@ -44,6 +46,7 @@ class Adapted(adapted.Adapted):
     def __init__(self, program: Any, name: str, given: Any = None, space: Any = None) -> None:
         super().__init__(program, name, given)
         self._space = space
+        self._notes: list[str] = []
 
     def is_tuned_by(self, call: Call) -> bool:
         """Whether a call of Tuner.fit or tune.run has the function, with or without its own parameters."""
@@ -103,9 +106,18 @@ class Adapted(adapted.Adapted):
         if self.call is not None and search["space"] and not self.param_space and not given.get("space"):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
-        fixed = self._given_space if self._scheduler.get("mutations") else {}
-        if first := points_of([fixed, *(search["points"] or ())], space):
+        mutations = self._scheduler.get("mutations")
+        points = [self._given_space if mutations else {}, *(search["points"] or ())]
+        if first := points_of(points, space):
             fields["start_with"] = first
+        if outside := outside_of(points, space):
+            self._notes.append(f"{', '.join(outside)} in the first configs is outside of the space, and drawn instead.")
+        kept = [name for name, domain in space.items() if isinstance(domain, Domain)]
+        if mutations and (others := [name for name in kept if name not in names_of(mutations)]):
+            self._notes.append(
+                f"The population also changes {listed(others)}, which Ray Tune would not: --set space.{others[0]}=… "
+                "fixes a value that must not change while a trial trains."
+            )
         if "objectives" not in fields and "objectives" not in given:
             where = self.call.line if self.call is not None else subject
             found = "no metric with a mode, min or max"
@@ -116,7 +128,7 @@ class Adapted(adapted.Adapted):
     @property
     def left_out(self) -> list[str]:
         """The settings of the call that the job does not have, a sentence each."""
-        left_out = [] if self.call is None else left_out_of_tuner(self.call.arguments)
+        left_out = [*self._notes, *([] if self.call is None else left_out_of_tuner(self.call.arguments))]
         if names := ", ".join(".".join(place) for place in places_of_functions(self.param_space)):
             left_out.append(f"tune.sample_from is called in each trial for {names}; the tables do not have its values.")
         return left_out

@@ -17,6 +17,9 @@ __all__ = ["fields_of_tuner", "left_out_of_tuner"]
 _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""
 
+_FACTORS = (1.2, 0.8)
+"""What a population multiplies its hyperparameters by, here and in Ray Tune."""
+
 
 def fields_of_tuner(
     arguments: Mapping[str, Any], trainable: Any, param_space: Mapping[str, Any], space: Mapping[str, Any], source: str
@@ -113,11 +116,21 @@ def _scheduler(facts: Mapping[str, Any], epochs: int) -> dict[str, Any] | None:
     if kind in ("ASHAScheduler", "AsyncHyperBandScheduler"):
         return {"kind": "asha", "grace_period": grace, "reduction_factor": max(2, int(facts.get("factor") or 4))}
     if kind == "MedianStoppingRule":
-        return {"kind": "median", "grace_period": grace}
-    if kind == "PopulationBasedTraining":
-        return {"kind": "pbt", "interval": min(max(1, int(facts.get("interval") or 1)), epochs)}
-    if kind == "PB2":
-        return {"kind": "pb2", "interval": min(max(1, int(facts.get("interval") or 1)), epochs)}
+        samples = facts.get("samples")
+        return {
+            "kind": "median",
+            "grace_period": grace,
+            **({} if samples is None else {"min_samples_required": max(1, int(samples))}),
+        }
+    if kind in ("PopulationBasedTraining", "PB2"):
+        shares = {"quantile": facts.get("quantile")}
+        if kind == "PopulationBasedTraining":
+            shares["resample_probability"] = facts.get("resample")
+        return {
+            "kind": {"PopulationBasedTraining": "pbt"}.get(kind, "pb2"),
+            "interval": min(max(1, int(facts.get("interval") or 1)), epochs),
+            **{name: float(share) for name, share in shares.items() if share is not None},
+        }
     if kind == "HyperBandScheduler":
         return {"kind": "hyperband", "reduction_factor": facts.get("factor") or 3}
     return {"kind": "fifo"} if kind == "FIFOScheduler" else None
@@ -135,9 +148,29 @@ def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
     facts = scheduler_facts(arguments.get("scheduler"))
     if facts and _scheduler(facts, 1) is None:
         left_out.append(f"{facts['kind']} is ignored; set --scheduler instead.")
+    if facts and _scheduler(facts, 1) is not None and facts.get("time") not in (None, "training_iteration"):
+        left_out.append(f"{facts['kind']} counts {facts['time']}; the scheduler of the job counts reports instead.")
+    if facts and (differing := _differing(facts)):
+        left_out.append(f"{', '.join(differing)} of {facts['kind']} is ignored.")
     if arguments.get("search_alg") is not None:
         left_out.append(f"{searcher_facts(arguments['search_alg'])['kind']} is ignored; set --search instead.")
     return left_out
+
+
+def _differing(facts: Mapping[str, Any]) -> list[str]:
+    """The arguments of a scheduler of Ray Tune that differ from what the scheduler of the job does."""
+    if _scheduler(facts, 1) is None:
+        return []
+    found = []
+    if facts["kind"] != "HyperBandScheduler" and len(facts.get("brackets") or ()) > 1:
+        found.append(f"brackets={len(facts['brackets'])}")
+    if facts.get("burn_in"):
+        found.append(f"burn_in_period={facts['burn_in']:g}")
+    if facts["kind"] == "PopulationBasedTraining" and tuple(facts.get("factors") or _FACTORS) != _FACTORS:
+        found.append(f"perturbation_factors={tuple(facts['factors'])}")
+    if facts.get("explore") is not None:
+        found.append("custom_explore_fn")
+    return found
 
 
 def _product(sizes: Sequence[int]) -> int:

@@ -149,6 +149,13 @@ _FACTS = {
     "factor": ("reduction_factor", ("_reduction_factor", "_eta")),
     "interval": ("perturbation_interval", ("_perturbation_interval",)),
     "mutations": ("hyperparam_mutations", ("_hyperparam_mutations",)),
+    "quantile": ("quantile_fraction", ("_quantile_fraction",)),
+    "resample": ("resample_probability", ("_resample_probability",)),
+    "samples": ("min_samples_required", ("_min_samples_required",)),
+    "brackets": ("brackets", ("_brackets",)),
+    "burn_in": ("burn_in_period", ("_burn_in_period",)),
+    "factors": ("perturbation_factors", ("_perturbation_factors",)),
+    "explore": ("custom_explore_fn", ("_custom_explore_fn",)),
 }
 """Fact → the argument of a scheduler of Ray Tune, and the attributes that keep it in its classes."""
 
@@ -161,8 +168,10 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
 
     Returns:
         The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `time` (time_attr, in which it
-        counts), `grace`, `factor`, `interval` and `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds);
-        None for what the scheduler does not have. An argument that it no longer keeps is named once.
+        counts), `grace`, `factor`, `interval`, `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds),
+        `quantile`, `resample`, `samples` (min_samples_required), `brackets` (those that it has made), `burn_in`,
+        `factors` (perturbation_factors) and `explore`; None for what the scheduler does not have. An argument that it
+        no longer keeps is named once.
     """
     if scheduler is None:
         return {}

@@ -70,3 +70,17 @@ def test_a_population_of_fixed_values_has_a_space(program: Callable[[str], str],
     assert trials["state"].tolist() == ["completed"] * 4
     assert trials["epochs"].tolist() == [6] * 4
     assert len(set(trials["config_lr"])) > 1
+
+
+def test_hyperparameters_that_ray_would_not_change_are_noted(program: Callable[[str], str]) -> None:
+    """A population names the drawn hyperparameters that the program's scheduler would leave as they are."""
+    path = Path(program("rt_pbt.py"))
+    text = path.read_text().replace('"every": 2', '"every": 2, "width": tune.choice([16, 32])')
+    assert "width" in text
+    path.write_text(text)
+    notes: list[str] = []
+    from_file(str(path), "ray-tune", {}, notes.append)
+    assert [note.partition(": ")[2] for note in notes] == [
+        "The population also changes width, which Ray Tune would not: --set space.width=… fixes a value that must not "
+        "change while a trial trains."
+    ]

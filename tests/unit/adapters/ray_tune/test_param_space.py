@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from ray import tune
 
+from pipeline import Choice, Uniform
 from pipeline.adapters import from_file, from_ray_tune
 from pipeline.adapters.ray_tune import Adapted
+from pipeline.adapters.ray_tune.param_space import names_of, outside_of, points_of
 from pipeline.errors import InvalidJob
 from pipeline.study import Objective
 from pipeline.training.function import FunctionLearner
@@ -59,3 +61,12 @@ def test_values_that_no_worker_would_find_are_refused(value: Any, message: str) 
     """Domains within a list, and choices between objects that have no names, are refused."""
     with pytest.raises(InvalidJob, match=message):
         from_ray_tune(lambda config: config, {"x": value}, objectives=[Objective("loss", "min")])
+
+
+def test_values_outside_of_the_space_are_named() -> None:
+    """Values of first configs that their domains do not contain are named once; ends of ranges are in the space."""
+    space = {"x": Uniform(0, 1), "a_b": Choice((1, 2)), "fixed": 3}
+    points = [{"x": 1.0, "a": {"b": 3}}, {"x": 1.5, "fixed": 4}, {"x": 1.5, "a": {"b": tune.choice([1, 2])}}]
+    assert outside_of(points, space) == ["a_b=3", "x=1.5"]
+    assert points_of(points, space) == [{"x": 1.0}]
+    assert names_of(points[0]) == ["x", "a_b"]

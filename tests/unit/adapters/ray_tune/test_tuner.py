@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, load_results, run
 from pipeline.adapters import from_file
-from pipeline.adapters.ray_tune.tuner import fields_of_tuner
+from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner
 from pipeline.errors import InvalidJob
 from pipeline.space import Choice
 
@@ -68,7 +68,7 @@ def test_a_class_gets_its_parameters(program: Callable[[str], str], tmp_path: Pa
     given = {"name": "s", "budget": {"epochs": 4}, "resources": {"workers": 0}}
     job = from_file(program("rt_pb2.py") + ":Bench", "ray-tune", given, notes.append)
     assert (job.scheduler.kind, job.scheduler.interval) == ("pb2", 2)
-    assert notes == []
+    assert notes == ["rt_pb2.py, line 27: PB2 counts time_total_s; the scheduler of the job counts reports instead."]
     run(job, storage=tmp_path, note=lambda _: None)
     results = load_results(tmp_path / "s")
     assert (results.trials["epochs"] == 4).all()
@@ -81,7 +81,10 @@ def test_a_search_algorithm_gives_objectives_and_first_configs(program: Callable
     job = from_file(program("rt_search.py"), "ray-tune", {}, notes.append)
     assert [(one.metric, one.mode) for one in job.objectives] == [("loss", "min"), ("size", "max")]
     assert job.start_with == ({"x": 0.5, "kind": "b"},)
-    assert notes == ["rt_search.py, line 18: OptunaSearch is ignored; set --search instead."]
+    assert notes == [
+        "rt_search.py, line 18: x=9 in the first configs is outside of the space, and drawn instead.",
+        "rt_search.py, line 18: OptunaSearch is ignored; set --search instead.",
+    ]
 
 
 def test_a_space_in_a_search_algorithm_is_refused(program: Callable[[str], str]) -> None:
@@ -140,3 +143,51 @@ def test_the_mode_of_another_call_is_not_that_of_the_metric(program: Callable[[s
     path.write_text(text.replace(', mode="min"', ""))
     with pytest.raises(InvalidJob, match=r"TuneConfig\(metric=…, mode=…\).* found 'no metric with a mode, min or max'"):
         from_file(str(path), "ray-tune", {})
+
+
+def _population(**arguments: Any) -> Any:
+    from ray.tune.schedulers import PopulationBasedTraining
+
+    return PopulationBasedTraining("training_iteration", hyperparam_mutations={"x": [1, 2]}, **arguments)
+
+
+def test_arguments_of_a_scheduler_are_those_of_the_job() -> None:
+    """The shares of a population and the samples of the median rule are those of the program's scheduler."""
+    from ray.tune.schedulers import MedianStoppingRule
+    from ray.tune.schedulers.pb2 import PB2
+
+    def scheduler(given: Any) -> Any:
+        stop = {"training_iteration": 90}
+        return fields_of_tuner({"scheduler": given, "stop": stop}, print, {}, {}, "")["scheduler"]
+
+    assert scheduler(_population(perturbation_interval=3, quantile_fraction=0.5, resample_probability=0.75)) == {
+        "kind": "pbt",
+        "interval": 3,
+        "quantile": 0.5,
+        "resample_probability": 0.75,
+    }
+    bounds = {"x": [0.0, 1.0]}
+    assert scheduler(PB2(perturbation_interval=4, quantile_fraction=0.4, hyperparam_bounds=bounds)) == {
+        "kind": "pb2",
+        "interval": 4,
+        "quantile": 0.4,
+    }
+    median = {"kind": "median", "grace_period": 60, "min_samples_required": 7}
+    assert scheduler(MedianStoppingRule(min_samples_required=7)) == median
+
+
+def test_arguments_that_a_scheduler_of_the_job_lacks_are_noted() -> None:
+    """Arguments of a Ray scheduler that the job's scheduler does not have are named with their values."""
+    from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule
+
+    def notes(given: Any) -> list[str]:
+        return left_out_of_tuner({"scheduler": given})
+
+    assert notes(_population(burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn=dict)) == [
+        "burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn of PopulationBasedTraining is ignored."
+    ]
+    assert notes(ASHAScheduler(brackets=2)) == ["brackets=2 of AsyncHyperBandScheduler is ignored."]
+    assert notes(MedianStoppingRule()) == [
+        "MedianStoppingRule counts time_total_s; the scheduler of the job counts reports instead."
+    ]
+    assert notes(_population()) == notes(ASHAScheduler()) == notes(HyperBandScheduler()) == []
