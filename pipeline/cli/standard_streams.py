@@ -1,5 +1,6 @@
 """Standard output and error: output that cannot be written ends the command with a message, not a traceback."""
 
+import codecs
 import io
 import os
 import sys
@@ -33,7 +34,8 @@ class _Messages(io.FileIO):
 def guard_streams() -> None:
     """Replace `sys.stdout` by a stream that raises OutputLost, and `sys.stderr` by one that drops what it cannot write.
 
-    Python's own streams raise the errors of any file, and raise them again while the interpreter ends.
+    Python's own streams raise the errors of any file, and raise them again while the interpreter ends. A character that
+    the encoding of a stream lacks is written as its escape: Python would end the command with a traceback.
     """
     # A caller may have closed either stream: it is then None in Python.
     for name, kind in (("stdout", _Output), ("stderr", _Messages)):
@@ -44,7 +46,9 @@ def guard_streams() -> None:
         raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
         # With PYTHONUNBUFFERED, the log of a driver has each line at once.
         by_line = stream.line_buffering or getattr(stream, "write_through", False)
-        guarded = io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=by_line)
+        # Tables and sentences have dashes and ellipses, and names and values any character.
+        errors = stream.errors if codecs.lookup(stream.encoding).name == "utf-8" else "backslashreplace"
+        guarded = io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=by_line)
         setattr(sys, name, guarded)
 
 

@@ -101,3 +101,17 @@ def test_unbuffered_output_has_each_line_at_once(
         print("line")
         assert (tmp_path / "out").read_text() == written
         sys.stdout.flush()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_character_that_an_encoding_lacks_is_written_as_its_escape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """Where a terminal does not take UTF-8, a command prints escapes of the other characters and no traceback."""
+    with (tmp_path / "out").open("w", encoding=encoding) as out, (tmp_path / "err").open("w", encoding=encoding) as err:
+        _replace(monkeypatch, out, err)
+        guard_streams()
+        print("1 – 2 …", flush=True)
+        print("×日", file=sys.stderr, flush=True)
+    assert (tmp_path / "out").read_text("ascii") == "1 \\u2013 2 \\u2026\n"
+    assert (tmp_path / "err").read_text(encoding).endswith("\\u65e5\n")
