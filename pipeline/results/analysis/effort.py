@@ -1,6 +1,8 @@
 """How the workers spent their time."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ class Effort:
 
     Args:
         trials: Seconds by trial (rows) and phase (columns), in the order of `results.trials`.
-        workers: The number in the sessions, else the maximum number of trials that trained at the same time.
+        workers: The largest number of a session, else the maximum number of trials that trained at the same time.
         idle: Seconds in which workers did none of this, their start included.
     """
 
@@ -62,4 +64,15 @@ def effort(results: Results) -> Effort:
     if recorded := [int(each["workers"]) for each in results.sessions if each.get("workers")]:
         workers = max(recorded)
     busy = float(seconds.to_numpy().sum())
-    return Effort(seconds, workers, max(0.0, workers * results.seconds - busy))
+    return Effort(seconds, workers, max(0.0, _worker_seconds(results.sessions, workers) - busy))
+
+
+def _worker_seconds(sessions: Sequence[Mapping[str, Any]], otherwise: int) -> float:
+    """The seconds of all workers together; sessions that did not record their number had `otherwise`."""
+    together = before = 0.0
+    for session in sessions:
+        # Those of the sessions before are included.
+        until = float(session.get("seconds") or 0)
+        together += max(until - before, 0.0) * int(session.get("workers") or otherwise)
+        before = max(before, until)
+    return together
