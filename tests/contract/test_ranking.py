@@ -18,7 +18,7 @@ from pipeline.loop.trial import Trial
 from pipeline.page.picture_columns import trial_columns
 from pipeline.results import Results
 from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
-from pipeline.results.analysis.parameters import best_quarter, scored
+from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
 from pipeline.results.tables.cleaning import clean_decisions, clean_epochs
 from pipeline.results.tables.derive import derive_trials
@@ -119,7 +119,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     assert [line.trial_id for line in leaderboard_rows(results)] == ids
     assert select_from({"ranks": results}, columns=["trial_id"])["trial_id"].to_pylist() == ids
     assert (results.best.trial_id if results.best else None) == (usable[0] if usable else None)
-    assert list(best_quarter(results, scored(results))["trial_id"]) == usable[: max(1, len(usable) // 4)]
+    assert list(best_quarter(results, scored(results))[TRIAL]) == usable[: max(1, len(usable) // 4)]
     assert [point.trial_id for point in pareto_front(results)] == [
         trial
         for trial, value in order

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.forests import Fit, Forests, fit_here, interval
-from pipeline.results.analysis.parameters import scored
+from pipeline.results.analysis.parameters import OBJECTIVE, scored
 from pipeline.results.analysis.shares import LEAST_SHARE, Effect, Importance, Pair
 from pipeline.results.analysis.surface import Surface
 from pipeline.results.tables.load import Results
@@ -118,7 +118,7 @@ def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[Parameter
     axes = sorted(around, key=lambda parameter: parameter.when != when)[:_MOST_AXES]
     units = np.array([_units(axis, rows[axis.name]) for axis in axes]).reshape(len(axes), -1).T
     known = np.isfinite(units).all(axis=1)
-    units, values = units[known], rows["objective"].to_numpy(np.float64)[known]
+    units, values = units[known], rows[OBJECTIVE].to_numpy(np.float64)[known]
     count = len(values)
     needed = max(_FEWEST_TRIALS, 3 * len(axes))
     where = _where(when)
@@ -188,10 +188,10 @@ def _unit(axis: ParameterPath, value: object) -> float:
 
 
 def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
-    """Values, clipped at the bad end (at three interquartile ranges)."""
+    """Values, clipped at the bad end, at three interquartile ranges; none where most values are the same."""
     sign = 1.0 if mode == "max" else -1.0
     first, third = np.quantile(sign * values, [0.25, 0.75])
-    edge = first - 3 * (third - first)
+    edge = first - 3 * (third - first) if third > first else -math.inf
     far = sign * values < edge
     return np.where(far, sign * edge, values), int(far.sum())
 
@@ -246,11 +246,18 @@ def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
     """
     order = means if mode == "max" else -means
     values = [domain.from_unit(float(unit)) for unit in units]
-    if len(values) <= _MOST_VALUES and isinstance(domain, ListedDomain):
+    if isinstance(domain, ListedDomain) and (len(values) <= _MOST_VALUES or not _ordered(values)):
         return format_value(values[int(order.argmax())])
     edge = order.min() + 0.75 * (order.max() - order.min())
     good = [value for value, height in zip(values, order, strict=True) if height >= edge]
     return " to ".join(dict.fromkeys((format_value(good[0]), format_value(good[-1]))))
+
+
+def _ordered(values: Sequence[Any]) -> bool:
+    """Whether listed values are numbers that rise or fall: of others, nothing lies between two of them."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return False
+    return list(values) in (sorted(values), sorted(values, reverse=True))
 
 
 def _pairs(

@@ -17,7 +17,22 @@ from pipeline.space import ListedDomain, drawn_names, key_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["best_quarter", "by_influence", "config_places", "domain_places", "scored", "tuned"]
+__all__ = [
+    "OBJECTIVE",
+    "STATE",
+    "TRIAL",
+    "VIOLATION",
+    "best_quarter",
+    "by_influence",
+    "config_places",
+    "domain_places",
+    "scored",
+    "tuned",
+    "within_bounds",
+]
+
+TRIAL, OBJECTIVE, STATE, VIOLATION = "_trial", "_objective", "_state", "_violation"
+"""The columns of `scored` beside the parameters, whose names begin with a letter: one may be called objective."""
 
 _SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
 """Every picture needs it, and for ten thousand trials it takes long."""
@@ -87,8 +102,8 @@ def scored(results: Results) -> "pd.DataFrame":
         results: A study's results.
 
     Returns:
-        Columns trial_id, objective, state, and one for each tuned parameter; in the order of `results.trials`. It is
-        the same frame each time, and must not be changed.
+        Columns `TRIAL`, `OBJECTIVE`, `STATE`, `VIOLATION`, and one for each tuned parameter; in the order of
+        `results.trials`. It is the same frame each time, and must not be changed.
     """
     if results not in _SCORED:
         _SCORED[results] = _scored(results)
@@ -100,13 +115,27 @@ def _scored(results: Results) -> "pd.DataFrame":
 
     trials = results.table("trials")
     there = np.isfinite(reals(trials["objective"])) & np.asarray(pc.not_equal(trials["state"], "failed"), np.bool_)
-    chosen = trials.select(["trial_id", "objective", "state"]).filter(pa.array(there))
+    fixed = {TRIAL: "trial_id", OBJECTIVE: "objective", STATE: "state", VIOLATION: "violation"}
+    chosen = trials.select(list(fixed.values())).filter(pa.array(there)).rename_columns(list(fixed))
     rows = best_rows(results)[there]
     epochs = results.table("epochs")
     drawn = epochs.select([name for name in epochs.column_names if name.startswith("config_")])
     configs = configs_of(drawn.take(pa.array(rows, mask=rows < 0)), results.space)
     values = {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
-    return pd.DataFrame({**chosen.to_pydict(), **values}, dtype=object).astype({"objective": float})
+    return pd.DataFrame({**chosen.to_pydict(), **values}, dtype=object).astype({OBJECTIVE: float, VIOLATION: float})
+
+
+def within_bounds(results: Results) -> "pd.DataFrame":
+    """The scored trials within the bounds of all objectives.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        Rows of `scored`, with its columns and in its order.
+    """
+    rows = scored(results)
+    return rows[rows[VIOLATION] == 0]
 
 
 def domain_places(domain: Any, values: "pd.Series", *, spread: bool = False) -> npt.NDArray[np.float64]:
@@ -174,6 +203,6 @@ def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":
     Returns:
         Rows of `rows`, the best first.
     """
-    places = pc.index_in(pa.array(rows["trial_id"], pa.string()), value_set=pa.array(ranked(results), pa.string()))
+    places = pc.index_in(pa.array(rows[TRIAL], pa.string()), value_set=pa.array(ranked(results), pa.string()))
     best_first = np.argsort(np.asarray(places), kind="stable")
     return rows.iloc[best_first[: max(1, len(rows) // 4)]]

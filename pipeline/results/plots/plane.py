@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.tri import Triangulation
 
-from pipeline.results.analysis.parameters import scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, scored, tuned
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER
@@ -32,7 +32,7 @@ def landscape(results: Results, ax: Axes) -> Axes:
     """
     names, rows = tuned(results), scored(results)
     places = [rows[name].to_numpy(np.float64) for name in names]
-    values = rows["objective"].to_numpy()
+    values = rows[OBJECTIVE].to_numpy()
     for axis, name, place in zip(("x", "y"), names, places, strict=True):
         parameter_axis(ax, results.space[name], place, axis=axis)  # type: ignore[arg-type]
     ax.set_xlabel(names[0])
@@ -44,7 +44,7 @@ def landscape(results: Results, ax: Axes) -> Axes:
         if results.objective.mode == "min":
             strength = strength[::-1]
         ax.tricontourf(triangles, values, levels=levels, colors=[to_rgba(ACCENT, float(one)) for one in strength])
-    best = (rows["trial_id"] == (results.best.trial_id if results.best else None)).to_numpy()
+    best = (rows[TRIAL] == (results.best.trial_id if results.best else None)).to_numpy()
     many: dict[str, Any] = {"mec": PAPER, "mew": 0.5, "rasterized": len(rows) > 1000}
     ax.plot(places[0][~best], places[1][~best], "o", color=INK, ms=3.5, **many)
     ax.plot(places[0][best], places[1][best], "o", color=PAPER, ms=9, mec=ACCENT, mew=2.5, zorder=5)

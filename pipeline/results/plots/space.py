@@ -10,7 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.parameters import best_quarter, domain_places, scored, tuned
+from pipeline.results.analysis.parameters import (
+    OBJECTIVE,
+    STATE,
+    TRIAL,
+    best_quarter,
+    domain_places,
+    scored,
+    tuned,
+)
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
 from pipeline.results.plots.style import ACCENT, BAD, INK, MOST_POINTS, MUTED, PAPER, bare, plainly, some_lines, window
@@ -38,13 +46,13 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
-    limits = window(rows["objective"], results.objective.mode)
+    limits = window(rows[OBJECTIVE], results.objective.mode)
     if limits is not None:
         ax.set_ylim(limits)
     many = len(rows) > 1000
-    early = (rows["state"] == "stopped").to_numpy()
-    best = (rows["trial_id"] == (results.best.trial_id if results.best else None)).to_numpy()
-    values = rows["objective"].to_numpy()
+    early = (rows[STATE] == "stopped").to_numpy()
+    best = (rows[TRIAL] == (results.best.trial_id if results.best else None)).to_numpy()
+    values = rows[OBJECTIVE].to_numpy()
     others = np.isin(np.arange(len(rows)), some_lines(len(rows), MOST_POINTS)) & ~best
     look: dict[str, Any] = {
         "ls": "",
@@ -84,12 +92,12 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     names, rows = tuned(results), scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], domain_places(domains[name], rows[name])) for name in names]
-    values = rows["objective"].to_numpy()
+    values = rows[OBJECTIVE].to_numpy()
     worst, top = _ends(values, results.objective.mode)
     columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))
     heights = np.array(columns).T
-    front = np.flatnonzero(rows["trial_id"].isin(best_quarter(results, rows)["trial_id"]))
-    best = np.flatnonzero(rows["trial_id"] == (results.best.trial_id if results.best else None))
+    front = np.flatnonzero(rows[TRIAL].isin(best_quarter(results, rows)[TRIAL]))
+    best = np.flatnonzero(rows[TRIAL] == (results.best.trial_id if results.best else None))
     shown = some_lines(len(rows))
     for which, colour, width, alpha, layer in (
         (np.setdiff1d(shown, front), MUTED, 0.9, 0.45, 2),

@@ -10,7 +10,7 @@ from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.lineage import ancestry
-from pipeline.results.analysis.parameters import best_quarter, config_places, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_places, scored, tuned
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MOST_LINES
@@ -53,7 +53,7 @@ def of_learning_curves(results: Results) -> str:
     if train is not None:
         at = results.epochs[(results.epochs["trial_id"] == best.trial_id) & (results.epochs["epoch"] == best.epoch)]
         beside = f", with {train} {format_number(float(at[train].iloc[0]))} on the training split"
-    others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows['objective'].median())}"
+    others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}"
     return (
         f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
         f"{others if len(rows) > 1 else ''}{crosses}.{_some_drawn(results)}"
@@ -120,7 +120,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
     if rows.empty:
         return "No trial has a value."
     if isinstance(results.space[parameter], ListedDomain):
-        medians = rows.groupby([format_value(value) for value in rows[parameter]])["objective"].agg(["median", "size"])
+        medians = rows.groupby([format_value(value) for value in rows[parameter]])[OBJECTIVE].agg(["median", "size"])
         medians = medians.sort_values("median", ascending=results.objective.mode == "min")
         parts = [f"{format_number(m)} at {value} ({n})" for value, m, n in medians.head(4).itertuples()]
         parts[0] = f"{parts[0][:-1]} {'trial' if medians['size'].iloc[0] == 1 else 'trials'})"
@@ -131,9 +131,9 @@ def of_objective_against(results: Results, parameter: str) -> str:
     if best.nunique() > 1:
         span = f"the best {len(best)} between {format_number(best.min())} and {format_number(best.max())}"
     values = rows[parameter].astype(float)
-    if len(rows) < FEWEST_TRIALS or values.nunique() == 1 or rows["objective"].nunique() == 1:
+    if len(rows) < FEWEST_TRIALS or values.nunique() == 1 or rows[OBJECTIVE].nunique() == 1:
         return f"{counted(len(rows), 'trial')}, {span}."
-    rho = float(np.corrcoef(values.rank(), rows["objective"].rank())[0, 1])
+    rho = float(np.corrcoef(values.rank(), rows[OBJECTIVE].rank())[0, 1])
     shown = f"{rho:+.2f}".replace("-", "−")
     return f"Rank correlation {shown} over {len(rows)} trials, {span}."
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.importance import importances
-from pipeline.space import Choice, Switch, Uniform
+from pipeline.results.analysis.importance import best_range, importances
+from pipeline.space import Choice, Grid, Switch, Uniform
 from tests.unit.results.small import of_function
 
 
@@ -106,3 +106,21 @@ def test_shares_are_of_the_objectives_variance(tmp_path: Path) -> None:
     assert found.r_squared_low < found.r_squared < found.r_squared_high
     assert 0.15 < effect.share < 0.55
     assert effect.low <= effect.share <= effect.high < 0.7
+
+
+def test_a_minority_of_poor_values_is_not_clipped_to_the_others(tmp_path: Path) -> None:
+    """If most trials have the same value, the poor ones count as they are, and what sets them apart is found."""
+    (found,) = importances(of_function(tmp_path, lambda config: 0.02 if config["a"] < 0.88 else 0.7))
+    assert found.clipped == 0
+    assert found.effects[0].parameter.name == "a"
+    assert found.effects[0].share > 0.5
+
+
+def test_many_values_without_an_order_have_no_best_range() -> None:
+    """Of more than eight values, a range is best only if they are numbers in order; of others the best one is named."""
+    names, numbers = Choice(tuple(f"act_{letter}" for letter in "abcdefghijkl")), Grid(tuple(range(12)))
+    units, means = (np.arange(12) + 0.5) / 12, np.full(12, 0.9)
+    means[[1, 10]] = 0.1, 0.12
+    assert best_range(names, units, means, "min") == "act_b"
+    assert best_range(numbers, units, means, "min") == "1 to 10"
+    assert best_range(Choice((*range(1, 12), 0)), units, means, "min") == "2"

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipeline.results import load_results
-from pipeline.results.analysis.parameters import by_influence, config_places
+from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, config_places, scored, within_bounds
 from pipeline.space import Choice, Uniform
-from tests.unit.results import studies
+from pipeline.study import Objective
+from tests.unit.results import fronts, studies
 
 
 def test_choices_of_mixed_types_have_distinct_positions(tmp_path: Path) -> None:
@@ -28,3 +31,24 @@ def test_parameters_are_sorted_by_what_they_tell_of_the_objective(tmp_path: Path
         recording.train(f"{index:04d}", 1, config, index + 8 * (index % 2), index + 0.5)
     recording.end(24)
     assert by_influence(load_results(recording.store.uri)) == ["strong", "weak", "same"]
+
+
+@pytest.mark.parametrize("name", ["objective", "state", "trial_id", "violation"])
+def test_a_parameter_may_be_called_as_a_column_of_trials(tmp_path: Path, name: str) -> None:
+    """A parameter called objective, for instance, does not replace the objective's values."""
+    recording = studies.Recording(tmp_path, studies.tune_job("named", space={name: Choice(("mse", "mae"))}))
+    for index, value in enumerate(("mse", "mae")):
+        recording.decide(f"{index:04d}", 0, "start", index, config_after={name: value})
+        recording.train(f"{index:04d}", 1, {name: value}, 0.5 + index, index + 0.5)
+    recording.end(2)
+    rows = scored(load_results(recording.store.uri))
+    assert rows[OBJECTIVE].tolist() == [0.5, 1.5]
+    assert rows[name].tolist() == ["mse", "mae"]
+
+
+def test_trials_beyond_a_bound_are_not_within(tmp_path: Path) -> None:
+    """Of scored trials, those beyond a bound of an objective are left out where only trials within count."""
+    recording = fronts.recorded(tmp_path, Objective("parameters", "min", at_most=1000))
+    results = load_results(recording.store.uri)
+    assert len(scored(results)) == 5
+    assert within_bounds(results)[OBJECTIVE].tolist() == [0.9, 0.8, 0.7, 0.5]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.results import Results, plots
-from pipeline.results.analysis.parameters import config_places, scored, tuned
+from pipeline.results.analysis.parameters import TRIAL, config_places, scored, tuned
 from pipeline.results.plots.style import some_lines
 from tests.unit.results.plots.drawing import drawn
 
@@ -65,7 +65,7 @@ def test_of_many_trials_evenly_spaced_ones_and_the_best_are_drawn(
     monkeypatch.setattr(import_module("pipeline.results.plots.style"), "MOST_LINES", 5)
     ax = drawn(plots.parallel_coordinates, asha_results)
     rows = scored(asha_results)
-    shown = {*some_lines(len(rows)).tolist(), rows["trial_id"].tolist().index(asha_results.best.trial_id)}
+    shown = {*some_lines(len(rows)).tolist(), rows[TRIAL].tolist().index(asha_results.best.trial_id)}
     lines = [segment for group in ax.collections for segment in group.get_segments()]
     heights = sorted(float(line[-1][1]) for line in lines)
     assert len(lines) == len(shown) < len(rows)
