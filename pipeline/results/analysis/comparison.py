@@ -15,7 +15,7 @@ from pipeline.results.analysis.comparability import comparability_problems
 from pipeline.results.analysis.domains import span_in_words
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.hypervolume import box_of, hypervolumes
-from pipeline.results.analysis.parameters import best_quarter, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, best_quarter, scored, tuned, within_bounds
 from pipeline.results.tables.load import Results
 
 __all__ = ["FEWEST_SEEDS", "Comparison", "Difference", "Member", "Seeds", "Shared", "compared"]
@@ -46,8 +46,8 @@ class Member:
         results: Its results.
         best: Its best value; None if it has none.
         level: Its best value after as many epochs as the study that trained fewest.
-        expected: The expected best value of `Comparison.draws` of its trials, drawn at random;
-            None if too few have a value.
+        expected: The expected best value of `Comparison.draws` of its trials within the objectives' bounds, drawn at
+            random; None if too few have a value.
         low: Lower end of a 90% interval of that, by resampled trials.
         high: Upper end.
         hypervolume: The share of the common box that its trials dominate; None if the studies have not the same
@@ -165,7 +165,7 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         objectives = "; ".join(f"{name} uses {metric} ({mode})" for name, (metric, mode) in goals.items())
         raise UsageError(f"Only studies of one objective can be compared: {objectives}.")
     sign = 1.0 if next(iter(goals.values()))[1] == "max" else -1.0
-    values = {name: sign * scored(found)["objective"].to_numpy(np.float64) for name, found in studies.items()}
+    values = {name: sign * within_bounds(found)[OBJECTIVE].to_numpy(np.float64) for name, found in studies.items()}
     usable = [len(found) for found in values.values() if len(found) >= FEWEST_TRIALS]
     draws = max(1, min(usable) // 2) if usable else 0
     again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= FEWEST_TRIALS}
@@ -256,7 +256,8 @@ def _shared(one: Member, other: Member, sign: float) -> Shared:
         ranks = pd.DataFrame(values).rank()
         correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
     bars = [
-        np.quantile(sign * scored(member.results)["objective"].to_numpy(np.float64), 0.75) for member in (one, other)
+        np.quantile(sign * within_bounds(member.results)[OBJECTIVE].to_numpy(np.float64), 0.75)
+        for member in (one, other)
     ]
     good = [
         (first[config][0], second[config][0]) for config, row in zip(common, values, strict=True) if (row >= bars).all()
@@ -268,9 +269,9 @@ def _by_config(results: Results) -> dict[str, tuple[str, float]]:
     """Trial and value by config; of equal configs the first trial."""
     trials: dict[str, tuple[str, float]] = {}
     names = tuned(results)
-    for row in scored(results).to_dict("records"):
+    for row in within_bounds(results).to_dict("records"):
         config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
-        trials.setdefault(config, (str(row["trial_id"]), float(row["objective"])))
+        trials.setdefault(config, (str(row[TRIAL]), float(row[OBJECTIVE])))
     return trials
 
 

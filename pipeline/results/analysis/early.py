@@ -37,8 +37,8 @@ class Agreement:
         correlation: Spearman's rank correlation of the value at that epoch with the best one.
         low: Lower end of a 90% interval of it, by resampled trials.
         high: Upper end.
-        place: The place that the study's best trial had at that epoch among all trials that came so far, from 1; None
-            where it has no value there.
+        place: The place that the study's best trial had at that epoch, from 1, among all trials that came so far and
+            are not farther beyond the objectives' bounds; None where it has no value there.
         among: How many those were.
     """
 
@@ -121,14 +121,14 @@ def agreements(results: Results) -> list[Agreement]:
         curves, finals = curves[chosen], finals[chosen]
     ids = results.table("trials")["trial_id"].to_pylist()
     best = ids.index(results.best.trial_id) if results.best is not None else -1
-    of_all, measured = _ranked(finals), []
+    of_all, measured, rivals = _ranked(finals), [], everyone[_eligible(results)]
     for epoch in _epochs(results, last):
         known = np.isfinite(curves[:, epoch - 1])
         if known.sum() < FEWEST_TRIALS:
             continue
         early, late = _ranked(curves[known, epoch - 1]), of_all if known.all() else _ranked(finals[known])
-        column = everyone[:, epoch - 1]
-        mine = column[best] if best >= 0 else np.nan
+        column = rivals[:, epoch - 1]
+        mine = everyone[best, epoch - 1] if best >= 0 else np.nan
         place = int((column > mine).sum()) + 1 if np.isfinite(mine) else None
         measured.append(
             Agreement(epoch, int(known.sum()), *_correlation(early, late), place, int(np.isfinite(column).sum()))
@@ -141,7 +141,8 @@ def stopping(results: Results) -> Stopping:
 
     A stopped trial is compared with those that trained to their end: had it gained from its last epoch on as much as
     some of them did, would it have reached the study's best value? The gains are those of survivors, and a trial that
-    was behind often has more to gain: where doubts are few, that is a lower bound.
+    was behind often has more to gain: where doubts are few, that is a lower bound. A trial that is farther beyond the
+    objectives' bounds than the best one is in no doubt.
 
     Args:
         results: A study's results.
@@ -166,7 +167,8 @@ def stopping(results: Results) -> Stopping:
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []
-    known = stopped[np.isfinite(stopped["objective"]) & stopped["epochs"].between(1, curves.shape[1])]
+    eligible = stopped["trial_id"].isin(results.trials.loc[_eligible(results), "trial_id"])
+    known = stopped[eligible & np.isfinite(stopped["objective"]) & stopped["epochs"].between(1, curves.shape[1])]
     for epoch, rows in known.groupby("epochs"):
         gains = curves[:, -1] - curves[:, int(epoch) - 1]
         gains = np.sort(gains[np.isfinite(gains)])
@@ -180,6 +182,16 @@ def stopping(results: Results) -> Stopping:
             if more
         ]
     return outcome(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
+
+
+def _eligible(results: Results) -> npt.NDArray[np.bool_]:
+    """Which trials are at most as far beyond the objectives' bounds as the best one."""
+    violations = reals(results.table("trials")["violation"])
+    if results.best is None:
+        return np.isfinite(violations)
+    best = results.table("trials")["trial_id"].to_pylist().index(results.best.trial_id)
+    eligible: npt.NDArray[np.bool_] = violations <= violations[best]
+    return eligible
 
 
 def _curves(results: Results) -> _Reals:

@@ -8,7 +8,7 @@ from rich.text import Text
 from pipeline.results.analysis.comparison import FEWEST_SEEDS, Comparison
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
-from pipeline.results.analysis.parameters import scored
+from pipeline.results.analysis.parameters import within_bounds
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
 from pipeline.sanitize import sanitize
@@ -120,10 +120,11 @@ def _too_few(comparison: Comparison) -> str:
     few = [member for member in comparison.members if member.expected is None]
     if not few:
         return ""
-    found = listed([f"{member.name} has {len(scored(member.results))}" for member in few])
+    found = listed([f"{member.name} has {len(within_bounds(member.results))}" for member in few])
+    bounded = any(objective.bounded for member in few for objective in member.results.objectives)
     return (
-        f"Too few trials with a value for an interval, and to say which study is better: {found}; at least "
-        f"{FEWEST_TRIALS} are needed."
+        f"Too few trials with a value{' within the bounds' if bounded else ''} for an interval, and to say which study "
+        f"is better: {found}; at least {FEWEST_TRIALS} are needed."
     )
 
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.results import load_results
 from pipeline.results.analysis.comparison import compared
+from pipeline.study import Objective
+from tests.unit.results.fronts import recorded
 from tests.unit.results.small import one_epoch_study
 
 
@@ -98,3 +101,19 @@ def test_studies_of_different_data_are_not_compared(tmp_path: Path) -> None:
     assert found.comparability_problems == [
         "They were evaluated on different rows: a by the validation split, b by 3 folds."
     ]
+
+
+def test_trials_beyond_a_bound_are_not_expected(tmp_path: Path) -> None:
+    """The expected best value is that of trials within the bounds, and configs that both find good are within them."""
+    bound = Objective("parameters", "min", at_most=1000)
+    values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.45, 0.35, 0.9, 0.95]
+    points = [(value, 10_000 if value > 0.6 else 10) for value in values]
+    folders = {name: recorded(tmp_path / name, bound, points=points) for name in ("a", "b")}
+    found = compared({name: load_results(study.store.uri) for name, study in folders.items()})
+    for member in found.members:
+        assert member.expected is not None
+        assert member.expected < member.best == 0.5
+        assert member.high is not None
+        assert member.high <= 0.5
+    (shared,) = found.shared
+    assert [first for first, _ in shared.good] == ["0003", "0004"]

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.results import load_results
 from pipeline.results.analysis.early import agreements, stopping
 from pipeline.results.views.sentences import of_stopping
+from pipeline.study import Objective, layout
 from tests.unit.results.small import by_epoch_study
+from tests.unit.results.studies import Recording, tune_job
 
 RISING = [[0.1 * n, 0.1 * n + 0.05, 0.1 * n + 0.1, 0.1 * n + 0.2] for n in range(6)]
 
@@ -61,3 +64,25 @@ def test_saved_seconds_need_a_measured_epoch(tmp_path: Path) -> None:
     assert of_stopping(reported).startswith(
         "3 trials were stopped; that saved 24 epochs of 27. The time that this saved was not measured."
     )
+
+
+def test_a_stopped_trial_beyond_a_bound_is_in_no_doubt(tmp_path: Path) -> None:
+    """A trial beyond a bound is in no doubt whatever its value is, and takes no place before the best trial."""
+    objectives = [Objective("val_accuracy", "max"), Objective("parameters", "min", at_most=100)]
+    study = Recording(
+        tmp_path, tune_job("bounded", objectives=objectives, scheduler="asha", budget={"trials": 8, "epochs": 3})
+    )
+    for index in range(8):
+        trial, beyond, stopped = layout.trial_id(index), index > 5, index == 7
+        study.decide(trial, 0, "start", 0.0, config_after={"lr": 0.1})
+        for epoch in range(1, 2 if stopped else 4):
+            value = (0.9 if beyond else 0.3 + 0.05 * index) + 0.01 * epoch
+            study.train(trial, epoch, {"lr": 0.1}, value, float(epoch), parameters=1000 if beyond else 10)
+        more = {"rung": 1, "cutoff": 0.99, "value": 0.9} if stopped else {}
+        study.decide(trial, 1 if stopped else 3, "stop" if stopped else "finish", 4.0, **more)
+    study.end(9.0)
+    results = load_results(study.store.uri)
+    assert results.best is not None
+    assert results.best.trial_id == "0005"
+    assert stopping(results).doubts == []
+    assert [(one.place, one.among) for one in agreements(results)] == [(1, 6), (1, 6)]
