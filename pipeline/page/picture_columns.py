@@ -17,9 +17,10 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.front import objective_column, objective_values, pareto_front
+from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials_database import objective_columns
 from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.metric_column import metric_column, metric_columns
@@ -54,12 +55,9 @@ def trial_columns(results: Results) -> dict[str, Any]:
     front = {point.trial_id for point in pareto_front(results)} if several else set()
     columns = [{**_numbers("objective", objective.metric, trials["objective"]), "mode": objective.mode}]
     if several:
-        values = objective_values(results)
+        values, names = objective_values(results), objective_columns(results)
         columns += [
-            {
-                **_numbers(objective_column(other.metric, results), other.metric, values[other.metric]),
-                "mode": other.mode,
-            }
+            {**_numbers(names[other.metric], other.metric, values[other.metric]), "mode": other.mode}
             for other in results.objectives[1:]
         ]
     space = results.space

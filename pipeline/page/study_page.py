@@ -33,9 +33,8 @@ from pipeline.results.analysis.leaderboard import (
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.analysis.stopped import stopped_early
 from pipeline.results.tables.database import TimeLimit
-from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials_database import TrialsDatabase
+from pipeline.results.tables.trials_database import TrialsDatabase, objective_columns
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.summary import paragraphs
@@ -257,7 +256,7 @@ def _sql_name(results: Results, column: LeaderboardColumn) -> str:
         return "front"
     if column.kind == "config":
         return f"config_{column.name}"
-    return "objective" if column.name == results.objective.metric else objective_column(column.name, results)
+    return objective_columns(results)[column.name]
 
 
 def _numeric(results: Results, column: LeaderboardColumn) -> bool:

@@ -16,10 +16,13 @@ from pipeline.storage.schema import TABLES, arrow_schema
 from pipeline.study import Objective
 from pipeline.study.ranking import ranking_sql
 
-__all__ = ["OF_OBJECTIVE", "TrialsDatabase", "arrow_table", "by_objective"]
+__all__ = ["OF_OBJECTIVE", "TrialsDatabase", "arrow_table", "by_objective", "objective_columns"]
 
 OF_OBJECTIVE = ("objective", "last_objective")
 """Columns whose values cannot be compared across objectives."""
+
+_FRONT = "front"
+"""The column that says which trials are on the front of several objectives."""
 
 
 class TrialsDatabase:
@@ -103,6 +106,27 @@ class TrialsDatabase:
         return [*order, "rowid"]
 
 
+def objective_columns(results: Results) -> dict[str, str]:
+    """The columns in which a `TrialsDatabase` has a study's objectives, by metric.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        `objective` for the first one, and for each of the others its column of `epochs`, with `metric_` before the name
+        of a column that the table has anyway, such as `seconds`.
+    """
+    first, *others = [objective.metric for objective in results.objectives]
+    columns, taken = {first: "objective"}, {*(column.name for column in TABLES["trials"]), _FRONT}
+    for metric in others:
+        name = objective_column(metric, results)
+        while name in taken:
+            name = f"metric_{name}"
+        columns[metric] = name
+        taken.add(name)
+    return columns
+
+
 def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
     """The studies whose values can be compared, in the order given: one list for each objective.
 
@@ -164,11 +188,10 @@ def _with_objectives(results: Results, trials: pa.Table) -> pa.Table:
     if len(results.objectives) < 2:
         return trials
     values = objective_values(results)
-    for metric in list(values.columns)[1:]:
-        if (name := objective_column(metric, results)) not in trials.column_names:
-            trials = trials.append_column(name, pa.array(values[metric], pa.float64(), from_pandas=True))
+    for metric, name in list(objective_columns(results).items())[1:]:
+        trials = trials.append_column(name, pa.array(values[metric], pa.float64(), from_pandas=True))
     front = {point.trial_id for point in pareto_front(results)}
-    return trials.append_column("front", pa.array([trial in front for trial in values.index], pa.bool_()))
+    return trials.append_column(_FRONT, pa.array([trial in front for trial in values.index], pa.bool_()))
 
 
 def _fixed(column: str) -> bool:

@@ -1,14 +1,17 @@
 """The table of trials in a database that answers many questions."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.results import Results
+from pipeline.results import Results, load_results
 from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.trials import ranked
-from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table, by_objective
+from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table, by_objective, objective_columns
+from pipeline.study import Objective
+from tests.unit.results.studies import Recording, tune_job
 
 
 def test_many_threads_may_ask_at_once(asha_results: Results) -> None:
@@ -69,3 +72,19 @@ def test_studies_of_one_objective_are_together(asha_results: Results, domains_re
     """Studies are grouped by objective, and groups are in the order of their first studies."""
     studies = {"a": asha_results, "d": domains_results, "b": asha_results}
     assert by_objective(studies) == [["a", "b"], ["d"]]
+
+
+@pytest.mark.parametrize("metric", ["seconds", "error", "front", "objective", "violation"])
+def test_an_objective_may_be_called_as_a_column_of_trials(tmp_path: Path, metric: str) -> None:
+    """An objective after the first has a column of its own, also if its metric is called as another column."""
+    objectives = [Objective("val_accuracy", "max"), Objective(metric, "min"), Objective("val_loss", "min")]
+    study = Recording(tmp_path, tune_job("named", objectives=objectives), metrics=("val_accuracy", "val_loss", metric))
+    study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0, **{metric: 42.0, "val_loss": 7.0})
+    study.end(2.0)
+    results = load_results(study.store.uri)
+    names = objective_columns(results)
+    assert names == {"val_accuracy": "objective", metric: f"metric_{metric}", "val_loss": "val_loss"}
+    with TrialsDatabase({"a": results}) as trials:
+        (row,) = trials.select().to_pylist()
+    assert [row[name] for name in names.values()] == [0.5, 42.0, 7.0]
+    assert (row["seconds"], row["error"], row["front"]) == (pytest.approx(0.94), None, True)
