@@ -102,9 +102,9 @@ def _rows_of_one(results: "Results", rows: Rows) -> None:
         board = leaderboard(results, top=rows.limit, only=shown, in_order=bool(rows.sort))
         _print_board(board, len(shown), len(results.trials))
         return
-    # The best first, as on the leaderboard.
-    sort = rows.sort or ["violation", "-objective" if results.objective.mode == "max" else "objective"]
-    table = select_trials(results, where=rows.where, sort=sort, columns=rows.columns or None, only=only)
+    columns = rows.columns or None
+    # In the order of the leaderboard.
+    table = select_trials(results, where=rows.where, sort=rows.sort, columns=columns, only=only, best_first=True)
     output_table(Answer.of(table.slice(0, rows.limit)), rows.shape, rows.output, of=table.num_rows)
 
 

@@ -60,6 +60,7 @@ def select_trials(
     sort: Sequence[str] = (),
     columns: Sequence[str] | None = None,
     only: Collection[str] | None = None,
+    best_first: bool = False,
 ) -> pa.Table:
     """Rows and columns of the table `trials`; with several objectives their values, too, and who is on the front.
 
@@ -70,6 +71,7 @@ def select_trials(
             value come last. By trial unless given.
         columns: Which columns, in this order; all unless given.
         only: Ids of the trials that are meant; all unless given.
+        best_first: Whether, without `sort`, the best come first and failed ones last.
 
     Returns:
         One row for each trial that meets the condition; docs/tables.md has the columns.
@@ -79,7 +81,7 @@ def select_trials(
     """
     meant = None if only is None else {results.name: only}
     with TrialsDatabase({results.name: results}, only=meant) as trials:
-        return trials.select(where=where, sort=sort, columns=columns)
+        return trials.select(where=where, sort=sort, columns=columns, best_first=best_first)
 
 
 def select_from(
