@@ -245,6 +245,8 @@ def _line(store: Store, name: str, now: datetime) -> StudyLine:
     values = np.array(trials["objective"].to_numpy(), np.float64)
     states, epochs = trials["state"].to_pylist(), [int(each or 0) for each in trials["epochs"].to_pylist()]
     values[[state == "failed" for state in states]] = np.nan
+    if "violation" in trials.column_names:  # Earlier versions knew no bounds.
+        values[trials["violation"].to_numpy() > 0] = np.nan
     left, sessions = None, read_sessions(store) if row.state == "running" else ()
     if sessions and is_paused(sessions[-1]):
         row = replace(row, state="paused")

@@ -12,8 +12,9 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
-from pipeline.study import layout
+from pipeline.study import Objective, layout
 from tests.clocks import Clock
+from tests.unit.results.fronts import recorded
 from tests.unit.results.studies import Recording, asha_study, tune_job
 
 STUDY = "mnist-asha"
@@ -142,3 +143,10 @@ def test_the_time_left_counts_the_seconds_of_each_session_once(tmp_path: Path, c
         study.store.write(layout.session(number), json.dumps(session | identity(os.getpid())))
     (line,) = StudyCache(Store(tmp_path)).lines()
     assert line.left == 10.0
+
+
+def test_the_best_value_so_far_is_within_the_bounds(tmp_path: Path) -> None:
+    """In the list of studies, values of trials beyond a bound are not the best so far."""
+    recorded(tmp_path, Objective("parameters", "min", at_most=1000), points=[(0.5, 10), (0.95, 20_000), (0.9, 1000)])
+    (line,) = StudyCache(Store(tmp_path)).lines()
+    assert (line.row.best, line.sparks) == (0.9, [0.5, 0.9])
