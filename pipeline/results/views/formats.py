@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain, count
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -48,14 +49,30 @@ def text_table(table: pa.Table) -> FittedTable:
     return shown
 
 
+def _own_names(schema: pa.Schema, batches: Batches) -> tuple[pa.Schema, Batches]:
+    """A table in which no two columns have one name: a join of a table with itself has each of its names twice."""
+    names: list[str] = []
+    for name in schema.names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        names.append(next(each for each in chain([name], numbered) if each not in names))
+    if names == schema.names:
+        return schema, batches
+    renamed = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
+    return renamed, (pa.RecordBatch.from_arrays(batch.columns, schema=renamed) for batch in batches)
+
+
 def _write_csv(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
-    flat = pa.schema([(field.name, pa.string() if _as_text(field.type) else field.type) for field in schema])
+    text = [_as_text(field.type) or _is_bytes(field.type) for field in schema]
+    flat = pa.schema(
+        [(field.name, pa.string() if as_text else field.type) for field, as_text in zip(schema, text, strict=True)]
+    )
     with csv.CSVWriter(sink, flat) as writer:
         for batch in batches:
             writer.write_batch(pa.RecordBatch.from_arrays([_flat(column) for column in batch.columns], schema=flat))
 
 
 def _write_json(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+    schema, batches = _own_names(schema, batches)
     names, mark = schema.names, b"["
     for batch in batches:
         for row in _rows(batch):
@@ -77,11 +94,21 @@ def _write_markdown(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
             write([_cell(value) for value in row])
 
 
+def _write_parquet(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+    schema, batches = _own_names(schema, batches)
+    try:
+        write_parquet(schema, batches, sink)
+    except pa.ArrowNotImplementedError as error:
+        raise UsageError(
+            f"Parquet has no form for a column of the result ({error}). Convert the column to text: column::varchar."
+        ) from None
+
+
 FORMATS: Mapping[str, Callable[[pa.Schema, Batches, Sink], None]] = {
     "csv": _write_csv,
     "json": _write_json,
     "markdown": _write_markdown,
-    "parquet": write_parquet,
+    "parquet": _write_parquet,
 }
 """The formats of tables, besides the text on a terminal: each function writes batches of a schema into a file."""
 
@@ -98,12 +125,18 @@ def _as_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_nested(type_) or pa.types.is_duration(type_) or pa.types.is_interval(type_))
 
 
+def _is_bytes(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
 def _flat(column: pa.Array) -> pa.Array:
     """A column that CSV can hold: what has parts becomes JSON, and no number is written as `nan`."""
     if pa.types.is_floating(column.type):
         return pc.if_else(pc.is_nan(column), None, column)
     if _as_text(column.type):
         return pa.array([None if v is None else json.dumps(_plain(v)) for v in column.to_pylist()], pa.string())
+    if _is_bytes(column.type):
+        return pa.array([_plain(value) for value in column.to_pylist()], pa.string())
     return column
 
 
@@ -133,6 +166,8 @@ def _plain(value: Any) -> Any:
             return [_plain(inner) for inner in value]
         case datetime() | date() | time():
             return value.isoformat()
+        case bytes():
+            return value.decode(errors="backslashreplace")
         case timedelta():
             return value.total_seconds()
         case None | bool() | int() | str():

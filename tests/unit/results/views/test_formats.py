@@ -92,3 +92,26 @@ def test_a_terminal_gets_no_control_characters_and_no_long_cells() -> None:
     reported = console.file.getvalue()  # type: ignore[attr-defined]
     assert "\x1b" not in reported
     assert "x" * 61 not in reported
+
+
+def test_columns_of_one_name_are_all_written() -> None:
+    """If a query has two columns of one name, JSON and Parquet number the second, so that no value is lost."""
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], names=["a", "a_1", "a"])
+    expected = {"a": 1, "a_1": 2, "a_2": 3}
+    assert json.loads(written("json", table)) == [expected]
+    assert pq.read_table(io.BytesIO(written("parquet", table))).to_pylist() == [expected]
+
+
+def test_bytes_are_text() -> None:
+    """In CSV and JSON, bytes are text, with escapes where they are not valid UTF-8."""
+    table = pa.table({"bytes": [b"x", b"\x05\xfd", None]})
+    texts = ["x", "\x05\\xfd", None]
+    assert [row["bytes"] for row in json.loads(written("json", table))] == texts
+    assert list(csv.reader(io.StringIO(written("csv", table).decode())))[1:] == [["x"], ["\x05\\xfd"], []]
+
+
+def test_a_column_that_parquet_does_not_know_is_refused() -> None:
+    """A column of a type without a form in Parquet, such as an interval, is refused with advice."""
+    table = pa.table({"span": pa.array([(0, 1, 0)], pa.month_day_nano_interval())})
+    with pytest.raises(UsageError, match=r"Parquet has no form .* column::varchar"):
+        written("parquet", table)
