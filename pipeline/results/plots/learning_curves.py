@@ -68,7 +68,8 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     if results.best is None:
         return ax
     best = _epochs_of(results, results.best.trial_id)
-    labels = [(best[column].iloc[-1], "validation" if column.startswith("val_") else column, ACCENT)]
+    name = "validation" if column.startswith("val_") else results.objective.metric
+    labels = [(best[column].iloc[-1], name, ACCENT)]
     ax.plot(best["epoch"], best[column], color=ACCENT, lw=2.4, zorder=5)
     train = train_column(results)
     if train is not None:
@@ -79,23 +80,31 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
             limits = min(limits[0], *known.tail(2)), max(limits[1], *known)
     if limits is not None:
         ax.set_ylim(limits)
-    ax.plot(results.best.epoch, results.best.value, "o", color=ACCENT, ms=6, zorder=6)
+    at, lowest = _on_axis(ax, results.best.value)
+    ax.plot(results.best.epoch, at, "o", color=ACCENT, ms=6, zorder=6)
     below = results.best.value < sum(ax.get_ylim()) / 2
     if train is not None:
         # On the side where the training line is not.
         beside = float(best.loc[best["epoch"] == results.best.epoch, train].iloc[0])
         below = beside > results.best.value if np.isfinite(beside) else below
+    below = below and not lowest
     if not magnitudes:
         _make_room(ax, results.best.value, below=below)
     ax.annotate(
         f"trial {results.best.trial_id}: {format_number(results.best.value)}",
-        (results.best.epoch, results.best.value), (0, 9 if not below else -9), textcoords="offset points",
+        (results.best.epoch, at), (0, 9 if not below else -9), textcoords="offset points",
         ha="right" if results.best.epoch > ax.get_xlim()[1] / 2 else "left",
         va="bottom" if not below else "top", color=ACCENT, weight="bold", zorder=7,
         bbox={"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip
     _label_ends(ax, int(best["epoch"].iloc[-1]), labels)
     return ax
+
+
+def _on_axis(ax: Axes, value: float) -> tuple[float, bool]:
+    """Where a value is drawn, and whether that is the lower end of a logarithmic axis, below which 0 lies."""
+    lowest = bool(ax.get_yscale() == "log" and value <= 0)
+    return (ax.get_ylim()[0] if lowest else value), lowest
 
 
 def _make_room(ax: Axes, value: float, *, below: bool) -> None:
@@ -176,9 +185,11 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     shown = some_points(ax, seconds, values, size=_POINT) if many else slice(None)
     look: dict[str, Any] = {"alpha": 1.0 if many else 0.55, "rasterized": many}
     ax.plot(seconds[shown], values[shown], "o", color=MUTED, ms=_POINT, mew=0, zorder=2, **look)
+    at, lowest = _on_axis(ax, float(best[-1]))
+    above = mode == "max" or lowest
     ax.annotate(
-        format_number(float(best[-1])), (end, best[-1]), (0, 6 if mode == "max" else -6), textcoords="offset points",
-        ha="right", va="bottom" if mode == "max" else "top", color=ACCENT, weight="bold",
+        format_number(float(best[-1])), (end, at), (0, 6 if above else -6), textcoords="offset points",
+        ha="right", va="bottom" if above else "top", color=ACCENT, weight="bold",
     )  # fmt: skip
     return ax
 

@@ -1,5 +1,6 @@
 """The style of all pictures: few colours, each with one meaning, that colour-blind readers can distinguish."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -81,7 +82,9 @@ _RC: dict[str, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """A context in which pictures have this style: create the figure and its axes within it."""
-    with rc_context(_RC):
+    with rc_context(_RC), warnings.catch_warnings():
+        # Matplotlib's font lacks some scripts. In a page the browser sets the text, and knows more of them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
 

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -56,9 +55,7 @@ def inline_svg(
         The element, hidden from screen readers: what it shows must be described next to it. The same picture gives the
         same text.
     """
-    with style(), rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        # Only widths are guessed from the font here; the browser sets the text, and knows more scripts.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with style(), rc_context({"svg.hashsalt": name}):
         width, height = (pixels / _ENLARGED for pixels in size)
         figure = Figure(figsize=(width / 72, height / 72), dpi=_BITMAP_DPI)
         figure.set_layout_engine("none")

@@ -52,7 +52,8 @@ def of_learning_curves(results: Results) -> str:
     beside = ""
     if train is not None:
         at = results.epochs[(results.epochs["trial_id"] == best.trial_id) & (results.epochs["epoch"] == best.epoch)]
-        beside = f", with {train} {format_number(float(at[train].iloc[0]))} on the training split"
+        name = results.metric_names.get(train, train)
+        beside = f", with {name} {format_number(float(at[train].iloc[0]))} on the training split"
     others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}"
     return (
         f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
@@ -207,6 +208,8 @@ def of_schedule(results: Results, parameter: str) -> str:
         if v == v
     ]
     changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
+    if not changes:
+        return "The best model does not have it."
     if len(changes) == 1:
         return f"{changes[0]} throughout."
     shown = changes if len(changes) <= 6 else [*changes[:3], "…", *changes[-2:]]

@@ -1,5 +1,6 @@
 """The best value of several studies, drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +49,13 @@ def test_many_studies_are_distinguished_by_dashes() -> None:
 def test_a_comparison_is_one_file(tmp_path: Path, form: Any, head: bytes) -> None:
     """A comparison is written as one file of the requested format."""
     assert comparison_picture({"a": one_epoch_study(tmp_path, "a", [0.2, 0.1])}, form).startswith(head)
+
+
+def test_a_script_that_the_font_lacks_is_no_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """A metric in a script that matplotlib's font lacks is drawn without a warning on the terminal."""
+    study = one_epoch_study(tmp_path, "a", [0.5], metric="acc")
+    renamed = replace(
+        study, study={**study.study, "job": {**study.job, "objectives": [{"metric": "准确率", "mode": "max"}]}}
+    )
+    comparison_picture({"a": renamed, "b": renamed}, "png")
+    assert not [str(one.message) for one in recwarn if "Glyph" in str(one.message)]

@@ -9,10 +9,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from pipeline.results import Results, plots
+from pipeline.results import Results, load_results, plots
 from pipeline.results.plots.style import ACCENT, MUTED
+from pipeline.study import Objective
 from tests.unit.results.plots.drawing import drawn
 from tests.unit.results.small import by_epoch_study
+from tests.unit.results.studies import Recording, tune_job
 
 
 def coloured(ax: Axes, colour: str) -> list[Any]:
@@ -75,3 +77,24 @@ def test_learning_rates_break_where_another_config_began(population: Results) ->
     """The line of a learning rate has a gap where an exploit changed the config."""
     behind = next(c for c in drawn(plots.learning_rates, population).collections if isinstance(c, LineCollection))
     assert len(behind.get_segments()) == 3
+
+
+@pytest.mark.parametrize("plot", [plots.learning_curves, plots.best_so_far])
+def test_a_best_value_of_zero_has_its_label_on_a_logarithmic_axis(plot: Any, tmp_path: Path) -> None:
+    """A best value of 0, which a logarithmic axis does not have, is drawn and named at the lower end of the axis."""
+    curves = [[10.0, 1.0, 1e-4], [5.0, 0.1, 0.0]]
+    ax = drawn(plot, by_epoch_study(tmp_path, curves, epochs=3, mode="min"))
+    assert ax.get_yscale() == "log"
+    (label,) = [text for text in ax.texts if text.get_text() in ("trial 0001: 0", "0")]
+    assert label.xy[1] == ax.get_ylim()[0]
+    assert label.get_window_extent().y0 >= ax.bbox.y0
+
+
+def test_a_metric_is_named_as_the_study_names_it(tmp_path: Path) -> None:
+    """The line of the best trial has the metric's name, and not that of its column."""
+    study = Recording(tmp_path, tune_job("named", objectives=[Objective("F1 score", "max")]), metrics=("f1_score",))
+    for epoch in (1, 2):
+        study.train("0000", epoch, {"lr": 0.1}, 0.1 * epoch, float(epoch))
+    study.end(3.0)
+    ax = drawn(plots.learning_curves, load_results(study.store.uri))
+    assert "F1 score" in {text.get_text() for text in ax.texts}

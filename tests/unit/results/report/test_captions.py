@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.report import captions
-from pipeline.space import Choice, LogUniform, Uniform
+from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Objective, layout
 from tests.unit.results.edges import EDGES
 from tests.unit.results.small import plane_study
@@ -145,3 +145,16 @@ def test_a_position_and_a_path_are_described(walked: Results, tmp_path: Path) ->
     places = [(x / 6 + 0.01, y / 6 + 0.01) for x in range(6) for y in range(6)]
     results = plane_study(tmp_path, places, lr=LogUniform(1e-3, 1.0), momentum=Uniform(0, 1))
     assert captions.of_best_place(results) == "The best of 36 trials is at lr 0.51 and momentum 0.51: 0.01414."
+
+
+def test_a_parameter_that_the_best_model_lacks_has_a_sentence(tmp_path: Path) -> None:
+    """The schedule of a hyperparameter of another branch says that the best model does not have it."""
+    space = {"kind": Switch({"a": {"momentum": Uniform(0.0, 1.0)}, "b": {}})}
+    study = Recording(tmp_path, tune_job("switched", space=space, scheduler="pbt"))
+    for trial, config, value in (("0000", {"kind": "b"}, 0.9), ("0001", {"kind": "a", "momentum": 0.5}, 0.1)):
+        study.decide(trial, 0, "start", 0.0, config_after=config)
+        study.train(trial, 1, config, value, 1.0)
+    study.end(2.0)
+    results = load_results(study.store.uri)
+    assert captions.of_schedule(results, "momentum") == "The best model does not have it."
+    assert captions.of_schedule(results, "kind") == "b throughout."
