@@ -1,5 +1,6 @@
 """`tunepipe export` and `tunepipe logs`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from pipeline.cli.console import note, say, say_bytes, say_output, say_path
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_argument, study_store, trial_id
 from pipeline.errors import UsageError
+from pipeline.wording import by_count, counted
 
 __all__ = ["export", "logs"]
 
@@ -89,16 +91,18 @@ def export(
         from pipeline.results.tables.load import load_results
 
         logged = write_tensorboard(load_results(store.uri), tensorboard)
-        say(f"{len(logged)} trials in {tensorboard}: `tensorboard --logdir {tensorboard}` shows them.")
+        command = shlex.join(["tensorboard", "--logdir", str(tensorboard)])
+        say(f"{counted(len(logged), 'trial')} in {tensorboard}: `{command}` shows them.")
     if mlflow is not None:
         from pipeline.results.export.mlflow import write_mlflow
         from pipeline.results.tables.load import load_results
 
         done = write_mlflow(load_results(store.uri), mlflow)
-        kept = f", {done.kept} were there already" if done.kept else ""
-        look = f": `mlflow ui --backend-store-uri {done.uri}` shows them (package mlflow, in a separate environment)"
+        kept = f", {done.kept} {by_count(done.kept, 'was', 'were')} there already" if done.kept else ""
+        command = shlex.join(["mlflow", "ui", "--backend-store-uri", done.uri])
+        look = f": `{command}` shows them (package mlflow, in a separate environment)"
         shown = "" if "://" in mlflow else look
-        say(f"{done.written} trials written to {mlflow}{kept}{shown}.")
+        say(f"{counted(done.written, 'trial')} written to {mlflow}{kept}{shown}.")
 
 
 def logs(

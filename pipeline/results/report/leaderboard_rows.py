@@ -72,8 +72,8 @@ def _cells(
     def written(row: LeaderboardRow) -> str:
         text, key = _cell(row, column)
         if isinstance(key, int | float):
-            # A number and its text have nothing to escape.
-            sorted_by, inner = str(key), text
+            # A number and its text have nothing to escape. The page's script reads infinity by another name.
+            sorted_by, inner = str(key).replace("inf", "Infinity"), text
         else:
             sorted_by, inner = html(str(key)), html(text)
         if column == TRIAL and text in linked:

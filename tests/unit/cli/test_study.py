@@ -36,6 +36,13 @@ def test_the_tensorboard_folder_is_printed(study: Recording, tmp_path: Path) -> 
     assert reported == f"2 trials in {tmp_path}/board: `tensorboard --logdir {tmp_path}/board` shows them.\n"
 
 
+def test_the_printed_command_can_be_copied(tmp_path: Path) -> None:
+    """A single trial is named as one, and a folder with a space is quoted in the command that shows it."""
+    reported = export(every_domain_study(tmp_path, trials=1), "--tensorboard", str(tmp_path / "my board")).stdout
+
+    assert reported == f"1 trial in {tmp_path}/my board: `tensorboard --logdir '{tmp_path}/my board'` shows them.\n"
+
+
 @pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"], ["--overwrite"]])
 def test_selecting_a_model_needs_a_folder(study: Recording, words: list[str]) -> None:
     """Options of `export` that select models are refused without --to."""
