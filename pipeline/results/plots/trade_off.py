@@ -23,7 +23,8 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
 
     Returns:
         The axes: filled points trained to their end, hollow ones were stopped early, crosses failed; those in colour
-        are on the front of all objectives, the large one is the winner. The line bounds what was reached in these two.
+        are on the front of all objectives, the large one is the winner. The line bounds what was reached in these two
+        within the bounds of all objectives.
     """
     values, first = objective_values(results), results.objective.metric
     x, y = values[metric].to_numpy(np.float64), values[first].to_numpy(np.float64)
@@ -47,7 +48,8 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     else:
         plainly(ax.xaxis)
     modes = {objective.metric: objective.mode for objective in results.objectives}
-    _bound(ax, np.column_stack([x, y])[known & ~failed], [modes[metric], modes[first]])
+    within = results.trials["violation"].eq(0).to_numpy()
+    _bound(ax, np.column_stack([x, y])[known & ~failed & within], [modes[metric], modes[first]])
     ax.set_xlabel(metric)
     ax.set_ylabel(first)
     plainly(ax.yaxis)

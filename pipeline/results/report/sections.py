@@ -187,11 +187,12 @@ def _of_objectives(results: Results) -> Iterator[Section]:
             hover_points.of_trade_off(results, metric),
         )  # fmt: skip
 
+    bounds = ". Those beyond a bound are not" if any(one.bounded for one in results.objectives) else ""
     yield Section(
         "One objective against another",
         "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
-        "trial is as good in every objective and better in one. The large one is the best trial: the best in the "
-        "first objective.",
+        f"trial is as good in every objective and better in one{bounds}. The large one is the best trial: the best in "
+        "the first objective.",
         [of(place, objective.metric) for place, objective in enumerate(others)],
     )
     if hypervolume_of(results) is not None:

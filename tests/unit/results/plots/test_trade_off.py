@@ -32,3 +32,10 @@ def test_costs_of_similar_size_have_a_linear_axis(tmp_path: Path) -> None:
     """Costs of similar size, and a single trial, are drawn on a linear axis."""
     results = load_results(recorded(tmp_path, points=[(0.5, 7)]).store.uri)
     assert drawn(plots.trade_off, results, "parameters").get_xscale() == "linear"
+
+
+def test_the_line_is_that_of_trials_within_the_bounds(tmp_path: Path) -> None:
+    """The front's line does not lead to a trial that is beyond a bound."""
+    results = load_results(recorded(tmp_path, Objective("parameters", "min", at_most=1000)).store.uri)
+    line = drawn(plots.trade_off, results, "parameters").get_lines()[-1]
+    assert list(zip(*line.get_data(), strict=True)) == [(10, 0.5), (50, 0.8), (1000, 0.9)]
