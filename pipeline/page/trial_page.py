@@ -164,7 +164,7 @@ def _tiles(metric: str, row: Any) -> list[tuple[str, str, str]]:
     if row["last_objective"] == row["last_objective"]:
         tiles.append(("last value", format_number(row["last_objective"]), f"at epoch {row['epochs']}"))
     tiles.append(("epochs", str(row["epochs"]), f"started {row['attempts']} times" if row["attempts"] > 1 else ""))
-    tiles.append(("time", duration(float(row["seconds"])), "building, training, evaluating"))
+    tiles.append(("time", duration(float(row["seconds"])), "building, training, evaluating and checkpointing"))
     return tiles
 
 

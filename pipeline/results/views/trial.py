@@ -121,20 +121,19 @@ def _epochs(results: Results, epochs: pd.DataFrame) -> FittedTable:
     segments = ["segment"] if epochs["segment"].nunique() > 1 else []
     rates = ["learning_rate"] if epochs["learning_rate"].notna().any() else []
     phases = ["phase"] if "phase" in epochs and epochs["phase"].fillna(0).any() else []
-    names = ["epoch", *segments, *phases, *shown, *rates, "seconds"]
+    names = ["epoch", *segments, *phases, *shown, *rates]
     keep = {"epoch", *segments, *shown[:1]}
-    table = FittedTable(
-        [
-            Column(results.metric_names.get(name, name), right=True, keep="whole" if name in keep else "extra")
-            for name in names
-        ],
-        more=_MORE,
-    )
+    columns = [
+        Column(results.metric_names.get(name, name), right=True, keep="whole" if name in keep else "extra")
+        for name in names
+    ]
+    # A metric may be called seconds, too.
+    table = FittedTable([*columns, Column("seconds", right=True, keep="extra")], more=_MORE)
     spent = epochs[[name for name in SECONDS.values() if name in epochs]].sum(axis=1)
     for record, seconds in zip(epochs.to_dict("records"), spent, strict=True):
         cells = {name: _number(float(record[name])) for name in (*shown, *rates)}
         cells |= {name: str(record[name]) for name in ("epoch", *segments, *phases)}
-        table.add_row(*({**cells, "seconds": f"{seconds:.2f}"}[name] for name in names))
+        table.add_row(*(cells[name] for name in names), f"{seconds:.2f}")
     return table
 
 

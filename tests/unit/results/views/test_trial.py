@@ -1,14 +1,17 @@
 """One trial on a terminal."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import JobNotFound
-from pipeline.results import Results
+from pipeline.results import Results, load_results
 from pipeline.results.tables.user_files import TrialFile, TrialFiles
 from pipeline.results.views.trial import trial_view
+from pipeline.study import Objective
 from tests.unit.results.small import printed
+from tests.unit.results.studies import Recording, tune_job
 
 
 def _shown(results: Results, trial_id: str, files: TrialFiles | None = None) -> str:
@@ -70,3 +73,15 @@ def test_a_trial_that_does_not_exist_is_refused(asha_results: Results) -> None:
     """A trial that does not exist is refused with the existing ids."""
     with pytest.raises(JobNotFound, match="no trial '0099'"):
         trial_view(asha_results, "0099")
+
+
+def test_a_metric_called_seconds_keeps_its_values(tmp_path: Path) -> None:
+    """A metric called seconds is shown with its own values, beside the seconds of the epoch."""
+    study = Recording(tmp_path, tune_job("timed", objectives=[Objective("seconds", "min")]), metrics=("seconds",))
+    study.train("0000", 1, {"lr": 0.1}, 42.5, 1.0)
+    study.end(2.0)
+    _, _, table = _shown(load_results(study.store.uri), "0000").partition("\nepochs\n")
+    assert [line.split() for line in table.splitlines()[:2]] == [
+        ["epoch", "seconds", "learning_rate", "seconds"],
+        ["1", "42.5", "0.1", "0.94"],
+    ]
