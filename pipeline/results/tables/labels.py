@@ -14,9 +14,10 @@ def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
     Args:
         named: How the caller names each study, and its results.
     """
-    apart = dict(named)
+    apart = {sanitize(given.rstrip("/")): results for given, results in named}
     names = [results.name for results in apart.values()]
-    return {
-        results.name if names.count(results.name) == 1 else sanitize(given.rstrip("/")): results
-        for given, results in apart.items()
-    }
+    called = {given: study.name if names.count(study.name) == 1 else given for given, study in apart.items()}
+    if len(set(called.values())) < len(called):
+        # The caller names a study as another one is called.
+        called = {given: given for given in apart}
+    return {called[given]: results for given, results in apart.items()}
