@@ -93,7 +93,7 @@ class Checkpointed:
         """Each path with its size."""
         return ((path, SIZE) for path in self.paths)
 
-    def delete(self, path: str) -> None:
+    def delete_all(self, _paths: Sequence[str], _check: object) -> None:
         """Do nothing, because the pruner keeps its own record."""
 
 
