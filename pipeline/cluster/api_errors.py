@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.errors import ClusterError
 
-__all__ = ["ServerUnavailable", "Unauthorized", "api_request"]
+__all__ = ["ServerUnavailable", "Unauthorized", "api_request", "is_busy"]
 
 _HANDSHAKE = re.compile(
     r"Handshake status (?P<status>\d{3}) (?P<reason>.*?) -\+-\+- .* -\+-\+- "
@@ -50,14 +50,28 @@ def api_request(namespace: str, action: str) -> Iterator[None]:
         yield
     except ApiException as error:
         status, reason, body = _answer(error)
-        busy = status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
-        kind = ServerUnavailable if busy else Unauthorized if status == HTTPStatus.UNAUTHORIZED else ClusterError
+        kind = (
+            ServerUnavailable
+            if is_busy(status)
+            else Unauthorized
+            if status == HTTPStatus.UNAUTHORIZED
+            else ClusterError
+        )
         said = _message(body) or reason
         raise kind(f"Kubernetes did not {action}: {_explained(status, said, body, namespace)}") from None
     except (HTTPError, OSError) as error:
         raise ServerUnavailable(
             f"Kubernetes cannot be reached: {error}. Is the cluster up, and is --context the right one?"
         ) from None
+
+
+def is_busy(status: int) -> bool:
+    """Whether the server could not answer now.
+
+    Args:
+        status: The status of its answer.
+    """
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
 
 
 def _answer(error: ApiException) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""Conflicts (HTTP 409) where an object is created: its name is taken, or others change the namespace's quota."""
+"""Errors that pass where an object is created: conflicts (HTTP 409), and answers that do not arrive."""
 
 import time
 from collections.abc import Callable
@@ -6,29 +6,32 @@ from http import HTTPStatus
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
-__all__ = ["created_at_last", "is_conflict", "is_contended", "is_taken"]
+from pipeline.cluster.api_errors import is_busy
+
+__all__ = ["created_at_last", "is_conflict", "is_contended", "is_taken", "is_unanswered"]
 
 
-def is_conflict(error: ApiException) -> bool:
+def is_conflict(error: Exception) -> bool:
     """Whether an error is a conflict.
 
     Args:
         error: The error of a request that creates an object.
     """
-    return bool(error.status == HTTPStatus.CONFLICT)
+    return isinstance(error, ApiException) and error.status == HTTPStatus.CONFLICT
 
 
-def is_taken(error: ApiException) -> bool:
+def is_taken(error: Exception) -> bool:
     """Whether there is an object of that name.
 
     Args:
         error: The error of a request that creates an object.
     """
-    return is_conflict(error) and "already exists" in str(error.body)
+    return isinstance(error, ApiException) and is_conflict(error) and "already exists" in str(error.body)
 
 
-def is_contended(error: ApiException) -> bool:
+def is_contended(error: Exception) -> bool:
     """Whether another request has changed a quota at the same time; the name of the object may be free.
 
     Args:
@@ -37,8 +40,17 @@ def is_contended(error: ApiException) -> bool:
     return is_conflict(error) and not is_taken(error)
 
 
+def is_unanswered(error: Exception) -> bool:
+    """Whether the server could not answer, or its answer was lost; the object may have been created.
+
+    Args:
+        error: The error of a request that creates an object.
+    """
+    return isinstance(error, HTTPError | OSError) or (isinstance(error, ApiException) and is_busy(error.status or 0))
+
+
 def created_at_last(
-    create: Callable[[], Any], passes: Callable[[ApiException], bool], seconds: float, every: float
+    create: Callable[[], Any], passes: Callable[[Exception], bool], seconds: float, every: float
 ) -> Any:
     """What a request creates, which is sent again after errors that pass.
 
@@ -53,12 +65,13 @@ def created_at_last(
 
     Raises:
         ApiException: An error that does not pass, or has not passed in that time.
+        HTTPError: The server cannot be reached.
     """
     end = time.monotonic() + seconds
     while True:
         try:
             return create()
-        except ApiException as error:
+        except (ApiException, HTTPError, OSError) as error:
             if not passes(error) or time.monotonic() > end:
                 raise
         time.sleep(every)

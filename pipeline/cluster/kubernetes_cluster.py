@@ -16,18 +16,18 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.api_errors import ServerUnavailable, api_request
-from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken
+from pipeline.cluster.conflicts import created_at_last, is_conflict
 from pipeline.cluster.download_results import download_results
 from pipeline.cluster.kubernetes_client import connected
 from pipeline.cluster.kueue_requests import check_queue, queued_reason
 from pipeline.cluster.pod_ends import DELETIONS
 from pipeline.cluster.rayjob import Manifests
+from pipeline.cluster.rayjob_creation import RAYJOBS, created_rayjob, marked, own_rayjob
 from pipeline.cluster.rayjob_states import STUDY_LABEL
 from pipeline.errors import ClusterError
 
 __all__ = ["POLL_SECONDS", "SILENT_SECONDS", "Kubernetes"]
 
-_KIND = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
 POLL_SECONDS = 2.0
 SILENT_SECONDS = 45.0
 """A running operator has updated a new RayJob by then."""
@@ -79,39 +79,33 @@ class Kubernetes:
             ClusterError: The server refuses, or the study's queue does not exist.
         """
         check_queue(self._objects, self.namespace, manifests.job)
-        with api_request(self.namespace, "create the RayJob"):
-            try:
-                created = created_at_last(
-                    lambda: self._objects.create_namespaced_custom_object(
-                        **_KIND, namespace=self.namespace, body=manifests.job, field_validation="Strict"
-                    ),
-                    is_contended,
-                    SILENT_SECONDS,
-                    POLL_SECONDS,
-                )
-            except ApiException as error:
-                if is_taken(error):
-                    return False
-                raise
-        if (file := manifests.file) is not None:
-            owner = {key: created[key] for key in ("apiVersion", "kind")}
-            owner |= {key: created["metadata"][key] for key in ("name", "uid")}
-            metadata = {**file["metadata"], "ownerReferences": [owner]}
-            try:
-                with api_request(self.namespace, "create the ConfigMap of the job file"):
-                    # That of a RayJob of this name which was just deleted is deleted after it.
-                    created_at_last(
-                        lambda: self._core.create_namespaced_config_map(self.namespace, {**file, "metadata": metadata}),
-                        is_conflict,
-                        SILENT_SECONDS,
-                        POLL_SECONDS,
-                    )
-            except BaseException:
-                # The RayJob would wait forever for the file, and the next submission would attach to it.
-                with suppress(ClusterError):
-                    self.stop(created["metadata"]["name"])
-                raise
-        return True
+        job, created = marked(manifests.job), None
+        try:
+            with api_request(self.namespace, "create the RayJob"):
+                created = created_rayjob(self._objects, self.namespace, job, SILENT_SECONDS, POLL_SECONDS)
+            if created is not None and manifests.file is not None:
+                self._create_file(manifests.file, created)
+        except BaseException:
+            # The RayJob would wait forever for the file, and the next submission would attach to it.
+            with suppress(ClusterError), api_request(self.namespace, "read the RayJob"):
+                if created is not None or own_rayjob(self._objects, self.namespace, job) is not None:
+                    self.stop(job["metadata"]["name"])
+            raise
+        return created is not None
+
+    def _create_file(self, file: dict[str, Any], created: Mapping[str, Any]) -> None:
+        """Create the ConfigMap of a RayJob, which owns it."""
+        owner = {key: created[key] for key in ("apiVersion", "kind")}
+        owner |= {key: created["metadata"][key] for key in ("name", "uid")}
+        body = {**file, "metadata": {**file["metadata"], "ownerReferences": [owner]}}
+        with api_request(self.namespace, "create the ConfigMap of the job file"):
+            # That of a RayJob of this name which was just deleted is deleted after it.
+            created_at_last(
+                lambda: self._core.create_namespaced_config_map(self.namespace, body),
+                is_conflict,
+                SILENT_SECONDS,
+                POLL_SECONDS,
+            )
 
     def stop(self, name: str) -> None:
         """Delete a RayJob with all that was created for it; the study stays in its storage.
@@ -146,7 +140,7 @@ class Kubernetes:
             ClusterError: The server refuses, or there is none.
         """
         with api_request(self.namespace, "delete the RayJob"):
-            self._objects.delete_namespaced_custom_object(**_KIND, namespace=self.namespace, name=name)
+            self._objects.delete_namespaced_custom_object(**RAYJOBS, namespace=self.namespace, name=name)
 
     def download_results(self, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
         """Copy a RayJob's study from its volume to a local folder.
@@ -169,7 +163,7 @@ class Kubernetes:
     def _list(self, label_selector: str = "") -> list[dict[str, Any]]:
         with api_request(self.namespace, "list RayJobs"):
             listed = self._objects.list_namespaced_custom_object(
-                **_KIND, namespace=self.namespace, label_selector=label_selector
+                **RAYJOBS, namespace=self.namespace, label_selector=label_selector
             )
         return sorted(listed["items"], key=lambda each: each["metadata"]["creationTimestamp"])
 
@@ -184,7 +178,7 @@ class Kubernetes:
         """
         with api_request(self.namespace, f"read the RayJob {name}"):
             job: dict[str, Any] = self._objects.get_namespaced_custom_object(
-                **_KIND, namespace=self.namespace, name=name
+                **RAYJOBS, namespace=self.namespace, name=name
             )
         return job
 
@@ -195,7 +189,7 @@ class Kubernetes:
             name: The RayJob.
         """
         try:
-            self._objects.get_namespaced_custom_object(**_KIND, namespace=self.namespace, name=name)
+            self._objects.get_namespaced_custom_object(**RAYJOBS, namespace=self.namespace, name=name)
         except ApiException as error:
             gone: bool = error.status == HTTPStatus.NOT_FOUND
             return not gone

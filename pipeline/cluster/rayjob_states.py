@@ -10,6 +10,7 @@ __all__ = [
     "STORAGE_ANNOTATION",
     "STUDY_ANNOTATION",
     "STUDY_LABEL",
+    "SUBMISSION_ANNOTATION",
     "SUBMITTER_ANNOTATION",
     "active_job",
     "ended_before",
@@ -29,6 +30,9 @@ STUDY_ANNOTATION = "tunepipe/study-name"
 
 STUDY_LABEL = "tunepipe/study"
 """A label of a RayJob: the name of its study as a Kubernetes name."""
+
+SUBMISSION_ANNOTATION = "tunepipe/submission"
+"""An annotation of a RayJob: a random number of the call that has created it, by which it knows its own."""
 
 SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 """An annotation of a RayJob: the user and the machine that have submitted it."""

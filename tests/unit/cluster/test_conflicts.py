@@ -2,8 +2,9 @@
 
 import pytest
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import ProtocolError
 
-from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken
+from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken, is_unanswered
 
 
 def refusal(status: int, message: str) -> ApiException:
@@ -41,3 +42,18 @@ def test_an_object_is_created_after_errors_that_pass():
         with pytest.raises(ApiException):
             created_at_last(create, is_contended, seconds, 0.0)
     assert answers == []
+
+
+@pytest.mark.parametrize(
+    ("error", "unanswered"),
+    [
+        (ProtocolError("Connection aborted."), True),
+        (refusal(504, "gateway"), True),
+        (refusal(429, "busy"), True),
+        (refusal(409, "already exists"), False),
+        (refusal(422, "no"), False),
+    ],
+)
+def test_an_object_may_exist_without_an_answer(error, unanswered):
+    """Without an answer, or with that of a gateway or a busy server, the same request is sent again; not after no."""
+    assert is_unanswered(error) is unanswered
