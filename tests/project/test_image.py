@@ -141,3 +141,95 @@ def test_packages_that_images_leave_out_are_not_imported():
     importing = re.compile(rf"\b(import|from) ({'|'.join(map(re.escape, sorted(packages)))})\b")
     sources = [path for folder in ("pipeline", "tune_jobs") for path in (ROOT / folder).rglob("*.py")]
     assert [path.name for path in sources if importing.search(path.read_text("utf-8"))] == []
+
+
+ENDS = ("", ".2600", ".2600.1.0")
+KEPT = (
+    "keras/src/layers/dense.py",
+    "kubernetes/client/api/core_v1_api.py",
+    "kubernetes/client/api/custom_objects_api.py",
+    "numpy.libs/libgfortran.so.5",
+    "numpy.libs/libquadmath.so.0",
+    "ray/core/src/ray/raylet/raylet",
+    "scipy.libs/libgfortran.so.5",
+    "scipy.libs/libopenblas.so",
+    "scipy.libs/libquadmath.so.0",
+    "scipy/stats/_bws_test.py",
+    "virtualenv/seed/wheels/embed/pip-26.10-py3-none-any.whl",
+    "virtualenv/seed/wheels/embed/setuptools-84.2.1-py3-none-any.whl",
+)
+REMOVED = (
+    "clang/libclang.so",
+    "keras/src/layers/dense_test.py",
+    "kubernetes/aio/client.py",
+    "kubernetes/client/api/apps_v1_api.py",
+    "kubernetes/watch/watch_test.py",
+    "pandas/tests/test_frame.py",
+    "pyarrow/libarrow_flight.so",
+    "pyarrow/table.pxi",
+    "ray/jars/ray.jar",
+    "ray/llm/server.py",
+    "ray/rllib/algorithm.py",
+    "tensorflow/compiler/mlir/stablehlo/stablehlo.so",
+    "tensorflow/compiler/tf2xla/ops/_xla_ops.so",
+    "tensorflow/include/tensor.h",
+    "tensorflow/python/framework/lib_native_proto_caster.so",
+    "tensorflow/python/profiler/internal/_pywrap_profiler_plugin.so",
+    "virtualenv/seed/wheels/embed/pip-26.3-py3-none-any.whl",
+)
+
+
+@pytest.fixture(scope="module")
+def slim(tmp_path_factory):
+    """The packages of an environment with a few files, after slim.sh."""
+    root = tmp_path_factory.mktemp("environment")
+    packages = root / "lib/python3.11/site-packages"
+    arrow = [f"pyarrow/libarrow_{name}.so{end}" for name in ("python", "python_parquet_encryption") for end in ENDS]
+    for name in [*KEPT, *REMOVED, *arrow]:
+        path = packages / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    (packages / "scipy.libs/libquadmath.so.0").write_text("another build")
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "strip").write_text("#!/bin/sh\n")
+    (programs / "strip").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run(["sh", ROOT / "requirements/slim.sh", root], check=True, env=environment)
+    return packages
+
+
+def test_images_leave_out_what_no_study_runs(slim):
+    """slim.sh removes tests, sources and parts of libraries that studies do not run, and keeps files beside them."""
+    assert [name for name in KEPT if not (slim / name).exists()] == []
+    assert [name for name in REMOVED if (slim / name).exists()] == []
+
+
+def test_images_have_equal_libraries_once(slim):
+    """A library of SciPy that equals NumPy's becomes a link to it; one that differs, or that NumPy lacks, stays."""
+    links = [path.name for path in (slim / "scipy.libs").iterdir() if path.is_symlink()]
+    assert links == ["libgfortran.so.5"]
+    assert (slim / "scipy.libs/libgfortran.so.5").resolve() == slim / "numpy.libs/libgfortran.so.5"
+
+
+def test_images_say_that_the_client_of_remote_profilers_is_missing(slim):
+    """TensorFlow imports what takes the place of its profiling client, and whoever uses it reads what is missing."""
+    path = slim / "tensorflow/python/profiler/internal/_pywrap_profiler_plugin.py"
+    spec = importlib.util.spec_from_file_location("_pywrap_profiler_plugin", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(AttributeError, match="no client of TensorFlow's remote profilers, and so no trace"):
+        _ = module.trace
+
+
+def test_images_keep_the_interfaces_of_kubernetes_that_the_product_calls():
+    """The client of Kubernetes loads no interface but those that slim.sh leaves, whatever the product asks of it."""
+    kept = set(re.findall(r"! -name (\w+_api)\.py", (ROOT / "requirements/slim.sh").read_text()))
+    sources = [path.read_text("utf-8") for path in (ROOT / "pipeline/cluster").rglob("*.py")]
+    called = sorted({name for source in sources for name in re.findall(r"\b[A-Z]\w+Api\b", source)})
+    code = (
+        "import sys; from kubernetes import client, config, stream, utils;"
+        "[getattr(client, name) for name in sys.argv[1:] if name in client.__all__];"
+        "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('kubernetes.client.api.')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code, *called], capture_output=True, text=True, check=True).stdout
+    assert set(loaded.split()) == kept
