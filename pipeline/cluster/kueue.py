@@ -62,18 +62,25 @@ def queue_reason(
         for each in workloads or ()
         if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
     ]
-    conditions = {each["type"]: each for each in (own[-1].get("status") or {}).get("conditions", [])} if own else {}
-    for kind, status, text in (
+    status = (own[-1].get("status") or {}) if own else {}
+    conditions = {each["type"]: each for each in status.get("conditions", [])}
+    for kind, expected, text in (
         ("Evicted", "True", "was evicted from the queue {queue!r} and waits in it again: {message}"),
         ("QuotaReserved", "False", "waits in the queue {queue!r}: {message}"),
     ):
         condition = conditions.get(kind)
         if (
             condition is not None
-            and condition["status"] == status
+            and condition["status"] == expected
             and conditions.get("Admitted", {}).get("status") != "True"
         ):
             return f"{name} {text.format(queue=queue, message=' '.join(condition.get('message', '').split()))}"
+    checks = [each for each in status.get("admissionChecks") or () if each.get("state") != "Ready"]
+    if checks and conditions.get("Admitted", {}).get("status") != "True":
+        said = " ".join((checks[0].get("message") or "").split()) or checks[0].get("state")
+        return (
+            f"{name} has quota in the queue {queue!r} and waits for its admission check {checks[0]['name']!r}: {said}"
+        )
     if workloads is not None and not own and _age(job, now or datetime.now(UTC)) > _SOON_SECONDS:
         priority = job["metadata"]["labels"].get(PRIORITY_LABEL)
         needed = f", and creates none without the WorkloadPriorityClass {priority!r}" if priority else ""

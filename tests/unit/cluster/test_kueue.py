@@ -69,6 +69,24 @@ def test_the_reason_is_that_of_the_jobs_own_workload(workloads: list[dict[str, A
     assert queue_reason(rayjob(), workloads) == reason
 
 
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({"state": "Pending", "message": "waits for nodes:\n ETA unknown"}, "waits for nodes: ETA unknown"),
+        ({"state": "Pending", "message": ""}, "Pending"),
+        ({"state": "Retry"}, "Retry"),
+    ],
+)
+def test_a_job_that_has_quota_may_wait_for_a_check(check: dict[str, str], said: str) -> None:
+    """A job with a reserved quota reports the check that holds it, as for new nodes; one that is admitted does not."""
+    held = workload(QuotaReserved=("True", "reserved"))
+    held["status"]["admissionChecks"] = [{"name": "zones", "state": "Ready"}, {"name": "nodes", **check}]
+    expected = f"s-1 has quota in the queue 'gpus' and waits for its admission check 'nodes': {said}"
+    assert queue_reason(rayjob(), [held]) == expected
+    held["status"]["conditions"].append({"type": "Admitted", "status": "True", "message": ""})
+    assert queue_reason(rayjob(), [held]) == "s-1 waits in the queue 'gpus'"
+
+
 def test_a_queue_that_does_not_exist_is_named_with_those_that_do() -> None:
     """A job whose queue is missing is told the namespace's queues and how to make one; a job without a queue is not."""
     job = rayjob()
