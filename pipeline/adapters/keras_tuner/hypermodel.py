@@ -188,8 +188,8 @@ class Adapted(adapted.Adapted):
         trial = current()
         args, kwargs = self._fit_arguments(trial.epochs if trial is not None else 1)
         arguments = args, {**kwargs, "callbacks": self.callbacks()}
-        hp, metric = HyperParameters(config), objectives_of(self.call)[0].metric
-        return fit_steps(self.hypermodel, hp, self._built, arguments, state, metric)
+        hp, objective = HyperParameters(config), objectives_of(self.call)[0]
+        return fit_steps(self.hypermodel, hp, self._built, arguments, state, objective)
 
     def _fit_arguments(self, epochs: int) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the search, for HyperModel.fit."""

@@ -1,6 +1,7 @@
 """The epochs of `HyperModel.fit`: it trains a model itself, and calls `on_epoch_end` at the end of each epoch."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Any
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.steps import Steps
+from pipeline.study import Objective
 
 __all__ = ["fit_once", "fit_steps", "has_own_fit", "sets_epochs", "training_of"]
 
@@ -96,7 +98,7 @@ def fit_steps(
     build: Callable[[HyperParameters], Any],
     arguments: tuple[list[Any], dict[str, Any]],
     state: Any,
-    metric: str,
+    objective: Objective,
 ) -> Iterator[Any]:
     """The epochs of HyperModel.fit, each with the state after it; those of a tuner's `run_trial`, without a state.
 
@@ -106,7 +108,7 @@ def fit_steps(
         build: Builds the model.
         arguments: Positional and keyword arguments of the search, with a list of `callbacks`.
         state: The variables of the model at an epoch, or None.
-        metric: The objective's metric, for a `fit` that returns one number.
+        objective: The objective: the metric of a `fit` that returns one number, and what decides which epoch counts.
     """
     args, kwargs = arguments
 
@@ -135,7 +137,7 @@ def fit_steps(
 
         class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                if metric not in (logs or {}):
+                if objective.metric not in (logs or {}):
                     # What `fit` returns has it.
                     return
                 kept: dict[str, Any] | None = None
@@ -148,19 +150,23 @@ def fit_steps(
         kwargs["callbacks"] = [*kwargs["callbacks"], Reporting()]
         return hypermodel.fit(hp, model, *args, **kwargs)
 
-    return Steps(train, lambda value, count: None if count else _returned(value, metric))
+    return Steps(train, lambda value, count: None if count else _returned(value, objective))
 
 
-def _returned(value: Any, metric: str) -> dict[str, float]:
+def _returned(value: Any, objective: Objective) -> dict[str, float]:
     """The metrics of a HyperModel.fit that has called no callback at the end of an epoch, from its return value."""
     if isinstance(value, list | tuple) and value:
-        each = [_returned(one, metric) for one in value]
+        each = [_returned(one, objective) for one in value]
         return {name: sum(one[name] for one in each) / len(each) for name in each[0]}
     if isinstance(value, Mapping):
         return _numbers(value)
     if hasattr(value, "history"):
-        return {name: float(values[-1]) for name, values in value.history.items()}
-    return {metric: float(value)}
+        losses = [objective.loss(float(one)) for one in value.history.get(objective.metric, ())]
+        # Without the objective the last epoch counts.
+        best = min(range(len(losses)), key=lambda epoch: (math.isnan(losses[epoch]), losses[epoch]), default=-1)
+        # A metric that is not computed in each epoch has fewer values.
+        return {name: float(each[min(best, len(each) - 1)]) for name, each in value.history.items() if each}
+    return {objective.metric: float(value)}
 
 
 def _variables(model: Any) -> list[Any]:

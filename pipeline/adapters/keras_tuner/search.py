@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.adapters.keras_tuner.batches import batch_size_of, left_out_of_batches, validation_steps_of
 from pipeline.adapters.keras_tuner.compiling import COMPILE
 from pipeline.adapters.program import Call
 from pipeline.errors import Fault, InvalidJob
@@ -107,9 +108,11 @@ def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, An
         fields["seed"] = int(seed)
     if (repeats := int(tuner.get("executions_per_trial", 1))) > 1 and not own_fit:
         fields["repeats"] = repeats
-    fields["batch_size"] = int(search.get("batch_size") or 32)
-    given = ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "shuffle")
+    fields["batch_size"] = batch_size_of(search)
+    given = ("class_weight", "steps_per_epoch", "validation_freq", "shuffle")
     fit = {name: search[name] for name in given if search.get(name) is not None}
+    if (steps := validation_steps_of(search)) is not None:
+        fit["validation_steps"] = steps
     return {**fields, "budget": budget, **({"fit": fit} if fit else {})}
 
 
@@ -129,7 +132,8 @@ def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
         call: The call of `search`.
         own_fit: Whether the program has its own `fit` or `run_trial`.
     """
-    tuner, left_out = call.arguments["tuner"], []
+    tuner = call.arguments["tuner"]
+    left_out = [] if own_fit else left_out_of_batches(search_arguments(call))
     if call.arguments["kind"] == "BayesianOptimization":
         left_out.append("BayesianOptimization is ignored; set --search instead.")
     if tuner.get("distribution_strategy") is not None:

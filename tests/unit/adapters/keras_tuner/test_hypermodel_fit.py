@@ -61,3 +61,21 @@ def test_a_value_that_fit_returns_counts_where_its_epochs_lack_the_objective(pro
     learner = FunctionLearner(job.function, {"units": 8, "normalize": False, "shuffle": False, "batch": 32})
     assert learner.run_epoch().metrics == {"own": 2.0, "other": 3.0}
     learner.close()
+
+
+def test_the_best_epoch_of_a_returned_history_counts(program: Callable[[str], str]) -> None:
+    """A fit without the search's callbacks that returns a History has the metrics of the objective's best epoch."""
+    path = Path(program("kt_fit.py"))
+    text = path.read_text().replace(
+        "return model.fit(",
+        "history = __import__('keras').callbacks.History()\n"
+        "        history.history = {'val_loss': [3.0, float('nan'), 1.0, 2.0], 'loss': [5.0, 6.0, 7.0, 8.0]}\n"
+        "        return history\n"
+        "        model.fit(",
+    )
+    assert "history.history" in text
+    path.write_text(text)
+    job = from_file(str(path), "keras-tuner", {})
+    assert job.function is not None
+    config = {"units": 32, "normalize": True, "shuffle": True, "batch": 32}
+    assert dict(FunctionLearner(job.function, config).run_epoch().metrics) == {"val_loss": 1.0, "loss": 7.0}

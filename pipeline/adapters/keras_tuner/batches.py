@@ -1,0 +1,86 @@
+"""The batches of a search, as Keras makes them where its arguments say only a part of them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.wording import counted
+
+__all__ = ["batch_size_of", "left_out_of_batches", "validation_steps_of"]
+
+_BATCH_SIZE = 32
+"""Keras' default."""
+
+
+def batch_size_of(search: Mapping[str, Any]) -> int:
+    """The rows of a batch of training data.
+
+    Args:
+        search: The arguments of the search by their names.
+
+    Returns:
+        The batch size that the search gives; without one, that with which `steps_per_epoch` steps are all rows of
+        arrays, else 32.
+    """
+    if given := search.get("batch_size"):
+        return int(given)
+    steps, rows = search.get("steps_per_epoch"), _rows(search.get("x"))
+    if not steps or rows is None:
+        return _BATCH_SIZE
+    return math.ceil((rows - _split_off(search)) / int(steps))
+
+
+def validation_steps_of(search: Mapping[str, Any]) -> int | None:
+    """The steps of an evaluation in batches of the size of `batch_size_of`.
+
+    Args:
+        search: The arguments of the search by their names.
+
+    Returns:
+        The number; None for all validation data.
+    """
+    rows = _evaluated(search)
+    if rows is None:
+        return None if _known(search) else search.get("validation_steps")
+    return math.ceil(rows / batch_size_of(search))
+
+
+def left_out_of_batches(search: Mapping[str, Any]) -> list[str]:
+    """The settings of batches that a job does not have, a sentence each.
+
+    Args:
+        search: The arguments of the search by their names.
+    """
+    rows, size, steps = _evaluated(search), batch_size_of(search), validation_steps_of(search)
+    if rows is None or steps is None or rows == steps * size:
+        return []
+    batches = counted(steps, "batch", "batches")
+    return [f"validation_batch_size is ignored; an evaluation has {batches} of {size} rows, and not {rows} rows."]
+
+
+def _evaluated(search: Mapping[str, Any]) -> int | None:
+    """The rows of an evaluation, where they are a part of the validation data; None for a pipeline or all rows."""
+    known, steps = _known(search), search.get("validation_steps")
+    size = search.get("validation_batch_size") or search.get("batch_size")
+    # Without a batch size the steps are all rows.
+    return int(size * steps) if known and steps and size and size * steps < known else None
+
+
+def _known(search: Mapping[str, Any]) -> int:
+    """The rows of validation data in arrays; 0 for a pipeline."""
+    validation = search.get("validation_data")
+    return (_rows(validation[0]) or 0) if isinstance(validation, list | tuple) else _split_off(search)
+
+
+def _split_off(search: Mapping[str, Any]) -> int:
+    """The rows that `validation_split` takes from the training data."""
+    rows, share = _rows(search.get("x")), search.get("validation_split")
+    return rows - math.floor(rows * (1.0 - share)) if rows is not None and share else 0
+
+
+def _rows(x: Any) -> int | None:
+    """The rows of arrays; None for a pipeline."""
+    while isinstance(x, Mapping | list | tuple) and x:
+        x = next(iter(x.values() if isinstance(x, Mapping) else x))
+    shape = getattr(x, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) else None
