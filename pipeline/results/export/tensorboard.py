@@ -27,7 +27,8 @@ _STUDY = "tunepipe.json"
 """Says which study is in a folder that a study writes while it runs."""
 
 _OBJECTIVE = "objective"
-"""The scalar with a trial's best value so far, which the HParams tab shows."""
+"""The scalar with a trial's best value so far, which the HParams tab shows; `best_objective` where a metric is called
+so."""
 
 
 def write_tensorboard(results: Results, folder: Path) -> list[Path]:
@@ -55,12 +56,13 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
         for trial, rows in results.epochs.groupby("trial_id", sort=False):
             place = folder / _folder_name(str(trial))
             writer = _new_writer(place)
-            _write_config(writer, configs[str(trial)], float(values[trial]))
+            shown = _best_scalar(rows)
+            _write_config(writer, configs[str(trial)], {shown: float(values[trial])})
             for name, epoch, value, moment in _scalars(rows):
                 writer.add_scalar(name, value, epoch, walltime=moment)
             if math.isfinite(best := float(values[trial])):
                 last = rows.iloc[-1]
-                writer.add_scalar(_OBJECTIVE, best, int(rows["epoch"].max()), walltime=last["time"].timestamp())
+                writer.add_scalar(shown, best, int(rows["epoch"].max()), walltime=last["time"].timestamp())
             writer.close()
             written.append(place)
     except (OSError, ValueError) as error:
@@ -139,21 +141,22 @@ class LiveTensorBoard:
     ) -> None:
         if trial not in self._known:
             self._known[trial] = _shown_scalars(place)
-        known, current = self._known[trial], list(_scalars(rows))
-        repeated = _first_repeated(known, {(name, epoch): value for name, epoch, value, _ in current})
+        known, current, shown = self._known[trial], list(_scalars(rows)), _best_scalar(rows)
+        values = {(name, epoch): value for name, epoch, value, _ in current}
+        repeated = _first_repeated({key: value for key, value in known.items() if key[0] != shown}, values)
         if repeated is not None:
             self._discard(trial, place, repeated)
         new = [one for one in current if one[:2] not in known]
         if math.isfinite(best):
             last = rows.iloc[-1]
-            objective = (_OBJECTIVE, int(last["epoch"]), best, last["time"].timestamp())
+            objective = (shown, int(last["epoch"]), best, last["time"].timestamp())
             # HParams shows the newest value, which is that of the whole trial.
             new += [objective] if new and objective[:2] not in known else []
         if new:
             started = bool(known) or repeated is not None
             writer = self._writer(trial, place)
             if not started:
-                _write_config(writer, config, best)
+                _write_config(writer, config, {shown: best})
             for name, epoch, value, moment in new:
                 writer.add_scalar(name, value, epoch, walltime=moment)
                 known[name, epoch] = value
@@ -181,12 +184,15 @@ class LiveTensorBoard:
 
 
 def _first_repeated(known: Mapping[tuple[str, int], float], current: Mapping[tuple[str, int], float]) -> int | None:
-    """The first epoch of which a trial has other values than were written; None if there is none."""
-    # An event holds a value in 32 bits. The best value so far is not a value of one epoch.
+    """The first epoch of which a trial has other values than were written; None if there is none.
+
+    The best value so far is not a value of one epoch, and must not be among them.
+    """
+    # An event holds a value in 32 bits.
     changed = [
         epoch
         for (name, epoch), value in known.items()
-        if name != _OBJECTIVE and np.float32(current.get((name, epoch), math.nan)) != np.float32(value)
+        if np.float32(current.get((name, epoch), math.nan)) != np.float32(value)
     ]
     return min(changed, default=None)
 
@@ -207,11 +213,16 @@ def _new_writer(place: Path) -> "SummaryWriter":
     return SummaryWriter(str(place), write_to_disk=True, filename_suffix=f".{earlier}" if earlier else "")
 
 
-def _write_config(writer: "SummaryWriter", config: Mapping[str, Any], best: float) -> None:
+def _best_scalar(rows: pd.DataFrame) -> str:
+    """The name of the scalar with a trial's best value so far, which is that of no metric."""
+    return f"best_{_OBJECTIVE}" if _OBJECTIVE in rows else _OBJECTIVE
+
+
+def _write_config(writer: "SummaryWriter", config: Mapping[str, Any], best: Mapping[str, float]) -> None:
     from tensorboardX.summary import hparams
 
     # The tab shows a metric only where a scalar of that name is written too.
-    for summary in hparams({name: scalar(value) for name, value in config.items()}, {_OBJECTIVE: best}):
+    for summary in hparams({name: scalar(value) for name, value in config.items()}, dict(best)):
         writer.file_writer.add_summary(summary)
 
 

@@ -8,9 +8,11 @@ from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import masked_crc32c  # the format's own checksum
 
 from pipeline.errors import StorageError
-from pipeline.results import Results
+from pipeline.results import Results, load_results
 from pipeline.results.export.tensorboard import LiveTensorBoard, write_tensorboard
+from pipeline.study import Objective
 from tests.tensorboard import shown_in_tensorboard
+from tests.unit.results.studies import Recording, tune_job
 
 
 def _events(folder: Path) -> list[event_pb2.Event]:
@@ -95,3 +97,23 @@ def test_an_epoch_that_is_trained_again_replaces_what_was_written(
     ]
     assert [epoch for epoch, _ in shown_in_tensorboard(folder, "loss")] == own["epoch"].to_list()
     assert shown_in_tensorboard(folder, "objective")[-1][0] == own["epoch"].max()
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, live: bool) -> None:
+    """A metric called objective is shown with the value of each epoch, and the best value under another name."""
+    study = Recording(tmp_path, tune_job("own", objectives=[Objective("objective", "max")]), metrics=("objective",))
+    for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
+        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
+    study.end(4.0)
+    results, folder = load_results(study.store.uri), tmp_path / "board"
+    if live:
+        log = LiveTensorBoard(folder)
+        for _ in range(2):
+            log.update(results)
+        log.close()
+        folder = folder / "own"
+    else:
+        write_tensorboard(results, folder)
+    assert [value for _, value in shown_in_tensorboard(folder / "0000", "objective")] == [0.5, 0.75, 0.25]
+    assert shown_in_tensorboard(folder / "0000", "best_objective") == [(3, 0.75)]
