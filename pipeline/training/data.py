@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import chdir, nullcontext, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -28,7 +29,10 @@ from pipeline.training.process import workers_on
 from pipeline.training.sharing import in_data_call
 from pipeline.wording import counted
 
-__all__ = ["check_functions", "example_config", "how_read", "load_data", "without_validation"]
+__all__ = ["adapt_layers", "check_functions", "example_config", "how_read", "load_data", "without_validation"]
+
+_called = WeakSet[Any]()
+"""The data functions that this process has called."""
 
 
 def example_config(job: TuneJob, known: Config | None = None) -> Config:
@@ -102,10 +106,31 @@ def load_data(
             seeded_globally(zlib.crc32(f"{job.seed} data".encode()), gpus=trains),
         ):
             data = datasets.load(job.data, config if takes_config(job.data) else None)
+            _called.add(job.data)
             # No argument of the user's: it is known only now.
             object.__setattr__(data, "shared", tuple(call.parts.values()))
     _check(job, data, Reads() if config is None else config.reads)
     return data
+
+
+def adapt_layers(job: TuneJob, *, folder: Path | None = None) -> None:
+    """Call a data function that adapts layers of the models, unless this process has called it.
+
+    Arrays come from the driver, but layers that are made outside of both functions are objects of this process.
+
+    Args:
+        job: The job.
+        folder: The folder in which the data function is called; the current one by default.
+
+    Raises:
+        DataError: There are no such data, or the job cannot be trained on them.
+    """
+    if job.model is None or not callable(job.data) or job.data in _called:
+        return
+    from pipeline.training.lasting import share_adapted
+
+    if share_adapted(job.data, job.model):
+        load_data(job, trains=False, folder=folder)
 
 
 def check_functions(job: TuneJob) -> None:

@@ -28,18 +28,27 @@ def kept_global_state() -> Iterator[None]:
     Eager operations of TensorFlow that draw from a global seed restart their sequence. Classes that the job registers
     with Keras stay registered.
     """
-    forget_own_settings()
+    _forget()
     python, numpy = random.getstate(), np.random.get_state()
     keras = _KerasState.current() if "keras" in sys.modules else _KerasState()
     try:
         with _kept_loggers():
             yield
     finally:
-        forget_own_settings()
+        _forget()
         if "keras" in sys.modules:
             keras.restore()
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def _forget() -> None:
+    """Forget what was learned of the process before the first model of a job."""
+    forget_own_settings()
+    if "keras" in sys.modules:
+        from pipeline.training.lasting import forget_first_values
+
+        forget_first_values()
 
 
 @contextmanager

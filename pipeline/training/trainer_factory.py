@@ -82,6 +82,10 @@ class TrainerFactory:
             self._combinations = Combinations(job, memory=free, on_device=on_device, loaded=loaded, caches=caches)
             return
         folder = Path.cwd()
+        if data is not None:
+            from pipeline.training.data import adapt_layers
+
+            adapt_layers(job, folder=folder)
         if data is not None and data.shared and caches is not None:
             # They were made where nothing is shared, to find mistakes.
             data = None
@@ -135,6 +139,10 @@ class TrainerFactory:
         for place, (label, fold) in enumerate(zip(labels, folds, strict=True)):
             with in_part(label):
                 members.append(self._trainer(config, seed_of(seed, place), fold))
+        if len(members) > 1:
+            from pipeline.training.lasting import refuse_shared_weights
+
+            refuse_shared_weights(member.model for member in members)
         trainer = members[0] if len(members) == 1 else Ensemble(labels, members)
         self.notes.look_for_shared(members, config)
         return trainer

@@ -1,6 +1,8 @@
 """The global state of Keras and TensorFlow: random generators, and counters of names."""
 
-from collections.abc import Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
@@ -12,6 +14,7 @@ __all__ = [
     "chosen_dtype_policy",
     "library_generators",
     "name_counters",
+    "reserve_names",
     "reset_names",
     "reset_seeds",
     "restore_dtype_policy",
@@ -130,6 +133,24 @@ def reset_names() -> None:
         keras.utils.clear_session(free_memory=False)
     else:
         naming.reset_uids()
+
+
+def reserve_names(names: Iterable[str]) -> None:
+    """Keep names of layers that exist from those that Keras gives to new ones.
+
+    Args:
+        names: The names: after `dense_1`, the next one is `dense_2`.
+    """
+    try:
+        from keras.src.backend.common import global_state
+    except ImportError:
+        say_once("Keras", "global_state", "new layers may have names of layers outside of the model function")
+        return
+    counters = name_counters() or defaultdict(int)
+    for name in names:
+        base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]
+        counters[base] = max(counters.get(base, 0), int(number or 0) + 1)
+    global_state.set_global_attribute("object_name_uids", counters)
 
 
 def name_counters() -> Any:

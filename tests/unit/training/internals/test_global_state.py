@@ -42,6 +42,19 @@ def test_seeds_and_names_restart_without_internals(monkeypatch: pytest.MonkeyPat
     assert found[0] == found[1]
 
 
+def test_new_layers_get_other_names_than_those_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras counts on from the highest number of a reserved name; without internals, nothing is reserved."""
+    import sys
+
+    internals.reset_names()
+    internals.reserve_names(["dense", "dense_2", "norm"])
+    assert [keras.layers.Dense(1).name, keras.layers.Dropout(0.1).name] == ["dense_3", "dropout"]
+    monkeypatch.setitem(sys.modules, "keras.src.backend.common", None)
+    internals.reserve_names(["dense_7"])
+    monkeypatch.undo()
+    assert keras.layers.Dense(1).name == "dense_4"
+
+
 def test_the_dtype_policy_follows_the_float_type_until_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no policy was set it is None, and what was read is restored; without Keras' internals it is the policy."""
     import sys

@@ -1,0 +1,106 @@
+"""The objects that a user's functions reach: by names, closures, defaults, classes and caches."""
+
+import dis
+import functools
+import gc
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePosixPath
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from pipeline.study.module_origin import INSTALLED
+from pipeline.study.user_frames import is_tunepipes
+
+__all__ = ["reachable"]
+
+_LONGEST = 1000
+"""A longer list holds data."""
+
+_PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/")
+_CACHE: type = type(functools.cache(len))
+
+
+def reachable(functions: Iterable[Callable[..., Any]], ends: tuple[type, ...] = ()) -> Iterator[Any]:
+    """The objects that the code of functions can use, each once: code of libraries is not followed.
+
+    Args:
+        functions: The functions.
+        ends: Classes whose instances are not followed.
+    """
+    due, seen = deque[Any](functions), set[int]()
+    kept = []
+    while due:
+        value = due.popleft()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        # A value that is made here, as by a property, must not give its id to another.
+        kept.append(value)
+        yield value
+        if not isinstance(value, ends):
+            due.extend(_parts(value))
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, FunctionType):
+        return _of_function(value)
+    if isinstance(value, dict):
+        return value.values() if len(value) <= _LONGEST else ()
+    if isinstance(value, list | tuple | set | frozenset):
+        return value if len(value) <= _LONGEST else ()
+    if isinstance(value, functools.partial):
+        return (value.func, *value.args, *value.keywords.values())
+    if isinstance(value, MethodType):
+        return (value.__func__, value.__self__)
+    if isinstance(value, _CACHE):
+        return gc.get_referents(value)
+    if isinstance(value, staticmethod | classmethod):
+        return (value.__func__,)
+    if isinstance(value, property):
+        return (value.fget, value.fset)
+    if isinstance(value, type):
+        return (*value.__bases__, *vars(value).values()) if _is_users(value.__module__) else ()
+    if isinstance(value, ModuleType) or not _is_users(type(value).__module__):
+        return ()
+    return (type(value), *getattr(value, "__dict__", {}).values())
+
+
+def _of_function(function: FunctionType) -> Iterator[Any]:
+    if _is_library(function.__code__.co_filename):
+        return
+    yield from (function.__defaults__ or (), function.__kwdefaults__ or {}, function.__dict__)
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:
+            continue
+    names = _names(function.__code__)
+    used = [function.__globals__[name] for name in names if name in function.__globals__]
+    yield from used
+    for module in used:
+        if isinstance(module, ModuleType) and _is_users(module.__name__):
+            yield from (vars(module)[name] for name in names if name in vars(module))
+
+
+@functools.cache
+def _names(code: CodeType) -> tuple[str, ...]:
+    """The names of globals and attributes in code, in their order, without those of globals that it sets itself."""
+    own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
+    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)]
+    return tuple(name for name in dict.fromkeys([*code.co_names, *inner]) if name not in own)
+
+
+def _is_users(module: str) -> bool:
+    if module == "__main__":
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return isinstance(file, str) and not _is_library(file)
+
+
+def _is_library(file: str) -> bool:
+    return (
+        any(part in INSTALLED for part in PurePosixPath(file).parts) or bool(_PYTHON.search(file)) or is_tunepipes(file)
+    )

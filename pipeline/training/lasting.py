@@ -1,0 +1,126 @@
+"""Keras objects that a job's code makes outside of its model function: every trial of the process gets the same ones.
+
+An example is `augmentation = keras.Sequential([…])` at the top of a file. Each model begins with the values that such
+objects had at first, so that a trial does not continue from the weights and the draws of the trials before it.
+"""
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.errors import ModelError
+from pipeline.study.reachable import reachable
+from pipeline.training.internals import layers_of, reserve_names
+
+__all__ = ["Lasting", "forget_first_values", "refuse_shared_weights", "share_adapted"]
+
+_KINDS = (
+    keras.layers.Layer,
+    keras.metrics.Metric,
+    keras.optimizers.Optimizer,
+    keras.random.SeedGenerator,
+    keras.Variable,
+    tf.Variable,
+)
+_first: dict[int, tuple[weakref.ref[Any], np.ndarray]] = {}
+"""A variable's id → the variable, and its value when a model function first used it."""
+
+
+def forget_first_values() -> None:
+    """Take the values before the next model as those with which trials begin, as for another job."""
+    _first.clear()
+
+
+def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
+    """Refuse models of one trial, as of its folds, that train the same weights.
+
+    Args:
+        models: The models.
+
+    Raises:
+        ModelError: Two of them have a trainable weight in common.
+    """
+    seen = set[int]()
+    for model in models:
+        weights = {id(weight): weight for weight in model.trainable_variables}
+        if shared := [weight for key, weight in weights.items() if key in seen]:
+            raise ModelError(
+                f"The models of a trial's folds or repeats share the weight {shared[0].path}: its layer is "
+                "made outside of the model function. Make it in the function, so that each model has its own."
+            )
+        seen |= weights.keys()
+
+
+def share_adapted(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    """Whether two functions use the same layer that learns by `adapt`, as Normalization and TextVectorization do.
+
+    Args:
+        one: A function.
+        other: Another one.
+    """
+    layers = [{id(layer): layer for layer in Lasting([each]).layers} for each in (one, other)]
+    return any(hasattr(layers[0][key], "adapt") for key in layers[0].keys() & layers[1].keys())
+
+
+class Lasting:
+    """What a job's functions reach of Keras before a model is built.
+
+    Args:
+        functions: The functions.
+    """
+
+    def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
+        self._found = [value for value in reachable(functions, _KINDS) if isinstance(value, _KINDS)]
+        self.ids = frozenset(map(id, self._found))
+        """Ids of the objects, which live as long as this."""
+
+    def __contains__(self, value: object) -> bool:
+        return id(value) in self.ids
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, with those in them."""
+        layers = [each for each in self._found if isinstance(each, keras.layers.Layer)]
+        return [part for layer in layers for part in (layer, *(layers_of(layer) or ()))]
+
+    def has_more_than(self, earlier: "Lasting") -> bool:
+        """Whether there are objects that were not there before.
+
+        Args:
+            earlier: What there was before.
+        """
+        return not self.ids <= earlier.ids
+
+    def begin(self) -> None:
+        """Restore the first values, and keep the names of the layers from those of the next model."""
+        for variable in self._variables():
+            value = _first_value(variable)
+            if value is not None and tuple(variable.shape) == value.shape:
+                variable.assign(value)
+        self.remember()
+        reserve_names([layer.name for layer in self.layers])
+
+    def remember(self) -> None:
+        """Record the values of variables that have no first value yet: a model may have built its layers."""
+        for variable in self._variables():
+            if _first_value(variable) is None:
+                _first[id(variable)] = (weakref.ref(variable), np.array(keras.ops.convert_to_numpy(variable)))
+
+    def _variables(self) -> Iterator[Any]:
+        for value in self._found:
+            if isinstance(value, keras.Variable | tf.Variable):
+                yield value
+            elif isinstance(value, keras.random.SeedGenerator):
+                yield value.state
+            elif not isinstance(value, keras.optimizers.Optimizer):
+                yield from value.variables
+
+
+def _first_value(variable: Any) -> np.ndarray | None:
+    """The first value of a variable; None if it is not recorded."""
+    known = _first.get(id(variable))
+    return None if known is None or known[0]() is not variable else known[1]

@@ -1,0 +1,216 @@
+"""Objects of Keras that a job makes outside of its model function."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from pipeline.datasets import Dataset
+from pipeline.errors import ModelError
+from pipeline.study import TuneJob
+from pipeline.training.build import build_model
+from pipeline.training.device_data import example_of
+from pipeline.training.global_state import kept_global_state
+from pipeline.training.lasting import refuse_shared_weights
+from pipeline.training.model_builder import ModelBuilder
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.kinds import rows_of_six
+from tests.unit.training.training import job_of
+
+NOISE = keras.Sequential([layers.GaussianNoise(0.5), layers.Dropout(0.2)])
+BODY = layers.Dense(5, activation="relu", kernel_initializer=keras.initializers.HeNormal())
+DRAWS = keras.random.SeedGenerator(3)
+OPTIMIZER = keras.optimizers.SGD(0.1)
+WHOLE = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")])
+
+
+class Noise(layers.Layer):
+    """A layer that draws from a generator that is not its own."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Add noise in training."""
+        return x + keras.random.normal(keras.ops.shape(x), seed=DRAWS) if training else x
+
+
+class Net(keras.Model):
+    """A model whose layer is an attribute of its class."""
+
+    body = layers.Dense(4)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = layers.Dense(3, activation="softmax")
+
+    def call(self, x: Any) -> Any:
+        """The classes."""
+        return self.head(self.body(x))
+
+
+@cache
+def kept_body() -> layers.Layer:
+    """A layer that is made once, with a seed that is drawn then."""
+    return layers.Dense(5)
+
+
+def compiled(*parts: Any) -> keras.Model:
+    """A model of these parts and a head."""
+    model = keras.Sequential([keras.Input((6,)), *parts, layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+def subclassed() -> keras.Model:
+    """A model whose class has a layer."""
+    model = Net()
+    model.compile(keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+def enclosed() -> Callable[[], keras.Model]:
+    """A model function that encloses a layer."""
+    body = layers.Dense(5)
+    return lambda: compiled(body)
+
+
+MODELS: Mapping[str, Callable[[], keras.Model]] = {
+    "augmentation": lambda: compiled(NOISE),
+    "body": lambda: compiled(BODY),
+    "generator": lambda: compiled(Noise()),
+    "cached": lambda: compiled(kept_body()),
+    "class": subclassed,
+    "closure": enclosed(),
+}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_a_trial_begins_as_the_first_one_whatever_was_trained_before(model: Callable[[], keras.Model]) -> None:
+    """Weights and generators that trials share have their first values at the beginning of each trial."""
+    factory = TrainerFactory(job_of(model), rows_of_six())
+    first, second = (_losses(factory) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("adapts", [True, False])
+def test_a_data_function_that_adapts_layers_of_models_is_called_where_models_train(adapts: bool) -> None:
+    """A process that gets arrays calls the data function once if it and the model function use such a layer."""
+    calls: list[int] = []
+    norm = layers.Normalization()
+
+    def adapting() -> Dataset:
+        calls.append(1)
+        data = rows_of_six()
+        norm.adapt(data.train.x)
+        return data
+
+    def plain() -> Dataset:
+        calls.append(1)
+        return rows_of_six()
+
+    job = job_of(lambda: compiled(norm), data=adapting if adapts else plain)
+    for _ in range(2):
+        TrainerFactory(job, rows_of_six())
+    assert calls == ([1] if adapts else [])
+
+
+def test_a_model_is_rebuilt_with_adapted_layers() -> None:
+    """The data function adapts them where a model is built for the weights of a checkpoint, too."""
+    norm = layers.Normalization()
+
+    def adapting() -> Dataset:
+        data = rows_of_six()
+        norm.adapt(data.train.x + 5)
+        return data
+
+    job = job_of(lambda: compiled(norm), data=adapting)
+    ModelBuilder(job, lambda: example_of(rows_of_six().train)).build({}, seed=1)
+    assert np.allclose(norm.mean, (rows_of_six().train.x + 5).mean(axis=0), atol=1e-4)
+
+
+def test_names_of_new_layers_differ_from_those_that_exist() -> None:
+    """A layer of the model function gets another name than an unnamed one that is made outside of it."""
+    outside = layers.Dense(6)
+
+    def functional() -> keras.Model:
+        inputs = keras.Input((6,))
+        model = keras.Model(inputs, layers.Dense(3)(outside(inputs)))
+        model.compile("sgd", loss="mse")
+        return model
+
+    names = [[layer.name for layer in _built(job_of(functional)).layers] for _ in range(2)]
+    assert names[0] == names[1]
+    assert len(set(names[0])) == 3
+
+
+def test_values_that_the_user_sets_between_two_studies_stay() -> None:
+    """The next study of a process takes a layer as it is."""
+    outside = layers.Dense(6)
+    job = job_of(lambda: compiled(outside))
+    with kept_global_state():
+        _built(job)
+    outside.kernel.assign(np.ones((6, 6)))
+    with kept_global_state():
+        _built(job)
+        assert (outside.kernel.numpy() == 1).all()
+
+
+def test_objects_that_no_function_uses_stay_as_they_are() -> None:
+    """A layer that the model function does not use keeps its weights."""
+    other = layers.Dense(2)
+    other.build((None, 2))
+    job = job_of(lambda: compiled())
+    _built(job)
+    other.kernel.assign(np.ones((2, 2)))
+    _built(job)
+    assert (other.kernel.numpy() == 1).all()
+
+
+def with_one_optimizer() -> keras.Model:
+    """A model with an optimiser of all trials."""
+    model = compiled()
+    model.compile(OPTIMIZER, loss="mse")
+    return model
+
+
+def the_same_model() -> keras.Model:
+    """The model of all trials."""
+    WHOLE.compile("sgd", loss="mse")
+    return WHOLE
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [(with_one_optimizer, "an optimiser of Keras serves one model"), (the_same_model, "would train the same one")],
+)
+def test_a_model_or_an_optimiser_of_all_trials_is_refused(model: Callable[[], keras.Model], message: str) -> None:
+    """The message says what is made outside of the model function, at the first trial."""
+    with pytest.raises(ModelError, match=message):
+        _built(job_of(model))
+
+
+def test_folds_that_would_train_the_same_weights_are_refused() -> None:
+    """The message names a weight that two models of a trial have in common."""
+    body = layers.Dense(5, name="body")
+    factory = TrainerFactory(job_of(lambda: compiled(body), folds=2), rows_of_six())
+    with pytest.raises(ModelError, match=r"share the weight .*body/kernel: its layer is made outside"):
+        factory.learner({}, seed=1)
+
+
+def test_models_with_frozen_layers_in_common_are_allowed() -> None:
+    """Weights that do not train may be shared."""
+    body = layers.Dense(5, trainable=False)
+    refuse_shared_weights([compiled(body), compiled(body)])
+
+
+def _built(job: TuneJob) -> keras.Model:
+    return build_model(job, {}, seed=1, example=lambda: example_of(rows_of_six().train))
+
+
+def _losses(factory: TrainerFactory) -> list[float]:
+    learner = factory.learner({}, seed=1)
+    losses = [learner.run_epoch().metrics["loss"] for _ in range(2)]
+    learner.close()
+    return losses
