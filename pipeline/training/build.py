@@ -3,6 +3,7 @@
 import random
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -91,11 +92,7 @@ def build_model(
         # Its own train_step calls its parts.
         own_step = type(model).train_step is not keras.Model.train_step
         if own_step and batch is not None and _unbuilt(model):
-            specification = batch()
-            # A layer draws the seeds of what it makes when it is built.
-            seeded(seed, "parts")
-            with ordered_sums():
-                tf.function(model.train_step, autograph=False).get_concrete_function(specification)
+            _trace_step(model, batch(), seed)
         if unbuilt := _unbuilt(model):
             raise ModelError(
                 f"{build.__name__}(config) returned a model without call(), and its parts {', '.join(unbuilt)} are not "
@@ -108,7 +105,7 @@ def build_model(
             # Its states have as many rows as the first batch.
             rows = _rows_of(batch) or batch_size_of(job, config)
             inputs = keras.tree.map_structure(lambda array: tf.repeat(array[:1], rows, axis=0), inputs)
-        _call_once(model, inputs, layers)
+        _call_once(model, inputs, batch, seed)
     lasting.remember()
     return model
 
@@ -157,19 +154,32 @@ def _unbuilt(model: keras.Model) -> list[str]:
     return [layer.name for layer in layers_of(model) or () if layer is not model and not layer.built]
 
 
-def _call_once(model: keras.Model, inputs: Any, layers: Sequence[Any] | None) -> None:
+def _call_once(model: keras.Model, inputs: Any, batch: Callable[[], Any] | None, seed: int) -> None:
     """Let a model make its weights from inputs."""
     try:
         # Random layers that this runs through must not have drawn when training starts.
         with explain_shape_errors(model, inputs):
             model(inputs)
     except Exception:
-        # Its own train_step may take a batch apart in its own way, as a triplet of inputs, and never call it with x.
-        own_step = type(model).train_step is not keras.Model.train_step
-        parts = [layer for layer in layers or () if layer is not model]
-        if not (own_step and parts and all(layer.built for layer in parts)):
+        # Its own train_step may take a batch apart in its own way, as a triplet of inputs or as rows of a graph that
+        # the model holds, and never call it with x.
+        if type(model).train_step is keras.Model.train_step:
+            raise
+        if _unbuilt(model) and batch is not None:
+            with suppress(Exception):
+                _trace_step(model, batch(), seed)
+        parts = [layer for layer in layers_of(model) or () if layer is not model]
+        if not parts or _unbuilt(model):
             raise
         model.built = True
+
+
+def _trace_step(model: keras.Model, specification: Any, seed: int) -> None:
+    """Let a model's own train_step make the weights of its parts."""
+    # A layer draws the seeds of what it makes when it is built.
+    seeded(seed, "parts")
+    with ordered_sums():
+        tf.function(model.train_step, autograph=False).get_concrete_function(specification)
 
 
 def has_call(model: keras.Model) -> bool:

@@ -229,3 +229,44 @@ def test_loss_that_is_not_finite_ends_the_epoch_and_the_training() -> None:
     assert "val_loss" in result.metrics
     assert result.last
     assert 0 < int(learner.model.optimizer.iterations) < learner.steps
+
+
+class Graph(keras.Model):
+    """A model that holds its nodes, and is called with them: its inputs are numbers of nodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes, self.edges = tf.ones((44, 5)), tf.range(44)
+        self.part = layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        """The classes of all nodes."""
+        nodes, edges = inputs
+        return tf.gather(self.part(nodes), edges)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Train on the nodes of a batch."""
+        numbers, targets = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=targets, y_pred=tf.gather(self((self.nodes, self.edges)), numbers))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"graph_loss": loss}
+
+
+def test_a_model_that_is_called_in_its_own_step_alone_is_built_by_that_step() -> None:
+    """Its weights are those of its seed, also where its call cannot take the inputs of the data."""
+
+    def graph() -> keras.Model:
+        model = Graph()
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    numbers = np.arange(44)
+    data = Dataset(train=(numbers, numbers % 3))
+    factory = TrainerFactory(job_of(graph, objectives=[Objective("graph_loss", "min")]), data)
+    first, second = (factory.learner({}, seed=1).run_epoch().metrics["graph_loss"] for _ in range(2))
+    assert first == second
+    other = factory.learner({}, seed=2).run_epoch().metrics["graph_loss"]
+    assert np.isfinite(other)
+    assert other != first
