@@ -27,8 +27,8 @@ _STUDY = "tunepipe.json"
 """Says which study is in a folder that a study writes while it runs."""
 
 _OBJECTIVE = "objective"
-"""The scalar with a trial's best value so far, which the HParams tab shows; `best_objective` where a metric is called
-so."""
+"""The scalar with a trial's best value so far, which the HParams tab shows; with `best_` before it where a metric has
+that name."""
 
 
 def write_tensorboard(results: Results, folder: Path) -> list[Path]:
@@ -215,7 +215,10 @@ def _new_writer(place: Path) -> "SummaryWriter":
 
 def _best_scalar(rows: pd.DataFrame) -> str:
     """The name of the scalar with a trial's best value so far, which is that of no metric."""
-    return f"best_{_OBJECTIVE}" if _OBJECTIVE in rows else _OBJECTIVE
+    name = _OBJECTIVE
+    while name in rows:
+        name = f"best_{name}"
+    return name
 
 
 def _write_config(writer: "SummaryWriter", config: Mapping[str, Any], best: Mapping[str, float]) -> None:

@@ -100,9 +100,10 @@ def test_an_epoch_that_is_trained_again_replaces_what_was_written(
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, live: bool) -> None:
-    """A metric called objective is shown with the value of each epoch, and the best value under another name."""
-    study = Recording(tmp_path, tune_job("own", objectives=[Objective("objective", "max")]), metrics=("objective",))
+@pytest.mark.parametrize("metrics", [("objective",), ("objective", "best_objective")])
+def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, live: bool, metrics: tuple[str, ...]) -> None:
+    """Metrics called objective have the values of each epoch, and the best value is shown under another name."""
+    study = Recording(tmp_path, tune_job("own", objectives=[Objective("objective", "max")]), metrics=metrics)
     for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
         study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
     study.end(4.0)
@@ -115,5 +116,6 @@ def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, live: bool) 
         folder = folder / "own"
     else:
         write_tensorboard(results, folder)
-    assert [value for _, value in shown_in_tensorboard(folder / "0000", "objective")] == [0.5, 0.75, 0.25]
-    assert shown_in_tensorboard(folder / "0000", "best_objective") == [(3, 0.75)]
+    for metric in metrics:
+        assert [value for _, value in shown_in_tensorboard(folder / "0000", metric)] == [0.5, 0.75, 0.25]
+    assert shown_in_tensorboard(folder / "0000", f"best_{metrics[-1]}") == [(3, 0.75)]
