@@ -30,6 +30,8 @@ _MOST_TRIALS = 600
 _FEWEST_TRIALS = 12
 _MOST_AXES = 20
 _CELLS, _PAIR_CELLS = 24, 12
+_LARGEST = 1e150
+"""The largest magnitude of a value: a variance is a square, and a float holds none of a larger value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,8 @@ def _unit(axis: ParameterPath, value: object) -> float:
 
 
 def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
-    """Values, clipped at the bad end, at three interquartile ranges; none where most values are the same."""
-    sign = 1.0 if mode == "max" else -1.0
+    """Values, clipped at the bad end, at three interquartile ranges; not so where most values are the same."""
+    sign, values = 1.0 if mode == "max" else -1.0, np.clip(values, -_LARGEST, _LARGEST)
     first, third = np.quantile(sign * values, [0.25, 0.75])
     edge = first - 3 * (third - first) if third > first else -math.inf
     far = sign * values < edge
