@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schedulers import Mode
-from pipeline.study.specification import Objective
+from pipeline.study.specification import UNKNOWN, Objective
 from pipeline.trial_ids import DrawOrder, draw_order
 
 __all__ = ["RankingKey", "ranking_key", "ranking_order", "ranking_sql", "total_violation", "total_violations"]
@@ -43,11 +43,22 @@ def total_violations(
     Returns:
         Shape (rows,), in the units of the objectives, 0 or more.
     """
-    bounded = [one for one in objectives if one.bounded]
-    if not bounded:
-        return np.zeros(rows)
-    of_rows = zip(*(values(one).tolist() for one in bounded), strict=True)
-    return np.array([total_violation(zip(bounded, row, strict=True)) for row in of_rows], np.float64)
+    total = np.zeros(rows)
+    for one in objectives:
+        if one.bounded:
+            total += _violations(one, values(one))
+    return total
+
+
+def _violations(objective: Objective, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What `Objective.violation` returns for each value: half a million of them one by one take most of a second."""
+    beyond = np.zeros(len(values))
+    with np.errstate(over="ignore"):
+        if objective.at_most is not None:
+            beyond = np.maximum(beyond, (values - objective.at_most) / (abs(objective.at_most) or 1.0))
+        if objective.at_least is not None:
+            beyond = np.maximum(beyond, (objective.at_least - values) / (abs(objective.at_least) or 1.0))
+    return np.where(np.isfinite(values), np.minimum(beyond, UNKNOWN), UNKNOWN)
 
 
 def ranking_key(

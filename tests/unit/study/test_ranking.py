@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from pipeline.study.ranking import ranking_key, ranking_order
+from pipeline.study import Objective
+from pipeline.study.ranking import ranking_key, ranking_order, total_violation, total_violations
 
 
 def test_value_then_epoch_then_draw_then_failed() -> None:
@@ -46,3 +47,19 @@ def test_the_order_of_a_whole_table_is_that_of_the_keys() -> None:
         ]  # fmt: skip
         order = ranking_order(values, epochs, failed=failed, mode=mode, violations=violations)
         assert order.tolist() == sorted(range(300), key=keys.__getitem__)
+
+
+def test_the_violations_of_a_whole_table_are_those_of_its_rows() -> None:
+    """Each row of a table has the violation of its values, whether they are finite or not, and whatever the bounds."""
+    objectives = [
+        Objective("accuracy", "max"),
+        Objective("loss", "min", at_most=0.3),
+        Objective("parameters", "min", at_most=0.0, at_least=-7.0),
+        Objective("gain", "max", at_least=1e-9),
+    ]
+    rng = np.random.default_rng(0)
+    extremes = [math.nan, math.inf, -math.inf, 1.7e308, -1.7e308, 0.3, 0.0, -0.0, -7.0, 1e-9]
+    values = {one.metric: np.append(rng.normal(0, 5, 200), rng.choice(extremes, 200)) for one in objectives}
+    rows = [[(one, float(values[one.metric][row])) for one in objectives] for row in range(400)]
+    found = total_violations(objectives, lambda one: values[one.metric], rows=400)
+    assert found.tolist() == [total_violation(row) for row in rows]
