@@ -43,13 +43,15 @@ def other_return(function: Any) -> int | None:
 
 
 def prunes_itself(function: Any) -> bool:
-    """Whether an objective raises TrialPruned where it has not asked `should_prune`.
+    """Whether the module of an objective raises TrialPruned where it has not asked `should_prune`.
 
     Args:
-        function: The function.
+        function: The function; it may be a lambda, and helpers may raise the error.
     """
-    parsed = _parsed(function)
-    return parsed is not None and _raises(parsed[0])
+    try:
+        return _raises(ast.parse(inspect.getsource(inspect.getmodule(function) or function)))
+    except (OSError, TypeError, SyntaxError):
+        return False
 
 
 def _raises(node: ast.AST) -> bool:
