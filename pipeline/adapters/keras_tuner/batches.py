@@ -69,7 +69,9 @@ def _evaluated(search: Mapping[str, Any]) -> int | None:
 def _known(search: Mapping[str, Any]) -> int:
     """The rows of validation data in arrays; 0 for a pipeline."""
     validation = search.get("validation_data")
-    return (_rows(validation[0]) or 0) if isinstance(validation, list | tuple) else _split_off(search)
+    if not isinstance(validation, list | tuple):
+        return _split_off(search)
+    return (_rows(validation[0]) or 0) if validation else 0
 
 
 def _split_off(search: Mapping[str, Any]) -> int:

@@ -69,3 +69,11 @@ def test_validation_of_other_rows_is_noted() -> None:
     ]
     for other in ({"batch_size": 16}, {"batch_size": 4}, {"validation_steps": None}, {"validation_batch_size": None}):
         assert left_out_of_batches({**search, **other}) == []
+
+
+@pytest.mark.parametrize("nothing", [(), []])
+def test_validation_data_may_be_empty(nothing: Any) -> None:
+    """A program with its own `run_trial` may pass empty validation data."""
+    search = {"x": X, "validation_data": nothing, "validation_steps": 2}
+    assert validation_steps_of(search) == 2
+    assert left_out_of_batches(search) == []
