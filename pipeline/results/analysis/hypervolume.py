@@ -19,6 +19,9 @@ __all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
 
 _Reals = npt.NDArray[np.float64]
 
+_BLOCK = 1000
+"""Points that are compared with the front at once: all would take much memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class HypervolumeBox:
@@ -77,11 +80,15 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
     ideal, corner = (signs * np.array(list(at.values())) for at in (box.best, box.reference))
     scaled = (losses - ideal) / (corner - ideal)
     front, found, ones = np.empty((0, len(signs))), np.zeros(len(scaled)), np.ones(len(signs))
-    for place, point in enumerate(scaled):
-        found[place] = found[place - 1] if place else 0.0
-        if (point < 1.0).all() and not (front <= point).all(axis=1).any():
-            front = np.vstack([front[~(point <= front).all(axis=1)], point])
-            found[place] = hypervolume(front, ones)
+    inside, grown = np.flatnonzero((scaled < 1.0).all(axis=1)), np.zeros(len(scaled), np.int64)
+    # The front so far dominates most points, and rules them out many at once.
+    for block in np.split(inside, range(_BLOCK, len(inside), _BLOCK)):
+        for place in block[~_beaten(front, scaled[block])]:
+            point = scaled[place]
+            if not _beaten(front, point[None])[0]:
+                front = np.vstack([front[~(point <= front).all(axis=1)], point])
+                found[place], grown[place] = hypervolume(front, ones), place
+    found = found[np.maximum.accumulate(grown)]
     epochs = results.epochs
     first = ~epochs["trial_id"].iloc[order].duplicated().to_numpy()
     return pd.DataFrame(
@@ -92,6 +99,11 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
             "share": found,
         }
     )
+
+
+def _beaten(front: _Reals, points: _Reals) -> npt.NDArray[np.bool_]:
+    """Which points some point of a front is as good as in every objective."""
+    return np.asarray(np.any(np.all(front[None] <= points[:, None], axis=2), axis=1), np.bool_)
 
 
 def hypervolume_of(results: Results) -> tuple[HypervolumeBox, float] | None:

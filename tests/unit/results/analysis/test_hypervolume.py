@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline.pareto import hypervolume
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.hypervolume import box_of, hypervolume_of, hypervolumes
 from pipeline.study import Objective
@@ -36,6 +38,24 @@ def test_the_share_grows_with_the_front(tmp_path: Path) -> None:
     assert curve["epochs"].tolist() == [1, 2, 3, 4, 5, 6]
     assert curve["trials"].tolist() == [1, 1, 2, 2, 3, 3]
     assert share == pytest.approx(both)
+
+
+def test_the_share_is_that_of_all_epochs_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each epoch the share is what all epochs so far dominate, however many are compared at once."""
+    monkeypatch.setattr("pipeline.results.analysis.hypervolume._BLOCK", 7)
+    rng = np.random.default_rng(0)
+    points = [(float(value), int(count)) for value, count in zip(rng.random(40), rng.integers(1, 99, 40), strict=True)]
+    results = _results(tmp_path, points=points)
+    box = box_of([results])
+    assert box is not None
+    epochs = results.epochs.assign(failed=results.epochs["trial_id"] == "0005").sort_values("time")
+    (high, low), (worst, most) = box.best.values(), box.reference.values()
+    scaled = np.column_stack(
+        [(high - epochs["val_accuracy"]) / (high - worst), (epochs["parameters"] - low) / (most - low)]
+    )
+    counts = (scaled < 1).all(axis=1) & ~epochs["failed"].to_numpy()
+    shares = [hypervolume(scaled[: end + 1][counts[: end + 1]], np.ones(2)) for end in range(len(scaled))]
+    assert hypervolumes(results, box)["share"].tolist() == pytest.approx(shares)
 
 
 def test_trials_beyond_bounds_and_failed_ones_add_nothing(tmp_path: Path) -> None:
