@@ -26,6 +26,8 @@ def connected(context: str | None) -> client.ApiClient:
         ClusterError: There is no kubeconfig, or no such context.
     """
     settings = client.Configuration()
+    # A kept connection may have been closed. Three repetitions, the default, make silence four times as long.
+    settings.retries = 1
     try:
         if context is None and _IN_POD in os.environ and not _has_kubeconfig():
             config.load_incluster_config(client_configuration=settings)

@@ -230,7 +230,8 @@ def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]
         )
         left_out.append(f"{type(pruner).__name__} is ignored; {instead}.")
     if differing := left_out_of_pruner(wrapped_of(pruner)):
-        left_out.append(f"{', '.join(differing)} of {type(wrapped_of(pruner)).__name__} is ignored.")
+        verb = "is" if len(differing) == 1 else "are"
+        left_out.append(f"{', '.join(differing)} of {type(wrapped_of(pruner)).__name__} {verb} ignored.")
     if added := arguments.get("added"):
         left_out.append(
             f"{counted(added, 'trial')} that the study already has {'is' if added == 1 else 'are'} ignored."

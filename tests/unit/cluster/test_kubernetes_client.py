@@ -1,5 +1,6 @@
 """Which credentials a client of Kubernetes uses, and how long it waits."""
 
+import contextlib
 import socket
 
 import pytest
@@ -23,7 +24,19 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(api_server, tm
         server = Kubernetes(None, "tunepipe")
         with pytest.raises(ServerUnavailable, match="cannot be reached"):
             server.jobs()
+        assert _connections(silent) == 2, "A request is sent once more, not three times."
         assert server.exists("s-1")
+
+
+def _connections(server):
+    """How many connections a server has that it has not accepted yet."""
+    server.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
 
 
 @pytest.fixture

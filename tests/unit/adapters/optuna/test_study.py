@@ -63,7 +63,7 @@ def test_differing_arguments_of_a_pruner_are_noted(program: Callable[[str], str]
     path = _changed(Path(program("op_prune.py")), "MedianPruner(n_warmup_steps=3)", pruner)
     notes: list[str] = []
     assert from_file(f"{path}:objective", "optuna", {}, notes.append).scheduler.kind == "median"
-    assert "op_prune.py, line 24: percentile=25, interval_steps=3 of PercentilePruner is ignored." in notes
+    assert "op_prune.py, line 24: percentile=25, interval_steps=3 of PercentilePruner are ignored." in notes
 
 
 def test_an_objective_that_never_asks_is_never_stopped(program: Callable[[str], str]) -> None:
