@@ -36,21 +36,6 @@ def test_objects_of_components_have_the_recommended_labels(own, component):
         assert NAMED.items() <= each["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize("overlay", overlays())
-def test_a_quota_may_count_what_pods_request(overlay):
-    """A container that KubeRay or a mesh adds to a pod has a default of all that other containers there request."""
-    (limits,) = (each["spec"]["limits"] for each in rendered(overlay, "foundation") if each["kind"] == "LimitRange")
-    (defaults,) = (each for each in limits if each["type"] == "Container")
-    requested = {
-        name
-        for pod in pods(rendered(overlay, "study"))
-        for container in pod["containers"]
-        for name in container["resources"]["requests"]
-        if not name.startswith("nvidia.com/")
-    }
-    assert requested == set(defaults["defaultRequest"]) == set(defaults["default"])
-
-
 def test_pods_that_the_operator_does_not_name_have_a_name(own):
     """The pod that submits and the live page have their own names; KubeRay names the pods of a Ray cluster."""
     (job,) = rendered("dev", "study")
