@@ -40,11 +40,12 @@ def test_the_share_grows_with_the_front(tmp_path: Path) -> None:
     assert share == pytest.approx(both)
 
 
-def test_the_share_is_that_of_all_epochs_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each epoch the share is what all epochs so far dominate, however many are compared at once."""
-    monkeypatch.setattr("pipeline.results.analysis.hypervolume._BLOCK", 7)
+def test_the_share_is_that_of_all_epochs_so_far(tmp_path: Path) -> None:
+    """After each epoch the share is what all epochs so far dominate, also where they are more than a thousand."""
     rng = np.random.default_rng(0)
-    points = [(float(value), int(count)) for value, count in zip(rng.random(40), rng.integers(1, 99, 40), strict=True)]
+    points = [
+        (float(value), int(count)) for value, count in zip(rng.random(550), rng.integers(1, 999, 550), strict=True)
+    ]
     results = _results(tmp_path, points=points)
     box = box_of([results])
     assert box is not None
