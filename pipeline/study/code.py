@@ -28,10 +28,10 @@ from pipeline.study.function_source import (
     source_of,
 )
 from pipeline.study.load_module import job_fault, load_module
+from pipeline.study.random_numbers import same_random_numbers
 from pipeline.study.read_once import content_of
 from pipeline.study.recorded_copies import digest_of
 from pipeline.study.script_arguments import script_arguments
-from pipeline.study.seeded_import import seeded_import
 
 __all__ = ["Code", "Data", "value_or_code"]
 
@@ -145,7 +145,7 @@ def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
         # Functions may import when they are called, so imports find the copies from now on.
         copies.install()
         try:
-            with script_arguments(copy, copies.arguments), seeded_import():
+            with script_arguments(copy, copies.arguments), same_random_numbers():
                 imported = copies.import_package(name)
         except (Exception, SystemExit) as error:
             raise InvalidJob(f"job file {copy}", [job_fault(error, copy)]) from error
@@ -160,7 +160,7 @@ def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
             raise ModuleNotFoundError(name=name)
         if digest is not None and digest_of(content_of({"__spec__": spec, "__file__": spec.origin})) != digest:
             raise ValueError(changed)
-        with seeded_import():
+        with same_random_numbers():
             module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ValueError(f"there is no module {error.name}, and no copy of the source of {name}") from None

@@ -14,9 +14,9 @@ from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.keras_backend import BACKEND, other_backend
 from pipeline.study.quiet import quiet_tensorflow
+from pipeline.study.random_numbers import same_random_numbers
 from pipeline.study.read_once import ReadOnce
 from pipeline.study.script_arguments import script_arguments
-from pipeline.study.seeded_import import seeded_import
 
 __all__ = ["end_loading", "is_file", "job_fault", "load_module", "parted"]
 
@@ -121,7 +121,7 @@ def load_module(
             sys.path.insert(0, str(file.folder))
     previous = sys.modules.pop(name, None)
     try:
-        with script_arguments(path, arguments), seeded_import():
+        with script_arguments(path, arguments), same_random_numbers():
             return _run(loader, path, name, file)
     except InvalidJob:
         _put_back(name, previous)

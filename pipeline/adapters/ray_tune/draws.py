@@ -1,16 +1,15 @@
 """The range of the values that a function of a program draws, as a domain of Ray Tune."""
 
 import math
-import random
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.adapters.domains import distinct
 from pipeline.space.values import plain
+from pipeline.study.random_numbers import same_random_numbers
 
-__all__ = ["MOST_LISTED", "domain_of_draws", "same_random_numbers"]
+__all__ = ["MOST_LISTED", "domain_of_draws"]
 
 _DRAWS = 1000
 MOST_LISTED = 20
@@ -41,25 +40,6 @@ def domain_of_draws(draw: Callable[[], Any]) -> Any:
     if kinds == {int}:
         return (tune.lograndint if logarithmic else tune.randint)(low, high + 1)
     return (tune.loguniform if logarithmic else tune.uniform)(low, high)
-
-
-@contextmanager
-def same_random_numbers(seed: int) -> Iterator[None]:
-    """A context in which the generators of Python and NumPy begin at the same numbers; they get their states back.
-
-    Args:
-        seed: Where they begin.
-    """
-    import numpy as np
-
-    python, numpy = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
 
 
 def _order(value: Any) -> tuple[str, Any]:

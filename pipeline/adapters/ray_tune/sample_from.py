@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipeline.adapters.ray_tune.draws import MOST_LISTED, domain_of_draws, same_random_numbers
+from pipeline.adapters.ray_tune.draws import MOST_LISTED, domain_of_draws
+from pipeline.study.random_numbers import same_random_numbers
 
 __all__ = ["computed", "is_function", "places_of_functions", "with_draws"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.adapters.ray_tune.draws import domain_of_draws, same_random_numbers
+from pipeline.adapters.ray_tune.draws import domain_of_draws
 from pipeline.adapters.ray_tune.param_space import space_of_ray
 from pipeline.space import Choice, IntUniform, LogUniform, Uniform
 
@@ -37,15 +37,3 @@ def test_whole_numbers_may_be_logarithmic() -> None:
     assert domain.log
     assert 10 <= domain.low < 12
     assert 9900 < domain.high < 10_000
-
-
-def test_random_numbers_are_the_same_for_a_seed() -> None:
-    """Within the context, Python and NumPy draw the same numbers for the same seed, and continue as before after it."""
-    random.seed(1)
-    before = random.getstate()
-    drawn = []
-    for seed in (3, 3, 4):
-        with same_random_numbers(seed):
-            drawn.append((random.random(), np.random.rand()))
-    assert drawn[0] == drawn[1] != drawn[2]
-    assert random.getstate() == before
