@@ -27,7 +27,7 @@ def batch_size_of(search: Mapping[str, Any]) -> int:
     steps, rows = search.get("steps_per_epoch"), _rows(search.get("x"))
     if not steps or rows is None:
         return _BATCH_SIZE
-    return math.ceil((rows - _split_off(search)) / int(steps))
+    return max(1, math.ceil((rows - _split_off(search)) / int(steps)))
 
 
 def validation_steps_of(search: Mapping[str, Any]) -> int | None:

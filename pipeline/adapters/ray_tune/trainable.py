@@ -106,6 +106,7 @@ class Adapted(adapted.Adapted):
         if self.call is not None and search["space"] and not self.param_space and not given.get("space"):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
+        self._notes = []
         mutations = self._scheduler.get("mutations")
         points = [self._given_space if mutations else {}, *(search["points"] or ())]
         if first := points_of(points, space):

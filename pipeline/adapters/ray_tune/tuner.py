@@ -151,7 +151,8 @@ def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
     if facts and _scheduler(facts, 1) is not None and facts.get("time") not in (None, "training_iteration"):
         left_out.append(f"{facts['kind']} counts {facts['time']}; the scheduler of the job counts reports instead.")
     if facts and (differing := _differing(facts)):
-        left_out.append(f"{', '.join(differing)} of {facts['kind']} is ignored.")
+        verb = "is" if len(differing) == 1 else "are"
+        left_out.append(f"{', '.join(differing)} of {facts['kind']} {verb} ignored.")
     if arguments.get("search_alg") is not None:
         left_out.append(f"{searcher_facts(arguments['search_alg'])['kind']} is ignored; set --search instead.")
     return left_out

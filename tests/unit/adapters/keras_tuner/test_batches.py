@@ -77,3 +77,10 @@ def test_validation_data_may_be_empty(nothing: Any) -> None:
     search = {"x": X, "validation_data": nothing, "validation_steps": 2}
     assert validation_steps_of(search) == 2
     assert left_out_of_batches(search) == []
+
+
+def test_arrays_without_rows_have_batches_of_one() -> None:
+    """Arrays without rows are left to the checks of the data: the arguments of a search are read without an error."""
+    search = {"x": X[:0], "steps_per_epoch": 3, "validation_data": (X, X), "validation_steps": 1, "batch_size": None}
+    assert batch_size_of(search) == 1
+    assert validation_steps_of({**search, "validation_batch_size": 4}) == 4

@@ -184,7 +184,7 @@ def test_arguments_that_a_scheduler_of_the_job_lacks_are_noted() -> None:
         return left_out_of_tuner({"scheduler": given})
 
     assert notes(_population(burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn=dict)) == [
-        "burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn of PopulationBasedTraining is ignored."
+        "burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn of PopulationBasedTraining are ignored."
     ]
     assert notes(ASHAScheduler(brackets=2)) == ["brackets=2 of AsyncHyperBandScheduler is ignored."]
     assert notes(MedianStoppingRule()) == [
