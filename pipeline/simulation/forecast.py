@@ -52,8 +52,8 @@ class SeedResult:
         completed: Number of trials that trained to their end.
         stopped: Number of trials that were stopped early.
         failed: Number of trials that failed.
-        best: The best value; None if there is none.
-        best_curve: Each improvement of the best value: seconds and value.
+        best: The best value within the objectives' bounds; None if there is none.
+        best_curve: Each improvement of this value: seconds and value.
         over: The limit that ended the study; None if all its trials ended.
         front: With several objectives: the losses of its Pareto front.
     """

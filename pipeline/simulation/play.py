@@ -32,7 +32,7 @@ class SimulationResult:
         epochs: Epochs trained, summed over all trials.
         extended: How many of these epochs have no recorded value.
         trials: Every trial in its final state, in the order of the draw.
-        best_curve: Each improvement of the best value: seconds and value.
+        best_curve: Each improvement of the best value within the objectives' bounds: seconds and value.
         end_reason: The limit that ended the study; None if all its trials ended.
         front: With several objectives: the losses in all of them of each epoch that no other one dominates, of trials
             that did not fail, within the bounds; empty if no epoch has values in all.
@@ -60,7 +60,7 @@ class SimulationResult:
 
     @property
     def best(self) -> float | None:
-        """The best value; None if no trial has one."""
+        """The best value within the objectives' bounds; None if no trial has one."""
         return self.best_curve[-1][1] if self.best_curve else None
 
 
@@ -247,7 +247,7 @@ class _Simulation:
 
     def _record_best(self) -> None:
         best = self._loop.incumbent.best
-        if best is None or best.best is None:
+        if best is None or best.best is None or best.violation:
             return
         if not self._best_curve or self._best_curve[-1][1] != best.best:
             self._best_curve.append((self._now, best.best))

@@ -29,6 +29,8 @@ _VOLUME = (
 
 _NO_VOLUME = "The curves have no epoch with values in all objectives within their bounds, so there is no hypervolume."
 
+_NO_BEST = "A best value is left out where no trial is within the bounds of the objectives."
+
 _LEFT_OUT = "The time excludes the start of Ray and of workers, lost workers, and workers that slow each other down."
 
 
@@ -65,11 +67,13 @@ def forecast_view(
     notes = [*best, *_own_in_words(own), str(about["note"])]
     if len(job.objectives) > 1:
         notes.append(_VOLUME if with_volume else _NO_VOLUME)
+    results = [result for forecast in forecasts for result in forecast.results]
+    if any(one.bounded for one in job.objectives) and any(result.best is None for result in results):
+        notes.append(_NO_BEST)
     if repeats > 1:
         notes.append(
             f"Each number is the median of {repeats} seeds; in brackets the lowest and the highest best value."
         )
-    results = [result for forecast in forecasts for result in forecast.results]
     trained = sum(result.epochs for result in results)
     extended = sum(result.extended for result in results)
     if extended:

@@ -193,3 +193,13 @@ def test_trials_that_end_early_are_not_all_trained(scheduler: str) -> None:
     done = play(job(scheduler=scheduler), curves, 2)
     states = Counter((trial.state, trial.epoch) for trial in done.trials)
     assert states == {("stopped", 1): 9, ("stopped", 4): 2, ("completed", 7): 1}
+
+
+def test_a_value_beyond_the_bounds_is_not_the_best() -> None:
+    """The best value of a study is within the bounds of its objectives, and without such a value there is none."""
+    budget = Budget(trials=2, epochs=3)
+    for most, found in ((0.25, ((3.0, 0.2), (5.0, 0.25))), (0.1, ())):
+        bounded = job(scheduler="fifo", budget=budget, objectives=[Objective("score", "max", at_most=most)])
+        done = play(bounded, Written(lambda index, _: [0.9, 0.2 + 0.05 * index, 0.15]), 1)
+        assert done.best_curve == found
+        assert done.best == (found[-1][1] if found else None)

@@ -148,3 +148,14 @@ def test_differences_of_a_hypervolume_are_in_percentage_points():
         console.print(forecast_view(pairs, {"note": "A"}, price=None, own=pairs[0].job))
     assert "worse by 50.0 percentage points" in captured.get()
     assert "so the difference may be chance: use more --repeats)" in captured.get()
+
+
+def test_a_missing_best_value_has_a_reason():
+    """If an objective has a bound, a sentence says why a study without a value within it has none."""
+    bounded = job(objectives=[Objective("score", "max", at_most=0.5)])
+    for best, told in ((0.4, False), (None, True)):
+        console = Console(width=400)
+        with console.capture() as captured:
+            forecasts = [Forecast(bounded, 2, [_once(0, 0.4), _once(1, best)])]
+            console.print(forecast_view(forecasts, {"note": "A"}, price=None, own=bounded))
+        assert ("no trial is within the bounds" in captured.get()) == told
