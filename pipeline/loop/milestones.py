@@ -47,9 +47,10 @@ def decision_at_milestones(job: TuneJob, scheduler: Scheduler, trial: Trial, rep
     """
     decision = Decision("continue", "Between two milestones.")
     for row in report.rows:
-        if _is_milestone(job, row.epoch):
+        value = row.metrics.get(job.objective.metric)
+        # With another budget of epochs, a milestone may be an epoch that was none when it was trained.
+        if value is not None and _is_milestone(job, row.epoch):
             values = objective_values_of(values_in(row, job.objectives), job.objectives)
-            value = row.metrics[job.objective.metric]
             decision = scheduler.on_objective_values(trial.trial_id, row.epoch, value, values)
         if decision.action != "continue":
             break

@@ -1,6 +1,7 @@
 """The milestones in reports: values for searchers, decisions of the scheduler."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -87,3 +88,14 @@ def test_the_first_milestone_that_ends_a_trial_decides() -> None:
     assert (between.action, between.reason) == ("continue", "Between two milestones.")
     both = decision_at_milestones(tuned, scheduler, trial, ProgressReport((row(1, 0.1), row(2, 0.95)), 2))
     assert (both.action, both.rung) == ("stop", 1)
+
+
+def test_a_milestone_that_was_not_validated_decides_nothing() -> None:
+    """An epoch without validation that a smaller budget of epochs has made a milestone is skipped."""
+    tuned = _job().replaced({"budget.epochs": 5})
+    scheduler = tuned.scheduler.build(SchedulerContext(tuned.space, "max", 5, 4, 0))
+    trial = Trial("0000", {"x": 0.5}, 0)
+    scheduler.add(trial.trial_id, trial.config)
+    unvalidated = replace(row(5, 0.5), metrics={"loss": 0.1})
+    found = decision_at_milestones(tuned, scheduler, trial, ProgressReport((row(4, 0.4), unvalidated), 7, last=True))
+    assert (found.action, found.rung) == ("continue", 4)
