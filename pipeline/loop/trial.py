@@ -186,7 +186,8 @@ _RENAMED = {"losses": "worker_failures"}
 def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) -> Observation:
     """A trial as a searcher learns from it.
 
-    A trial counts by its best epoch and the config in force there, also if it was stopped early or is paused.
+    A trial counts by its best epoch and the config in force there, also if it was stopped early or is paused. One that
+    has ended without a value counts as failed.
     Its curve has every milestone so far, also while it trains.
 
     Args:
@@ -200,7 +201,7 @@ def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) 
         epoch: objective_values_of(trial.measures[epoch], objectives) for epoch in sorted(trial.measures) if objectives
     }
     milestone_values = tuple((epoch, one.losses, one.violation) for epoch, one in of_all.items())
-    if trial.state == "failed":
+    if trial.state == "failed" or (trial.best is None and not trial.live):
         return Observation(
             trial.config, "failed", curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values
         )

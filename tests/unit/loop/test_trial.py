@@ -55,11 +55,13 @@ def test_a_trial_is_live_until_it_ends(state: Any) -> None:
         ("waiting", None, "open", False),
         ("paused", 0.9, "known", False),
         ("stopped", 0.9, "known", False),
+        ("stopped", None, "failed", False),
+        ("completed", None, "failed", False),
         ("completed", 0.9, "known", True),
     ],
 )
 def test_a_trial_counts_by_its_best_epoch(state: Any, best: float | None, known: str, ended: bool) -> None:
-    """A trial counts with the config of its best epoch, a running trial is open, and a failed one has no value."""
+    """A trial counts with its best epoch, a running one is open, and one that failed or has no value, as failed."""
     trial = Trial("0003", {"x": 0.6}, 0, state=state, best=best, best_epoch=1, best_config={"x": 0.5})
     trial.milestones = {4: 0.7, 1: 0.9}
     found = observation(trial, "max")
