@@ -6,6 +6,7 @@ learn. They have no state either, because a study keeps its observations: a resu
 would have drawn without the interruption.
 """
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -79,13 +80,12 @@ class Observation(_Derived):
     violation: float = 0.0
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
 
-    def reached(self, epoch: float) -> bool:
-        """Whether its loss is known at an epoch or later, or is final.
-
-        Args:
-            epoch: The epoch.
-        """
-        return (self.loss is not None and (self.ended or not self.curve)) or any(at >= epoch for at, _ in self.curve)
+    @property
+    def reach(self) -> float:
+        """The last epoch at which its loss is known: 0 without a loss, infinity if the loss is final."""
+        if self.loss is not None and (self.ended or not self.curve):
+            return math.inf
+        return self.curve[-1][0] if self.curve else 0
 
 
 @dataclass(frozen=True, slots=True)

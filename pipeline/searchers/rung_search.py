@@ -1,6 +1,7 @@
 """Searchers that compare trials at one rung: the highest one that enough trials have reached."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,7 +65,8 @@ def rung_of(
         return None
     wanted = max(startup, 3 + len(drawn_parameters(space)))
     # Trials that ended by themselves have reached the last epoch, too, whatever the ends of others look like.
-    enough = (at for at in (epochs, *reversed(late)) if sum(one.reached(at) for one in valued) >= wanted)
+    reaches = sorted(one.reach for one in valued)
+    enough = (at for at in (epochs, *reversed(late)) if len(reaches) - bisect_left(reaches, at) >= wanted)
     return next(enough, min(late, default=math.inf))
 
 
@@ -92,7 +94,7 @@ def at_one_rung(
         return known
     comparable = []
     for one in known:
-        if one.state == "failed" or not one.reached(rung):
+        if one.state == "failed" or one.reach < rung:
             if one.state != "known":
                 comparable.append(one)
             continue

@@ -93,4 +93,4 @@ def _whole(one: Observation) -> Observation:
 def _reached(one: Observation, epoch: int) -> bool:
     if one.ended and one.losses:
         return True
-    return any(at >= epoch for at, *_ in one.milestone_values)
+    return bool(one.milestone_values) and one.milestone_values[-1][0] >= epoch

@@ -1,5 +1,7 @@
 """The losses and random numbers that searchers get."""
 
+import math
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -8,20 +10,20 @@ from tests.unit.searchers.observations import known
 
 
 @pytest.mark.parametrize(
-    ("observation", "reached"),
+    ("observation", "reach"),
     [
-        (known(0, (1, 0.5), (4, 0.4)), True),
-        (known(0, (1, 0.5)), False),
-        (known(0, (1, 0.5), ended=True), True),
-        (known(0, loss=0.5), True),
-        (Observation({"x": 0}, "open", None, ((4, 0.5),)), True),
-        (Observation({"x": 0}, "open"), False),
-        (Observation({"x": 0}, "failed"), False),
+        (known(0, (1, 0.5), (4, 0.4)), 4),
+        (known(0, (1, 0.5)), 1),
+        (known(0, (1, 0.5), ended=True), math.inf),
+        (known(0, loss=0.5), math.inf),
+        (Observation({"x": 0}, "open", None, ((1, 0.7), (4, 0.5))), 4),
+        (Observation({"x": 0}, "open"), 0),
+        (Observation({"x": 0}, "failed"), 0),
     ],
 )
-def test_a_loss_is_known_at_an_epoch(observation: Observation, reached: bool) -> None:
-    """A loss is known at an epoch if a milestone there or later was reported or the trial cannot improve."""
-    assert observation.reached(4) == reached
+def test_a_loss_is_known_up_to_an_epoch(observation: Observation, reach: float) -> None:
+    """A loss is known up to the last milestone that was reported, and at every epoch if the trial cannot improve."""
+    assert observation.reach == reach
 
 
 def test_each_draw_has_its_own_numbers() -> None:
