@@ -26,6 +26,9 @@ _MOST = 200
 _FEWEST = 4
 """Smallest number of gains to which the process is fitted."""
 
+_LARGEST = 1e100
+"""Larger objectives count as this one: the squares of their differences would overflow."""
+
 
 @dataclass(frozen=True)
 class PB2(PopulationSettings):
@@ -83,8 +86,8 @@ class _PB2(Population):
             # After an exploit the member's score is that of its old weights; the donor's score is the start.
             score = member.score if member.began is None else member.began
             assert score is not None
-            before = self._merit(score)
-            gain = (self._merit(value) - before) / (epoch - member.epoch)
+            before = self._value(score)
+            gain = (self._value(value) - before) / (epoch - member.epoch)
             self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MOST:]
         return super().on_result(trial_id, epoch, value)
 
@@ -112,7 +115,7 @@ class _PB2(Population):
 
     def _bound(self, donor: Member) -> Any:
         """The upper confidence bound on a donor's gain as a function of configs."""
-        score = 0.0 if donor.score is None else self._merit(donor.score)
+        score = 0.0 if donor.score is None else self._value(donor.score)
         known = self._points([(one.epoch, one.before, one.config) for one in self._gains])
         gains = np.array([one.gain for one in self._gains])
         gains = np.clip((gains - gains.mean()) / (gains.std() or 1.0), -2, 2)
@@ -133,6 +136,9 @@ class _PB2(Population):
             return found
 
         return bound
+
+    def _value(self, score: float) -> float:
+        return min(max(self._merit(score), -_LARGEST), _LARGEST)
 
     def _points(self, rows: list[tuple[int, float, Config]]) -> npt.NDArray[np.float64]:
         """Epoch and objective as `_scaled`, and the config's own axes."""

@@ -234,3 +234,19 @@ def test_it_explores_near_the_donor_after_a_change_of_the_space() -> None:
     assert explored
     assert all(fits(after, config) for config in explored)
     assert all(abs(config["x"] - 0.2) < 0.4 and config["y"] > 0.2 for config in explored)
+
+
+@pytest.mark.filterwarnings("error")
+def test_it_learns_from_the_largest_numbers() -> None:
+    """Objectives at both ends of what a float holds are learned from, and the state is finite JSON."""
+    scheduler = _population(PB2())
+    exploits = []
+    for epoch in range(1, 5):
+        for i in range(6):
+            scheduler.start(f"{i:04d}")
+            value = (1.7e308, -1.7e308, 0.5)[(i + epoch) % 3]
+            exploits.append(scheduler.on_result(f"{i:04d}", epoch, value))
+    found = [decision.config for decision in exploits if decision.explored.startswith("highest bound")]
+    assert found
+    assert all(fits(_SPACE, config) for config in found)
+    assert json.dumps(scheduler.state(), allow_nan=False)
