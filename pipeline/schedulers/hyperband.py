@@ -1,7 +1,8 @@
 """Hyperband: successive halving in several brackets, from many short trials to a few long ones."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -109,6 +110,8 @@ class _Bracket:
         # At the last epoch nothing is compared, unless the trials' maximum is raised.
         self.rungs = {epoch: Rung(epoch, mode) for epoch in at[number:]}
         self.decided: set[int] = set()
+        self.changed = True
+        """Whether a trial has reported or ended since the last look at its rungs."""
         self._end, self._factor = at[-1], factor
 
     @property
@@ -130,6 +133,7 @@ class _Bracket:
             The trials that continue.
         """
         coming, on = self.trials, list[str]()
+        self.changed = False
         for epoch, rung in self.rungs.items():
             if epoch == self._end:
                 break
@@ -196,6 +200,10 @@ class Brackets(Scheduler):
         self._of: dict[str, _Bracket] = {}
         self._ended: set[str] = set()
         self._due: set[str] = set()
+        # Trials that a rung has paused and that do not continue, and those of them that were compared: a look at the
+        # rungs of all trials takes longer with each worker.
+        self._held: set[str] = set()
+        self._compared: set[str] = set()
 
     def add(self, trial_id: str, config: Config) -> None:
         """Add a trial to the bracket that is being filled, or start the next one."""
@@ -204,6 +212,7 @@ class Brackets(Scheduler):
             self._brackets.append(self._bracket(0 if self._size else (last + 1) % len(self._at)))
         bracket = self._of[trial_id] = self._brackets[-1]
         bracket.trials.append(trial_id)
+        bracket.changed = True
         if not self._live or self._live[-1] is not bracket:
             self._live.append(bracket)
 
@@ -223,6 +232,8 @@ class Brackets(Scheduler):
         if epoch == self._at[-1]:
             return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, the last")
         if epoch not in bracket.decided:
+            self._held.add(trial_id)
+            bracket.changed = True
             return Decision(
                 "pause", f"{rung.place(trial_id)} so far; waits for the others of {bracket.name}", rung=epoch
             )
@@ -236,6 +247,7 @@ class Brackets(Scheduler):
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         """A trial will not report any more."""
         self._ended.add(trial_id)
+        self._of[trial_id].changed = True
         self._due.discard(trial_id)
 
     def limit_trials(self, trials: int) -> None:
@@ -249,21 +261,26 @@ class Brackets(Scheduler):
             self._ended -= back
             self._live = list(self._brackets)
         self._live = [bracket for bracket in self._live if not self._ended.issuperset(bracket.trials)]
+        free = defaultdict[_Bracket, list[str]](list)
+        for trial_id in waiting - self._held:
+            free[self._of[trial_id]].append(trial_id)
         for bracket in self._live:
-            if bracket.full or len(self._of) >= self._context.trials:
-                self._due.update(set(bracket.decide(self._ended)) & waiting)
-            if free := [trial_id for trial_id in bracket.trials if trial_id in waiting and self._free(trial_id)]:
-                return self._chosen(min(free, key=self._turn), bracket)
+            if bracket.changed and (bracket.full or len(self._of) >= self._context.trials):
+                on = set(bracket.decide(self._ended))
+                self._held -= on
+                self._compared |= self._losers(bracket.trials) if on else set()
+                self._due |= on & waiting
+                free[bracket] += on & waiting
+            if free.get(bracket):
+                return self._chosen(min(free[bracket], key=self._turn), bracket)
         return None
 
     def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """The trials that were compared and do not continue."""
         out = {}
         for trial_id in candidates:
-            bracket = self._of[trial_id]
-            rung = bracket.newest(trial_id)
-            if rung is not None and rung.epoch in bracket.decided and trial_id not in rung.promoted:
-                out[trial_id] = bracket.judged(trial_id, rung)
+            if trial_id in self._compared and (rung := self._of[trial_id].newest(trial_id)) is not None:
+                out[trial_id] = self._of[trial_id].judged(trial_id, rung)
         rest = [trial_id for trial_id in candidates if trial_id not in out]
         return {**out, **super().to_stop(rest, exhausted=exhausted)}
 
@@ -282,13 +299,21 @@ class Brackets(Scheduler):
             self._of |= dict.fromkeys(bracket.trials, bracket)
         self._live = list(self._brackets)
         self._ended, self._due = set(state["ended"]), set(state["due"])
+        self._held = {trial_id for trial_id in self._of if self._holds(trial_id)}
+        self._compared = self._losers(self._held)
 
     def _bracket(self, number: int) -> _Bracket:
         return _Bracket(number, self._at, self._factor, self._context.mode, self._size)
 
-    def _free(self, trial_id: str) -> bool:
+    def _holds(self, trial_id: str) -> bool:
         rung = self._of[trial_id].newest(trial_id)
-        return rung is None or rung.epoch == self._at[-1] or trial_id in rung.promoted
+        return rung is not None and rung.epoch != self._at[-1] and trial_id not in rung.promoted
+
+    def _losers(self, trials: Iterable[str]) -> set[str]:
+        """Those of some trials that their rung has compared, and that do not continue."""
+        held = [(trial_id, self._of[trial_id]) for trial_id in trials if trial_id in self._held]
+        newest = ((trial_id, bracket, bracket.newest(trial_id)) for trial_id, bracket in held)
+        return {trial_id for trial_id, bracket, rung in newest if rung is not None and rung.epoch in bracket.decided}
 
     def _turn(self, trial_id: str) -> tuple[int, DrawOrder]:
         """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""

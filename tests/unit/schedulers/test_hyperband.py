@@ -219,3 +219,17 @@ def test_a_grace_period_and_a_maximum_are_a_fault() -> None:
         "scheduler.max_epochs: must be left out where scheduler.grace_period is given, from which the rungs grow; "
         "found 64",
     ]
+
+
+def test_decisions_of_a_rung_hold_after_a_restore() -> None:
+    """After a restore, the trials that a rung stops are stopped, and those that it holds or lets continue are not."""
+    first = _built(Hyperband(reduction_factor=2), 5, epochs=4)
+    _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
+    first.start("0004")
+    _reports(first, 2, [0.5], first=4)
+    assert first.choose(_ids(0, 1, 2, 3, 4)).trial_id == "0002"
+    second = _built(Hyperband(reduction_factor=2), 5, epochs=4, added=0)
+    second.restore(first.state())
+    for scheduler in (first, second):
+        assert list(scheduler.to_stop(_ids(3, 1, 0, 4), exhausted=False)) == _ids(1, 0)
+        assert scheduler.choose(_ids(3, 4)).trial_id == "0003"
