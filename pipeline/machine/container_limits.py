@@ -54,8 +54,9 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
         return
     groups = {controllers: group for _, controllers, group in (line.split(":", 2) for line in lines if ":" in line)}
     names = [controllers for controllers in groups if controller in controllers.split(",")]
-    # On a machine with both versions, a controller belongs to one of them.
-    tops = [*(root / "sys/fs/cgroup" / name for name in (*names, controller))] if names else [root / "sys/fs/cgroup"]
+    # On a machine with both versions, a controller belongs to one of them, and version 2 has a folder of its own.
+    folders = (*names, controller) if names else ("unified", "")
+    tops = [root / "sys/fs/cgroup" / name for name in folders]
     top = next((folder for folder in tops if folder.is_dir()), None)
     if top is None:
         return
@@ -79,6 +80,8 @@ def _memory(folder: Path) -> Iterator[tuple[float, float]]:
     """A group's limit and how much of it is in use, where it has a limit."""
     for limit, usage, cached in (
         ("memory.max", "memory.current", "inactive_file"),
+        # Above it nothing is killed, but the kernel slows the group down until it holds less.
+        ("memory.high", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
         with suppress(OSError, ValueError):

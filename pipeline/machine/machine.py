@@ -1,11 +1,12 @@
 """The machine of this process: host, processor, CPUs, memory, GPUs; read without Ray or TensorFlow."""
 
+import ctypes
 import itertools
 import math
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ __all__ = ["Machine", "gpu_models", "held_memory", "this_machine"]
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 DEVICES = Path("/dev")
 _PROCESSORS = Path("/proc/cpuinfo")
+
+_UNNAMED = "NVIDIA GPU"
+_WSL_DEVICE = "dxg"
+"""The device of all GPUs in WSL 2, which has no others and no files of NVIDIA's driver."""
+_LIBRARY, _NAME_BYTES = "libnvidia-ml.so.1", 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +85,23 @@ def held_memory() -> int:
 def _allowed_cpus() -> int:
     """CPUs that this process may run on; a container may have a set of them."""
     try:
-        return len(os.sched_getaffinity(0))
+        allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+        allowed = os.cpu_count() or 1
+    # Some clusters leave it to the job to keep to what it was granted.
+    granted = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(allowed, int(granted)) if granted.isdecimal() and int(granted) else allowed
 
 
 def gpu_models() -> list[str]:
     """The model of each NVIDIA GPU that this process may use, as the driver's files name it."""
-    models = [_gpu_model(folder) for folder in sorted(NVIDIA_DRIVER.glob("*"))]
+    devices = {device.name for device in DEVICES.glob("nvidia[0-9]*")}
+    models = _driver_models(devices)
     if not models:
         # Some containers have only the devices.
-        models = ["NVIDIA GPU" for _ in DEVICES.glob("nvidia[0-9]*")]
+        models = [_UNNAMED for _ in devices]
+    if not models and (DEVICES / _WSL_DEVICE).exists():
+        models = _library_models()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not models:
         return models
@@ -106,11 +118,38 @@ def _named(entry: str, models: Sequence[str]) -> str | None:
     return models[int(entry)] if entry.isdecimal() and int(entry) < len(models) else None
 
 
-def _gpu_model(folder: Path) -> str:
-    with suppress(OSError):
-        if match := re.search(r"^Model:\s*(.+?)\s*$", (folder / "information").read_text(), re.MULTILINE):
-            return match[1]
-    return "NVIDIA GPU"
+def _driver_models(devices: Set[str]) -> list[str]:
+    """The model of each GPU that the driver's files describe; a container may see those of its whole node.
+
+    Args:
+        devices: The names of the devices of GPUs; empty where they are made only when a GPU is used.
+    """
+    models = []
+    for folder in sorted(NVIDIA_DRIVER.glob("*")):
+        text = ""
+        with suppress(OSError):
+            text = (folder / "information").read_text()
+        model, minor = (re.search(rf"^{key}:\s*(.+?)\s*$", text, re.MULTILINE) for key in ("Model", "Device Minor"))
+        if not devices or minor is None or f"nvidia{minor[1]}" in devices:
+            models.append(_UNNAMED if model is None else model[1])
+    return models
+
+
+def _library_models() -> list[str]:
+    """The model of each GPU by NVIDIA's management library, which asks the driver of Windows; empty without it."""
+    models: list[str] = []
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(_LIBRARY)
+        number, name = ctypes.c_uint(), ctypes.create_string_buffer(_NAME_BYTES)
+        if library.nvmlInit_v2() or library.nvmlDeviceGetCount_v2(ctypes.byref(number)):
+            return []
+        for index in range(number.value):
+            card = ctypes.c_void_p()
+            failed = library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(card))
+            failed = failed or library.nvmlDeviceGetName(card, name, _NAME_BYTES)
+            models.append(_UNNAMED if failed else name.value.decode(errors="replace"))
+        library.nvmlShutdown()
+    return models
 
 
 def _cpu_model() -> str:

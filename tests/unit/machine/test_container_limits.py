@@ -93,6 +93,55 @@ def test_both_versions_on_one_machine(container):
     assert limits(root) == Limits(1.0, GIB, GIB)
 
 
+def test_version_2_beside_version_1(container):
+    """If systemd keeps version 2 in a folder of its own beside version 1, its limits are read there."""
+    root = container("4:memory:/a\n0::/a", {**memory1("a/", str(GIB)), "unified/a/cpu.max": "150000 100000"})
+    assert limits(root) == Limits(1.5, GIB, GIB)
+
+
+@pytest.mark.parametrize(("high", "most"), [("max", 6 * GIB), (str(4 * GIB), 4 * GIB), (str(8 * GIB), 6 * GIB)])
+def test_memory_above_which_a_group_is_slowed_down_is_a_limit(container, high, most):
+    """The lesser of memory.max, at which the kernel kills, and memory.high, above which it slows down, is the limit."""
+    root = container("0::/", {**memory2("", str(6 * GIB), GIB), "memory.high": high})
+    assert limits(root) == Limits(memory=most, free=most - GIB)
+
+
+def test_a_user_s_slice_of_systemd(container):
+    """The limits of a user's slice hold for a process in a scope below it."""
+    scope = "user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope"
+    files = {**memory2("user.slice/user-1000.slice/", str(8 * GIB), GIB), **memory2(f"{scope}/", "max", GIB)}
+    root = container(f"0::/{scope}", {**files, "user.slice/user-1000.slice/cpu.max": "400000 100000"})
+    assert limits(root) == Limits(4.0, 8 * GIB, 7 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files"),
+    [
+        (
+            "0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0",
+            {
+                **memory2("system.slice/slurmstepd.scope/job_7/", str(8 * GIB)),
+                **memory2("system.slice/slurmstepd.scope/job_7/step_0/user/task_0/", "max"),
+            },
+        ),
+        (
+            "9:memory:/slurm/uid_1000/job_7/step_0\n8:cpuset:/slurm/uid_1000/job_7/step_0",
+            {**memory1("slurm/uid_1000/job_7/", str(8 * GIB)), **memory1("slurm/uid_1000/job_7/step_0/", UNLIMITED)},
+        ),
+    ],
+)
+def test_a_job_of_slurm(container, groups, files):
+    """The memory that Slurm grants a job is the limit of each of its steps, in both versions."""
+    assert limits(container(groups, files)) == Limits(memory=8 * GIB, free=8 * GIB)
+
+
+def test_a_container_within_a_container(container):
+    """In an inner container of version 1, whose named group is that of the node, its own files are the top."""
+    groups = "5:cpu,cpuacct:/docker/outer/docker/inner\n4:memory:/docker/outer/docker/inner"
+    root = container(groups, {**memory1("", str(2 * GIB), GIB), **quota1("", 150000)})
+    assert limits(root) == Limits(1.5, 2 * GIB, GIB)
+
+
 def test_without_control_groups_there_is_no_limit(tmp_path):
     """A system without control groups, or with unreadable numbers in them, has no limit."""
     assert limits(tmp_path) == Limits()

@@ -1,5 +1,9 @@
 """The description of the machine, read from files that a test writes, because tests run without a GPU."""
 
+import ctypes
+from types import SimpleNamespace
+
+import psutil
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, run
@@ -47,6 +51,44 @@ def test_a_container_is_described_and_not_its_node(container):
 
 
 @pytest.mark.parametrize(
+    ("quota", "allowed", "granted", "cpus"),
+    [
+        ("max", 8, None, 8.0),
+        ("250000", 8, None, 2.5),
+        ("50000", 8, None, 0.5),
+        ("1600000", 8, None, 8.0),
+        ("max", 8, "4", 4.0),
+        ("max", 4, "16", 4.0),
+        ("max", 8, "0", 8.0),
+        ("max", 8, "2(x3)", 8.0),
+    ],
+)
+def test_cpus_are_the_least_of_all_limits(container, monkeypatch, quota, allowed, granted, cpus):
+    """CPUs are the least of a quota, the set of CPUs that a process may run on, and those that Slurm has granted."""
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(allowed)), raising=False)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    if granted is not None:
+        monkeypatch.setenv("SLURM_CPUS_ON_NODE", granted)
+    assert machine.this_machine(container("0::/", {"cpu.max": f"{quota} 100000"})).cpus == cpus
+
+
+def test_a_limit_above_the_machine_is_none(container):
+    """A container with a limit above the memory of its node has the memory of the node."""
+    root = container("0::/", {"memory.max": str(2**50), "memory.current": "0", "memory.stat": ""})
+    found = machine.this_machine(root)
+    assert found.memory == psutil.virtual_memory().total
+    assert found.free < found.memory
+
+
+def test_a_system_without_sets_of_cpus(monkeypatch, tmp_path):
+    """Where a process cannot be kept to some CPUs, as on macOS, it has all of them."""
+    monkeypatch.delattr(machine.os, "sched_getaffinity")
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 10)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    assert machine.this_machine(tmp_path).cpus == 10
+
+
+@pytest.mark.parametrize(
     ("visible", "models"),
     [
         (None, ["NVIDIA H100 80GB HBM3", "NVIDIA L4"]),
@@ -78,6 +120,76 @@ def test_devices_count_where_the_driver_s_files_are_not_there(tmp_path, monkeypa
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
     assert machine.gpu_models() == ["NVIDIA GPU", "NVIDIA GPU"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "models"),
+    [
+        (["nvidia3", "nvidiactl"], ["NVIDIA L4"]),
+        (["nvidia0", "nvidia3"], ["NVIDIA H100 80GB HBM3", "NVIDIA L4"]),
+        ([], ["NVIDIA H100 80GB HBM3", "NVIDIA L4"]),
+        (["nvidia7"], ["NVIDIA GPU"]),
+    ],
+)
+def test_a_container_has_the_gpus_whose_devices_it_has(two_gpus, tmp_path, monkeypatch, devices, models):
+    """In a container that sees the driver's files of its whole node, only GPUs whose device is there count."""
+    for minor, folder in zip((0, 3), sorted((tmp_path / "gpus").iterdir()), strict=True):
+        with (folder / "information").open("a") as file:
+            file.write(f"Device Minor: \t {minor}\n")
+    (tmp_path / "dev").mkdir()
+    for name in devices:
+        (tmp_path / "dev" / name).touch()
+    monkeypatch.setattr(machine, "DEVICES", tmp_path / "dev")
+    assert machine.gpu_models() == models
+
+
+def library(name):
+    """NVIDIA's management library on a computer with two GPUs, of which the second has no readable name."""
+    assert name == "libnvidia-ml.so.1"
+
+    def fill(place, kind, value):
+        ctypes.cast(place, ctypes.POINTER(kind))[0] = value
+        return 0
+
+    def name_of(card, text, _length):
+        text.value = b"NVIDIA GeForce RTX 4090"
+        return card.value - 1
+
+    return SimpleNamespace(
+        nvmlInit_v2=lambda: 0,
+        nvmlShutdown=lambda: 0,
+        nvmlDeviceGetCount_v2=lambda place: fill(place, ctypes.c_uint, 2),
+        nvmlDeviceGetHandleByIndex_v2=lambda index, place: fill(place, ctypes.c_size_t, index + 1),
+        nvmlDeviceGetName=name_of,
+    )
+
+
+@pytest.fixture
+def wsl(tmp_path, monkeypatch):
+    """WSL 2, which has one device for all GPUs and no files of the driver."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(machine, "NVIDIA_DRIVER", tmp_path / "nothing")
+    monkeypatch.setattr(machine, "DEVICES", tmp_path)
+    (tmp_path / "dxg").touch()
+
+
+def test_gpus_in_wsl_are_those_of_the_library(wsl, monkeypatch):
+    """In WSL 2, GPUs are counted by NVIDIA's management library, and one without a readable name counts."""
+    monkeypatch.setattr(ctypes, "CDLL", library)
+    assert machine.gpu_models() == ["NVIDIA GeForce RTX 4090", "NVIDIA GPU"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert machine.gpu_models() == ["NVIDIA GPU"]
+
+
+@pytest.mark.parametrize("broken", [OSError, AttributeError])
+def test_wsl_without_nvidia_s_driver_has_no_gpus(wsl, monkeypatch, broken):
+    """In WSL 2 on a computer without NVIDIA's driver, or with one that lacks a function, there are no GPUs."""
+
+    def load(name):
+        raise broken(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert machine.gpu_models() == []
 
 
 def flat(config):
