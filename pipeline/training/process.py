@@ -1,6 +1,7 @@
 """Setting up a process for training, once, before TensorFlow starts its devices."""
 
 import ctypes
+import math
 
 from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
@@ -78,18 +79,21 @@ def memory_for_data(resources: Resources, workers: int | None = None) -> float:
     return this_machine().free / (workers or workers_on(resources)) / 2
 
 
-def workers_on(resources: Resources, cpus: float | None = None, gpus: float | None = None) -> int:
+def workers_on(
+    resources: Resources, cpus: float | None = None, gpus: float | None = None, memory: float = math.inf
+) -> int:
     """How many workers may train on a machine at once: as many as fit, and at least one.
 
     Args:
         resources: What one trial gets, and the number of workers if it is set.
         cpus: CPUs that may be used for workers; this machine's unless given.
         gpus: GPUs of the machine; this machine's unless given.
+        memory: Bytes of memory that trials may reserve there.
     """
     if cpus is None or gpus is None:
         machine = this_machine()
         cpus, gpus = machine.cpus, len(machine.gpus)
-    fits = resources.fit(cpus, gpus)
+    fits = resources.fit(cpus, gpus, memory)
     return max(1, fits if resources.workers is None else min(fits, resources.workers))
 
 

@@ -182,6 +182,7 @@ def _tune(
                     uri=store.uri,
                     session=session.file.number,
                     workers=workers,
+                    reserves_memory="memory" in asked,
                     started_in=str(Path.cwd()),
                 ),
                 asked,

@@ -1,6 +1,7 @@
 """The thin tune.Trainable around a Worker: one process, many trials."""
 
 import contextlib
+import math
 import os
 import signal
 from typing import Any
@@ -39,6 +40,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         uri: str,
         session: int,
         workers: int,
+        reserves_memory: bool,
         started_in: str,
     ) -> None:
         """Make this process a worker of the study.
@@ -51,6 +53,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             uri: The study's folder.
             session: The number of the driver session.
             workers: Number of workers of the study.
+            reserves_memory: Whether Ray starts no more trials on a node than have memory there.
             started_in: The folder in which the study was started.
         """
         _heed_sigterm()
@@ -65,7 +68,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             workers=workers,
             started_in=started_in,
             ends_process=is_termination,
-            workers_here=_workers_here(study.resources),
+            workers_here=_workers_here(study.resources, reserves_memory=reserves_memory),
         )
         self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
 
@@ -108,8 +111,9 @@ def work_in(started_in: str) -> None:
                 return
 
 
-def _workers_here(resources: Resources) -> int:
-    """How many workers Ray may start on this node: it counts CPUs and GPUs as the node was started with them."""
+def _workers_here(resources: Resources, *, reserves_memory: bool) -> int:
+    """How many workers Ray may start on this node: it counts what the node was started with."""
     here = ray.get_runtime_context().get_node_id()
     has: dict[str, float] = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
-    return workers_on(resources, has.get("CPU", 0.0), has.get("GPU", 0.0))
+    memory = has.get("memory", 0.0) if reserves_memory else math.inf
+    return workers_on(resources, has.get("CPU", 0.0), has.get("GPU", 0.0), memory)

@@ -15,7 +15,7 @@ from pipeline.execution.ray.job_transport import pack
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
 from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.storage import Store
-from pipeline.study import Budget, Objective, TuneJob, save_study
+from pipeline.study import Budget, Objective, Resources, TuneJob, save_study
 
 
 def climb(config: Any) -> Any:
@@ -30,6 +30,16 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialTrainable:
     node = SimpleNamespace(get_node_id=lambda: "n")
     nodes = [{"NodeID": "n", "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(trainable, "ray", SimpleNamespace(get_runtime_context=lambda: node, nodes=lambda: nodes))
+    # Tune changes to the folder of its trial.
+    (tmp_path / "of_tune").mkdir()
+    monkeypatch.chdir(tmp_path / "of_tune")
+    made = TrialTrainable.__new__(TrialTrainable)
+    _set_up(made, Store(tmp_path / "s"))
+    return made
+
+
+def _set_up(made: TrialTrainable, store: Store, resources: Resources | None = None, **changes: Any) -> None:
+    """Make a trainable a worker of a study that is stored."""
     job = TuneJob(
         name="s",
         function=climb,
@@ -37,25 +47,15 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialTrainable:
         objectives=Objective("score", "max"),
         scheduler={"kind": "asha", "grace_period": 2},
         budget=Budget(trials=2, epochs=4),
+        resources=resources or Resources(),
     )
-    store = Store(tmp_path / "s")
     save_study(store, job)
-    # Tune changes to the folder of its trial.
-    (tmp_path / "of_tune").mkdir()
-    monkeypatch.chdir(tmp_path / "of_tune")
     content, folders = pack(job)
-    made = TrialTrainable.__new__(TrialTrainable)
-    made.setup(
-        _config("0000"),
-        job=content,
-        folders=folders,
-        data=None,
-        uri=store.uri,
-        session=1,
-        started_in=str(tmp_path),
-        workers=1,
-    )
-    return made
+    fields = {
+        "job": content, "folders": folders, "data": None, "uri": store.uri, "session": 1,
+        "started_in": str(Path(store.uri).parent), "workers": 1, "reserves_memory": False,
+    }  # fmt: skip
+    made.setup(_config("0000"), **{**fields, **changes})
 
 
 @pytest.fixture
@@ -72,6 +72,31 @@ def test_processes_that_a_trial_starts_heed_sigterm() -> None:
     with subprocess.Popen(["sleep", "600"]) as started:
         started.terminate()
         assert started.wait(timeout=60) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("reserves_memory", "workers"), [(False, 20), (True, 7)])
+def test_workers_of_a_node_are_those_that_ray_starts(
+    monkeypatch: pytest.MonkeyPatch, made: TrialTrainable, tmp_path: Path, reserves_memory: bool, workers: int
+) -> None:
+    """Where trials reserve memory, as small ones in a pod, the workers that share a node are no more than fit it."""
+    node = SimpleNamespace(get_node_id=lambda: "n")
+    nodes = [{"NodeID": "n", "Resources": {"CPU": 2.0, "memory": 5.9e9}}]
+    monkeypatch.setattr(trainable, "ray", SimpleNamespace(get_runtime_context=lambda: node, nodes=lambda: nodes))
+    sharing: list[int] = []
+
+    class Recorder:
+        """A worker that trains nothing."""
+
+        def __init__(self, *_: Any, workers_here: int, **__: Any) -> None:
+            sharing.append(workers_here)
+
+        def begin(self, _: Assignment) -> None:
+            """Do nothing."""
+
+    monkeypatch.setattr(trainable, "Worker", Recorder)
+    small = Resources(cpus=0.1, memory_gigabytes=0.75)
+    _set_up(made, Store(tmp_path / "small"), small, workers=100, reserves_memory=reserves_memory)
+    assert sharing == [workers]
 
 
 @pytest.mark.usefixtures("made")
