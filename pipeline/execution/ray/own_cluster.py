@@ -2,6 +2,9 @@
 
 import logging
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import ClusterError
@@ -17,6 +20,8 @@ from pipeline.study import TuneJob
 __all__ = ["start"]
 
 _STARTS = 2
+
+_THREADS = "OMP_NUM_THREADS"
 
 _IDLE_MILLISECONDS = 120 * 1000
 
@@ -46,7 +51,7 @@ def start(job: TuneJob, workers: int) -> None:
     }
     for left in reversed(range(_STARTS)):
         try:
-            with spared_processes(), signals_left_alone(), signals_kept_from_ray():
+            with spared_processes(), signals_left_alone(), signals_kept_from_ray(), _threads(job):
                 # Without "local", Ray would join any cluster that runs on this machine.
                 ray.init("local", **arguments)
         except Exception as error:
@@ -61,6 +66,22 @@ def start(job: TuneJob, workers: int) -> None:
                 ) from None
         else:
             return
+
+
+@contextmanager
+def _threads(job: TuneJob) -> Iterator[None]:
+    """Within the context, Ray starts processes whose libraries for matrices use as many threads as a trial has CPUs.
+
+    Ray says so only when a trial begins. Libraries that were imported before have a thread for each core of the
+    machine, also in a container that may use a few of them.
+    """
+    given = os.environ.get(_THREADS)
+    os.environ.setdefault(_THREADS, str(max(1, math.floor(job.resources.cpus))))
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop(_THREADS, None)
 
 
 def _preloaded(job: TuneJob) -> str:

@@ -1,5 +1,6 @@
 """The study's own Ray on this machine."""
 
+import os
 from typing import Any
 
 import pytest
@@ -50,6 +51,23 @@ def test_workers_of_a_function_import_no_keras(starts: list[Any]) -> None:
     ((_, named),) = _started(starts, job(function=steps, scheduler="fifo"))
     assert "pipeline.execution.ray.preload" not in str(named)
     assert "pipeline.execution.ray.trainable" in str(named)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "given", "threads"), [(1, None, "1"), (0.5, None, "1"), (3, None, "3"), (3, "8", "8")]
+)
+def test_libraries_for_matrices_use_the_cpus_of_a_trial(
+    monkeypatch: pytest.MonkeyPatch, cpus: float, given: str | None, threads: str
+) -> None:
+    """Processes of Ray start with as many threads for matrices as a trial has CPUs, unless the user says how many."""
+    seen: list[str | None] = []
+    monkeypatch.setattr(ray, "init", lambda *_, **__: seen.append(os.environ.get("OMP_NUM_THREADS")))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    own_cluster.start(job(resources={"cpus": cpus}), 1)
+    assert seen == [threads]
+    assert os.environ.get("OMP_NUM_THREADS") == given
 
 
 def test_a_slow_start_is_tried_again(starts: list[Any]) -> None:
