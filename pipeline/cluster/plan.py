@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from pipeline.errors import ResourcesUnmet
+from pipeline.errors import ClusterError, ResourcesUnmet
 from pipeline.study import Resources, TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import counted, size
@@ -31,9 +31,10 @@ _HEAD_BYTES = 1e9
 """The memory of Ray and a driver in the head's pod (measured: 0.9 GiB)."""
 
 _UNITS = {
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
-    "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
+    "": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+    "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
 }  # fmt: skip
+_QUANTITY = re.compile(rf"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)({'|'.join(_UNITS)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class GroupPlan:
         name: The group's name.
         pods: The maximum number of pods.
         trials: Trials at once in one pod; 0 if a trial does not fit.
-        gpus: GPUs of one pod.
+        gpus: GPUs that Ray gives to trials in one pod.
         cpus: CPUs of one pod.
+        ray_cpus: CPUs that Ray gives to trials in one pod.
         memory: Bytes of memory of one pod.
         disk: Bytes of the node's disk that one pod may fill; 0 if it has no limit.
         by_memory: Whether the pod's memory, rather than its CPUs and GPUs, limits the trials.
@@ -57,6 +59,7 @@ class GroupPlan:
     trials: int
     gpus: float
     cpus: float = 0.0
+    ray_cpus: float = 0.0
     memory: float = 0.0
     disk: float = 0.0
     by_memory: bool = False
@@ -149,6 +152,7 @@ def plan(
         autoscales: Whether the cluster adds and removes pods while the study runs.
 
     Raises:
+        ClusterError: A limit of a pod is no amount.
         ResourcesUnmet: A trial fits into no group's pods.
     """
     need = job.resources
@@ -161,7 +165,8 @@ def plan(
         planned.append(replace(sized, pods=pods))
     if not any(group.trials for group in planned):
         offered = ", ".join(
-            f"{each.name} ({counted(each.cpus, 'CPU')}, {counted(each.gpus, 'GPU')} and {size(each.memory)} per pod)"
+            f"{each.name} ({counted(each.ray_cpus, 'CPU')}, {counted(each.gpus, 'GPU')} and {size(each.memory)} "
+            "per pod)"
             for each in planned
         )
         memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
@@ -184,7 +189,7 @@ def check_head(group: Mapping[str, Any]) -> None:
     Raises:
         ResourcesUnmet: It has less.
     """
-    if (memory := _bytes(_limits(group)["memory"])) < _HEAD_BYTES:
+    if (memory := _amount(_limits(group)["memory"])) < _HEAD_BYTES:
         raise ResourcesUnmet(
             f"The head's pod of the overlay has {size(memory)} of memory, but Ray and the driver need "
             f"{size(_HEAD_BYTES)}. Raise its limit, or choose another --overlay."
@@ -197,31 +202,38 @@ def memory_for_trials(group: Mapping[str, Any]) -> int:
     Args:
         group: One of `workerGroupSpecs`.
     """
-    return max(0, int(_bytes(_limits(group)["memory"]) - _RAY_BYTES))
+    return max(0, int(_amount(_limits(group)["memory"]) - _RAY_BYTES))
 
 
 def _sized(group: Mapping[str, Any], need: Resources, epoch_seconds_by_node: Mapping[str, float]) -> GroupPlan:
     """A group with its upper limit of pods, and what one pod has."""
     limits, name = _limits(group), str(group["groupName"])
-    cpus = _number(limits["cpu"])
-    gpus = sum(_number(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
+    cpus, gpus = _for_trials(group, limits)
     # Trials without a GPU do not use GPU nodes.
     suits = bool(need.gpus) == bool(gpus)
     room = need.fit(cpus, gpus) if suits else 0
     counting = replace(need, memory_gigabytes=need.memory_gigabytes or TRIAL_GIGABYTES)
     trials = counting.fit(cpus, gpus, memory_for_trials(group)) if suits else 0
-    disk = _bytes(limits.get("ephemeral-storage", 0))
     return GroupPlan(
         name,
         int(group["maxReplicas"]),
         trials,
         gpus,
+        _amount(limits["cpu"]),
         cpus,
-        _bytes(limits["memory"]),
-        disk,
+        _amount(limits["memory"]),
+        _amount(limits.get("ephemeral-storage", 0)),
         trials < room,
         _epoch_seconds(name, epoch_seconds_by_node),
     )
+
+
+def _for_trials(group: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[float, float]:
+    """The CPUs and GPUs that Ray gives to trials in one pod: those of rayStartParams, else as KubeRay counts limits."""
+    given = group.get("rayStartParams") or {}
+    gpus = sum(_amount(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
+    # KubeRay rounds CPUs up.
+    return _amount(given.get("num-cpus", math.ceil(_amount(limits["cpu"])))), _amount(given.get("num-gpus", gpus))
 
 
 def _limits(group: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -235,14 +247,15 @@ def _epoch_seconds(group: str, epoch_seconds_by_node: Mapping[str, float]) -> fl
     return median(measured) if measured else None
 
 
-def _number(quantity: object) -> float:
-    """A Kubernetes quantity without a unit of bytes as a number: 2, "2", "500m"."""
-    text = str(quantity)
-    return float(text[:-1]) / 1000 if re.fullmatch(r"\d+m", text) else float(text)
+def _amount(quantity: object) -> float:
+    """A quantity of Kubernetes as a number: 2, "2", "500m"; of memory in bytes: "3Gi", "512M", "1073741824".
 
-
-def _bytes(quantity: object) -> float:
-    """A Kubernetes quantity as bytes: "3Gi", "512M", "1073741824"."""
-    text = str(quantity)
-    unit = next((unit for unit in _UNITS if text.endswith(unit)), "")
-    return float(text.removesuffix(unit)) * _UNITS.get(unit, 1)
+    Raises:
+        ClusterError: It is none.
+    """
+    if (parts := _QUANTITY.fullmatch(str(quantity))) is None:
+        raise ClusterError(
+            f"The overlay has the amount {str(quantity)!r}, which is none of Kubernetes: a number of CPUs or GPUs is "
+            "written as 2 or 500m, a size as 512Mi or 4Gi."
+        )
+    return float(parts[1]) * _UNITS[parts[2]]

@@ -161,6 +161,9 @@ def study_manifests(
     planned = plan(job, groups, epoch_seconds_by_node(storage, job.name), autoscales=autoscales)
     for group, size in zip(groups, planned.groups, strict=True):
         group["maxReplicas"] = size.pods
+        # KubeRay refuses a cluster whose least number of pods is above the greatest.
+        for least in ("minReplicas", "replicas"):
+            group[least] = min(group.get(least) or 0, size.pods)
         if not autoscales:
             group["replicas"] = size.pods
     name = f"{study_label(job.name)}-{number}"
@@ -202,16 +205,32 @@ def study_manifests(
         for group, size in zip(groups, planned.groups, strict=True):
             # Otherwise Ray reserves the whole limit for trials, and its own processes exceed it.
             if size.trials:
-                group["rayStartParams"] = {**group.get("rayStartParams", {}), "memory": str(memory_for_trials(group))}
+                group["rayStartParams"] = {
+                    **(group.get("rayStartParams") or {}),
+                    "memory": str(memory_for_trials(group)),
+                }
     if not autoscales:
         # Kueue counts groups without pods, too: their GPUs would have to be in its queue.
         used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
         cluster["workerGroupSpecs"] = used
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
-    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": {**RAYJOB_ENVIRONMENT, **_WAITS}})
+    spec["runtimeEnvYAML"] = yaml.safe_dump(_runtime_environment(spec, overlay))
     if image is not None:
         _set_image(spec, image, _own_images(spec))
     return Manifests(template, file, planned, sources)
+
+
+def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any]:
+    """Ray's runtime environment of the driver: what an overlay says, and the variables that a driver needs."""
+    try:
+        given = yaml.safe_load(spec.get("runtimeEnvYAML") or "") or {}
+        variables = {**(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT, **_WAITS}
+    except (yaml.YAMLError, AttributeError, TypeError):
+        raise ClusterError(
+            f"The runtimeEnvYAML of the overlay {overlay!r} is no runtime environment: it must be YAML of an object, "
+            "such as env_vars: {NAME: value}."
+        ) from None
+    return {**given, "env_vars": variables}
 
 
 def _own_images(spec: Mapping[str, Any]) -> set[str]:

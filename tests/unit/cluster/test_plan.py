@@ -9,7 +9,7 @@ import pytest
 import tune_jobs
 from pipeline.cluster.plan import check_head, memory_for_trials, plan
 from pipeline.cluster.rayjob import rendered, study_manifests
-from pipeline.errors import ResourcesUnmet
+from pipeline.errors import ClusterError, ResourcesUnmet
 
 
 def job(**changes):
@@ -60,14 +60,44 @@ def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
     assert planned.trials == at_once
 
 
-@pytest.mark.parametrize(("cpus", "at_once"), [("2", 2), ("500m", 0), ("1500m", 1), ("4.0", 4)])
-def test_quantities_of_kubernetes_are_numbers(cpus, at_once):
-    """A pod's CPUs in Kubernetes' notation, such as 1500m, limit its trials, and a larger trial is refused."""
-    if at_once:
-        assert plan(job(), [_group(cpu=cpus)]).groups[0].trials == at_once
-    else:
-        with pytest.raises(ResourcesUnmet, match=r"cpu \(0.5 CPUs, 0 GPUs and .* per pod\)"):
-            plan(job(), [_group(cpu=cpus)])
+@pytest.mark.parametrize(
+    ("cpus", "given", "at_once"),
+    [
+        ("2", None, 2), ("4.0", {}, 4), ("500m", {}, 1), ("1500m", {}, 2), ("2", {"num-cpus": "6"}, 6),
+        ("4", {"num-cpus": "1"}, 1),
+    ],
+)  # fmt: skip
+def test_trials_of_a_pod_are_those_that_ray_starts(cpus, given, at_once):
+    """A pod's CPUs, which KubeRay rounds up, limit its trials, or the number that the overlay gives to Ray."""
+    planned = plan(job(), [_group(cpu=cpus) | {"rayStartParams": given}])
+    assert planned.groups[0].trials == at_once
+
+
+def test_a_plan_has_the_cpus_of_the_pods():
+    """The total of a plan has the CPUs that pods request of Kubernetes, whatever Ray counts."""
+    planned = plan(job(budget__trials=4), [_group(cpu="1500m") | {"rayStartParams": {"num-cpus": "4"}}])
+    assert "workers' pods have 1.5 CPUs," in str(planned)
+
+
+def test_a_group_that_gives_ray_no_cpus_trains_nothing():
+    """A group whose pods give Ray no CPUs gets no trials, and the refusal says what Ray has there."""
+    with pytest.raises(ResourcesUnmet, match=r"cpu \(0 CPUs, 0 GPUs and .* per pod\)"):
+        plan(job(), [_group() | {"rayStartParams": {"num-cpus": "0"}}])
+
+
+@pytest.mark.parametrize(("given", "at_once"), [({}, 2), ({"num-gpus": "1"}, 1), ({"num-gpus": "4"}, 4)])
+def test_gpus_that_an_overlay_gives_to_ray_count(given, at_once):
+    """The GPUs of a pod are those of its limits, unless the overlay gives Ray another number."""
+    group = _group("gpu", gpus="2", cpu="64", memory="200Gi") | {"rayStartParams": given}
+    assert plan(job(resources__gpus=1, budget__trials=100), [group]).groups[0].trials == at_once
+
+
+@pytest.mark.parametrize("limits", [{"memory": "4GiB"}, {"cpu": "two"}, {"ephemeral_storage": "20 Gi"}])
+def test_a_limit_that_is_no_amount_is_refused(limits):
+    """A limit of an overlay that Kubernetes cannot read is refused with the value and the form of an amount."""
+    (value,) = limits.values()
+    with pytest.raises(ClusterError, match=rf"amount '{value}', which is none of Kubernetes: .* 2 or 500m.* 4Gi\."):
+        plan(job(), [_group(**limits)])
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,48 @@ def test_a_folder_with_the_name_of_an_overlay_does_not_hide_it(tmp_path, monkeyp
         rendered("x" * 300)
 
 
+@pytest.mark.parametrize("autoscales", [True, False])
+def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
+    """A group keeps the least number of pods of its overlay, but no more than the study uses, which KubeRay refuses."""
+    (template,) = rendered("local-cpu")
+    cluster = template["spec"]["rayClusterSpec"]
+    cluster["enableInTreeAutoscaling"] = autoscales
+    cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6, "rayStartParams": None}
+    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    for trials, least, most in ((2, 2, 2), (9, 4, 6)):
+        changed = job(budget__trials=trials)
+        (group,) = study_manifests(changed, "beale", "mine", "/studies", []).job["spec"]["rayClusterSpec"][
+            "workerGroupSpecs"
+        ]
+        assert (group["minReplicas"], group["maxReplicas"]) == (least, most)
+        assert group["replicas"] == (least if autoscales else most)
+        cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6}
+
+
+def test_an_overlay_may_give_the_driver_variables(monkeypatch):
+    """The runtime environment of an overlay reaches the driver, in addition to the variables that tunepipe needs."""
+    (template,) = rendered("local-cpu")
+    template["spec"]["runtimeEnvYAML"] = (
+        "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0'}"
+    )
+    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    made = yaml.safe_load(study_manifests(job(), "beale", "mine", "/studies", []).job["spec"]["runtimeEnvYAML"])
+    assert made["config"] == {"setup_timeout_seconds": 60}
+    assert made["env_vars"]["LAB"] == "a"
+    assert made["env_vars"]["PYTHONUNBUFFERED"] == "1"
+    assert "TUNEPIPE_IN_RAYJOB" in made["env_vars"]
+
+
+@pytest.mark.parametrize("given", ["- a", "env_vars: [A]", "env_vars: {"])
+def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
+    """An overlay whose runtimeEnvYAML is no object is refused with the form that it must have."""
+    (template,) = rendered("local-cpu")
+    template["spec"]["runtimeEnvYAML"] = given
+    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'mine' .* env_vars: \{NAME: value\}"):
+        study_manifests(job(), "beale", "mine", "/studies", [])
+
+
 def test_an_overlay_that_lacks_a_field_is_refused_by_its_path(monkeypatch):
     """A custom overlay whose pods have no limit of CPUs, or without a namespace, is refused with what is missing."""
     (template,) = rendered("local-cpu")
