@@ -23,6 +23,11 @@ MOST_BYTES = 500 * 2**20
 """The limit of Ray's server, 512 MiB, less the directory of the zip."""
 
 _NEVER = {".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
+_CREDENTIALS = {
+    ".aws", ".azure", ".cache", ".config", ".docker", ".git-credentials", ".gnupg", ".kaggle", ".kube", ".netrc",
+    ".pypirc", ".ray", ".ssh",
+}  # fmt: skip
+"""Where programs keep a user's passwords and keys, mostly in the home folder: all who reach a cluster read its code."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _OUTSIDE = "submitted"
 """The folder of a job file from outside the project, and of what it imports."""
@@ -48,7 +53,7 @@ class Package:
 def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
     """Pack the project, the installed tunepipe, and the job file if it is outside the project.
 
-    What git ignores is left out, and so are .git and .venv.
+    What git ignores is left out, and so are .git, .venv, links, and where programs keep passwords and keys.
 
     Args:
         project: The folder that is uploaded: the current one.
@@ -130,7 +135,7 @@ def _files(folder: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Pa
     rules = _with_rules(rules, folder)
     for entry in sorted(os.scandir(folder), key=lambda each: each.name):
         path = Path(entry.path)
-        if entry.name in _NEVER or _ignored(path, entry.is_dir(follow_symlinks=False), rules):
+        if entry.name in _NEVER | _CREDENTIALS or _ignored(path, entry.is_dir(follow_symlinks=False), rules):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _files(path, rules)

@@ -42,6 +42,13 @@ def test_ignored_files_are_not_packed(tmp_path):
     }  # fmt: skip
 
 
+def test_passwords_and_keys_are_not_packed(tmp_path):
+    """Files in which programs keep passwords and keys stay, as those of a home folder in which there is a job."""
+    kept = {".aws/credentials": "", ".kube/config": "", ".ssh/id": "", ".ray/auth_token": "", "lab/.netrc": ""}
+    files(tmp_path, {"job.py": "", "lab/a.py": "", ".config/gcloud/credentials.db": "", **kept})
+    assert names(package(tmp_path, "beale").content) == {"job.py", "lab/a.py"}
+
+
 def test_tunepipe_itself_is_packed(tmp_path):
     """The uploaded package contains tunepipe itself with its data and without compiled files."""
     found = zipfile.ZipFile(io.BytesIO(package(tmp_path, "beale").content)).namelist()
