@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
@@ -14,6 +15,10 @@ __all__ = ["ANSWER_SECONDS", "connected"]
 ANSWER_SECONDS = (10.0, 60.0)
 """To connect, and between two parts of an answer. A connection that is lost without a word is silent forever."""
 _IN_POD = "KUBERNETES_SERVICE_HOST"
+_WEB_PAGE = (
+    "the server answers with a web page, as no API of Kubernetes does. Is --context the right one, and does its login "
+    "still hold?"
+)
 
 
 def connected(context: str | None) -> client.ApiClient:
@@ -42,7 +47,11 @@ def connected(context: str | None) -> client.ApiClient:
     send = made.rest_client.request
 
     def request(*arguments: Any, _request_timeout: Any = None, **options: Any) -> Any:
-        return send(*arguments, _request_timeout=_request_timeout or ANSWER_SECONDS, **options)
+        answer = send(*arguments, _request_timeout=_request_timeout or ANSWER_SECONDS, **options)
+        # A gateway that wants a new login leads to its own page, and the client takes any page for an answer.
+        if "html" in (answer.getheader("Content-Type") or ""):
+            raise ApiException(status=answer.status, reason=_WEB_PAGE)
+        return answer
 
     # Each method of the API passes None, which means no limit.
     made.rest_client.request = request

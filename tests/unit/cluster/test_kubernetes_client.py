@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from pipeline.cluster.api_errors import ServerUnavailable
 from pipeline.cluster.kubernetes_client import connected
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.errors import ClusterError
+from tests.unit.cluster.json_handler import JsonHandler, running
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_without_end(api_server, tmp_path, monkeypatch):
@@ -37,6 +39,31 @@ def _connections(server):
             server.accept()[0].close()
             count += 1
     return count
+
+
+class Page(JsonHandler, BaseHTTPRequestHandler):
+    """Leads every request to a page on which a user logs in."""
+
+    def do_GET(self):
+        """Send to the page, or send the page."""
+        self.send_response(302 if self.path.startswith("/apis") else 200)
+        self.send_header("Location", "/login")
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_a_page_to_log_in_is_no_answer(api_server, tmp_path):
+    """A gateway that leads requests to its page to log in, and another web server, are named as what they are."""
+    gateway = HTTPServer(("127.0.0.1", 0), Page)
+    config = yaml.safe_load((tmp_path / "config").read_text())
+    config["clusters"][0]["cluster"]["server"] = f"http://127.0.0.1:{gateway.server_port}"
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    with (
+        running(gateway),
+        pytest.raises(ClusterError, match=r"did not list RayJobs: the server answers with a web page"),
+    ):
+        Kubernetes(None, "tunepipe").jobs()
 
 
 @pytest.fixture
