@@ -29,7 +29,10 @@ _NETWORK_LABEL = "app.kubernetes.io/part-of"
 """The label by which network policies let pods of studies reach each other and object stores."""
 _POD_SECONDS = 3600
 """The longest time that copying may take. If the connection is lost, the pod ends by itself after that time."""
+_NODE_SECONDS = 300.0
+"""The longest wait for a node, which may have to be started for the pod."""
 _START_SECONDS = 120.0
+"""The longest wait for the pod to start on its node."""
 _READ_SECONDS = 60.0
 SILENT_SECONDS = 300.0
 """A connection that has been silent for so long is lost: one that is cut off without a word stays open forever."""
@@ -94,14 +97,17 @@ def reader_pod(
     created: Mapping[str, Any] = core.create_namespaced_pod(metadata["namespace"], pod).to_dict()
     name = created["metadata"]["name"]
     try:
-        end = time.monotonic() + _START_SECONDS
+        began = placed = time.monotonic()
         while not _runs(reader := core.read_namespaced_pod(name, metadata["namespace"])):
+            now, unscheduled = time.monotonic(), unscheduled_reason(reader)
+            placed = placed if unscheduled is None else now
+            late = now > (placed + _START_SECONDS if unscheduled is None else began + _NODE_SECONDS)
             problem = image_problem(reader, ())
             missing = problem is not None and problem.lasts
-            if missing or reader.status.phase in ("Failed", "Succeeded") or time.monotonic() > end:
+            if missing or reader.status.phase in ("Failed", "Succeeded") or late:
                 why = (
                     (problem and problem.paragraph)
-                    or unscheduled_reason(reader)
+                    or unscheduled
                     or _last_warning(core, reader)
                     or f"it is {reader.status.phase}"
                 )

@@ -1,6 +1,7 @@
 """Reading a study through a pod. The pod itself is tried in tests/kubernetes."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from kubernetes.client import (
     V1ContainerStatus,
     V1ObjectMeta,
     V1Pod,
+    V1PodCondition,
     V1PodStatus,
 )
 
@@ -120,6 +122,10 @@ class Pods:
         """Its next state."""
         return self.states.pop(0)
 
+    def list_namespaced_event(self, _namespace, field_selector):
+        """No event of that kind."""
+        return client.CoreV1EventList(items=[]) if field_selector == "type=Warning" else None
+
     def delete_namespaced_pod(self, name, _namespace):
         """Keep that it was deleted."""
         self.deleted.append(name)
@@ -176,3 +182,46 @@ def test_a_pod_that_reads_has_the_labels_that_a_cluster_requires(monkeypatch):
     metadata = core.created[0]["metadata"]
     assert metadata["labels"] == {"app.kubernetes.io/name": "tunepipe-reader", "cost": "7"}
     assert metadata["annotations"] == {"sidecar.istio.io/inject": "false"}
+
+
+class Clock:
+    """The times of a monotonic clock."""
+
+    def __init__(self, *moments):
+        self.moments = list(moments)
+
+    def monotonic(self):
+        """The next moment."""
+        return self.moments.pop(0)
+
+    def sleep(self, _seconds):
+        """Do not wait."""
+
+
+def waiting(reason) -> V1Pod:
+    """A pod that waits for a node, or on its node for its volume."""
+    conditions = [V1PodCondition(type="PodScheduled", status="False", message=reason)] if reason else []
+    return V1Pod(metadata=V1ObjectMeta(name="p"), status=V1PodStatus(phase="Pending", conditions=conditions))
+
+
+@pytest.mark.parametrize(
+    ("states", "moments", "reported"),
+    [
+        ([waiting("0/3 nodes"), waiting(""), reader(running={})], (0, 290, 400), None),
+        ([waiting("0/3 nodes"), waiting("0/3 nodes")], (0, 290, 301), "waits for a node: 0/3 nodes"),
+        ([waiting("0/3 nodes"), waiting("")], (0, 290, 411), "it is Pending"),
+        ([waiting("")], (0, 121), "it is Pending"),
+    ],
+)
+def test_a_node_may_be_started_for_the_pod_that_reads(states, moments, reported, monkeypatch):
+    """A reader waits five minutes for a node, which may have to be started, and two more on that node."""
+    monkeypatch.setattr(volume_reader, "time", Clock(*moments))
+    core = Pods(*states)
+    template = {"spec": {"containers": [{"name": "submitter", "image": "x"}]}}
+    job = {"metadata": {"name": "s-1", "namespace": "n"}, "spec": {"submitterPodTemplate": template}}
+    volume = {"persistentVolumeClaim": {"claimName": "studies"}}
+    refused = nullcontext() if reported is None else pytest.raises(ClusterError, match=reported)
+    with refused, volume_reader.reader_pod(core, job, volume, {"mountPath": "/studies"}):
+        pass
+    assert core.states == []
+    assert core.deleted == ["p"]
