@@ -49,7 +49,6 @@ def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
     Raises:
         ResourcesUnmet: Not even one trial fits.
     """
-    default_workers(job, sum(cpus for cpus, _, _ in nodes), sum(gpus for _, gpus, _ in nodes))
     if (why := no_node(job, nodes)) is not None:
         raise ResourcesUnmet(
             f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "

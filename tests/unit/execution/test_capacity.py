@@ -40,7 +40,7 @@ def test_as_many_trials_run_as_fit_on_the_nodes(resources, fits):
         ({"cpus": 4}, "requests 4 CPUs, and no single node of the cluster has that: a node has at most 3 CPUs."),
         ({"cpus": 2, "gpus": 1}, "requests 2 CPUs and 1 GPU, .* at most 3 CPUs and 1 GPU."),
         ({"memory_gigabytes": 9}, "requests 1 CPU and 9 GB of memory, .* at most 3 CPUs and 8 GB of memory."),
-        ({"cpus": 9}, "requests 9 CPUs, but 8 are available."),
+        ({"cpus": 9}, "requests 9 CPUs, and no single node of the cluster has that: a node has at most 3 CPUs."),
     ],
 )
 def test_a_trial_that_no_single_node_fits_is_refused(resources, reported):
@@ -48,6 +48,12 @@ def test_a_trial_that_no_single_node_fits_is_refused(resources, reported):
     nodes = [(3, 0, 8e9), (3, 0, 4e9), (1, 1, 8e9), (1, 0, 0)]
     with pytest.raises(ResourcesUnmet, match=reported):
         cluster_workers(job(resources=resources), nodes)
+
+
+def test_a_cluster_whose_pods_have_not_started_needs_the_number_of_workers():
+    """A cluster that autoscales from no node is not refused as too small, but says that it needs --workers."""
+    with pytest.raises(ResourcesUnmet, match=r"at most 0 CPUs\. .* starts such nodes for trials that wait,.*--workers"):
+        cluster_workers(job(), [(0, 0, 4e9)])
 
 
 def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
