@@ -40,7 +40,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     for name, measured in {
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
         "reports": partial(_reports, (2,) if quick else (4, 48, 200), 8 if quick else 8_000),
-        "stand-in": partial(_stand_in, (20, 40) if quick else (1_000, 10_000)),
+        "stand-in": partial(_stand_in, (20, 40, 60) if quick else (1_000, 4_000, 10_000)),
         "flushes": partial(_flushes, *((20, 4) if quick else (10_000, 50))),
         "requests": partial(_requests, (4, 8) if quick else (100, 400)),
         "draws": partial(_draws, (50, 100) if quick else (1_000, 10_000)),
@@ -71,11 +71,14 @@ def _trials(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
 
 
 def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
-    """Milliseconds of CPU per report, by the number of real workers, each of which reports every epoch."""
+    """Milliseconds of CPU per report, by the number of real workers, each of which reports every epoch.
+
+    Workers that start compete with those that train, so a study's CPU counts from when all have reported once.
+    """
     costs = []
     for number in workers:
         arguments = ("scale", "run", "--every-epoch", "--workers", str(number), "--trials", str(number))
-        # As many reports for each number: the start of Ray varies by half a second.
+        # As many reports for each number: what a study's end takes varies.
         epochs = reports // number
         few, many = (peer(*arguments, "--epochs", str(n)).result["cpu"] for n in (2, 2 + epochs))
         costs.append(1000 * (many - few) / (number * epochs))
@@ -89,16 +92,20 @@ def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
 
 
 def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
-    """Milliseconds of CPU per report of the session itself, with 1,000 workers that only report."""
-    arguments = ("scale", "stand-in", "--workers", "1000", "--epochs", "20", "--trials")
-    result = {size: peer(*arguments, str(size)).result for size in (_FEW, *sizes)}
+    """Milliseconds of CPU per report of the session itself, with workers that only report, after their first trials.
+
+    Before the first trials end, there is less to do: none is promoted, and no checkpoint is deleted.
+    """
+    workers = sizes[0]
+    arguments = ("scale", "stand-in", "--workers", str(workers), "--epochs", "20", "--trials")
+    result = {size: peer(*arguments, str(size)).result for size in sizes}
     costs = [
         1000
         * (result[larger]["cpu"] - result[smaller]["cpu"])
         / (result[larger]["reports"] - result[smaller]["reports"])
-        for smaller, larger in pairwise(result)
+        for smaller, larger in pairwise(sizes)
     ]
-    what = f"session, CPU per report with 1,000 workers up to {sizes[-1]:,} trials; up to {sizes[0]:,}"
+    what = f"session, CPU per report with {workers:,} workers up to {sizes[-1]:,} trials; up to {sizes[1]:,}"
     return [_growth(what, costs)], {"result": result, "costs": costs}
 
 

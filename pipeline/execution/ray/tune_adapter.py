@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import ray
@@ -276,4 +277,10 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
 
 
 def _assignment(trial: TuneTrial) -> Assignment:
-    return Assignment.from_json(trial.config[ASSIGNMENT])
+    return _read(trial.config[ASSIGNMENT])
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Assignment:
+    """An assignment from its JSON text, which is asked for several times with each report."""
+    return Assignment.from_json(text)

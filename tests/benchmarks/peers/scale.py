@@ -1,13 +1,17 @@
 """The driver of one study of light trials: its CPU seconds and its memory, its workers' not included.
 
-`run` drives real workers on Ray; `stand-in` sends the reports of workers that do not exist to the session itself. With
-`--rate`, these seem to come at that rate: the clock that says when to flush goes on between them.
+`run` drives real workers on Ray. With `--every-epoch` its CPU counts when all have reported once: until then workers
+compete with those that still start. `stand-in` sends the reports of workers that do not exist to the session itself.
+With `--rate`, these seem to come at that rate: the clock that says when to flush goes on between them.
 """
 
 import argparse
+import os
 import resource
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,12 +30,26 @@ from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study
 from tests.benchmarks.peers import problem
 
+_GATE, _OPEN = "TUNEPIPE_BENCH_GATE", "open"
+"""The variable that names the folder where each worker leaves a file, and the file that lets all go on."""
+
 
 def count(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     epoch = 0
     while True:
         epoch += 1
         yield {"value": config["x"] * epoch}
+
+
+def count_together(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Count after all workers have reported once."""
+    gate = Path(os.environ[_GATE])
+    for epoch, reported in enumerate(count(config), 1):
+        yield reported
+        if epoch == 1:
+            (gate / str(config["x"])).touch()
+            while not (gate / _OPEN).exists():
+                time.sleep(0.1)
 
 
 def main() -> None:
@@ -45,20 +63,41 @@ def main() -> None:
     arguments = parser.parse_args()
     every = MedianStopping(grace_period=arguments.epochs)
     job = TuneJob(
-        name="bench-scale", function=count, space={"x": Uniform(0.0, 1.0)}, objectives=[Objective("value", "max")],
+        name="bench-scale", function=count_together if arguments.every_epoch and arguments.how == "run" else count,
+        space={"x": Uniform(0.0, 1.0)}, objectives=[Objective("value", "max")],
         scheduler=every if arguments.every_epoch else ASHA(grace_period=1, reduction_factor=3),
         budget=Budget(trials=arguments.trials, epochs=arguments.epochs),
     )  # fmt: skip
+    job = job.replaced({"resources.workers": arguments.workers})
+    before, more = 0.0, dict[str, float]()
     with TemporaryDirectory() as folder:
-        if arguments.how == "run":
-            if arguments.every_epoch:
-                _start_cluster(arguments.workers)
-            run(job.replaced({"resources.workers": arguments.workers}), storage=folder)
-            more: dict[str, float] = {}
-        else:
+        if arguments.how == "stand-in":
             more = _stand_in(job, Path(folder), arguments.workers, arguments.rate)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    problem.tell(cpu=used.ru_utime + used.ru_stime, megabytes=used.ru_maxrss / 1e3, **more)
+        elif arguments.every_epoch:
+            with _gate(arguments.workers) as opened:
+                _start_cluster(arguments.workers)
+                run(job, storage=folder)
+            before = opened.result()
+        else:
+            run(job, storage=folder)
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    problem.tell(cpu=time.process_time() - before, megabytes=megabytes, **more)
+
+
+@contextmanager
+def _gate(workers: int) -> Iterator[Future[float]]:
+    """Keep workers at their first epoch until all have reached it: then the process had used so much CPU."""
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
+        os.environ[_GATE] = folder
+
+        def wait() -> float:
+            while sum(1 for _ in Path(folder).iterdir()) < workers:
+                time.sleep(0.1)
+            before = time.process_time()
+            (Path(folder) / _OPEN).touch()
+            return before
+
+        yield executor.submit(wait)
 
 
 def _start_cluster(workers: int) -> None:

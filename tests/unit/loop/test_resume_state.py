@@ -29,6 +29,24 @@ def test_only_changed_trials_are_converted_again():
     assert list(whole) == ["trials", "scheduler", "outcomes", "paused", "enqueued"]
 
 
+@pytest.mark.parametrize("reason", ["Loss is NaN.", "Infinity and \u00fc", "No file \udc80.csv"])
+def test_any_text_of_a_trial_is_in_the_state(reason):
+    """The state holds each text of a trial unchanged: names of numbers, letters beyond ASCII, and undecodable bytes."""
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=1, epochs=4)), lambda _: None, lambda: 0.0)
+    trial = loop.next()
+    trial.error = reason
+    (stored,) = json.loads(ResumeState(loop).texts()["trials"])
+    assert stored["error"] == reason
+
+
+def test_a_state_with_a_number_that_json_lacks_is_refused(monkeypatch):
+    """A state with an infinite number is an error, because a file with it would not be JSON."""
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=1, epochs=4)), lambda _: None, lambda: 0.0)
+    monkeypatch.setattr(loop.scheduler, "state", lambda: {"value": float("inf")})
+    with pytest.raises(ValueError, match="JSON"):
+        ResumeState(loop).texts()
+
+
 def test_running_trials_are_assigned_again_after_a_restore():
     """A loop restored from JSON first continues the trials that were running, then draws new ones."""
     tuned = job(scheduler="fifo", budget=Budget(trials=3, epochs=4))

@@ -23,8 +23,8 @@ def test_an_experiment_is_saved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A controller of Tune saves its experiment once within the context, and each time after it."""
     from ray.tune.execution.tune_controller import TuneController
 
-    saved: list[str] = []
-    monkeypatch.setattr(TuneController, "save_to_dir", lambda self: saved.append(self.name))
+    saved: list[tuple[str, bool]] = []
+    monkeypatch.setattr(TuneController, "checkpoint", lambda self, force=False: saved.append((self.name, force)))
 
     class Named(TuneController):
         """A controller without an experiment."""
@@ -35,10 +35,10 @@ def test_an_experiment_is_saved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Named("first"), Named("second")
     with internals.experiment_saved_once():
         for controller in (first, first, second, first):
-            controller.save_to_dir()
-    assert saved == ["first", "second"]
-    first.save_to_dir()
-    assert saved == ["first", "second", "first"]
+            controller.checkpoint(force=True)
+    assert saved == [("first", True), ("second", True)]
+    first.checkpoint()
+    assert saved[2:] == [("first", False)]
 
 
 def test_tune_keeps_no_history_of_metrics() -> None:

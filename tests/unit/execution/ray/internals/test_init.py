@@ -22,7 +22,7 @@ NAMES = [
     ("ray._private.services", "canonicalize_bootstrap_address", "find a local cluster", "Ray looks for it itself"),
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", "reuse warm processes", "each actor imports TensorFlow"),
     ("ray.tune.execution.tune_controller", "TuneController._maybe_cache_trial_actor", "end large workers", "they stay"),
-    ("ray.tune.execution.tune_controller", "TuneController.save_to_dir", "save it once", "a study's end takes longer"),
+    ("ray.tune.execution.tune_controller", "TuneController.checkpoint", "save it once", "a study's end takes longer"),
     ("ray.tune.trainable.metadata", "_TrainingRunMetadata.update_metric", "keep no values", "trials take more memory"),
     ("ray.tune", "ExperimentAnalysis._fetch_trial_dataframes", "read no results", "a study's end takes longer"),
     ("ray.tune.experiment", "Trial.set_config", "give a paused trial its next epochs", "the attribute is set"),
@@ -118,7 +118,7 @@ def test_workers_can_preload_modules() -> None:
         ),
         (
             "ray.tune.execution.tune_controller",
-            "TuneController.save_to_dir",
+            "TuneController.checkpoint",
             internals.experiment_saved_once,
             "Tune saves its own state",
         ),
