@@ -71,7 +71,11 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
     elif isinstance(value, functools.partial):
         yield from _each((value.func, value.args, value.keywords), module, seen)
     elif isinstance(value, types.MethodType):
-        yield from _each((value.__func__, value.__self__), module, seen)
+        owner = value.__self__
+        yield from _each((value.__func__, owner), module, seen)
+        if type(owner).__module__ == module:
+            # The method may call others, and read what its object holds.
+            yield from _each((type(owner), getattr(owner, "__dict__", {})), module, seen)
     elif isinstance(function := getattr(value, "__wrapped__", None), types.FunctionType):
         # A function with a cache, for example.
         yield from _parts(function, module, seen)

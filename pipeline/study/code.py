@@ -6,7 +6,6 @@ study.json, and a resumed study runs that copy, even if the original has changed
 
 import importlib
 import importlib.util
-import inspect
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -17,6 +16,7 @@ from pydantic import PlainSerializer, PlainValidator, ValidationInfo
 
 from pipeline.errors import InvalidJob
 from pipeline.study.bytecode import bytecode_digest
+from pipeline.study.callables import as_function
 from pipeline.study.copies import Copies
 from pipeline.study.function_source import (
     UnloadedFunction,
@@ -59,7 +59,7 @@ def value_or_code(read: Callable[[Any], Any]) -> tuple[PlainValidator, PlainSeri
     def validate(value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, UnloadedFunction):
             return value
-        is_code = inspect.isfunction(value) or (isinstance(value, Mapping) and "function" in value)
+        is_code = as_function(value) is not None or (isinstance(value, Mapping) and "function" in value)
         return _validate(value, info) if is_code else read(value)
 
     def serialize(value: Any) -> Any:
@@ -83,8 +83,8 @@ def _serialize_data(data: Callable[..., Any] | str) -> dict[str, str | None] | s
 
 
 def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
-    if inspect.isfunction(value):
-        return value
+    if (function := as_function(value)) is not None:
+        return function
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a function{_RESULTS.get(info.field_name or '', '')}, defined with def or lambda")
     name = value.get("function")
@@ -114,8 +114,8 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
             "functions are defined, run(JOB, resume=True) continues. `tunepipe export` and load_model return the "
             "best trial's model without them"
         )
-    found = named_in(vars(_module(module_name, digest, copies)), qualified_name)
-    if not inspect.isfunction(found):
+    found = as_function(named_in(vars(_module(module_name, digest, copies)), qualified_name))
+    if found is None:
         raise ValueError(f"must be a function of {module_name}, and there is no {qualified_name} in it")
     return found
 
@@ -125,7 +125,7 @@ def _validate_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str
         if not value.strip():
             raise ValueError("must not be empty: a data set's name, a function or the path of a Parquet file")
         return value
-    if inspect.isfunction(value) or isinstance(value, Mapping):
+    if isinstance(value, Mapping) or as_function(value) is not None:
         return _validate(value, info)
     raise ValueError(
         "must be a data set's name, the path of a Parquet file, or a function that returns the data, such as "

@@ -1,24 +1,29 @@
 """Where a user's function is defined: its module, its source, and whether it can be loaded again."""
 
 import ast
-import inspect
+import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
+from pipeline.study.callables import python_function
 from pipeline.study.read_once import ReadOnce, content_of
+from pipeline.study.user_frames import is_users
 
 __all__ = [
     "UnloadedFunction",
     "from_study",
     "home_of",
+    "homes_of",
     "in_script",
     "is_saved",
+    "module_named",
     "module_of",
     "named_in",
     "qualified_name",
@@ -28,6 +33,10 @@ __all__ = [
     "source_of",
     "typed_here",
 ]
+
+
+_elsewhere: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+"""A function → the globals of another module than its own, whose job has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +68,24 @@ class UnloadedFunction:
 
 
 def module_of(function: Callable[..., Any]) -> str:
-    """The name of the module that defines a function; for `__main__`, the name under which it would be imported.
+    """The name of the module by which a function is loaded; for `__main__`, that under which it would be imported.
 
     Args:
         function: The function.
     """
-    return (_script_name(home_of(function)) if function.__module__ == "__main__" else None) or str(function.__module__)
+    return module_named(home_of(function), function)
+
+
+def module_named(home: Mapping[str, Any], function: Callable[..., Any]) -> str:
+    """The name of one of a function's modules; for `__main__`, the name under which it would be imported.
+
+    Args:
+        home: The module's globals, one of `homes_of`.
+        function: The function.
+    """
+    # A decorated function has the module's name of the one that it decorates.
+    name = function.__module__ if home is _own_home(function) else home.get("__name__")
+    return (_script_name(home) if name == "__main__" else None) or str(name)
 
 
 def script_of(module: str) -> ModuleType | None:
@@ -97,16 +118,16 @@ def from_study(function: Callable[..., Any]) -> bool:
 
 
 def in_script(function: Callable[..., Any]) -> bool:
-    """Whether a function is defined in the script that Python runs, not in a module or a notebook.
+    """Whether a function is loaded by the script that Python runs, not by a module or a notebook.
 
     Args:
         function: The function.
     """
-    return function.__module__ == "__main__" and is_saved(function)
+    return is_saved(function) and home_of(function).get("__name__") == "__main__"
 
 
 def source_of(function: Callable[..., Any]) -> bytes | None:
-    """The content of the file that defines a function; None if there is none (a notebook, a prompt).
+    """The content of the file by which a function is loaded; None if there is none (a notebook, a prompt).
 
     Args:
         function: The function.
@@ -150,7 +171,9 @@ def typed_here() -> list[Callable[..., Any]]:
         each
         for value in list(vars(sys.modules["__main__"]).values())
         for each in _functions(value).values()
-        if inspect.isfunction(each) and each.__module__ == "__main__" and not is_saved(each)
+        if isinstance(each, FunctionType | MethodType | functools.partial)
+        and each.__module__ == "__main__"
+        and not is_saved(each)
     ]
 
 
@@ -161,34 +184,39 @@ def _functions(value: object) -> dict[str, Any]:
 
 
 def is_saved(function: Callable[..., Any]) -> bool:
-    """Whether a function can be loaded again: a file defines it under its own name.
+    """Whether a function can be loaded again: a file has a name for it.
 
     Args:
         function: The function.
     """
-    typed_in = inspect.unwrap(function).__code__.co_filename.startswith("<")
+    typed_in = python_function(function).__code__.co_filename.startswith("<")
     return not typed_in and source_of(function) is not None and qualified_name(function) is not None
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:
-    """The name by which a function is found in the module that defines it, also after another import.
+    """The name by which a function is found in the module that loads it, also after another import.
 
-    A lambda, or a function that another one returned, is found by a variable (`build`) or a job (`JOB.model`).
+    A lambda, a method of an object, or a function that another one returned, is found by a variable (`build`) or a job
+    (`JOB.model`).
 
     Args:
         function: The function.
 
     Returns:
-        The name; None if the module has none for it.
+        The name; None if no module has one for it.
     """
-    home = home_of(function)
+    return _name_in(home_of(function), function)
+
+
+def _name_in(home: Mapping[str, Any], function: Callable[..., Any]) -> str | None:
+    """The name by which a module has a function whenever it is imported; None if there is none."""
     if named_in(home, function.__qualname__) is function:
         return str(function.__qualname__)
     assigned: set[str] | None = None
     for name, value in list(home.items()):
         for path, each in _functions(value).items():
             if each is function:
-                assigned = _assigned(source_of(function)) if assigned is None else assigned
+                assigned = _assigned(content_of(home)) if assigned is None else assigned
                 if name in assigned:
                     return f"{name}.{path}" if path else name
     return None
@@ -210,12 +238,54 @@ def _assigned(source: bytes | None) -> set[str]:
 
 
 def home_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The globals of the module that defines a function; sys.modules may contain another version of that module.
+    """The globals of the module by which a function is loaded; sys.modules may contain another version of that module.
+
+    It is the module that defines the function, unless only the job of another module has a name for it, as for a lambda
+    in a function that makes jobs.
 
     Args:
         function: The function.
     """
-    return getattr(inspect.unwrap(function), "__globals__", {})
+    own = _own_home(function)
+    if not own or _name_in(own, function) is not None:
+        return own
+    known = _elsewhere.get(function)
+    if known is not None and _name_in(known, function) is not None:
+        return known
+    for home in _homes_with_files():
+        if home is not own and _has_job_with(home, function) and _name_in(home, function) is not None:
+            _elsewhere[function] = home
+            return home
+    return own
+
+
+def homes_of(function: Callable[..., Any]) -> list[dict[str, Any]]:
+    """The globals of the modules that a function needs: of that which loads it, then of that which defines it.
+
+    Args:
+        function: The function.
+    """
+    homes = [home_of(function), _own_home(function)]
+    return homes[:1] if homes[0] is homes[1] else homes
+
+
+def _own_home(function: Callable[..., Any]) -> dict[str, Any]:
+    """The globals of the module that defines a function."""
+    return getattr(python_function(function), "__globals__", {})
+
+
+def _has_job_with(home: Mapping[str, Any], function: Callable[..., Any]) -> bool:
+    jobs = [_functions(value) for value in list(home.values())]
+    return any(each is function for functions in jobs for path, each in functions.items() if path)
+
+
+def _homes_with_files() -> Iterator[dict[str, Any]]:
+    """The globals of the loaded modules that are files and not installed."""
+    for module in list(sys.modules.values()):
+        home = getattr(module, "__dict__", {})
+        file = home.get("__file__")
+        if isinstance(file, str) and is_users(file):
+            yield home
 
 
 def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:

@@ -3,16 +3,16 @@
 import importlib.machinery
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.study.function_source import home_of, module_of
+from pipeline.study.function_source import home_of, homes_of, module_named
 from pipeline.study.read_once import ReadOnce
+from pipeline.study.user_frames import INSTALLED
 
 __all__ = [
-    "INSTALLED",
     "OWN_PACKAGES",
     "folder_and_path",
     "import_folder",
@@ -25,9 +25,6 @@ __all__ = [
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not copied because a study records its version."""
 
-INSTALLED = ("site-packages", "dist-packages")
-"""Folders of installed packages, on any machine."""
-
 
 def import_folder(function: Callable[..., Any]) -> Path | None:
     """The folder from which the module of a function is imported; None if it has no file, or is installed.
@@ -35,11 +32,7 @@ def import_folder(function: Callable[..., Any]) -> Path | None:
     Args:
         function: The function.
     """
-    file, module = home_of(function).get("__file__"), module_of(function)
-    if not file or module.partition(".")[0] in OWN_PACKAGES:
-        return None
-    folder, _ = folder_and_path(Path(file).absolute(), module)
-    return None if is_installed(folder) else folder
+    return _folder_of(home_of(function), function)
 
 
 def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
@@ -48,8 +41,16 @@ def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
     Args:
         functions: The functions; those without a file and installed ones have no such folder.
     """
-    folders = (import_folder(function) for function in functions)
+    folders = (_folder_of(home, function) for function in functions for home in homes_of(function))
     return sorted({folder.resolve() for folder in folders if folder is not None})
+
+
+def _folder_of(home: Mapping[str, Any], function: Callable[..., Any]) -> Path | None:
+    file, module = home.get("__file__"), module_named(home, function)
+    if not file or module.partition(".")[0] in OWN_PACKAGES:
+        return None
+    folder, _ = folder_and_path(Path(file).absolute(), module)
+    return None if is_installed(folder) else folder
 
 
 def folder_and_path(file: Path, module: str) -> tuple[Path, str]:

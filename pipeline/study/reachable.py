@@ -11,10 +11,9 @@ from pathlib import PurePosixPath
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from pipeline.study.module_origin import INSTALLED
-from pipeline.study.user_frames import is_tunepipes
+from pipeline.study.user_frames import INSTALLED, is_tunepipes
 
-__all__ = ["reachable"]
+__all__ = ["names_of", "reachable"]
 
 _LONGEST = 1000
 """A longer list holds data."""
@@ -77,7 +76,7 @@ def _of_function(function: FunctionType) -> Iterator[Any]:
             yield cell.cell_contents
         except ValueError:
             continue
-    names = _names(function.__code__)
+    names = names_of(function.__code__)
     used = [function.__globals__[name] for name in names if name in function.__globals__]
     yield from used
     for module in used:
@@ -86,10 +85,14 @@ def _of_function(function: FunctionType) -> Iterator[Any]:
 
 
 @functools.cache
-def _names(code: CodeType) -> tuple[str, ...]:
-    """The names of globals and attributes in code, in their order, without those of globals that it sets itself."""
+def names_of(code: CodeType) -> tuple[str, ...]:
+    """The names of globals and attributes in code, in their order, without those of globals that it sets itself.
+
+    Args:
+        code: The code of a function.
+    """
     own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
-    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)]
+    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in names_of(constant)]
     return tuple(name for name in dict.fromkeys([*code.co_names, *inner]) if name not in own)
 
 

@@ -10,6 +10,7 @@ from pipeline.errors import Fault
 from pipeline.searchers import SEARCHERS
 from pipeline.space import conflicts, flat
 from pipeline.space.column_values import listed_values
+from pipeline.study.callables import as_function
 from pipeline.study.field_names import unknown
 from pipeline.study.job_fields import JobFields
 from pipeline.study.signature import takes_hyperparameters, takes_state
@@ -41,7 +42,7 @@ def _functions_take_the_config(job: JobFields) -> Iterator[Fault]:
     for field in ("model", "function"):
         function = getattr(job, field)
         # The parameters of a stored function that is not loaded are unknown.
-        if inspect.isfunction(function) and takes_hyperparameters(function, flat(job.space)):
+        if as_function(function) is not None and takes_hyperparameters(function, flat(job.space)):
             allowed = (
                 f"must take the config, a dictionary, as its only argument: {field}=lambda config: "
                 f"{function.__name__}(**config)"
@@ -141,10 +142,11 @@ def _scheduler_fits_budget(job: JobFields) -> Iterator[Fault]:
 
 def _weights_can_be_copied(job: JobFields) -> Iterator[Fault]:
     # The parameters of a stored function that is not loaded are unknown.
-    if job.scheduler.exploits and inspect.isfunction(job.function) and not takes_state(job.function):
+    function = as_function(job.function)
+    if job.scheduler.exploits and function is not None and not takes_state(function):
         allowed = (
             "must be a scheduler that does not copy weights, because the function keeps no state: define "
-            f"{job.function.__name__}(config, state) that yields (metrics, state)"
+            f"{function.__name__}(config, state) that yields (metrics, state)"
         )
         yield Fault("scheduler", job.scheduler.kind, allowed)
 

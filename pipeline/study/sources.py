@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.study.adjacent_files import named_files
-from pipeline.study.function_source import from_study, home_of, is_saved, module_of, source_of
+from pipeline.study.function_source import from_study, homes_of, is_saved, module_named
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
 from pipeline.study.job_file import job_file
 from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
-from pipeline.study.read_once import ReadOnce
+from pipeline.study.read_once import ReadOnce, content_of
 from pipeline.study.recorded_copies import Recorded
 from pipeline.wording import size
 
@@ -126,11 +126,12 @@ class _Search:
         self._due: deque[tuple[SourceFile, Path]] = deque()
         self._hidden: dict[str, None] = {}
         for function in functions:
-            file, module = Path(home_of(function)["__file__"]).absolute(), module_of(function)
-            root, path = folder_and_path(file, module)
-            content = source_of(function)
-            if content is not None:
-                self.add(SourceFile(module, path, content, file), root)
+            for home in homes_of(function):
+                file, module = Path(home["__file__"]).absolute(), module_named(home, function)
+                root, path = folder_and_path(file, module)
+                content = content_of(home)
+                if content is not None:
+                    self.add(SourceFile(module, path, content, file), root)
 
     def sources(self) -> Sources:
         """All files that the functions need, as far as the study can copy them."""

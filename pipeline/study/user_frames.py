@@ -5,10 +5,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.study.module_origin import INSTALLED
 from pipeline.wording import counted
 
-__all__ = ["Frame", "is_tunepipes", "is_users", "user_frame", "without_libraries"]
+__all__ = ["INSTALLED", "Frame", "is_tunepipes", "is_users", "user_frame", "without_libraries"]
+
+INSTALLED = ("site-packages", "dist-packages")
+"""Folders of installed packages, on any machine."""
 
 _FRAME = re.compile(
     r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$(?:\n {4,}(?P<code>\S.*))?',

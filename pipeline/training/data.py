@@ -21,6 +21,7 @@ from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
+from pipeline.study.changed_state import changes_used
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
 from pipeline.training.fit_arguments import check_fit, fit_arguments
@@ -29,7 +30,15 @@ from pipeline.training.process import workers_on
 from pipeline.training.sharing import in_data_call
 from pipeline.wording import counted
 
-__all__ = ["adapt_layers", "check_functions", "example_config", "how_read", "load_data", "without_validation"]
+__all__ = [
+    "check_functions",
+    "example_config",
+    "how_read",
+    "load_data",
+    "set_up_models",
+    "sets_up_models",
+    "without_validation",
+]
 
 _called = WeakSet[Any]()
 """The data functions that this process has called."""
@@ -113,24 +122,37 @@ def load_data(
     return data
 
 
-def adapt_layers(job: TuneJob, *, folder: Path | None = None) -> None:
-    """Call a data function that adapts layers of the models, unless this process has called it.
-
-    Arrays come from the driver, but layers that are made outside of both functions are objects of this process.
+def sets_up_models(job: TuneJob) -> bool:
+    """Whether a job's data function adapts layers of the models, or changes variables and objects that they use.
 
     Args:
         job: The job.
+    """
+    if job.model is None or not callable(job.data):
+        return False
+    from pipeline.training.lasting import share_adapted
+
+    others = [function for path, function in job.functions.items() if path != "data"]
+    return share_adapted(job.data, job.model) or changes_used(job.data, others)
+
+
+def set_up_models(job: TuneJob, *, config: Config | None = None, folder: Path | None = None) -> None:
+    """Call a data function for what it does beside returning data, unless this process has called it for all trials.
+
+    Arrays come from the driver, but what the function adapts, fits or sets outside of itself belongs to its process.
+
+    Args:
+        job: The job.
+        config: The trial's config, for a function that takes one.
         folder: The folder in which the data function is called; the current one by default.
 
     Raises:
         DataError: There are no such data, or the job cannot be trained on them.
     """
-    if job.model is None or not callable(job.data) or job.data in _called:
-        return
-    from pipeline.training.lasting import share_adapted
-
-    if share_adapted(job.data, job.model):
-        load_data(job, trains=False, folder=folder)
+    each_config = takes_config(job.data) and config is not None
+    if (each_config or job.data not in _called) and sets_up_models(job):
+        recorded = RecordedConfig(config) if takes_config(job.data) and config is not None else None
+        load_data(job, trains=False, config=recorded, folder=folder)
 
 
 def check_functions(job: TuneJob) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.storage.checkpoints import is_storable
+from pipeline.study.callables import python_function
 
 __all__ = ["decoded", "encoded"]
 
@@ -218,7 +219,7 @@ def _decoded_model(
 
 def _own_objects(function: Any) -> dict[str, Any]:
     """What the module of a function defines: a model may use its classes and functions."""
-    home = getattr(function, "__globals__", {})
+    home = getattr(python_function(function), "__globals__", {})
     return {
         name: each
         for name, each in home.items()

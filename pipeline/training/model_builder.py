@@ -11,7 +11,7 @@ from pipeline.datasets import Split
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.build import build_model
-from pipeline.training.data import adapt_layers
+from pipeline.training.data import set_up_models
 from pipeline.training.device_data import example_of
 from pipeline.training.internals import compile_arguments
 from pipeline.training.phases import Phases
@@ -34,7 +34,6 @@ class ModelBuilder:
 
     def __init__(self, job: TuneJob, example: Callable[[], Any], batch: Callable[[], Any] | None = None) -> None:
         self._job, self._example, self._batch = job, example, batch
-        adapt_layers(job)
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> keras.Model:
         """The job's model for a config, compiled and built.
@@ -48,6 +47,7 @@ class ModelBuilder:
             ModelError: The model cannot be used.
             Exception: Errors of the user's code.
         """
+        set_up_models(self._job, config=config)
         tf.random.set_seed(seed)
         model = build_model(self._job, config, seed=seed, example=self._example, batch=self._batch)
         self._adapt(model)

@@ -10,7 +10,7 @@ from pipeline.datasets.configured import Reads, RecordedConfig
 from pipeline.space import Config
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
-from pipeline.training.data import load_data
+from pipeline.training.data import load_data, sets_up_models
 from pipeline.training.device_data import DeviceData, example_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.folds import WHOLE, Fold, folds_of
@@ -134,6 +134,7 @@ class Combinations:
     ) -> None:
         self._job, self._memory, self._on_device, self._loaded = job, memory, on_device, loaded
         self._caches = caches
+        self._sets_up = sets_up_models(job)
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
         self._kept: list[tuple[Reads, PreparedData]] = []
@@ -150,6 +151,9 @@ class Combinations:
         for place, (reads, prepared) in enumerate(self._kept):
             if reads.fits(config):
                 self._kept.append(self._kept.pop(place))
+                if self._sets_up and place < len(self._kept) - 1:
+                    # Since then the function has set up the models for other data.
+                    self._load(RecordedConfig(config))
                 return prepared
         recorded = RecordedConfig(config)
         data = self._load(recorded)

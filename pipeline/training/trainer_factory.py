@@ -83,9 +83,9 @@ class TrainerFactory:
             return
         folder = Path.cwd()
         if data is not None:
-            from pipeline.training.data import adapt_layers
+            from pipeline.training.data import set_up_models
 
-            adapt_layers(job, folder=folder)
+            set_up_models(job, folder=folder)
         if data is not None and data.shared and caches is not None:
             # They were made where nothing is shared, to find mistakes.
             data = None

@@ -130,3 +130,25 @@ def test_functions_that_dispatch_by_class_count_with_all_their_functions():
     assert bytecode_digest(function) == before == bytecode_digest(typed(DISPATCHED))
     for number in ("1", "2", "3", "4"):
         assert bytecode_digest(typed(DISPATCHED.replace(f"return {number}", "return 5"))) != before
+
+
+_METHOD = """
+class Trial:
+    def __init__(self, units):
+        self.units = units
+
+    def size(self):
+        return self.units * 2
+
+    def model(self, config):
+        return self.size()
+
+model = Trial(4).model
+"""
+
+
+def test_a_method_is_compared_with_what_its_object_is():
+    """A method of a notebook's object has another digest where another method or an attribute of the object differs."""
+    texts = [_METHOD, _METHOD.replace("* 2", "* 3"), _METHOD.replace("Trial(4)", "Trial(5)")]
+    assert len({bytecode_digest(typed(text)) for text in texts}) == len(texts)
+    assert bytecode_digest(typed(_METHOD)) == bytecode_digest(typed(_METHOD + "\n"))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.study import TuneJob
+from pipeline.storage import Store
+from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.function_source import (
     in_script,
     is_saved,
@@ -20,6 +21,8 @@ from pipeline.study.function_source import (
     source_of,
 )
 from pipeline.study.load_module import load_module
+from pipeline.study.module_origin import import_folders
+from pipeline.study.sources import sources_of
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
@@ -141,3 +144,94 @@ def test_a_job_that_an_import_does_not_make_has_no_saved_lambdas(tmp_path: Path)
     exec(compile(path.read_text(), str(path), "exec"), space)
     assert qualified_name(space["JOB"].model) is None
     assert not space["JOB"].resumable
+
+
+_FACTORY = """
+import functools
+from pathlib import Path
+
+from pipeline.study import Fit, Objective, TuneJob
+
+
+class Trainer:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def build(self, config):
+        return self.answer
+
+    def __call__(self):
+        return self.answer
+
+
+def weights(config, heavy):
+    return {0: heavy}
+
+
+def make_job(path):
+    trainer = Trainer(int(Path(path).read_text()))
+    return TuneJob(
+        name="made", model=trainer.build, callbacks=lambda: [trainer.answer], data=trainer, space={},
+        objectives=Objective("loss", "min"), fit=Fit(class_weight=functools.partial(weights, heavy=2.0)),
+    )
+"""
+_USE = """
+from pathlib import Path
+
+from factory.jobs import make_job
+
+JOB = make_job(Path(__file__).parent / "conf" / "answer.txt")
+"""
+
+
+def _made(folder: Path) -> TuneJob:
+    (folder / "factory").mkdir()
+    (folder / "conf").mkdir()
+    (folder / "factory" / "__init__.py").touch()
+    (folder / "factory" / "jobs.py").write_text(_FACTORY)
+    (folder / "conf" / "answer.txt").write_text("4")
+    (folder / "use.py").write_text(_USE)
+    job: TuneJob = load_module(folder / "use.py").JOB
+    return job
+
+
+def test_functions_of_a_job_that_another_module_makes_are_found_in_it(tmp_path: Path) -> None:
+    """Methods, lambdas and partial calls that a function of another module puts into a job are saved by that job."""
+    job = _made(tmp_path)
+    assert job.resumable
+    assert {path: (module_of(each), qualified_name(each)) for path, each in job.functions.items()} == {
+        "model": ("use", "JOB.model"),
+        "callbacks": ("use", "JOB.callbacks"),
+        "data": ("use", "JOB.data"),
+        "fit.class_weight": ("use", "JOB.fit.class_weight"),
+    }
+    assert source_of(job.model) == _USE.encode()
+    sources = sources_of(job)
+    assert {file.path for file in sources.files} == {"use.py", "factory/__init__.py", "factory/jobs.py"}
+    assert {file.path for file in sources.data} == {"conf/answer.txt"}
+    assert import_folders(job.functions.values()) == [tmp_path]
+    assert job.replaced({"budget.trials": 2}).resumable
+
+
+def test_a_job_that_another_module_makes_is_loaded_from_its_copies(tmp_path: Path) -> None:
+    """A study runs the copies of the job's file and of the module that made it, also after both have changed."""
+    folder, study = tmp_path / "here", Store(tmp_path / "study")
+    folder.mkdir()
+    job = _made(folder)
+    save_study(study, job)
+    (folder / "factory" / "jobs.py").write_text(_FACTORY.replace("return self.answer", "return -1"))
+    (folder / "conf" / "answer.txt").write_text("5")
+    for name in ("use", "factory", "factory.jobs"):
+        del sys.modules[name]
+    loaded = load_study(study)
+    assert loaded == job
+    assert (loaded.model({}), loaded.callbacks(), loaded.data(), loaded.fit.class_weight({})) == (4, [4], 4, {0: 2.0})
+    assert loaded.resumable
+
+
+def test_a_job_that_is_made_in_a_function_only_is_not_saved(tmp_path: Path) -> None:
+    """A job that no module assigns at its top level cannot be loaded again."""
+    _made(tmp_path)
+    job = sys.modules["use"].make_job(tmp_path / "conf" / "answer.txt")
+    assert not job.resumable
+    assert module_of(job.model) == "factory.jobs"

@@ -13,7 +13,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import DataError, ModelError
 from pipeline.space import Uniform
 from pipeline.study import Fit, Objective, TuneJob
-from pipeline.training.data import check_functions, load_data, without_validation
+from pipeline.training.data import check_functions, load_data, set_up_models, without_validation
 
 
 def _drawn_by_python_and_numpy() -> Dataset:
@@ -119,3 +119,25 @@ def test_functions_of_fit_are_called_before_anything_starts(function: Any, repor
     job = _job(_without_validation).replaced({"space": {"lr": Uniform(0.1, 0.9)}, "fit": Fit(class_weight=function)})
     with pytest.raises(ModelError, match=reported):
         check_functions(job)
+
+
+CLASSES = 0
+LOADED: list[int] = []
+
+
+def _counting() -> Dataset:
+    global CLASSES
+    LOADED.append(1)
+    CLASSES = 3
+    return Dataset("d", Split(np.zeros((8, 2)), np.arange(8) % CLASSES), validation_split=0.5)
+
+
+def test_a_data_function_that_sets_what_models_read_is_called_once_in_their_process() -> None:
+    """A worker that gets arrays from the driver calls their function once if that sets what the models read."""
+    job = _job(_counting).replaced({"objectives": [Objective("loss", "min")]})
+    set_up_models(job)
+    assert (CLASSES, len(LOADED)) == (0, 0)
+    job = job.replaced({"model": lambda: CLASSES})
+    set_up_models(job)
+    set_up_models(job)
+    assert (CLASSES, len(LOADED)) == (3, 1)

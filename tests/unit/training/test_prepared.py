@@ -15,10 +15,12 @@ from pipeline.datasets.configured import Reads
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.compiled_trainer import CompiledTrainer
+from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.training import job_of
 
 CALLS: list[tuple[int, str]] = []
+SCALE = 0.0
 
 
 def wide(config: Mapping[str, Any]) -> Dataset:
@@ -98,3 +100,31 @@ def test_pipelines_are_created_for_each_trial_and_resume() -> None:
     second.load(first.save())
     assert [dict(second.run_epoch().metrics) for _ in range(2)] == expected[1:]
     assert {width for width, _ in CALLS} == {4}
+
+
+def wide_and_scaled(config: Mapping[str, Any]) -> Dataset:
+    """The same rows; sets what the model reads."""
+    global SCALE
+    SCALE = float(config["width"])
+    return wide(config)
+
+
+def scaled(config: Mapping[str, Any]) -> keras.Model:
+    """A model that begins with what the data function has set."""
+    first = keras.initializers.Constant(SCALE)
+    model = keras.Sequential([layers.Input((config["width"],)), layers.Dense(1, kernel_initializer=first)])
+    model.compile(keras.optimizers.SGD(config["lr"]), "mse")
+    return model
+
+
+def test_a_data_function_that_sets_up_models_runs_again_where_others_came_between() -> None:
+    """A model sees what its data function set for its own config, also where its data are kept from before."""
+    job = job_of(scaled, data=wide_and_scaled, space={"width": 3, "lr": 0.1})
+    factory = TrainerFactory(job, None)
+    for width in (3, 3, 4, 3):
+        learner: Any = factory.learner({"width": width, "lr": 0.1}, seed=1)
+        assert learner.model.get_weights()[0].max() == width
+        learner.close()
+    assert [width for width, _ in CALLS] == [3, 4, 3]
+    model = ModelBuilder(job, lambda: None).build({"width": 4, "lr": 0.1}, seed=1)
+    assert model.get_weights()[0].max() == 4.0
