@@ -33,6 +33,7 @@ class Interrupts:
         self._training = False
         self._deferring = 0
         self._before: dict[signal.Signals, Any] = {}
+        self._process = os.getpid()
 
     def listen(self) -> None:
         """Handle signals from now on; call it again where a library has replaced the handlers.
@@ -80,6 +81,11 @@ class Interrupts:
         return self._signals > 1 or not self._training
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            # A process that the user's code has forked, as multiprocessing.Pool does, ends as it would without a study.
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+            signal.raise_signal(number)
+            return
         self._signals += 1
         if self._training:
             self.requested = True

@@ -1,5 +1,6 @@
 """Signals of a study: none is lost, wherever it arrives."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -85,3 +86,25 @@ def test_the_first_signal_says_what_it_does_and_what_another_one_does(
                 signal.raise_signal(number)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_forked_process_ends_at_sigterm_as_without_a_study() -> None:
+    """A process that the user's code forks, as for multiprocessing.Pool, is ended by SIGTERM, and raises nothing."""
+    ready, begun = os.pipe()
+    with interruptible():
+        child = os.fork()
+        if child == 0:
+            try:
+                # Python forgets a signal that comes before this.
+                os.write(begun, b"x")
+                while True:
+                    pass
+            finally:
+                os._exit(3)
+        os.read(ready, 1)
+        os.kill(child, signal.SIGTERM)
+        _, status = os.waitpid(child, 0)
+    os.close(ready)
+    os.close(begun)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGTERM
