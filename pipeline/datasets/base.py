@@ -93,9 +93,10 @@ class Split:
 class Dataset:
     """Data for a study: each split is a Split of arrays, or a pipeline.
 
-    A tuple (inputs, targets) or (inputs, targets, weights) is read as a Split, as in Keras' `fit`; an array alone is a
-    Split without targets. A pipeline is a tf.data.Dataset, a keras.utils.PyDataset, or a generator function without
-    parameters that yields the batches of one epoch. Its elements are batches as `keras.Model.fit` takes them.
+    A tuple (inputs, targets) or (inputs, targets, weights) is read as a Split, as in Keras' `fit`; an array alone, or a
+    dict of arrays, is a Split without targets. A pipeline is a tf.data.Dataset, a keras.utils.PyDataset, or a generator
+    function without parameters that yields the batches of one epoch. Its elements are batches as `keras.Model.fit`
+    takes them.
 
     Args:
         name: Its name, for messages and results; it may be left out, as in `Dataset(train, validation)`.
@@ -129,7 +130,7 @@ class Dataset:
             split = getattr(self, name)
             if isinstance(split, tuple) and len(split) in (2, 3):
                 object.__setattr__(self, name, Split(*split))
-            elif hasattr(split, "__array__"):
+            elif hasattr(split, "__array__") or isinstance(split, Mapping):
                 object.__setattr__(self, name, Split(split))
             elif not isinstance(split, Split) and (split is not None or name == "train"):
                 check_pipeline(split, f"{name} split of the data set {self.name!r}")

@@ -5,13 +5,22 @@ import sys
 
 from pipeline.errors import ModelError
 
-__all__ = ["BACKEND", "other_backend", "refuse_other_keras"]
+__all__ = ["BACKEND", "KERAS_2", "OTHER_KERAS", "is_of_keras_2", "other_backend", "refuse_other_keras"]
 
 BACKEND = (
     "must use the backend tensorflow, which trains the models: remove KERAS_BACKEND from the environment and from the "
     "program, or set it to tensorflow; the file keras.json may set `backend` too"
 )
 """What Keras must use, and how to set it; follows a subject."""
+
+KERAS_2 = "tf_keras"
+"""The package of Keras 2."""
+
+OTHER_KERAS = (
+    "tunepipe trains models of Keras 3: import keras or tensorflow.keras, and use its names; "
+    "keras.io/guides/migrating_to_keras_3 lists what Keras 2 has instead"
+)
+"""What to do about code for Keras 2, as a sentence without its end."""
 
 _LEGACY = "Keras must be version 3. Remove TF_USE_LEGACY_KERAS from the environment and from the program."
 _EAGER = "TensorFlow must execute eagerly. Remove tf.compat.v1.disable_eager_execution() and disable_v2_behavior()."
@@ -41,6 +50,19 @@ def other_backend(error: BaseException) -> str | None:
         if chosen == error.name or (chosen is None and _raised_in_keras(error)):
             return error.name
     return None
+
+
+def is_of_keras_2(error: BaseException) -> bool:
+    """Whether an error shows that code is for Keras 2: it imports tf_keras, or a name that Keras no longer has.
+
+    Args:
+        error: What the code raised.
+    """
+    if not isinstance(error, ImportError):
+        return False
+    top, _, rest = (error.name or "").removeprefix("tensorflow.").partition(".")
+    missing = top == "keras" and (rest or not isinstance(error, ModuleNotFoundError))
+    return bool(top == KERAS_2 or missing or "TF_USE_LEGACY_KERAS" in str(error))
 
 
 def _raised_in_keras(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
+from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS
 from pipeline.study.signature import takes_argument
 from pipeline.training.base import batch_size_of
 from pipeline.training.fixed_rows import is_stateful
@@ -233,6 +234,8 @@ def _hint(value: object) -> str:
         return " Is a return missing at its end?"
     if isinstance(value, tuple):
         return " Callbacks and data have separate functions: callbacks= and data=."
+    if type(value).__module__.startswith(KERAS_2):
+        return f" {OTHER_KERAS}."
     return ""
 
 

@@ -72,6 +72,7 @@ class Trainer:
         self.state: list[Any] = []
         self._closed = False
         self._left_out: set[str] = set()
+        self._objective = job.objective.metric
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -142,6 +143,12 @@ class Trainer:
             try:
                 metrics[name] = as_number(value)
             except NotNumeric as error:
+                if name == self._objective:
+                    raise ModelError(
+                        f"The objective {name!r} is {error}, {shown(value)}, and trials are compared by one number. "
+                        'Compile the model with a metric of one number, such as F1Score(average="macro"), or make '
+                        "another metric the objective (--set objectives.0.metric=NAME)."
+                    ) from None
                 if name not in self._left_out:
                     self._left_out.add(name)
                     print(f"tunepipe: {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}.")

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.space import Config
+from pipeline.study.keras_backend import OTHER_KERAS, is_of_keras_2
 from pipeline.study.missing_parameter import missing_parameter
 from pipeline.study.tracebacks import error_text
 
@@ -52,7 +53,7 @@ def advice(
     """What to do about an error whose message names only its effect.
 
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a generator's shapes, and a module that a file of the job hides.
+    folder, a generator's shapes, code for Keras 2, and a module that a file of the job hides.
 
     Args:
         error: The error.
@@ -74,6 +75,8 @@ def advice(
             )
     if missing := missing_parameter(error, config, space):
         return missing
+    if is_of_keras_2(error):
+        return f"{OTHER_KERAS}."
     if _INTEGER_LABELS.search(str(error)):
         from pipeline.training.labels import ONE_HOT
 

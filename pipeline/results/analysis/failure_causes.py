@@ -98,7 +98,9 @@ def first_line(text: str) -> str:
     if lines[0].startswith("Traceback"):
         return lines[-1]
     if _OF_KERAS.search(lines[0]) and len(lines) > 1:
-        return f"{lines[0]} {_BOLD.sub('', lines[1])}"
+        # Keras' own sentence may announce the cause as well.
+        announced = lines[2:3] if lines[1].endswith(":") else []
+        return _BOLD.sub("", " ".join([*lines[:2], *announced]))
     if lines[0].endswith(":"):
         message = takewhile(lambda line: not line.startswith("Traceback"), lines[1:])
         first = next((line for line in message if not line.startswith(_NOISE)), "")

@@ -86,8 +86,10 @@ def test_a_split_is_unpacked_as_its_tuple() -> None:
 
 
 def test_an_array_alone_is_a_split_without_targets() -> None:
-    """An array or a frame in the place of a split has inputs only."""
+    """An array, a frame or a dict of arrays in the place of a split has inputs only."""
     data = Dataset(train=np.zeros((3, 2)), validation=pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    named = Dataset(train={"anchor": np.zeros((3, 2)), "positive": np.ones((3, 2))}).train
+    assert (sorted(named.x), named.y, named.rows) == (["anchor", "positive"], None, 3)
     assert data.train == Split(data.train.x)
     assert (data.train.rows, data.validation.x.shape, data.validation.y) == (3, (1, 2), None)
 

@@ -97,6 +97,14 @@ def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool
     assert common_failure(job(), _trials(*ends)) == words
 
 
+def test_errors_that_differ_in_numbers_are_the_same() -> None:
+    """An error that names a value of the trial's config is the same error in each trial."""
+    trials = _trials("a", "a", "a")
+    for trial, text in zip(trials, ("{'lr': 0.018}", "{'lr': 1.2e-05}", "{'lr': 3}"), strict=True):
+        trial.error = f"ValueError: Argument(s) not recognized: {text}"
+    assert "{'lr': 0.018}" in (common_failure(job(), trials) or "")
+
+
 def test_their_number_is_a_field_of_the_budget() -> None:
     """If max_failed_trials is one, the first failure ends a study."""
     found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))

@@ -3,8 +3,11 @@
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
+from pipeline.errors import ModelError
+from pipeline.study import Objective
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import dense, rows_of_six
 from tests.unit.training.training import job_of
@@ -33,3 +36,19 @@ def test_logs_that_are_no_numbers_are_left_out_and_named_once(capsys: pytest.Cap
     metrics = [learner.run_epoch().metrics for _ in range(2)]
     assert [(each["own"], "note" in each) for each in metrics] == [(7.0, False)] * 2
     assert capsys.readouterr().out.count("note is") == 1
+
+
+class _Vector(keras.callbacks.Callback):
+    """Sets a metric of several numbers, as F1Score without an average."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs["val_f1_score"] = np.array([0.5, 0.25])
+
+
+def test_an_objective_of_several_numbers_is_refused() -> None:
+    """An objective that is an array is refused with its values, and with a metric of one number."""
+    job = job_of(dense, callbacks=lambda _config: [_Vector()])
+    job = job.replaced({"objectives": [Objective("val_f1_score", "max")]})
+    learner = TrainerFactory(job, rows_of_six()).learner({}, seed=SEED)
+    with pytest.raises(ModelError, match=r"'val_f1_score' is an array of shape \(2,\).*average=\"macro\""):
+        learner.run_epoch()

@@ -55,6 +55,10 @@ def test_the_line_after_keras_layer_is_reported() -> None:
         "ValueError: Exception encountered when calling Dense.call().\n\n\x1b[1mToo wide.\x1b[0m\n\nArguments received"
     )
     assert first_line(reported) == "ValueError: Exception encountered when calling Dense.call(). Too wide."
+    announced = (
+        "ValueError: Exception encountered when calling A.call().\n\n\x1b[1mError encountered:\n\nToo wide\x1b[0m\n"
+    )
+    assert first_line(announced).endswith("A.call(). Error encountered: Too wide")
     assert first_line("ValueError: Too wide.\nmore") == "ValueError: Too wide."
 
 
