@@ -84,11 +84,20 @@ class _Used:
         }
 
     def holds(self, value: object) -> bool:
-        """Whether an object that can change is one of those used."""
+        """Whether an object that can change is one of those used.
+
+        Args:
+            value: The object.
+        """
         return not isinstance(value, type(None) | bool | int | float | str | bytes) and id(value) in self._ids
 
     def reads(self, home: dict[str, Any], name: str) -> bool:
-        """Whether a global of a module is used."""
+        """Whether a global of a module is used.
+
+        Args:
+            home: The module's globals.
+            name: The global's name.
+        """
         return (id(home), name) in self._names
 
 

@@ -86,10 +86,13 @@ def _of_function(function: FunctionType) -> Iterator[Any]:
 
 @functools.cache
 def names_of(code: CodeType) -> tuple[str, ...]:
-    """The names of globals and attributes in code, in their order, without those of globals that it sets itself.
+    """The names of globals and attributes in code.
 
     Args:
         code: The code of a function.
+
+    Returns:
+        The names in their order, without those of globals that the code sets itself.
     """
     own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
     inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in names_of(constant)]

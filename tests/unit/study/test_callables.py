@@ -77,7 +77,7 @@ def test_each_form_is_called_and_has_a_name(value: Any, name: str, result: int) 
         None,
     ],
 )
-def test_what_no_code_of_the_user_defines_is_no_function(value: Any) -> None:
+def test_other_values_are_no_functions(value: Any) -> None:
     """Built-in functions, classes, objects of libraries and of tunepipe, and other values are no functions."""
     assert as_function(value) is None
 
