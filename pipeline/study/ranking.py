@@ -8,6 +8,7 @@ and report all use this order.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +53,8 @@ def total_violations(
 
 def _violations(objective: Objective, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """What `Objective.violation` returns for each value: half a million of them one by one take most of a second."""
-    beyond = np.zeros(len(values))
     with np.errstate(over="ignore"):
-        if objective.at_most is not None:
-            beyond = np.maximum(beyond, (values - objective.at_most) / (abs(objective.at_most) or 1.0))
-        if objective.at_least is not None:
-            beyond = np.maximum(beyond, (objective.at_least - values) / (abs(objective.at_least) or 1.0))
+        beyond = reduce(np.maximum, objective.beyond(values), np.zeros(len(values)))
     return np.where(np.isfinite(values), np.minimum(beyond, UNKNOWN), UNKNOWN)
 
 

@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.schedulers import Mode
@@ -13,6 +15,9 @@ __all__ = ["UNKNOWN", "Budget", "Checkpoints", "Objective", "Resources", "StartF
 
 UNKNOWN = 1e300
 """The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
+
+
+_Numbers = TypeVar("_Numbers", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,23 @@ class Objective:
             return 0.0
         if value is None or not math.isfinite(value):
             return UNKNOWN
-        beyond = 0.0
+        return min(max(0.0, *self.beyond(value)), UNKNOWN)
+
+    def beyond(self, values: _Numbers) -> list[_Numbers]:
+        """How far values are beyond each bound, as a share of it; of a bound of 0, their distance; below 0 within it.
+
+        Args:
+            values: A finite value, or any number of values.
+
+        Returns:
+            A number for each value, for each bound.
+        """
+        beyond = []
         if self.at_most is not None:
-            beyond = max(beyond, (value - self.at_most) / (abs(self.at_most) or 1.0))
+            beyond.append((values - self.at_most) / (abs(self.at_most) or 1.0))
         if self.at_least is not None:
-            beyond = max(beyond, (self.at_least - value) / (abs(self.at_least) or 1.0))
-        return min(beyond, UNKNOWN)
+            beyond.append((self.at_least - values) / (abs(self.at_least) or 1.0))
+        return beyond
 
     def better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another.
