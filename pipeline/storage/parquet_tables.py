@@ -1,6 +1,8 @@
 """Tables as Parquet: every page with a checksum, every file with the version of its schema."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,12 +12,29 @@ import pyarrow.parquet as pq
 from pipeline.errors import StorageError
 from pipeline.storage.schema import KEYS, SCHEMA_VERSION, TABLES
 
-__all__ = ["BROKEN", "from_parquet", "invalid_part", "mismatched_part", "part_of", "to_parquet", "write_parquet"]
+__all__ = [
+    "BROKEN",
+    "ParquetPart",
+    "from_parquet",
+    "invalid_part",
+    "mismatched_part",
+    "parquet_pieces",
+    "part_of",
+    "to_parquet",
+    "write_parquet",
+]
 
 BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, MemoryError)
 """What Arrow raises for bytes that are not Parquet; the error depends on the kind of damage."""
 
 _KNOWN = {str(version) for version in range(1, SCHEMA_VERSION + 1)}
+
+_ROWS = 65_536
+"""Rows of a part that are in memory at once, where it is read a few at a time."""
+
+_DICTIONARY = 2**17
+"""Bytes of a column's different values that are listed in a group of rows: a column of other values is stored as it is,
+which takes less than a list of nearly all of them."""
 
 _ADVICE = (
     "If another program wrote it, move it out of the study, so that the rest is readable. If tunepipe wrote it, "
@@ -38,6 +57,46 @@ def to_parquet(table: pa.Table) -> memoryview:
     return memoryview(sink.getvalue())
 
 
+def parquet_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """Convert tables to the content of one Parquet file; only one table is in memory at a time.
+
+    Args:
+        schema: The schema of the tables.
+        tables: The tables, made one after the other; each with rows becomes a row group.
+
+    Yields:
+        The bytes of the file, in order.
+    """
+    sink = _Pieces()
+    options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+    with pq.ParquetWriter(sink, schema, dictionary_pagesize_limit=_DICTIONARY, **options) as writer:
+        for table in tables:
+            if table.num_rows:
+                writer.write_table(table, table.num_rows)
+            # The next one is made without it.
+            del table
+            yield from sink.taken()
+    yield from sink.taken()
+
+
+class _Pieces(RawIOBase):
+    """A file for writing whose content is taken while it is written."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def taken(self) -> list[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+
 def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: Any) -> None:
     """Write record batches as one Parquet file; only one batch is in memory at a time.
 
@@ -49,6 +108,83 @@ def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: An
     with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in batches:
             writer.write_batch(batch)
+
+
+class ParquetPart:
+    """The content of a Parquet file, of which some rows or columns are read.
+
+    Args:
+        content: The whole file.
+        name: The file's name in an error.
+
+    Raises:
+        StorageError: The file is damaged, not Parquet, or of an unknown schema version.
+    """
+
+    def __init__(self, content: bytes, name: str) -> None:
+        self._name = name
+        with self._readable():
+            # A file's own reader: that of data sets, which `read_table` uses, is one more import for each command.
+            self.schema = pq.read_schema(pa.BufferReader(content))
+            """The columns of the table."""
+            # Text repeats, so that its values are faster to read once, and to look up then.
+            text = [field.name for field in self.schema if pa.types.is_string(field.type)]
+            self._file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=text)
+        version = (self.schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
+        if version not in _KNOWN:
+            raise StorageError(
+                f"{name} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
+                "Read it with the tunepipe that wrote it, or with a newer one."
+            )
+
+    @property
+    def groups(self) -> int:
+        """The number of groups into which its rows are divided."""
+        return int(self._file.num_row_groups)
+
+    def read(self) -> pa.Table:
+        """Read all rows and columns.
+
+        Returns:
+            The table.
+
+        Raises:
+            StorageError: The file is damaged.
+        """
+        with self._readable():
+            return self._file.read().cast(self.schema)
+
+    def batches(self, group: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read a group of rows, a few at a time.
+
+        Args:
+            group: The group's number, from 0.
+            columns: Names of columns; those that it lacks are left out; None for all.
+
+        Yields:
+            The next rows, in order.
+
+        Raises:
+            StorageError: The file is damaged.
+        """
+        names = [name for name in self.schema.names if columns is None or name in columns]
+        with self._readable():
+            schema = pa.schema([self.schema.field(name) for name in names], self.schema.metadata)
+            batches = self._file.iter_batches(_ROWS, [group], names)
+        while True:
+            with self._readable():
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                rows = pa.Table.from_batches([batch]).select(names).cast(schema)
+            yield rows
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except BROKEN as error:
+            raise StorageError(f"{self._name} is not a complete Parquet file: {error}. {_ADVICE}") from None
 
 
 def from_parquet(content: bytes, name: str) -> pa.Table:
@@ -64,26 +200,7 @@ def from_parquet(content: bytes, name: str) -> pa.Table:
     Raises:
         StorageError: The file is damaged, not Parquet, or of an unknown schema version.
     """
-    try:
-        table = _table(content)
-    except BROKEN as error:
-        raise StorageError(f"{name} is not a complete Parquet file: {error}. {_ADVICE}") from None
-    version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
-    if version not in _KNOWN:
-        raise StorageError(
-            f"{name} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
-            "Read it with the tunepipe that wrote it, or with a newer one."
-        )
-    return table
-
-
-def _table(content: bytes) -> pa.Table:
-    # A file's own reader: that of data sets, which `read_table` uses, is one more import for each command.
-    schema = pq.read_schema(pa.BufferReader(content))
-    # Text repeats, so that its values are faster to read once, and to look up then.
-    text = [field.name for field in schema if pa.types.is_string(field.type)]
-    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=text)
-    return file.read().cast(schema)
+    return ParquetPart(content, name).read()
 
 
 def part_of(path: str, table: pa.Table, uri: str) -> pa.Table:

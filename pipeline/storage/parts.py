@@ -1,15 +1,83 @@
 """The parts of a table, read as one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
 from pipeline.errors import StorageError
-from pipeline.storage.parquet_tables import from_parquet, invalid_part, mismatched_part, part_of
+from pipeline.storage.parquet_tables import ParquetPart, from_parquet, invalid_part, mismatched_part, part_of
 
-__all__ = ["read_parts"]
+__all__ = ["Group", "Parts", "read_parts", "united"]
 
 _RETRIES = 5
+
+_KEPT = 64 * 2**20
+
+Group = tuple[str, int]
+"""The path of a part, and the number of a group of its rows."""
+
+
+class Parts:
+    """The parts of a table in a folder, of which some rows or columns are read.
+
+    Args:
+        folder: The folder.
+        uri: The storage, for messages.
+        files: Returns the paths of the files in a folder.
+        read: Returns the content of a file.
+        kept: Bytes of parts that are kept in memory, because each is read more than once; further parts are read from
+            the storage again.
+
+    Raises:
+        FileNotFoundError: A part has been deleted meanwhile.
+        StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        uri: str,
+        files: Callable[[str], Sequence[str]],
+        read: Callable[[str], bytes],
+        *,
+        kept: int = _KEPT,
+    ) -> None:
+        self._uri, self._read = uri, read
+        self._kept: dict[str, bytes] = {}
+        self._room = kept
+        paths, empty = [path for path in files(folder) if path.endswith(".parquet")], []
+        self.groups: list[Group] = []
+        """Groups of rows, in the order of the table."""
+        for path in paths:
+            part = self._part(path)
+            empty.append(part_of(path, part.schema.empty_table(), uri))
+            self.groups += [(path, number) for number in range(part.groups)]
+        self.empty = united(paths, empty, uri) if paths else pa.table({})
+        """A table with all columns, and without rows."""
+
+    def rows(self, group: Group, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read a group of rows, a few at a time.
+
+        Args:
+            group: Which group.
+            columns: Names of columns; those that it lacks are left out; None for all.
+
+        Yields:
+            The next rows, in order.
+
+        Raises:
+            FileNotFoundError: The part has been deleted meanwhile.
+            StorageError: The part is damaged.
+        """
+        path, number = group
+        yield from self._part(path).batches(number, columns)
+
+    def _part(self, path: str) -> ParquetPart:
+        if (content := self._kept.get(path)) is None:
+            content = self._read(path)
+            if len(content) <= self._room:
+                self._kept[path], self._room = content, self._room - len(content)
+        return ParquetPart(content, f"{path} in {self._uri}")
 
 
 def read_parts(path: str, uri: str, files: Callable[[str], Sequence[str]], read: Callable[[str], bytes]) -> pa.Table:
@@ -40,9 +108,26 @@ def read_parts(path: str, uri: str, files: Callable[[str], Sequence[str]], read:
             if path.endswith(".parquet"):
                 raise
             continue
-        try:
-            return pa.concat_tables(tables, promote_options="permissive")
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            what = f"does not fit the other parts: {error}"
-            raise invalid_part(mismatched_part(paths, tables), uri, what) from None
+        return united(paths, tables, uri)
     raise StorageError(f"The parts of {path} in {uri} change faster than they can be read; try again.")
+
+
+def united(paths: Sequence[str], tables: Sequence[pa.Table], uri: str) -> pa.Table:
+    """Parts as one table, their columns united by name.
+
+    Args:
+        paths: The parts' paths.
+        tables: Their contents, in the same order; at least one.
+        uri: The storage, for messages.
+
+    Returns:
+        The rows of all parts, in order; null where a part lacks a column.
+
+    Raises:
+        StorageError: A part does not fit the others; names the first such.
+    """
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        what = f"does not fit the other parts: {error}"
+        raise invalid_part(mismatched_part(paths, tables), uri, what) from None

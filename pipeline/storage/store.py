@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.storage.local_files import LocalFiles
-from pipeline.storage.parquet_tables import to_parquet
+from pipeline.storage.parquet_tables import parquet_pieces, to_parquet
 from pipeline.storage.stored_files import StoredFiles
 
 __all__ = ["Store"]
@@ -143,3 +143,13 @@ class Store(StoredFiles):
             table: The table.
         """
         self.write(path, [to_parquet(table)])
+
+    def write_tables(self, path: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+        """Write tables as one Parquet file, one after the other; only one of them is in memory at a time.
+
+        Args:
+            path: The path within the store.
+            schema: The schema of the tables.
+            tables: The tables, made one after the other.
+        """
+        self.write(path, parquet_pieces(schema, tables))

@@ -16,7 +16,7 @@ from pipeline.storage.documents import from_json
 from pipeline.storage.local_files import LocalFiles
 from pipeline.storage.location import Location
 from pipeline.storage.os_errors import Action, translated_errors
-from pipeline.storage.parts import read_parts
+from pipeline.storage.parts import Parts, read_parts
 from pipeline.storage.paths import Entry
 
 __all__ = ["StoredFiles"]
@@ -241,6 +241,18 @@ class StoredFiles:
             StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
         """
         return read_parts(path, self.uri, self.files, self.read)
+
+    def parts(self, folder: str) -> Parts:
+        """The parts of a table in a folder, to be read some rows at a time while no other process replaces them.
+
+        Args:
+            folder: The folder's path within the store.
+
+        Raises:
+            FileNotFoundError: A part has been deleted meanwhile.
+            StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
+        """
+        return Parts(folder, self.uri, self.files, self.read)
 
     def _translated(self, action: Action, path: str) -> AbstractContextManager[None]:
         return translated_errors(action, self.uri_of(path))

@@ -4,6 +4,7 @@ A flush writes one part a table, and the table `trials`, which is derived from t
 """
 
 import json
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from pipeline.execution.driver.metric_columns import MetricColumns
 from pipeline.execution.driver.session_file import SessionFile
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow
+from pipeline.results.tables.by_trials import TablesByTrials
 from pipeline.results.tables.cleaning import trial_ids, trial_positions, whole_numbers
 from pipeline.results.tables.derive import derive_trials
 from pipeline.results.tables.gather import Tables, gather, newest_checkpoints
@@ -149,7 +151,7 @@ class TableWriter:
         last = np.array([reported.get(trial, 0) for trial in ids.to_pylist()], np.int64)
         beyond = whole_numbers(whole.epochs["epoch"]) > last[trial_positions(whole.epochs["trial_id"], ids)]
         epochs = whole.epochs.filter(pa.array(~beyond))
-        self._replace("epochs", epochs)
+        self._replace("epochs", epochs.schema, [epochs], epochs.num_rows)
         checkpoints = newest_checkpoints(self._store.files("checkpoints"))
         derived = derive_trials(epochs, whole.decisions, study=self._document, checkpoints=checkpoints)
         self._take(Tables(derived, epochs, whole.decisions))
@@ -161,11 +163,21 @@ class TableWriter:
             Superseded: Another driver has taken the study over.
             StorageError: The storage cannot be written.
         """
-        whole = gather(self._store, self._document)
-        self._compact("epochs", whole.epochs)
-        self._compact("decisions", whole.decisions)
+        whole, derived = TablesByTrials(self._store, self._document), list[pa.Table]()
+
+        def noted(tables: tuple[pa.Table, pa.Table]) -> pa.Table:
+            rows, trials = tables
+            derived.append(trials)
+            return rows
+
+        # No turn's rows are kept while the next ones are read.
+        epochs = map(noted, whole)
+        self._compact("epochs", whole.schema, epochs, whole.count)
+        # Those of epochs that are one file already were not read.
+        deque(epochs, maxlen=0)
+        self._compact("decisions", whole.decisions.schema, [whole.decisions], whole.decisions.num_rows)
         self._file.check_again()
-        self._store.write_table(layout.TRIALS, whole.trials)
+        self._store.write_table(layout.TRIALS, pa.concat_tables(derived))
 
     def _take(self, before: Tables) -> None:
         """Continue after the rows of earlier sessions."""
@@ -188,18 +200,19 @@ class TableWriter:
             self._store.write_table(layout.part(name, self._file.number, number), part)
         return part
 
-    def _compact(self, name: str, table: pa.Table) -> None:
+    def _compact(self, name: str, schema: pa.Schema, rows: Iterable[pa.Table], count: int) -> None:
+        """Write a table's rows as one file, unless there are none, or they are one file."""
         parts = [path for path in self._store.files(name) if layout.names(path)]
-        if table.num_rows and parts != [layout.compacted(name, self._file.number)]:
-            self._replace(name, table)
+        if count and parts != [layout.compacted(name, self._file.number)]:
+            self._replace(name, schema, rows, count)
 
-    def _replace(self, name: str, table: pa.Table) -> None:
-        """Write a table as one file, and delete its other parts."""
+    def _replace(self, name: str, schema: pa.Schema, rows: Iterable[pa.Table], count: int) -> None:
+        """Write a table's rows as one file, and delete its other parts."""
         # Listed before the check: a driver that takes over later has its own parts, which stay.
         parts = [path for path in self._store.files(name) if layout.names(path)]
         self._file.check()
         whole = layout.compacted(name, self._file.number)
-        if table.num_rows:
-            self._store.write_table(whole, table)
-        replaced = [path for path in parts if path != whole or not table.num_rows]
+        if count:
+            self._store.write_tables(whole, schema, rows)
+        replaced = [path for path in parts if path != whole or not count]
         self._store.delete_all(replaced, self._file.check_again)

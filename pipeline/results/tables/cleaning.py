@@ -109,4 +109,7 @@ def _unique(table: pa.Table, key: tuple[Indices, Indices], age: tuple[Indices, .
         return table
     order = np.lexsort((*reversed(age), second, first))
     ends = np.append((np.diff(first[order]) != 0) | (np.diff(second[order]) != 0), True)
-    return table.combine_chunks().take(pa.array(order[ends]))
+    rows = pa.array(order[ends])
+    # One column after the other: the whole table in one chunk would be in memory beside both.
+    columns = [column.combine_chunks().take(rows) for column in table.columns]
+    return pa.Table.from_arrays(columns, schema=table.schema)

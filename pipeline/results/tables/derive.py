@@ -1,6 +1,6 @@
 """The table `trials`, derived from the tables `epochs` and `decisions`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,7 @@ def derive_trials(
     *,
     study: Mapping[str, Any],
     checkpoints: Mapping[str, str] | None = None,
+    has_values: Callable[[str], bool] | None = None,
 ) -> pa.Table:
     """The table `trials`, made from the two others.
 
@@ -49,6 +50,7 @@ def derive_trials(
         decisions: Rows of `decisions`, clean.
         study: The content of study.json.
         checkpoints: Trial id → path of its newest checkpoint.
+        has_values: Whether the study's epochs have a value in a column; unless given, these rows say so.
 
     Returns:
         One row for each trial that either table knows, by id. A trial's best epoch is the one with its best finite
@@ -68,7 +70,8 @@ def derive_trials(
     trial, epoch = trial_positions(epochs["trial_id"], ids), whole_numbers(epochs["epoch"])
     values = _reals(epochs, metric)
     newest = _newest(trial, count)
-    violation = total_violations(objectives, partial(_objective_values, epochs), rows=epochs.num_rows)
+    bounded = partial(_objective_values, epochs, has_values or partial(_has_values, epochs))
+    violation = total_violations(objectives, bounded, rows=epochs.num_rows)
     best = _best(trial, values if objective["mode"] == "max" else -values, violation, count)
     seconds = sum((_reals_or_0(epochs, name) for name in SECONDS.values()), np.zeros(len(trial)))
     attempts = np.ones(count, np.int64)
@@ -118,9 +121,10 @@ def epoch_columns(study: Mapping[str, Any]) -> list[str]:
     return [*fixed, *(name for name in columns if name not in fixed), *configs]
 
 
-def _objective_values(epochs: pa.Table, objective: Objective) -> npt.NDArray[np.float64]:
-    names = metric_names(epochs.schema)
-    return _reals(epochs, choose_objective_column(objective.metric, names, partial(_has_values, epochs)))
+def _objective_values(
+    epochs: pa.Table, has_values: Callable[[str], bool], objective: Objective
+) -> npt.NDArray[np.float64]:
+    return _reals(epochs, choose_objective_column(objective.metric, metric_names(epochs.schema), has_values))
 
 
 def _has_values(table: pa.Table, name: str) -> bool:

@@ -20,7 +20,7 @@ from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_column, metric_field, stored_column
 from pipeline.storage.schema import arrow_schema
 
-__all__ = ["Tables", "gather", "newest_checkpoints"]
+__all__ = ["Tables", "columns_of_now", "fitted_rows", "gather", "newest_checkpoints", "stored_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,8 @@ def gather(store: Store, study: Mapping[str, Any]) -> Tables:
     """
     space = parameters_of(study)
     # Decisions first: a running study may then add epochs, but no decision about epochs that were not read.
-    decisions = clean_decisions(_parts(store, "decisions", space))
-    metrics = [objective["metric"] for objective in study["job"]["objectives"]]
-    epochs = clean_epochs(_columns_of_now(_parts(store, "epochs", space), metrics))
+    decisions = clean_decisions(stored_rows(store, "decisions", space))
+    epochs = clean_epochs(columns_of_now(stored_rows(store, "epochs", space), study))
     checkpoints = newest_checkpoints(store.files("checkpoints"))
     return Tables(derive_trials(epochs, decisions, study=study, checkpoints=checkpoints), epochs, decisions)
 
@@ -69,33 +68,64 @@ def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
     return {path.split("/")[1]: path for path in sorted(paths) if path.endswith(".ckpt") and path.count("/") == 2}
 
 
-def _parts(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
-    schema = arrow_schema(table, space)
+def stored_rows(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
+    """All rows of a table as its parts have them.
+
+    Args:
+        store: The study's folder.
+        table: `epochs` or `decisions`.
+        space: Parameter name → domain or constant.
+
+    Returns:
+        The rows in the order of the parts, with the schema's columns and types.
+
+    Raises:
+        StorageError: The storage cannot be read, or a part is not of this table.
+    """
     try:
         stored = store.read_table(table)
     except FileNotFoundError:
-        return schema.empty_table()
+        return arrow_schema(table, space).empty_table()
+    return fitted_rows(stored, table, space, store.uri)
+
+
+def fitted_rows(rows: pa.Table, table: str, space: Mapping[str, Any], uri: str) -> pa.Table:
+    """Rows of parts with all columns of their table.
+
+    Args:
+        rows: The rows.
+        table: `epochs` or `decisions`.
+        space: Parameter name → domain or constant.
+        uri: The study's folder, for messages.
+
+    Returns:
+        The same rows, with the schema's columns and types; null where a part lacks a column.
+
+    Raises:
+        StorageError: They are not of this table.
+    """
+    schema = arrow_schema(table, space)
     try:
-        whole = pa.concat_tables([schema.empty_table(), stored], promote_options="permissive")
+        whole = pa.concat_tables([schema.empty_table(), rows], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StorageError(
-            f"A part of {table} in {store.uri} does not fit study.json: {error}. Move files of other programs out of "
+            f"A part of {table} in {uri} does not fit study.json: {error}. Move files of other programs out of "
             "the study."
         ) from None
     return checked(_without_empty_chunks(whole), table, schema)
 
 
-def _without_empty_chunks(table: pa.Table) -> pa.Table:
-    """The same rows: a frame shares the memory of a column in one chunk, and copies one in several."""
-    columns = [
-        pa.chunked_array([chunk for chunk in column.chunks if len(chunk)], column.type) for column in table.columns
-    ]
-    return pa.Table.from_arrays(columns, schema=table.schema)
+def columns_of_now(table: pa.Table, study: Mapping[str, Any]) -> pa.Table:
+    """The objectives' columns as they are called now, where a part is of a version that called them otherwise.
 
+    Args:
+        table: Rows of `epochs`.
+        study: The content of study.json.
 
-def _columns_of_now(table: pa.Table, metrics: Sequence[str]) -> pa.Table:
-    """The objectives' columns as they are called now, where a part is of a version that called them otherwise."""
-    for metric in metrics:
+    Returns:
+        The same rows.
+    """
+    for metric in (objective["metric"] for objective in study["job"]["objectives"]):
         column = metric_column(metric)
         if (stored := stored_column(metric, [name for name in table.column_names if name != column])) == column:
             continue
@@ -108,3 +138,11 @@ def _columns_of_now(table: pa.Table, metrics: Sequence[str]) -> pa.Table:
             table = table.set_column(there, metric_field(metric), pc.coalesce(table[column], table[stored]))
             table = table.drop_columns([stored])
     return table
+
+
+def _without_empty_chunks(table: pa.Table) -> pa.Table:
+    """The same rows: a frame shares the memory of a column in one chunk, and copies one in several."""
+    columns = [
+        pa.chunked_array([chunk for chunk in column.chunks if len(chunk)], column.type) for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)

@@ -1,6 +1,7 @@
 """Tables as Parquet files."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +11,11 @@ from hypothesis import given, strategies as st
 
 from pipeline.errors import StorageError
 from pipeline.storage.parquet_tables import (
+    ParquetPart,
     from_parquet,
     invalid_part,
     mismatched_part,
+    parquet_pieces,
     part_of,
     to_parquet,
     write_parquet,
@@ -40,6 +43,41 @@ def test_batches_are_one_file(tmp_path: Path) -> None:
     sink = io.BytesIO()
     write_parquet(TABLE.schema, TABLE.to_batches(), sink)
     assert from_parquet(sink.getvalue(), "it").equals(TABLE)
+
+
+def test_tables_become_groups_of_one_file() -> None:
+    """Tables that are made one after the other become groups of rows of one file; those without rows leave no group."""
+    taken = []
+
+    def tables() -> Iterator[pa.Table]:
+        for first in (0, 300, 1000, 300):
+            yield TABLE.slice(first, 300)
+            taken.append(len(pieces))
+
+    pieces: list[bytes] = []
+    for piece in parquet_pieces(TABLE.schema, tables()):
+        pieces.append(piece)
+    content = b"".join(pieces)
+    assert from_parquet(content, "it").equals(pa.concat_tables([TABLE.slice(0, 600), TABLE.slice(300, 300)]))
+    assert ParquetPart(content, "it").groups == 3
+    # What is written of a table is taken before the next one is made.
+    assert taken[0] > 0
+    assert taken[1] > taken[0]
+    assert from_parquet(b"".join(parquet_pieces(TABLE.schema, [])), "it").equals(TABLE.slice(0, 0))
+
+
+def test_some_rows_and_columns_of_a_file_are_read() -> None:
+    """The groups of a file are read one by one, with all columns or with those that are wanted and there."""
+    part = ParquetPart(b"".join(parquet_pieces(TABLE.schema, [TABLE.slice(0, 10), TABLE.slice(10, 5)])), "it")
+    assert part.schema.equals(TABLE.schema)
+    assert part.read().equals(TABLE.slice(0, 15))
+    assert pa.concat_tables(part.batches(0)).equals(TABLE.slice(0, 10))
+    assert pa.concat_tables(part.batches(1, ["text", "none"])).equals(TABLE.select(["text"]).slice(10, 5))
+    content = bytearray(to_parquet(TABLE))
+    content[10] ^= 0x40
+    damaged = ParquetPart(bytes(content), "a.parquet")
+    with pytest.raises(StorageError, match=r"^a\.parquet is not a complete Parquet file"):
+        list(damaged.batches(0))
 
 
 def test_a_changed_byte_gives_no_wrong_value() -> None:

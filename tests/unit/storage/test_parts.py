@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.storage.parquet_tables import to_parquet
-from pipeline.storage.parts import read_parts
+from pipeline.storage.parquet_tables import parquet_pieces, to_parquet
+from pipeline.storage.parts import Parts, read_parts, united
 
 
 def _part(**columns: list) -> bytes:
@@ -61,3 +61,45 @@ def test_parts_that_are_compacted_meanwhile_are_listed_again() -> None:
     assert read_parts("rows", "s", lambda _: listings.pop(0), read).to_pydict() == {"n": [1, 2]}
     with pytest.raises(StorageError, match="change faster than they can be read"):
         read_parts("rows", "s", lambda _: ["rows/gone.parquet"], read)
+
+
+def test_parts_are_read_a_group_at_a_time() -> None:
+    """Parts are read group by group with any of their columns, from memory as far as there is room for them."""
+    table = pa.table({"n": [1, 2], "t": ["a", "b"]})
+    files = {
+        "rows/1.parquet": b"".join(parquet_pieces(table.schema, [table.slice(0, 1), table.slice(1)])),
+        "rows/2.parquet": _part(n=[0.5], extra=["x"]),
+        "rows/notes.txt": b"no part",
+    }
+    read: list[str] = []
+
+    def content(name: str) -> bytes:
+        read.append(name)
+        return files[name]
+
+    for room, times in ((0, 4), (len(files["rows/1.parquet"]), 1)):
+        read.clear()
+        parts = Parts("rows", "s", lambda _: list(files), content, kept=room)
+        assert parts.groups == [("rows/1.parquet", 0), ("rows/1.parquet", 1), ("rows/2.parquet", 0)]
+        assert parts.empty.schema.equals(pa.schema([("n", pa.float64()), ("t", pa.string()), ("extra", pa.string())]))
+        rows = [pa.concat_tables(parts.rows(group)).to_pydict() for group in parts.groups]
+        assert rows == [{"n": [1], "t": ["a"]}, {"n": [2], "t": ["b"]}, {"n": [0.5], "extra": ["x"]}]
+        assert pa.concat_tables(parts.rows(parts.groups[0], ["t"])).to_pydict() == {"t": ["a"]}
+        assert read.count("rows/1.parquet") == times
+
+
+def test_parts_that_do_not_fit_are_refused_before_they_are_read() -> None:
+    """A folder without parts has no groups; a part that does not fit the others, or is damaged, is named at once."""
+    assert Parts("rows", "s", lambda _: [], {}.__getitem__).groups == []
+    files = {"rows/1.parquet": _part(loss=[0.5]), "rows/2.parquet": _part(loss=["x"]), "rows/3.parquet": b"PAR1"}
+    for names, what in ((2, r"rows/2\.parquet in s does not fit"), (3, r"rows/3\.parquet in s is not a complete")):
+        with pytest.raises(StorageError, match=what):
+            Parts("rows", "s", lambda _, names=names: list(files)[:names], files.__getitem__)
+
+
+def test_tables_are_united_by_name() -> None:
+    """Tables become one with the columns of all; the first that does not fit is named."""
+    tables = [pa.table({"n": [1]}), pa.table({"n": [0.5], "m": ["x"]})]
+    assert united(["a", "b"], tables, "s").to_pydict() == {"n": [1.0, 0.5], "m": [None, "x"]}
+    with pytest.raises(StorageError, match=r"^b in s does not fit the other parts"):
+        united(["a", "b"], [tables[0], pa.table({"n": ["x"]})], "s")

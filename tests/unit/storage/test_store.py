@@ -2,8 +2,10 @@
 
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
@@ -80,6 +82,22 @@ def test_a_schema_version_is_written(store: Store) -> None:
     assert store.read_table("decisions").num_rows == 0
     written = pq.read_schema(store.local / "decisions/part-1.parquet")
     assert written.metadata[b"schema_version"] == b"1"
+
+
+def test_tables_are_written_one_after_the_other(store: Store) -> None:
+    """Tables that are made one after the other become one file; if one cannot be made, the earlier file stays."""
+    table = pa.table({"n": [1, 2, 3]})
+    store.write_tables("rows/all.parquet", table.schema, (table.slice(row, 1) for row in range(3)))
+    assert store.read_table("rows/all.parquet").equals(table)
+
+    def broken() -> Iterator[pa.Table]:
+        yield table
+        raise StorageError("a part is damaged")
+
+    with pytest.raises(StorageError, match=r"^a part is damaged$"):
+        store.write_tables("rows/all.parquet", table.schema, broken())
+    assert store.files() == ["rows/all.parquet"]
+    assert store.read_table("rows/all.parquet").equals(table)
 
 
 def test_a_store_that_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:

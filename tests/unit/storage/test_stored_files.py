@@ -64,6 +64,14 @@ def test_parts_are_one_table(store: Store) -> None:
     assert table.to_pydict() == {"number": [1, 2], "loss": [1.0, 0.5], "extra": [None, "x"]}
 
 
+def test_parts_are_read_a_few_rows_at_a_time(store: Store) -> None:
+    """The parts of a folder are read group by group, and a folder that does not exist has none."""
+    assert store.parts("rows").groups == []
+    store.write_table("rows/part-1.parquet", _part(1))
+    parts = store.parts("rows")
+    assert [pa.concat_tables(parts.rows(group)).to_pydict() for group in parts.groups] == [{"number": [1]}]
+
+
 def test_parts_that_do_not_fit_together_are_reported(store: Store) -> None:
     """Parts with a column of different types are reported without a traceback of Arrow."""
     store.write_table("rows/part-1.parquet", _part(1, loss=[0.5]))
