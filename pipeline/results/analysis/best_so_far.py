@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.once import once
 from pipeline.results.tables.sessions import driver_seconds
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
@@ -15,7 +16,7 @@ from pipeline.storage.metric_column import metric_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["alive_seconds", "progress", "tracks", "train_column"]
+__all__ = ["alive_seconds", "progress", "reached", "rises", "tracks", "train_column"]
 
 
 def progress(results: Results) -> "pd.DataFrame":
@@ -53,6 +54,47 @@ def progress(results: Results) -> "pd.DataFrame":
             "best": best,
         }
     )
+
+
+@once
+def reached(results: Results) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What a study's epochs reached, in order of time: those of failed trials, or beyond a bound, are left out.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        Seconds that a driver had been alive, and values of the objective, of one length. They are the same arrays each
+        time, and must not be changed.
+    """
+    column = metric_column(results.objective.metric)
+    failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])
+    values = (
+        results.epochs[column].to_numpy(np.float64)
+        if column in results.epochs
+        else np.full(len(results.epochs), np.nan)
+    )
+    usable = (
+        np.isfinite(values) & ~results.epochs["trial_id"].isin(failed).to_numpy() & (epoch_violations(results) == 0)
+    )
+    seconds, values = alive_seconds(results, results.epochs)[usable], values[usable]
+    order = np.argsort(seconds, kind="stable")
+    return seconds[order], values[order]
+
+
+@once
+def rises(results: Results) -> "pd.DataFrame":
+    """The epochs at which a study's best value changed.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        Rows of `progress`; the first is the first epoch with a value. It is the same frame each time, and must not be
+        changed.
+    """
+    rows = progress(results).dropna(subset="best")
+    return rows[rows["best"].diff().ne(0)]
 
 
 def train_column(results: Results) -> str | None:

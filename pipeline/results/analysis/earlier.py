@@ -11,6 +11,7 @@ from pipeline.results.analysis.stopped import ended_by_itself
 from pipeline.results.analysis.warm_start import within
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.once import once
 from pipeline.searchers import CurveSearch, Observation
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import History
@@ -106,6 +107,7 @@ class EarlierCounts:
     note: str = ""
 
 
+@once
 def earlier_counts(results: Results) -> EarlierCounts:
     """How much each earlier study counts, by all trials of a study.
 

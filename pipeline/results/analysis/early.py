@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +168,7 @@ def stopping(results: Results) -> Stopping:
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []
-    eligible = stopped["trial_id"].isin(results.trials.loc[_eligible(results), "trial_id"])
+    eligible = _eligible(results)[results.trials.index.get_indexer(stopped.index)]
     known = stopped[eligible & np.isfinite(stopped["objective"]) & stopped["epochs"].between(1, curves.shape[1])]
     for epoch, rows in known.groupby("epochs"):
         gains = curves[:, -1] - curves[:, int(epoch) - 1]
@@ -237,8 +238,13 @@ class _Ranked:
 
 def _ranked(values: _Reals) -> _Ranked:
     """The ranks of values, and of resampled ones."""
-    samples = np.random.default_rng(0).integers(0, len(values), (_AGAIN, len(values)))
-    return _Ranked(_ranks(values, np.arange(len(values))[None]), _ranks(values, samples))
+    return _Ranked(_ranks(values, np.arange(len(values))[None]), _ranks(values, _samples(len(values))))
+
+
+@lru_cache(maxsize=2)
+def _samples(count: int) -> npt.NDArray[np.int64]:
+    """Positions of resampled values, the same for each column of as many."""
+    return np.random.default_rng(0).integers(0, count, (_AGAIN, count))
 
 
 def _correlation(early: _Ranked, late: _Ranked) -> tuple[float, float, float]:
@@ -261,11 +267,11 @@ def _ranks(values: _Reals, samples: npt.NDArray[np.int64]) -> _Reals:
     """
     # Values are sorted once: in a sample, a value's rank follows from how often it and smaller ones were drawn.
     known, codes = np.unique(values, return_inverse=True)
-    drawn, count = codes[samples], len(known)
-    rows = np.arange(len(samples))[:, None]
-    times = np.bincount((drawn + count * rows).ravel(), minlength=count * len(samples)).reshape(-1, count)
+    count = len(known)
+    places = codes[samples] + count * np.arange(len(samples))[:, None]
+    times = np.bincount(places.ravel(), minlength=count * len(samples)).reshape(-1, count)
     mean_ranks = np.cumsum(times, axis=1) - (times - 1) / 2
-    ranks: _Reals = mean_ranks[rows, drawn]
+    ranks: _Reals = mean_ranks.take(places)
     ranks = ranks - ranks.mean(axis=-1, keepdims=True)
     scaled: _Reals = ranks / np.maximum(np.linalg.norm(ranks, axis=-1, keepdims=True), 1e-12)
     return scaled

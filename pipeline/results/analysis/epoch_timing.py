@@ -29,11 +29,9 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
     Returns:
         Seconds, indexed as those rows of the table are that count; empty if there are none.
     """
-    first = ~epochs.duplicated(_STRETCH)
     built = epochs["seconds_build"].fillna(0.0).gt(0.0)
-    rows = epochs[~first & ~built]
-    seconds: pd.Series = rows["seconds_train"].fillna(0.0) + rows["seconds_evaluate"].fillna(0.0)
-    return seconds
+    seconds: pd.Series = epochs["seconds_train"].fillna(0.0) + epochs["seconds_evaluate"].fillna(0.0)
+    return seconds[~_first_of_stretches(epochs) & ~built]
 
 
 def epoch_seconds(epochs: pd.DataFrame, trials: pd.Series) -> pd.Series:
@@ -47,9 +45,25 @@ def epoch_seconds(epochs: pd.DataFrame, trials: pd.Series) -> pd.Series:
         Seconds, indexed as `trials`; NaN where the study has no steady epoch.
     """
     steady = steady_seconds(epochs)
-    medians = steady.groupby(epochs.loc[steady.index, "trial_id"]).median()
+    # By the number of the trial: pandas would compare the id of each epoch.
+    numbers, ids = pd.factorize(epochs["trial_id"])
+    medians = steady.groupby(numbers[epochs.index.get_indexer(steady.index)]).median()
+    medians.index = ids.take(medians.index.to_numpy())
     seconds: pd.Series = trials.map(medians).astype("float64").fillna(medians.median())
     return seconds
+
+
+def _first_of_stretches(epochs: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows are the first of a trial's stretch."""
+    first = np.zeros(len(epochs), np.bool_)
+    # Only a row that differs from the one before can be: few do, and pandas takes long to compare all with all.
+    first[:1] = True
+    for name in _STRETCH:
+        column = epochs[name].array
+        first[1:] |= np.asarray(column[1:] != column[:-1], np.bool_)
+    starts = np.flatnonzero(first)
+    first[starts[epochs.iloc[starts].duplicated(_STRETCH)]] = False
+    return first
 
 
 def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.once import once
 from pipeline.results.tables.trials import best_rows, ranked
 from pipeline.space import ListedDomain, drawn_names, key_of
 
@@ -33,9 +33,6 @@ __all__ = [
 
 TRIAL, OBJECTIVE, STATE, VIOLATION = "_trial", "_objective", "_state", "_violation"
 """The columns of `scored` beside the parameters, whose names begin with a letter: one may be called objective."""
-
-_SCORED: "WeakKeyDictionary[Results, pd.DataFrame]" = WeakKeyDictionary()
-"""Every picture needs it, and for ten thousand trials it takes long."""
 
 _FEWEST_TRIALS, _MOST_TRIALS = 12, 1000
 _PARTS = 4
@@ -95,6 +92,7 @@ def _share_between(parts: npt.NDArray[np.float64], ranks: npt.NDArray[np.float64
     return max(0.0, 1 - within / float(variance))
 
 
+@once
 def scored(results: Results) -> "pd.DataFrame":
     """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
 
@@ -105,12 +103,6 @@ def scored(results: Results) -> "pd.DataFrame":
         Columns `TRIAL`, `OBJECTIVE`, `STATE`, `VIOLATION`, and one for each tuned parameter; in the order of
         `results.trials`. It is the same frame each time, and must not be changed.
     """
-    if results not in _SCORED:
-        _SCORED[results] = _scored(results)
-    return _SCORED[results]
-
-
-def _scored(results: Results) -> "pd.DataFrame":
     import pandas as pd
 
     trials = results.table("trials")
@@ -203,6 +195,12 @@ def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":
     Returns:
         Rows of `rows`, the best first.
     """
-    places = pc.index_in(pa.array(rows[TRIAL], pa.string()), value_set=pa.array(ranked(results), pa.string()))
-    best_first = np.argsort(np.asarray(places), kind="stable")
+    best_first = np.argsort(_places(results)[rows.index], kind="stable")
     return rows.iloc[best_first[: max(1, len(rows) // 4)]]
+
+
+@once
+def _places(results: Results) -> npt.NDArray[np.int64]:
+    """The place of each row of `scored` among all trials, the best first."""
+    trials, order = (pa.array(ids, pa.string()) for ids in (scored(results)[TRIAL], ranked(results)))
+    return np.asarray(pc.index_in(trials, value_set=order), np.int64)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.loop.reporting import is_over
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.once import once
 from pipeline.study import Budget
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ended_by_itself", "saved_epochs", "stopped_early"]
 
 
+@once
 def stopped_early(results: Results) -> "pd.DataFrame":
     """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off.
 
@@ -20,12 +22,13 @@ def stopped_early(results: Results) -> "pd.DataFrame":
         results: A study's results.
 
     Returns:
-        Rows of `trials`, in their order.
+        Rows of `trials`, in their order. It is the same frame each time, and must not be changed.
     """
     stops = results.decisions[results.decisions["kind"] == "stop"].drop_duplicates("trial_id", keep="last")
     compared = stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"]
     # A study that was resumed with a larger budget may have continued a trial that it had stopped.
-    return results.trials[results.trials["trial_id"].isin(compared) & results.trials["state"].eq("stopped")]
+    # As a list: pandas reads a column of text value by value.
+    return results.trials[results.trials["trial_id"].isin(compared.tolist()) & results.trials["state"].eq("stopped")]
 
 
 def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:

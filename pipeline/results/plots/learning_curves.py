@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.best_so_far import alive_seconds, tracks, train_column
+from pipeline.results.analysis.best_so_far import reached, tracks, train_column
+from pipeline.results.analysis.parameters import TRIAL
 from pipeline.results.plots.axes import height_in_points
 from pipeline.results.plots.style import (
     ACCENT,
@@ -26,8 +27,8 @@ from pipeline.results.plots.style import (
     some_points,
     window,
 )
-from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import format_number
 
@@ -132,7 +133,7 @@ def learning_rates(results: Results, ax: Axes) -> Axes:
         low, high = positive.min() / 1.3, positive.max() * 1.3
         ax.set_ylim(low, high)
         by_decade(ax.yaxis, low, high)
-    _lines(results, ax, "learning_rate", by=["trial_id", "segment"])
+    _lines(results, ax, "learning_rate", by=["segment"])
     _label_epochs(ax, results)
     ax.set_ylabel("learning rate")
     if results.best is not None:
@@ -157,15 +158,7 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     Returns:
         `ax`, with the picture.
     """
-    column, mode = metric_column(results.objective.metric), results.objective.mode
-    failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])
-    values = _values(results, column)
-    usable = (
-        np.isfinite(values) & ~results.epochs["trial_id"].isin(failed).to_numpy() & (epoch_violations(results) == 0)
-    )
-    seconds, values = alive_seconds(results, results.epochs)[usable], values[usable]
-    order = np.argsort(seconds, kind="stable")
-    seconds, values = seconds[order], values[order]
+    mode, (seconds, values) = results.objective.mode, reached(results)
     ax.set_xlabel("seconds since the study's start")
     plainly(ax.xaxis)
     ax.set_ylabel(f"best {results.objective.metric} so far")
@@ -204,12 +197,15 @@ def _epochs_of(results: Results, trial_id: str) -> pd.DataFrame:
     return results.epochs[results.epochs["trial_id"] == trial_id]
 
 
-def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ("trial_id",)) -> None:
-    """Every trial, or segment of one, as a thin line with a point at its end."""
+def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ()) -> None:
+    """Every trial, or part of one with one value in `by`, as a thin line with a point at its end."""
     if column not in results.epochs:
         return
-    known = results.epochs[["epoch", column, *by]][np.isfinite(results.epochs[column].to_numpy(np.float64))]
-    curves = tracks(known, ["epoch", column], by=by, chosen=some_lines)
+    there = np.isfinite(results.epochs[column].to_numpy(np.float64))
+    known = results.epochs[list(dict.fromkeys(["epoch", column, *by]))][there]
+    # By the number of the trial: to compare texts takes longer.
+    known = known.assign(**{TRIAL: trials_of_epochs(results)[there]})
+    curves = tracks(known, ["epoch", column], by=[TRIAL, *by], chosen=some_lines)
     many = len(known) > _MANY_POINTS
     alpha = 0.75 if len(curves) < 40 else 0.45
     lines = [_without_repeats(track) if many else track for track in curves if len(track) > 1]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.results.analysis.best_so_far import progress, train_column
+from pipeline.results.analysis.best_so_far import rises, train_column
 from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.early import FEWEST_TRIALS
@@ -92,7 +92,8 @@ def of_best_so_far(results: Results) -> str:
     if best is None:
         return "No trial has a value."
     sign = 1 if results.objective.mode == "max" else -1
-    rows = progress(results).dropna(subset="best")
+    # Whatever was reached was reached at one of these.
+    rows = rises(results)
     if rows.empty:
         # The best is beyond a bound, as all others are.
         return f"{results.objective.metric} {format_number(best.value)} is beyond a bound, as all values are."

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.results.analysis.best_so_far import progress
+from pipeline.results.analysis.best_so_far import rises
 from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, domain_places, scored
 from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
 from pipeline.results.tables.configs import given
@@ -96,9 +96,8 @@ def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
     Returns:
         Tuples (trial id, seconds that a driver was alive, value of the objective).
     """
-    best_curve = progress(results).dropna(subset="best")
-    rises = best_curve[best_curve["best"].diff().ne(0)]
-    return _few(rises["trial_id"], rises["seconds"], rises["best"])
+    rows = rises(results)
+    return _few(rows["trial_id"], rows["seconds"], rows["best"])
 
 
 def _few(trials: Any, x: Any, y: Any) -> Sequence[HoverPoint]:

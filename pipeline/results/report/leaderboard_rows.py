@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
+from math import isfinite
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -20,9 +21,11 @@ from pipeline.results.tables.load import Results
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.sanitize import sanitize
 from pipeline.space.column_values import scalar
-from pipeline.wording import duration
+from pipeline.wording import duration, format_number
 
 __all__ = ["leaderboard_rows"]
+
+_REPEATED = str | int
 
 
 def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int, linked: Collection[str]) -> Markup:
@@ -71,27 +74,29 @@ def _cells(
 
     def written(row: LeaderboardRow) -> str:
         text, key = _cell(row, column)
-        if isinstance(key, int | float):
-            # A number and its text have nothing to escape. The page's script reads infinity by another name.
-            sorted_by, inner = str(key).replace("inf", "Infinity"), text
-        else:
-            sorted_by, inner = html(str(key)), html(text)
+        # A number and its text have nothing to escape.
+        sorted_by, inner = (str(key), text) if isinstance(key, int) else (html(str(key)), html(text))
         if column == TRIAL and text in linked:
             inner = f'<a href="#trial-{inner}">{inner}</a>'
         return f'<td data-key="{sorted_by}"{look}>{inner}</td>'
 
+    in_words = duration if column == SECONDS else format_number
     known: dict[tuple[type, Any], str] = {}
     cells = []
     for row in board:
         value = row.values.get(column)
-        if not isinstance(value, str | int):
+        if isinstance(value, float):
+            # The page's script reads infinity by another name.
+            sorted_by = str(value) if isfinite(value) else str(value).replace("inf", "Infinity")
+            cells.append(f'<td data-key="{sorted_by}"{look}>{in_words(value)}</td>')
+        elif isinstance(value, _REPEATED):
+            # Texts and whole numbers are often those of many trials.
+            key = type(value), value
+            if key not in known:
+                known[key] = written(row)
+            cells.append(known[key])
+        else:
             cells.append(written(row))
-            continue
-        # Texts and whole numbers are often those of many trials.
-        key = type(value), value
-        if key not in known:
-            known[key] = written(row)
-        cells.append(known[key])
     return cells
 
 
@@ -101,6 +106,4 @@ def _cell(row: LeaderboardRow, column: LeaderboardColumn) -> tuple[str, Any]:
     if column not in row.values:
         return "–", ""
     value = row.values[column]
-    if column == SECONDS:
-        return duration(value), value
     return cell_text(row, column), scalar(value) if column.kind == "config" else value

@@ -134,12 +134,14 @@ def _details(results: Results) -> list[Mapping[str, Any]]:
     """The best trials: each one's outcome in a line, its config at its best epoch, and the decisions on it."""
     best = ranked(results)[:DETAILED_TRIALS]
     configs, metric = configs_at_best(results, best), results.objective.metric
-    decided = results.decisions[results.decisions["trial_id"].isin(best)]
-    of_trial = {str(trial): own for trial, own in decided.groupby("trial_id", sort=False)}
+    decided: dict[str, list[Mapping[Any, Any]]] = {trial: [] for trial in best}
+    for each in results.decisions[results.decisions["trial_id"].isin(best)].to_dict("records"):
+        decided[each["trial_id"]].append(each)
+    trials = results.trials[results.trials["trial_id"].isin(best)].set_index("trial_id")
     details: list[Mapping[str, Any]] = []
-    for trial, row in results.trials.set_index("trial_id").loc[best].iterrows():
+    for trial, row in trials.loc[best].iterrows():
         value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
-        decisions = of_trial.get(str(trial), results.decisions.head(0)).to_dict("records")
+        decisions = decided[str(trial)]
         details.append(
             {
                 "trial": str(trial),

@@ -12,6 +12,7 @@ from pipeline.errors import JobNotFound
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results, rank_order
+from pipeline.results.tables.once import once
 from pipeline.space import Config
 from pipeline.study.studies import as_argument
 
@@ -30,6 +31,7 @@ def ranked(results: Results) -> list[str]:
     return ids
 
 
+@once
 def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
     """Where in `results.trials` the trial of each epoch is.
 
@@ -37,13 +39,15 @@ def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
         results: A study's results.
 
     Returns:
-        For each row of `results.epochs` the place of a row; -1 for an epoch of another trial.
+        For each row of `results.epochs` the place of a row; -1 for an epoch of another trial. It is the same array each
+        time, and must not be changed.
     """
     trials, epochs = results.table("trials"), results.table("epochs")
     places = pc.index_in(epochs["trial_id"], value_set=trials["trial_id"].combine_chunks())
     return np.asarray(pc.fill_null(places, -1), np.int64)
 
 
+@once
 def best_rows(results: Results) -> npt.NDArray[np.int64]:
     """Where in `results.epochs` the best epoch of each trial is.
 
@@ -51,7 +55,8 @@ def best_rows(results: Results) -> npt.NDArray[np.int64]:
         results: A study's results.
 
     Returns:
-        For each trial, in the order of `results.trials`, the place of a row; -1 for a trial without a best epoch.
+        For each trial, in the order of `results.trials`, the place of a row; -1 for a trial without a best epoch. It is
+        the same array each time, and must not be changed.
     """
     trials, epochs = results.table("trials"), results.table("epochs")
     best, epoch = reals(trials["best_epoch"]), np.asarray(epochs["epoch"], np.int64)

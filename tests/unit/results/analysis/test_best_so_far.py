@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.best_so_far import alive_seconds, progress, tracks, train_column
+from pipeline.results.analysis.best_so_far import alive_seconds, progress, reached, rises, tracks, train_column
 from tests.unit.results.small import one_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 
@@ -15,6 +15,20 @@ def test_the_best_grows_with_time_trials_and_epochs(tmp_path: Path) -> None:
     assert best_curve["best"].to_list() == [0.2, 0.2, 0.5]
     assert best_curve["seconds"].to_list() == [1.0, 2.0, 3.0]
     assert best_curve["trials"].to_list() == best_curve["epochs"].to_list() == [1, 2, 3]
+
+
+def test_values_and_rises_come_in_order_of_time(asha_results: Results) -> None:
+    """All values that count come in order of time, and the best rises from the first of them to the study's best."""
+    best_curve, (seconds, values) = progress(asha_results), reached(asha_results)
+    assert list(seconds) == sorted(seconds)
+    assert max(values) == asha_results.best.value
+    assert len(values) < len(best_curve)
+    rows = rises(asha_results)
+    assert (rows["best"].iloc[0], rows["best"].iloc[-1]) == (values[0], max(values))
+    assert rows["best"].is_monotonic_increasing
+    assert rows["best"].is_unique
+    assert rows.equals(best_curve.loc[rows.index])
+    assert rises(asha_results) is rows
 
 
 def test_values_of_failed_trials_do_not_count(asha_results: Results) -> None:

@@ -25,6 +25,15 @@ def test_first_epochs_do_not_count() -> None:
     assert steady_seconds(epochs).tolist() == [1.5, 2.5, 3.5]
 
 
+def test_an_attempt_that_appears_again_has_one_first_epoch() -> None:
+    """Rows of an attempt that others separate are one stretch, whose first row alone does not count."""
+    epochs = rows(
+        ("0000", 1, 1, 0.0, 5.0), ("0000", 2, 1, 0.0, 6.0), ("0000", 1, 1, 0.0, 2.0), ("0001", 1, 1, 0.0, 7.0)
+    )
+    assert steady_seconds(epochs).tolist() == [2.5]
+    assert steady_seconds(epochs.iloc[:0]).tolist() == []
+
+
 def test_a_trial_without_a_steady_epoch_takes_what_others_take() -> None:
     """A trial without a steady epoch takes the median of the others' medians, which one slow epoch does not change."""
     epochs = rows(

@@ -1,0 +1,32 @@
+"""Functions of a study's results that compute their answer once: several pictures and sentences ask for it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from pipeline.results.tables.load import Results
+
+__all__ = ["once"]
+
+_Answer = TypeVar("_Answer")
+
+
+def once(compute: Callable[[Results], _Answer]) -> Callable[[Results], _Answer]:
+    """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these.
+
+    Args:
+        compute: The function. Its answer is the same object each time, and must not be changed.
+
+    Returns:
+        The function.
+    """
+    answers: WeakKeyDictionary[Results, _Answer] = WeakKeyDictionary()
+
+    @wraps(compute)
+    def answer(results: Results) -> _Answer:
+        if results not in answers:
+            answers[results] = compute(results)
+        return answers[results]
+
+    return answer
