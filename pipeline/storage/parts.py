@@ -7,13 +7,13 @@ import pyarrow as pa
 from pipeline.errors import StorageError
 from pipeline.storage.parquet_tables import ParquetPart, from_parquet, invalid_part, mismatched_part, part_of
 
-__all__ = ["Group", "Parts", "read_parts", "united"]
+__all__ = ["Parts", "RowGroup", "read_parts", "united"]
 
 _RETRIES = 5
 
 _KEPT = 64 * 2**20
 
-Group = tuple[str, int]
+RowGroup = tuple[str, int]
 """The path of a part, and the number of a group of its rows."""
 
 
@@ -46,7 +46,7 @@ class Parts:
         self._kept: dict[str, bytes] = {}
         self._room = kept
         paths, empty = [path for path in files(folder) if path.endswith(".parquet")], []
-        self.groups: list[Group] = []
+        self.groups: list[RowGroup] = []
         """Groups of rows, in the order of the table."""
         for path in paths:
             part = self._part(path)
@@ -55,7 +55,7 @@ class Parts:
         self.empty = united(paths, empty, uri) if paths else pa.table({})
         """A table with all columns, and without rows."""
 
-    def rows(self, group: Group, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def rows(self, group: RowGroup, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Read a group of rows, a few at a time.
 
         Args:
