@@ -87,7 +87,7 @@ def _default(value: object, factory: object = None) -> str:
         return "required"
     if value is None or value in ("", ()):
         return "–"
-    return f"`{value!r}`" if isinstance(value, bool | int | float | str) else f"`{type(value).__name__}()`"
+    return f"`{value!r}`" if isinstance(value, bool | int | float | str | list) else f"`{type(value).__name__}()`"
 
 
 def _allowed(field: dict[str, object]) -> str:
@@ -100,7 +100,7 @@ def _kind(kind: dict[str, object]) -> str:
         return "`None`"
     if "const" in kind:
         return f"`{kind['const']!r}`"
-    noun = {"integer": "whole number", "number": "number"}[kind["type"]]
+    noun = {"integer": "whole number", "number": "number", "array": "list", "object": "object"}[kind["type"]]
     words = {"ge": "at least", "gt": "above", "le": "at most"}
     limits = [f"{word} {kind[name]:g}" for name, word in words.items() if name in kind]
     return " ".join([noun, " and ".join(limits)]).strip()

@@ -254,6 +254,14 @@ class SchedulerSettings:
         """
         return []
 
+    def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """What makes these settings unfit for a space; empty if they fit.
+
+        Args:
+            space: The space.
+        """
+        return []
+
     def settled(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
         """The settings as a study stores them: with a value wherever the default depends on the budget.
 

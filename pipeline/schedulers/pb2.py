@@ -42,6 +42,10 @@ class PB2(PopulationSettings):
     Args:
         interval: Epochs between two milestones; at least 1.
         quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
+        grace_period: Epochs before the first milestone; at least 1.
+        explore: Hyperparameters that may change, `["lr"]`, or each with the domain in which it is explored,
+            `{"lr": LogUniform(1e-4, 1e-1)}`, which must be within that of the space; None in the place of a domain is
+            that of the space. The others keep the values of the trial that is copied. By default all may change.
         candidates: Number of configs among which the one with the highest upper confidence bound is chosen; at least 1.
     """
 
@@ -74,7 +78,7 @@ class _Gain:
 
 class _PB2(Population):
     def __init__(self, settings: PB2, context: SchedulerContext) -> None:
-        super().__init__(settings.quantile, context)
+        super().__init__(settings, context)
         self._candidates = settings.candidates
         self._gains: list[_Gain] = []
         # The user may have accepted changed domains since configs were drawn.
@@ -101,7 +105,7 @@ class _PB2(Population):
         self._gains = [one for one in gains if self._fits(one.config)]
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
-        space, known = self._context.space, len(self._gains)
+        space, known = self._space_around(donor.config), len(self._gains)
         start = carried_over(space, donor.config, rng)
         if known < _FEWEST:
             config = near(space, start, NEIGHBOUR_STEPS[0], rng)
@@ -110,8 +114,24 @@ class _PB2(Population):
         candidates, best = rng.random((self._candidates, cube.sides)), cube.units([start])
         with one_thread():
             bound = self._bound(donor)
-            config = best_nearby(cube, candidates, best, bound, neighbours=self._candidates // 4, rng=rng)
+
+            config = best_nearby(
+                cube,
+                candidates,
+                best,
+                lambda places: bound(self._points_of(cube, space, places)),
+                neighbours=self._candidates // 4,
+                rng=rng,
+            )
         return config, f"highest bound on the gain of an epoch, after {known} gains"
+
+    def _points_of(
+        self, cube: Cube, space: Mapping[str, Any], places: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Places around a config as points of the process, which has axes for what does not change, too."""
+        if space is self._context.space:
+            return cube.points(places)
+        return vectors(self._context.space, [cube.config(place) for place in places])
 
     def _bound(self, donor: Member) -> Any:
         """The upper confidence bound on a donor's gain as a function of configs."""

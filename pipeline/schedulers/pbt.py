@@ -27,13 +27,20 @@ class PBT(PopulationSettings):
     Args:
         interval: Epochs between two milestones; at least 1.
         quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
-        resample_probability: Probability that a hyperparameter is drawn again instead of multiplied by 0.8 or 1.2; 0
-            to 1.
+        grace_period: Epochs before the first milestone; at least 1.
+        explore: Hyperparameters that may change, `["lr"]`, or each with the domain in which it is explored,
+            `{"lr": LogUniform(1e-4, 1e-1)}`, which must be within that of the space; None in the place of a domain is
+            that of the space. The others keep the values of the trial that is copied. By default all may change.
+        resample_probability: Probability that a hyperparameter is drawn again instead of multiplied by a factor; 0 to
+            1.
+        factors: What a hyperparameter is multiplied by, one of them at random; a listed one moves to its next value by
+            a factor above 1, else to the previous one.
     """
 
     title: ClassVar[str] = "population based training"
 
     resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
+    factors: Annotated[tuple[Annotated[Real, Field(gt=0)], ...], Field(min_length=1)] = (1.2, 0.8)
     kind: Literal["pbt"] = field(default="pbt", repr=False)
 
     def build(self, context: SchedulerContext) -> Scheduler:
@@ -43,9 +50,11 @@ class PBT(PopulationSettings):
 
 class _PBT(Population):
     def __init__(self, settings: PBT, context: SchedulerContext) -> None:
-        super().__init__(settings.quantile, context)
-        self._resample_probability = settings.resample_probability
+        super().__init__(settings, context)
+        self._resample_probability, self._factors = settings.resample_probability, settings.factors
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
-        space, resample = self._context.space, self._resample_probability
-        return perturb(space, donor.config, rng, resample_probability=resample), "times 0.8 or 1.2, or resampled"
+        space, resample = self._space_around(donor.config), self._resample_probability
+        config = perturb(space, donor.config, rng, resample_probability=resample, factors=self._factors)
+        factors = " or ".join(f"{factor:g}" for factor in sorted(set(self._factors)))
+        return config, f"times {factors}, or resampled"

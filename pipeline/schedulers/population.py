@@ -19,10 +19,11 @@ from pipeline.schedulers.base import (
     SchedulerSettings,
     beyond_maximum,
 )
+from pipeline.schedulers.exploration import Explore, changes_text, explore_faults, explored_domains
 from pipeline.schedulers.ordered import Ordered
-from pipeline.space import Config
+from pipeline.space import Config, as_drawn, explored_space
 from pipeline.space.random_streams import RandomStream
-from pipeline.space.values import Count, Real, Value, key_of
+from pipeline.space.values import Count, Real
 from pipeline.trial_ids import draw_order
 
 __all__ = ["Member", "Population", "PopulationSettings"]
@@ -35,23 +36,33 @@ class PopulationSettings(SchedulerSettings):
     Args:
         interval: Epochs between two milestones; at least 1.
         quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
+        grace_period: Epochs before the first milestone; at least 1.
+        explore: Hyperparameters that may change, or each with the domain in which it is explored. By default all.
     """
 
     pauses: ClassVar[bool] = True
     exploits: ClassVar[bool] = True
     interval: Count = 1
     quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
+    grace_period: Count = 1
+    explore: Explore = None
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """An interval beyond a trial's maximum is never reached; one trial is not a population."""
+        """A first milestone beyond a trial's maximum is never reached; one trial is not a population."""
         faults = beyond_maximum("interval", self.interval, epochs)
+        faults += beyond_maximum("grace_period", self.grace_period, epochs)
         if trials < 2:
             faults.append(Fault("budget.trials", trials, "must be at least 2, because a population has several trials"))
         return faults
 
+    def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """Hyperparameters to explore that the space lacks, and domains beyond those of the space."""
+        return explore_faults(space, self.explore)
+
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next multiple of the interval, or the end."""
-        return min((epoch // self.interval + 1) * self.interval, epochs)
+        """The first interval after the grace period, every interval after it, or the end."""
+        first = max(self.interval, self.grace_period)
+        return min(max(first, first + ((epoch - first) // self.interval + 1) * self.interval), epochs)
 
 
 @dataclass(slots=True)
@@ -87,12 +98,13 @@ class Population(Scheduler, ABC):
     """Trials that exploit each other and explore from there.
 
     Args:
-        quantile: Share of the population that is replaced, and share that it is replaced by.
+        settings: Its settings.
         context: The study.
     """
 
-    def __init__(self, quantile: float, context: SchedulerContext) -> None:
-        self._quantile = quantile
+    def __init__(self, settings: PopulationSettings, context: SchedulerContext) -> None:
+        self._quantile = settings.quantile
+        self._explore = explored_domains(settings.explore)
         self._context = context
         self._members: dict[str, Member] = {}
         self._exploits = 0
@@ -240,6 +252,7 @@ class Population(Scheduler, ABC):
         parent = donors[int(rng.integers(len(donors)))][-1]
         taker, donor = self._members[trial_id], self._members[parent]
         config, how = self._explored(donor, rng)
+        config = as_drawn(self._context.space, config)
         reason = (
             f"{taker.score:.6g} is among {lowest}; copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
         )
@@ -255,8 +268,13 @@ class Population(Scheduler, ABC):
             parent_epoch=donor.epoch,
             parent_config=before,
             config=dict(config),
-            explored=f"{how}: {_changes(before, config)}",
+            explored=f"{how}: {changes_text(before, config)}",
         )
+
+    def _space_around(self, config: Config) -> Mapping[str, Any]:
+        """The space in which the population explores around a config."""
+        space = self._context.space
+        return space if self._explore is None else explored_space(space, config, self._explore)
 
     @abstractmethod
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
@@ -270,21 +288,3 @@ class Population(Scheduler, ABC):
         if first is None or first > self._turn(trial_id):
             return None
         return f"trial {first[-1]} at epoch {first[0]}"
-
-
-def _changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
-    """The change of each parameter by an explore step, in words."""
-    changes = []
-    for name, value in after.items():
-        old = before.get(name)
-        if name not in before:
-            changes.append(f"{name} {_short(value)}, new")
-        elif key_of(value) == key_of(old):
-            changes.append(f"{name} stays {_short(value)}")
-        else:
-            changes.append(f"{name} {_short(old)} → {_short(value)}")
-    return ", ".join([*changes, *(f"{name} is removed" for name in before if name not in after)])
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -62,7 +62,14 @@ class GPSearch(RungSearch):
         candidates = rng.random((self.candidates, cube.sides))
         with one_thread():
             improvement = _improvement(cube.points(units), np.array([loss for _, loss in known]))
-            config = best_nearby(cube, candidates, best, improvement, neighbours=self.candidates // 4, rng=rng)
+            config = best_nearby(
+                cube,
+                candidates,
+                best,
+                lambda places: improvement(cube.points(places)),
+                neighbours=self.candidates // 4,
+                rng=rng,
+            )
         return Suggestion(config)
 
 

@@ -4,7 +4,18 @@ from pipeline.space.base import CountableDomain, Domain, ListedDomain
 from pipeline.space.choices import Choice, Grid
 from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.domains import DOMAINS, AnyDomain, Space, Switch
-from pipeline.space.space import carried_over, combination, combinations, compose, draw, endless, number_of, perturb
+from pipeline.space.space import (
+    as_drawn,
+    carried_over,
+    combination,
+    combinations,
+    compose,
+    draw,
+    endless,
+    explored_space,
+    number_of,
+    perturb,
+)
 from pipeline.space.stepped import IntUniform, QUniform
 from pipeline.space.values import Config, Value, key_of
 from pipeline.space.walk import (
@@ -37,6 +48,7 @@ __all__ = [
     "Switch",
     "Uniform",
     "Value",
+    "as_drawn",
     "carried_over",
     "combination",
     "combinations",
@@ -46,6 +58,7 @@ __all__ = [
     "drawn_names",
     "drawn_parameters",
     "endless",
+    "explored_space",
     "fits",
     "flat",
     "key_of",

@@ -60,7 +60,7 @@ def best_nearby(
         cube: The space.
         candidates: Places to compare, a row each.
         best: The places whose neighbours are drawn first, a row each.
-        score: Returns one score for each point of `Cube.points`, more is better; of equal ones the earlier counts.
+        score: Returns one score for each of several places, more is better; of equal ones the earlier counts.
         neighbours: How many are drawn at each distance.
         rng: The source of randomness.
     """
@@ -69,6 +69,6 @@ def best_nearby(
     for step in NEIGHBOUR_STEPS:
         drawn = cube.near(best[np.arange(neighbours) % len(best)], step, rng)
         compared = np.vstack([candidates, drawn])
-        order = np.argsort(-score(cube.points(compared)), kind="stable")
+        order = np.argsort(-score(compared), kind="stable")
         best = candidates = compared[order[:_BEST]]
     return cube.config(best[0])

@@ -22,5 +22,7 @@ class RandomStream(IntEnum):
     SYNTHETIC_CURVES = 11
     """Makes simulated curves: (seed, index, segment, 11). The landscape comes from (seed, 11), as draw number 11 does,
     and each further objective from (seed, 11, number)."""
+    FIRST_VALUES = 12
+    """Draws the first values of a program's population, where it changes to others: (seed, index, 12)."""
     COMPARED_CONFIGS = 13
     """Draws the configs whose weights are compared before a study: (seed, 13), as draw number 13 of a searcher."""

@@ -1,7 +1,7 @@
 """Configs of a space: a value for each parameter that is present."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from itertools import takewhile
 from typing import Any, TypeAlias
@@ -14,7 +14,19 @@ from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, When
 
-__all__ = ["Pick", "carried_over", "combination", "combinations", "compose", "draw", "endless", "number_of", "perturb"]
+__all__ = [
+    "Pick",
+    "as_drawn",
+    "carried_over",
+    "combination",
+    "combinations",
+    "compose",
+    "draw",
+    "endless",
+    "explored_space",
+    "number_of",
+    "perturb",
+]
 
 Pick: TypeAlias = Callable[[ParameterPath], Value]
 """Returns the value of a parameter that is present."""
@@ -129,7 +141,12 @@ def number_of(space: Mapping[str, Any], config: Mapping[str, Value]) -> int:
 
 
 def perturb(
-    space: Mapping[str, Any], config: Mapping[str, Value], rng: np.random.Generator, *, resample_probability: float
+    space: Mapping[str, Any],
+    config: Mapping[str, Value],
+    rng: np.random.Generator,
+    *,
+    resample_probability: float,
+    factors: Sequence[float] = (1.2, 0.8),
 ) -> Config:
     """Explore around a config, as in population based training (Jaderberg et al. 2017, section 4.1.1).
 
@@ -137,8 +154,10 @@ def perturb(
         space: The space.
         config: The config to start from.
         rng: The source of randomness.
-        resample_probability: Probability that a parameter is drawn again instead of multiplied by 0.8 or 1.2; 0 to 1. A
-            switch is drawn again or keeps its branch. A listed value that the space no longer has is drawn again.
+        resample_probability: Probability that a parameter is drawn again instead of multiplied by one of the factors; 0
+            to 1. A switch is drawn again or keeps its branch. A listed value that the space no longer has is drawn
+            again.
+        factors: What a number is multiplied by, one of them at random; at least one, each above 0.
 
     Returns:
         A new config within the space; constants stay, and the parameters of a new branch are drawn.
@@ -148,7 +167,7 @@ def perturb(
         resample = rng.random() < resample_probability
         if resample or not _has(config, parameter):
             return parameter.domain.draw(rng)  # type: ignore[no-any-return]
-        factor = 1.2 if rng.random() < 0.5 else 0.8
+        factor = factors[int(rng.random() * len(factors))]
         return parameter.domain.perturb(config[parameter.name], factor, rng)  # type: ignore[no-any-return]
 
     return compose(space, pick)
@@ -172,6 +191,55 @@ def carried_over(space: Mapping[str, Any], config: Mapping[str, Value], rng: np.
         return config[parameter.name]
 
     return compose(space, pick)
+
+
+def explored_space(
+    space: Mapping[str, Any], config: Mapping[str, Value], domains: Mapping[str, Domain | None], when: When = ()
+) -> dict[str, Any]:
+    """The part of a space that is explored around a config: some parameters are drawn, the others have its values.
+
+    Args:
+        space: The space.
+        config: A config of this space, or of the space before a change of its domains.
+        domains: The parameters that are drawn, each with a domain within its own, or None for its own.
+        when: The branches in which the space itself is.
+
+    Returns:
+        A space in which the other parameters are plain values, those of a switch's branch beside its name. One that has
+        no value in the config, or a listed value that the space no longer has, keeps its domain.
+    """
+    explored: dict[str, Any] = {}
+    for name, domain in space.items():
+        parameter = ParameterPath(name, domain, when)
+        if name in domains and isinstance(domain, Switch):
+            inner = domain.branches.items()
+            branches = {key: explored_space(each, config, domains, (*when, (name, key))) for key, each in inner}
+            explored[name] = Switch(branches)
+        elif name in domains and parameter.drawn:
+            explored[name] = domain if domains[name] is None else domains[name]
+        elif not parameter.drawn or not _has(config, parameter):
+            explored[name] = domain
+        elif isinstance(domain, Switch):
+            branch = str(config[name])
+            explored |= {
+                name: branch,
+                **explored_space(domain.branches[branch], config, domains, (*when, (name, branch))),
+            }
+        else:
+            value = config[name]
+            # A number beyond a range that a user has changed since becomes its nearest number.
+            explored[name] = value if domain.contains(value) else domain.from_unit(domain.to_unit(value))
+    return explored
+
+
+def as_drawn(space: Mapping[str, Any], config: Mapping[str, Value]) -> Config:
+    """A config with each value in the type that its domain draws, as 32 for 32.0 among whole numbers.
+
+    Args:
+        space: The space.
+        config: A config of that space.
+    """
+    return compose(space, lambda parameter: parameter.domain.as_drawn(config[parameter.name]))
 
 
 def _has(config: Mapping[str, Value], parameter: ParameterPath) -> bool:

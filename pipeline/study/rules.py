@@ -140,6 +140,10 @@ def _scheduler_fits_budget(job: JobFields) -> Iterator[Fault]:
     yield from job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials)
 
 
+def _scheduler_fits_space(job: JobFields) -> Iterator[Fault]:
+    yield from job.scheduler.space_faults(job.space)
+
+
 def _weights_can_be_copied(job: JobFields) -> Iterator[Fault]:
     # The parameters of a stored function that is not loaded are unknown.
     function = as_function(job.function)
@@ -201,6 +205,7 @@ _RULES: dict[_Rule, set[str]] = {
     _searcher_fits_space: {"searcher", "space"},
     _searcher_learns_from_studies: {"learn_from", "searcher", "objectives"},
     _scheduler_fits_budget: {"scheduler", "budget"},
+    _scheduler_fits_space: {"scheduler", "space"},
     _weights_can_be_copied: {"scheduler", "function"},
     _models_of_a_trial: {"folds", "repeats", "function", "scheduler"},
     _every_gpu_is_used: {"resources", "model"},

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import SCHEDULERS, Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings
-from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, fits
+from pipeline.schedulers import PB2, PBT, SCHEDULERS, Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, drawn_names, fits
 
 _SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -167,9 +167,18 @@ def settings(request: pytest.FixtureRequest) -> SchedulerSettings:
     return SCHEDULERS[request.param]()
 
 
+_WITH_FIELDS = [
+    PBT(grace_period=3, interval=2, factors=(1.5, 0.5, 0.9)),
+    PBT(explore=["lr", "schedule"]),
+    PBT(explore={"lr": LogUniform(1e-3, 1e-1), "period": None, "units": Choice([8, 16])}),
+    PB2(explore=["lr", "period"]),
+    PB2(explore={"lr": LogUniform(1e-3, 1e-1), "kind": None, "schedule": None}, grace_period=2),
+]
+"""Populations that change some of the hyperparameters."""
+
 _plays = st.builds(
     Play,
-    st.sampled_from([cls() for cls in SCHEDULERS.values()]),
+    st.sampled_from([*(cls() for cls in SCHEDULERS.values()), *_WITH_FIELDS]),
     trials=st.integers(2, 10),
     epochs=st.integers(1, 10),
     workers=st.integers(1, 4),
@@ -331,9 +340,18 @@ def test_needed_checkpoints_exist(play: Play) -> None:
             assert (decision.parent_trial, decision.parent_epoch) in needed
 
 
+def explored_names(settings: SchedulerSettings) -> list[str]:
+    """The hyperparameters that a population may change; all of the space unless it names them."""
+    named = getattr(settings, "explore", None)
+    return drawn_names(_SPACE) if named is None else list(named)
+
+
 @given(play=_plays)
 def test_exploits_take_over_better_trials(play: Play) -> None:
-    """A donor is alive and strictly better, its newest milestone is used, and the new config is in the space."""
+    """A donor is alive and strictly better, its newest milestone is used, and the new config is in the space.
+
+    Hyperparameters that the population does not change are the donor's.
+    """
     newest: dict[str, tuple[int, float]] = {}
     ended: set[str] = set()
     for trial, epoch, value, decision in play().decisions:
@@ -346,6 +364,8 @@ def test_exploits_take_over_better_trials(play: Play) -> None:
             assert fits(_SPACE, decision.config)
             assert fits(_SPACE, decision.parent_config)
             assert all(name in decision.explored for name in decision.config)
+            kept = decision.parent_config.keys() & decision.config.keys() - set(explored_names(play.settings))
+            assert all(decision.config[name] == decision.parent_config[name] for name in kept)
         else:
             assert (decision.parent_trial, decision.parent_epoch, decision.config) == (None, None, None)
         if epoch == play.epochs or decision.action == "stop":

@@ -164,8 +164,9 @@ def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
     """
     if facts.mismatches:
         return Finding("weights", "error", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
-    kind = job.scheduler.kind
-    text = f"no hyperparameter changes the model's variables: with {kind}, any trial can copy another trial's weights"
+    kind, explore = job.scheduler.kind, getattr(job.scheduler, "explore", None)
+    which = "no hyperparameter" if explore is None else "no hyperparameter that scheduler.explore names"
+    text = f"{which} changes the model's variables: with {kind}, any trial can copy another trial's weights"
     return Finding("weights", "ok", text)
 
 

@@ -1,11 +1,12 @@
-"""Which parameters change a model's variables. In population based training none may: trials take over weights.
+"""Which parameters change a model's variables. In population based training none that is explored may.
 
-Models are built and not trained. Where the models of two configs differ, one config is turned into the other parameter
+A trial takes over another one's weights with its config, in which only the explored parameters change. Models are built
+and not trained. Where the models of two configs differ, one config is turned into the other parameter
 by parameter, so that the two models of each step differ in one parameter alone.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 from pipeline.errors import ModelError
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative
 from pipeline.loop.messages import Assignment
+from pipeline.schedulers.exploration import changed_names
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
 from pipeline.space.random_streams import RandomStream
 from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
-from pipeline.wording import by_count, capitalized
+from pipeline.wording import by_count, capitalized, listed
 
 __all__ = [
     "WeightMismatch",
@@ -88,31 +90,49 @@ def mismatches(trainer_factory: TrainerFactory, first: Assignment) -> list[Weigh
             known[key] = _variables(trainer_factory, config, seed=first.seed)
         return known[key]
 
-    return list(compare(job.space, [first.config, *_others(job, first)], variables_of))
+    return list(compare(job.space, [first.config, *_others(job, first)], variables_of, _changed(job)))
 
 
 def compare(
-    space: Mapping[str, Any], configs: Sequence[Config], variables_of: Callable[[Config], Variables | None]
+    space: Mapping[str, Any],
+    configs: Sequence[Config],
+    variables_of: Callable[[Config], Variables | None],
+    changed: Collection[str],
 ) -> Iterator[WeightMismatch]:
-    """The parameters that make the variables of other configs' models differ from the first one's, each once.
+    """The parameters that make the variables of a config's model differ from those before they change, each once.
 
     Args:
         space: The space.
         configs: Configs of that space.
         variables_of: Returns the variables of a config's model; None if there is no model.
+        changed: The names of the parameters that may change; the others keep their values.
     """
-    first, *others = configs
-    own = variables_of(first)
+    parameters = [parameter for parameter in walk(space) if parameter.name in changed]
     incompatible: set[str] = set()
-    for other in others if own is not None else ():
-        unchecked = {parameter.path for parameter in walk(space)} - incompatible
-        if variables_of(_between(space, first, other, unchecked)) in (own, None):
-            continue
-        for path, before, after in _steps(space, first, other):
-            old, new = variables_of(before), variables_of(after)
-            if path not in incompatible and old is not None and new is not None and old != new:
-                incompatible.add(path)
-                yield WeightMismatch(path, _difference(path, (before, old), (after, new)))
+    for first in _bases(parameters, configs):
+        own = variables_of(first)
+        for other in configs if own is not None else ():
+            unchecked = {parameter.path for parameter in parameters} - incompatible
+            if variables_of(_between(space, first, other, unchecked)) in (own, None):
+                continue
+            for path, before, after in _steps(space, first, other, parameters):
+                old, new = variables_of(before), variables_of(after)
+                if path not in incompatible and old is not None and new is not None and old != new:
+                    incompatible.add(path)
+                    yield WeightMismatch(path, _difference(path, (before, old), (after, new)))
+
+
+def _bases(parameters: Sequence[ParameterPath], configs: Sequence[Config]) -> list[Config]:
+    """The first config, and for each parameter that no earlier one of these has, one that does."""
+    bases = [configs[0]]
+    for parameter in parameters:
+        if not any(map(parameter.there, bases)):
+            bases += [config for config in configs if parameter.there(config)][:1]
+    return bases
+
+
+def _changed(job: TuneJob) -> list[str]:
+    return changed_names(job.space, getattr(job.scheduler, "explore", None))
 
 
 def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
@@ -124,10 +144,11 @@ def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
     """
     which = by_count(len(mismatched), "this hyperparameter changes", "these hyperparameters change")
     differences = "; ".join(mismatch.difference for mismatch in mismatched)
+    named = getattr(job.scheduler, "explore", None) is not None
+    may_change = listed(_changed(job)) if named else "every hyperparameter of the space"
     return (
-        f"With {job.scheduler.kind}, a trial continues with another trial's weights and a config in which every "
-        f"hyperparameter of the space may change, but {which} the model's variables, so the weights would not fit: "
-        f"{differences}"
+        f"With {job.scheduler.kind}, a trial continues with another trial's weights and config, in which {may_change} "
+        f"may change, but {which} the model's variables, so the weights would not fit: {differences}"
     )
 
 
@@ -138,13 +159,18 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
         job: The study's job.
         mismatched: The parameters; at least one.
     """
+    refused = {mismatch.path.rpartition(".")[2] for mismatch in mismatched}
+    explored = [name for name in _changed(job) if name not in refused]
+    only_others = f"let the population change the others alone with --set 'scheduler.explore={json.dumps(explored)}'"
     switches = {parameter.path for parameter in walk(job.space) if isinstance(parameter.domain, Switch)}
     fixed = [f"--set space.{mismatch.path}=VALUE" for mismatch in mismatched if mismatch.path not in switches]
     of_one = [mismatch.path for mismatch in mismatched if mismatch.path in switches]
     ways = [f"fix what changes them with {' '.join(fixed)}"] if fixed else []
     ways += [f"leave one branch of {' and of '.join(of_one)} in the job's space"] if of_one else []
     both = " and ".join(ways)
-    return f"{capitalized(both)}, or use a scheduler that does not copy weights, such as --scheduler asha."
+    return (
+        f"{capitalized(only_others)}, {both}, or use a scheduler that does not copy weights, such as --scheduler asha."
+    )
 
 
 def _others(job: TuneJob, first: Assignment) -> list[Config]:
@@ -164,11 +190,13 @@ def _variables(trainer_factory: TrainerFactory, config: Config, *, seed: int) ->
         return None
 
 
-def _steps(space: Mapping[str, Any], first: Config, other: Config) -> Iterator[tuple[str, Config, Config]]:
+def _steps(
+    space: Mapping[str, Any], first: Config, other: Config, parameters: Iterable[ParameterPath]
+) -> Iterator[tuple[str, Config, Config]]:
     """The steps from one config to the other: a parameter, and the configs before and after it changes."""
     moved: set[str] = set()
     before = first
-    for parameter in walk(space):
+    for parameter in parameters:
         if parameter.drawn and parameter.there(other):
             moved.add(parameter.path)
             after = _between(space, first, other, moved)

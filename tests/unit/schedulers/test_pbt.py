@@ -152,6 +152,13 @@ def test_quantiles_and_exploits_equal_those_of_ray(
         {"quantile": True},
         {"resample_probability": 1.1},
         {"resample_probability": "0.5"},
+        {"factors": []},
+        {"factors": [0]},
+        {"factors": 1.2},
+        {"grace_period": 0},
+        {"explore": 3},
+        {"explore": [3]},
+        {"explore": {"lr": 3}},
         {"other": 1},
     ],
 )
@@ -175,3 +182,12 @@ def test_explored_configs_depend_on_the_seed_alone() -> None:
     assert explored(1) == explored(1)
     assert explored(1) != explored(2)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+
+
+def test_hyperparameters_are_multiplied_by_the_factors() -> None:
+    """A population multiplies by its own factors, and the reason names them."""
+    scheduler = population(PBT(resample_probability=0, factors=(2, 0.5)), 2)
+    report(scheduler, "0001", 1, 0.9)
+    decision = report(scheduler, "0000", 1, 0.1)
+    assert decision.config["lr"] in (0.01, 0.04)
+    assert decision.explored.startswith("times 0.5 or 2, or resampled: lr 0.02 → 0.0")

@@ -5,13 +5,20 @@ from typing import Any
 import pytest
 
 from pipeline.schedulers import PB2, PBT, SchedulerContext
-from pipeline.space import Choice, Space, Switch, Uniform, fits
+from pipeline.space import Choice, IntUniform, LogUniform, Space, Switch, Uniform, fits
 from tests.unit.schedulers.population import population, report
 
 
 def test_milestones_are_multiples_of_the_interval() -> None:
     """Milestones are multiples of the interval for any first epoch, and the last is the trial's maximum."""
     assert [PBT(interval=3).next_milestone(epoch, 8) for epoch in range(8)] == [3, 3, 3, 6, 6, 6, 8, 8]
+
+
+def test_the_first_milestone_follows_the_grace_period() -> None:
+    """Milestones begin at the end of the grace period, or of the first interval if that is later."""
+    settings = PBT(interval=2, grace_period=5)
+    assert [settings.next_milestone(epoch, 10) for epoch in range(10)] == [5, 5, 5, 5, 5, 7, 7, 9, 9, 10]
+    assert [PBT(interval=3, grace_period=2).next_milestone(epoch, 8) for epoch in range(8)] == [3, 3, 3, 6, 6, 6, 8, 8]
 
 
 def test_the_population_advances_together() -> None:
@@ -126,6 +133,44 @@ def test_settings_that_do_not_fit_the_budget_are_a_fault() -> None:
         "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
         "budget.trials: must be at least 2, because a population has several trials; found 1",
     ]
+    assert [str(fault) for fault in PBT(grace_period=9).faults(epochs=8, trials=2)] == [
+        "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
+    ]
+
+
+_WIDTHS: Space = {"lr": LogUniform(1e-4, 1), "width": IntUniform(4, 64), "act": Choice(["relu", "tanh"]), "fixed": 2}
+
+
+@pytest.mark.parametrize("kind", [PBT, PB2])
+def test_hyperparameters_that_are_not_explored_are_the_donor_s(kind: Any) -> None:
+    """A trial that exploits another changes what `explore` names, in its domain, and takes the rest from the donor."""
+    scheduler = kind(explore={"lr": LogUniform(0.2, 0.3)}).build(SchedulerContext(_WIDTHS, "max", 100, 6, 0))
+    for i in range(6):
+        act = ("relu", "tanh")[i % 2]
+        scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "width": 4 + i, "act": act, "fixed": 2})
+    decisions = [
+        report(scheduler, f"{i:04d}", epoch, float(i * epoch)) for epoch in range(1, 8) for i in (5, 4, 3, 2, 1, 0)
+    ]
+    exploits = [decision for decision in decisions if decision.action == "exploit"]
+    assert len(exploits) > 5
+    for exploit in exploits:
+        assert fits(_WIDTHS, exploit.config)
+        assert 0.2 <= exploit.config["lr"] < 0.3
+        assert exploit.config | {"lr": 0} == exploit.parent_config | {"lr": 0}
+        assert f"width stays {exploit.parent_config['width']}" in exploit.explored
+    assert len({exploit.config["lr"] for exploit in exploits}) > 3
+
+
+@pytest.mark.parametrize("kind", [PBT, PB2])
+def test_a_population_may_copy_weights_alone(kind: Any) -> None:
+    """With an empty `explore`, a trial takes over another one's weights and its whole config."""
+    scheduler = population(kind(explore=()), 6)
+    decisions = [
+        report(scheduler, f"{i:04d}", epoch, float(i * epoch)) for epoch in range(1, 8) for i in (5, 4, 3, 2, 1, 0)
+    ]
+    exploits = [decision for decision in decisions if decision.action == "exploit"]
+    assert exploits
+    assert all(exploit.config == exploit.parent_config for exploit in exploits)
 
 
 @pytest.mark.parametrize("settings", [PBT(resample_probability=0), PB2()])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from pipeline.space import (
     Choice,
@@ -13,10 +14,12 @@ from pipeline.space import (
     LogUniform,
     Switch,
     Uniform,
+    as_drawn,
     carried_over,
     combination,
     combinations,
     draw,
+    explored_space,
     fits,
     number_of,
     perturb,
@@ -187,3 +190,61 @@ def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
     assert (config["x"], config["kind"], config["how"], config["fixed"]) == (1.5, "b", "new", 7)
     assert 2 <= config["y"] < 3
     assert carried_over(space, config, np.random.default_rng(1)) == config
+
+
+def test_exploring_by_other_factors() -> None:
+    """Exploring multiplies by each of the given factors, however many there are."""
+    rng = np.random.default_rng(0)
+    factors = (0.5, 1.1, 3.0)
+    seen = [perturb(_SPACE, {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}, rng, resample_probability=0,
+                    factors=factors) for _ in range(50)]  # fmt: skip
+    assert {round(config["lr"], 6) for config in seen} == {0.005, 0.011, 0.03}
+
+
+@given(seed=st.integers(0, 999), names=st.sets(st.sampled_from(["lr", "schedule", "decay", "restarts", "period"])))
+def test_only_the_named_parameters_of_an_explored_space_change(seed: int, names: set[str]) -> None:
+    """Around any config, an explored space draws configs of the space that differ in named parameters alone.
+
+    A parameter of a branch that the config does not take is drawn, too.
+    """
+    rng = np.random.default_rng(seed)
+    config = draw(_NESTED, rng)
+    explored = perturb(explored_space(_NESTED, config, dict.fromkeys(names)), config, rng, resample_probability=0.5)
+    assert fits(_NESTED, explored)
+    assert {name for name in config if name in explored and explored[name] != config[name]} <= names
+    assert (explored.keys() == config.keys()) or names & {"schedule", "restarts"}
+
+
+def test_a_parameter_is_explored_in_a_domain_of_its_own() -> None:
+    """A parameter with a domain of its own is drawn and multiplied within it, from a value beyond it, too."""
+    domains = {"lr": LogUniform(0.1, 0.2), "kind": Choice(["c", "a"])}
+    config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        found = perturb(explored_space(_SPACE, config, domains), config, rng, resample_probability=0.5)
+        assert 0.1 <= found["lr"] < 0.2
+        assert found["kind"] in ("a", "c")
+        assert (found["units"], found["fixed"]) == (20, 7)
+
+
+def test_an_explored_space_follows_a_changed_space() -> None:
+    """After a change of the space, values that it no longer lists are drawn, and numbers move into their ranges."""
+    space = {
+        "x": Uniform(0, 1),
+        "n": IntUniform(1, 9),
+        "kind": Choice(["b", "c"]),
+        "how": Switch({"new": {"y": 3}}),
+        "z": 8,
+    }
+    config = {"x": 1.5, "n": 99, "kind": "a", "how": "old", "z": 7}
+    explored = explored_space(space, config, {})
+    assert explored["x"] == pytest.approx(1)
+    assert fits(space, draw(explored, np.random.default_rng(0)))
+    assert (explored["n"], explored["kind"], explored["z"]) == (9, Choice(["b", "c"]), 8)
+
+
+def test_values_get_the_types_of_their_domains() -> None:
+    """Numbers and listed values get the types that their domains draw, and constants stay."""
+    space = {"x": Uniform(0, 9), "n": IntUniform(1, 9), "kind": Choice([1, 2.5]), "z": 8}
+    typed = as_drawn(space, {"x": 2, "n": 3.0, "kind": 1.0, "z": 8})
+    assert [(value, type(value)) for value in typed.values()] == [(2.0, float), (3, int), (1, int), (8, int)]

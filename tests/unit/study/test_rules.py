@@ -76,6 +76,10 @@ def _job(**fields: Any) -> TuneJob:
             "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
         ),
         (
+            {**_MODEL, "scheduler": PBT(explore=["rat"]), "space": {"rate": Uniform(0, 1), "n": 1}},
+            "scheduler.explore: must name hyperparameters: rate, n; did you mean rate?; found 'rat'",
+        ),
+        (
             {**_FUNCTION, "scheduler": "pbt"},
             "scheduler: must be a scheduler that does not copy weights, because the function keeps no state: define "
             "_build(config, state) that yields (metrics, state); found 'pbt'",

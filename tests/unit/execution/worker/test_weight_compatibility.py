@@ -1,11 +1,12 @@
 """Which parameters change a model's variables, and how that is reported before anything is trained."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from pipeline import datasets
+from pipeline import datasets, load_results, run
 from pipeline.execution.worker.weight_compatibility import (
     WeightMismatch,
     compare,
@@ -16,7 +17,7 @@ from pipeline.execution.worker.weight_compatibility import (
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment
 from pipeline.schedulers import PBT
-from pipeline.space import Choice, Config, IntUniform, Switch, Uniform
+from pipeline.space import Choice, Config, IntUniform, Switch, Uniform, drawn_names
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob
 
@@ -29,6 +30,7 @@ PLAIN = {"lr": 0.1, "width": 4, "kind": "plain"}
 DEEP = {"lr": 0.2, "width": 4, "kind": "deep", "depth": 1, "rate": 0.5}
 WIDE = {**PLAIN, "lr": 0.9, "width": 9}
 DEEPER = {**DEEP, "depth": 2}
+ALL = drawn_names(SPACE)
 
 
 def variables(*shape: int, count: int = 1) -> list[dict[str, Any]]:
@@ -95,41 +97,73 @@ def test_the_parameters_that_change_variables_are_found(
     variables_of: Any, first: Any, others: Any, incompatible: Any
 ) -> None:
     """Exactly the parameters that change a model's variables are found, and at least one of two that act together."""
-    assert [each.path for each in compare(SPACE, [first, *others], variables_of)] == incompatible
+    assert [each.path for each in compare(SPACE, [first, *others], variables_of, ALL)] == incompatible
 
 
 def test_from_within_a_branch_to_another() -> None:
     """A parameter that only the first config's branch has is ignored in the comparison with another branch."""
-    found = list(compare(SPACE, [DEEP, PLAIN], lambda config: variables(len(config))))
+    found = list(compare(SPACE, [DEEP, PLAIN], lambda config: variables(len(config)), ALL))
     assert [each.path for each in found] == ["kind"]
 
 
 def test_a_config_without_a_model_is_skipped() -> None:
     """A config without a model, whether first or later, causes no mismatch."""
-    assert list(compare(SPACE, [PLAIN, DEEP], lambda _: None)) == []
-    only_plain = compare(SPACE, [PLAIN, DEEP], lambda c: variables(c["width"]) if c["kind"] == "plain" else None)
+    assert list(compare(SPACE, [PLAIN, DEEP], lambda _: None, ALL)) == []
+    only_plain = compare(SPACE, [PLAIN, DEEP], lambda c: variables(c["width"]) if c["kind"] == "plain" else None, ALL)
     assert list(only_plain) == []
 
 
 def test_a_mismatch_is_reported_with_both_values() -> None:
     """A mismatch names the first differing variable with path and both shapes, or both counts."""
-    (shape,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 9}], lambda config: variables(2, config["width"]))
+    (shape,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 9}], lambda config: variables(2, config["width"]), ALL)
     assert shape.difference == "width (kernel of shape 2×4 with width=4, kernel of shape 2×9 with width=9)"
-    (count,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 2}], lambda config: variables(2, count=config["width"]))
+    (count,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 2}], lambda config: variables(2, count=config["width"]), ALL)
     assert count.difference == "width (4 variables with width=4, 2 variables with width=2)"
 
 
 def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
     """The remedy for a number is to fix it on the command line, and for a switch to leave one branch in the space."""
     tuned = job(space=SPACE)
-    assert "--set space.width=VALUE, or use a scheduler" in mismatch_advice(tuned, [WeightMismatch("width", "")])
-    assert mismatch_advice(tuned, [WeightMismatch("kind", "")]).startswith(
-        "Leave one branch of kind in the job's space, or use a scheduler"
+    assert mismatch_advice(tuned, [WeightMismatch("width", "")]).startswith(
+        'Let the population change the others alone with --set \'scheduler.explore=["lr", "kind", "depth", "rate"]\', '
+        "fix what changes them with --set space.width=VALUE, or use a scheduler"
+    )
+    assert "leave one branch of kind in the job's space, or use a scheduler" in mismatch_advice(
+        tuned, [WeightMismatch("kind", "")]
     )
     assert "this hyperparameter changes" in mismatch_text(tuned, [WeightMismatch("width", "width (so)")])
     assert mismatch_text(tuned, [WeightMismatch("a", "a (so)"), WeightMismatch("b", "b (so)")]).endswith(
         "would not fit: a (so); b (so)"
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "incompatible"),
+    [(["lr", "rate"], []), (["lr", "depth"], ["kind.deep.depth"]), (["kind", "lr"], ["kind"]), (["width"], ["width"])],
+)
+def test_parameters_that_do_not_change_may_change_variables(changed: list[str], incompatible: list[str]) -> None:
+    """Only parameters that a population changes must leave the variables alone, also those of a branch."""
+
+    def variables_of(config: Config) -> Any:
+        return variables(config["width"], config.get("depth", 0))
+
+    found = compare(SPACE, [PLAIN, WIDE, DEEP, DEEPER], variables_of, changed)
+    assert [each.path for each in found] == incompatible
+
+
+def test_a_mismatch_names_what_the_population_changes() -> None:
+    """Where a population changes some hyperparameters, the message names these."""
+    tuned = job(space=SPACE, scheduler=PBT(explore=["lr", "width"]))
+    assert "in which lr and width may change, but this hyperparameter" in mismatch_text(
+        tuned, [WeightMismatch("width", "width (so)")]
+    )
+
+
+def test_a_width_that_the_population_leaves_alone_trains(first_report: Any) -> None:
+    """A study of several widths trains under a population that changes the learning rate alone."""
+    reported = first_report(job(scheduler=PBT(explore=["lr"])), {"lr": 0.05, "width": 4, "momentum": 0.5})
+    assert reported.unusable is None
+    assert [row.epoch for row in reported.rows] == [1]
 
 
 def test_only_trials_that_exploit_exchange_weights() -> None:
@@ -175,3 +209,18 @@ def test_a_trial_that_continues_is_not_checked(first_report: Any) -> None:
     """A trial that has already reported epochs continues without the check of compatible weights."""
     reported = first_report(job(), {"lr": 0.05, "width": 4, "momentum": 0.5}, reported_epoch=1)
     assert reported.unusable is None
+
+
+def test_a_trial_that_copies_another_has_its_architecture(tmp_path: Any) -> None:
+    """Where trials differ in widths that the population does not change, a copy has the width of the copied trial."""
+    fields = {"scheduler": PBT(explore=["lr"], quantile=0.5), "budget": Budget(trials=4, epochs=4), "seed": 3}
+    tuned = job(**fields, start_with=[{"width": width} for width in (4, 8, 4, 8)], trial_seeds=True)
+    run(tuned.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
+    results = load_results(tmp_path / "s")
+    assert results.trials["state"].tolist() == ["completed"] * 4
+    copies = results.decisions[results.decisions["kind"] == "explore"]
+    configs = [[json.loads(each) for each in copies[column]] for column in ("config_before", "config_after")]
+    assert copies["reason"].str.contains("width stays").all()
+    assert [before["width"] for before in configs[0]] == [after["width"] for after in configs[1]]
+    firsts = {"0000": 4, "0001": 8, "0002": 4, "0003": 8}
+    assert any(firsts[trial] != after["width"] for trial, after in zip(copies["trial_id"], configs[1], strict=True))
