@@ -19,7 +19,7 @@ from pipeline.study.load_module import parted
 from pipeline.study.read_once import content_of
 from pipeline.wording import closest, did_you_mean
 
-__all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune"]
+__all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune", "left_to_changes"]
 
 LIBRARIES = {each.name: each for each in (keras_tuner.LIBRARY, optuna.LIBRARY, ray_tune.LIBRARY)}
 """The libraries whose programs become jobs, as `--from` names them."""
@@ -74,6 +74,27 @@ def from_file(
     for sentence in adapted.left_out:
         note(f"{adapted.call.line}: {sentence}" if adapted.call is not None else sentence)
     return job
+
+
+def left_to_changes(job: TuneJob, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a program says of hyperparameters that a user changes, left out: the user's values take precedence.
+
+    Args:
+        job: The job of the program.
+        changes: The user's changes, by dotted field.
+
+    Returns:
+        Further changes, by dotted field.
+    """
+    changed = {name for path in changes if path.startswith("space.") for name in path.split(".")[1:]}
+    further: dict[str, Any] = {}
+    starts = [{name: value for name, value in start.items() if name not in changed} for start in job.start_with]
+    if "start_with" not in changes and starts != list(job.start_with):
+        further["start_with"] = [start for start in starts if start]
+    explore = getattr(job.scheduler, "explore", None)
+    if isinstance(explore, Mapping) and changed & explore.keys() and "scheduler" not in changes:
+        further["scheduler.explore"] = {**explore, **dict.fromkeys(changed & explore.keys())}
+    return further
 
 
 def from_keras_tuner(hypermodel: Any, **fields: Any) -> TuneJob:
@@ -167,6 +188,9 @@ def _job(
         fields = dict(adapted.fields(given, subject))
     for field in ("budget", "resources"):
         fields[field] = _merged(fields.get(field, {}), given.get(field))
+    trials = fields["budget"].get("trials") if isinstance(fields["budget"], Mapping) else None
+    if "start_with" in fields and isinstance(trials, int):
+        fields["start_with"] = fields["start_with"][: max(0, trials)]
     functions = _named(adapted.functions) if path is None else _functions(library, path, name)
     fields["name"] = _job_name(path, name)
     fields |= {field: function and functions[function] for field, function in adapted.function_fields.items()}

@@ -9,10 +9,13 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["UNKNOWN_EPOCHS", "keywords_of", "line_of_text", "mentions", "reports_of"]
+__all__ = ["UNKNOWN_EPOCHS", "YIELDS", "keywords_of", "line_of_text", "mentions", "reports_of", "returned_after"]
 
 UNKNOWN_EPOCHS = 100
 """The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
+
+YIELDS = "yield"
+"""What stands for a call in a function that yields what it reports."""
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"range": range, "len": len, "min": min, "max": max, "int": int}
 _AROUND = ("tqdm", "enumerate", "reversed", "list")
@@ -46,7 +49,7 @@ def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, A
 
     Args:
         function: The function; functions of its module that it calls are read, too.
-        method: What it calls: the last part of its name.
+        method: What it calls: the last part of its name; or `YIELDS`.
         values: The known values, by their expressions, such as `config["epochs"]`.
 
     Returns:
@@ -84,7 +87,7 @@ def _reports(
 
     def count(node: ast.AST, loops: tuple[tuple[str, int | None], ...]) -> int:
         nonlocal looped
-        number = 0
+        number = int(method == YIELDS and isinstance(node, ast.Yield))
         if isinstance(node, ast.Call):
             own = home.get(getattr(node.func, "id", None))
             if _calls(node, method):
@@ -125,6 +128,32 @@ def mentions(target: Any, pattern: str, *, without_text: bool = True) -> bool:
         return re.search(pattern, inspect.getsource(target if module is None else module)) is not None
     except (OSError, TypeError):
         return without_text
+
+
+def returned_after(function: Callable[..., Any], method: str) -> int | None:
+    """The line at which a function that calls something returns a value, which may be another one.
+
+    Args:
+        function: The function.
+        method: What it calls: the last part of its name.
+
+    Returns:
+        The first such line in its file; None if it returns nothing, does not call it itself, or has no source.
+    """
+    try:
+        lines, first = inspect.getsourcelines(inspect.unwrap(function))
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    due: list[ast.AST] = [*tree.body]
+    own: list[ast.AST] = []
+    while due:
+        own.append(node := due.pop())
+        inner = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef)
+        if not inner or node in tree.body:
+            due += ast.iter_child_nodes(node)
+    returns = [node.lineno for node in own if isinstance(node, ast.Return) and node.value is not None]
+    return first + min(returns) - 1 if returns and any(_calls(node, method) for node in own) else None
 
 
 def line_of_text(source: str, text: str) -> int:

@@ -6,7 +6,20 @@ from typing import Any
 
 from pipeline.training.metrics import NotNumeric, as_number
 
-__all__ = ["numeric"]
+__all__ = ["flat", "numeric"]
+
+
+def flat(reported: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """What is reported without dicts in it: `{"eval": {"loss": 1}}` is `eval/loss`, as Ray Tune names it.
+
+    Args:
+        reported: What is reported.
+        above: What the names begin with.
+    """
+    values: dict[str, Any] = {}
+    for name, value in reported.items():
+        values |= flat(value, f"{above}{name}/") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return values
 
 
 def numeric(reported: Mapping[str, Any]) -> dict[str, float]:

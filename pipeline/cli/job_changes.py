@@ -83,12 +83,17 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
 
         job = tune_jobs.find(name)
     else:
-        from pipeline.adapters import from_file
+        from pipeline.adapters import from_file, left_to_changes
 
         given = {field: value for field, value in changes.items() if "." not in field}
         prefix = "resources."
         resources = {field.removeprefix(prefix): value for field, value in changes.items() if field.startswith(prefix)}
-        job = from_file(name, library, {**given, "resources": resources} if resources else given, note)
+        given |= {"resources": resources} if resources else {}
+        # A program may say how each of its trials begins, so it must know how many there are.
+        if "budget" not in given and "budget.trials" in changes:
+            given["budget"] = {"trials": changes["budget.trials"]}
+        job = from_file(name, library, given, note)
+        changes = left_to_changes(job, changes) | changes
     if resume:
         from pipeline.execution.driver.resumed_job import with_study_settings
         from pipeline.storage import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from pipeline.adapters.metrics import numeric
+from pipeline.adapters.metrics import flat, numeric
 from pipeline.adapters.ray_tune.stopping import Rules
 from pipeline.execution.ray.internals import set_iteration
 from pipeline.study.context import current
@@ -37,14 +37,14 @@ def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rule
             trial.load_checkpoint(str(state) if isinstance(state, Path) else state)
         while True:
             result = trial.step()
-            ends = rules.end_after(result) or result.get("done")
+            ends, metrics = rules.end_after(result), numeric(flat(result))
             set_iteration(trial, rules.count)
             if saves:
                 with tempfile.TemporaryDirectory() as folder:
                     kept = trial.save_checkpoint(folder)
-                    yield numeric(result), kept if isinstance(kept, Mapping) else Path(kept or folder)
+                    yield metrics, kept if isinstance(kept, Mapping) else Path(kept or folder)
             else:
-                yield numeric(result)
+                yield metrics
             if ends:
                 return
     finally:

@@ -10,7 +10,7 @@ from pipeline.adapters.ray_tune.sample_from import is_function
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Grid, LogUniform, Normal, QUniform, Uniform
 
-__all__ = ["config_of", "is_drawn", "names_of", "outside_of", "points_of", "space_of_ray"]
+__all__ = ["config_of", "domain_of_ray", "is_drawn", "leaves", "outside_of", "points_of", "space_of_ray"]
 
 
 def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
     """
     space: dict[str, Any] = {}
     faults = []
-    for path, value in _leaves(param_space, ()):
+    for path, value in leaves(param_space):
         name = parameter_name("_".join(path))
         line = f"{file}, line {line_of_text(source, path[-1])}".removeprefix(", ")
         if name in space:
@@ -35,7 +35,7 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
             faults.append(Fault(line, ".".join(path), allowed))
             continue
         try:
-            domain = _domain(value)
+            domain = domain_of_ray(value)
         except ValueError as error:
             faults.append(Fault(line, ".".join(path), str(error)))
             continue
@@ -103,18 +103,9 @@ def outside_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) ->
     return list(dict.fromkeys(outside))
 
 
-def names_of(space: Mapping[str, Any]) -> list[str]:
-    """The names that the values of a param_space, or of a part of it, have in the space.
-
-    Args:
-        space: The param_space, nested.
-    """
-    return [parameter_name("_".join(path)) for path, _ in _leaves(space, ())]
-
-
 def _drawn(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The values of configs of Ray Tune whose names have a domain, as a config has them."""
-    named = [{parameter_name("_".join(path)): value for path, value in _leaves(point, ())} for point in points]
+    named = [{parameter_name("_".join(path)): value for path, value in leaves(point)} for point in points]
     return [
         {name: value if is_json(value) else label(value) for name, value in each.items()
          if isinstance(space.get(name), Domain) and not is_drawn(value)}
@@ -122,17 +113,36 @@ def _drawn(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> lis
     ]  # fmt: skip
 
 
-def _leaves(space: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def leaves(space: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values of a param_space with their places.
+
+    Args:
+        space: The param_space, nested.
+        above: The names of the dicts around it.
+
+    Yields:
+        The names of the dicts around a value with its own name last, and the value.
+    """
     for name, value in space.items():
         path = (*above, str(name))
         if isinstance(value, Mapping) and set(value) != {"grid_search"} and value:
-            yield from _leaves(value, path)
+            yield from leaves(value, path)
         else:
             yield path, value
 
 
-def _domain(value: Any) -> Any:
-    """A domain of Ray Tune as one of tunepipe; None for a value that only the function uses."""
+def domain_of_ray(value: Any) -> Any:
+    """A domain of Ray Tune as one of tunepipe.
+
+    Args:
+        value: A value of a param_space.
+
+    Returns:
+        The domain; a fixed value as it is, or None for one that only the function uses.
+
+    Raises:
+        ValueError: It cannot be translated; says what is allowed.
+    """
     if isinstance(value, Mapping) and set(value) == {"grid_search"}:
         return Grid(tuple(labels(value["grid_search"])))
     if is_function(value):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.adapters.metrics import flat
 from pipeline.execution.ray.internals import stopper_facts
 
 __all__ = ["Rules", "ignored_of", "longest_of", "seconds_of"]
@@ -40,7 +41,7 @@ class Rules:
             self._rules = rules
 
     def end_after(self, metrics: Mapping[str, Any]) -> bool:
-        """Whether the trial ends after a report.
+        """Whether the trial ends after a report: by a rule, or because the report says `done`.
 
         Args:
             metrics: What it reports.
@@ -55,7 +56,7 @@ class Rules:
         }
         # Each rule is asked, since it may count.
         answers = [_ends(rule, self._trial, result) for rule in self._rules]
-        return any(answers)
+        return any(answers) or bool(result["done"])
 
 
 def longest_of(stop: Any) -> int | None:
@@ -104,6 +105,7 @@ def _kind(rule: Any) -> str:
 
 def _ends(rule: Any, trial: str, result: Mapping[str, Any]) -> bool:
     if isinstance(rule, Mapping):
-        return any(name in result and result[name] >= bound for name, bound in rule.items() if name != _REPORTS)
+        values = flat(result)
+        return any(name in values and values[name] >= bound for name, bound in rule.items() if name != _REPORTS)
     ends: Callable[[str, dict[str, Any]], Any] = rule
     return bool(ends(trial, dict(result)))

@@ -9,20 +9,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.adapters import adapted
-from pipeline.adapters.metrics import numeric
+from pipeline.adapters.loops import returned_after
+from pipeline.adapters.metrics import flat, numeric
 from pipeline.adapters.program import Call
 from pipeline.adapters.ray_tune.class_steps import class_steps
 from pipeline.adapters.ray_tune.entry_points import plain, train_as_tune, unwrapped
-from pipeline.adapters.ray_tune.mutations import with_mutations
-from pipeline.adapters.ray_tune.param_space import config_of, names_of, outside_of, points_of, space_of_ray
+from pipeline.adapters.ray_tune.mutations import Mutations, mutations_of
+from pipeline.adapters.ray_tune.param_space import config_of, outside_of, points_of, space_of_ray
 from pipeline.adapters.ray_tune.sample_from import computed, places_of_functions, with_draws
 from pipeline.adapters.ray_tune.stopping import Rules
 from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
-from pipeline.space import Domain
+from pipeline.space import Grid, draw
+from pipeline.space.random_streams import RandomStream
 from pipeline.study.context import continued_from, current
 from pipeline.study.read_once import content_of
 from pipeline.wording import listed
@@ -31,6 +35,12 @@ __all__ = ["Adapted"]
 
 _SPACES = ("param_space", "search_space", "space", "config")
 """Names of variables that hold a program's space, unless it calls Tuner.fit or tune.run."""
+
+_ANONYMOUS = "_metric"
+"""The metric of a number without a name, as Ray Tune calls it."""
+
+_MOST_BEGINNINGS = 1000
+"""Number of trials whose first values are drawn apart from those to which a population changes them."""
 
 
 class Adapted(adapted.Adapted):
@@ -62,15 +72,20 @@ class Adapted(adapted.Adapted):
     @cached_property
     def param_space(self) -> Mapping[str, Any]:
         """The param_space, with what the scheduler changes and what functions draw."""
-        facts = self._scheduler
-        space = self._given_space
-        if facts.get("mutations"):
-            space = with_mutations(space, facts["mutations"], bounds=facts["kind"] == "PB2")
-        return with_draws(space)
+        return self._mutations.space
 
     @cached_property
-    def _scheduler(self) -> Mapping[str, Any]:
-        return {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
+    def _mutations(self) -> Mutations:
+        facts = {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
+        space, line = with_draws(self._given_space), "" if self.call is None else self.call.line
+        mutations = facts.get("mutations") or {}
+        if not mutations and facts.get("explore") is not None:
+            allowed = "must come with hyperparam_mutations, which say what may change: its function is not called"
+            raise InvalidJob("the scheduler", [Fault(line, "custom_explore_fn", allowed)])
+        try:
+            return mutations_of(space, mutations, bounds=facts.get("kind") == "PB2")
+        except ValueError as error:
+            raise InvalidJob("the scheduler", [Fault(line, "a mutation", str(error))]) from None
 
     @cached_property
     def _given_space(self) -> Mapping[str, Any]:
@@ -101,24 +116,26 @@ class Adapted(adapted.Adapted):
             file = Path(self.program.module.__file__ or "").name
             source = (content_of(vars(self.program.module)) or b"").decode(errors="replace")
         space = space_of_ray(self.param_space, subject, file, source)
-        fields = {"space": space, **fields_of_tuner(arguments, self.trainable, self.param_space, space, source)}
+        begins = self._mutations.begins
+        tuned = fields_of_tuner(arguments, self.trainable, self.param_space, {**space, **begins}, source)
+        fields = {"space": space, **tuned}
         search = searcher_facts(arguments.get("search_alg"))
         if self.call is not None and search["space"] and not self.param_space and not given.get("space"):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
         self._notes = []
-        mutations = self._scheduler.get("mutations")
-        points = [self._given_space if mutations else {}, *(search["points"] or ())]
-        if first := points_of(points, space):
+        if explore := self._mutations.explore:
+            fields["scheduler"]["explore"] = explore if any(explore.values()) else list(explore)
+        points = [self._given_space if explore else {}, *(search["points"] or ())]
+        first = points_of(points, space)
+        if first and explore and (fixed := [name for name in first[0] if name in explore]):
+            self._notes.append(
+                f"Only the first trial begins with {listed(f'{name}={first[0][name]}' for name in fixed)}."
+            )
+        if first := self._with_draws(first, given, fields):
             fields["start_with"] = first
         if outside := outside_of(points, space):
             self._notes.append(f"{', '.join(outside)} in the first configs is outside of the space, and drawn instead.")
-        kept = [name for name, domain in space.items() if isinstance(domain, Domain)]
-        if mutations and (others := [name for name in kept if name not in names_of(mutations)]):
-            self._notes.append(
-                f"The population also changes {listed(others)}, which Ray Tune would not: --set space.{others[0]}=… "
-                "fixes a value that must not change while a trial trains."
-            )
         if "objectives" not in fields and "objectives" not in given:
             where = self.call.line if self.call is not None else subject
             found = "no metric with a mode, min or max"
@@ -126,10 +143,33 @@ class Adapted(adapted.Adapted):
             raise InvalidJob(subject, [Fault(where, found, allowed)])
         return fields
 
+    def _with_draws(
+        self, first: list[dict[str, Any]], given: Mapping[str, Any], fields: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """The first configs, with draws from the param_space where the space also has what the scheduler adds."""
+        if not (begins := self._mutations.begins):
+            return first
+        # Grids take their values in turn, here as in Ray Tune.
+        begins = begins | {name: domain for name, domain in fields["space"].items() if isinstance(domain, Grid)}
+        budget = given.get("budget", {})
+        asked = budget.get("trials") if isinstance(budget, Mapping) else getattr(budget, "trials", None)
+        counts = [count for count in (asked, fields["budget"].get("trials")) if isinstance(count, int)]
+        seed = abs(asked_seed) if isinstance(asked_seed := given.get("seed"), int) else 0
+        drawn = [
+            draw(begins, np.random.default_rng([seed, number, RandomStream.FIRST_VALUES]), number)
+            for number in range(min([*counts, 1][0], _MOST_BEGINNINGS))
+        ]
+        return [config | (first[number] if number < len(first) else {}) for number, config in enumerate(drawn)]
+
     @property
     def left_out(self) -> list[str]:
         """The settings of the call that the job does not have, a sentence each."""
         left_out = [*self._notes, *([] if self.call is None else left_out_of_tuner(self.call.arguments))]
+        if (
+            not inspect.isclass(self.trainable)
+            and (line := returned_after(plain(self.trainable), "report")) is not None
+        ):
+            left_out.append(f"The value that line {line} returns is ignored; what is reported counts.")
         if names := ", ".join(".".join(place) for place in places_of_functions(self.param_space)):
             left_out.append(f"tune.sample_from is called in each trial for {names}; the tables do not have its values.")
         return left_out
@@ -153,8 +193,14 @@ class Adapted(adapted.Adapted):
 
         def train(steps: Steps) -> Any:
             checkpoint = None if state is None else tune.Checkpoint.from_directory(str(state))
-            with reporting_to(_Session(steps, checkpoint, rules)), train_as_tune():
-                return self.trainable(whole)
+            session = _Session(steps, checkpoint, rules)
+            with reporting_to(session), train_as_tune():
+                value = self.trainable(whole)
+                if not inspect.isgenerator(value):
+                    return value
+                for report in filter(None, value):
+                    session.report(report if isinstance(report, Mapping) else {_ANONYMOUS: report})
+                return None
 
         return Steps(train, _last)
 
@@ -178,11 +224,11 @@ class _Session:
             state = None
             if checkpoint is not None:
                 state = Path(opened.enter_context(checkpoint.as_directory()))
-            self._steps.report((numeric(metrics), state), last=self._rules.end_after(metrics))
+            self._steps.report((numeric(flat(metrics)), state), last=self._rules.end_after(metrics))
 
 
 def _last(value: Any, count: int) -> Any:
     """What a function returns counts where it has reported nothing."""
     if count or value is None:
         return None
-    return numeric(value) if isinstance(value, Mapping) else {"_metric": float(value)}
+    return numeric(flat(value)) if isinstance(value, Mapping) else {_ANONYMOUS: float(value)}

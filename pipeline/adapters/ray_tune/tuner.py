@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, YIELDS, keywords_of, mentions, reports_of
 from pipeline.adapters.ray_tune.entry_points import plain
 from pipeline.adapters.ray_tune.stopping import ignored_of, longest_of, seconds_of
 from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
@@ -17,9 +17,6 @@ __all__ = ["fields_of_tuner", "left_out_of_tuner"]
 _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""
 
-_FACTORS = (1.2, 0.8)
-"""What a population multiplies its hyperparameters by, here and in Ray Tune."""
-
 
 def fields_of_tuner(
     arguments: Mapping[str, Any], trainable: Any, param_space: Mapping[str, Any], space: Mapping[str, Any], source: str
@@ -30,7 +27,7 @@ def fields_of_tuner(
         arguments: The arguments of the call, as `patches` keeps them; empty if there is none.
         trainable: The function or the class.
         param_space: The param_space.
-        space: The space that it becomes.
+        space: The space that it becomes, with the domains of first values.
         source: The text of the program: where it reads its results, it may name the metric.
     """
     fields: dict[str, Any] = {}
@@ -80,13 +77,20 @@ def _epochs(
     ]
     if not inspect.isclass(trainable):
         function = plain(trainable)
-        limits.append(reports_of(function, "report", dict(_constants(param_space, _first_parameter(function)))))
+        known_values = dict(_constants(param_space, _first_parameter(function)))
+        limits.append(reports_of(function, YIELDS if _yields(function) else "report", known_values))
     if known := [int(limit) for limit in limits if limit is not None]:
         return max(1, min(known))
     if longest and scheduler.get("time") not in _NOT_REPORTS:
         return int(longest)
     # A callback or a helper may report.
-    return UNKNOWN_EPOCHS if inspect.isclass(trainable) or mentions(plain(trainable), "(?i)report") else 1
+    repeats = inspect.isclass(trainable) or _yields(plain(trainable)) or mentions(plain(trainable), "(?i)report")
+    return UNKNOWN_EPOCHS if repeats else 1
+
+
+def _yields(function: Any) -> bool:
+    """Whether a function yields what it reports."""
+    return inspect.isgeneratorfunction(function)
 
 
 def _seconds(limit: Any) -> float | None:
@@ -123,13 +127,17 @@ def _scheduler(facts: Mapping[str, Any], epochs: int) -> dict[str, Any] | None:
             **({} if samples is None else {"min_samples_required": max(1, int(samples))}),
         }
     if kind in ("PopulationBasedTraining", "PB2"):
-        shares = {"quantile": facts.get("quantile")}
+        numbers = {"quantile": facts.get("quantile")}
         if kind == "PopulationBasedTraining":
-            shares["resample_probability"] = facts.get("resample")
+            numbers["resample_probability"] = facts.get("resample")
+        factors = facts.get("factors") if kind == "PopulationBasedTraining" else None
+        burn_in = int(facts.get("burn_in") or 0)
         return {
             "kind": {"PopulationBasedTraining": "pbt"}.get(kind, "pb2"),
             "interval": min(max(1, int(facts.get("interval") or 1)), epochs),
-            **{name: float(share) for name, share in shares.items() if share is not None},
+            **{name: float(share) for name, share in numbers.items() if share is not None},
+            **({"factors": [float(factor) for factor in factors]} if factors else {}),
+            **({"grace_period": min(burn_in, epochs)} if burn_in > 0 else {}),
         }
     if kind == "HyperBandScheduler":
         return {"kind": "hyperband", "reduction_factor": facts.get("factor") or 3}
@@ -165,12 +173,10 @@ def _differing(facts: Mapping[str, Any]) -> list[str]:
     found = []
     if facts["kind"] != "HyperBandScheduler" and len(facts.get("brackets") or ()) > 1:
         found.append(f"brackets={len(facts['brackets'])}")
-    if facts.get("burn_in"):
-        found.append(f"burn_in_period={facts['burn_in']:g}")
-    if facts["kind"] == "PopulationBasedTraining" and tuple(facts.get("factors") or _FACTORS) != _FACTORS:
-        found.append(f"perturbation_factors={tuple(facts['factors'])}")
     if facts.get("explore") is not None:
         found.append("custom_explore_fn")
+    if facts.get("synch"):
+        found.append("synch=True")
     return found
 
 

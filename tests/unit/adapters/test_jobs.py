@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import Objective, from_optuna, from_ray_tune, load_results, run
+from pipeline import LogUniform, Objective, from_optuna, from_ray_tune, load_results, run
 from pipeline.adapters import from_file
 from pipeline.cli.commands import app
+from pipeline.cli.job_changes import job_of
 from pipeline.errors import InvalidJob, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
@@ -123,3 +124,40 @@ def test_a_function_without_a_file_has_the_name_that_a_file_would_give_it() -> N
     """A job from an object of a notebook shows its functions under their names in a file, not as lambdas."""
     job = from_optuna(lambda trial: trial.suggest_float("x", 0, 1))
     assert job.functions["function"].__qualname__ == "objective"
+
+
+@pytest.mark.parametrize(
+    ("changes", "explore", "starts"),
+    [
+        ({}, {"lr": None, "inner_factor": None, "layers": None, "decay": LogUniform(1e-4, 1e-2)}, 1),
+        ({"space.decay": 0.5, "space.lr": 0.1}, dict.fromkeys(["lr", "inner_factor", "layers", "decay"]), 1),
+        ({"space.decay.high": 0.005}, dict.fromkeys(["lr", "inner_factor", "layers", "decay"]), 1),
+        ({"space.lr": 0.1, "space.inner_factor": 2}, {"lr": None, "inner_factor": None, "layers": None, "decay": LogUniform(1e-4, 1e-2)}, 0),
+        ({"scheduler": "asha", "space.decay": 0.5}, None, 1),
+    ],
+)  # fmt: skip
+def test_a_users_hyperparameters_take_precedence(
+    changes: dict[str, Any], explore: Any, starts: int, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """What a program says of a hyperparameter that a user changes, first values and domains, is left out."""
+    job = job_of(program("rt_mutations.py"), changes, str(tmp_path), resume=False, library="ray-tune")
+    assert getattr(job.scheduler, "explore", None) == explore
+    assert len(job.start_with) == starts
+    assert not any(name in start for start in job.start_with for name in ("lr", "decay") if f"space.{name}" in changes)
+
+
+def test_a_program_begins_as_many_trials_as_the_user_wants(program: Callable[[str], str], tmp_path: Path) -> None:
+    """First configs of a program beyond the number of trials that the command line gives are left out."""
+    path = Path(program("rt_pbt.py"))
+    text = path.read_text().replace('"lr": tune.uniform(0, 1)}', '"lr": tune.uniform(0, 3)}', 1)
+    path.write_text(text)
+    for trials in (2, 7):
+        job = job_of(str(path), {"budget.trials": trials}, str(tmp_path), resume=False, library="ray-tune")
+        assert (job.budget.trials, len(job.start_with)) == (trials, trials)
+    path = Path(program("op_quad.py"))
+    search = "study.optimize("
+    path.write_text(
+        path.read_text().replace(search, f"[study.enqueue_trial({{'x': x}}) for x in (1, 2, 3)]\n    {search}")
+    )
+    job = job_of(str(path), {"budget.trials": 2}, str(tmp_path), resume=False, library="optuna")
+    assert len(job.start_with) == 2

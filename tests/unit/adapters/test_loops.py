@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.loops import keywords_of, line_of_text, mentions, reports_of
+from pipeline.adapters.loops import YIELDS, keywords_of, line_of_text, mentions, reports_of, returned_after
 
 EPOCHS = 7
 
@@ -138,6 +138,17 @@ def test_the_length_of_the_loop_around_a_report(function: Any, count: int | None
     assert reports_of(function, "report", values) == count
 
 
+def test_the_length_of_the_loop_around_a_yield() -> None:
+    """A function that yields what it reports has as many reports as the loop around the yield."""
+
+    def yielding(config: Any) -> Any:
+        for number in range(config["epochs"]):
+            yield {"number": number}
+
+    assert reports_of(yielding, YIELDS, {'config["epochs"]': 5}) == 5
+    assert reports_of(yielding, "report", {}) is None
+
+
 def test_a_text_has_a_line_and_a_keyword_a_value() -> None:
     """A text is found with its line and a keyword with its value, but a keyword with several values has none."""
     source = 'a = 1\nspace = {"x": 1}\nbest(metric="loss", mode="min")\nother(mode="max")\n'
@@ -157,3 +168,19 @@ def test_a_module_mentions_what_its_text_has() -> None:
     assert mentions(constant, r"EPOCHS = \d")
     assert not mentions(constant, "a word that no text " + "has")
     assert mentions(math.sqrt, "anything")
+
+
+def test_a_value_that_is_returned_after_reports_has_a_line() -> None:
+    """The first line that returns a value is found in a function that reports, and not in functions within it."""
+
+    def returning(tune: Any) -> Any:
+        def inner() -> int:
+            return 1
+
+        tune.report({"x": inner()})
+        return {"x": 2}
+
+    assert returned_after(returning, "report") == returning.__code__.co_firstlineno + 5
+    assert returned_after(returning, "other") is None
+    assert returned_after(constant, "report") is None
+    assert returned_after(print, "report") is None

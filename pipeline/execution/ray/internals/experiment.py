@@ -156,6 +156,7 @@ _FACTS = {
     "burn_in": ("burn_in_period", ("_burn_in_period",)),
     "factors": ("perturbation_factors", ("_perturbation_factors",)),
     "explore": ("custom_explore_fn", ("_custom_explore_fn",)),
+    "synch": ("synch", ("_synch",)),
 }
 """Fact → the argument of a scheduler of Ray Tune, and the attributes that keep it in its classes."""
 
@@ -170,8 +171,8 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
         The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `time` (time_attr, in which it
         counts), `grace`, `factor`, `interval`, `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds),
         `quantile`, `resample`, `samples` (min_samples_required), `brackets` (those that it has made), `burn_in`,
-        `factors` (perturbation_factors) and `explore`; None for what the scheduler does not have. An argument that it
-        no longer keeps is named once.
+        `factors` (perturbation_factors), `explore` (custom_explore_fn) and `synch`; None for what the scheduler does
+        not have. An argument that it no longer keeps is named once.
     """
     if scheduler is None:
         return {}

@@ -10,7 +10,7 @@ from ray import tune
 from pipeline import Choice, Uniform
 from pipeline.adapters import from_file, from_ray_tune
 from pipeline.adapters.ray_tune import Adapted
-from pipeline.adapters.ray_tune.param_space import names_of, outside_of, points_of
+from pipeline.adapters.ray_tune.param_space import leaves, outside_of, points_of
 from pipeline.errors import InvalidJob
 from pipeline.study import Objective
 from pipeline.training.function import FunctionLearner
@@ -69,4 +69,4 @@ def test_values_outside_of_the_space_are_named() -> None:
     points = [{"x": 1.0, "a": {"b": 3}}, {"x": 1.5, "fixed": 4}, {"x": 1.5, "a": {"b": tune.choice([1, 2])}}]
     assert outside_of(points, space) == ["a_b=3", "x=1.5"]
     assert points_of(points, space) == [{"x": 1.0}]
-    assert names_of(points[0]) == ["x", "a_b"]
+    assert [place for place, _ in leaves(points[0])] == [("x",), ("a", "b")]

@@ -15,7 +15,11 @@ from pipeline.adapters.ray_tune.stopping import Rules, ignored_of, longest_of, s
 def reports(stop: Any, metric: str = "acc", most: int = 20) -> int:
     """How many reports of 0.1, 0.2, … a trial makes."""
     rules = Rules(stop, "0001")
-    ended = (number for number in range(1, most + 1) if rules.end_after({metric: number / 10, "text": "x"}))
+    ended = (
+        number
+        for number in range(1, most + 1)
+        if rules.end_after({metric: number / 10, "text": "x", "eval": {metric: number / 10}})
+    )
     return next(ended, most)
 
 
@@ -27,6 +31,7 @@ def reports(stop: Any, metric: str = "acc", most: int = 20) -> int:
         ({"acc": 0.55}, 6),
         ({"acc": 0.55, "training_iteration": 3}, 6),
         ({"other": 0}, 20),
+        ({"eval/acc": 0.55}, 6),
         (lambda trial, result: trial == "0001" and result["acc"] > 0.3, 4),
         (lambda _, result: result["training_iteration"] >= 5 and result["text"] == "x", 5),
         (stopper.CombinedStopper(stopper.FunctionStopper(lambda _, result: result["acc"] > 0.75)), 8),
@@ -94,3 +99,8 @@ def test_a_program_ends_its_trials(program: Callable[[str], str], tmp_path: Path
         run(job.replaced({"resources.workers": 0}), storage=tmp_path / name, note=lambda _: None)
         assert load_results(tmp_path / name / job.name).trials["epochs"].tolist() == [4, 4]
         assert notes == []
+
+
+def test_a_report_may_end_its_trial() -> None:
+    """A report that says `done` ends its trial, whatever the rules say."""
+    assert [Rules(None, "0001").end_after({"done": done}) for done in (False, True)] == [False, True]

@@ -135,3 +135,41 @@ def test_a_class_that_continues_counts_on() -> None:
     again = FunctionLearner(iterating, {"by": 1})
     again.load(learner.save())
     assert [again.run_epoch().metrics["before"] for _ in range(2)] == [2.0, 3.0]
+
+
+def reported(function: Any, config: Mapping[str, Any]) -> list[dict[str, float]]:
+    """The metrics of all reports of a function."""
+    learner = FunctionLearner(lambda config, state: Adapted(None, "", function, config).steps(config, state), config)
+    found = []
+    try:
+        while True:
+            found.append(dict(learner.run_epoch().metrics))
+    except TrainingEnded:
+        return found
+    finally:
+        learner.close()
+
+
+def test_a_function_that_yields_reports() -> None:
+    """Each dict or number that a function yields is an epoch."""
+
+    def yielding(config: Mapping[str, Any]) -> Iterator[Any]:
+        for number in range(1, 3):
+            yield {"count": number * config["by"]}
+
+    assert reported(yielding, {"by": 2}) == [{"count": 2.0}, {"count": 4.0}]
+
+    def numbers(config: Mapping[str, Any]) -> Iterator[Any]:
+        yield config["by"]
+
+    assert reported(numbers, {"by": 2}) == [{"_metric": 2.0}]
+
+
+def test_reports_may_have_dicts_and_end_the_trial() -> None:
+    """A metric in a dict has a slash in its name, and a report that is `done` is the trial's last."""
+
+    def nested(config: Mapping[str, Any]) -> None:
+        for number in range(5):
+            tune.report({"eval": {"count": number}, "done": number == config["last"]})
+
+    assert [each["eval/count"] for each in reported(nested, {"last": 2})] == [0.0, 1.0, 2.0]

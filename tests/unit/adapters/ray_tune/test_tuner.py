@@ -165,7 +165,10 @@ def test_arguments_of_a_scheduler_are_those_of_the_job() -> None:
         "interval": 3,
         "quantile": 0.5,
         "resample_probability": 0.75,
+        "factors": [1.2, 0.8],
     }
+    asked = scheduler(_population(perturbation_interval=3, burn_in_period=5, perturbation_factors=(1.5, 0.5)))
+    assert (asked["grace_period"], asked["factors"]) == (5, [1.5, 0.5])
     bounds = {"x": [0.0, 1.0]}
     assert scheduler(PB2(perturbation_interval=4, quantile_fraction=0.4, hyperparam_bounds=bounds)) == {
         "kind": "pb2",
@@ -183,9 +186,9 @@ def test_arguments_that_a_scheduler_of_the_job_lacks_are_noted() -> None:
     def notes(given: Any) -> list[str]:
         return left_out_of_tuner({"scheduler": given})
 
-    assert notes(_population(burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn=dict)) == [
-        "burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn of PopulationBasedTraining are ignored."
-    ]
+    assert notes(
+        _population(burn_in_period=2, perturbation_factors=(1.5, 0.5), custom_explore_fn=dict, synch=True)
+    ) == ["custom_explore_fn, synch=True of PopulationBasedTraining are ignored."]
     assert notes(ASHAScheduler(brackets=2)) == ["brackets=2 of AsyncHyperBandScheduler is ignored."]
     assert notes(MedianStoppingRule()) == [
         "MedianStoppingRule counts time_total_s; the scheduler of the job counts reports instead."
