@@ -1,6 +1,7 @@
 """An objective of Optuna as the function of a job."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -149,6 +150,11 @@ class Adapted(adapted.Adapted):
                     return None
                 # The program gives the config up by itself: the trial fails with its reason, and is never the best.
                 raise
+            if steps.count and not steps.stopped and not _is_value(value):
+                # The reports alone would make it one of the best.
+                raise ValueError(
+                    f"the objective returned {value!r} after its reports: such a trial fails, as in Optuna"
+                )
             metrics = {**_values(self.metrics, value), **numeric(shown.user_attrs)}
             if is_constrained(self._arguments, self.objective):
                 metrics[EXCESS] = sum(max(0.0, float(one)) for one in self._constraints(shown))
@@ -171,6 +177,15 @@ def _further(function: Any) -> list[str]:
         return []
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p.name for p in parameters[1:] if p.default is inspect.Parameter.empty and p.kind not in kinds]
+
+
+def _is_value(value: Any) -> bool:
+    """Whether Optuna takes what an objective with one value returns."""
+    try:
+        (number,) = value if isinstance(value, Sequence) else [value]
+        return not math.isnan(float(number))
+    except (TypeError, ValueError):
+        return False
 
 
 def _values(names: Sequence[str], value: Any) -> dict[str, Any]:

@@ -163,7 +163,8 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     if arguments.get("seconds"):
         budget["seconds"] = float(arguments["seconds"])
     silent = budget["epochs"] == 1 and mentions(_function(objective), r"TrialPruned")
-    if arguments.get("caught") or silent or prunes_itself(_function(objective)):
+    penalised = mentions(_function(objective), r"return .*\b(inf|nan)\b", without_text=False)
+    if arguments.get("caught") or silent or penalised or prunes_itself(_function(objective)):
         # Such trials are no error: they never end the study.
         budget["max_failed_trials"] = budget.get("trials", _ANY_NUMBER)
     objectives = [

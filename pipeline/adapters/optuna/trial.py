@@ -49,6 +49,7 @@ class Trial:
     relative_params: Mapping[str, Any] = field(default_factory=dict)
     constraints: dict[str, float] = field(default_factory=dict)
     study_of: Callable[[], Any] | None = None
+    _steps: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         import optuna
@@ -163,13 +164,21 @@ class Trial:
         return self.suggest_float(name, low, high, step=q)
 
     def report(self, value: float, step: int) -> None:
-        """An epoch.
+        """An epoch, unless the step has a value already: as in Optuna, the first one counts.
 
         Args:
             value: The value.
-            step: The epoch in the objective's own count.
+            step: The epoch in the objective's own count; at least 0.
+
+        Raises:
+            ValueError: The step is negative.
         """
-        self.report_to(float(value), self.user_attrs)
+        value = float(value)
+        if (step := int(step)) < 0:
+            raise ValueError(f"{user_place()}: the step of a report must be at least 0; found {step}")
+        if step not in self._steps:
+            self._steps.add(step)
+            self.report_to(value, self.user_attrs)
 
     def should_prune(self) -> bool:
         """Whether the scheduler has stopped the trial."""

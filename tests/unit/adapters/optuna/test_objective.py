@@ -85,3 +85,34 @@ def test_a_wrong_number_of_values_is_an_error() -> None:
     with pytest.raises(ValueError, match="the objective returned 2 values; the study has 1"):
         next(steps)
     assert next(Adapted(None, "", objective).steps({"n": 0})) == {"value": 1.0}
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "text"])
+def test_a_trial_that_returns_no_value_fails_after_its_reports(value: Any) -> None:
+    """A trial fails if its objective returns None, NaN or text, even if it has reported values before."""
+
+    def objective(trial: Any) -> Any:
+        trial.report(trial.suggest_float("x", 0, 1), 0)
+        return value
+
+    learner = FunctionLearner(lambda config: Adapted(None, "", objective).steps(config), {"x": 0.5})
+    assert learner.run_epoch().metrics == {"value": 0.5}
+    with pytest.raises(ValueError, match="after its reports: such a trial fails, as in Optuna"):
+        learner.run_epoch()
+    learner.close()
+
+
+def test_values_that_penalise_configs_do_not_end_the_study(tmp_path: Any) -> None:
+    """Trials whose objective returns infinity fail, and the study continues however many of its first trials do."""
+    path = tmp_path / "op_penalty.py"
+    path.write_text(
+        "def objective(trial):\n"
+        "    x = trial.suggest_float('x', 0, 1)\n"
+        "    return float('inf') if trial.number < 4 else x\n"
+    )
+    job = from_file(f"{path}:objective", "optuna", {"name": "s", "budget": {"trials": 6}})
+    run(job.replaced({"resources.workers": 0}), storage=tmp_path / "st", note=lambda _: None)
+    assert (
+        load_results(tmp_path / "st/s").trials.sort_values("trial_id")["state"].tolist()
+        == ["failed"] * 4 + ["completed"] * 2
+    )

@@ -97,3 +97,14 @@ def test_choices_may_be_functions_and_classes() -> None:
     assert Trial({"f": "max"}, lambda *_: None).suggest_categorical("f", [len, max, "max2", 3]) is max
     with pytest.raises(InvalidJob, match="functions and classes with names"):
         trial.suggest_categorical("g", [object(), object()])
+
+
+def test_only_the_first_value_of_a_step_counts() -> None:
+    """A step that is reported again has its first value, and a negative step is an error, as in Optuna."""
+    seen: list[float] = []
+    trial = Trial({}, lambda value, _: seen.append(value))
+    for value, step in ((1.0, 0), (2.0, 1), (3.0, 0), (4.0, 2)):
+        trial.report(value, step)
+    assert seen == [1.0, 2.0, 4.0]
+    with pytest.raises(ValueError, match=r"line \d+: the step of a report must be at least 0; found -1"):
+        trial.report(1.0, -1)
