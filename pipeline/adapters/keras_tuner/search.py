@@ -134,6 +134,7 @@ def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
     """
     tuner = call.arguments["tuner"]
     left_out = [] if own_fit else left_out_of_batches(search_arguments(call))
+    left_out += [f"{hook} is not called." for hook in call.arguments.get("hooks") or ()]
     if call.arguments["kind"] == "BayesianOptimization":
         left_out.append("BayesianOptimization is ignored; set --search instead.")
     if tuner.get("distribution_strategy") is not None:

@@ -211,7 +211,7 @@ class Tuner:
             InvalidJob: The tuner has its own methods.
             ProgramEnd: A program is running.
         """
-        for method in ("run_build", "load_model"):
+        for method in _NOT_OVERRIDDEN:
             if hasattr(self, method):
                 allowed = "must not be overridden: move its code into run_trial or HyperModel.fit"
                 raise refused("the tuner", f"{type(self).__name__}.{method}", allowed)
@@ -228,8 +228,18 @@ class Tuner:
                 "args": args,
                 "kwargs": arguments,
                 "own": None if type(self).run_trial is Tuner.run_trial else OwnTrial(self),
+                "hooks": self._hooks(),
             },
         )
+
+    def _hooks(self) -> list[str]:
+        """The methods of a subclass that KerasTuner would call, and that nothing calls here, with their class."""
+        own = type(self).run_trial is not Tuner.run_trial
+        # A tuner with its own `run_trial` calls those of epochs and batches itself.
+        names = _HOOKS_OF_TRIALS if own else (*_HOOKS_OF_TRIALS, *_HOOKS_OF_EPOCHS)
+        return [
+            f"{type(self).__name__}.{name}" for name in names if getattr(type(self), name) is not getattr(Tuner, name)
+        ]
 
     def search_space_summary(self, extended: bool = False) -> None:
         """Print nothing: `tunepipe check` prints the space.
@@ -238,6 +248,13 @@ class Tuner:
             extended: Has no effect.
         """
 
+
+_NOT_OVERRIDDEN = ("run_build", "load_model", "_build_and_fit_model", "_build_hypermodel", "_try_build")
+"""Methods of KerasTuner's tuners that decide how a model is built or trained."""
+
+_HOOKS_OF_TRIALS = ("on_trial_begin", "on_trial_end")
+_HOOKS_OF_EPOCHS = ("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end", "save_model")
+"""Methods of KerasTuner's tuners that it calls beside the training."""
 
 _OF_ORACLES = ("objective", "max_trials", "seed", "max_epochs", "factor", "hyperband_iterations")
 

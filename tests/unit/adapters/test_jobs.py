@@ -126,16 +126,19 @@ def test_a_function_without_a_file_has_the_name_that_a_file_would_give_it() -> N
     assert job.functions["function"].__qualname__ == "objective"
 
 
+_EXPLORED = {"lr": None, "inner_factor": None, "layers": None, "decay": LogUniform(1e-4, 1e-2)}
+
+
 @pytest.mark.parametrize(
     ("changes", "explore", "starts"),
     [
-        ({}, {"lr": None, "inner_factor": None, "layers": None, "decay": LogUniform(1e-4, 1e-2)}, 1),
-        ({"space.decay": 0.5, "space.lr": 0.1}, dict.fromkeys(["lr", "inner_factor", "layers", "decay"]), 1),
-        ({"space.decay.high": 0.005}, dict.fromkeys(["lr", "inner_factor", "layers", "decay"]), 1),
-        ({"space.lr": 0.1, "space.inner_factor": 2}, {"lr": None, "inner_factor": None, "layers": None, "decay": LogUniform(1e-4, 1e-2)}, 0),
+        ({}, _EXPLORED, 1),
+        ({"space.decay": 0.5, "space.lr": 0.1}, dict.fromkeys(_EXPLORED), 1),
+        ({"space.decay.high": 0.005}, dict.fromkeys(_EXPLORED), 1),
+        ({"space.lr": 0.1, "space.inner_factor": 2}, _EXPLORED, 0),
         ({"scheduler": "asha", "space.decay": 0.5}, None, 1),
     ],
-)  # fmt: skip
+)
 def test_a_users_hyperparameters_take_precedence(
     changes: dict[str, Any], explore: Any, starts: int, program: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -84,6 +84,9 @@ def test_settings_of_a_tuner_that_are_left_out_are_noted() -> None:
         "BayesianOptimization is ignored; set --search instead.",
         "max_model_size is ignored; models of any size are trained.",
     ]
+    hooked = search()
+    hooked.arguments["hooks"] = ["Tuner.on_trial_end"]
+    assert left_out_of_search(hooked, own_fit=True) == ["Tuner.on_trial_end is not called."]
 
 
 def test_an_own_fit_is_not_repeated() -> None:

@@ -1,7 +1,10 @@
 """KerasTuner's tuners and hypermodels, which search nothing."""
 
+from typing import Any
+
 import pytest
 
+from pipeline.adapters.keras_tuner import tuners
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.tuners import Hyperband, HyperModel, RandomSearch
 from pipeline.errors import InvalidJob
@@ -35,3 +38,25 @@ def test_a_tuner_that_builds_models_itself_is_refused_with_its_line() -> None:
 
     with pytest.raises(InvalidJob, match=r"test_tuners.py, line \d+: must not be overridden.*Tuner.run_build"):
         Tuner().search()
+
+
+@pytest.mark.parametrize(("own_trial", "hooks"), [(False, ["on_trial_end", "on_epoch_end"]), (True, ["on_trial_end"])])
+def test_methods_that_nothing_calls_are_known(own_trial: bool, hooks: list[str], monkeypatch: Any) -> None:
+    """A search has the tuner's own methods that nothing calls; with its own `run_trial` it calls some itself."""
+    calls: list[Any] = []
+    monkeypatch.setattr(tuners, "end_here", lambda _, arguments: calls.append(arguments))
+
+    class Hooked(RandomSearch):
+        def on_trial_end(self, trial: Any) -> None:
+            pass
+
+        def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    class Training(Hooked):
+        def run_trial(self, trial: Any) -> None:
+            pass
+
+    tuner = (Training if own_trial else Hooked)()
+    tuner.search()
+    assert calls[0]["hooks"] == [f"{type(tuner).__name__}.{name}" for name in hooks]
