@@ -108,3 +108,12 @@ def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
     assert MedianStopping(grace_period=8).faults(epochs=8, trials=1) == []
     (fault,) = MedianStopping(grace_period=9).faults(epochs=8, trials=1)
     assert str(fault) == "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_no_trial_is_stopped_at_its_last_epoch(mode: str) -> None:
+    """The worst trial completes its last epoch, and is stopped one epoch earlier."""
+    scheduler, sign = _built(MedianStopping(min_samples_required=1), epochs=2, mode=mode), 1 if mode == "max" else -1
+    _train(scheduler, "0", [sign * 0.9, sign * 0.9])
+    assert _train(scheduler, "1", [sign * 0.95, sign * 0.1]) == ["continue", "continue"]
+    assert _train(scheduler, "2", [sign * 0.1]) == ["stop"]

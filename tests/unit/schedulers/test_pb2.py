@@ -250,3 +250,18 @@ def test_it_learns_from_the_largest_numbers() -> None:
     assert found
     assert all(fits(_SPACE, config) for config in found)
     assert json.dumps(scheduler.state(), allow_nan=False)
+
+
+def test_four_gains_are_enough_to_learn_from() -> None:
+    """With three gains the explored config is near the donor's, and with four it has the highest bound."""
+    scheduler = _population(PB2())
+    reasons = []
+    for epoch in (1, 2):
+        for i in range(6):
+            scheduler.start(f"{i:04d}")
+            decision = scheduler.on_result(f"{i:04d}", epoch, float(i if epoch == 1 else -i))
+            reasons += [decision.explored.split(":")[0]] if decision.action == "exploit" else []
+    counts = [int(reason.split(" gains")[0].rsplit(" ", 1)[-1]) for reason in reasons]
+    near = [reason.startswith("near") for reason in reasons]
+    assert near == [count < 4 for count in counts]
+    assert 4 in counts

@@ -69,3 +69,15 @@ def test_fewer_than_two_numbers_are_refused(space: dict[str, Any], found: str) -
     (fault,) = CMASearch().faults(space)
     assert found in fault.allowed
     assert CMASearch().faults(SQUARE) == CMASearch().faults({"k": 1}) == []
+
+
+@pytest.mark.parametrize(("numbers", "population"), [(2, 6), (5, 8), (8, 10)])
+def test_the_generation_grows_with_the_logarithm_of_the_numbers(numbers: int, population: int) -> None:
+    """Without a given population, CMA-ES learns after 4 + 3 log(numbers) losses, rounded down."""
+    space = {f"x{axis}": Uniform(0, 1) for axis in range(numbers)}
+    tried = _tried(space, population, lambda config: float(config["x0"]))
+    drawn = [
+        CMASearch().draw(space, seed=0, index=40, observations=tried[:count])
+        for count in (0, population - 1, population)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]

@@ -20,3 +20,10 @@ def test_a_fraction_and_a_value_convert_to_each_other() -> None:
         assert domain.contains(domain.from_unit(1.0))
         assert domain.from_unit(domain.to_unit(3.0)) == pytest.approx(3.0)
     assert Normal(5, 2).from_unit(0.5) == pytest.approx(5)
+
+
+@pytest.mark.parametrize("domain", [Uniform(0.5, 2.0), LogUniform(0.5, 2.0)])
+def test_a_value_outside_of_the_range_is_not_contained(domain: Uniform | LogUniform) -> None:
+    """A range contains its two ends and what is between them, and no other number, text or truth value."""
+    assert [domain.contains(value) for value in (0.5, 1, 2.0)] == [True] * 3
+    assert [domain.contains(value) for value in (0.49, 2.01, -1.0, "1", True, None)] == [False] * 6
