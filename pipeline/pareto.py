@@ -4,13 +4,13 @@ Values are losses: less is better. A violation says how far a point is beyond it
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["by_fronts", "dominated_box", "front_numbers", "hypervolume", "non_dominated"]
+__all__ = ["ByFronts", "Reals", "dominated_box", "front_numbers", "hypervolume", "non_dominated"]
 
 Reals: TypeAlias = npt.NDArray[np.float64]
 
@@ -56,28 +56,69 @@ def front_numbers(losses: Reals, violations: Reals) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def by_fronts(losses: Reals, violations: Reals, most: int | None = None) -> tuple[list[int], npt.NDArray[np.int64]]:
+class ByFronts:
     """Points in the order in which they are promoted: front by front, and evenly spread within each.
 
     A front is ordered by an epsilon-net, as in Salinas et al. 2021 and MO-ASHA (Schmucker et al. 2021): its best point
     in the first value, then always the point that is farthest from those before. Distances are those of ranks within
-    the front, so that they depend on no unit.
+    the front, so that they depend on no unit. It is ordered when it is asked for: few fronts are.
 
     Args:
-        losses: Shape (points, values); finite.
+        losses: Shape (points, values); finite, at least one point.
         violations: Shape (points,); at least 0.
-        most: How many points must be in this order; those of later fronts follow unordered. All unless given.
-
-    Returns:
-        Places of points, and the front of each point; of equal points the earlier one is first.
+        most: How many points must be in this order; those of later fronts follow in theirs. All unless given.
     """
-    numbers, order = front_numbers(losses, violations), list[int]()
-    places = np.argsort(numbers, kind="stable")
-    for end in np.cumsum(np.bincount(numbers)).tolist():
-        if most is not None and len(order) >= most:
-            break
-        order += _spread(losses, places[len(order) : end])
-    return [*order, *places[len(order) :].tolist()], numbers
+
+    def __init__(self, losses: Reals, violations: Reals, most: int | None = None) -> None:
+        self.numbers = front_numbers(losses, violations)
+        """The front of each point, from 0."""
+        self._losses, self._most = losses, len(losses) if most is None else most
+        self._places = np.argsort(self.numbers, kind="stable")
+        self._ends = np.cumsum(np.bincount(self.numbers))
+        self._ordered: dict[int, list[int]] = {}
+
+    def before(self, number: int) -> int:
+        """The number of points before a front.
+
+        Args:
+            number: The front.
+        """
+        return int(self._ends[number - 1]) if number else 0
+
+    def front(self, number: int) -> list[int]:
+        """The places of a front's points, in their order.
+
+        Args:
+            number: The front.
+        """
+        if number not in self._ordered:
+            # Of equal points the earlier one is first.
+            members = self._places[self.before(number) : self._ends[number]]
+            spread = self.before(number) < self._most
+            self._ordered[number] = _spread(self._losses, members) if spread else members.tolist()
+        return self._ordered[number]
+
+    def rank(self, place: int) -> int:
+        """The number of points before a point.
+
+        Args:
+            place: The point's place.
+        """
+        number = int(self.numbers[place])
+        return self.before(number) + self.front(number).index(place)
+
+    def at(self, rank: int) -> int:
+        """The place of the point with a rank.
+
+        Args:
+            rank: The rank, from 0.
+        """
+        number = int(np.searchsorted(self._ends, rank, side="right"))
+        return self.front(number)[rank - self.before(number)]
+
+    def __iter__(self) -> Iterator[int]:
+        for number in range(len(self._ends)):
+            yield from self.front(number)
 
 
 def _distinct(points: Reals) -> tuple[Reals, npt.NDArray[np.int64]]:

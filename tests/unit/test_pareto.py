@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.pareto import by_fronts, dominated_box, front_numbers, hypervolume, non_dominated
+from pipeline.pareto import ByFronts, dominated_box, front_numbers, hypervolume, non_dominated
 
 _POINTS = st.integers(1, 4).flatmap(
     lambda values: st.lists(st.tuples(*[st.integers(0, 5)] * values), min_size=1, max_size=9)
@@ -31,7 +31,10 @@ def test_fronts_are_those_of_constrained_domination(points: list[tuple[int, ...]
 def test_the_order_has_every_point_once_and_fronts_in_turn(points: list[tuple[int, ...]]) -> None:
     """Every point has one place, and no point is before one of an earlier front."""
     losses = np.array(points, np.float64)
-    order, numbers = by_fronts(losses, np.zeros(len(losses)))
+    by_fronts = ByFronts(losses, np.zeros(len(losses)))
+    order, numbers = list(by_fronts), by_fronts.numbers
+    assert [by_fronts.rank(place) for place in order] == list(range(len(order)))
+    assert [by_fronts.at(rank) for rank in range(len(order))] == order
     assert sorted(order) == list(range(len(losses)))
     assert numbers[order].tolist() == sorted(numbers.tolist())
 
@@ -40,9 +43,9 @@ def test_a_front_is_spread_evenly() -> None:
     """Points of a front are ordered by the best first value, then the farthest, then the middle, in any units."""
     first = np.arange(9.0)
     losses = np.stack([first, 8 - first], axis=1)
-    order, _ = by_fronts(losses, np.zeros(9))
+    order = list(ByFronts(losses, np.zeros(9)))
     assert order[:3] == [0, 8, 4]
-    assert by_fronts(np.stack([first**3, 1000 - np.exp(first)], axis=1), np.zeros(9))[0] == order
+    assert list(ByFronts(np.stack([first**3, 1000 - np.exp(first)], axis=1), np.zeros(9))) == order
 
 
 @given(points=_POINTS)
