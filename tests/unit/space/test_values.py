@@ -120,3 +120,32 @@ def test_leaves_are_the_values_at_any_depth() -> None:
     """The leaves of lists and dicts are their values in order at any depth; any other value is its only leaf."""
     assert list(leaves([1, {"a": [None, "x"], "b": []}, 2.5])) == [1, None, "x", 2.5]
     assert list(leaves("text")) == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (math.nan, "must be finite"),
+        ([1.0, math.inf], "must hold finite numbers"),
+        (2**63, "must fit in 64 bits"),
+        ({"a": -(2**63) - 1}, "must hold whole numbers that fit in 64 bits"),
+        ({1}, "or a list or an object of these)"),
+        ([{1}], "or a list or an object of these), and it holds of type set"),
+        ({1: 2}, "must have text as keys, and 1 is of type int"),
+    ],
+)
+def test_an_error_says_whether_a_value_or_a_part_of_it_is_wrong(value: Any, message: str) -> None:
+    """A value that cannot be used is refused, and the message tells the value itself from one within it."""
+    with pytest.raises(ValidationError) as caught:
+        _SPACE.validate_python({"p": Choice([value])})
+    assert [error["msg"] for error in caught.value.errors() if error["msg"].endswith(message)]
+
+
+def test_values_are_nested_at_most_32_deep() -> None:
+    """A list within 31 others is a value, and one more list is an error."""
+    nested: Any = 1
+    for _ in range(32):
+        nested = [nested]
+    assert _SPACE.validate_python({"p": Choice([nested])})
+    with pytest.raises(ValidationError, match="must be nested at most 32 deep"):
+        _SPACE.validate_python({"p": Choice([[nested]])})
