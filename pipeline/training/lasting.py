@@ -5,7 +5,8 @@ objects had at first, so that a trial does not continue from the weights and the
 """
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +16,7 @@ import tensorflow as tf
 from pipeline.errors import ModelError
 from pipeline.study.reachable import reachable
 from pipeline.training.internals import layers_of, reserve_names
+from pipeline.training.state import describe
 
 __all__ = ["Lasting", "forget_first_values", "refuse_shared_weights", "share_adapted"]
 
@@ -109,6 +111,44 @@ class Lasting:
         for variable in self._variables():
             if _first_value(variable) is None:
                 _first[id(variable)] = (weakref.ref(variable), np.array(keras.ops.convert_to_numpy(variable)))
+
+    def changed(self, known: Sequence[Any]) -> dict[str, np.ndarray]:
+        """The values of variables that differ from their first ones, as a callback that raises a weight leaves them.
+
+        Args:
+            known: Variables that are left out, of Keras or TensorFlow.
+
+        Returns:
+            Names that are the same in every process → values.
+        """
+        left_out = {id(each) for variable in known for each in (variable, getattr(variable, "value", variable))}
+        values = {}
+        for name, variable in self._named():
+            if id(variable) in left_out or id(getattr(variable, "value", variable)) in left_out:
+                continue
+            first, value = _first_value(variable), np.array(keras.ops.convert_to_numpy(variable))
+            if first is not None and not np.array_equal(first, value, equal_nan=value.dtype.kind == "f"):
+                values[name] = value
+        return values
+
+    def restore(self, values: Mapping[str, np.ndarray]) -> None:
+        """Assign values that `changed` returned, here or in another process.
+
+        Args:
+            values: Names → values; a name that is not here is left out.
+        """
+        for name, variable in self._named():
+            if name in values:
+                variable.assign(values[name])
+
+    def _named(self) -> Iterator[tuple[str, Any]]:
+        """The variables, each with a name, its shape, its type, and its number among those that share these."""
+        count = Counter[str]()
+        for variable in self._variables():
+            (entry,) = describe([variable])
+            text = f"{entry['path']} {entry['shape']} {entry['dtype']}"
+            count[text] += 1
+            yield f"{text} {count[text]}", variable
 
     def _variables(self) -> Iterator[Any]:
         for value in self._found:

@@ -18,6 +18,7 @@ from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.further_state import skip_reductions
 from pipeline.training.internals import compilation_of, learning_rate_of
+from pipeline.training.lasting import Lasting
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.phases import Phases
 from pipeline.training.state import describe, load_variables, save_variables, variables_of
@@ -73,6 +74,7 @@ class Trainer:
         self._closed = False
         self._left_out: set[str] = set()
         self._objective = job.objective.metric
+        self._lasting = Lasting(job.functions.values())
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -155,17 +157,22 @@ class Trainer:
         return metrics
 
     def save(self) -> Checkpoint:
-        """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch."""
+        """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch.
+
+        It includes variables outside of the model that training has changed.
+        """
         variables = [*variables_of(self.model), *self.state]
         states, arrays = self.callbacks.state()
+        outside = self._lasting.changed([*variables, *self.model.metrics_variables])
         header = {
             "model_epoch": self._model_epoch,
             "phases": list(self._begun),
             "phase_ended": self._phase_ended,
             "variables": describe(variables),
             "callbacks": states,
+            "outside": list(outside),
         }
-        return Checkpoint(header, [*save_variables(variables), *arrays])
+        return Checkpoint(header, [*save_variables(variables), *arrays, *outside.values()])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         """Resume from a state.
@@ -188,6 +195,8 @@ class Trainer:
         own = {i for i, variable in enumerate(variables) if exploit and _is_rate(variable, self.model.optimizer)}
         load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
         self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
+        outside = checkpoint.header.get("outside", [])
+        self._lasting.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)) if outside else {})
         self._model_epoch = int(checkpoint.header["model_epoch"])
         self._phase_ended = bool(checkpoint.header.get("phase_ended", False))
 

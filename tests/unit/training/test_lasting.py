@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from pipeline.datasets import Dataset
@@ -214,3 +215,56 @@ def _losses(factory: TrainerFactory) -> list[float]:
     losses = [learner.run_epoch().metrics["loss"] for _ in range(2)]
     learner.close()
     return losses
+
+
+WEIGHT = tf.Variable(0.0, trainable=False)
+
+
+class Raises(keras.callbacks.Callback):
+    """Raises a variable of the file at each epoch, and reports it."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Raise it."""
+        WEIGHT.assign_add(0.5)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Report it."""
+        logs["weight"] = float(WEIGHT.numpy())
+
+
+def penalised() -> keras.Model:
+    """A model whose loss reads the variable."""
+
+    def loss(y: Any, p: Any) -> Any:
+        return keras.losses.sparse_categorical_crossentropy(y, p) + WEIGHT * keras.ops.mean(p**2, -1)
+
+    model = compiled()
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
+    return model
+
+
+def in_pipelines() -> Dataset:
+    """The rows as pipelines."""
+    rows = rows_of_six()
+    splits = (rows.train, rows.validation)
+    train, validation = (tf.data.Dataset.from_tensor_slices(tuple(split)).batch(8) for split in splits)
+    return Dataset("rows", train=train, validation=validation)
+
+
+@pytest.mark.parametrize("data", [rows_of_six, in_pipelines])
+@pytest.mark.parametrize("memory", [None, 100.0])
+def test_a_variable_that_callbacks_change_continues_with_its_trial(data: Any, memory: float | None) -> None:
+    """A trial that continues after another has the values that its callback gave a variable of the file."""
+    job = job_of(penalised, data=data, callbacks=lambda: [Raises()])
+    factory = TrainerFactory(job, None if data is in_pipelines else rows_of_six(), memory=memory)
+    first = factory.learner({}, seed=1)
+    weights = [first.run_epoch().metrics["weight"] for _ in range(2)]
+    saved = first.save()
+    first.close()
+    other = factory.learner({}, seed=1)
+    assert other.run_epoch().metrics["weight"] == 0.5
+    other.close()
+    again = factory.learner({}, seed=1)
+    again.load(saved)
+    assert [*weights, again.run_epoch().metrics["weight"]] == [0.5, 1.0, 1.5]
+    again.close()
