@@ -112,8 +112,9 @@ def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_no_trial_is_stopped_at_its_last_epoch(mode: str) -> None:
-    """The worst trial completes its last epoch, and is stopped one epoch earlier."""
-    scheduler, sign = _built(MedianStopping(min_samples_required=1), epochs=2, mode=mode), 1 if mode == "max" else -1
-    _train(scheduler, "0", [sign * 0.9, sign * 0.9])
-    assert _train(scheduler, "1", [sign * 0.95, sign * 0.1]) == ["continue", "continue"]
-    assert _train(scheduler, "2", [sign * 0.1]) == ["stop"]
+    """A trial whose best value is below the median at its last epoch completes it, and at an earlier one it stops."""
+    sign = 1 if mode == "max" else -1
+    for epochs, action in ((2, "continue"), (3, "stop")):
+        scheduler = _built(MedianStopping(min_samples_required=1), epochs=epochs, mode=mode)
+        _train(scheduler, "0", [sign * 0.1, sign * 0.9])
+        assert _train(scheduler, "1", [sign * 0.2, sign * 0.2]) == ["continue", action]

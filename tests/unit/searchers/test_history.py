@@ -75,3 +75,10 @@ def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
     )
     SEARCHERS[searcher]().suggest(_SPACE, seed=0, index=3000, observations=tried, epochs=1)
     assert 0 < Counted.read <= 2 * MOST
+
+
+def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None:
+    """All running trials are chosen, also if they are more than a searcher otherwise learns from."""
+    tried = [_known(number, 1.0) for number in range(100)]
+    tried += [Observation({"x": 0.5, "y": 0.5}, "open", trial_id=f"{number:04d}") for number in range(100, 1300)]
+    assert History(tried).chosen() == tried[100:]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.searchers import Observation
-from pipeline.searchers.known_points import KnownPoints, LossScale, curve_of, own_points
+from pipeline.searchers.known_points import KnownPoints, LossScale, curve_of, own_points, thinned
 from pipeline.space import Uniform
 from pipeline.space.cube import Cube
 
@@ -64,3 +64,21 @@ def test_a_scaled_loss_is_found_again() -> None:
     scale = LossScale.of(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 4.0]))
     np.testing.assert_allclose(scale.losses(scale.seen(np.array([1.0, 1.5, 2.5]))), [1.0, 1.5, 2.5])
     np.testing.assert_allclose(scale.losses(np.array([*scale.seen(np.array([99.0])), 1e9])), 3.0)
+
+
+def test_a_failed_trial_has_the_worst_loss_at_its_last_epoch() -> None:
+    """A failed trial counts with the worst known loss at the last epoch, and a running one with what it has."""
+    before = [*trials(3), Observation({"x": 0.1}, "failed"), Observation({"x": 0.2}, "open", curve=((2, 0.5),))]
+    known = KnownPoints.of(Cube({"x": Uniform(0, 1)}), before, EPOCHS, 100)
+    points = list(zip(known.at.trial.tolist(), known.at.t.tolist(), known.values.tolist(), strict=True))
+    worst = max(known.values)
+    assert [(t, value) for trial, t, value in points if trial == 3] == [(1.0, worst)]
+    assert [t for trial, t, _ in points if trial == 4] == [2 / EPOCHS]
+
+
+def test_a_curve_is_thinned_from_its_end() -> None:
+    """Of a long curve the last epoch, three earlier ones that are about half as far each, and the first are kept."""
+    curve = [(epoch, 1 / epoch) for epoch in range(1, 33)]
+    assert [epoch for epoch, _ in thinned(curve)] == [32, 16, 8, 4, 1]
+    assert thinned(curve[:1]) == curve[:1]
+    assert thinned([]) == []

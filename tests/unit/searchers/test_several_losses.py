@@ -1,5 +1,7 @@
 """The losses that searchers of several objectives compare."""
 
+from dataclasses import replace
+
 from pipeline.searchers import Observation
 from pipeline.searchers.several_losses import bounded, has_rungs, losses_at_one_rung, ranked
 from pipeline.space import Uniform
@@ -69,3 +71,11 @@ def test_ranks_depend_on_no_unit() -> None:
     found = ranked([*tried, failed])
     assert [one.losses for one in found] == [(0.0, 0.5), (1.0, 0.0), (1.0, 1.0), ()]
     assert ranked([failed]) == [failed]
+
+
+def test_a_trial_that_ended_by_itself_counts_with_what_it_reached() -> None:
+    """A trial that ended by itself below the compared rung counts with its last losses, and a stopped one does not."""
+    done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
+    early = _tried(0.5, (1, (3.0, 2.0), 0.1))
+    found = losses_at_one_rung(_SPACE, [*done, replace(early, ended=True), early])
+    assert [(one.losses, one.violation) for one in found[4:]] == [((3.0, 2.0), 0.1)]
