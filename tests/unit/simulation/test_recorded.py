@@ -157,3 +157,16 @@ def test_the_note_has_the_origin_of_the_curves(study: Recording):
     whole = int((load_results(study.store.uri).trials["epochs"] == 9).sum())
     assert (reported["source"], reported["recorded_trials"], reported["whole_trials"]) == ("mnist-asha", 24, whole)
     assert f"24 recorded trials of 'mnist-asha', {whole} of them complete" in reported["note"]
+
+
+def test_a_study_of_one_trial_is_replayed(tmp_path: Path):
+    """A study of one trial has one curve, which each config gets."""
+    job = tune_job("single", space={"lr": SPACE["lr"]}, scheduler="fifo", budget={"trials": 1, "epochs": 3})
+    study = Recording(tmp_path, job)
+    study.decide("0000", 0, "start", 0.0, config_after={"lr": 0.1})
+    for epoch, value in enumerate([0.2, 0.4, 0.5], 1):
+        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
+    study.decide("0000", 3, "complete", 4.0)
+    study.end(5.0)
+    curves = _recorded(study)
+    assert [curves.curve(index, 1, {"lr": lr}).values for index, lr in enumerate((0.1, 0.9))] == [[0.2, 0.4, 0.5]] * 2
