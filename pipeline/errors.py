@@ -182,7 +182,7 @@ class NotResumable(UserError):
 
 
 class Superseded(UserError):
-    """Another driver has taken the study over: this one must not write any more."""
+    """Another driver has taken the study over: this one must stop writing."""
 
 
 class StorageError(UserError):

@@ -135,7 +135,7 @@ def _owner(name: str) -> str:
 
 
 def _can_hide(name: str) -> bool:
-    """Whether a folder of sys.path is looked at for a module: not for one that is part of the interpreter."""
+    """Whether a folder of sys.path is searched for a module: not for one that is part of the interpreter."""
     return BuiltinImporter.find_spec(name) is None and FrozenImporter.find_spec(name) is None
 
 

@@ -22,7 +22,7 @@ __all__ = ["BROWSER", "Browser", "browsing"]
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-"""The browser's program; None where there is none."""
+"""The browser's program; None if there is none."""
 
 _SECONDS = 60
 

@@ -46,11 +46,11 @@ def wait_for(
     *,
     seconds: float = _PATIENCE,
 ) -> Any:
-    """Poll until a condition holds; fail at once if the process has ended, and otherwise after a time.
+    """Poll until a condition holds; fail immediately if the process has ended, and otherwise after a time.
 
     Args:
         condition: What is waited for.
-        process: Whose doing it is; None where no process of the test's is waited for.
+        process: Whose doing it is; None if no process of the test's is waited for.
         reported: What is known of it so far, for the message.
         seconds: How long to wait.
 

@@ -1,9 +1,9 @@
 """Keras' optimisers as competitors on Beale's function, their hyperparameters tuned.
 
-Each walks from seventeen places at once, the tutorial's (4, 4) and an even grid, and is judged by four yardsticks: how
-many steps it takes to come within 0.01 of the minimum (`steps`), how far it is from there (`distance`), from how many
-of the places it arrives (`arrived`), and what it costs: the numbers it keeps for each weight (`slots`), and the
-seconds that every study records. The leaderboard has them side by side. Any other surface is a job file of one line:
+Each optimiser walks from seventeen starting points in parallel, the tutorial's (4, 4) and an even grid. Four numbers
+judge it: the steps to come within 0.01 of the minimum (`steps`), the distance from there (`distance`), the number of
+starting points from which it arrives (`arrived`), and the numbers that it keeps for each weight (`slots`). The
+leaderboard shows them and the seconds side by side. Any other surface is a job file of one line:
 `JOB = compete("himmelblau")`.
 """
 
@@ -83,7 +83,7 @@ def compete(name: str) -> TuneJob:
     lr = LogUniform(1e-3, 1.0)
     return TuneJob(
         name=f"{name}-optimisers",
-        description=f"Keras' optimisers on {name.capitalize()}'s function, from seventeen places at once",
+        description=f"Keras' optimisers on {name.capitalize()}'s function, from seventeen starting points",
         function=walk,
         space={
             "surface": name,

@@ -145,8 +145,8 @@ def floats(low: float, high: float, step: float | None = None, *, log: bool = Fa
         log: Whether the logarithm is drawn uniformly; without a step.
 
     Returns:
-        A `Uniform`, `LogUniform` or `QUniform`; a `Choice` where the smallest value is no multiple of the step; `low`
-        itself where the range has only one value.
+        A `Uniform`, `LogUniform` or `QUniform`; a `Choice` if the smallest value is not a multiple of the step; `low`
+        itself if the range has only one value.
 
     Raises:
         ValueError: There are too many steps; says what is allowed.
@@ -160,7 +160,7 @@ def floats(low: float, high: float, step: float | None = None, *, log: bool = Fa
     if count > 1 and on_grid:
         return QUniform(low, high, step)
     if count > _MOST_VALUES:
-        raise ValueError(f"must have at most {_MOST_VALUES} steps where the smallest value is no multiple of the step")
+        raise ValueError(f"must have at most {_MOST_VALUES} steps if the smallest value is not a multiple of the step")
     return choice([float(f"{low + number * step:.12g}") for number in range(count)])
 
 

@@ -68,8 +68,8 @@ def from_file(
     job = _job(found, adapted, given, subject, path, name)
     if name and program.call is not None and adapted.call is None:
         note(
-            f"{program.call.line}: this search does not tune {name}, and the file runs no further: give what it would "
-            "say of a later one by options, such as --trials and --set objectives=…"
+            f"{program.call.line}: this search does not tune {name}, and tunepipe runs the file only up to it: set the "
+            "arguments of a later search by options, such as --trials and --set objectives=…"
         )
     for sentence in adapted.left_out:
         note(f"{adapted.call.line}: {sentence}" if adapted.call is not None else sentence)
@@ -164,7 +164,7 @@ def _from_object(
 def _located(target: Any) -> tuple[ModuleType, str] | None:
     """The module that calls this function and the name that the object has there; None if a worker cannot find it.
 
-    The worker imports that module as a program, and comes to the same call.
+    The worker imports that module as a program, and reaches the same call.
     """
     file, _ = user_line()
     for module in list(sys.modules.values()):

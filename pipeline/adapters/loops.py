@@ -195,7 +195,7 @@ def _calls(node: ast.AST, method: str) -> bool:
 
 
 def _called(call: ast.Call) -> str:
-    """The last part of the name of what is called; empty where it has none."""
+    """The last part of the name of what is called; empty if it has none."""
     called = call.func
     return called.attr if isinstance(called, ast.Attribute) else str(getattr(called, "id", ""))
 

@@ -45,7 +45,7 @@ class Steps(Iterator[Any]):
             last: Whether the code must end with this step.
 
         Raises:
-            Stopped: No further step is wanted.
+            Stopped: No other step is wanted.
         """
         if self._stopped:
             raise Stopped

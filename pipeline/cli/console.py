@@ -86,7 +86,7 @@ def command_console(*, err: bool = False) -> Console:
     Returns:
         A console that sanitizes its text. A pipe or a file gets whole lines of any length.
     """
-    # The present stream: while Ray runs, stdout is redirected into a log.
+    # The current stream: while Ray runs, stdout is redirected into a log.
     console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED

@@ -47,7 +47,7 @@ def limits(
         epochs: The maximum number of epochs of a trial.
         total_epochs: The maximum number of epochs of the study.
         seconds: The maximum duration of the study.
-        workers: Trials at once; 0 trains in this process.
+        workers: The number of parallel trials; 0 trains in this process.
     """
     return {
         "budget.trials": trials,

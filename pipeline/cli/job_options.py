@@ -58,7 +58,7 @@ LearnFrom = Annotated[
         "--learn-from",
         metavar="STUDY",
         help="Learn from the trials of an earlier study, as far as they resemble those of this one: its name in "
-        "--storage, or its folder. Repeat the option for further studies.",
+        "--storage, or its folder. Repeat the option for several studies.",
         show_default=False,
     ),
 ]

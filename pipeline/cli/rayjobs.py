@@ -63,7 +63,7 @@ def say_copied(folder: Path) -> None:
 
 
 def say_continues(name: str, context: str | None, namespace: str) -> None:
-    """Print how to follow and to stop a RayJob that is not followed any more.
+    """Print how to follow and to stop a RayJob whose output is no longer followed.
 
     Args:
         name: The RayJob.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TOP", "Rows", "names", "show_rows"]
 
 TOP = 10
-"""Most trials to show on a terminal; the others are counted."""
+"""The maximum number of trials to show on a terminal; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def guard_streams() -> None:
             continue
         stream.flush()
         raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
-        # With PYTHONUNBUFFERED, the log of a driver has each line at once.
+        # With PYTHONUNBUFFERED, the log of a driver has each line immediately.
         by_line = stream.line_buffering or getattr(stream, "write_through", False)
         # Tables and sentences have dashes and ellipses, and names and values any character.
         errors = stream.errors if codecs.lookup(stream.encoding).name == "utf-8" else "backslashreplace"

@@ -93,7 +93,7 @@ def submit_rayjob(
         options: More options of `tunepipe run`.
         target: Where it goes.
         dry_run: Whether to print the manifests only.
-        detach: Whether to return at once instead of following it.
+        detach: Whether to return immediately instead of following it.
         as_json: Whether stdout gets one JSON object.
 
     Returns:

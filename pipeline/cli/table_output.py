@@ -24,7 +24,7 @@ _LONGEST_NAME = 60
 """Characters of a file's name in that of the file which replaces it: file systems allow 255 bytes."""
 
 MOST_ROWS = 1000
-"""Most rows to print as a table without --limit, because its layout needs all rows in memory."""
+"""The maximum number of rows to print as a table without --limit, because its layout needs all rows in memory."""
 
 
 def writable(output: Path | None) -> Path | None:

@@ -17,7 +17,7 @@ _CLOCKS = timedelta(seconds=30)
 
 
 def check_finished(server: Kubernetes, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
-    """Check in its storage that a study has finished whose RayJob does not exist any more.
+    """Check in its storage that a study has finished whose RayJob no longer exists.
 
     Args:
         server: The namespace.

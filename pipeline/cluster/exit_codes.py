@@ -25,7 +25,7 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
 
     Args:
         job: The RayJob, which has ended.
-        log: The end of the driver's output; empty where it is gone.
+        log: The end of the driver's output; empty if it is gone.
 
     Raises:
         EndUnknown: The study did not succeed, and the output that has its code is gone; or KubeRay does not say how it
@@ -76,7 +76,7 @@ def _signals(code: int) -> str:
 
 
 def ended_state(code: int | None) -> str:
-    """The state of a RayJob that KubeRay calls complete, whatever its study came to.
+    """The state of a RayJob that KubeRay calls complete, whatever the result of its study.
 
     Args:
         code: The study's exit code; None if it is not known.

@@ -21,7 +21,7 @@ _STARTED = ("Running", "Succeeded", "Failed")
 """Phases of a pod that may have a log."""
 
 _OVERLAP_SECONDS = 10
-"""A log is read again from so long before the last reading: a line appears in it after its time was taken."""
+"""A log is read again from this long before the last reading: a line appears in it after its time was taken."""
 
 
 class NeverStarts(ClusterError):
@@ -108,7 +108,7 @@ def _poll(server: Kubernetes, name: str, seen: _Progress, wait_pods: float) -> I
     job = server.job(name)
     if (absent := absent_operator(job, time.monotonic() - seen.started)) is not None:
         raise ClusterError(absent)
-    # Old events and pods of a RayJob that has ended say nothing about it any more.
+    # Old events and pods of a RayJob that has ended say nothing about its present state.
     messages = _ending(job) if has_ended(job) else _situation(server, job, seen, wait_pods)
     for message in messages:
         if message not in seen.messages:
@@ -135,7 +135,7 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
         raise NeverStarts(diagnosis.fatal)
     # After the first worker, an event of a quota may be of pods that are no longer requested.
     waits = [each for pod in pods if (each := unscheduled_reason(pod))] if seen.had_workers else diagnosis.waits
-    # While trials train on other nodes, further pods may start at any time.
+    # While trials train on other nodes, other pods may start at any time.
     seen.waiting_since = (seen.waiting_since or time.monotonic()) if waits and not has_workers else None
     if seen.waiting_since is not None and time.monotonic() - seen.waiting_since > wait_pods:
         raise ClusterError(

@@ -17,7 +17,7 @@ _ABSENT = re.compile("not found|manifest unknown|name unknown", re.IGNORECASE)
 new node may come before the node has its credentials."""
 
 _FAILED_PULLS = 3
-"""An image counts as missing after so many failed pulls of one pod. A node tries again after 10 and then 20 s,
+"""An image counts as missing after this many failed pulls of one pod. A node tries again after 10 and then 20 s,
 so a registry that limits its requests or restarts has about half a minute. Pulls are counted instead of seconds: a
 registry that does not answer takes its whole timeout for each, and no clock has to agree with another."""
 

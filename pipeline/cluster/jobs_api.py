@@ -206,7 +206,7 @@ class JobsApi:
             name: The submission.
 
         Raises:
-            ClusterError: The cluster does not answer any more, or was restarted.
+            ClusterError: The cluster no longer answers, or was restarted.
         """
         printed, answered_at = 0, time.monotonic()
         while True:

@@ -254,7 +254,7 @@ class Kubernetes:
             pod: The pod.
             container: The container's name; of a pod with only one, it may have another name.
             lines: The number of lines to read from the end; None for all.
-            seconds: Read only what was written in the last so many seconds, by the node's clock; None for all.
+            seconds: Read only what was written in this many last seconds, by the node's clock; None for all.
             times: Whether each line begins with the time at which it was written.
 
         Raises:

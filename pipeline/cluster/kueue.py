@@ -53,7 +53,7 @@ def queue_reason(
     Args:
         job: The RayJob, which has a queue.
         workloads: Workloads of its namespace; None if they are not known.
-        now: The time, with a time zone; by default the present one.
+        now: The time, with a time zone; by default the current one.
     """
     name, queue = job["metadata"]["name"], queue_of(job)
     uid = job["metadata"].get("uid")

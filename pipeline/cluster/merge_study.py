@@ -12,7 +12,7 @@ from pipeline.study.contents import contents, refuse_links
 __all__ = ["merge_study"]
 
 _PIECE = 2**20
-"""Bytes that are copied at once."""
+"""Bytes that are copied at a time."""
 
 
 def merge_study(downloaded: Path, place: Path) -> Path:

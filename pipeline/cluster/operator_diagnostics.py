@@ -12,7 +12,7 @@ from pipeline.wording import duration
 __all__ = ["absent_operator", "unreachable_head"]
 
 _READ_WITHIN = timedelta(seconds=10)
-"""The end of the pod that submits makes an operator read the job's state at once."""
+"""The end of the pod that submits makes an operator read the job's state immediately."""
 
 _NOT_READ = re.compile("submitter finished at .* did not reach terminal state", re.DOTALL)
 """The operator's message 30 s after the end of the pod that submits (KubeRay 1.5 and 1.6). A lost head leads to it

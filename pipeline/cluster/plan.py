@@ -44,7 +44,7 @@ class GroupPlan:
     Args:
         name: The group's name.
         pods: The maximum number of pods.
-        trials: Trials at once in one pod; 0 if a trial does not fit.
+        trials: Parallel trials in one pod; 0 if a trial does not fit.
         gpus: GPUs that Ray gives to trials in one pod.
         cpus: CPUs of one pod.
         ray_cpus: CPUs that Ray gives to trials in one pod.
@@ -72,8 +72,8 @@ class Plan:
 
     Args:
         groups: Every group of the template.
-        workers: Trials at once when all pods run.
-        wanted: Trials that could be trained at once.
+        workers: Parallel trials when all pods run.
+        wanted: Trials that could be trained in parallel.
         epochs: The maximum number of epochs that one worker trains one after the other.
         seconds: The study's budget of seconds; None if it has none.
         autoscales: Whether pods start and end with the trials; else all run from start to end.
@@ -143,7 +143,7 @@ def plan(
     *,
     autoscales: bool = True,
 ) -> Plan:
-    """The smallest cluster on which as many trials run at once as the study allows.
+    """The smallest cluster on which as many trials run in parallel as the study allows.
 
     Args:
         job: What is tuned.

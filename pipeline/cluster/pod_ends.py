@@ -1,4 +1,4 @@
-"""Pods whose container ends again and again: KubeRay's operator deletes each of them and creates another one.
+"""Pods whose container ends repeatedly: KubeRay's operator deletes each of them and creates another one.
 
 In clusters that autoscale, no container starts again in its pod, so that no pod is in CrashLoopBackOff.
 """
@@ -25,7 +25,7 @@ _AT_ONCE = timedelta(minutes=2)
 """A container that ran for longer was not ended by its own mistake, but with its node, for instance a spot node."""
 
 _WITHIN = timedelta(minutes=5)
-"""Between two ends: the operator creates the next pod at once, which may wait for its node and its image."""
+"""Between two ends: the operator creates the next pod immediately, which may wait for its node and its image."""
 
 
 def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
@@ -50,9 +50,9 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
         if own and _repeats([event for event, _ in own]):
             last = own[-1][1]
             return (
-                f"the {kind} of {job['metadata']['name']} ends again and again, at last with exit code {last['code']} "
+                f"the {kind} of {job['metadata']['name']} ends repeatedly, last with exit code {last['code']} "
                 f"({last['reason']}); `kubectl logs -n {namespace} -f -l "
-                f"ray.io/cluster={cluster},ray.io/node-type={kind} -c ray-{kind}` shows the output of the present one"
+                f"ray.io/cluster={cluster},ray.io/node-type={kind} -c ray-{kind}` shows the output of the current one"
             )
     return None
 

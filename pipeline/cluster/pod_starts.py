@@ -1,4 +1,4 @@
-"""Pods that are on a node and do not start there: volumes that are not mounted, containers that end again and again."""
+"""Pods that are on a node and do not start there: volumes that are not mounted, containers that end repeatedly."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def unstarted_reason(pod: Any, warnings: Sequence[Any]) -> str | None:
         if waiting is not None and waiting.reason == _ENDS_AGAIN:
             namespace = f"-n {pod.metadata.namespace} " if pod.metadata.namespace else ""
             return (
-                f"the container {status.name} of pod {name} ends again and again; `kubectl logs {namespace}--previous "
+                f"the container {status.name} of pod {name} ends repeatedly; `kubectl logs {namespace}--previous "
                 f"{name} -c {status.name}` shows its last output"
             )
     if pod.status.phase != "Pending":

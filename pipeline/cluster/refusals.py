@@ -57,8 +57,7 @@ def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]
     newest = max(events, key=moment)
     if beyond := _beyond(newest.message):
         return Refusal(
-            f"{_text(newest.message)}. One pod requests more than the quota allows in all ({beyond}), so waiting does "
-            "not help",
+            f"{_text(newest.message)}. One pod requests more than the whole quota ({beyond}), so waiting does not help",
             lasts=True,
         )
     said = _QUOTA.search(newest.message)
@@ -86,7 +85,7 @@ def _is_current(event: Any, job: Mapping[str, Any], pods: Sequence[Any]) -> bool
 
 
 def _beyond(message: str) -> str:
-    """The resources of which one pod requests more than a quota allows in all: "pods: 1 of 0"; empty if there are none.
+    """The resources of which one pod requests more than the whole quota: "pods: 1 of 0"; empty if there are none.
 
     Args:
         message: The server's message, which has amounts in the form "pods=1,requests.cpu=8".

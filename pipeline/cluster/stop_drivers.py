@@ -32,12 +32,12 @@ def is_driver(command: Sequence[str]) -> bool:
 
 
 def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seconds: float) -> list[int]:
-    """Send SIGTERM to every driver among processes, a second time to those that go on, and wait until they have ended.
+    """Send SIGTERM to every driver among processes, a second time to those that still run, and wait for their end.
 
     Args:
         processes: The processes.
         epoch_seconds: How long drivers may wait for the epochs in training before they get the second signal.
-        seconds: The longest time to wait in all, from `epoch_seconds`.
+        seconds: The longest time to wait in total, from `epoch_seconds`.
 
     Returns:
         The numbers of the processes that still run.

@@ -35,7 +35,7 @@ _START_SECONDS = 120.0
 """The longest wait for the pod to start on its node."""
 _READ_SECONDS = 60.0
 SILENT_SECONDS = 300.0
-"""A connection that has been silent for so long is lost: one that is cut off without a word stays open forever."""
+"""A connection that has been silent for this long is lost: one that is cut off without a word stays open forever."""
 POLL_SECONDS = 1.0
 _TRIES = 3
 

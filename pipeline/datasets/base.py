@@ -79,7 +79,7 @@ class Split:
             index: Which of them.
 
         Raises:
-            IndexError: The split has not so many.
+            IndexError: The split has fewer.
         """
         return tuple(self)[index]
 

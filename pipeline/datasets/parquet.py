@@ -158,9 +158,9 @@ def _buffer(files: ParquetFiles, sizes: list[float], memory: float) -> int:
         place = files.groups[sizes.index(largest)]
         raise DataError(
             f"The data {files.data} are larger than the {size(int(memory))} of memory that a trial has for data, and "
-            f"a row group of {files.paths[place.file]}, which is read at once, has {size(int(largest))} "
+            f"a row group of {files.paths[place.file]}, which is read as a whole, has {size(int(largest))} "
             f"({place.rows:,} rows). Write the files with smaller row groups (row_group_size of "
-            "pyarrow.parquet.write_table), or train fewer trials at once with --workers."
+            "pyarrow.parquet.write_table), or train fewer trials in parallel with --workers."
         )
     return max(1, int(min(_BUFFER_BYTES, memory / 4) / max(1.0, sum(sizes) / files.rows)))
 

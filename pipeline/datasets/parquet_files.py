@@ -25,7 +25,7 @@ __all__ = ["ParquetFiles", "RowGroup", "names_files", "names_many", "present"]
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """A row group of a file: what is read at once.
+    """A row group of a file, which is read as a whole.
 
     Args:
         file: The file's place among the files.

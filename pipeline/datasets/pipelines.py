@@ -99,7 +99,7 @@ def check_pipeline(split: Any, where: str) -> None:
         where: Which split it is, for messages.
 
     Raises:
-        DataError: It is no pipeline, or has no batches.
+        DataError: It is not a pipeline, or has no batches.
     """
     kind = kind_of(split)
     if kind is None:

@@ -11,7 +11,7 @@ Rows: TypeAlias = Sequence[np.ndarray]
 """Arrays of the same rows, such as inputs and targets."""
 
 _PIECE = 4096
-"""Rows that leave the buffer at once."""
+"""Rows that leave the buffer together."""
 
 
 def shuffled(blocks: Iterable[Rows], capacity: int, generator: np.random.Generator) -> Iterator[Rows]:

@@ -1,1 +1,1 @@
-"""Running a study: operations on it, its driver and workers, the edge to Ray, the checks before it starts."""
+"""Running a study: operations on it, its driver and workers, the interface to Ray, the checks before it starts."""

@@ -1,4 +1,4 @@
-"""How many trials train at once, from what a machine or a cluster has and what a trial asks for."""
+"""How many trials train in parallel, from what a machine or a cluster has and what a trial requests."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PROCESSES_OF_A_CORE = 16
 
 
 def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
-    """How many trials fit at once.
+    """How many trials fit in parallel.
 
     Args:
         job: The study's job.
@@ -40,7 +40,7 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
 
 
 def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
-    """How many trials fit at once into the nodes of a cluster: a trial trains on one node.
+    """How many trials fit in parallel into the nodes of a cluster: a trial trains on one node.
 
     Args:
         job: The study's job.
@@ -52,7 +52,7 @@ def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
     if (why := no_node(job, nodes)) is not None:
         raise ResourcesUnmet(
             f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "
-            "where the cluster starts such nodes for trials that wait, say how many train at once with --workers."
+            "where the cluster starts such nodes for trials that wait, say how many train in parallel with --workers."
         )
     return sum(job.resources.fit(*node) for node in nodes)
 
@@ -89,7 +89,7 @@ def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:
         gpus: GPUs of this machine.
 
     Raises:
-        ResourcesUnmet: No trial fits, or the job asks for many times more processes than there are cores.
+        ResourcesUnmet: No trial fits, or the job requests many times more processes than there are cores.
     """
     # At least one trial must fit, whatever number is requested: Ray accepts any number of cores.
     fits = default_workers(job, cpus, gpus)

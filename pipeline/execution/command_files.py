@@ -1,6 +1,6 @@
 """Commands to the driver of a study: files in the study's folder, which a driver on any machine finds.
 
-Each has an id. The driver carries it out once and writes down what became of it in its session's file, together with
+Each has an id. The driver executes it once and records its outcome in its session's file, together with
 the state that follows from it: a driver that dies in between has done nothing, and the next one does it.
 """
 
@@ -64,7 +64,7 @@ def send(store: Store, command: Command) -> str:
 
 
 def outcomes(store: Store) -> Mapping[str, str | None]:
-    """Every command of a study, the oldest first, and what became of it; None if it was not carried out yet.
+    """Every command of a study, the oldest first, with its outcome; None if it was not executed yet.
 
     Args:
         store: The study's folder.
@@ -79,14 +79,14 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
 
 
 def wait_for_outcome(store: Store, name: str) -> str | None:
-    """Wait until a command was carried out, or no driver is alive that could do so.
+    """Wait until a command was executed, or until no driver is alive.
 
     Args:
         store: The study's folder.
         name: The command's id.
 
     Returns:
-        What became of it, as a sentence; None if the study ended before.
+        Its outcome, as a sentence; None if the study ended before.
     """
     watch = Watch()
     while True:

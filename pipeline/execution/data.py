@@ -28,7 +28,7 @@ def loading(
     """Begin to load a study's data while Ray starts.
 
     The user's data function is called later, in the main thread, which it may rely on. Where there is a fingerprint to
-    compare with, the data are loaded at once: the study is not changed if they differ. Files of a study that joins a
+    compare with, the data are loaded first, and the study stays unchanged if they differ. Files of a study that joins a
     cluster are loaded when it has joined: whether they fit into memory is a matter of its nodes.
 
     Args:

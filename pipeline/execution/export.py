@@ -46,7 +46,7 @@ def export(
         top: How many of the best trials to export instead, each into a folder `<rank>-<trial>`.
         saved_model: Whether to write a SavedModel for TensorFlow Serving, too, into `saved_model`.
         overwrite: Whether to replace the files of an earlier export; files that no export wrote are never replaced.
-        note: Called with which of the best trials have no model any more, and why the test split is not scored.
+        note: Called with which of the best trials no longer have a model, and why the test split is not scored.
 
     Returns:
         The files: model.keras, architecture.json, model.weights.h5, provenance.json, and winner.json, or
@@ -54,7 +54,7 @@ def export(
         first three, its state: state.json and arrays.npz, model.keras, or files/.
 
     Raises:
-        JobNotFound: There is no study, no such trial, or no model of it any more; says how to keep it.
+        JobNotFound: There is no study, no such trial, or its model no longer exists; says how to keep it.
         ModelError: The model cannot be rebuilt or exported, or a function has yielded no state.
         StorageError: The folder cannot be written, is within a study, or has such files already.
         UsageError: Both `trial` and `top` are given.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a study ends between two epochs with complete tables; before training it ends at once."""
+"""Ctrl-C and SIGTERM: a study ends between two epochs with complete tables; before training it ends immediately."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ _PATIENT = 2
 """After more signals than this, nothing is awaited."""
 
 _MESSAGE = (
-    "The study ends when the epochs in training are complete. {again} ends it at once, and these epochs are lost."
+    "The study ends when the epochs in training are complete. {again} ends it immediately, and these epochs are lost."
 )
 
 
@@ -24,7 +24,7 @@ class Interrupts:
 
     Until training begins, a signal raises KeyboardInterrupt. Then the first one only sets `requested`, which the
     training loop reads between two epochs; the second one raises. A signal does not cut off what is written in the
-    context `defer_signals`, except a third one, which raises at once.
+    context `defer_signals`, except a third one, which raises immediately.
     """
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ def load_model(study: str | Path, *, trial: str | int | None = None) -> Any:
         A keras.Model.
 
     Raises:
-        JobNotFound: There is no study, no such trial, or no model of it any more; says how to keep it.
+        JobNotFound: There is no study, no such trial, or its model no longer exists; says how to keep it.
         ModelError: The model cannot be rebuilt, or the study tunes a function whose state is not a Keras model.
     """
     models = TrialModels(Store(study))
@@ -50,7 +50,7 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
         The state: dicts and lists of values and NumPy arrays, a keras.Model, or the Path of a folder within `to`.
 
     Raises:
-        JobNotFound: There is no study, no such trial, or no checkpoint of it any more; says how to keep it.
+        JobNotFound: There is no study, no such trial, or its checkpoint no longer exists; says how to keep it.
         ModelError: The study tunes a model, the function has yielded no state, or a model cannot be rebuilt.
         UsageError: The state contains files, and `to` is not given.
     """

@@ -80,7 +80,7 @@ def run(
             in the current folder.
         name: The study's name; the job's name unless given.
         trials: Number of trials; the job's unless given.
-        epochs: The most epochs of a trial; the job's unless given.
+        epochs: The maximum number of epochs of a trial; the job's unless given.
         workers: Number of parallel workers, 0 for this process; the job's unless given.
         resume: Whether to resume the study of that name, if there is one; a finished study stays as it is. Budget,
             resources and checkpoints are the job's.

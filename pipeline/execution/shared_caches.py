@@ -52,7 +52,7 @@ def sharing_in_words(parts: Sequence[SharedPart]) -> str | None:
 
 
 def no_room(parts: Sequence[SharedPart]) -> str | None:
-    """Why parts cannot be shared on this machine, as a sentence; None where they can, as far as is known.
+    """Why parts cannot be shared on this machine, as a sentence; None if they can, as far as is known.
 
     Args:
         parts: The parts of a data function's pipelines that trials share.

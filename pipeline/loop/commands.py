@@ -23,7 +23,7 @@ class _Explained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopTrial(_Explained):
-    """Stop a trial for good at its next report.
+    """Stop a trial permanently at its next report.
 
     Args:
         trial_id: The trial.

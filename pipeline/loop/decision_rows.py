@@ -41,7 +41,7 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
     """A scheduler's decision about a trial as a row.
 
     Args:
-        trial: The trial, before the decision is carried out.
+        trial: The trial, before the decision is executed.
         kind: The kind of the row.
         decision: The scheduler's decision.
         reason: The reason in words, in place of the scheduler's.
@@ -73,7 +73,7 @@ def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, Decisio
     """An exploit as two rows: the exploit of another trial's weights, and the explored config.
 
     Args:
-        trial: The trial, before the decision is carried out.
+        trial: The trial, before the decision is executed.
         decision: The scheduler's decision.
 
     Returns:

@@ -36,7 +36,7 @@ def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
 
 
 def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:
-    """How far an epoch is beyond the bounds of the objectives, in all.
+    """How far an epoch is beyond the bounds of the objectives, in total.
 
     Args:
         row: The epoch.

@@ -92,7 +92,7 @@ class StudyLoop:
 
     @property
     def over(self) -> bool:
-        """Whether the study ends: no trial starts any more, though some may run until their next reports."""
+        """Whether the study ends: no trial starts, though some may run until their next reports."""
         return self.end_reason is not None or self.exhausted
 
     @property
@@ -151,7 +151,7 @@ class StudyLoop:
             report: Its report.
 
         Returns:
-            `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it for good.
+            `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it permanently.
         """
         if (failure := report.failure or report.unusable) is not None:
             return self.fail(trial, failure)
@@ -205,7 +205,7 @@ class StudyLoop:
         self.publish(row)
 
     def end(self, reason: str) -> None:
-        """End the study: no trial starts any more, and running ones end at their next reports.
+        """End the study: no trial starts, and running ones end at their next reports.
 
         Args:
             reason: Why, as a sentence; it replaces any other.
@@ -222,7 +222,7 @@ class StudyLoop:
                 self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
     def stop(self, trial: Trial, reason: str) -> None:
-        """Stop a live trial for good: at its next report if it runs, otherwise now.
+        """Stop a live trial permanently: at its next report if it runs, otherwise now.
 
         Args:
             trial: The trial.
@@ -270,7 +270,7 @@ class StudyLoop:
                 self._stop(trial, trial.stop_reason)
 
     def written(self, trials: Collection[str], *, pruned: Collection[str] = ()) -> None:
-        """Take note that the state of trials is written, so that they count as changed no more.
+        """Record that the state of trials is written, so that they no longer count as changed.
 
         Args:
             trials: Their ids.

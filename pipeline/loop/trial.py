@@ -29,7 +29,7 @@ class BestEpoch:
     Args:
         value: The first objective at that epoch.
         epoch: The epoch.
-        violation: How far it is beyond the bounds of the objectives, in all.
+        violation: How far it is beyond the bounds of the objectives, in total.
         values: The values of all objectives; empty if there is one without bounds.
         config: The config in force at that epoch.
     """
@@ -65,7 +65,7 @@ class Trial:
         best: The objective at its best epoch; None if it has none.
         best_epoch: That epoch.
         best_values: The values of all objectives at that epoch; empty if there is one without bounds.
-        violation: How far that epoch is beyond the bounds of the objectives, in all.
+        violation: How far that epoch is beyond the bounds of the objectives, in total.
         best_config: The config in force at that epoch.
         earlier_best: The best epoch before its current segment; None if that is not known, or if it is the first.
         error: The first line of the reason why it failed; None if it did not.

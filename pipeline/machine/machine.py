@@ -105,7 +105,7 @@ def gpu_models() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not models:
         return models
-    # CUDA stops at the first entry that is no device, such as -1, or NoDevFiles in a Slurm job without GPUs.
+    # CUDA stops at the first entry that is not a device, such as -1, or NoDevFiles in a Slurm job without GPUs.
     named = (_named(entry.strip(), models) for entry in visible.split(","))
     return [model for model in itertools.takewhile(lambda model: model is not None, named) if model is not None]
 

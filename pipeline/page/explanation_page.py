@@ -42,7 +42,7 @@ class _Computation:
 
 
 class Explanations:
-    """The explanations of a storage's studies: one computation for each study at once.
+    """The explanations of a storage's studies: one computation for each study at a time.
 
     Args:
         studies: The studies.

@@ -61,7 +61,7 @@ class Guard:
 
     Args:
         app: The application behind it.
-        token: The token of each request, as a cookie, as `Authorization: Bearer` or once as `?token=`; None where
+        token: The token of each request, as a cookie, as `Authorization: Bearer` or once as `?token=`; None if
             only this machine can ask.
     """
 
@@ -118,7 +118,7 @@ class Guard:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without its port; empty where there is none."""
+    """The name in a Host header, without its port; empty if there is none."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

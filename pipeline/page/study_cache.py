@@ -34,7 +34,7 @@ __all__ = ["StudyCache", "StudyLine"]
 _T = TypeVar("_T")
 
 _KEPT = 8
-"""Studies whose tables are in memory at once."""
+"""Studies whose tables are in memory at the same time."""
 
 _LOOK_SECONDS = 1.0
 """Seconds between two listings of a study's folders, at least."""
@@ -43,7 +43,7 @@ _SHARE = 0.25
 """At most this share of the time is spent on reading a study that changes all the time."""
 
 _AT_ONCE = 8
-"""Studies that are read at once for the list."""
+"""Studies that are read in parallel for the list."""
 
 _SPARKS = 60
 """Points of a sparkline."""
@@ -184,7 +184,7 @@ class StudyCache:
     def lines(self) -> list[StudyLine]:
         """The studies of the storage, the newest first; those that never started come last."""
         now = datetime.now(UTC)
-        # An object store answers slowly, and several requests at once.
+        # An object store answers slowly, but answers several requests in parallel.
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             lines = list(pool.map(lambda name: self._line(name, now), study_names(self.store)))
         order = {line.row.name: line.row.started or datetime.min.replace(tzinfo=UTC) for line in lines}

@@ -76,7 +76,7 @@ class Question:
             query: The address's query.
 
         Returns:
-            The question; a page that is no number from 1 is the first page.
+            The question; a page that is not a number from 1 is the first page.
         """
         page = query.get("page", "1")
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1

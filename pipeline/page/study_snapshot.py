@@ -17,7 +17,7 @@ _DERIVED = 200
 
 
 class StudySnapshot:
-    """A study as it was read, so that one page shows one state of it; several threads may use it at once.
+    """A study as it was read, so that one page shows one state of it; several threads may use it at the same time.
 
     Args:
         results: The results.

@@ -70,7 +70,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Not
 def show(path_or_uri: str | Path) -> None:
     """Display a study's pictures below the cell of a notebook, and draw them again whenever new rows are written.
 
-    They are drawn while no cell runs, and no more once the study is finished. Where a study is shown again, only the
+    They are drawn while no cell runs, and no longer once the study is finished. Where a study is shown again, only the
     newest display follows it.
 
     Args:

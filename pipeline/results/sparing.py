@@ -16,7 +16,7 @@ def sparing(*, absent: Sequence[str] = (), late: Sequence[str] = (), bare: Seque
 
     Args:
         absent: Names of modules that are not found, for libraries that can do without.
-        late: Names of modules whose code runs when something of them is first used, perhaps never; or when they are
+        late: Names of modules whose code runs when they are first used, perhaps never; or when they are
             imported again.
         bare: Names of packages whose own code does not run: of these, libraries use single modules only. After the
             context the next import runs it.

@@ -37,8 +37,8 @@ class Decision:
     """A scheduler's answer to a report.
 
     Args:
-        action: `continue` training, `stop` for good, `pause` until chosen again, or `exploit` another trial's weights
-            and continue with `config`.
+        action: `continue` training, `stop` permanently, `pause` until chosen again, or `exploit` another trial's
+            weights and continue with `config`.
         reason: The reason in words, with the numbers that were compared.
         rung: The rung in epochs at which the decision was made, if the scheduler has rungs.
         cutoff: The value that the trial had to reach, if there was one.
@@ -66,7 +66,7 @@ class ObjectiveValues:
 
     Args:
         losses: Its value in each objective, the first one first, signed so that less is better; finite.
-        violation: How far it is beyond the objectives' bounds, in all; 0 within all of them; finite.
+        violation: How far it is beyond the objectives' bounds, in total; 0 within all of them; finite.
     """
 
     losses: tuple[float, ...]

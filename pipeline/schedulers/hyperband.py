@@ -31,7 +31,7 @@ class Hyperband(SchedulerSettings):
     """Hyperband (Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization").
 
     Synchronous, as published: trials are assigned to brackets as they are drawn. The first bracket has the most trials
-    and compares them from the first rung on; each further one has fewer and starts one rung later; the last one trains
+    and compares them from the first rung on; each later one has fewer and starts one rung later; the last one trains
     all of its trials to the end. At a rung trials are paused until all of their bracket are there; the best
     1/reduction_factor continue, at least one, and the others stop. A worker that would have to wait starts the next
     bracket. After the last bracket the first one follows again, until the budget's trials are assigned.
@@ -127,7 +127,7 @@ class _Bracket:
         """Decide at every rung at which all its trials have reported.
 
         Args:
-            ended: Trials that will not report any more.
+            ended: Trials that will not report again.
 
         Returns:
             The trials that continue.
@@ -245,7 +245,7 @@ class Brackets(Scheduler):
         return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
-        """A trial will not report any more."""
+        """A trial will not report again."""
         self._ended.add(trial_id)
         self._of[trial_id].changed = True
         self._due.discard(trial_id)

@@ -20,7 +20,7 @@ _PERCENTILE = 90
 """The percentile of random differences that is taken as noise: the paper's choice."""
 
 _MOST = 200
-"""Number of trials whose differences are looked at, the newest: the cost is quadratic."""
+"""Number of trials whose differences are used, the newest: the cost is quadratic."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class _PASHA(Promoting):
         below, top = self._open()[-2:]
         epsilon = self._noise(below.epoch) if self._epsilon is None else self._epsilon
         order = [trial_id for trial_id in below.ranking if trial_id in top.values]
-        # A trial may have no value at the rung below: with fewer epochs in between, that was no rung of the study.
+        # A trial may have no value at the rung below: with fewer epochs in between, that was not a rung of the study.
         ranking = [trial_id for trial_id in top.ranking if trial_id in below.values]
         for trial_id, other in zip(ranking, order, strict=True):
             if abs(below.values[trial_id] - below.values[other]) > epsilon:

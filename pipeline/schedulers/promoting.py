@@ -86,7 +86,7 @@ class Promoting(Scheduler):
         return self._reported(trial_id, epoch, value, ObjectiveValues((-value if self._mode == "max" else value,)))
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
-        """A trial runs no more."""
+        """A trial has stopped running."""
         self._running.discard(trial_id)
         self._free.discard(trial_id)
         if completed and trial_id not in self._rungs[self._end].values:

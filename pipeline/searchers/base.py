@@ -66,7 +66,7 @@ class Observation(_Derived):
         ended: Whether it ended at its maximum or by itself, so that it would not improve further.
         losses: For `known`: its loss in each objective, at the best epoch of the first; empty if the study has one
             objective without bounds.
-        violation: How far that epoch is beyond the objectives' bounds, in all; 0 within all of them.
+        violation: How far that epoch is beyond the objectives' bounds, in total; 0 within all of them.
         milestone_values: Its epoch, losses and violation at each milestone so far, as the curve has them.
     """
 

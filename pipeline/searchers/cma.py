@@ -66,7 +66,7 @@ class CMASearch(RungSearch):
             seed=0,
         )
         history, generation_size = History.of(observations), evolution.population_size
-        # Earlier generations do not matter any more; the rest begins with a whole one.
+        # Earlier generations no longer matter; the rest begins with a whole one.
         first = -(-max(0, len(history) - MOST) // generation_size) * generation_size
         known = iter(losses(at_one_rung(space, history[first:], epochs=epochs)))
         while len(generation := list(islice(known, generation_size))) == generation_size:

@@ -18,7 +18,7 @@ from pipeline.space.cube import Cube
 __all__ = ["CurveFit", "curve_fit"]
 
 _MOST, _EARLIER = 220, 100
-"""Most points that the parameters are fitted to, and most of these that are of earlier studies: the cost is cubic."""
+"""The maximum number of points in a fit, and of points of earlier studies among them: the cost is cubic."""
 
 _JUDGED, _LEAST = 4, 0.5
 """The number of trials with values from which on an earlier study may be found not to count, and the smallest factor of

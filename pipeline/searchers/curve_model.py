@@ -17,7 +17,7 @@ from pipeline.space.cube import Cube
 __all__ = ["CurveModel"]
 
 _MOST, _EARLIER = 500, 160
-"""Most points that the process is conditioned on, and most of these that are of earlier studies: the cost is cubic."""
+"""The maximum number of points to condition on, and of points of earlier studies among them: the cost is cubic."""
 
 _ROOT_TAU = math.sqrt(2 * math.pi)
 

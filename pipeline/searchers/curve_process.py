@@ -8,7 +8,7 @@ epochs. With t the share of a trial's epochs, κ(t, t') = b / (t + t' + b), and 
 s_f is the variance of the final values of configs, s_g that of the differences between their curves, s_m that of the
 common curve; s_a and s_h are those of single trials. All are fitted, each with a log-normal prior (MAP).
 
-Studies before this one are further tasks of the process (multi-task Bayesian optimisation, Swersky et al. 2013): M
+Studies before this one are additional tasks of the process (multi-task Bayesian optimisation, Swersky et al. 2013): M
 counts with a factor ρ between this study and an earlier one, and with the product of their factors between two earlier
 ones. ρ is from 0, nothing is learned from that study, to 1, it has the same function of the config. Everything else is
 each study's own, with a level of its values and a variance of its trials.

@@ -15,7 +15,7 @@ from pipeline.space.cube import Cube
 __all__ = ["KnownPoints", "LossScale", "curve_of", "own_points", "thinned"]
 
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
-"""Most epochs of a trial in the model, from the newest back, each earlier by this factor; the first is added."""
+"""The maximum number of a trial's epochs in the model: the newest, each earlier one by this factor, and the first."""
 
 _FAR, _OFFSET = 2.0, 0.1
 """A loss is its distance from the best in units of the median's distance, clipped, then the logarithm of that plus an

@@ -24,7 +24,7 @@ class NSGA2Search(SearcherSettings):
     """Crosses configs of the first fronts, and mutates them; for several objectives, and for hundreds of trials.
 
     Parents are the best `population` of the earlier trials, by non-dominated sorting, then by crowding distance;
-    those within the objectives' bounds come first. Of more than 1,000 trials, an even sample is looked at. Each
+    those within the objectives' bounds come first. Of more than 1,000 trials, an even sample is used. Each
     trial counts as soon as it has values: there is no wait for a whole generation. It learns about the
     hyperparameters that every config has; those in branches of switches are drawn at random.
 

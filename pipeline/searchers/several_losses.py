@@ -65,7 +65,7 @@ def ranked(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def has_rungs(observations: Iterable[Observation]) -> bool:
-    """Whether a trial has values at more than one milestone: the ends of different trials are no rungs.
+    """Whether a trial has values at more than one milestone: the ends of different trials are not rungs.
 
     Args:
         observations: What was tried.

@@ -43,7 +43,7 @@ class _Record:
 class Recorded(CurveSource):
     """Curves of recorded trials: each config has the curve of the nearest recorded config.
 
-    A curve that is too short, because its trial was stopped early, is extended: each further epoch gains the median
+    A curve that is too short, because its trial was stopped early, is extended: each additional epoch gains the median
     gain of recorded trials at that epoch, but never beyond the best value recorded. Trials that trained longer were the
     better ones, so extended curves are rather too good. Epochs that were not validated are interpolated. Trials that
     failed or ended by themselves do so again. Of trials that took over the weights of others, only the epochs before

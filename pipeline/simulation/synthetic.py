@@ -30,7 +30,7 @@ class Synthetic(CurveSource):
     much, as is usual (Bergstra and Bengio 2012). Over the epochs the loss follows a power law, the family that fits
     learning curves best overall (Viering and Loog 2023; Domhan et al. 2015 call it pow3): it approaches the final loss
     as (1 + epoch / τ)^−c, at a speed that differs between trials, so curves cross; each epoch has noise. One trial in
-    ten improves late: it learns nothing for a while, and then more than others. Each further objective is a cost
+    ten improves late: it learns nothing for a while, and then more than others. Each additional objective is a cost
     of the config with its own best config, known from the first epoch.
 
     Args:

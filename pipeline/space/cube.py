@@ -1,4 +1,4 @@
-"""A space as a unit cube: a number from 0 to 1 for each parameter, for many configs at once."""
+"""A space as a unit cube: a number from 0 to 1 for each parameter, for many configs together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

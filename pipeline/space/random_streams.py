@@ -21,7 +21,7 @@ class RandomStream(IntEnum):
     """Chooses donors and explores: (seed, number of the exploit, 7)."""
     SYNTHETIC_CURVES = 11
     """Makes simulated curves: (seed, index, segment, 11). The landscape comes from (seed, 11), as draw number 11 does,
-    and each further objective from (seed, 11, number)."""
+    and each additional objective from (seed, 11, number)."""
     FIRST_VALUES = 12
     """Draws the first values of a program's population, where it changes to others: (seed, index, 12)."""
     COMPARED_CONFIGS = 13

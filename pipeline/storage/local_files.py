@@ -128,7 +128,7 @@ class LocalFiles:
 
     def folders(self) -> Sequence[str]:
         """Names of the folders directly below; links to folders are among them."""
-        # Path.is_dir raises at a link whose target cannot be looked at.
+        # Path.is_dir raises at a link whose target cannot be read.
         return [path.name for path in self.root.iterdir() if os.path.isdir(path)] if self.root.exists() else []  # noqa: PTH112
 
     def read(self, path: str, most: int | None = None) -> bytes:

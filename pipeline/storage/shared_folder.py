@@ -25,7 +25,7 @@ class SharedFolder:
     """A folder below the temporary folder of this machine, the same for all processes with the same key.
 
     It is created when it is first used. The last process that closes it removes it, and every process that creates one
-    removes those that no process uses any more.
+    removes those that no process uses.
 
     Args:
         key: Returns a text that no other set of processes has.

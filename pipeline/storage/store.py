@@ -109,7 +109,7 @@ class Store(StoredFiles):
             self._files.delete(path)
 
     def delete_all(self, paths: Sequence[str], check: Callable[[], None] | None = None) -> None:
-        """Delete those of some files that exist, in batches; in an object store, each batch at once.
+        """Delete those of some files that exist, in batches; an object store deletes the files of a batch in parallel.
 
         Args:
             paths: Their paths within the store, in the order of their batches.

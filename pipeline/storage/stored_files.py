@@ -22,7 +22,7 @@ from pipeline.storage.paths import Entry
 __all__ = ["StoredFiles"]
 
 _PIECE = 1 << 20
-"""Bytes of a large file that are in memory at once."""
+"""Bytes of a large file that are in memory at a time."""
 _MOST_JSON = 10_000_000
 """Bytes; a hundred times the size of a large space."""
 
@@ -56,7 +56,7 @@ class StoredFiles:
 
         Raises:
             FileNotFoundError: There is no such folder on this machine.
-            StorageError: It cannot be looked at.
+            StorageError: Its metadata cannot be read.
         """
         if not isinstance(self._files, LocalFiles):
             # Not the URI, which may contain keys.
@@ -259,7 +259,7 @@ class StoredFiles:
 
     @contextmanager
     def _reading(self, path: str, most: int | None = None) -> Iterator[None]:
-        """Translate errors of reading a file; refuse what is no file, and a file that is too large."""
+        """Translate errors of reading a file; refuse what is not a file, and a file that is too large."""
         with self._translated("read", path):
             # Each object is a file.
             if self.local is not None:

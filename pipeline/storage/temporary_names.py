@@ -1,4 +1,4 @@
-"""Names of files that are being written: what a killed writer leaves under one is told from a complete file."""
+"""Names of files that are being written: what a killed writer leaves under one differs from a complete file."""
 
 import re
 import uuid
@@ -7,7 +7,7 @@ __all__ = ["temporary_name", "unfinished"]
 
 _MARK = ".writing-"
 _LONGEST = 200
-"""Bytes of a name that its temporary name has: file systems allow 255 in all."""
+"""Bytes of a name that its temporary name has: file systems allow 255 in total."""
 
 _UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_MARK)}(.+)-[0-9a-f]{{1,8}}", re.DOTALL)
 

@@ -9,7 +9,7 @@ def named_files(source: bytes) -> tuple[str, ...]:
     """Relative paths that a module may read next to itself; the caller checks whether the files exist.
 
     They are the literals of a text that uses `__file__`, joined where it joins them: by `/`, or as the arguments of one
-    call, as of `joinpath` and `os.path.join`.
+    call, as in `joinpath` and `os.path.join`.
 
     Args:
         source: The text of a module.

@@ -13,7 +13,7 @@ from pipeline.study.job_fields import JobFields
 __all__ = ["draws_each_config_once", "equal_configs_train_equally", "untried_config"]
 
 _ATTEMPTS = 8
-"""Number of further draws by the searcher; after them, any config that is left is taken."""
+"""Number of additional draws by the searcher; after them, any config that is left is taken."""
 
 _MOST = 1000
 
@@ -49,7 +49,7 @@ def untried_config(
         first: The config that was drawn first, with the reason.
         tried: Keys of the configs that were tried.
         drawn: Returns the searcher's draw from another seed.
-        seed: The seed of further draws.
+        seed: The seed of additional draws.
         number: The number of the draw.
 
     Returns:

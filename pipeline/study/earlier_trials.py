@@ -21,7 +21,7 @@ from pipeline.study.trial_configs import completed, start_faults
 __all__ = ["MOST_TRIALS", "EarlierTrial", "EarlierTrials", "earlier_studies", "read_earlier", "write_earlier"]
 
 MOST_TRIALS = 300
-"""Most trials of an earlier study that are copied."""
+"""The maximum number of trials of an earlier study that are copied."""
 
 _CHECKED = ConfigDict(allow_inf_nan=False)
 

@@ -118,7 +118,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of a trial's training that begins with a change of its model, as a further call of `fit` does.
+    """A part of a trial's training that begins with a change of its model, as another call of `fit` does.
 
     Args:
         at: Epochs that the model trains before the phase begins: a number, or the name of a hyperparameter. A

@@ -21,7 +21,7 @@ from pipeline.study.specification import Budget, Checkpoints, Objective, Resourc
 __all__ = ["JobFields"]
 
 MOST_STUDIES = 8
-"""Most studies from which one learns: the points of a curve process are shared out among them."""
+"""The maximum number of studies to learn from: they share the points of a curve process."""
 
 
 def _by_name(known: Mapping[str, type]) -> BeforeValidator:

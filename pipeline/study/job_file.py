@@ -106,7 +106,7 @@ def _without_package(found: RelativeImport, *, script: bool) -> Fault:
     else:
         folder = "its folder" if found.level == 1 else "its folder and those above it"
         add = f"add an empty {_PACKAGE} to {folder}"
-        must = f"must lie in a package to use relative imports: {f'{write}, or {add}' if write else add}"
+        must = f"must be in a package to use relative imports: {f'{write}, or {add}' if write else add}"
     return Fault("file", f"{found.text} (line {found.line})", must)
 
 

@@ -42,7 +42,7 @@ def end_loading() -> None:
     worker. All that the job needs is defined before the line that runs it.
 
     Raises:
-        UsageError: The file starts the study in a separate thread, after which the file goes on.
+        UsageError: The file starts the study in a separate thread, after which the file continues.
     """
     if _loading.get():
         raise _StudyStarts

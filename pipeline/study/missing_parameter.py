@@ -42,7 +42,7 @@ def missing_parameter(error: BaseException, config: Config, space: Mapping[str, 
 
 
 def _subscripted(error: BaseException) -> Any:
-    """The value of the variable in whose brackets the key was; None if it was no variable of the user's code."""
+    """The value of the variable in whose brackets the key was; None if it was not a variable of the user's code."""
     places = traceback.extract_tb(error.__traceback__)
     for (frame, _), place in zip(reversed(list(traceback.walk_tb(error.__traceback__))), reversed(places), strict=True):
         # A config that records what is read raises the error itself.

@@ -23,7 +23,7 @@ RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
 
 
 def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
-    """How far values are beyond the bounds of their objectives, in all; 0 within all of them.
+    """How far values are beyond the bounds of their objectives, in total; 0 within all of them.
 
     Args:
         values: Each objective, and the value in it; None if there is none.
@@ -34,7 +34,7 @@ def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
 def total_violations(
     objectives: Sequence[Objective], values: Callable[[Objective], npt.NDArray[np.float64]], *, rows: int
 ) -> npt.NDArray[np.float64]:
-    """How far each row of a table is beyond the bounds of the objectives, in all; 0 within all of them.
+    """How far each row of a table is beyond the bounds of the objectives, in total; 0 within all of them.
 
     Args:
         objectives: The study's objectives.
@@ -87,7 +87,7 @@ def ranking_order(
     mode: Mode,
     violations: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.int64]:
-    """The order of `ranking_key` for all trials of a table at once.
+    """The order of `ranking_key` for all trials of a table together.
 
     Args:
         values: The objective at each trial's best epoch, the trials in the order of their draws.

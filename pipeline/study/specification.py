@@ -146,7 +146,7 @@ class Budget:
         Args:
             objective: The first objective.
             value: The epoch's value of it; None if there is none.
-            violation: How far the epoch is beyond the bounds of all objectives, in all.
+            violation: How far the epoch is beyond the bounds of all objectives, in total.
         """
         if self.target is None or value is None or violation:
             return False
@@ -160,7 +160,7 @@ class Resources:
     Args:
         cpus: CPU cores of a trial; fractions allowed.
         gpus: GPUs of a trial. A fraction also limits the trial's GPU memory; more than one needs a `strategy`.
-        workers: How many trials train at once; by default as many as fit. 0 trains in the driver's process, for a
+        workers: How many trials train in parallel; by default as many as fit. 0 trains in the driver's process, for a
             debugger.
         epoch_seconds: Longest time of an epoch, including building the model. A worker that takes longer is replaced,
             and its trial continues from its checkpoint. By default 20 times the study's longest epoch so far, and at
@@ -187,7 +187,7 @@ class Resources:
     memory_gigabytes: Annotated[Real, Field(gt=0)] | None = None
 
     def fit(self, cpus: float, gpus: float, memory: float = math.inf) -> int:
-        """How many trials fit at once into one machine: Ray gives a trial parts of one GPU, or whole ones.
+        """How many trials fit in parallel into one machine: Ray gives a trial parts of one GPU, or whole ones.
 
         Args:
             cpus: The machine's CPUs.

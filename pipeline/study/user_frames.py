@@ -28,7 +28,7 @@ class Frame:
         file: The file.
         line: The number of the line.
         function: The function.
-        code: The line itself; empty where the traceback does not have it.
+        code: The line itself; empty if the traceback does not have it.
     """
 
     file: str
@@ -64,7 +64,7 @@ def is_tunepipes(file: str) -> bool:
 
 
 def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:
-    """The innermost frame of the user's code; None where there is none.
+    """The innermost frame of the user's code; None if there is none.
 
     Args:
         text: A text with a traceback.

@@ -12,7 +12,7 @@ __all__ = ["EpochResult", "Learner", "TrainingEnded", "batch_size_of", "run_vali
 
 
 class TrainingEnded(Exception):
-    """There is no further epoch: the trial ended with the one before."""
+    """There is no other epoch: the trial ended with the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Learner(Protocol):
         """Train one epoch and evaluate on the validation split.
 
         Raises:
-            TrainingEnded: There is no further epoch.
+            TrainingEnded: There is no other epoch.
             ModelError: The model cannot be trained at all: not compiled, no such loss, shapes that do not fit.
             Exception: Errors of the user's code.
         """
@@ -101,7 +101,7 @@ def run_validated_epoch(learner: Learner, needed: Callable[[EpochResult], bool])
         The epoch, with the metrics of either validation.
 
     Raises:
-        TrainingEnded: There is no further epoch.
+        TrainingEnded: There is no other epoch.
         Exception: Errors of the user's code.
     """
     result = learner.run_epoch()

@@ -127,7 +127,7 @@ def restore_attributes(
     """
     values = decoded(saved, arrays, folder=no_folder)
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise DamagedFile("The saved attributes of a callback cannot be read: they are no dict of names.")
+        raise DamagedFile("The saved attributes of a callback cannot be read: they are not a dict of names.")
     for name, value in values.items():
         current = vars(callback).get(name)
         if isinstance(current, list | deque) and isinstance(value, list):

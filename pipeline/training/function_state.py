@@ -130,7 +130,7 @@ def _in_order(members: Set[Any]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as Python's own type: a subclass, as of an enumeration, would come back as something else."""
+    """The value as Python's own type: a subclass, such as an enumeration, would come back as something else."""
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)

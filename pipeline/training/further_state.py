@@ -14,7 +14,7 @@ __all__ = ["build_optimizers", "further_variables", "skip_reductions"]
 
 
 def further_variables(model: keras.Model) -> list[Any]:
-    """Variables of further optimisers, as in a GAN, and those that Keras does not count as a layer's own.
+    """Variables of additional optimisers, as in a GAN, and those that Keras does not count as a layer's own.
 
     Such are the states of a recurrent layer with `stateful=True`, and a `tf.Variable` that is an attribute of a layer.
 

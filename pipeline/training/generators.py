@@ -91,7 +91,7 @@ class GeneratorStates:
         return cls(random.getstate(), numpy if isinstance(numpy, tuple) else None)
 
     def with_libraries(self) -> "GeneratorStates":
-        """These states, and the present ones of TensorFlow and Keras."""
+        """These states, and the current ones of TensorFlow and Keras."""
         if "keras" not in sys.modules:
             return self
         from pipeline.training.internals import library_generators

@@ -38,7 +38,7 @@ def forget_first_values() -> None:
 
 
 def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
-    """Refuse models of one trial, as of its folds, that train the same weights.
+    """Refuse models of one trial, such as its folds, that train the same weights.
 
     Args:
         models: The models.

@@ -1,7 +1,7 @@
 """Importing Keras without the modules that no trial needs, in two thirds of the time.
 
 Keras imports scikit-learn for its wrappers and pyplot for its image galleries. Here both are imported at their first
-use by `importlib.util.LazyLoader`, so two threads must not use one for the first time at once. Python's garbage
+use by `importlib.util.LazyLoader`, so two threads must not start to use one at the same time. Python's garbage
 collector is off meanwhile: it would scan a million new objects repeatedly and free almost nothing.
 """
 

@@ -38,7 +38,7 @@ def cached_on_node(name: str, dataset: Any) -> Any:
         room.
 
     Raises:
-        DataError: `dataset` is no tf.data.Dataset, never ends, or has other elements each time.
+        DataError: `dataset` is not a tf.data.Dataset, never ends, or has other elements each time.
     """
     _check(name, dataset)
     call = current_call()
@@ -135,7 +135,7 @@ def _pass(dataset: Any, folder: Path) -> bool:
 
 
 def _bytes(spec: Any, count: int | None) -> int | None:
-    """Size of all elements; None where shapes or their number are not known."""
+    """Size of all elements; None if shapes or their number are not known."""
     parts = tf.nest.flatten(spec)
     fixed = all(isinstance(part, tf.TensorSpec) for part in parts) and all(
         part.shape.is_fully_defined() and part.dtype != tf.string for part in parts

@@ -56,7 +56,7 @@ _without_stages: "WeakSet[Any]" = WeakSet()
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 """Operations that call Python code of the process which made them."""
 
-_OUTSIDE = "a tf.data pipeline that is built outside the data function, so that trials go on reading the same one"
+_OUTSIDE = "a tf.data pipeline that is built outside the data function, so that trials continue to read the same one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def pipeline_variables(data: Dataset) -> list[Any]:
 
 
 def kept(dataset: Any) -> Any:
-    """Take note that the elements of a pipeline are the same in each epoch, so that what makes them does not matter.
+    """Record that the elements of a pipeline are the same in each epoch, so that what makes them does not matter.
 
     Args:
         dataset: A tf.data pipeline.
@@ -119,7 +119,7 @@ def kept(dataset: Any) -> Any:
 
 
 def without_stages(dataset: Any) -> Any:
-    """Take note that the stages of a pipeline are not known, so that nothing is concluded from them.
+    """Record that the stages of a pipeline are not known, so that nothing is concluded from them.
 
     Args:
         dataset: A tf.data pipeline, made of a graph.

@@ -206,7 +206,7 @@ class PipelineTrainer(Trainer):
         self._read += epochs
 
     def _further_state(self) -> list[Any]:
-        """Variables that are neither the model's nor its optimiser's: further ones, and those of the pipelines."""
+        """Variables of additional optimisers and of the pipelines: neither the model's nor its optimiser's."""
         further = [*further_variables(self.model), *pipeline_variables(self._data)]
         ids = {id(variable) for variable in (*self.model.variables, *self.model.optimizer.variables)}
         return list({id(variable): variable for variable in further if id(variable) not in ids}.values())

@@ -80,7 +80,7 @@ class Source:
 
     @property
     def batch(self) -> Any:
-        """The specification of a batch of the training, as of `batch_spec`.
+        """The specification of a batch of the training, as for `batch_spec`.
 
         Raises:
             DataError: The data function failed, or its data cannot be used.

@@ -73,7 +73,7 @@ class PreparedData:
 
     @property
     def batch(self) -> Any:
-        """The specification of a batch of the training, as of `batch_spec`.
+        """The specification of a batch of the training, as for `batch_spec`.
 
         Raises:
             DataError: The data function failed, or its data cannot be used.

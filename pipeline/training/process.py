@@ -26,7 +26,7 @@ def set_up(resources: Resources) -> None:
         resources: What one trial gets.
 
     Raises:
-        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none.
+        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none.
     """
     global _set_up_for
     if _set_up_for != resources:
@@ -72,7 +72,7 @@ def memory_for_data(resources: Resources, workers: int | None = None) -> float:
 
     Args:
         resources: What one trial gets.
-        workers: How many trials train on this machine at once; by default what `workers_on` finds.
+        workers: How many trials train on this machine in parallel; by default what `workers_on` finds.
     """
     if resources.gpus:
         return _card_bytes(0) * min(1.0, resources.gpus) / 2
@@ -82,7 +82,7 @@ def memory_for_data(resources: Resources, workers: int | None = None) -> float:
 def workers_on(
     resources: Resources, cpus: float | None = None, gpus: float | None = None, memory: float = math.inf
 ) -> int:
-    """How many workers may train on a machine at once: as many as fit, and at least one.
+    """How many workers may train on a machine in parallel: as many as fit, and at least one.
 
     Args:
         resources: What one trial gets, and the number of workers if it is set.

@@ -21,7 +21,7 @@ class DataCall:
 
     Args:
         config: What the function gets; None if it takes no config.
-        caches: Where the caches of this machine lie; None where nothing is shared, as in the driver.
+        caches: Where the caches of this machine are; None if nothing is shared, as in the driver.
         parts: The parts that the function shares so far, by name.
     """
 
@@ -35,7 +35,7 @@ class DataCall:
         return Reads() if self.config is None else self.config.reads
 
     def add(self, part: SharedPart) -> str:
-        """Take note of a part.
+        """Record a part.
 
         Args:
             part: The part.
@@ -71,7 +71,7 @@ def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> 
 
     Args:
         config: What the function gets; None if it takes no config.
-        caches: Where the caches of this machine lie; None where nothing is shared.
+        caches: Where the caches of this machine are; None if nothing is shared.
 
     Yields:
         The call, with the parts that the function shares.

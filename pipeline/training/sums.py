@@ -1,6 +1,6 @@
 """Sums of tensors that are repeatable to the last digit.
 
-TensorFlow's AddN writes its sum into the buffer of an operand that no other operation needs any more, and begins the
+TensorFlow's AddN writes its sum into the buffer of an operand that no other operation needs, and begins the
 sum with that operand. With three or more operands, the order of the sum, and so its last digit, depends on which other
 readers of the operands ran first. AddN sums the gradients of a tensor that is used several times, and TensorFlow's
 arithmetic optimiser turns a tree of additions into one AddN. Here such sums stay additions of two operands.

@@ -218,7 +218,7 @@ class Trainer:
         return order_of(self.rows, self.seed, passes) if self.fit.shuffle else np.arange(self.rows, dtype=np.int32)
 
     def _begin_phase(self) -> None:
-        """Begin the next phase as a further call of fit would, on the model that it prepares."""
+        """Begin the next phase as another call of `fit` would, on the model that it prepares."""
         self._begun.append(self._model_epoch)
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))

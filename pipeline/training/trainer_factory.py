@@ -39,13 +39,13 @@ class TrainerFactory:
         data: Its data; None for a function objective, and for data that the data function is to make here: pipelines,
             and data of a function that takes the config.
         memory: Bytes that the data may fill in this process; half of a trial's share of what is free unless given.
-        workers_here: How many trials train on this machine at once; by default what `workers_on` finds.
+        workers_here: How many trials train on this machine in parallel; by default what `workers_on` finds.
         loaded: Called with the data of a function that takes the config, and what it has read, when they are loaded.
         caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
 
     Raises:
         DataError: The job has a model, and there are no data.
-        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none.
+        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none.
     """
 
     def __init__(

@@ -18,8 +18,8 @@ def in_memory(pipeline: Any, memory: float) -> Any:
         memory: Bytes that the batches may fill.
 
     Returns:
-        A tf.data.Dataset with the same batches, which was read once; `pipeline` itself if it is no tf.data.Dataset, may
-        change, or is too large.
+        A tf.data.Dataset with the same batches, which was read once; `pipeline` itself if it is not a tf.data.Dataset,
+        may change, or is too large.
     """
     if not isinstance(pipeline, tf.data.Dataset) or is_endless(pipeline) or not repeats_itself(pipeline):
         return pipeline

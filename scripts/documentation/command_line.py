@@ -30,7 +30,7 @@ def options_of(command: str) -> str:
 
 
 def unreadable(text: str) -> str | None:
-    """What is wrong with a command line of tunepipe; None where its command, options and values can be read.
+    """What is wrong with a command line of tunepipe; None if its command, options and values can be read.
 
     Args:
         text: The command, from `tunepipe` to its end or to a pipe.

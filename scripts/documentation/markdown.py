@@ -19,7 +19,7 @@ class Command:
 
     Args:
         text: As a reader types it, over several lines where it needs them.
-        output: What the page shows below it; None where it shows nothing.
+        output: What the page shows below it; None if it shows nothing.
     """
 
     text: str
@@ -89,7 +89,7 @@ def inline_commands(page: str) -> list[str]:
 
 
 def _console(content: str) -> Iterator[Command]:
-    """Commands with their outputs: a command goes on while a quote is open or its line ends in a backslash."""
+    """Commands with their outputs: a command continues while a quote is open or its line ends in a backslash."""
     text, output = "", ""
     for line in content.splitlines(keepends=True):
         if text and _open(text):

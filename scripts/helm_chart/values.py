@@ -71,8 +71,8 @@ imagePullSecrets: []
 operator:
   namespaces: [kuberay-operator, kuberay-system, kuberay]
 
-# Networks of name servers, besides those that the policy `dns` names: for EKS Auto Mode, whose name server is no pod, the tenth
-# address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
+# Networks of name servers, besides those that the policy `dns` names. The name server of EKS Auto Mode is not a pod; it has the
+# tenth address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
 dns:
   servers: []
 

@@ -56,7 +56,7 @@ class Figure:
         beside: The value measured beside it.
         unit: Of both.
         ratio: Said in words by `what`.
-        bar: What the ratio must reach; None where none is set.
+        bar: What the ratio must reach; None if none is set.
     """
 
     name: str

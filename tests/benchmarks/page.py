@@ -65,7 +65,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         root = Path(folder) / "studies"
         generate(root, trials=trials, epochs=50)
         with _served(root) as address, browsing(Path(folder) / "profile") as browser:
-            # The first request reads the study, which is no matter of the page.
+            # The first request reads the study, which is not measured for the page.
             browser.open(f"{address}studies/large")
             for each in range(options.rounds):
                 _round(browser, f"{address}studies/large", each, samples)

@@ -44,5 +44,5 @@ def _shared(options: Options, say: Callable[[str], None]) -> tuple[Figure, list[
         say(f"round {round_ + 1}: input of {_TRIALS} trials: {cpu['several']:.1f} s of CPU, of one {cpu['one']:.1f} s")
     several, one = (median(cpu[name] for cpu in found) for name in ("several", "one"))
     ratio = median(cpu["several"] / cpu["one"] for cpu in found)
-    what = f"CPU seconds for the input of {_TRIALS} trials at once with shared_cache; of one trial"
+    what = f"CPU seconds for the input of {_TRIALS} trials in parallel with shared_cache; of one trial"
     return Figure("pipelines", what, several, one, "s", ratio, Bar("at most", 1.5)), found

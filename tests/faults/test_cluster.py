@@ -42,7 +42,7 @@ class Submitted:
         return self._reported.read_text()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Poll until a condition holds; fail at once if the process has ended."""
+        """Poll until a condition holds; fail immediately if the process has ended."""
         wait_for(condition, self.process, lambda: self.reported)
 
 

@@ -51,7 +51,7 @@ def test_a_driver_that_was_signalled_in_an_epoch_loses_nothing(workers, schedule
         first, *second = SIGNALS[name]
         driver.send_signal(first)
         if second:
-            wait_for(lambda: "ends it at once" in reported.read_text(), driver, reported.read_text)
+            wait_for(lambda: "ends it immediately" in reported.read_text(), driver, reported.read_text)
             driver.send_signal(second[0])
         else:
             Path(f"{journal}-go").touch()
@@ -73,7 +73,7 @@ def test_a_driver_that_was_signalled_in_an_epoch_loses_nothing(workers, schedule
         if workers == 0 and not second:
             # A paused trial's function is replayed when it continues: epochs that were trained before count once.
             assert len(left.epochs) == len(set(journal.read_text().splitlines()))
-        # What ends at once loses the epochs since the last report, which comes every two seconds.
+        # What ends immediately loses the epochs since the last report, which comes every two seconds.
         assert 0 < len(left.epochs) <= at + workers * JOB.budget.epochs
 
     again = [*TUNEPIPE, "resume", "journaled"]

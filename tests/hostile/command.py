@@ -60,7 +60,7 @@ def continued(study: Path, trials: int = 5) -> TunepipeError | None:
         trials: How many trials it is to have then.
 
     Returns:
-        The error of tunepipe's own by which it ended; None where it went well. Any other error fails the test.
+        The error of tunepipe's own by which it ended; None if it went well. Any other error fails the test.
     """
     try:
         job = load_study(Store(study)).replaced({"budget.trials": trials, "resources.workers": 0, "name": study.name})

@@ -63,7 +63,7 @@ def interrupting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def strange(config: Mapping[str, Any]) -> Iterator[Any]:
-    """A function that yields values that are no numbers."""
+    """A function that yields values that are not numbers."""
     yield "score"
 
 

@@ -125,7 +125,7 @@ def test_the_nodes_of_a_cluster_are_checked(ray_cluster: str, tmp_path: Path) ->
     assert code == 0
     assert found["cluster"]["found"] == "one node: the same versions as here, and each reads and writes the storage"
     assert found["resources"]["found"].startswith(
-        "one node: 2 CPUs, 0 GPUs; 5 trials at once were requested, but only 2 fit"
+        "one node: 2 CPUs, 0 GPUs; 5 trials in parallel were requested, but only 2 fit"
     )
 
 

@@ -50,7 +50,7 @@ def test_a_namespace_that_forbids_its_pods(gone, tmp_path):
     try:
         reported = " ".join(refused(tmp_path).split())
         assert "exceeded quota" in reported
-        assert "One pod requests more than the quota allows in all (pods: 1 of 0)" in reported
+        assert "One pod requests more than the whole quota (pods: 1 of 0)" in reported
         assert "was deleted" in reported
     finally:
         kubectl("delete", "quota", "none", "-n", NAMESPACE)

@@ -71,9 +71,7 @@ def test_a_container_that_ends_at_once(tmp_path, kind, template):
     """A head or a worker whose container ends at each start is reported by `submit` and `status` with its exit code."""
     overlay = overlay_changed(tmp_path / "overlay", added(f"{template}/spec/containers/0/args", ["exit 7"]))
     study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
-    reason = (
-        f"the {kind} of counted-1 ends again and again, at last with exit code 7 (Error); `kubectl logs -n tunepipe"
-    )
+    reason = f"the {kind} of counted-1 ends repeatedly, last with exit code 7 (Error); `kubectl logs -n tunepipe"
     study.until("the reason", lambda: reason in study.reported)
     # Between two pods that end there is one that runs.
     until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
@@ -82,11 +80,11 @@ def test_a_container_that_ends_at_once(tmp_path, kind, template):
 
 
 def test_a_container_that_starts_again_in_its_pod(tmp_path):
-    """In a cluster that does not autoscale, a container that ends again and again is reported with its pod."""
+    """In a cluster that does not autoscale, a container that ends repeatedly is reported with its pod."""
     no_autoscaler = {"op": "replace", "path": "/spec/rayClusterSpec/enableInTreeAutoscaling", "value": False}
     reason = unstarted(tmp_path, no_autoscaler, added(f"{HEAD}/spec/containers/0/args", ["exit 7"]))
     assert reason.startswith("the container ray-head of pod beale-1-")
-    assert "ends again and again; `kubectl logs -n tunepipe --previous beale-1-" in reason
+    assert "ends repeatedly; `kubectl logs -n tunepipe --previous beale-1-" in reason
 
 
 def test_a_secret_that_is_made_later(tmp_path):

@@ -74,7 +74,7 @@ class Following:
 
     Args:
         where: The folder it is called in; results are brought to its `studies`.
-        words: More of the command line; with an `--address`, a Ray cluster's, it is no RayJob.
+        words: More of the command line; with an `--address`, a Ray cluster's, it is not a RayJob.
         kubeconfig: Another one.
         image: For all pods; None for the overlay's.
     """

@@ -127,7 +127,7 @@ def test_links_within_the_documentation_lead_somewhere(page):
 
 
 def test_anchors_are_those_of_the_headings(tmp_path):
-    """Code is no heading, and a heading's anchor has neither its punctuation nor its markup."""
+    """Code is not a heading, and a heading's anchor has neither its punctuation nor its markup."""
     page = tmp_path / "page.md"
     page.write_text("# `fit`: what, and [how](x.md)?\n```sh\n# no heading\n```\n## Two words\n## Two words\n")
     assert _anchors(page) == {"fit-what-and-how", "two-words", "two-words-1"}

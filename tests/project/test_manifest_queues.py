@@ -8,7 +8,7 @@ from pipeline.errors import ClusterError
 
 
 def test_kueue_queues_a_study(own, tmp_path):
-    """A queued RayJob names its queue and requests its whole plan at once, because Kueue admits no autoscaling."""
+    """A queued RayJob names its queue and requests its whole plan first, because Kueue admits no autoscaling."""
     (job,) = own("overlays/dev/study", "kueue", part="study")
     assert job["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"] is False
     tuned = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 3})

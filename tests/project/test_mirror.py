@@ -67,7 +67,7 @@ def has_tests(file: Path) -> bool:
     ],
 )
 def test_functions_and_methods_count_as_behaviour(source: str, has: bool) -> None:
-    """Constants, records and interfaces are no behaviour; functions and methods with a body are."""
+    """Constants, records and interfaces are not behaviour; functions and methods with a body are."""
     assert has_behaviour(source) is has
 
 

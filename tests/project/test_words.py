@@ -76,7 +76,7 @@ _OF_CLASSES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _QUOTED = re.compile(r"`[^`\n]*`")
 _SQL_KEYWORDS = re.compile(r"(?:[a-z]+ ){8}")
-"""A line of a list of words, which is no sentence."""
+"""A line of a list of words, which is not a sentence."""
 
 
 def findings(source: str) -> Iterator[tuple[int, str]]:

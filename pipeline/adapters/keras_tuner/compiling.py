@@ -13,7 +13,7 @@ def compiled(model: Any, tuner: Mapping[str, Any]) -> Any:
     """A model, compiled again where the tuner has arguments for it.
 
     Args:
-        model: The model, compiled or not; what is no model stays as it is.
+        model: The model, compiled or not; what is not a model stays as it is.
         tuner: The arguments of the tuner.
 
     Returns:

@@ -72,7 +72,7 @@ def _unasked(found: Iterable[Found], asked: Sequence[Mapping[str, Any]], seen: C
 
 
 def _next(values: Mapping[str, Any], new: list[Found]) -> list[dict[str, Any]]:
-    """What to run next: the new hyperparameters take their other values in turn, all at once."""
+    """What to run next: the new hyperparameters take their other values in turn, all together."""
     others = {
         one.name: [value for value in probes(one.domain) if value != values.get(one.name)]
         for one in new

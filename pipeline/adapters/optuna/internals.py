@@ -39,7 +39,7 @@ def number_in_storage(trial: Any) -> int:
 
 
 def warmup_of(pruner: Any) -> int | None:
-    """The epochs that a pruner leaves every trial; None where it does not say.
+    """The epochs that a pruner leaves every trial; None if it does not say.
 
     Args:
         pruner: The pruner, or None.
@@ -52,7 +52,7 @@ def warmup_of(pruner: Any) -> int | None:
 
 
 def startup_of(pruner: Any) -> int | None:
-    """The trials that end before a pruner judges others; None where it does not say.
+    """The trials that end before a pruner judges others; None if it does not say.
 
     Args:
         pruner: The pruner, or None.
@@ -73,7 +73,7 @@ def left_out_of_pruner(pruner: Any) -> list[str]:
 
 
 def factor_of(pruner: Any) -> int | None:
-    """The reduction factor of a pruner with rungs; None where it has none.
+    """The reduction factor of a pruner with rungs; None if it has none.
 
     Args:
         pruner: The pruner, or None.
@@ -83,7 +83,7 @@ def factor_of(pruner: Any) -> int | None:
 
 
 def longest_of(pruner: Any) -> int | None:
-    """The largest number of reports that a pruner expects; None where it does not say.
+    """The largest number of reports that a pruner expects; None if it does not say.
 
     Args:
         pruner: The pruner, or None.

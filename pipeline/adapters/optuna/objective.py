@@ -47,7 +47,7 @@ class Adapted(adapted.Adapted):
         self._outside: list[str] = []
 
     def is_tuned_by(self, call: Call) -> bool:
-        """Whether a call of `optimize` has the objective, or may give it its further arguments.
+        """Whether a call of `optimize` has the objective, or may pass it additional arguments.
 
         A call of `ask` does not say what is optimised.
         """

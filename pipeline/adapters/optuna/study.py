@@ -165,7 +165,7 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     silent = budget["epochs"] == 1 and mentions(_function(objective), r"TrialPruned")
     penalised = mentions(_function(objective), r"return .*\b(inf|nan)\b", without_text=False)
     if arguments.get("caught") or silent or penalised or prunes_itself(_function(objective)):
-        # Such trials are no error: they never end the study.
+        # Such trials are not an error: they never end the study.
         budget["max_failed_trials"] = budget.get("trials", _ANY_NUMBER)
     objectives = [
         Objective(name, "max" if direction == "maximize" else "min")

@@ -87,7 +87,7 @@ def _others(run: Run) -> dict[str, Any]:
 
 
 def _each_other(run: Run) -> list[dict[str, Any]]:
-    """The values of a run, with one suggestion changed to each of its other values in turn; all at once at first."""
+    """The values of a run with all suggestions changed, then with each one alone set to its other values in turn."""
     single = [
         {**run.values, one.name: value}
         for one in run.found

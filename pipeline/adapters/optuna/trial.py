@@ -198,7 +198,7 @@ class Trial:
 
         Args:
             key: Its name.
-            value: The value; at most 0 where the trial is feasible.
+            value: The value; at most 0 if the trial is feasible.
         """
         self.constraints.setdefault(key, float(value))
 

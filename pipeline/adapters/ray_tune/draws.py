@@ -13,7 +13,7 @@ __all__ = ["MOST_LISTED", "domain_of_draws"]
 
 _DRAWS = 1000
 MOST_LISTED = 20
-"""So many different values, and no more, are a choice even where they are numbers."""
+"""Up to this many different values are a choice even where they are numbers."""
 
 
 def domain_of_draws(draw: Callable[[], Any]) -> Any:

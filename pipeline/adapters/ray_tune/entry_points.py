@@ -162,7 +162,7 @@ def _with_resources(trainable: Any, resources: Any) -> Any:
 
 
 def unwrapped(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The trainable itself, and the resources that it asks for.
+    """The trainable itself, and the resources that it requests.
 
     Args:
         trainable: The trainable, also from tune.with_resources.

@@ -47,7 +47,7 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
 
 
 def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The config as the function expects it: nested, with the values that are no parameters.
+    """The config as the function expects it: nested, with the values that are not parameters.
 
     Args:
         space: The param_space, or a dict within it.

@@ -77,7 +77,7 @@ def with_draws(space: Mapping[str, Any]) -> dict[str, Any]:
         space: The param_space.
 
     Returns:
-        The param_space; a function that reads other values, or draws many values that are no numbers, stays.
+        The param_space; a function that reads other values, or draws many values that are not numbers, stays.
     """
     drawn: dict[str, Any] = {}
     for name, value in space.items():

@@ -60,7 +60,7 @@ class Rules:
 
 
 def longest_of(stop: Any) -> int | None:
-    """The most reports of a trial; None if no rule says it.
+    """The maximum number of reports of a trial; None if no rule says it.
 
     Args:
         stop: The program's `stop`.
@@ -71,7 +71,7 @@ def longest_of(stop: Any) -> int | None:
 
 
 def seconds_of(stop: Any) -> float | None:
-    """The most seconds of a study; None if no rule says it.
+    """The maximum number of seconds of a study; None if no rule says it.
 
     Args:
         stop: The program's `stop`.

@@ -58,7 +58,7 @@ class CheckpointPruner:
         return self._new_bytes >= _MOST_BYTES
 
     def on_report(self, trial_id: str, report: ProgressReport) -> None:
-        """Take note of the size of new checkpoints.
+        """Add the size of new checkpoints.
 
         Args:
             trial_id: The trial that reported.

@@ -1,4 +1,4 @@
-"""The commands of users that lie in a study's folder, as its driver finds them."""
+"""Finds the commands of users in a study's folder."""
 
 import time
 from collections import Counter
@@ -17,11 +17,11 @@ __all__ = ["CommandInbox"]
 _LOOK_SECONDS = 1.0
 _MOST_BYTES = 1_000_000
 _MOST_LOOKS = 60
-"""A file that so many looks in a row cannot read, a minute at least, will not be readable."""
+"""A file that could not be read this many times in a row, for at least a minute, will not be readable."""
 
 
 class CommandInbox:
-    """Finds commands that were not carried out yet; the storage is read once a second at most.
+    """Finds commands that were not executed yet; the storage is read once a second at most.
 
     Args:
         store: The study's folder.
@@ -36,7 +36,7 @@ class CommandInbox:
         """The commands that are new, the oldest first.
 
         Args:
-            known: The ids of commands that were carried out.
+            known: The ids of commands that were executed.
             at_once: Whether to read the storage now, however short ago it was read.
 
         Yields:
@@ -57,7 +57,7 @@ class CommandInbox:
                 yield name, found
 
     def _read(self, path: str, size: int) -> Command | str | None:
-        """The command in a file, or a sentence why it has none; None where the next read may succeed."""
+        """The command in a file, or a sentence why it has none; None if the next read may succeed."""
         try:
             content = self._store.read(path, most=_MOST_BYTES)
         except (StorageError, FileNotFoundError) as error:

@@ -139,8 +139,8 @@ def _close(session: Session, error: BaseException) -> None:
 
 def _withdraw(session: Session, store: Store, error: BaseException, note: Callable[[str], None]) -> bool:
     """Delete a study without results; returns whether it was deleted."""
-    # A mistake in the job may show only after an epoch: that its objective is no metric of the model, say. Standard
-    # output that is lost is no mistake in the job.
+    # A mistake in the job may show only after an epoch, for example that its objective is not a metric of the model.
+    # Standard output that is lost is not a mistake in the job.
     final = isinstance(error, UserError) and error.final and not isinstance(error, StorageError)
     mistake = final and session.loop.incumbent.best is None
     if session.loop.total_epochs and not mistake:

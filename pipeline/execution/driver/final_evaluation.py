@@ -64,7 +64,7 @@ class FinalEvaluation:
         return True
 
     def on_worker_lost(self, message: str) -> Assignment | None:
-        """Take note that its worker is lost.
+        """Record that its worker is lost.
 
         Args:
             message: Why, as far as it is known; a sentence.

@@ -1,4 +1,4 @@
-"""When rows are written: often at first, so that a study's first epochs can be read at once, later twice a minute.
+"""When rows are written: often at first, so that a study's first epochs can be read soon, later twice a minute.
 
 A study of days then has thousands of parts and not millions. Where a flush takes long, as in a study of many trials,
 the next one waits longer, so that flushes take at most a hundredth of the study's time after its first ten minutes. It

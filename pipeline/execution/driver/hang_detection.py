@@ -44,7 +44,7 @@ class HangDetection:
         return max(_LEAST_SECONDS, _TIMES * self._longest) if self._longest else None
 
     def on_report(self, key: str, rows: Collection[EpochRow] = ()) -> None:
-        """Take note of a worker's report.
+        """Record a worker's report.
 
         Args:
             key: The key of its assignment.
@@ -64,7 +64,7 @@ class HangDetection:
         self._reported_at = {key: self._reported_at.get(key, now) for key in running}
         if (limit := self.limit) is None:
             return []
-        # The final evaluation is no epoch: a limit that the user sets for epochs does not apply to it.
+        # The final evaluation is not an epoch: a limit that the user sets for epochs does not apply to it.
         limits = {FINISH: max(limit, _LEAST_SECONDS)}
         return [key for key, moment in self._reported_at.items() if now - moment > limits.get(key, limit)]
 

@@ -49,7 +49,7 @@ class Progress:
     """Shows a session while it runs.
 
     Args:
-        console: The output. A console that is no terminal gets a line every ten seconds in which something changed.
+        console: The output. A console that is not a terminal gets a line every ten seconds in which something changed.
     """
 
     def __init__(self, console: Console) -> None:
@@ -90,7 +90,7 @@ class Progress:
         """
         printed = None
         while not ended.wait(_LINE_SECONDS):
-            # The clock, the rate and the remaining time change by themselves: they are no reason for a new line.
+            # The clock, the rate and the remaining time change by themselves: they are not a reason for a new line.
             progress = (_counts(session), session.loop.total_epochs, _best(session).plain, _end_or_pause(session))
             if progress != printed:
                 self._print(session)

@@ -30,7 +30,7 @@ _SECRET = (
 )
 _NAME = re.compile(rf"{_SECRET}$", re.IGNORECASE)
 _SMALL = re.compile(r"[-+]?\d{1,3}")
-"""A number that is no secret, as in `--pad-token 0`."""
+"""A number that is not a secret, as in `--pad-token 0`."""
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _QUERY = re.compile(rf"([?&][^=&]*{_SECRET}(?![a-z])[^=&]*=)[^&\s]*", re.IGNORECASE)
 

@@ -97,7 +97,7 @@ class Recorder:
             self._publish("running")
 
     def silence(self) -> None:
-        """Write no heartbeat any more, because the study is about to be deleted."""
+        """Stop the heartbeat, because the study is about to be deleted."""
         with self._publishing:
             self._silent = True
 

@@ -99,7 +99,7 @@ class Session:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will run any more, even if Ray Tune still has paused trials."""
+        """Whether nothing will run again, even if Ray Tune still has paused trials."""
         loop = self.loop
         pending = not self.final_evaluation.done and loop.incumbent.best is not None and self.fatal is None
         return loop.interrupted or (loop.over and not loop.queue.running and not pending)
@@ -132,7 +132,7 @@ class Session:
             report: The report.
 
         Returns:
-            `continue` the trial; `pause` it: a later `next` may resume it; or `stop` it for good.
+            `continue` the trial; `pause` it: a later `next` may resume it; or `stop` it permanently.
 
         Raises:
             StorageError: The worker or this driver cannot write to the storage.
@@ -182,7 +182,7 @@ class Session:
             self.recorder.tables.drop_unreported({trial.trial_id: trial.epoch for trial in self.loop.trials.values()})
 
     def flush(self) -> None:
-        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs any more.
+        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs.
 
         Raises:
             StorageError: The storage cannot be written.
@@ -270,7 +270,7 @@ class Session:
         self._restored = True
 
     def obey(self, *, at_once: bool = False) -> None:
-        """Carry out new commands of users, and write down what became of them, so that each is carried out once.
+        """Execute new commands of users and record their outcomes, so that each is executed once.
 
         Args:
             at_once: Whether to look for them now rather than once a second at most.

@@ -74,11 +74,11 @@ class SessionFile:
 
     @property
     def workers(self) -> int | None:
-        """How many trials this session trains at once at most; None until that is known."""
+        """How many trials this session trains in parallel at most; None until that is known."""
         return self._workers
 
     def record_workers(self, count: int) -> None:
-        """Record how many trials this session trains at once.
+        """Record how many trials this session trains in parallel.
 
         Args:
             count: The maximum, at least 1.

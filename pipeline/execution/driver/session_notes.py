@@ -12,7 +12,7 @@ __all__ = ["SessionNotes"]
 
 
 class SessionNotes:
-    """Says once in which way trials train and why a resume is inexact, and what became of commands and workers.
+    """Says once in which way trials train and why a resume is inexact, and the outcomes of commands and workers.
 
     Args:
         store: The study's folder, which has the driver's log.
@@ -61,7 +61,7 @@ class SessionNotes:
             self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one, because {reason}.")
 
     def commands(self, outcomes: Mapping[str, str]) -> None:
-        """Say what became of users' commands.
+        """Print the outcomes of users' commands.
 
         Args:
             outcomes: The outcome of each command in words, by its id.

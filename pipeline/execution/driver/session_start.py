@@ -59,7 +59,7 @@ def session_start(
     take_over: bool,
     note: Callable[[str], None],
 ) -> SessionStart:
-    """Find out what a session starts from; nothing is changed, except that a takeover mends damaged files.
+    """Find out what a session starts from; nothing is changed, except that a takeover repairs damaged files.
 
     Args:
         job: The job as the user gave it.

@@ -24,8 +24,8 @@ def wait_for_storage(storage: str, note: Callable[[str], None]) -> None:
         note: Called with why the driver waits, once.
 
     Raises:
-        UsageError: The variable is no number of seconds.
-        StorageUnreachable: It has not answered for so long.
+        UsageError: The variable is not a number of seconds.
+        StorageUnreachable: It has not answered for that long.
     """
     began, noted = time.monotonic(), False
     while True:

@@ -20,7 +20,7 @@ class TrainingRate:
         return self._epochs / self._seconds if self._seconds > 0 else None
 
     def on_report(self, epochs: int, now: float) -> None:
-        """Take note of a report.
+        """Record a report.
 
         Args:
             epochs: The number of epochs that it is the first to report.

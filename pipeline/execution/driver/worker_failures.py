@@ -23,7 +23,7 @@ class WorkerFailures:
         self._loop, self._final_evaluation = loop, final_evaluation
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
-        """Take note that a trial's worker is lost.
+        """Record that a trial's worker is lost.
 
         Args:
             trial_id: The trial.
@@ -31,7 +31,7 @@ class WorkerFailures:
 
         Returns:
             The assignment for another worker, which resumes the trial from its newest checkpoint. None after too many
-            lost workers, and where the trial is not running any more.
+            lost workers, and if the trial is no longer running.
         """
         if self._final_evaluation.assigned:
             return self._final_evaluation.on_worker_lost(message)

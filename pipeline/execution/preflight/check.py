@@ -113,7 +113,7 @@ class Preflight:
 
     @property
     def _without_gpus(self) -> bool:
-        """Whether this machine lacks the GPUs that a trial asks for."""
+        """Whether this machine lacks the GPUs that a trial requests."""
         return self.job.resources.gpus > local_capacity()[1]
 
     def _untrained(self, why: str) -> Iterator[Finding]:

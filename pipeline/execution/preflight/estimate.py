@@ -18,7 +18,7 @@ class Estimate:
     Args:
         trials: How many trials.
         epochs: How many epochs over all of them.
-        workers: How many train at once.
+        workers: How many train in parallel.
         seconds_start: Until the first worker trains.
         seconds_build: For a trial's model.
         seconds_epoch: For an epoch of a trial that trains alone.
@@ -47,12 +47,12 @@ def estimated(job: TuneJob, trained: Trained, *, start: float, workers: int) -> 
         job: The study's job.
         trained: That epoch.
         start: Seconds until a worker is ready.
-        workers: How many train at once.
+        workers: How many train in parallel.
     """
     trials = trials_in_all(job)
     epochs = min(trials * job.budget.epochs, job.budget.total_epochs or trials * job.budget.epochs)
     work = trials * trained.seconds_build + epochs * trained.seconds_epoch
-    # The last of the trials may train alone; and there are no more at once than there are trials.
+    # The last of the trials may train alone; and no more workers train than there are trials.
     at_once = max(1, min(workers, trials))
     return Estimate(
         trials=trials,

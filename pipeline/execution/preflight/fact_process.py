@@ -33,7 +33,7 @@ _START = (
     "from pipeline.execution.preflight.fact_process import serve; serve(sys.argv[2:])"
 )
 _HOME = str(Path(__file__).parents[3])
-"""The entry of sys.path in which the process finds tunepipe: also the folder of a job that lies in a checkout."""
+"""The entry of sys.path in which the process finds tunepipe: also the folder of a job within a checkout."""
 
 _POLL_SECONDS = 0.2
 _LAST_LINES = 4

@@ -93,7 +93,7 @@ class DataFacts:
         pipelines: Splits that are pipelines, in words.
         unsteady: How the data function's second call differs from its first, in words.
         shared: What the trials of a node share, and where, as a clause; None if they share nothing.
-        no_room: Why it cannot be shared on this machine, as a sentence; None where it can.
+        no_room: Why it cannot be shared on this machine, as a sentence; None if it can.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Whether this machine or a cluster has what trials ask for: CPUs, GPUs, memory."""
+"""Whether this machine or a cluster has what trials request: CPUs, GPUs, memory."""
 
 import math
 
@@ -20,7 +20,7 @@ def this_node() -> NodeFacts:
 
 
 def workers_of(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> int:
-    """How many trials would train at once; 0 where none can.
+    """How many trials would train in parallel; 0 if none can.
 
     Args:
         job: The study's job.
@@ -36,7 +36,7 @@ def workers_of(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> int:
 
 
 def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> Finding:
-    """Whether a trial gets its CPUs and GPUs, and as many trials at once as asked for.
+    """Whether a trial gets its CPUs and GPUs, and as many trials in parallel as asked for.
 
     Args:
         job: The study's job.
@@ -64,25 +64,25 @@ def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> 
     if need.workers == 0:
         return Finding("resources", "ok", f"{there}; trials train one after the other in the command's own process")
     if need.workers is not None and need.workers > workers:
-        sentence = f"{there}; {need.workers} trials at once were requested, but only {workers} fit, because {ask}"
-        return Finding("resources", "warning", sentence, f"{workers} train at once, as with --workers {workers}.")
+        sentence = f"{there}; {need.workers} trials in parallel were requested, but only {workers} fit, because {ask}"
+        return Finding("resources", "warning", sentence, f"{workers} train in parallel, as with --workers {workers}.")
     if workers > fits:
-        sentence = f"{there}; {workers} trials at once were requested, but there are CPUs for {fits}"
+        sentence = f"{there}; {workers} trials in parallel were requested, but there are CPUs for {fits}"
         return Finding("resources", "warning", sentence, f"They wait for each other; --workers {fits} is as fast.")
     if (unused := unused_gpus(job, gpus)) is not None:
         return Finding("resources", "warning", f"{there}, but {ask}", unused)
     at_once = "1 trial" if workers == 1 else f"{workers} trials"
-    return Finding("resources", "ok", f"{there}; {ask}: {at_once} at once")
+    return Finding("resources", "ok", f"{there}; {ask}: {at_once} in parallel")
 
 
 def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int) -> Finding:
-    """Whether there is memory for the workers that train at once.
+    """Whether there is memory for the workers that train in parallel.
 
     Args:
         job: The study's job.
         nodes: The machines that trials may run on.
         held: Bytes that a worker holds.
-        workers: How many train at once.
+        workers: How many train in parallel.
     """
     ceiling = job.resources.worker_gigabytes
     if ceiling is not None and held > ceiling * 1e9:
@@ -98,7 +98,7 @@ def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int
         free = f"; {size(nodes[0].memory)} are free" if len(nodes) == 1 else ""
         return Finding("memory", "ok", f"a worker uses {size(held)}, {workers} of them {size(held * workers)}{free}")
     sentence = f"{most} workers use {size(held * most)}, but {short.name} has {size(short.memory)}"
-    advice = "Train fewer at once with --workers, or give each more CPUs with --set resources.cpus=…."
+    advice = "Train fewer in parallel with --workers, or give each more CPUs with --set resources.cpus=…."
     return Finding("memory", "error" if short.memory < held else "warning", sentence, advice)
 
 

@@ -102,7 +102,7 @@ def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> i
     Args:
         job: The study's job.
         trials: How many trials it has.
-        workers: How many train at once.
+        workers: How many train in parallel.
         checkpoint: Bytes of one.
     """
     # If the scheduler pauses trials, all of them stay live, and checkpoints of live trials are kept.

@@ -1,1 +1,1 @@
-"""The edge to Ray: a session driven by Ray Tune's controller, workers as its actors, classes of Ray Tune in a job."""
+"""The interface to Ray: Tune's controller drives a session, its actors are workers, and jobs may use Tune's classes."""

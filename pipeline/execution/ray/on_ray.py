@@ -85,7 +85,7 @@ def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterator[tuple[int, bool]]:
-    """A Ray cluster: how many trials it trains at once, and whether it was there before."""
+    """A Ray cluster: how many trials it trains in parallel, and whether it was there before."""
     import ray
 
     address, initialized = address_of(address), ray.is_initialized()

@@ -31,7 +31,7 @@ def start(job: TuneJob, workers: int) -> None:
 
     Args:
         job: The study's job.
-        workers: How many trials train at once.
+        workers: How many trials train in parallel.
 
     Raises:
         ClusterError: Ray does not start. It gives up after half a minute on a machine under load, so it is tried twice.

@@ -41,7 +41,7 @@ _METRIC = "objective"
 _ATTEMPTS = 8
 """How often it is asked again for a config that was not tried; then any config that is left is taken."""
 _UNSUPPORTED = {
-    ConcurrencyLimiter: "the job says how many trials run at once",
+    ConcurrencyLimiter: "the job says how many trials run in parallel",
     Repeater: "the job says how often a config is repeated",
 }
 
@@ -79,7 +79,7 @@ class PluginSearcher:
         self._seen = 0
         self._unreported: dict[str, Trial] = {}
         self._keys: set[str] = set()
-        # Trial → the id under which the searcher drew its config, where it differs; None where it did not draw it.
+        # Trial → the id under which the searcher drew its config, where it differs; None if it did not draw it.
         self._ids: dict[str, str | None] = {}
 
     def draw(self, index: int, trials: Trials) -> Config | None:

@@ -88,7 +88,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
     Args:
         session: The study's session.
         interrupts: Keeps signals from cutting off what the session records.
-        workers: How many trials run at once.
+        workers: How many trials run in parallel.
     """
 
     def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
@@ -138,7 +138,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
 
     @property
     def supports_buffered_results(self) -> bool:
-        """Whether Tune may report several results at once: no, the session decides after each."""
+        """Whether Tune may report several results together: no, the session decides after each."""
         return False
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:

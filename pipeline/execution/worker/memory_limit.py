@@ -18,7 +18,7 @@ class MemoryLimit:
 
     Args:
         resources: What one trial gets, and the limit if there is one.
-        workers: How many workers may run on this machine at once.
+        workers: How many workers may run on this machine in parallel.
         machine: The machine; this one unless given.
     """
 

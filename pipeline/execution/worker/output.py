@@ -31,7 +31,7 @@ def captured(store: Store, path: str) -> Iterator[None]:
         try:
             yield
         finally:
-            # Where temporary files cannot be written, the output is lost, and the trial goes on.
+            # Where temporary files cannot be written, the output is lost, and the trial continues.
             for stream in (sys.stdout, sys.stderr):
                 with suppress(OSError):
                     stream.flush()

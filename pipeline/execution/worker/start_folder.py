@@ -79,7 +79,7 @@ class StartFolder:
                 if not Path(name).is_absolute() and not (folder / name).exists() and (self.path / name).exists():
                     self.directory = self.path
                     return name
-            except (OSError, ValueError):  # it is no path
+            except (OSError, ValueError):  # it is not a path
                 continue
         return None
 
@@ -96,6 +96,6 @@ def _names(error: BaseException) -> Iterator[str]:
         if isinstance(each, FileNotFoundError) or _MISSING.search(text):
             yield from (found[1] for found in _QUOTED.findall(text))
             words = (found.rstrip(".:") for found in _WORD.findall(text))
-            # The last word of a sentence is no path by its full stop.
+            # A full stop does not make the last word of a sentence a path.
             yield from (word for word in words if "." in word or "/" in word)
         each = each.__cause__ or each.__context__

@@ -132,7 +132,7 @@ class TrialFolder:
 
     @contextmanager
     def _local_errors(self, action: str) -> Iterator[None]:
-        """Errors of this machine's files as errors of the storage: they are no failure of the user's code.
+        """Errors of this machine's files as errors of the storage: they are not failures of the user's code.
 
         Args:
             action: What is done to the trial's files or folder.

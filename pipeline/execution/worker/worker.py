@@ -61,11 +61,11 @@ class Worker:
         compare: Whether to check, before the first trial begins, that trials can take over each other's weights.
         started_in: The folder in which the study was started; this process's current directory unless given.
         stop_requested: Whether the study is to end: then a step ends with the epoch in training.
-        workers_here: How many workers may run on this machine at once; by default what `workers_on` finds.
+        workers_here: How many workers may run on this machine in parallel; by default what `workers_on` finds.
 
     Raises:
         DataError: The job has a model, and there are no data.
-        ResourcesUnmet: A trial asks for GPUs, and TensorFlow finds none; or CHECKPOINT_SECONDS is no number.
+        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none; or CHECKPOINT_SECONDS is not a number.
     """
 
     def __init__(

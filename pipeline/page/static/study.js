@@ -117,7 +117,7 @@ function whole() {
   return !condition ? written : written ? `(${written}) and ${condition}` : condition;
 }
 
-// A brush has changed: the pictures show it at once, the table once it rests.
+// A brush has changed: the pictures show it immediately, the table when it rests.
 function brushed() {
   clearTimeout(timer);
   timer = setTimeout(() => address(table), 60);

@@ -70,7 +70,7 @@ class Difference:
 
     Args:
         names: Both.
-        ahead: The first's expected best minus the second's, above 0 where the first is better.
+        ahead: The first's expected best minus the second's, above 0 if the first is better.
         low: Lower end of a 90% interval of it.
         high: Upper end.
         share: In which share of resamples the first was better.

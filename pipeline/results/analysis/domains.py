@@ -53,7 +53,7 @@ def domain_in_words(domain: Domain | Any) -> str:
 
 
 def span_in_words(domain: Domain | Any, values: "pd.Series") -> str:
-    """Where some trials' values of a parameter lie: from the least to the greatest, or each that there is.
+    """Where some trials' values of a parameter lie: from the smallest to the largest, or each that there is.
 
     Args:
         domain: The parameter's domain.

@@ -39,7 +39,7 @@ class Agreement:
         low: Lower end of a 90% interval of it, by resampled trials.
         high: Upper end.
         place: The place that the study's best trial had at that epoch, from 1, among all trials that came so far and
-            are not farther beyond the objectives' bounds; None where it has no value there.
+            are not farther beyond the objectives' bounds; None if it has no value there.
         among: How many those were.
     """
 

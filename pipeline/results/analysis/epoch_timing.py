@@ -21,7 +21,7 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
     """Seconds of training and validation in steady epochs.
 
     The first epoch after each start of a trial also traces and compiles the model, and may start libraries. So does an
-    epoch before which the model was built again. Neither says how long a further epoch takes.
+    epoch before which the model was built again. Neither says how long another epoch takes.
 
     Args:
         epochs: The table `epochs`, by trial and epoch.
@@ -35,7 +35,7 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
 
 
 def epoch_seconds(epochs: pd.DataFrame, trials: pd.Series) -> pd.Series:
-    """Seconds that a further epoch of each trial takes: the median of its steady epochs, else of all trials' medians.
+    """Seconds that another epoch of each trial takes: the median of its steady epochs, else of all trials' medians.
 
     Args:
         epochs: The table `epochs`, by trial and epoch.
@@ -67,10 +67,10 @@ def _first_of_stretches(epochs: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> tuple[float, float]:
-    """How many epochs live trials and further ones are expected to train.
+    """How many epochs live trials and future ones are expected to train.
 
-    A trial goes on after an epoch with the probability with which the trials that reached that epoch did; where no
-    trial has ended, all go on (the estimator of E. L. Kaplan and P. Meier: Nonparametric Estimation from Incomplete
+    A trial continues after an epoch with the probability with which the trials that reached that epoch did; where no
+    trial has ended, all continue (the estimator of E. L. Kaplan and P. Meier: Nonparametric Estimation from Incomplete
     Observations, JASA 1958). Trials that end early do so first: the mean of those that have ended would be too low.
 
     Args:
@@ -79,12 +79,12 @@ def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> 
         maximum: The largest number of epochs of a trial, at least 1.
 
     Returns:
-        The expected epochs of a further trial, from 0 to `maximum`; and those that all live trials together train from
+        The expected epochs of another trial, from 0 to `maximum`; and those that all live trials together train from
         now on.
     """
     stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
     everyone = np.sort(np.concatenate([stopped, going]))
-    # Between the epochs at which trials ended, all go on.
+    # Between the epochs at which trials ended, all continue.
     ends, counts = np.unique(np.append(stopped[stopped > 0], maximum), return_counts=True)
     counts[-1] = 0
     goes_on = 1 - counts / np.maximum(len(everyone) - np.searchsorted(everyone, ends), 1)

@@ -85,7 +85,7 @@ def forests(units: _Reals, values: _Reals) -> Forests:
 
 
 def r_squared(values: _Reals, unseen: _Reals) -> float:
-    """The share of the variance of values that predictions explain (R²); 0 where all values are the same.
+    """The share of the variance of values that predictions explain (R²); 0 if all values are the same.
 
     Args:
         values: The values.

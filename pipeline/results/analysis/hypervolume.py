@@ -20,7 +20,7 @@ __all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
 _Reals = npt.NDArray[np.float64]
 
 _BLOCK = 1000
-"""Points that are compared with the front at once: all would take much memory."""
+"""Points that are compared with the front at a time: comparing all of them together would take much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
     scaled = (losses - ideal) / (corner - ideal)
     front, found, ones = np.empty((0, len(signs))), np.zeros(len(scaled)), np.ones(len(signs))
     inside, grown = np.flatnonzero((scaled < 1.0).all(axis=1)), np.zeros(len(scaled), np.int64)
-    # The front so far dominates most points, and rules them out many at once.
+    # The front so far dominates most points, so one comparison excludes many of them.
     for block in np.split(inside, range(_BLOCK, len(inside), _BLOCK)):
         for place in block[~_beaten(front, scaled[block])]:
             point = scaled[place]

@@ -63,7 +63,7 @@ def importances(results: Results) -> list[Importance]:
     A share is that of the variance of a random forest, times the share of the objective's variance that the forest
     predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result.
     A trial counts with its best value, also where it was stopped early, and the config in force there. Hyperparameters
-    that only some trials have are looked at among those trials. Intervals come from forests and predictions of
+    that only some trials have are analysed among those trials. Intervals come from forests and predictions of
     resampled trials.
 
     Args:

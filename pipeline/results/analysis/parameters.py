@@ -81,7 +81,7 @@ def _parts(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float
 
 
 def _share_between(parts: npt.NDArray[np.float64], ranks: npt.NDArray[np.float64]) -> float:
-    """The adjusted share of the variance of ranks that lies between parts; 0 where it is what chance would give."""
+    """The adjusted share of the variance of ranks that lies between parts; 0 if it is what chance would give."""
     known = np.isfinite(parts)
     parts, ranks = parts[known], ranks[known]
     groups = [ranks[parts == part] for part in np.unique(parts)]

@@ -27,10 +27,10 @@ _PLACES = 20
 """The number of places along the axis of a number."""
 
 _CONFIGS, _LEAST_CONFIGS = 48, 8
-"""Most and least configs over which the other hyperparameters are averaged."""
+"""The maximum and minimum number of configs over which the other hyperparameters are averaged."""
 
 _POINTS = 5_000
-"""About the largest number of predicted configs in all: with more hyperparameters, each mean is over fewer of them."""
+"""About the largest number of predicted configs: with more hyperparameters, each mean is over fewer of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
 
 
 def _unseen(forest: Sequence[Any], rows: _Reals32, left_out: npt.NDArray[np.bool_]) -> _Reals:
-    """The mean prediction for each row of the trees that were not trained on it; 0 where there is none."""
+    """The mean prediction for each row of the trees that were not trained on it; 0 if there is none."""
     total = np.zeros(len(rows))
     for tree, rest in zip(forest, left_out, strict=True):
         total[rest] += tree.predict(rows[rest])[:, 0]
@@ -126,7 +126,7 @@ def _unseen(forest: Sequence[Any], rows: _Reals32, left_out: npt.NDArray[np.bool
 
 def _boxes(trees: Sequence[Any], axes: int) -> tuple[_Reals, _Reals, _Reals]:
     """The leaves of trees as boxes: lower ends, upper ends, values."""
-    # All trees at once, level by level: a loop over hundreds of trees takes several times as long.
+    # All trees together, level by level: a loop over hundreds of trees takes several times as long.
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
     before = np.repeat(roots, [tree.node_count for tree in trees])
 

@@ -28,10 +28,10 @@ _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
 
 _END_SECONDS = 120.0
-"""A command waits at most so long for the last values to be logged."""
+"""A command waits at most this long for the last values to be logged."""
 
 _FAILED_SECONDS = 10.0
-"""It waits at most so long for a log that has failed before."""
+"""It waits at most this long for a log that has failed before."""
 
 
 _JOIN_SECONDS = 0.2

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Exported", "check_mlflow", "write_mlflow"]
 
 _METRICS, _PARAMS = 900, 100
-"""The most entries that MLflow accepts at once; a thousand of all kinds together."""
+"""The maximum number of entries that MLflow accepts in one request; a thousand of all kinds together."""
 
 _MODEL_TAG = "tunepipe.model"
 _STUDY_TAG = "tunepipe.study"

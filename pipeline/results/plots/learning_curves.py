@@ -35,7 +35,7 @@ from pipeline.wording import format_number
 __all__ = ["best_so_far", "learning_curves", "learning_rates"]
 
 _MANY_POINTS = 20_000
-"""The most lines that are drawn as vectors; more become a bitmap within the picture."""
+"""The maximum number of lines that are drawn as vectors; more become a bitmap within the picture."""
 
 _POINT = 3.5
 """The diameter of an epoch's point, in points."""
@@ -210,7 +210,7 @@ def _lines(results: Results, ax: Axes, column: str, by: Sequence[str] = ()) -> N
     alpha = 0.75 if len(curves) < 40 else 0.45
     lines = [_without_repeats(track) if many else track for track in curves if len(track) > 1]
     collection = LineCollection(lines, colors=MUTED, linewidths=1.0, alpha=alpha, rasterized=many)
-    # The limits of all points at once: matplotlib would transform each line for them.
+    # The limits of all points together: matplotlib would transform each line for them.
     ax.add_collection(collection, autolim=False)
     if lines:
         ax.update_datalim(np.concatenate(lines))

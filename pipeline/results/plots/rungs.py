@@ -14,11 +14,11 @@ from pipeline.results.tables.trials import ranked
 __all__ = ["MOST_BARS", "MOST_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
 
 MOST_NAMED = 40
-"""The most trials whose rows have names."""
+"""The maximum number of trials whose rows have names."""
 
 
 MOST_BARS = 1000
-"""The most trials whose bars are drawn as vectors; more become a bitmap within the picture."""
+"""The maximum number of trials whose bars are drawn as vectors; more become a bitmap within the picture."""
 
 
 def rungs(results: Results, ax: Axes) -> Axes:

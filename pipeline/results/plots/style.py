@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 MOST_LINES = 500
-"""The most lines in a plot: more lines make the same grey, and take seconds to draw."""
+"""The maximum number of lines in a plot: more lines make the same grey, and take seconds to draw."""
 
 MOST_POINTS = 2000
-"""The most points in a small plot: more cover each other, so that it does not show where most of them are."""
+"""The maximum number of points in a small plot: more points would cover each other."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",

@@ -62,7 +62,7 @@ def of_learning_curves(results: Results) -> str:
 
 
 def of_learning_rates(results: Results) -> str:
-    """The span of learning rates, and what the best trial's came to.
+    """The span of learning rates, and the final one of the best trial.
 
     Args:
         results: A study's results.
@@ -310,7 +310,7 @@ def _crosses(results: Results) -> str:
     none = f"{counted(len(failed) - drawn, 'trial')} failed without a value"
     if not drawn:
         return f"; {none}"
-    crosses = f"; crosses mark where trials failed, {drawn} in all"
+    crosses = f"; crosses mark {counted(drawn, 'failed trial')}"
     return crosses if drawn == len(failed) else f"{crosses}; {none}"
 
 

@@ -14,7 +14,7 @@ __all__ = ["checked", "config_column", "config_from"]
 
 
 def checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
-    """A table whose columns are of the schema's types; further columns are metrics, as floats.
+    """A table whose columns are of the schema's types; other columns are metrics, as floats.
 
     Args:
         table: The study's parts of it, as one.

@@ -38,7 +38,7 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
 
 
 _BATCH = 10_000
-"""Rows of an answer in memory at once."""
+"""Rows of an answer in memory at a time."""
 
 
 SLOW_SECONDS = 5.0
@@ -58,7 +58,7 @@ class TimeLimit:
     """How long a query may take, counted from its start, and the function that reports a slow query.
 
     Args:
-        seconds: The most seconds; None for no limit.
+        seconds: The maximum number of seconds; None for no limit.
         on_slow: Called once with the seconds so far, where the query takes longer than `slow_seconds`.
         slow_seconds: After how many seconds a query is slow.
     """
@@ -118,7 +118,7 @@ class Answer:
         return cls(table.schema, iter(table.to_batches()))
 
     def head(self, rows: int) -> pa.Table:
-        """The first rows; at most one further batch is computed.
+        """The first rows; at most one more batch is computed.
 
         Args:
             rows: How many rows.
@@ -175,7 +175,7 @@ def run_select(
     columns: Collection[str] = (),
     limit: TimeLimit | None = None,
 ) -> Iterator[Answer]:
-    """The answer to one SELECT; several may run at once, in their own threads.
+    """The answer to one SELECT; several may run in parallel, in their own threads.
 
     Args:
         database: A locked database; nothing in it changes, whatever is asked.
@@ -186,7 +186,7 @@ def run_select(
         limit: How long it may take; by default as long as it takes.
 
     Raises:
-        UsageError: It is not one SELECT, cannot be answered or not in time, or is no text; also while the batches are
+        UsageError: It is not one SELECT, cannot be answered or not in time, or is not text; also while the batches are
             read.
     """
     if any(0xD800 <= ord(character) < 0xE000 for character in sql):

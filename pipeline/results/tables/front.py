@@ -89,7 +89,7 @@ def _at_best(results: Results) -> npt.NDArray[np.float64]:
 
 
 def epoch_violations(results: Results) -> npt.NDArray[np.float64]:
-    """How far each row of `epochs` is beyond the bounds of the objectives, in all; 0 within all of them.
+    """How far each row of `epochs` is beyond the bounds of the objectives, in total; 0 within all of them.
 
     Args:
         results: A study's results.

@@ -28,8 +28,8 @@ _FRONT = "front"
 class TrialsDatabase:
     """The table `trials` in a separate database, as long as the context is open or the object is in use.
 
-    Several threads may select from it at once, and nothing that is selected changes it. With several objectives it
-    has their values, too, and who is on the front.
+    Several threads may select from it in parallel; a selection changes nothing. With several objectives, it also has
+    their values, and which trials are on the front.
 
     Args:
         studies: Results by the label in the column `study`.

@@ -118,7 +118,7 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
         files: What the trial has written.
 
     Returns:
-        JSON values only, as of `results_object`.
+        JSON values only, as in `results_object`.
 
     Raises:
         JobNotFound: There is no such trial; names those there are.

@@ -1,4 +1,4 @@
-"""What a study came to, in a few labelled lines."""
+"""The result of a study, in a few labelled lines."""
 
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.tables.load import Results

@@ -102,7 +102,7 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None, *, epochs:
     Args:
         agreements: As `explained` has them.
         grace: The scheduler's grace period; None if it has none.
-        epochs: The most epochs of a trial.
+        epochs: The maximum number of epochs of a trial.
     """
     if epochs == 1:
         return "A trial has one epoch, so there are no early values."

@@ -1,4 +1,4 @@
-"""Several studies at once: their trials on one leaderboard, and the columns that can be compared."""
+"""Several studies: their trials on one leaderboard, and the columns that can be compared."""
 
 from collections.abc import Mapping, Sequence
 

@@ -113,7 +113,7 @@ def stage_kind(dataset: Any) -> str:
 
 
 def is_parallel(dataset: Any) -> bool:
-    """Whether a stage of a tf.data pipeline runs its function on several elements at once.
+    """Whether a stage of a tf.data pipeline runs its function on several elements in parallel.
 
     Args:
         dataset: A tf.data.Dataset.

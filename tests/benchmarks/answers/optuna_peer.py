@@ -18,7 +18,7 @@ class OptunaHyperband:
     Args:
         table: The curves.
         seed: The sampler's.
-        workers: How many trials train at once.
+        workers: How many trials train in parallel.
     """
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:

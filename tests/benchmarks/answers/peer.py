@@ -38,7 +38,7 @@ def peer_regrets(table: Table, peer: Peer, workers: int, epochs: int) -> np.ndar
     Args:
         table: The curves.
         peer: What decides.
-        workers: How many trials train at once, an epoch each in turn.
+        workers: How many trials train in parallel, an epoch each in turn.
         epochs: How many epochs.
     """
     found, best = np.full(epochs, np.nan), np.inf

@@ -31,7 +31,7 @@ class RayBOHB:
     Args:
         table: The curves.
         seed: The searcher's.
-        workers: How many trials train at once: it does not ask.
+        workers: How many trials train in parallel: it does not ask.
     """
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:

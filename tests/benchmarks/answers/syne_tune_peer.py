@@ -20,7 +20,7 @@ class SyneTuneBOHB:
     Args:
         table: The curves.
         seed: The scheduler's.
-        workers: How many trials train at once: it does not ask.
+        workers: How many trials train in parallel: it does not ask.
     """
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:

@@ -1,4 +1,4 @@
-"""Trials at once that read images through shared_cache: the CPU seconds of all for their input."""
+"""Trials in parallel that read images through shared_cache: the CPU seconds of all for their input."""
 
 import argparse
 import json

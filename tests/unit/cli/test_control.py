@@ -73,7 +73,7 @@ def test_commands_that_cannot_be_executed_are_refused(
 
 
 def test_a_study_that_does_not_run_is_not_paused(store: Store, tmp_path: Path) -> None:
-    """Pausing or continuing a study that does not run does nothing, reports it and is no error."""
+    """Pausing or continuing a study that does not run has no effect, is reported and is not an error."""
     printed = tunepipe("pause", STUDY, "--storage", str(tmp_path))
     assert printed.code == 0
     assert "nothing to pause" in printed.output

@@ -1,4 +1,4 @@
-"""`tunepipe results` of several studies at once."""
+"""`tunepipe results` of several studies."""
 
 import csv
 import io

@@ -65,7 +65,7 @@ def test_an_earlier_end_is_not_the_end_of_this_rayjob(api_server, tmp_path: Path
 
 
 def test_the_pod_that_copies_has_no_owner(api_server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study on a volume is copied by a pod that the deleted RayJob does not own, which would be deleted at once."""
+    """A study on a volume is copied by a pod that is not deleted with the RayJob, because it does not own the pod."""
     asked = []
 
     def no_pod(_core, job, *_volume):

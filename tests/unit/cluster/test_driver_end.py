@@ -72,7 +72,7 @@ def test_a_command_that_user_code_starts_is_not_the_driver(jobs_server, tmp_path
 
 
 def test_a_worker_is_not_the_driver(monkeypatch):
-    """Ray gives the environment of a RayJob to workers, too; a command there, which has no submission, is no driver."""
+    """Workers, too, have the environment of a RayJob; a command there, which has no submission, is not a driver."""
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     monkeypatch.setenv(IN_RAYJOB, "http://127.0.0.1:9")
     assert take_dashboard() is None

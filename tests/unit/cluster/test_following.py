@@ -118,7 +118,7 @@ def test_a_head_that_ends_again_and_again_is_reported_and_awaited(api_server):
         "message": ended + "{ExitCode:1,Signal:0,Reason:Error,Message:,}",
     }
     api_server.answers[f"{CORE}/events?reason=DeletedHeadPod"] = [{"items": [event]}, {"items": [event, event]}]
-    with pytest.raises(ClusterError, match=r"for 0 s: the head of s-1 ends again and again, at last with exit code 1 "):
+    with pytest.raises(ClusterError, match=r"for 0 s: the head of s-1 ends repeatedly, last with exit code 1 "):
         follow(wait_pods=0)
 
 
@@ -202,7 +202,7 @@ def test_a_quota_without_room_ends_the_following_after_wait_pods(api_server):
 
 
 def test_a_quota_smaller_than_one_pod_is_an_error_at_once(api_server, monkeypatch):
-    """A quota that is smaller than one pod is an error at once, because waiting does not help."""
+    """A quota that is smaller than one pod is an error without waiting, because waiting does not help."""
     monkeypatch.setitem(QUOTA, "requested", 8)
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing", rayClusterName="c")]
     api_server.answers[f"{CORE}/events"] = [{"items": [used_up("c-head")]}]

@@ -23,7 +23,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
     ],
 )
 def test_an_image_that_does_not_exist_lasts(reason: str, message: str, containers: str) -> None:
-    """An image that its registry does not have, or that is never pulled, is reported at once with pod and reason."""
+    """An image that is missing in its registry, or never pulled, is reported immediately with pod and reason."""
     found = image_problem(pod_with(**{containers: [waiting_container(reason, message)]}), [])
     assert found is not None
     assert found.lasts
@@ -35,7 +35,7 @@ def test_an_image_that_does_not_exist_lasts(reason: str, message: str, container
     "cause", [BUSY, "dial tcp 10.0.0.1:443: i/o timeout", "unauthorized: authentication required", "denied", None]
 )
 def test_a_failed_pull_may_succeed_later(reason: str, cause: str | None) -> None:
-    """A busy or silent registry and a login that it refuses are no missing image, also without the node's message."""
+    """A busy or silent registry and a refused login do not mean a missing image, even without the node's message."""
     found = image_problem(pod_with(container_statuses=[waiting_container(reason, cause)]), [])
     assert found is not None
     assert not found.lasts

@@ -37,7 +37,7 @@ def test_a_rayjob_whose_file_is_refused_is_deleted(api_server, tmp_path):
 
 @pytest.mark.parametrize("kind", ["rayjobs.ray.io", "configmaps"])
 def test_a_quota_that_others_change_is_tried_again(api_server, tmp_path, kind):
-    """A conflict about a quota, which another request has changed at the same time, is no name that is taken."""
+    """A conflict about a quota, which another request has changed at the same time, is not a name that is taken."""
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(tune_jobs.find("beale"), str(file), "local-cpu", "/studies", [])
@@ -61,7 +61,7 @@ def test_the_file_of_a_deleted_rayjob_is_waited_for(api_server, tmp_path):
     "taken", ['rayjobs.ray.io "beale-1" already exists', "object is being deleted: it already exists"]
 )
 def test_a_name_that_is_taken_is_not_created(api_server, taken):
-    """A RayJob whose name another one has is not created, and that is no error."""
+    """A RayJob whose name another one has is not created, and that is not an error."""
     made = study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [])
     api_server.conflicts[RAYJOBS] = [taken]
     assert not Kubernetes(None, "tunepipe").apply(made)
@@ -148,7 +148,7 @@ def test_only_a_server_that_answers_says_that_a_rayjob_is_gone(api_server, answe
 
 
 def test_a_log_may_have_any_bytes(api_server):
-    """A log with bytes that are no text is read, with a mark in their place."""
+    """A log with bytes that are not text is read, with a mark in their place."""
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("s-1-x", "Running")]}]
     api_server.answers[f"{CORE}/pods/s-1-x/log"] = [b"one\n\xff\xfe two\n"]
     server = Kubernetes(None, "tunepipe")

@@ -42,7 +42,7 @@ def test_each_line_is_printed_once_and_whole():
 
 
 def test_equal_lines_are_different_by_their_times():
-    """Each of several equal lines is printed once, also when only the end of a log is read again."""
+    """Each of several equal lines is printed once, even when only the end of a log is read again."""
     printed = LogCursor()
     assert printed.advance(stamped("\n\n"), ended=False) == "\n\n"
     assert printed.advance(stamped("\n\n", first=1), ended=False) == "\n"

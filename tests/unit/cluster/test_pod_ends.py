@@ -1,4 +1,4 @@
-"""Pods whose container ends again and again."""
+"""Pods whose container ends repeatedly."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,8 +34,8 @@ def deleted(
 def test_pods_that_end_again_and_again_are_the_reason(kind: str) -> None:
     """Two pods of one kind that ended by themselves are the reason, with an exit code and the command for the log."""
     expected = (
-        f"the {kind} of s-1 ends again and again, at last with exit code 137 (OOMKilled); `kubectl logs -n tunepipe -f "
-        f"-l ray.io/cluster=s-1-abcde,ray.io/node-type={kind} -c ray-{kind}` shows the output of the present one"
+        f"the {kind} of s-1 ends repeatedly, last with exit code 137 (OOMKilled); `kubectl logs -n tunepipe -f "
+        f"-l ray.io/cluster=s-1-abcde,ray.io/node-type={kind} -c ray-{kind}` shows the output of the current one"
     )
     assert repeated_end(JOB, [deleted(kind), deleted(kind, 137, "OOMKilled")]) == expected
     assert repeated_end(JOB, [deleted(kind, 137, "OOMKilled", count=2)]) == expected

@@ -14,11 +14,11 @@ UNMOUNTED = 'MountVolume.SetUp failed for volume "studies":\n  mount failed: exi
     ("reason", "words"),
     [
         ("CreateContainerConfigError", 'c of pod p does not start (CreateContainerConfigError): secret "a" not found'),
-        ("CrashLoopBackOff", "c of pod p ends again and again; `kubectl logs --previous p -c c` shows"),
+        ("CrashLoopBackOff", "c of pod p ends repeatedly; `kubectl logs --previous p -c c` shows"),
     ],
 )
 def test_a_container_that_does_not_start_says_why(reason: str, words: str) -> None:
-    """A container that cannot be created, or that ends again and again, is the reason, with the node's message."""
+    """A container that cannot be created, or that ends repeatedly, is the reason, with the node's message."""
     pod = pod_with(phase="Pending", container_statuses=[waiting_container(reason, 'secret "a" not found.')])
     assert words in (unstarted_reason(pod, []) or "")
 

@@ -69,16 +69,16 @@ def test_a_quota_that_is_used_up_may_have_room_later(message: str) -> None:
     ],
 )
 def test_a_pod_that_is_larger_than_the_quota_is_never_created(message: str, beyond: str) -> None:
-    """A pod that requests more than the quota allows in all is refused for good, with these resources."""
+    """A pod that requests more than the quota allows in all is refused permanently, with these resources."""
     found = refusal(JOB, [], [event_about("s-1-abc", message)])
     assert found is not None
     assert found.lasts
-    assert f"One pod requests more than the quota allows in all ({beyond})" in found.text
+    assert f"One pod requests more than the whole quota ({beyond})" in found.text
 
 
 @pytest.mark.parametrize("message", ["exceeded quota: gpus", exceeded("pods=many", "pods=1", "pods=few")])
 def test_a_quota_without_amounts_is_waited_for(message: str) -> None:
-    """A quota whose message has no amounts, or amounts that are no numbers, is waited for."""
+    """A quota whose message has no amounts, or amounts that are not numbers, is waited for."""
     found = refusal(JOB, [], [event_about("s-1", message)])
     assert found is not None
     assert not found.lasts

@@ -72,7 +72,7 @@ def test_each_target_may_have_weights_of_its_own() -> None:
 
 
 def test_leaves_come_in_order() -> None:
-    """The leaves of nested dicts and tuples are returned in order and completely, and None is no array."""
+    """The leaves of nested dicts and tuples are returned in order and completely, and None is not an array."""
     a, b, c = np.zeros(1), np.zeros(2), np.zeros(3)
     assert [len(leaf) for leaf in leaves(({"x": a, "y": (b, c)}, None, a))] == [1, 2, 3, 1]
 

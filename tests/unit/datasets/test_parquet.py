@@ -60,7 +60,7 @@ def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None
 
 
 def test_a_split_column_assigns_rows(tmp_path: Path) -> None:
-    """Rows belong to the split that the column `split` names, and that column is no input."""
+    """Rows belong to the split that the column `split` names, and that column is not an input."""
     splits = ["train", "test", "validation", "train", "train"]
     dataset = load(_file(tmp_path, {"x": range(5), "target": range(5), "split": splits}))
     assert dataset.test is not None

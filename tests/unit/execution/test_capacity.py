@@ -1,4 +1,4 @@
-"""How many trials train at once, and notes on GPUs that are missing or unused."""
+"""How many trials train in parallel, and notes on GPUs that are missing or unused."""
 
 from typing import Any
 

@@ -80,7 +80,7 @@ def test_the_first_signal_says_what_it_does_and_what_another_one_does(
             signal.raise_signal(number)
             assert capsys.readouterr().err == (
                 "The study ends when the epochs in training are complete. "
-                f"{again} ends it at once, and these epochs are lost.\n"
+                f"{again} ends it immediately, and these epochs are lost.\n"
             )
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(number)

@@ -95,7 +95,7 @@ def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None
 
 
 def test_an_exploited_trial_is_no_donor_until_it_reports() -> None:
-    """An exploited trial is no donor until it reports, because its score is that of replaced weights."""
+    """An exploited trial is not a donor until it reports, because its score is that of replaced weights."""
     scheduler = population(PBT(quantile=0.5), 4)
     report(scheduler, "0000", 1, 0.9)
     assert report(scheduler, "0001", 1, 0.5).action == "exploit"

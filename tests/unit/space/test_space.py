@@ -56,7 +56,7 @@ def test_grid_parameters_run_through_their_values() -> None:
 
 
 def test_a_large_grid_is_not_walked_through() -> None:
-    """The combination of any number is computed at once, although a grid may have too many to list."""
+    """The combination of any number is computed directly, although a grid may have too many to list."""
     space = {f"p{i}": Grid(list(range(100))) for i in range(30)}
     config = draw(space, np.random.default_rng(0), 100**29 + 7)
     assert (config["p0"], config["p1"], config["p29"]) == (1, 0, 7)

@@ -73,7 +73,7 @@ def test_no_other_path_belongs_to_a_study(path: str) -> None:
 
 
 def test_a_checkpoint_s_path_is_read_back() -> None:
-    """Trial and epoch are read from a checkpoint's path; another spelling of their numbers is no checkpoint."""
+    """Trial and epoch are read from a checkpoint's path; another spelling of their numbers is not a checkpoint."""
     assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
     assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
     assert layout.checkpoint_of(layout.log("0012")) is None

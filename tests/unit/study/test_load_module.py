@@ -25,7 +25,7 @@ def test_a_job_file_is_loaded(write: Callable[..., Path]) -> None:
 
 
 def test_a_job_file_s_name_need_not_be_a_name_of_python(write: Callable[..., Path]) -> None:
-    """A job file named my-job.py, which is no Python identifier, is loaded, and its job survives JSON."""
+    """A job file named my-job.py, which is not a Python identifier, is loaded, and its job survives JSON."""
     job = load_module(write(1, "my-job.py")).JOB
     assert job.to_json()["model"]["function"] == "my-job:build"
     assert TuneJob.from_json(job.to_json()) == job

@@ -152,7 +152,7 @@ def test_private_attributes_of_keras_are_not_named() -> None:
 
 @pytest.mark.parametrize("saved", [{"list": []}, {"dict": [[1, {"value": 2}]]}, {"folder": []}])
 def test_damaged_attributes_are_refused(saved: Any) -> None:
-    """Saved attributes that are no dict of names are refused as damaged."""
+    """Saved attributes that are not a dict of names are refused as damaged."""
     with pytest.raises(DamagedFile):
         restore_attributes(_callback(), saved, [])
 

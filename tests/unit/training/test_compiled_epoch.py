@@ -49,7 +49,7 @@ class Returning(keras.Model):
 
 
 def test_a_step_may_return_none_numbers_and_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a step returns that is no tensor is a metric if it is a number, and is left out with a message otherwise."""
+    """A value from a step that is not a tensor is a metric if it is a number; others are left out with a message."""
 
     def build(config: Any) -> keras.Model:
         x = keras.Input((6,))

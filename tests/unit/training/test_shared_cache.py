@@ -17,6 +17,6 @@ def test_a_job_file_that_imports_shared_cache_loads_no_tensorflow() -> None:
 
 @pytest.mark.parametrize("name", ["", None, 3])
 def test_a_cache_without_a_name_is_refused(name: object) -> None:
-    """`shared_cache` refuses a name that is no text or is empty, and says what it takes."""
+    """`shared_cache` refuses a name that is not text or is empty, and says what it takes."""
     with pytest.raises(DataError, match="takes a name, such as shared_cache"):
         shared_cache(name)

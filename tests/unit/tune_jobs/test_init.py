@@ -84,7 +84,7 @@ def test_jobs_under_other_names_are_listed(tmp_path: Path, names: list[str], rep
 
 
 def test_a_job_under_another_name_is_found_by_it(tmp_path: Path) -> None:
-    """`FILE.py:NAME` is the job of that name, and a name that is no job is refused with the jobs of the file."""
+    """`FILE.py:NAME` is the job of that name, and a name that is not a job is refused with the jobs of the file."""
     file = _file(tmp_path, _JOB + _JOB.replace("JOB =", "best =") + "width = 3\n")
     assert tune_jobs.find(f"{file}:best").name == "mine"
     with pytest.raises(

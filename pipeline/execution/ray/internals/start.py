@@ -57,7 +57,7 @@ def signals_kept_from_ray() -> Iterator[None]:
     """Within the context, Ray starts processes that stay alive when SIGTERM reaches all processes of the study.
 
     A terminal sends a signal to the driver's process group, systemd and Slurm to every process that it has started.
-    Without Ray's own processes, Ray ends the driver at once, and the study has no end that is recorded.
+    Without Ray's own processes, Ray ends the driver immediately, and the study has no end that is recorded.
     """
     module, name, consequence = (
         "ray._private.services",
@@ -71,7 +71,7 @@ def signals_kept_from_ray() -> Iterator[None]:
         return
 
     class Kept(process):  # type: ignore[misc, valid-type]
-        """A process of Ray's that does not heed SIGTERM: so Ray's way to end it is SIGKILL."""
+        """A process of Ray's that ignores SIGTERM, so that Ray ends it by SIGKILL."""
 
         def __init__(self, *arguments: Any, preexec_fn: Callable[[], Any] | None = None, **options: Any) -> None:
             def prepare() -> None:
@@ -82,7 +82,7 @@ def signals_kept_from_ray() -> Iterator[None]:
             super().__init__(*arguments, preexec_fn=prepare, process_group=0, **options)
 
         def terminate(self) -> None:
-            """End the process, and at once what it has started: its agents look for it only now and then."""
+            """End the process, and immediately what it has started: its agents look for it only now and then."""
             import psutil
 
             with contextlib.suppress(psutil.NoSuchProcess):

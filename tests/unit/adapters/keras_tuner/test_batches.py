@@ -62,7 +62,7 @@ def test_validation_has_the_rows_of_the_search(search: Any, steps: int | None) -
 
 
 def test_validation_of_other_rows_is_noted() -> None:
-    """A validation whose rows are no whole number of the training's batches is noted, and another one is not."""
+    """A validation whose rows are not a whole number of the training's batches is noted, and another one is not."""
     search = {"x": X, "validation_data": (X, X), "validation_steps": 1, "validation_batch_size": 16}
     assert left_out_of_batches(search) == [
         "validation_batch_size is ignored; an evaluation has 1 batch of 32 rows, and not 16 rows."

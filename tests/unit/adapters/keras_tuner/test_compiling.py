@@ -42,7 +42,7 @@ def test_each_model_has_its_own_optimizer_and_metrics() -> None:
 
 
 def test_a_tuner_without_such_arguments_leaves_a_model_as_it_is() -> None:
-    """A model stays as it is for a tuner without arguments of compile, and so does what is no model."""
+    """A model is unchanged for a tuner without arguments of compile, and so is an object that is not a model."""
     one = model()
     optimizer = one.optimizer
     assert compiled(one, {"loss": None, "objective": "val_loss"}).optimizer is optimizer

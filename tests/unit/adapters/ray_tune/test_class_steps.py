@@ -38,7 +38,7 @@ class Own(Counting):
         super().__init__(config)
 
     def step(self) -> Any:
-        """One step, with text that is no metric."""
+        """One step, with text that is not a metric."""
         return {"by": self.config["by"], "word": "x", "done": True}
 
 

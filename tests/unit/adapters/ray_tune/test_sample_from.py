@@ -69,7 +69,7 @@ def test_functions_that_read_each_other_are_refused() -> None:
 
 
 def test_functions_without_a_range_are_called_in_each_trial() -> None:
-    """A constant is a fixed value, and a function that draws many values that are no numbers stays a function."""
+    """A constant is a fixed value, and a function that draws many values that are not numbers stays a function."""
     space = with_draws(
         {
             "constant": tune.sample_from(lambda: 5),

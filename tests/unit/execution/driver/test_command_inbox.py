@@ -84,7 +84,7 @@ def test_a_command_that_can_never_be_read_is_reported_after_a_minute(store: Stor
 
 
 def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
-    """A driver's inbox reads the storage at most once a second, unless it is to look at once."""
+    """A driver's inbox reads the storage at most once a second, unless it is asked to read immediately."""
     inbox = CommandInbox(store)
     store.write(layout.command(FIRST), json.dumps(command_object(StopTrial(trial_id="0001"))))
     assert list(inbox.new(())) == []

@@ -287,7 +287,7 @@ def test_a_users_request_to_end_is_recorded(study):
 
 
 def test_a_signal_is_not_recorded_as_a_users_request(study):
-    """A signal without a user's request pauses the running trial, and is no decision about the study."""
+    """A signal without a user's request pauses the running trial, and is not a decision about the study."""
     s = study()
     s.session.begin()
     s.session.next()

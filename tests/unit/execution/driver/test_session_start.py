@@ -68,7 +68,7 @@ def test_a_study_that_another_driver_has_begun_is_not_replaced(tmp_path: Path) -
 
 
 def test_a_state_without_a_number_of_decisions_is_refused(tmp_path: Path) -> None:
-    """A state whose number of decisions is no number is refused with the session's file."""
+    """A state whose number of decisions is not a number is refused with the session's file."""
     store = finished(tmp_path)
     session = store.read_json("sessions/0001.json")
     session["resume"]["decided"] = "many"

@@ -70,7 +70,7 @@ def test_a_storage_that_refuses_is_not_waited_for(requests, monkeypatch):
 
 @pytest.mark.parametrize("seconds", [None, "0", "0.0"])
 def test_a_driver_does_not_wait_by_default(requests, monkeypatch, seconds):
-    """A driver whose environment says nothing, or no time, ends at once if its storage does not answer."""
+    """A driver whose environment says nothing, or no time, ends immediately if its storage does not answer."""
     monkeypatch.delenv(STORAGE_WAIT_VARIABLE, raising=False)
     if seconds is not None:
         monkeypatch.setenv(STORAGE_WAIT_VARIABLE, seconds)
@@ -81,7 +81,7 @@ def test_a_driver_does_not_wait_by_default(requests, monkeypatch, seconds):
 
 
 def test_a_time_that_is_no_number_is_refused(requests, monkeypatch):
-    """A time in the environment that is no number is refused by name."""
+    """A time in the environment that is not a number is refused by name."""
     monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "soon")
     requests.append(AWAY)
     with pytest.raises(UsageError, match="TUNEPIPE_STORAGE_WAIT must be a number of seconds; found 'soon'"):

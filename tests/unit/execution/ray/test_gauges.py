@@ -60,7 +60,7 @@ def test_a_study_without_a_value_has_no_best(study: Any, published: Published) -
 
 
 def test_gauges_are_published_every_five_seconds(study: Any, published: Published) -> None:
-    """Gauges are published at once and then every five seconds, however often they are updated."""
+    """Gauges are published immediately and then every five seconds, however often they are updated."""
     now = [100.0]
     states = StudyGauges(study().session, clock=lambda: now[0])
     for seconds, publishes in ((0.0, True), (4.9, False), (5.0, True), (5.1, False), (10.0, True)):

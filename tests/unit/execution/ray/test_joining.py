@@ -23,7 +23,7 @@ def listening() -> Iterator[socket.socket]:
 
 
 def test_a_port_without_a_listener_is_no_cluster():
-    """A free port is no cluster, and the error says that the connection was refused."""
+    """A free port is not a cluster, and the error says that the connection was refused."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(ClusterError, match=f"No Ray cluster can be reached at 127.0.0.1:{port}: Connection refused"):
@@ -31,20 +31,20 @@ def test_a_port_without_a_listener_is_no_cluster():
 
 
 def test_a_host_that_is_none_is_no_cluster():
-    """A host name that cannot be resolved is no cluster."""
+    """A host name that cannot be resolved is not a cluster."""
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at nowhere\.invalid:6379"):
         check_reachable("nowhere.invalid:6379")
 
 
 def test_a_process_that_hangs_is_no_cluster(listening, monkeypatch):
-    """A process that accepts a connection but never answers is no cluster."""
+    """A process that accepts a connection but never answers is not a cluster."""
     monkeypatch.setattr(joining, "CONNECT_SECONDS", 0.2)
     with pytest.raises(ClusterError, match="nothing answered within"):
         check_reachable(f"127.0.0.1:{listening.getsockname()[1]}")
 
 
 def test_a_web_server_is_no_cluster():
-    """A web server, such as a dashboard, is no cluster because it does not answer as Ray."""
+    """A web server, such as a dashboard, is not a cluster because it does not answer as Ray."""
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(ClusterError, match="the program there is not Ray"):
@@ -53,7 +53,7 @@ def test_a_web_server_is_no_cluster():
 
 
 def test_another_server_of_grpc_is_no_cluster():
-    """A server of gRPC that is not a Ray head, such as Ray's port for clients, is no cluster."""
+    """A server of gRPC that is not a Ray head, such as Ray's port for clients, is not a cluster."""
     server = grpc.server(ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -47,7 +47,7 @@ MISTAKES = [
     ({"scheduler": "ray.tune.schedulers.PopulationBasedTraining"}, "scheduler: .*use pbt or pb2"),
     ({"scheduler": "ray.tune.schedulers.ResourceChangingScheduler"}, "scheduler: .*resources stay as the job says"),
     ({"searcher": "ray.tune.search.BasicVariantGenerator"}, "searcher: must be a Searcher of Ray Tune"),
-    ({"searcher": "ray.tune.search.ConcurrencyLimiter"}, "searcher: .*how many trials run at once"),
+    ({"searcher": "ray.tune.search.ConcurrencyLimiter"}, "searcher: .*how many trials run in parallel"),
     ({"searcher": {"kind": OPTUNA, "space": {}}}, "searcher.space: must be left out: the study sets it"),
     ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "searcher: must work here; its error is: AssertionError"),
 ]

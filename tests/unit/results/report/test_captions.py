@@ -20,7 +20,7 @@ def test_the_caption_counts_the_crosses_that_are_drawn(tmp_path: Path) -> None:
     """The caption counts failed trials that are drawn as crosses apart from those that failed without a value."""
     results = load_results(EDGES["all_failed"](tmp_path / "some").store.uri)
     assert captions.of_learning_curves(results).endswith(
-        "; crosses mark where trials failed, 1 in all; 2 trials failed without a value."
+        "; crosses mark 1 failed trial; 2 trials failed without a value."
     )
     epochs = results.epochs.iloc[:0]
     assert captions.of_learning_curves(replace(results, epochs=epochs)).endswith("; 3 trials failed without a value.")
@@ -99,7 +99,7 @@ def test_the_caption_has_the_time_of_the_best(asha_results: Results) -> None:
     ],
 )
 def test_values_beyond_a_bound_are_no_improvement(tmp_path: Path, limit: float, caption: str, front: str) -> None:
-    """An epoch beyond a bound is no improvement and on no front, and if all are beyond it, the captions say so."""
+    """An epoch beyond a bound is not an improvement and on no front, and if all are beyond it, the captions say so."""
     objectives = (Objective("val_accuracy", "max"), Objective("accuracy", "max", at_most=limit))
     recording = Recording(tmp_path, tune_job("bounded", space={}, objectives=objectives))
     for trial, epoch, value, at in (("0000", 1, 0.5, 1), ("0000", 2, 0.95, 2), ("0001", 1, 0.7, 3)):
