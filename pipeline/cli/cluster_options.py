@@ -46,7 +46,7 @@ Namespace = Annotated[str, typer.Option(help="With --kubernetes: namespace of th
 NAMESPACE = "tunepipe"
 """The default of that option, which is the namespace of the overlays."""
 
-RayJobs = Annotated[bool, typer.Option("--kubernetes", help="RayJobs of KubeRay.")]
+RayJobs = Annotated[bool, typer.Option("--kubernetes", help="Use the RayJobs in a Kubernetes cluster.")]
 ResultsFolder = Annotated[
     Path, typer.Option("--to", help="With --kubernetes: folder for the results from the cluster's volume.")
 ]

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Reason", "budget", "continue_if_paused", "enqueue", "pause", "stop_trial"]
 
-Reason = Annotated[str, typer.Option(help="The reason, for the table decisions.", show_default=False)]
+Reason = Annotated[str, typer.Option(help="Why; recorded in the table decisions.", show_default=False)]
 
 
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
-    """Pause a study: running trials pause at their next report, and none starts until `resume`."""
+    """Pause a study: running trials pause at their next report, and no trial starts until `resume`."""
     from pipeline.execution.command_files import running_session
     from pipeline.loop.commands import Pause
 
@@ -46,7 +46,7 @@ def enqueue(
     storage: Storage = STORAGE,
     reason: Reason = "",
 ) -> None:
-    """Have a study try a config next, in place of the searcher's next draw; it counts as one of the trials."""
+    """Try a config next, instead of the searcher's next draw; it counts as one of the trials."""
     from pipeline.loop.commands import Enqueue
     from pipeline.results.tables.load import read_study
     from pipeline.study import TuneJob
@@ -68,7 +68,7 @@ def budget(
     storage: Storage = STORAGE,
     reason: Reason = "",
 ) -> None:
-    """Change the budget of a study that runs; `resume` has the same options for one that has ended."""
+    """Change the budget of a running study; for a study that has ended, use `resume` with the same options."""
     from pipeline.execution.command_files import running_session
     from pipeline.loop.commands import ChangeBudget
 

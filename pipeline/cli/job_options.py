@@ -57,8 +57,8 @@ LearnFrom = Annotated[
     typer.Option(
         "--learn-from",
         metavar="STUDY",
-        help="Learn from the trials of an earlier study, as far as they resemble those of this one: its name in "
-        "--storage, or its folder. Repeat the option for several studies.",
+        help="Also learn from the trials of an earlier study: its name in --storage, or its folder. Repeat the option "
+        "for several studies. Only for the searcher curves.",
         show_default=False,
     ),
 ]
@@ -67,7 +67,7 @@ Library = Annotated[
     typer.Option(
         "--from",
         metavar="LIBRARY",
-        help="The library for which JOB, a FILE.py:NAME, was written: keras-tuner for a build(hp) or HyperModel, "
+        help="Run a program of another library, JOB being FILE.py:NAME: keras-tuner for a build(hp) or HyperModel, "
         "ray-tune for a function that reports, optuna for an objective(trial).",
         show_default=False,
     ),

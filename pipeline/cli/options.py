@@ -63,8 +63,8 @@ Workers = Annotated[
 Address = Annotated[
     str | None,
     typer.Option(
-        help="Ray cluster to join: HOST:6379, or `auto` for one on this machine. `run` and `resume` join the cluster "
-        "that the variable RAY_ADDRESS names if the option is not given. Default: Ray is started on this machine.",
+        help="Ray cluster to join: HOST:6379, or `auto` for a running cluster on this machine. Default: for `run` and "
+        "`resume` the cluster in the variable RAY_ADDRESS; without it, tunepipe starts Ray on this machine.",
         show_default=False,
     ),
 ]
@@ -87,7 +87,7 @@ TakeOver = Annotated[
     typer.Option(
         "--take-over",
         help="Resume even if the driver of the last session may still run, or if its session file is damaged. A driver "
-        "that still runs ends and writes nothing more.",
+        "that still runs stops writing and ends.",
     ),
 ]
 
@@ -96,7 +96,7 @@ Logs = Annotated[
     typer.Option(
         "--log",
         metavar="mlflow=URI|tensorboard=FOLDER",
-        help="Log each epoch to MLflow or TensorBoard while the study runs; may be given more than once.",
+        help="Log each epoch to MLflow or TensorBoard while the study runs. Repeat the option to log to both.",
         show_default=False,
     ),
 ]

@@ -80,7 +80,7 @@ def results(
         str | None,
         typer.Option(help="Show one trial, by id or number: its epochs, decisions and error.", show_default=False),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Update until the studies end.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update the table until the studies end.")] = False,
     kubernetes: RayJobs = False,
     context: Context = None,
     namespace: Namespace = NAMESPACE,
@@ -119,7 +119,7 @@ def results(
             "--format json prints the selected rows."
         )
     if top is not None and trial is not None:
-        raise UsageError("--top is a number of trials, and --trial shows one: give one of them.")
+        raise UsageError("--top and --trial cannot be combined: --top shows the best trials, --trial shows one trial.")
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was read.")
     if kubernetes:
         from pipeline.cli.rayjobs import copied_study

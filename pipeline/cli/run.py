@@ -92,7 +92,7 @@ def resume(
     log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Resume a study with its own job, from the copies in its folder, or one that `pause` has paused."""
+    """Resume a study that was interrupted or paused, or that gets a larger budget, with the job in its folder."""
     from pipeline.study import load_study
 
     changes = changes_of(limits(trials, epochs, total_epochs, seconds, workers), set_)

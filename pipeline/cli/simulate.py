@@ -57,7 +57,7 @@ def simulate(
     workers: Annotated[str, typer.Option(help="Number of parallel trials: one or more numbers.")] = "1,2,4,8",
     curves: Annotated[
         str,
-        typer.Option(metavar="synthetic|STUDY", help="Source of the learning curves: a formula, or a recorded study."),
+        typer.Option(metavar="synthetic|STUDY", help="Learning curves: synthetic ones, or those of a recorded study."),
     ] = _SYNTHETIC,
     seconds_per_epoch: Annotated[float | None, _amount("Seconds of an epoch. Default: 1, or as recorded.")] = None,
     seconds_per_start: Annotated[

@@ -36,7 +36,7 @@ def sql(
         int | None,
         typer.Option(
             min=1,
-            help=f"The largest number of rows; by default {MOST_ROWS} as a table, and all in other formats.",
+            help=f"Maximum number of rows. Default: {MOST_ROWS} as a table, all in other formats.",
             show_default=False,
         ),
     ] = None,
@@ -47,7 +47,7 @@ def sql(
     format: Format = None,
     output: Output = None,
 ) -> None:
-    """Query the tables of studies in SQL; the column `study` is the study's name."""
+    """Query the tables of studies in SQL; the column `study` has the study's name."""
     from pipeline.results.tables.database import TimeLimit
     from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results

@@ -32,17 +32,17 @@ def export(
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the model, created if missing. Default model: that of the best trial.",
+            help="Write the model of the best trial into this folder, created if missing.",
             show_default=False,
         ),
     ] = None,
     trial: Annotated[
-        str | None, typer.Option(help="With --to: the model of this trial, by id or number.", show_default=False)
+        str | None, typer.Option(help="With --to: write the model of this trial (id or number).", show_default=False)
     ] = None,
     top: Annotated[
         int | None,
         typer.Option(
-            min=1, help="With --to: number of best trials to export, each into its own folder.", show_default=False
+            min=1, help="With --to: write the models of this many best trials, each into a folder.", show_default=False
         ),
     ] = None,
     saved_model: Annotated[
@@ -54,21 +54,22 @@ def export(
     tensorboard: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for TensorBoard logs: metrics and hyperparameters of every trial.", show_default=False
+            help="Write the metrics and hyperparameters of every trial as TensorBoard logs into this folder.",
+            show_default=False,
         ),
     ] = None,
     mlflow: Annotated[
         str | None,
         typer.Option(
-            help="MLflow's tracking URI, or a folder for a new database: a run for the study, with a child run for "
-            "each trial.",
+            help="Write a run for the study, with a child run for each trial, to this tracking URI of MLflow, or to a "
+            "new database in this folder.",
             metavar="URI|FOLDER",
             show_default=False,
         ),
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write the best or any trial's model (Keras file, JSON, HDF5, SavedModel), or all trials for another tool."""
+    """Write the model of the best or any trial (Keras file, JSON, HDF5, SavedModel), or all trials for other tools."""
     if to is None and (trial is not None or top is not None or saved_model or overwrite):
         raise UsageError("--trial, --top, --saved-model and --overwrite need --to FOLDER, the folder for the models.")
     if to is None and tensorboard is None and mlflow is None:
@@ -121,15 +122,17 @@ def logs(
     kubernetes: RayJobs = False,
     context: Context = None,
     namespace: Namespace = NAMESPACE,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until the driver ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new output until the driver ends (not with --trial).")
+    ] = False,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="Print all bytes unchanged, including terminal control sequences."),
     ] = False,
 ) -> None:
-    """Print the output of a trial, or with --address or --kubernetes that of a study's driver on a cluster.
+    """Print the output of a trial, or with --address or --kubernetes the output of a study's driver on a cluster.
 
-    With --storage, the driver's study is the one in that storage.
+    If studies of that name run in several storages, --storage chooses one.
     """
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was printed.")
     if trial is not None and kubernetes:
@@ -139,8 +142,8 @@ def logs(
         )
     if trial is not None and (follow or given_on_command_line(asked, "address")):
         raise UsageError(
-            "--trial prints what there is of a log in a storage, --follow and --address the output of a study's driver "
-            "on a cluster: they cannot be combined."
+            "--trial prints a trial's log in a storage as it is now, --follow and --address print the output of a "
+            "study's driver on a cluster: they cannot be combined."
         )
     if trial is not None:
         _print_trial(study, trial, storage, raw=raw)

@@ -40,13 +40,15 @@ def submit(
     options: JobOptions,
     accept_changes: AcceptChanges = False,
     address: Dashboard = None,
-    kubernetes: Annotated[bool, typer.Option("--kubernetes", help="Run as a RayJob of KubeRay.")] = False,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Run the study as a RayJob in a Kubernetes cluster.")
+    ] = False,
     context: Context = None,
     namespace: Annotated[
-        str | None, typer.Option(help="Kubernetes namespace. Default: the overlay's.", show_default=False)
+        str | None, typer.Option(help="With --kubernetes: namespace. Default: the overlay's.", show_default=False)
     ] = None,
     image: Annotated[
-        str | None, typer.Option(help="Container image. Default: the overlay's.", show_default=False)
+        str | None, typer.Option(help="With --kubernetes: container image. Default: the overlay's.", show_default=False)
     ] = None,
     gpus_per_trial: Annotated[float | None, typer.Option(help="The same as --gpus.", show_default=False)] = None,
     overlay: Annotated[
@@ -59,15 +61,19 @@ def submit(
         str | None,
         typer.Option(help="With Kueue: a WorkloadPriorityClass. Default: the overlay's.", show_default=False),
     ] = None,
-    wait_pods: Annotated[float, typer.Option(help="Seconds to wait for a node, a quota or an image.")] = 900.0,
+    wait_pods: Annotated[
+        float, typer.Option(help="With --kubernetes: seconds to wait for a node, a quota or an image.")
+    ] = 900.0,
     to: ResultsFolder = Path("studies"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --kubernetes: print the YAML without applying it.")
     ] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Start the study without following it.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return after the submission instead of printing the study's output.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run or resume a study on a cluster and follow it. Ctrl-C stops following; the study continues."""
+    """Run or resume a study on a cluster and print its output. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submission import shared_storage, submit as hand_over
     from pipeline.execution.driver.warm_start import warm_started
 
@@ -120,7 +126,7 @@ def status(
     namespace: Namespace = NAMESPACE,
     as_json: Json = False,
 ) -> None:
-    """List the submissions of a cluster, newest last; of RayJobs that wait, with the reason."""
+    """List the submissions of a cluster, newest last, and why RayJobs wait."""
     from pipeline.results.views.fitted import Column, FittedTable
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")

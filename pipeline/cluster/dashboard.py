@@ -198,8 +198,8 @@ def _parts(address: str) -> SplitResult:
         return parts
     if sound:
         raise UsageError(
-            "The address of a Ray dashboard must have no user and no password, which tunepipe would print. A token "
-            "belongs into RAY_AUTH_TOKEN."
+            "The address of a Ray dashboard must have no user and no password, which tunepipe would print. Put "
+            "the token into RAY_AUTH_TOKEN."
         )
     raise UsageError(
         f"{address!r} is not the address of a Ray dashboard, such as http://HOST:8265. An address of "

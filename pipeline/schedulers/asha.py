@@ -22,8 +22,8 @@ class ASHA(RungSettings):
 
     Args:
         grace_period: Epochs of the first rung, which every trial gets; at least 1.
-        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
     """
 
     title: ClassVar[str] = "ASHA"

@@ -39,10 +39,10 @@ class Hyperband(SchedulerSettings):
     Args:
         grace_period: Epochs of the first rung, from which the others grow; at least 1. By default rungs are as
             published: the maximum divided by powers of the reduction factor, down to one epoch, and rounded.
-        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01.
-        max_epochs: The maximum from which these rungs are derived; at least 1. By default that of the budget with which
-            the study begins; a study keeps it if it resumes with another. Only without `grace_period`.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
+        max_epochs: The maximum epochs from which the default rungs are derived; at least 1. By default those of the
+            budget with which the study begins, even if it resumes with another. Only without `grace_period`.
     """
 
     title: ClassVar[str] = "Hyperband"

@@ -24,8 +24,8 @@ class MOASHA(RungSettings):
 
     Args:
         grace_period: Epochs of the first rung, which every trial gets; at least 1.
-        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
     """
 
     title: ClassVar[str] = "MO-ASHA"
@@ -46,8 +46,8 @@ class PromotingMOASHA(MeasuredRungSettings):
 
     Args:
         grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
-        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01. By default 3.5.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01. By default 3.5.
     """
 
     title: ClassVar[str] = "MO-ASHA that pauses and promotes"

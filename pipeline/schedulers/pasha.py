@@ -33,11 +33,11 @@ class PASHA(RungSettings):
 
     Args:
         grace_period: Epochs of the first rung, which every trial gets; at least 1.
-        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01.
-        epsilon: Differences of the objective up to this do not change a ranking; at least 0. By default estimated from
-            the noise so far: 90% of the differences between trials that swapped ranks and swapped back are smaller,
-            of at most 200 trials. Trials then report every epoch.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
+        epsilon: Differences of the objective up to this do not change a ranking; at least 0. By default the noise so
+            far: the 90th percentile of the differences between trials that swapped ranks and swapped back, among at
+            most 200 trials. Trials then report every epoch.
     """
 
     title: ClassVar[str] = "PASHA"
@@ -112,13 +112,13 @@ class _PASHA(Promoting):
             if abs(below.values[trial_id] - below.values[other]) > epsilon:
                 self._top = next(epoch for epoch in self._rungs if epoch > self._top)
                 return (
-                    f"trial {trial_id} has another place than at rung {below.epoch}, by more than {epsilon:.3g}: rung "
+                    f"trial {trial_id} has another rank than at rung {below.epoch}, by more than {epsilon:.3g}: rung "
                     f"{self._top} is opened"
                 )
         return f"rung {below.epoch} ranks them the same, within {epsilon:.3g}"
 
     def _noise(self, below: int) -> float:
-        """The distance of trials that changed places and changed back; 0 if none did.
+        """The distance of trials that swapped ranks and swapped back; 0 if none did.
 
         Args:
             below: The rung in epochs beyond which trials count.
@@ -133,7 +133,7 @@ class _PASHA(Promoting):
 
 
 def _swapped_back(apart: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """The final distances of the pairs that changed places and changed back.
+    """The final distances of the pairs that swapped ranks and swapped back.
 
     Args:
         apart: How far a trial is ahead of others, a row for each, a column for each epoch; NaN if one has none.

@@ -26,8 +26,8 @@ class PromotingASHA(MeasuredRungSettings):
 
     Args:
         grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
-        reduction_factor: Each rung has this many times the epochs of the one before, and about one trial in this many
-            continues; at least 1.01. By default 3.5.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01. By default 3.5.
     """
 
     title: ClassVar[str] = "ASHA that pauses and promotes"

@@ -27,7 +27,7 @@ class CMASearch(RungSearch):
     are drawn at random.
 
     Args:
-        population: Configs of a generation, after which the distribution moves; 4 + 3 log(numbers) unless given.
+        population: Configs in a generation, after which the distribution moves. By default 4 + 3 log(n) for n numbers.
         spread: Standard deviation at the start, as a share of each hyperparameter's range; above 0, at most 1.
     """
 

@@ -37,7 +37,7 @@ class CurveSearch(SuggestingSearch):
     milestone, and a running trial counts with the value that the model expects. Every fourth config is random.
 
     Args:
-        startup: Number of trials with a value from which on it learns; until then configs are those of random search.
+        startup: Number of trials with a value before it learns; until then it draws as random search does.
         candidates: Number of random configs among which the largest expected improvement is searched.
     """
 

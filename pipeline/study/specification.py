@@ -127,7 +127,7 @@ class Budget:
         total_epochs: Maximum epochs of the study, over all trials.
         seconds: Maximum wall-clock seconds, counted while a driver runs.
         target: The study ends when the first objective reaches this value.
-        max_failed_trials: The study ends if this many trials, its first ones, all fail with the same error and no other
+        max_failed_trials: The study ends if its first trials, this many, all fail with the same error and no other
             trial trains.
     """
 
@@ -165,14 +165,14 @@ class Resources:
         epoch_seconds: Longest time of an epoch, including building the model. A worker that takes longer is replaced,
             and its trial continues from its checkpoint. By default 20 times the study's longest epoch so far, and at
             least ten minutes; without a limit for the study's first epoch.
-        worker_gigabytes: A worker process with more memory is replaced between two trials. By default the workers
-            share nine tenths of the machine's memory.
+        worker_gigabytes: Maximum memory of a worker process; one with more is replaced between two trials. By default
+            the workers share 90% of the machine's memory.
         strategy: How a trial uses several GPUs: `mirrored` uses tf.distribute.MirroredStrategy.
         files_gigabytes: Largest total size of the files that callbacks and functions write into a trial's working
             folder. Beyond it the oldest files are deleted and named in the trial's log.
-        memory_gigabytes: Memory that a trial reserves on each node of a cluster: no more trials start there than fit.
-            By default CPUs and GPUs alone decide; in Kubernetes, `submit` reserves 0.75 where pods have less for each
-            trial.
+        memory_gigabytes: Memory that a trial reserves on a node of a cluster: only as many trials start there as fit.
+            By default only CPUs and GPUs limit their number; on Kubernetes, `submit` reserves 0.75 if pods have less
+            for each trial.
     """
 
     __pydantic_config__ = STRICT_CONFIG

@@ -110,7 +110,7 @@ def test_the_reason_names_what_opened_a_rung() -> None:
     assert reported == [
         "0.6 is number 1 of 1 at rung 2, the topmost now; rung 1 ranks them the same, within 0.1",
         "0.7 is number 1 of 2 at rung 2, the topmost now; rung 1 ranks them the same, within 0.1",
-        "0.8 is number 1 of 3 at rung 2, the topmost now; trial 2 has another place than at rung 1, by more than 0.1: "
+        "0.8 is number 1 of 3 at rung 2, the topmost now; trial 2 has another rank than at rung 1, by more than 0.1: "
         "rung 4 is opened",
     ]
 
