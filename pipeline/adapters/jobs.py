@@ -15,7 +15,7 @@ from pipeline.adapters.program import end_here, load, register
 from pipeline.adapters.user_code import user_errors, user_line
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import Objective, TuneJob
-from pipeline.study.load_module import parted
+from pipeline.study.load_module import split_job_name
 from pipeline.study.read_once import content_of
 from pipeline.wording import closest, did_you_mean
 
@@ -45,7 +45,7 @@ def from_file(
         known = ", ".join(LIBRARIES)
         hint = did_you_mean(library, LIBRARIES)
         raise UsageError(f"--from {library}: tunepipe translates programs of {known}.{hint}")
-    file, name = parted(place)
+    file, name = split_job_name(place)
     path, name = Path(file).expanduser(), name.removeprefix(":")
     found = LIBRARIES[library]
     if not path.stem.isidentifier():

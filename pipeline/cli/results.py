@@ -157,9 +157,9 @@ def _only(stores: "Sequence[tuple[str, Store]]") -> "Store":
 
 def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
+    from pipeline.results.tables.arrow_or_frame import postpone_pandas
     from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.two_forms import postpone_pandas
 
     postpone_pandas()
     places = {store.uri: study for study, store in reversed(stores)}

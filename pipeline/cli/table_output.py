@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
 
 _LONGEST_NAME = 60
-"""Characters of a file's name in that of the file which replaces it: file systems allow 255 bytes."""
+"""Characters of a file's name that its temporary file's name contains: file systems allow 255 bytes."""
 
 MOST_ROWS = 1000
 """The maximum number of rows to print as a table without --limit, because its layout needs all rows in memory."""
@@ -208,7 +208,7 @@ def _opened(output: Path) -> Iterator[BinaryIO]:
 
 
 def _replace(output: Path, new: Path) -> None:
-    """Replace a file by another one, which is gone then."""
+    """Replace a file by another one, which then no longer exists."""
     try:
         new.replace(output)
     except OSError:

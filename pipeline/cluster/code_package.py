@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from pathspec import GitIgnoreSpec
 
 from pipeline.errors import ClusterError
-from pipeline.study.load_module import parted
+from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import sources_of_file
 
 __all__ = ["MOST_BYTES", "Package", "package"]
@@ -72,7 +72,7 @@ def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
     with _readable():
         files = {path.relative_to(project).as_posix(): path for path in _files(project, _rules_above(project))}
     packed_job = job
-    job_file, name = parted(job)
+    job_file, name = split_job_name(job)
     if job_file.endswith(".py"):
         file = Path(job_file).expanduser().resolve()
         if file.is_relative_to(project.resolve()):

@@ -1,4 +1,4 @@
-"""Errors that pass where an object is created: conflicts (HTTP 409), and answers that do not arrive."""
+"""Transient errors when an object is created: conflicts (HTTP 409), and answers that do not arrive."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.api_errors import is_busy
 
-__all__ = ["created_at_last", "is_conflict", "is_contended", "is_taken", "is_unanswered"]
+__all__ = ["created_with_retries", "is_conflict", "is_contended", "is_taken", "is_unanswered"]
 
 
 def is_conflict(error: Exception) -> bool:
@@ -49,14 +49,14 @@ def is_unanswered(error: Exception) -> bool:
     return isinstance(error, HTTPError | OSError) or (isinstance(error, ApiException) and is_busy(error.status or 0))
 
 
-def created_at_last(
-    create: Callable[[], Any], passes: Callable[[Exception], bool], seconds: float, every: float
+def created_with_retries(
+    create: Callable[[], Any], is_transient: Callable[[Exception], bool], seconds: float, every: float
 ) -> Any:
-    """What a request creates, which is sent again after errors that pass.
+    """What a request creates, which is sent again after transient errors.
 
     Args:
         create: Sends the request.
-        passes: Whether the same request may succeed after an error.
+        is_transient: Whether the same request may succeed after an error.
         seconds: How long to try.
         every: Seconds between two tries.
 
@@ -64,7 +64,7 @@ def created_at_last(
         The created object.
 
     Raises:
-        ApiException: An error that does not pass, or has not passed in that time.
+        ApiException: An error that is not transient, or that lasts longer.
         HTTPError: The server cannot be reached.
     """
     end = time.monotonic() + seconds
@@ -72,6 +72,6 @@ def created_at_last(
         try:
             return create()
         except (ApiException, HTTPError, OSError) as error:
-            if not passes(error) or time.monotonic() > end:
+            if not is_transient(error) or time.monotonic() > end:
                 raise
         time.sleep(every)

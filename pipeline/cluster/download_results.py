@@ -86,7 +86,7 @@ def _writing(to: Path) -> Iterator[None]:
 
 
 def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """A file or a folder of an archive; None for what a trial may make and nobody follows: links, pipes, devices."""
+    """A file or a folder of an archive; None for anything else that a trial may create: links, pipes, devices."""
     if not (member.isfile() or member.isdir() or member.islnk()):
         return None
     with suppress(tarfile.FilterError):

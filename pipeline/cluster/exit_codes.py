@@ -20,8 +20,8 @@ _MOST_CHARACTERS = 600
 def exit_code(job: Mapping[str, Any], log: str) -> int:
     """The exit code of a study's `tunepipe run`.
 
-    The RayJob alone says whether it is 0: a driver that must not be started again, because of a mistake, is stopped.
-    Which other code it is, such a driver has printed.
+    The RayJob alone says whether it is 0: Ray stops a driver that must not be started again because of a mistake.
+    Any other code is in the output of the driver.
 
     Args:
         job: The RayJob, which has ended.
@@ -82,7 +82,7 @@ def ended_state(code: int | None) -> str:
         code: The study's exit code; None if it is not known.
 
     Returns:
-        COMPLETE only for a study that succeeded; else FAILED, or STOPPED, also where the code is not known.
+        COMPLETE only for a study that succeeded; else FAILED, or STOPPED, even if the code is not known.
     """
     if code == 0:
         return "COMPLETE"

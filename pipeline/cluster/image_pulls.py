@@ -31,14 +31,14 @@ class ImageProblem:
         pod: The pod's name.
         reason: Kubernetes' word for it.
         cause: What the node says; empty if it says nothing.
-        lasts: Whether the next attempts will fail, too.
+        permanent: Whether the next attempts will fail, too.
     """
 
     image: str
     pod: str
     reason: str
     cause: str
-    lasts: bool
+    permanent: bool
 
     @property
     def paragraph(self) -> str:
@@ -51,7 +51,7 @@ class ImageProblem:
 
     @property
     def clause(self) -> str:
-        """The problem, which may pass, without a full stop; the same for all pods with this image and cause."""
+        """The problem, if it may be transient, without a full stop; the same for all pods with this image and cause."""
         return f"the image {self.image!r} could not be pulled yet, and the nodes try again: {self.cause or self.reason}"
 
 
@@ -66,7 +66,7 @@ def image_problem(pod: Any, warnings: Sequence[Any]) -> ImageProblem | None:
     statuses = [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
     own = [event for event in warnings if event.involved_object.name == pod.metadata.name]
     problems = [found for each in statuses if (found := _problem(pod.metadata.name, each, own)) is not None]
-    return next((each for each in problems if each.lasts), problems[0] if problems else None)
+    return next((each for each in problems if each.permanent), problems[0] if problems else None)
 
 
 def _problem(pod: str, status: Any, warnings: Sequence[Any]) -> ImageProblem | None:
@@ -84,10 +84,10 @@ def _problem(pod: str, status: Any, warnings: Sequence[Any]) -> ImageProblem | N
     failed = sorted((event for event in warnings if pulled in (event.message or "")), key=moment)
     # Between two pulls, the message of older nodes does not say why the last one failed.
     causes = [waiting.message or "", *(event.message.partition(pulled)[2] for event in failed)]
-    lasts = (
+    permanent = (
         waiting.reason in _NEVER_PULLED
         or any(map(_ABSENT.search, causes))
         or sum(map(times_seen, failed)) >= _FAILED_PULLS
     )
     said = " ".join(causes[-1].split()).rstrip(".")
-    return ImageProblem(status.image, pod, waiting.reason, said, lasts)
+    return ImageProblem(status.image, pod, waiting.reason, said, permanent)

@@ -16,7 +16,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.api_errors import ServerUnavailable, api_request
-from pipeline.cluster.conflicts import created_at_last, is_conflict
+from pipeline.cluster.conflicts import created_with_retries, is_conflict
 from pipeline.cluster.download_results import download_results
 from pipeline.cluster.kubernetes_client import connected
 from pipeline.cluster.kueue_requests import check_queue, queued_reason
@@ -100,7 +100,7 @@ class Kubernetes:
         body = {**file, "metadata": {**file["metadata"], "ownerReferences": [owner]}}
         with api_request(self.namespace, "create the ConfigMap of the job file"):
             # That of a RayJob of this name which was just deleted is deleted after it.
-            created_at_last(
+            created_with_retries(
                 lambda: self._core.create_namespaced_config_map(self.namespace, body),
                 is_conflict,
                 SILENT_SECONDS,

@@ -40,7 +40,7 @@ def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
 
 
 def unreachable_head(job: Mapping[str, Any], pods: Sequence[Any], now: datetime) -> str | None:
-    """Why the operator takes no notice of a study's end, with a remedy, as sentences; None if it does or still may.
+    """Why the operator does not notice a study's end, with a remedy, as sentences; None if it does or still may.
 
     Args:
         job: The RayJob.

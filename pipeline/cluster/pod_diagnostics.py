@@ -1,4 +1,4 @@
-"""Why a RayJob's pods do not run: reasons that may pass, and reasons that do not."""
+"""Why a RayJob's pods do not run: transient reasons and permanent ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
     fatal = []
     waits = [reason for pod in pods if (reason := unscheduled_reason(pod))]
     for problem in filter(None, (image_problem(pod, warnings) for pod in pods)):
-        if problem.lasts:
+        if problem.permanent:
             fatal.append(f"{problem.paragraph}, or name another image with --image.")
         else:
             waits.append(problem.clause)
@@ -45,7 +45,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
     if not any(map(is_running_worker, pods)) and (again := repeated_end(job, warnings)):
         waits.append(again)
     if (refused := refusal(job, pods, warnings)) is not None:
-        if refused.lasts:
+        if refused.permanent:
             metadata = job["metadata"]
             fatal.append(
                 f"The namespace {metadata['namespace']!r} refuses a pod of {metadata['name']!r}: {refused.text}. "

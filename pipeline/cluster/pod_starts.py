@@ -39,10 +39,10 @@ def unstarted_reason(pod: Any, warnings: Sequence[Any]) -> str | None:
     if pod.status.phase != "Pending":
         return None
     own = [event for event in warnings if event.involved_object.name == name and event.reason in _NODE]
-    lasting = [event for event in own if times_seen(event) >= _SEEN]
-    if not lasting:
+    repeated = [event for event in own if times_seen(event) >= _SEEN]
+    if not repeated:
         return None
-    newest = max(lasting, key=moment)
+    newest = max(repeated, key=moment)
     return f"the node of pod {name} cannot prepare it ({newest.reason}): {_line(newest.message)}"
 
 

@@ -25,7 +25,7 @@ from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION,
 from pipeline.cluster.submitter import submitter
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
-from pipeline.study.load_module import parted
+from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import Sources, sources_of_file
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
@@ -186,7 +186,7 @@ def study_manifests(
         SUBMITTER_ANNOTATION: submitter(),
     }
     file, sources = None, Sources()
-    job_file, name_in_file = parted(job_name)
+    job_file, name_in_file = split_job_name(job_name)
     if job_file.endswith(".py"):
         sources = sources_of_file(Path(job_file))
         file = config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})

@@ -8,7 +8,7 @@ from uuid import uuid4
 from kubernetes.client import CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
 
-from pipeline.cluster.conflicts import created_at_last, is_contended, is_taken, is_unanswered
+from pipeline.cluster.conflicts import created_with_retries, is_contended, is_taken, is_unanswered
 from pipeline.cluster.rayjob_states import SUBMISSION_ANNOTATION
 
 __all__ = ["RAYJOBS", "created_rayjob", "marked", "own_rayjob"]
@@ -59,11 +59,11 @@ def created_rayjob(
                 return own
             raise
 
-    def passes(error: Exception) -> bool:
+    def is_transient(error: Exception) -> bool:
         return is_contended(error) or is_unanswered(error)
 
     try:
-        created: dict[str, Any] = created_at_last(create, passes, seconds, every)
+        created: dict[str, Any] = created_with_retries(create, is_transient, seconds, every)
     except ApiException as error:
         if is_taken(error):
             return None

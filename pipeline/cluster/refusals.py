@@ -26,11 +26,11 @@ class Refusal:
 
     Args:
         text: Without a full stop: a clause if it may pass, otherwise the event's message.
-        lasts: Whether it stays as it is while nobody changes the namespace or the overlay.
+        permanent: Whether it stays while no user changes the namespace or the overlay.
     """
 
     text: str
-    lasts: bool
+    permanent: bool
 
 
 def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Refusal | None:
@@ -51,20 +51,20 @@ def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]
     ]
     for event in events:
         if not _QUOTA.search(event.message or ""):
-            return Refusal(_text(event.message), lasts=True)
+            return Refusal(_text(event.message), permanent=True)
     if not events:
         return None
     newest = max(events, key=moment)
     if beyond := _beyond(newest.message):
         return Refusal(
             f"{_text(newest.message)}. One pod requests more than the whole quota ({beyond}), so waiting does not help",
-            lasts=True,
+            permanent=True,
         )
     said = _QUOTA.search(newest.message)
     return Refusal(
         f"the quota of the namespace {job['metadata']['namespace']!r} has no room for another pod now: "
         f"{_text(said[0] if said else newest.message)}",
-        lasts=False,
+        permanent=False,
     )
 
 

@@ -103,7 +103,7 @@ def reader_pod(
             placed = placed if unscheduled is None else now
             late = now > (placed + _START_SECONDS if unscheduled is None else began + _NODE_SECONDS)
             problem = image_problem(reader, ())
-            missing = problem is not None and problem.lasts
+            missing = problem is not None and problem.permanent
             if missing or reader.status.phase in ("Failed", "Succeeded") or late:
                 why = (
                     (problem and problem.paragraph)
@@ -151,7 +151,7 @@ def _last_warning(core: client.CoreV1Api, pod: Any) -> str | None:
 
 
 def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path) -> None:
-    """Read a study without its checkpoints from a pod, as a tar archive, also while it runs.
+    """Read a study without its checkpoints from a pod, as a tar archive, even while it runs.
 
     Args:
         core: The cluster's API.

@@ -1,4 +1,4 @@
-"""The process of a call from Python: one study at a time, and afterwards all is as before, except for the study."""
+"""The process of a call from Python: one study at a time, and the state of the process is restored afterwards."""
 
 import threading
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def kept_process_state() -> Iterator[None]:
 
     Imports find again what they found before: the study's copies of the job's modules are unloaded, and the folders
     that they need leave sys.path. The generators and settings of Python, NumPy, Keras and TensorFlow are restored as
-    `kept_global_state` says, which also says what TensorFlow does not allow to restore. Signal handlers are those of
+    `kept_global_state` says, which also names what TensorFlow cannot restore. Signal handlers are those of
     `interruptible`, and variables, loggers and Ray itself those of `ray_environment`; both restore what they change.
     """
     with as_before(), kept_global_state():

@@ -177,7 +177,7 @@ def _run(
         _save(start, store, earlier, note)
         if not new:
             # Commands that wait, such as a config to try next, come before the first draw.
-            session.obey(at_once=True)
+            session.execute_commands(immediately=True)
         with _displayed(display, session):
             train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation

@@ -119,9 +119,9 @@ def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
 
 
 class Watch:
-    """Judges again and again whether the driver of a study is alive, by this process' own clock.
+    """Checks repeatedly whether the driver of a study is alive, by this process' own clock.
 
-    A driver of another machine counts as alive until its heartbeat has stood still for long enough.
+    A driver of another machine counts as alive until its heartbeat has not changed for long enough.
     """
 
     def __init__(self) -> None:

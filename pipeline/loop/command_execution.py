@@ -88,7 +88,7 @@ def _execute(loop: StudyLoop, name: str, command: Command) -> str:
                 return "The study is already paused."
             loop.commands.paused = f"A user paused the study{because} {said}."
             loop.publish(study_row("pause", loop.commands.paused))
-            return "The study is paused: running trials pause at their next report, and none starts."
+            return "The study is paused: running trials pause at their next report, and no trial starts."
         case Continue():
             if loop.commands.paused is None:
                 return "The study is not paused."
@@ -111,7 +111,7 @@ def _refusal(loop: StudyLoop, command: Command) -> str | None:
                 f"a larger budget, such as `tunepipe resume {loop.job.name} {' '.join(_options(loop, {}))}`."
             )
         case Pause() | Continue():
-            return "The study is ending: it is neither paused nor continued."
+            return "The study is ending, so it cannot be paused or continued."
         case ChangeBudget():
             options = " ".join(_options(loop, _changes(command)))
             return (
@@ -121,7 +121,7 @@ def _refusal(loop: StudyLoop, command: Command) -> str | None:
 
 
 def _ending(loop: StudyLoop) -> str:
-    """That a study ends, in words, and the limit that it has reached, if it was one."""
+    """The beginning of a sentence that the study is ending, with the limit that it has reached, if any."""
     return f"The study is ending ({loop.end_reason.rstrip('.')})" if loop.end_reason else "The study is ending"
 
 
@@ -169,7 +169,7 @@ def _change_budget(loop: StudyLoop, command: ChangeBudget, why: str) -> str:
     except InvalidJob as error:
         return f"The budget is not changed: {'; '.join(map(str, error.faults))}."
     if not changes:
-        return "The budget is changed: nothing."
+        return "The budget is unchanged: no limit was given."
     changed = ", ".join(
         f"{name} {format_number(value)} instead of {_limit(getattr(before, name))}" for name, value in changes.items()
     )

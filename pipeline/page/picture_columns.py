@@ -42,10 +42,10 @@ def trial_columns(results: Results) -> dict[str, Any]:
 
     Returns:
         `trials`: the ids, in the order of the draw; `states`: each one's state; `columns`: for each its `name` in SQL,
-        its `label`, `values` (null where a trial has none) and, where it lists its values, `levels`: their texts in
-        order, in which case `values` are places in them, and `sql`: each level as SQL writes it. A parameter has `log`:
+        its `label` and `values` (null where a trial has none). If it lists its values, it also has `levels`: their
+        texts in order, of which `values` are positions, and `sql`: each level as SQL writes it. A parameter has `log`:
         whether its axis is logarithmic; that of another column follows its values. An objective has `mode`: `max` or
-        `min`. `front`: the places of the trials on the front of several objectives. `metrics`: as `shown_metrics`
+        `min`. `front`: the positions of the trials on the front of several objectives. `metrics`: as `shown_metrics`
         returns them.
     """
     trials, objective = results.trials, results.objective

@@ -160,7 +160,7 @@ def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, 
 
 
 def matching(studies: StudyCache, name: str, where: str) -> list[int]:
-    """The places of the trials that match a condition, in the order of the draw.
+    """The positions of the trials that match a condition, in the order of the draw.
 
     Args:
         studies: The studies.
@@ -178,7 +178,7 @@ def matching(studies: StudyCache, name: str, where: str) -> list[int]:
 
 
 def _matching(snapshot: StudySnapshot, where: str, sort: str) -> npt.NDArray[np.int64]:
-    """The places of the trials that match, in the order of the table."""
+    """The positions of the trials that match, in the order of the table."""
     if len(where) > _LONGEST:
         raise UsageError(f"--where must have at most {_LONGEST:,} characters; found {len(where):,}.")
 

@@ -48,7 +48,7 @@ class NotebookResults(Results):
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> NotebookResults:
-    """Read a study, also one that runs.
+    """Read a study, even while it runs.
 
     Args:
         path_or_uri: The study's folder: a local path or a URI.

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pipeline.machine.machine import this_machine
-from pipeline.results.sparing import sparing
+from pipeline.results.light_imports import light_imports
 
 if TYPE_CHECKING:
     from pipeline.storage import Store
@@ -25,11 +25,11 @@ _START = (
 )
 
 _LEAST_BYTES = 1_000_000
-"""Bytes of a study's epochs, about 50,000 of them: what a smaller one needs is not worth the start of a process."""
+"""Bytes of a study's epochs, about 50,000 of them: a smaller study is not worth the start of a process."""
 
 
 def pays(store: "Store") -> bool:
-    """Whether a command about a study is sooner done with a second process.
+    """Whether a second process makes a command about a study faster.
 
     Args:
         store: The study's folder.
@@ -40,7 +40,7 @@ def pays(store: "Store") -> bool:
     return sum(size for _, size in store.sizes("epochs")) >= _LEAST_BYTES and this_machine().cpus >= 2
 
 
-def started(module: str, libraries: Sequence[str] = (), **spared: Sequence[str]) -> subprocess.Popen[bytes]:
+def started(module: str, libraries: Sequence[str] = (), **skipped: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a process that runs `main` of a module when `ask` says so, and ends with this one.
 
     It answers with what `main` prints. Its standard error is dropped: where it fails, its work is done here, and
@@ -49,12 +49,12 @@ def started(module: str, libraries: Sequence[str] = (), **spared: Sequence[str])
     Args:
         module: The module's name.
         libraries: Names of modules that it imports meanwhile.
-        spared: What these need not import, as `sparing` takes it.
+        skipped: What these need not import, as `light_imports` takes it.
 
     Returns:
         The process; as a context, it waits for its end.
     """
-    imports = json.dumps({"libraries": libraries, **spared})
+    imports = json.dumps({"libraries": libraries, **skipped})
     command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, imports]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
@@ -86,17 +86,17 @@ def answer(process: subprocess.Popen[bytes]) -> bytes | None:
     return content if process.wait() == 0 else None
 
 
-def serve(module: str, libraries: Sequence[str], **spared: Sequence[str]) -> None:
+def serve(module: str, libraries: Sequence[str], **skipped: Sequence[str]) -> None:
     """The other side of `started`, which runs in the process.
 
     Args:
         module: The module's name.
         libraries: Names of modules to import before there are arguments.
-        spared: What these need not import.
+        skipped: What these need not import.
     """
     asked: SimpleQueue[list[Any]] = SimpleQueue()
     threading.Thread(target=_follow, args=[asked], daemon=True).start()
-    with sparing(**spared):
+    with light_imports(**skipped):
         main = import_module(module).main
         for library in libraries:
             import_module(library)

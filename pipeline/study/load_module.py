@@ -18,7 +18,7 @@ from pipeline.study.random_numbers import same_random_numbers
 from pipeline.study.read_once import ReadOnce
 from pipeline.study.script_arguments import script_arguments
 
-__all__ = ["end_loading", "is_file", "job_fault", "load_module", "parted"]
+__all__ = ["end_loading", "is_file", "job_fault", "load_module", "split_job_name"]
 
 _ENDS = (
     "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
@@ -65,7 +65,7 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def parted(job: str) -> tuple[str, str]:
+def split_job_name(job: str) -> tuple[str, str]:
     """The file of a job, and the name in it with its colon: `file.py:name` has `file.py`, `:name`.
 
     Args:

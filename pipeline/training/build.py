@@ -21,7 +21,7 @@ from pipeline.training.fixed_rows import is_stateful
 from pipeline.training.inputs import explain_shape_errors
 from pipeline.training.internals import compile_arguments, layers_of, reset_names, reset_seeds, reset_shared_metrics
 from pipeline.training.keras_settings import restore_own_settings
-from pipeline.training.lasting import Lasting
+from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.sums import ordered_sums
 
 __all__ = ["build_callbacks", "build_model", "has_call", "seeded"]
@@ -65,13 +65,13 @@ def build_model(
     """
     build = job.model
     assert build is not None, "only a job with a model trains one"
-    lasting = Lasting(job.functions.values())
-    model = _made(build, config, seed, lasting)
-    if (now := Lasting(job.functions.values())).has_more_than(lasting):
+    persistent = PersistentObjects(job.functions.values())
+    model = _made(build, config, seed, persistent)
+    if (now := PersistentObjects(job.functions.values())).has_more_than(persistent):
         # A cache was filled, whose draws moved those of the rest of the model: later trials do without them.
         now.remember()
-        lasting = now
-        model = _made(build, config, seed, lasting)
+        persistent = now
+        model = _made(build, config, seed, persistent)
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.{_hint(model)}"
@@ -86,7 +86,7 @@ def build_model(
             f"The third argument of compile() in {build.__name__}(config) is loss_weights, and a weight is a number; "
             f"found {misplaced!r}. Give the metrics by name: model.compile(optimizer, loss, metrics=[…])."
         )
-    _refuse_lasting(build, model, lasting)
+    _refuse_persistent(build, model, persistent)
     reset_shared_metrics(model)
     layers = layers_of(model)
     if not has_call(model):
@@ -107,29 +107,29 @@ def build_model(
             rows = _rows_of(batch) or batch_size_of(job, config)
             inputs = keras.tree.map_structure(lambda array: tf.repeat(array[:1], rows, axis=0), inputs)
         _call_once(model, inputs, batch, seed)
-    lasting.remember()
+    persistent.remember()
     return model
 
 
-def _made(build: Callable[..., Any], config: Config, seed: int, lasting: Lasting) -> Any:
+def _made(build: Callable[..., Any], config: Config, seed: int, persistent: PersistentObjects) -> Any:
     """What the model function returns under the trial's seed."""
     reset_names()
     reset_seeds()
     restore_own_settings()
-    lasting.begin()
+    persistent.begin()
     seeded(seed, "model")
     return _called(build, config)
 
 
-def _refuse_lasting(build: Callable[..., Any], model: keras.Model, lasting: Lasting) -> None:
+def _refuse_persistent(build: Callable[..., Any], model: keras.Model, persistent: PersistentObjects) -> None:
     """Refuse a model or an optimiser that is made outside of the function, because each trial needs its own."""
     optimizer = model.optimizer
-    if model in lasting:
+    if model in persistent:
         raise ModelError(
             f"{build.__name__}(config) returned a model that is made outside of the function, so that all trials would "
             f"train the same one. Make it in {build.__name__}, or return keras.models.clone_model(…) of it, compiled."
         )
-    if optimizer in lasting or getattr(optimizer, "inner_optimizer", None) in lasting:
+    if optimizer in persistent or getattr(optimizer, "inner_optimizer", None) in persistent:
         raise ModelError(
             f"{build.__name__}(config) compiles its model with an optimiser that is made outside of the function, and "
             f"an optimiser of Keras serves one model only. Make it in {build.__name__}."

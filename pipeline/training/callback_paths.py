@@ -40,7 +40,7 @@ def shared_path(callbacks: Sequence[Any], names: Collection[str]) -> str | None:
 
 
 def write_in_folder(callbacks: Sequence[Any]) -> None:
-    """Let Keras' own callbacks write into the trial's folder, also where that is not the current directory.
+    """Let Keras' own callbacks write into the trial's folder, even if that is not the current directory.
 
     Args:
         callbacks: The callbacks of a trial, before they begin; their relative paths become absolute.

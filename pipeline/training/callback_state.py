@@ -62,7 +62,7 @@ class ChangedAttributes:
     def unsaved(self) -> dict[str, str]:
         """The names of attributes that have changed and cannot be saved, with the names of their types.
 
-        Of a subclass of one of Keras' callbacks, private attributes are Keras' own, such as TensorBoard's writers.
+        In a subclass of one of Keras' callbacks, private attributes are Keras' own, such as TensorBoard's writers.
         """
         bases = [kind for kind in type(self._callback).__mro__ if kind is not keras.callbacks.Callback]
         of_keras = any(kind.__module__.startswith("keras.") for kind in bases)
@@ -92,7 +92,7 @@ class ChangedAttributes:
         return variables if variables and len(variables) == self._variables.get(name) else value
 
     def _trace_of(self, value: Any) -> bytes:
-        """What tells whether a value is still the same: its content, and which objects are part of it.
+        """What shows whether a value is still the same: its content, and which objects are part of it.
 
         Objects of the callback's own module are compared by their attributes, too, and those of Keras by their
         variables.
@@ -168,7 +168,7 @@ def as_json(value: Any, arrays: list[np.ndarray]) -> Any:
         arrays: Its arrays are appended, as copies.
 
     Returns:
-        The value; an array as its place among the arrays.
+        The value; an array as its position among the arrays.
     """
     if isinstance(value, np.ndarray):
         arrays.append(np.array(value))

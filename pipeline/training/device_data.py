@@ -143,7 +143,7 @@ class DeviceData:
             order: A permutation of 0 to train_rows - 1, int32.
 
         Returns:
-            The rows' places in the tensors, int32.
+            The rows' positions in the tensors, int32.
         """
         return tf.constant(order if self.fold_rows is None else self.fold_rows[order])
 

@@ -87,7 +87,7 @@ def seed_of(seed: int, place: int) -> int:
 
     Args:
         seed: The trial's seed.
-        place: The model's place among the trial's, from 0.
+        place: The model's position among the trial's, from 0.
     """
     return seed if not place else zlib.crc32(f"{seed} model {place}".encode()) >> 1
 

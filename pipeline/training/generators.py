@@ -133,7 +133,7 @@ class GeneratorStates:
 def _start_again(name: str, seed: int, *, gpus: bool) -> None:
     if name == "tensorflow":
         if not gpus:
-            # TensorFlow looks for GPUs here, and complains where there is no driver.
+            # TensorFlow looks for GPUs here, and prints a warning if there is no driver.
             with without_notes(gpus=False), suppress(RuntimeError):  # it has started its devices
                 sys.modules[name].config.set_visible_devices([], "GPU")
         sys.modules[name].random.set_seed(seed)

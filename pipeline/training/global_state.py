@@ -46,7 +46,7 @@ def _forget() -> None:
     """Forget what was learned of the process before the first model of a job."""
     forget_own_settings()
     if "keras" in sys.modules:
-        from pipeline.training.lasting import forget_first_values
+        from pipeline.training.persistent_objects import forget_first_values
 
         forget_first_values()
 

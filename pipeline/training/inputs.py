@@ -35,7 +35,7 @@ def mismatch(model: keras.Model, example: Any) -> str | None:
 
     Args:
         model: The model; one that declares no inputs takes any.
-        example: Inputs of some rows: an array, or arrays by name or by place.
+        example: Inputs of some rows: an array, or arrays by name or by position.
     """
     for name, declared, found in _pairs(model, example):
         if not _fits(declared, found):

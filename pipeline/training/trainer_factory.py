@@ -140,7 +140,7 @@ class TrainerFactory:
             with in_part(label):
                 members.append(self._trainer(config, seed_of(seed, place), fold))
         if len(members) > 1:
-            from pipeline.training.lasting import refuse_shared_weights
+            from pipeline.training.persistent_objects import refuse_shared_weights
 
             refuse_shared_weights(member.model for member in members)
         trainer = members[0] if len(members) == 1 else Ensemble(labels, members)

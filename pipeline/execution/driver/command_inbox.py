@@ -32,18 +32,18 @@ class CommandInbox:
         self._looked = time.monotonic()
         self._unread: Counter[str] = Counter()
 
-    def new(self, known: Container[str], *, at_once: bool = False) -> Iterator[tuple[str, Command | str]]:
+    def new(self, known: Container[str], *, immediately: bool = False) -> Iterator[tuple[str, Command | str]]:
         """The commands that are new, the oldest first.
 
         Args:
             known: The ids of commands that were executed.
-            at_once: Whether to read the storage now, however short ago it was read.
+            immediately: Whether to read the storage now, however recently it was read.
 
         Yields:
             Each command's id, and the command; or a sentence why its content is not one.
         """
         now = time.monotonic()
-        if not at_once and now - self._looked < _LOOK_SECONDS:
+        if not immediately and now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
         try:

@@ -85,7 +85,7 @@ def _closed(
                 session.file.check()
         deleted = False
         # A signal may come from a node that is taken away; a user's request comes through the storage, too.
-        asked = isinstance(error, KeyboardInterrupt) and session.file.stop_requested(at_once=True)
+        asked = isinstance(error, KeyboardInterrupt) and session.file.stop_requested(immediately=True)
         if session.file.taken:
             with interrupts.defer_signals():
                 deleted = new and _withdraw(session, store, error, note)
@@ -110,7 +110,7 @@ def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
     with interrupts.defer_signals():
         try:
             # Commands that came too late get an outcome, so that no later session executes them.
-            session.obey(at_once=True)
+            session.execute_commands(immediately=True)
             session.flush()
             session.clear()
             # No worker is left: what a killed one had begun to write stays unfinished.
@@ -153,7 +153,7 @@ def _withdraw(session: Session, store: Store, error: BaseException, note: Callab
         if isinstance(error, NoTrialSucceeded):
             for text in failure_texts(session, store):
                 note(text)
-        session.recorder.silence()
+        session.recorder.stop_heartbeat()
         remove(store)
     except TunepipeError:
         # The error that has ended the study is the one to report; the storage may be its cause.
@@ -166,7 +166,7 @@ def _withdraw_unstored(session: Session, store: Store) -> bool:
     with suppress(TunepipeError):
         session.file.check()
         if not has_epochs(store):
-            session.recorder.silence()
+            session.recorder.stop_heartbeat()
             remove(store)
             return True
     return False

@@ -89,7 +89,7 @@ def started_as(words: Sequence[str], whole: Sequence[str]) -> list[str]:
 
 
 def tunepipe_command(*arguments: str) -> str:
-    """A command of tunepipe that works in a shell as it is printed, also where an environment is not activated.
+    """A command of tunepipe that works in a shell as it is printed, even if no environment is activated.
 
     Args:
         arguments: The command and its arguments.

@@ -96,7 +96,7 @@ class Recorder:
         if self.file.taken and time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._publish("running")
 
-    def silence(self) -> None:
+    def stop_heartbeat(self) -> None:
         """Stop the heartbeat, because the study is about to be deleted."""
         with self._publishing:
             self._silent = True

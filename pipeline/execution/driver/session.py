@@ -228,12 +228,12 @@ class Session:
         if not self.loop.interrupted and self.file.stop_requested():
             self.notes.stop_requested()
             self.interrupt()
-        self.obey()
+        self.execute_commands()
 
     def interrupt(self) -> None:
         """Interrupt the study because of a signal or a request, and record it if a user has requested it."""
         # On the driver's own machine, `tunepipe stop` sends a signal, too.
-        if self.loop.end_reason is None and self.file.stop_requested(at_once=True):
+        if self.loop.end_reason is None and self.file.stop_requested(immediately=True):
             self.loop.end(_STOPPED)
             self.loop.publish(study_row("pause", _STOPPED))
         self.loop.interrupt()
@@ -260,7 +260,7 @@ class Session:
         loop = self.loop
         restore(loop, state)
         # They count before a limit that is spent, and before it is decided which trials resume.
-        waiting = self._inbox.new(loop.commands.outcomes, at_once=True)
+        waiting = self._inbox.new(loop.commands.outcomes, immediately=True)
         self._outcomes = execute_waiting(loop, waiting)
         self._pruner.list_storage()
         extend_trials(
@@ -269,11 +269,11 @@ class Session:
         loop.requeue()
         self._restored = True
 
-    def obey(self, *, at_once: bool = False) -> None:
+    def execute_commands(self, *, immediately: bool = False) -> None:
         """Execute new commands of users and record their outcomes, so that each is executed once.
 
         Args:
-            at_once: Whether to look for them now rather than once a second at most.
+            immediately: Whether to look for them now rather than once a second at most.
 
         Raises:
             StorageError: The storage cannot be written.
@@ -283,7 +283,7 @@ class Session:
         if loop.interrupted or not self.file.taken:
             return
         loop.commands.outcomes |= self._outcomes
-        found = self._inbox.new(loop.commands.outcomes, at_once=at_once)
+        found = self._inbox.new(loop.commands.outcomes, immediately=immediately)
         outcomes = {**self._outcomes, **execute_new(loop, found, session=self.file.number)}
         self._outcomes = {}
         self.notes.commands(outcomes)

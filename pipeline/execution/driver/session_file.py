@@ -1,7 +1,7 @@
 """A driver's own file in the study: it takes a session number, holds the heartbeat, and fences off other drivers.
 
-Two drivers can run one study, say after a node was lost and came back. Each has its own number. A driver that sees a
-higher number, or another mark in its own file, has been replaced and must not write another byte.
+Two drivers can run one study, for example after a node was lost and came back. Each has its own number. A driver that
+sees a higher number, or another mark in its own file, has been replaced and must stop writing.
 """
 
 import json
@@ -184,17 +184,17 @@ class SessionFile:
             self.check()
 
     def leave(self) -> None:
-        """Let this process forget the session: its driver has ended, also where that could not be written."""
+        """Let this process forget the session: its driver has ended, even if that could not be written."""
         mark_ended(self._mark)
 
-    def stop_requested(self, *, at_once: bool = False) -> bool:
+    def stop_requested(self, *, immediately: bool = False) -> bool:
         """Whether a user has requested this session to end.
 
         Args:
-            at_once: Whether to read the storage now rather than once a second at most.
+            immediately: Whether to read the storage now rather than once a second at most.
         """
         now = time.monotonic()
-        if self.taken and not self._stop_requested and (at_once or now - self._looked >= _LOOK_SECONDS):
+        if self.taken and not self._stop_requested and (immediately or now - self._looked >= _LOOK_SECONDS):
             self._looked = now
             with suppress(StorageError):
                 # An object store lists a folder by one request, and needs two to say that a file does not exist.

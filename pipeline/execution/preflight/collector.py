@@ -9,11 +9,11 @@ from pipeline.execution.preflight.failure_findings import failed_finding
 from pipeline.execution.preflight.finding import (
     Built,
     DataFacts,
-    Exchanged,
     Fact,
     Failed,
     Finding,
     Trained,
+    WeightFacts,
     WorkerStarted,
     skipped,
 )
@@ -83,7 +83,7 @@ class Collector:
         elif isinstance(fact, Built):
             yield from self._epoch()
             yield from self._once(models_finding(fact, self._sources, self.trained[-1] if self.trained else None))
-        elif isinstance(fact, Exchanged):
+        elif isinstance(fact, WeightFacts):
             yield from self._once(weights_finding(self._job, fact))
         elif isinstance(fact, Failed):
             yield from self._failed(fact)

@@ -53,17 +53,17 @@ def estimated(job: TuneJob, trained: Trained, *, start: float, workers: int) -> 
     epochs = min(trials * job.budget.epochs, job.budget.total_epochs or trials * job.budget.epochs)
     work = trials * trained.seconds_build + epochs * trained.seconds_epoch
     # The last of the trials may train alone; and no more workers train than there are trials.
-    at_once = max(1, min(workers, trials))
+    parallel = max(1, min(workers, trials))
     return Estimate(
         trials=trials,
         epochs=epochs,
-        workers=at_once,
+        workers=parallel,
         seconds_start=start,
         seconds_build=trained.seconds_build,
         seconds_epoch=trained.seconds_epoch,
-        seconds=start + work / at_once,
+        seconds=start + work / parallel,
         bytes_checkpoint=trained.bytes_checkpoint,
-        bytes_kept=kept_bytes(job, trials=trials, workers=at_once, checkpoint=trained.bytes_checkpoint),
+        bytes_kept=kept_bytes(job, trials=trials, workers=parallel, checkpoint=trained.bytes_checkpoint),
         bytes_memory=trained.bytes_memory,
     )
 

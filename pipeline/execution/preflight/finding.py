@@ -11,7 +11,6 @@ __all__ = [
     "Built",
     "ClusterFacts",
     "DataFacts",
-    "Exchanged",
     "Fact",
     "Failed",
     "Finding",
@@ -19,6 +18,7 @@ __all__ = [
     "NodeFacts",
     "Trained",
     "Unbuilt",
+    "WeightFacts",
     "WorkerStarted",
     "as_event",
     "as_fact",
@@ -193,7 +193,7 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanged:
+class WeightFacts:
     """Whether trials can take over each other's weights.
 
     Args:
@@ -231,10 +231,10 @@ class ClusterFacts:
     nodes: Sequence[NodeFacts]
 
 
-Fact: TypeAlias = Failed | DataFacts | WorkerStarted | Trained | Built | Exchanged | ClusterFacts
+Fact: TypeAlias = Failed | DataFacts | WorkerStarted | Trained | Built | WeightFacts | ClusterFacts
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Failed, DataFacts, WorkerStarted, Trained, Built, Exchanged, ClusterFacts)
+    kind.__name__: kind for kind in (Failed, DataFacts, WorkerStarted, Trained, Built, WeightFacts, ClusterFacts)
 }
 _PARTS: dict[str, type[Any]] = {"failures": Unbuilt, "mismatches": WeightMismatch, "nodes": NodeFacts}
 

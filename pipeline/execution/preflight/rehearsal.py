@@ -19,7 +19,7 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.preflight.data_findings import data_facts
 from pipeline.execution.preflight.exactness import function_exactness, inexact_reason
 from pipeline.execution.preflight.fact_process import Publish
-from pipeline.execution.preflight.finding import Built, Exchanged, Failed, Trained, Unbuilt, WorkerStarted
+from pipeline.execution.preflight.finding import Built, Failed, Trained, Unbuilt, WeightFacts, WorkerStarted
 from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.preflight.training_findings import finite
 from pipeline.execution.ray.job_transport import unpack
@@ -91,7 +91,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
         publish(_built(worker, job, trials, store))
     if copies_weights(job):
         with isolated(job, trials[0], store, worker.directory):
-            publish(Exchanged(mismatches(worker.trainer_factory, trials[0])))
+            publish(WeightFacts(mismatches(worker.trainer_factory, trials[0])))
 
 
 def drawn(job: TuneJob, store: Store, most: int) -> list[Assignment]:

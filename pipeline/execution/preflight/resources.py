@@ -71,8 +71,8 @@ def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> 
         return Finding("resources", "warning", sentence, f"They wait for each other; --workers {fits} is as fast.")
     if (unused := unused_gpus(job, gpus)) is not None:
         return Finding("resources", "warning", f"{there}, but {ask}", unused)
-    at_once = "1 trial" if workers == 1 else f"{workers} trials"
-    return Finding("resources", "ok", f"{there}; {ask}: {at_once} in parallel")
+    parallel = "1 trial" if workers == 1 else f"{workers} trials"
+    return Finding("resources", "ok", f"{there}; {ask}: {parallel} in parallel")
 
 
 def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int) -> Finding:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.execution.preflight.common_choice import common_choice
 from pipeline.execution.preflight.failure_findings import error_text
-from pipeline.execution.preflight.finding import Built, Exchanged, Finding, Trained, Unbuilt, skipped
+from pipeline.execution.preflight.finding import Built, Finding, Trained, Unbuilt, WeightFacts, skipped
 from pipeline.execution.worker.missing_objective import choose_objective
 from pipeline.execution.worker.weight_compatibility import mismatch_advice, mismatch_text
 from pipeline.space import Config
@@ -155,7 +155,7 @@ def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | No
     )
 
 
-def weights_finding(job: TuneJob, facts: Exchanged) -> Finding:
+def weights_finding(job: TuneJob, facts: WeightFacts) -> Finding:
     """Whether trials can take over each other's weights.
 
     Args:

@@ -28,7 +28,7 @@ def cluster_nodes(*, joined: bool) -> list[Node]:
 def memory_for_rows_on_nodes(job: TuneJob) -> float:
     """The bytes of main memory that rows may fill in each worker of the cluster that this process has joined.
 
-    That is half of the least share of a node that can train trials. The driver, which loads the rows once, needs as
+    That is half of the smallest share of a node that can train trials. The driver, which loads the rows once, needs as
     much. Where no such node has started yet, this machine stands for all.
 
     Args:

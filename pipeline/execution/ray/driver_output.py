@@ -1,4 +1,4 @@
-"""What Ray and Ray Tune print in the driver's process: it would tear the display, and break --json."""
+"""What Ray and Ray Tune print in the driver's process: it would break the display and --json."""
 
 import contextlib
 import io

@@ -75,7 +75,7 @@ def run_on_ray(
 
 
 def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:
-    """What a user may not expect of the cluster that this process has joined or started, in sentences."""
+    """What may surprise a user about the cluster that this process has joined or started, in sentences."""
     nodes = cluster_nodes(joined=joined)
     if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
         yield unused

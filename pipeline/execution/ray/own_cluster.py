@@ -12,8 +12,8 @@ from pipeline.execution.ray.internals import (
     SLOW_START,
     signals_kept_from_ray,
     signals_left_alone,
-    spared_processes,
     system_settings,
+    without_unused_processes,
 )
 from pipeline.study import TuneJob
 
@@ -51,7 +51,7 @@ def start(job: TuneJob, workers: int) -> None:
     }
     for left in reversed(range(_STARTS)):
         try:
-            with spared_processes(), signals_left_alone(), signals_kept_from_ray(), _threads(job):
+            with without_unused_processes(), signals_left_alone(), signals_kept_from_ray(), _threads(job):
                 # Without "local", Ray would join any cluster that runs on this machine.
                 ray.init("local", **arguments)
         except Exception as error:

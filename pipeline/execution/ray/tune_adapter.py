@@ -35,7 +35,7 @@ from pipeline.loop.study_loop import Verdict
 __all__ = ["SessionScheduler", "SessionSearcher", "SessionStopper"]
 
 _LOOK_SECONDS = 1.0
-"""How often hung workers are looked for."""
+"""Seconds between two searches for hung workers."""
 
 
 @contextmanager
@@ -75,7 +75,7 @@ class _Assignments:
 class _Unsaved:
     """Without a state that Tune would save: it pickles the searcher, the scheduler and the stopper when a study begins.
 
-    Nobody reads what it saves, and the job in it may hold functions that cannot be pickled.
+    Nothing reads what it saves, and the job in it may hold functions that cannot be pickled.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
 
 
 class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
-    """Carries out the session's verdicts.
+    """Executes the session's decisions.
 
     Args:
         searcher: The searcher of the same study.
@@ -150,7 +150,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
             self._replace_large_workers(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        """Give the report to the session, and return its verdict to Tune."""
+        """Give the report to the session, and return its decision to Tune."""
         assignments, assignment = self._assignments, _assignment(trial)
         if assignment.key not in assignments.busy:
             return str(TrialScheduler.STOP)
@@ -172,7 +172,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         return str(TrialScheduler.NOOP)
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
-        """Restart a trial whose worker is lost, unless the session has it fail."""
+        """Restart a trial whose worker is lost, unless the session lets the trial fail."""
         assignment = _assignment(trial)
         key = assignment.key
         self._over_memory_limit.pop(trial.trial_id, None)
@@ -199,9 +199,9 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         """Do nothing: the session has decided so itself."""
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        """The paused trial that resumes. Tune asks in every round, so hung workers are looked for here."""
+        """The paused trial that resumes. Tune asks in every round, so hung workers are searched for here."""
         if time.monotonic() - self._looked >= _LOOK_SECONDS:
-            # With a thousand workers, a look takes as long as a report.
+            # With a thousand workers, a search takes as long as a report.
             self._kill_hung()
             self._looked = time.monotonic()
         assignment, self._assignments.paused = self._assignments.paused, None

@@ -97,7 +97,7 @@ class ActiveTrial:
 
         Args:
             node: The name of this machine.
-            compared: Whether trials are compared at an epoch of the trial, also if the training ended with it.
+            compared: Whether trials are compared at an epoch of the trial, even if the training ended with it.
 
         Returns:
             The epoch's metrics; None if it was not validated, because it is not compared.

@@ -14,7 +14,7 @@ _GROWTH = 1.5
 
 
 class MemoryLimit:
-    """The limit of this process: `worker_gigabytes`, or its share of nine tenths of the machine's memory.
+    """The limit of this process: `worker_gigabytes`, or its share of 90% of the machine's memory.
 
     Args:
         resources: What one trial gets, and the limit if there is one.

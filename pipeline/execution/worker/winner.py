@@ -56,7 +56,7 @@ def store_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
     document = Path(layout.WINNER).name
     files = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir() if file.name != document}
     check()
-    # Without it a reader takes no file here for the winner's, also where this process is killed in between.
+    # Without it a reader takes no file here for the winner's, even if this process is killed in between.
     store.delete(layout.WINNER)
     for path in set(store.files(layout.EXPORT)) & set(layout.EXPORTED) - files.keys():
         check()
@@ -89,7 +89,7 @@ class Winner:
 
         Args:
             trial: The winner, assigned to finish the study.
-            stop_requested: Whether the study is to end: then a fit on the whole training part pauses.
+            stop_requested: Whether the study must end: then a fit on the whole training part pauses.
 
         Returns:
             Its metrics on the test split; None while it is still being fitted.

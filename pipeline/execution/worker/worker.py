@@ -60,7 +60,7 @@ class Worker:
         ends_process: Whether a SystemExit ends this process, and was not raised by the user's code.
         compare: Whether to check, before the first trial begins, that trials can take over each other's weights.
         started_in: The folder in which the study was started; this process's current directory unless given.
-        stop_requested: Whether the study is to end: then a step ends with the epoch in training.
+        stop_requested: Whether the study must end: then a step ends with the epoch in training.
         workers_here: How many workers may run on this machine in parallel; by default what `workers_on` finds.
 
     Raises:

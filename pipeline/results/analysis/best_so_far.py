@@ -39,7 +39,7 @@ def progress(results: Results) -> "pd.DataFrame":
     values = np.where(np.isfinite(values) & within & ~failed[trials], values, np.nan)
     seconds = alive_seconds(results, epochs)
     order = np.argsort(seconds, kind="stable")
-    # Of several places for one trial NumPy assigns the last, here the first.
+    # If a trial occurs several times, NumPy assigns the last position, here the first row.
     firsts = np.full(len(failed), -1)
     firsts[trials[order][::-1]] = np.arange(len(order))[::-1]
     first = np.zeros(len(order), np.int64)

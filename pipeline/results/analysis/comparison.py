@@ -27,7 +27,7 @@ _AGAIN = 2000
 
 
 FEWEST_SEEDS = 3
-"""The fewest studies that differ in their seed alone for an interval of their mean."""
+"""The fewest studies that differ only in their seed for an interval of their mean."""
 
 
 _SEED = 0
@@ -39,10 +39,10 @@ _FREE = ("name", "description", "seed", "resources", "checkpoints")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A study among those compared.
+    """A study in a comparison.
 
     Args:
-        name: What tells it apart.
+        name: Its unique label.
         results: Its results.
         best: Its best value; None if it has none.
         level: Its best value after as many epochs as the study that trained fewest.
@@ -66,7 +66,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far the first of two studies is ahead.
+    """How much better the first of two studies is.
 
     Args:
         names: Both.
@@ -85,7 +85,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """Studies that differ in their seed alone.
+    """Studies that differ only in their seed.
 
     Args:
         names: Which.
@@ -126,8 +126,8 @@ class Comparison:
         level: The epochs at which `Member.level` is taken.
         draws: The number of trials for `Member.expected`.
         differences: By pair of studies.
-        seeds: Groups of studies that differ in their seed alone.
-        shared: By pair of studies with configs in common.
+        seeds: Groups of studies that differ only in their seed.
+        shared: By pair of studies that share configs.
         ranges: Hyperparameter → where the best quarter of each study's trials lies, in words.
         comparability_problems: Why their values cannot be compared, in sentences; there are no differences then.
     """

@@ -10,7 +10,7 @@ from pipeline.storage.metric_column import metric_column
 __all__ = ["COSTS", "costs", "has_costs", "names_batches"]
 
 COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
-"""What an epoch may be measured by."""
+"""The costs of an epoch that can be shown."""
 
 
 _NAMED = 12

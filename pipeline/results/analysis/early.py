@@ -38,7 +38,7 @@ class Agreement:
         correlation: Spearman's rank correlation of the value at that epoch with the best one.
         low: Lower end of a 90% interval of it, by resampled trials.
         high: Upper end.
-        place: The place that the study's best trial had at that epoch, from 1, among all trials that came so far and
+        place: The rank of the study's best trial at that epoch, from 1, among all trials that came so far and
             are not farther beyond the objectives' bounds; None if it has no value there.
         among: How many those were.
     """
@@ -84,9 +84,9 @@ class Stopping:
         saved_seconds: The seconds those would have taken, by the median of each trial's steady epochs, or, for a trial
             without any, of the other trials; NaN where no trial has one.
         trained: How many trials trained to their end and could be compared with.
-        doubts: Trials that might have become the best, the likeliest first.
+        doubts: Trials that might have become the best, the most likely first.
         bound: Upper end (95%) of the probability that a trial gains more than each of the `trained` trials did.
-        note: Why nothing can be said of wrong stops; empty if something can.
+        note: Why wrong stops cannot be estimated; empty if they can.
     """
 
     stopped: int

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["fitting", "main"]
 
-_SPARED = {
+_SKIPPED = {
     # scikit-learn would import pandas to recognise frames, of which it gets none.
-    "absent": ["pandas"],
+    "hidden": ["pandas"],
     # Its trees are a small part of it: with all that they could use, their import takes twice as long and twice the
     # memory.
-    "late": ["numpy.f2py", "numpy.testing", "scipy.stats"],
-    "bare": ["scipy.special", "sklearn.neighbors"],
+    "deferred": ["numpy.f2py", "numpy.testing", "scipy.stats"],
+    "empty": ["scipy.special", "sklearn.neighbors"],
 }
 
 
@@ -45,7 +45,7 @@ def fitting(store: "Store") -> Iterator[Fit]:
     if not second_process.pays(store):
         yield fit_here
         return
-    with second_process.started(__name__, libraries=["sklearn.tree"], **_SPARED) as process:
+    with second_process.started(__name__, libraries=["sklearn.tree"], **_SKIPPED) as process:
 
         def fit_there(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
             second_process.ask(process, [(units.tolist(), values.tolist()) for units, values in samples])
@@ -66,7 +66,7 @@ def main(samples: Sequence[tuple[list[list[float]], list[float]]]) -> None:
     """The other side of `fitting`: print the forests as bytes.
 
     Args:
-        samples: Places from 0 to 1, by trial and axis, and the objective of each trial, for each.
+        samples: Positions from 0 to 1, by trial and axis, and the objective of each trial, for each.
     """
     fits = [forests(np.array(units), np.array(values)) for units, values in samples]
     sys.stdout.buffer.write(_packed(fits))

@@ -19,7 +19,7 @@ _LEAST_R_SQUARED = 0.1
 _SEED = 0
 
 Sample = tuple[_Reals, _Reals]
-"""Places from 0 to 1 by trial and axis, and the objective of each trial."""
+"""Positions from 0 to 1 by trial and axis, and the objective of each trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def forests(units: _Reals, values: _Reals) -> Forests:
     """Fit a forest to trials, and 20 to resampled ones if it predicts enough.
 
     Args:
-        units: Places from 0 to 1, by trial and axis.
+        units: Positions from 0 to 1, by trial and axis.
         values: The objective of each trial.
 
     Returns:

@@ -42,8 +42,8 @@ class _Trials:
         when: On which branches of which switches they are.
         axes: The hyperparameters.
         count: How many trials have a value.
-        note: Why nothing can be said about them; empty if something may.
-        units: Places from 0 to 1, by trial and axis; of the trials that the forest sees.
+        note: Why there is no result for them; empty if there is one.
+        units: Positions from 0 to 1, by trial and axis; of the trials that the forest sees.
         values: The objective of each.
         clipped: How many extreme values were clipped.
     """
@@ -62,7 +62,7 @@ def importances(results: Results) -> list[Importance]:
 
     A share is that of the variance of a random forest, times the share of the objective's variance that the forest
     predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result.
-    A trial counts with its best value, also where it was stopped early, and the config in force there. Hyperparameters
+    A trial counts with its best value, even if it was stopped early, and the config in force there. Hyperparameters
     that only some trials have are analysed among those trials. Intervals come from forests and predictions of
     resampled trials.
 
@@ -165,7 +165,7 @@ def _importance(trials: _Trials, forests: Forests, mode: str) -> Importance:
 
 
 def _units(axis: ParameterPath, values: Iterable[Any]) -> list[float]:
-    """The place of each value from 0 to 1; NaN where there is none."""
+    """The position of each value from 0 to 1; NaN where there is none."""
     if not isinstance(axis.domain, ListedDomain):
         return [_unit(axis, value) for value in values]
     # Each kind of value is looked for once: there are as many as the domain has.
@@ -242,7 +242,7 @@ def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
 
     Args:
         domain: The hyperparameter's domain.
-        units: Places from 0 to 1.
+        units: Positions from 0 to 1.
         means: The objective there.
         mode: `max` or `min`.
     """

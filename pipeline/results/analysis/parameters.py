@@ -22,10 +22,10 @@ __all__ = [
     "STATE",
     "TRIAL",
     "VIOLATION",
+    "axis_positions",
     "best_quarter",
     "by_influence",
-    "config_places",
-    "domain_places",
+    "config_positions",
     "scored",
     "tuned",
     "within_bounds",
@@ -67,7 +67,8 @@ def by_influence(results: Results) -> list[str]:
     rows = rows.iloc[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_TRIALS)).round().astype(int)]
     ranks = rows["objective"].rank().to_numpy(np.float64)
     shares = {
-        name: _share_between(_parts(results.space[name], config_places(results, rows, name)), ranks) for name in names
+        name: _share_between(_parts(results.space[name], config_positions(results, rows, name)), ranks)
+        for name in names
     }
     return sorted(names, key=lambda name: -shares[name])
 
@@ -130,7 +131,7 @@ def within_bounds(results: Results) -> "pd.DataFrame":
     return rows[rows[VIOLATION] == 0]
 
 
-def domain_places(domain: Any, values: "pd.Series", *, spread: bool = False) -> npt.NDArray[np.float64]:
+def axis_positions(domain: Any, values: "pd.Series", *, spread: bool = False) -> npt.NDArray[np.float64]:
     """Where values lie on their axis: numbers as they are, listed ones by their position.
 
     Args:
@@ -163,7 +164,7 @@ def domain_places(domain: Any, values: "pd.Series", *, spread: bool = False) -> 
     return places
 
 
-def config_places(results: Results, rows: "pd.DataFrame", parameter: str) -> npt.NDArray[np.float64]:
+def config_positions(results: Results, rows: "pd.DataFrame", parameter: str) -> npt.NDArray[np.float64]:
     """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none.
 
     Args:
@@ -181,7 +182,7 @@ def config_places(results: Results, rows: "pd.DataFrame", parameter: str) -> npt
     known = np.array([bool(value) for value in values], bool)
     places = np.full(len(rows), np.nan)
     given = pd.Series([value[parameter] for value in values if value], dtype=object)
-    places[known] = domain_places(results.space[parameter], given)
+    places[known] = axis_positions(results.space[parameter], given)
     return places
 
 

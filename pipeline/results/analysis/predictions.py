@@ -24,7 +24,7 @@ __all__ = ["Prediction", "predictions"]
 _Reals = npt.NDArray[np.float64]
 
 _PLACES = 20
-"""The number of places along the axis of a number."""
+"""The number of positions along the axis of a number."""
 
 _CONFIGS, _LEAST_CONFIGS = 48, 8
 """The maximum and minimum number of configs over which the other hyperparameters are averaged."""
@@ -153,7 +153,7 @@ def _values(domain: Any) -> list[Any]:
 
 
 def _along(known: _Reals, side: int, at: Sequence[float], most: int) -> _Reals:
-    """For each place on an axis, some of the configs moved there, of shape (places, configs, parameters)."""
+    """For each position on an axis, some of the configs moved there, of shape (places, configs, parameters)."""
     units = known[np.linspace(0, len(known) - 1, min(most, len(known))).astype(int)]
     for column in np.flatnonzero(np.isnan(units).any(axis=0)):
         # Another branch has parameters that a trial lacks: they get values of the trials that have them.

@@ -29,7 +29,7 @@ class Effect:
         of_forest: Its share of the forest's variance.
         best: Where the objective is best, in words: the value, or the span of the best quarter; None if the share
             may be nothing, so that the best value is chance.
-        units: Places from 0 to 1 at which `means` are: the middles of equal parts of its domain.
+        units: Positions from 0 to 1 at which `means` are: the middles of equal parts of its domain.
         means: The objective there, the others averaged out.
         means_low: Lower ends of 90% intervals of them.
         means_high: Upper ends.
@@ -84,9 +84,9 @@ class Importance:
         r_squared_low: Lower end of its 90% interval.
         r_squared_high: Upper end.
         clipped: How many extreme values were clipped, so that they do not hide all others.
-        effects: By hyperparameter, the largest share first; empty if nothing can be said.
+        effects: By hyperparameter, the largest share first; empty without a result.
         pairs: By pair, the largest first.
-        note: Why nothing can be said; empty if something can.
+        note: Why there is no result; empty if there is one.
     """
 
     when: When

@@ -83,7 +83,7 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
     """Fit a forest.
 
     Args:
-        places: Places from 0 to 1, by trial and axis.
+        places: Positions from 0 to 1, by trial and axis.
         values: The objective of each trial.
         trees: How many trees.
         seed: The seed of the forest.

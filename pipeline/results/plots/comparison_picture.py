@@ -30,7 +30,7 @@ def look_of(place: int) -> dict[str, Any]:
     """How the line of one of several is drawn, as matplotlib takes it.
 
     Args:
-        place: Which of them it is, from 0.
+        place: Its position among them, from 0.
     """
     return {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
 

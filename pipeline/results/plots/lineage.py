@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.best_so_far import tracks
 from pipeline.results.analysis.lineage import ancestry, exploits
-from pipeline.results.analysis.parameters import config_places
+from pipeline.results.analysis.parameters import config_positions
 from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.rungs import MOST_NAMED, epochs_by_trial
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, bare
@@ -89,7 +89,7 @@ def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
     """
     domain = results.space[parameter]
     rows = results.epochs[["trial_id", "segment", "epoch", "model_epoch"]].assign(
-        value=config_places(results, results.epochs, parameter)
+        value=config_positions(results, results.epochs, parameter)
     )
     steps = [
         np.repeat(part, 2, axis=0) - [[1, 0], [0, 0]] * len(part)

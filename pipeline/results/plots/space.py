@@ -14,8 +14,8 @@ from pipeline.results.analysis.parameters import (
     OBJECTIVE,
     STATE,
     TRIAL,
+    axis_positions,
     best_quarter,
-    domain_places,
     scored,
     tuned,
 )
@@ -42,7 +42,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     """
     domain, rows = results.space[parameter], scored(results)
     rows = rows[given(rows[parameter])]
-    places = domain_places(domain, rows[parameter], spread=True)
+    places = axis_positions(domain, rows[parameter], spread=True)
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
@@ -70,7 +70,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     failed = results.trials[results.trials["state"] == "failed"]
     settings = [config[parameter] for config in configs_of(failed, {parameter: domain}) if config]
     if settings:
-        lost = domain_places(domain, pd.Series(settings, dtype=object))
+        lost = axis_positions(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     ax.yaxis.set_major_locator(MaxNLocator(5))
     plainly(ax.yaxis)
@@ -91,7 +91,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     bare(ax)
     names, rows = tuned(results), scored(results)
     domains = {name: results.space[name] for name in names}
-    columns = [_unit(domains[name], domain_places(domains[name], rows[name])) for name in names]
+    columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
     values = rows[OBJECTIVE].to_numpy()
     worst, top = _ends(values, results.objective.mode)
     columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))

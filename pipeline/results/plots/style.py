@@ -172,8 +172,8 @@ def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) ->
 
     Args:
         ax: The axes, with their scales and limits.
-        x: Horizontal places of the points, finite, in data coordinates.
-        y: Vertical places, of the same length.
+        x: Horizontal positions of the points, finite, in data coordinates.
+        y: Vertical positions, of the same length.
         size: The diameter of a point in points (1/72 inch).
 
     Returns:
@@ -187,7 +187,7 @@ def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) ->
     low, high = np.asarray(ax.bbox.min) // square - 2, np.asarray(ax.bbox.max) // square + 2
     squares = (np.clip(places, low, high) - low).astype(np.int64)
     numbers = squares[:, 0] + squares[:, 1] * (int(high[0] - low[0]) + 1)
-    # Without a sort, which takes longer: of several values for one place NumPy assigns the last, here the first.
+    # Without a sort, which takes longer: if a position gets several values, NumPy assigns the last, here the first.
     first = np.full(int(numbers.max(initial=0)) + 1, -1, np.int64)
     first[numbers[::-1]] = np.arange(len(numbers))[::-1]
     return np.sort(first[first >= 0])

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.results.analysis.parameters import domain_places
+from pipeline.results.analysis.parameters import axis_positions
 from pipeline.results.analysis.shares import LEAST_SHARE
 from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
@@ -125,13 +125,13 @@ def _along(
 ) -> Axes:
     """Draw a middle, a lower and an upper end along a hyperparameter: a line, or points for listed values."""
     domain, (middle, low, high) = parameter.domain, band
-    places = domain_places(domain, pd.Series(values, dtype=object))
+    places = axis_positions(domain, pd.Series(values, dtype=object))
     parameter_axis(ax, domain, places)
     if isinstance(domain, ListedDomain):
         spans = [middle - low, high - middle]
         ax.errorbar(places, middle, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
     else:
-        # Several places may be one value of a domain with steps.
+        # Several positions may be one value of a domain with steps.
         places, once = np.unique(places, return_index=True)
         ax.fill_between(places, low[once], high[once], color=MUTED, alpha=0.3, lw=0)
         ax.plot(places, middle[once], color=ACCENT, lw=2.2)

@@ -10,7 +10,7 @@ from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.lineage import ancestry
-from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_places, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, scored, tuned
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MOST_LINES
@@ -197,7 +197,7 @@ def of_schedule(results: Results, parameter: str) -> str:
         results: A study's results.
         parameter: A tuned parameter's name.
     """
-    places = pd.Series(config_places(results, results.epochs, parameter), index=results.epochs.index)
+    places = pd.Series(config_positions(results, results.epochs, parameter), index=results.epochs.index)
     life: list[float] = []
     for segment in ancestry(results):
         inside = results.epochs["epoch"].between(segment.after + 1, segment.until)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.results.analysis.best_so_far import rises
-from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, domain_places, scored
+from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, axis_positions, scored
 from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import objective_values
@@ -52,7 +52,7 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoin
     rows = rows[given(rows[parameter])]
     if len(rows) > _MOST:
         return []
-    places = domain_places(results.space[parameter], rows[parameter], spread=True)
+    places = axis_positions(results.space[parameter], rows[parameter], spread=True)
     return _few(rows[TRIAL], places, rows[OBJECTIVE])
 
 

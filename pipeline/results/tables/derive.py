@@ -146,7 +146,7 @@ def _newest(codes: Indices, count: int, which: npt.NDArray[np.bool_] | None = No
     """The last row of each trial among those in `which`; -1 where there is none."""
     rows = np.arange(len(codes)) if which is None else np.flatnonzero(which)
     newest = np.full(count, -1, np.int64)
-    # Of several values for one place NumPy assigns the last, here the largest.
+    # If a position gets several values, NumPy assigns the last, here the largest.
     newest[codes[rows]] = rows
     return newest
 

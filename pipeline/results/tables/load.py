@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError
+from pipeline.results.tables.arrow_or_frame import frames_on_demand
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.gather import Tables, gather
 from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
-from pipeline.results.tables.two_forms import frames_on_demand
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_names
@@ -154,7 +154,7 @@ class Results:
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
-    """Read a study, also one that runs.
+    """Read a study, even while it runs.
 
     Args:
         path_or_uri: The study's folder: a local path or a URI.

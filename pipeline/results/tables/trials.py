@@ -39,8 +39,8 @@ def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
         results: A study's results.
 
     Returns:
-        For each row of `results.epochs` the place of a row; -1 for an epoch of another trial. It is the same array each
-        time, and must not be changed.
+        For each row of `results.epochs` the position of a row; -1 for an epoch of another trial. It is the same array
+        each time, and must not be changed.
     """
     trials, epochs = results.table("trials"), results.table("epochs")
     places = pc.index_in(epochs["trial_id"], value_set=trials["trial_id"].combine_chunks())
@@ -55,8 +55,8 @@ def best_rows(results: Results) -> npt.NDArray[np.int64]:
         results: A study's results.
 
     Returns:
-        For each trial, in the order of `results.trials`, the place of a row; -1 for a trial without a best epoch. It is
-        the same array each time, and must not be changed.
+        For each trial, in the order of `results.trials`, the position of a row; -1 for a trial without a best epoch. It
+        is the same array each time, and must not be changed.
     """
     trials, epochs = results.table("trials"), results.table("epochs")
     best, epoch = reals(trials["best_epoch"]), np.asarray(epochs["epoch"], np.int64)

@@ -1,4 +1,4 @@
-"""The table `trials` of one study or several in DuckDB, for any number of conditions and orders."""
+"""The table `trials` of one study or several in DuckDB, for repeated queries."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence

@@ -81,7 +81,7 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
         note = (
             "" if all(one.low is not None for one in comparison.seeds) else f"An interval needs {FEWEST_SEEDS} seeds."
         )
-        tables.append(("Studies that differ in their seed alone", note, ["studies", "mean best", "90% interval"], rows))
+        tables.append(("Studies that differ only in their seed", note, ["studies", "mean best", "90% interval"], rows))
     names = [member.name for member in comparison.members]
     ranges = [[name, *spans] for name, spans in comparison.ranges.items()]
     if ranges:

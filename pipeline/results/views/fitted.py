@@ -53,8 +53,8 @@ class FittedTable:
     Args:
         columns: Its columns.
         more: How to see what is left out, in words.
-        first_out: Called if the table does not fit: the places of columns that may be left out, in the order in which
-            they go; those that it does not name follow, from the last on.
+        first_out: Called if the table does not fit: returns the positions of columns in the order in which they are
+            left out; others that may be left out follow, from the last on.
     """
 
     def __init__(

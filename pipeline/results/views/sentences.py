@@ -144,15 +144,19 @@ def of_stopping(stopping: Stopping) -> str:
     trained = f"the {stopping.trained} fully trained trials"
     if not stopping.doubts:
         return (
-            f"{saved} With the gain of any of {trained}, none would have become the best. With 95% confidence, the "
-            f"probability that a stopped trial gains more is at most {percent(stopping.bound)} for each."
+            f"{saved} None would have become the best by improving as much as any of {trained} did. With 95% "
+            "confidence, the probability that a stopped trial would have improved more is at most "
+            f"{percent(stopping.bound)} for each."
         )
     named = ", ".join(
-        f"{doubt.trial_id} at epoch {doubt.epoch} ({doubt.gained} of {doubt.trained} gained as much)"
+        f"{doubt.trial_id} after epoch {doubt.epoch} ({doubt.gained} of {doubt.trained} improved as much)"
         for doubt in stopping.doubts[:_NAMED]
     )
     more = f" and {len(stopping.doubts) - _NAMED} more" if len(stopping.doubts) > _NAMED else ""
-    return f"{saved} With the gain of one of {trained}, some stopped trials would have become the best: {named}{more}."
+    return (
+        f"{saved} Some stopped trials would have become the best by improving as much as one of {trained} did: "
+        f"{named}{more}."
+    )
 
 
 def _sign(number: float) -> str:
@@ -186,8 +190,8 @@ def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
         return ""
     return (
         f"Predictions of {metric} by the Gaussian process with which the searcher curves draws configs, averaged over "
-        "the other hyperparameters as the trials have them. Values farther from the best one than twice the median "
-        "trial count as that far."
+        "the trials' values of the other hyperparameters. Very bad values are clipped, at twice the median trial's "
+        "distance from the best value."
     )
 
 

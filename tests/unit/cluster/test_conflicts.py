@@ -4,7 +4,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
-from pipeline.cluster.conflicts import created_at_last, is_conflict, is_contended, is_taken, is_unanswered
+from pipeline.cluster.conflicts import created_with_retries, is_conflict, is_contended, is_taken, is_unanswered
 
 
 def refusal(status: int, message: str) -> ApiException:
@@ -28,7 +28,7 @@ def test_a_taken_name_is_no_contended_quota(error, conflict, taken, contended):
 
 
 def test_an_object_is_created_after_errors_that_pass():
-    """A request is sent again after an error that passes, and not after another one or when its time is up."""
+    """A request is sent again after a transient error, but not after another one or when its time is up."""
     answers: list[object] = [refusal(409, "q"), refusal(409, "q"), "made", refusal(422, "no"), refusal(409, "q")]
 
     def create() -> object:
@@ -37,10 +37,10 @@ def test_an_object_is_created_after_errors_that_pass():
             raise answer
         return answer
 
-    assert created_at_last(create, is_contended, 60.0, 0.0) == "made"
+    assert created_with_retries(create, is_contended, 60.0, 0.0) == "made"
     for seconds in (60.0, -1.0):
         with pytest.raises(ApiException):
-            created_at_last(create, is_contended, seconds, 0.0)
+            created_with_retries(create, is_contended, seconds, 0.0)
     assert answers == []
 
 

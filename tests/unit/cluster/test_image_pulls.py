@@ -26,7 +26,7 @@ def test_an_image_that_does_not_exist_lasts(reason: str, message: str, container
     """An image that is missing in its registry, or never pulled, is reported immediately with pod and reason."""
     found = image_problem(pod_with(**{containers: [waiting_container(reason, message)]}), [])
     assert found is not None
-    assert found.lasts
+    assert found.permanent
     assert found.paragraph.startswith(f"The image 'x:1' of pod p cannot be pulled: {message} ({reason}). ")
 
 
@@ -38,12 +38,12 @@ def test_a_failed_pull_may_succeed_later(reason: str, cause: str | None) -> None
     """A busy or silent registry and a refused login do not mean a missing image, even without the node's message."""
     found = image_problem(pod_with(container_statuses=[waiting_container(reason, cause)]), [])
     assert found is not None
-    assert not found.lasts
+    assert not found.permanent
     assert found.clause == (f"the image 'x:1' could not be pulled yet, and the nodes try again: {cause or reason}")
 
 
 @pytest.mark.parametrize(
-    ("events", "lasts"),
+    ("events", "permanent"),
     [
         ([failed_pull(BUSY, count=2)], False),
         ([failed_pull(BUSY, count=3)], True),
@@ -54,12 +54,12 @@ def test_a_failed_pull_may_succeed_later(reason: str, cause: str | None) -> None
     ],
     ids=["two", "three", "three-texts", "another-image", "another-pod", "another-warning"],
 )
-def test_three_failed_pulls_last(events: list[CoreV1Event], lasts: bool) -> None:
+def test_three_failed_pulls_last(events: list[CoreV1Event], permanent: bool) -> None:
     """After three failed pulls by its pod, which events count, an image counts as missing."""
     pod = pod_with(container_statuses=[waiting_container("ImagePullBackOff", 'Back-off pulling image "x:1"')])
     found = image_problem(pod, events)
     assert found is not None
-    assert found.lasts == lasts
+    assert found.permanent == permanent
 
 
 def test_the_newest_failed_pull_says_why() -> None:
@@ -68,10 +68,10 @@ def test_the_newest_failed_pull_says_why() -> None:
     events = [failed_pull("i/o timeout", START + timedelta(seconds=30)), failed_pull("EOF", START)]
     found = image_problem(pod, events)
     assert found is not None
-    assert (found.cause, found.lasts) == ("i/o timeout", False)
+    assert (found.cause, found.permanent) == ("i/o timeout", False)
     absent = image_problem(pod, [failed_pull("lab/x:1: not found", START)])
     assert absent is not None
-    assert absent.lasts
+    assert absent.permanent
 
 
 def test_the_image_that_will_not_come_is_reported_first() -> None:
@@ -79,7 +79,7 @@ def test_the_image_that_will_not_come_is_reported_first() -> None:
     containers = [waiting_container("ErrImagePull", BUSY), waiting_container("InvalidImageName", "bad", image="X")]
     found = image_problem(pod_with(container_statuses=containers), [])
     assert found is not None
-    assert (found.image, found.lasts) == ("X", True)
+    assert (found.image, found.permanent) == ("X", True)
 
 
 @pytest.mark.parametrize(

@@ -52,25 +52,25 @@ def _group(name: str = "cpu", most: int = 10, **limits: str) -> dict[str, Any]:
     return {"groupName": name, "maxReplicas": most, "template": {"spec": {"containers": [container]}}}
 
 
-@pytest.mark.parametrize(("need", "at_once"), [(1, 4), (0.6, 4), (0.5, 8), (0.1, 40), (2, 2)])
-def test_trials_are_planned_as_ray_gives_out_gpus(need, at_once):
+@pytest.mark.parametrize(("need", "parallel"), [(1, 4), (0.6, 4), (0.5, 8), (0.1, 40), (2, 2)])
+def test_trials_are_planned_as_ray_gives_out_gpus(need, parallel):
     """Trials are planned on parts of one GPU or on whole GPUs, and never on the remains of two GPUs."""
     group = _group("gpu", gpus="4", cpu="64", memory="200Gi")
     (planned,) = plan(job(resources__gpus=need, budget__trials=100), [group]).groups
-    assert planned.trials == at_once
+    assert planned.trials == parallel
 
 
 @pytest.mark.parametrize(
-    ("cpus", "given", "at_once"),
+    ("cpus", "given", "parallel"),
     [
         ("2", None, 2), ("4.0", {}, 4), ("500m", {}, 1), ("1500m", {}, 2), ("2", {"num-cpus": "6"}, 6),
         ("4", {"num-cpus": "1"}, 1),
     ],
 )  # fmt: skip
-def test_trials_of_a_pod_are_those_that_ray_starts(cpus, given, at_once):
+def test_trials_of_a_pod_are_those_that_ray_starts(cpus, given, parallel):
     """A pod's CPUs, which KubeRay rounds up, limit its trials, or the number that the overlay gives to Ray."""
     planned = plan(job(), [_group(cpu=cpus) | {"rayStartParams": given}])
-    assert planned.groups[0].trials == at_once
+    assert planned.groups[0].trials == parallel
 
 
 def test_a_plan_has_the_cpus_of_the_pods():
@@ -85,11 +85,11 @@ def test_a_group_that_gives_ray_no_cpus_trains_nothing():
         plan(job(), [_group() | {"rayStartParams": {"num-cpus": "0"}}])
 
 
-@pytest.mark.parametrize(("given", "at_once"), [({}, 2), ({"num-gpus": "1"}, 1), ({"num-gpus": "4"}, 4)])
-def test_gpus_that_an_overlay_gives_to_ray_count(given, at_once):
+@pytest.mark.parametrize(("given", "parallel"), [({}, 2), ({"num-gpus": "1"}, 1), ({"num-gpus": "4"}, 4)])
+def test_gpus_that_an_overlay_gives_to_ray_count(given, parallel):
     """The GPUs of a pod are those of its limits, unless the overlay gives Ray another number."""
     group = _group("gpu", gpus="2", cpu="64", memory="200Gi") | {"rayStartParams": given}
-    assert plan(job(resources__gpus=1, budget__trials=100), [group]).groups[0].trials == at_once
+    assert plan(job(resources__gpus=1, budget__trials=100), [group]).groups[0].trials == parallel
 
 
 @pytest.mark.parametrize("limits", [{"memory": "4GiB"}, {"cpu": "two"}, {"ephemeral_storage": "20 Gi"}])

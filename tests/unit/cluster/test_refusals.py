@@ -39,7 +39,7 @@ def test_a_policy_lasts(about: str, message: str, reason: str) -> None:
     """A pod of the RayJob or of its cluster that a policy forbids stays forbidden, whatever a quota says."""
     found = refusal(JOB, [], [event_about("s-1", GPUS), event_about(about, f"{message}.", reason=reason)])
     assert found is not None
-    assert (found.text, found.lasts) == (message, True)
+    assert (found.text, found.permanent) == (message, True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_quota_that_is_used_up_may_have_room_later(message: str) -> None:
     """A quota that other pods use up is waited for, with the server's text without the name of the pod."""
     found = refusal(JOB, [], [event_about("s-1-abc", message)])
     assert found is not None
-    assert not found.lasts
+    assert not found.permanent
     assert found.text == (
         "the quota of the namespace 'tunepipe' has no room for another pod now: "
         f"exceeded quota{message.partition('exceeded quota')[2]}"
@@ -72,7 +72,7 @@ def test_a_pod_that_is_larger_than_the_quota_is_never_created(message: str, beyo
     """A pod that requests more than the quota allows in all is refused permanently, with these resources."""
     found = refusal(JOB, [], [event_about("s-1-abc", message)])
     assert found is not None
-    assert found.lasts
+    assert found.permanent
     assert f"One pod requests more than the whole quota ({beyond})" in found.text
 
 
@@ -81,7 +81,7 @@ def test_a_quota_without_amounts_is_waited_for(message: str) -> None:
     """A quota whose message has no amounts, or amounts that are not numbers, is waited for."""
     found = refusal(JOB, [], [event_about("s-1", message)])
     assert found is not None
-    assert not found.lasts
+    assert not found.permanent
 
 
 def test_a_new_quota_is_waited_for() -> None:
@@ -90,7 +90,7 @@ def test_a_new_quota_is_waited_for() -> None:
         JOB, [], [event_about("s-1", 'pods "x" is forbidden: status unknown for quota: q, resources: pods')]
     )
     assert found is not None
-    assert not found.lasts
+    assert not found.permanent
 
 
 def test_the_newest_event_of_a_quota_counts() -> None:
@@ -99,7 +99,7 @@ def test_the_newest_event_of_a_quota_counts() -> None:
     small = event_about("s-1-abc", exceeded("pods=1", "pods=0", "pods=0"), START + timedelta(minutes=1))
     found = refusal(JOB, [], [raised, small])
     assert found is not None
-    assert not found.lasts
+    assert not found.permanent
 
 
 @pytest.mark.parametrize("message", [GPUS, FORBIDDEN])

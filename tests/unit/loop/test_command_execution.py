@@ -193,7 +193,7 @@ def test_a_study_that_ends_refuses_commands_and_keeps_its_budget(running):
     options = "--trials 3 --total-epochs 6" if running else "--trials 3"
     assert f"`tunepipe resume simulated {options}`" in execute(loop, "c2", Enqueue(config={}))
     for name, command in (("c3", Pause(session=1)), ("c4", Continue(session=1))):
-        assert execute(loop, name, command) == "The study is ending: it is neither paused nor continued."
+        assert execute(loop, name, command) == "The study is ending, so it cannot be paused or continued."
     assert (loop.job, len(rows), loop.paused, loop.drawn) == (job_before, decided, None, 2)
     assert loop.next() is None
     ends = "ends at its next report." if running else "has already ended: it is completed."

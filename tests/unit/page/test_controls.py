@@ -64,7 +64,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
         "The config is tried next, as trial 0001.",
         "The budget is changed: trials 9 instead of 4, seconds 900.5 instead of no limit.",
         "Trial 0000 ends at its next report.",
-        "The study is paused: running trials pause at their next report, and none starts.",
+        "The study is paused: running trials pause at their next report, and no trial starts.",
     ]
     page = post(action="continue").text
     assert '<span class="state paused">paused</span>' in page

@@ -35,12 +35,12 @@ def test_a_process_answers_with_what_it_prints(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_process_imports_libraries_before_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Libraries are imported before there are arguments, sparing others; a process that is never asked ends."""
+    """Libraries are imported before there are arguments, others are skipped; a process that is never asked ends."""
     (tmp_path / "asked.py").write_text("def main(): pass\n")
     text = "try: import pandas\nexcept ImportError: print('imported', flush=True)\n"
     (tmp_path / "library.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("asked", libraries=["library"], absent=["pandas"]) as process:
+    with second_process.started("asked", libraries=["library"], hidden=["pandas"]) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == b"imported\n"

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.load_module import load_module, parted
+from pipeline.study.load_module import load_module, split_job_name
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
@@ -141,7 +141,7 @@ def test_a_job_file_must_not_hide_another_module(tmp_path: Path, name: str) -> N
 )
 def test_only_a_file_has_a_name_in_it(job: str, parts: tuple[str, str]) -> None:
     """A file with the name of a job in it is split into two parts, and a job's name is not split."""
-    assert parted(job) == parts
+    assert split_job_name(job) == parts
 
 
 def test_a_script_that_runs_its_job_is_loaded_up_to_that_line(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from pipeline.execution.ray.internals.start import (
     local_address,
     signals_kept_from_ray,
     signals_left_alone,
-    spared_processes,
     system_settings,
+    without_unused_processes,
 )
 from pipeline.execution.ray.internals.trial_actors import (
     FATAL_ACTOR_ERROR,
@@ -52,8 +52,8 @@ __all__ = [
     "set_trial_config",
     "signals_kept_from_ray",
     "signals_left_alone",
-    "spared_processes",
     "stopper_facts",
     "system_settings",
+    "without_unused_processes",
     "worker_failure_reason",
 ]

@@ -14,8 +14,8 @@ __all__ = [
     "local_address",
     "signals_kept_from_ray",
     "signals_left_alone",
-    "spared_processes",
     "system_settings",
+    "without_unused_processes",
 ]
 
 SLOW_START = "timed out during startup"
@@ -57,7 +57,7 @@ def signals_kept_from_ray() -> Iterator[None]:
     """Within the context, Ray starts processes that stay alive when SIGTERM reaches all processes of the study.
 
     A terminal sends a signal to the driver's process group, systemd and Slurm to every process that it has started.
-    Without Ray's own processes, Ray ends the driver immediately, and the study has no end that is recorded.
+    Without Ray's own processes, Ray ends the driver immediately, and the end of the study is not recorded.
     """
     module, name, consequence = (
         "ray._private.services",
@@ -82,7 +82,7 @@ def signals_kept_from_ray() -> Iterator[None]:
             super().__init__(*arguments, preexec_fn=prepare, process_group=0, **options)
 
         def terminate(self) -> None:
-            """End the process, and immediately what it has started: its agents look for it only now and then."""
+            """End the process and its agents, which check for it only from time to time."""
             import psutil
 
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -97,7 +97,7 @@ def signals_kept_from_ray() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def spared_processes() -> Iterator[None]:
+def without_unused_processes() -> Iterator[None]:
     """Within the context, Ray starts no process that a study on one machine does not use.
 
     That is the process behind the dashboard (it comes with include_dashboard=False too), the one that asks a cloud for
@@ -118,7 +118,7 @@ def spared_processes() -> Iterator[None]:
 
 def _no_dashboard(node: Any, *_: Any, **__: Any) -> None:
     node._webui_url = ""
-    # Ray's agent looks for the dashboard each second until it finds an address, and each time complains in its log.
+    # Ray's agent looks for the dashboard each second until it finds an address, and each time logs an error.
     constants, consequence = "ray._private.ray_constants", "Ray's agent looks for a dashboard each second"
     key = named(constants, "DASHBOARD_ADDRESS", consequence)
     namespace = named(constants, "KV_NAMESPACE_DASHBOARD", consequence)

@@ -103,7 +103,7 @@ def set_trial_config(trial: Any, config: dict[str, Any]) -> None:
     """Give a trial of Tune's another config.
 
     Args:
-        trial: The trial. Without Tune's method, the attribute is set, which is as good.
+        trial: The trial. Without Tune's method, the attribute is set, with the same effect.
         config: The config.
     """
     if hasattr(trial, "set_config"):
@@ -115,7 +115,7 @@ def set_trial_config(trial: Any, config: dict[str, Any]) -> None:
 def refuse_cached_actors(controller: Any, refuses: Callable[[Any], bool]) -> None:
     """Let Tune end the actors of some trials instead of keeping them for the next trial.
 
-    Tune reuses every actor or none; the only place to take one out is its own method that puts an actor aside. Without
+    Tune reuses every actor or none; the only way to remove one is its own method that puts an actor aside. Without
     it every actor is reused, and a worker over its memory limit stays.
 
     Args:

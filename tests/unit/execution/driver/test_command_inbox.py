@@ -79,7 +79,7 @@ def test_a_command_that_can_never_be_read_is_reported_after_a_minute(store: Stor
     """A command whose file stays empty gets an outcome after many looks, so that its user does not wait for ever."""
     store.write(layout.command(FIRST), "")
     inbox = CommandInbox(store)
-    looks = [dict(inbox.new((), at_once=True)) for _ in range(60)]
+    looks = [dict(inbox.new((), immediately=True)) for _ in range(60)]
     assert looks == [{}] * 59 + [{FIRST: "It cannot be read: it is empty."}]
 
 
@@ -88,4 +88,4 @@ def test_the_storage_is_read_once_a_second_at_most(store: Store) -> None:
     inbox = CommandInbox(store)
     store.write(layout.command(FIRST), json.dumps(command_object(StopTrial(trial_id="0001"))))
     assert list(inbox.new(())) == []
-    assert [name for name, _ in inbox.new((), at_once=True)] == [FIRST]
+    assert [name for name, _ in inbox.new((), immediately=True)] == [FIRST]

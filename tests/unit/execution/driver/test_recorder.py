@@ -29,7 +29,7 @@ def test_no_heartbeat_comes_before_the_beginning(study, monkeypatch):
 def test_no_heartbeat_follows_the_end(study, monkeypatch):
     """A heartbeat that comes after the session has ended, or before its study is deleted, writes nothing."""
     monkeypatch.setattr(recorder_module, "BEAT_SECONDS", 0.0)
-    for folder, end in (("closed", lambda r: r.close("finished")), ("deleted", lambda r: r.silence())):
+    for folder, end in (("closed", lambda r: r.close("finished")), ("deleted", lambda r: r.stop_heartbeat())):
         s = study(folder)
         s.session.begin()
         s.recorder.beat()

@@ -352,7 +352,7 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
     s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1, last=True))
     assert s.session.next().key == FINISH
     name = send(s.store, ChangeBudget(trials=20))
-    s.session.obey(at_once=True)
+    s.session.execute_commands(immediately=True)
     assert "its budget is not changed" in s.session.loop.commands.outcomes[name]
     assert read_job(s.store)["budget"]["trials"] == 1
     assert s.session.next() is None
@@ -370,7 +370,7 @@ def test_a_budget_that_waits_for_a_resume_counts_before_a_spent_limit(study):
     name = send(second.store, ChangeBudget(total_epochs=200))
     second.session.restore(saved_state(first.session.loop), budget_before=4)
     second.session.begin()
-    second.session.obey(at_once=True)
+    second.session.execute_commands(immediately=True)
     changed = "The budget is changed: total_epochs 200 instead of 2."
     assert read_sessions(second.store)[-1]["resume"]["outcomes"] == {name: changed}
     assert read_job(second.store)["budget"]["total_epochs"] == 200
@@ -390,7 +390,7 @@ def test_a_budget_that_waits_outlives_a_driver_that_is_killed_before_it_is_store
         s.session.restore(state, budget_before=4)
         s.session.begin()
         state = read_sessions(s.store)[-1]["resume"]
-    s.session.obey(at_once=True)
+    s.session.execute_commands(immediately=True)
     changed = "The budget is changed: total_epochs 200 instead of 2."
     assert read_sessions(s.store)[-1]["resume"]["outcomes"] == {name: changed}
     assert read_job(s.store)["budget"]["total_epochs"] == 200

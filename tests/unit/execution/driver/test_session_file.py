@@ -128,4 +128,4 @@ def test_a_request_to_stop_is_found_at_once(store: Store, monkeypatch: pytest.Mo
     file.publish("running", "", resume="{}")
     store.write(layout.stop_request(1), "{}")
     assert not file.stop_requested()
-    assert file.stop_requested(at_once=True)
+    assert file.stop_requested(immediately=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.execution.preflight.collector import Collector
-from pipeline.execution.preflight.finding import Built, DataFacts, Exchanged, Failed, Finding, WorkerStarted
+from pipeline.execution.preflight.finding import Built, DataFacts, Failed, Finding, WeightFacts, WorkerStarted
 from pipeline.study import Objective
 from pipeline.study.sources import Sources
 from tests.unit.execution.preflight.facts import job, steps, trained
@@ -132,6 +132,6 @@ def test_a_function_is_checked_for_less() -> None:
 def test_a_population_is_checked_for_compatible_weights() -> None:
     """A population's weights are checked after its models, and a skipped comparison is reported."""
     facts = (DATA, WorkerStarted(1.0), trained(), Built([{"x": 1}]))
-    assert levels(collected(*facts, Exchanged([]), scheduler="pbt"))["weights"] == "ok"
+    assert levels(collected(*facts, WeightFacts([]), scheduler="pbt"))["weights"] == "ok"
     assert levels(collected(*facts, scheduler="pbt"))["weights"] == "skipped"
     assert "weights" not in levels(collected(*facts))

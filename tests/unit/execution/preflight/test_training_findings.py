@@ -3,7 +3,7 @@
 import math
 
 from pipeline import Objective
-from pipeline.execution.preflight.finding import Built, Exchanged, Unbuilt
+from pipeline.execution.preflight.finding import Built, Unbuilt, WeightFacts
 from pipeline.execution.preflight.training_findings import (
     epoch_finding,
     finite,
@@ -101,10 +101,10 @@ def test_an_error_of_all_configs_and_of_the_epoch_is_reported_once() -> None:
 
 def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:
     """Weights that would not fit under a population scheduler are a fault with the parameter and a remedy."""
-    finding = weights_finding(job(scheduler="pbt"), Exchanged([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
+    finding = weights_finding(job(scheduler="pbt"), WeightFacts([WeightMismatch("x", "x (2 with x=1, 3 with x=2)")]))
     assert finding.level == "error"
     assert finding.found.startswith("With pbt, a trial continues with another trial's weights")
     assert finding.found.endswith("x (2 with x=1, 3 with x=2)")
     assert "--set space.x=VALUE" in finding.advice
-    fits = weights_finding(job(scheduler="pb2"), Exchanged([]))
+    fits = weights_finding(job(scheduler="pb2"), WeightFacts([]))
     assert (fits.level, "with pb2" in fits.found) == ("ok", True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import load_results
-from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, config_places, scored, within_bounds
+from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, config_positions, scored, within_bounds
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
 from tests.unit.results import fronts, studies
@@ -18,7 +18,7 @@ def test_choices_of_mixed_types_have_distinct_positions(tmp_path: Path) -> None:
         recording.decide(f"{index:04d}", 0, "start", index, config_after={"mix": value})
     recording.end(3)
     results = load_results(recording.store.uri)
-    assert list(config_places(results, results.trials, "mix")) == [2.0, 0.0, 1.0]
+    assert list(config_positions(results, results.trials, "mix")) == [2.0, 0.0, 1.0]
 
 
 def test_parameters_are_sorted_by_what_they_tell_of_the_objective(tmp_path: Path) -> None:

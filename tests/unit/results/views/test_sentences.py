@@ -70,8 +70,9 @@ SAVED = "3 trials were stopped; that saved 24 epochs of 1,200, about 1 min 30 s 
         ({"stopped": 0}, "No trial was stopped by comparison with others."),
         (
             {},
-            f"{SAVED} With the gain of any of the 6 fully trained trials, none would have become the best. "
-            "With 95% confidence, the probability that a stopped trial gains more is at most 39% for each.",
+            f"{SAVED} None would have become the best by improving as much as any of the 6 fully trained trials did. "
+            "With 95% confidence, the probability that a stopped trial would have improved more is at most 39% for "
+            "each.",
         ),
         ({"note": "few"}, f"{SAVED} It is unknown whether any was stopped wrongly: few."),
         (
@@ -81,9 +82,9 @@ SAVED = "3 trials were stopped; that saved 24 epochs of 1,200, about 1 min 30 s 
         ),
         (
             {"doubts": [PossiblyWrongStop(f"000{number}", 2, 0.5, 0.1, 4, 6) for number in range(7)]},
-            f"{SAVED} With the gain of one of the 6 fully trained trials, some stopped trials would have "
-            "become the best: "
-            + ", ".join(f"000{number} at epoch 2 (4 of 6 gained as much)" for number in range(5))
+            f"{SAVED} Some stopped trials would have become the best by improving as much as one of the 6 fully "
+            "trained trials did: "
+            + ", ".join(f"000{number} after epoch 2 (4 of 6 improved as much)" for number in range(5))
             + " and 2 more.",
         ),
     ],

@@ -124,8 +124,8 @@ def test_workers_can_preload_modules() -> None:
         ),
         ("ray._private.services", "ConsolePopen", internals.signals_kept_from_ray, "ends it without tables"),
         ("ray._private.utils", "set_sigterm_handler", internals.signals_left_alone, "end the study without a message"),
-        ("ray._private.node", "Node.start_monitor", internals.spared_processes, "runs processes"),
-        ("ray._private.utils", "get_dashboard_dependency_error", internals.spared_processes, "runs processes"),
+        ("ray._private.node", "Node.start_monitor", internals.without_unused_processes, "runs processes"),
+        ("ray._private.utils", "get_dashboard_dependency_error", internals.without_unused_processes, "runs processes"),
     ],
 )
 def test_without_a_name_the_study_goes_on_and_says_so(

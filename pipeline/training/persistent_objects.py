@@ -18,7 +18,7 @@ from pipeline.study.reachable import reachable
 from pipeline.training.internals import layers_of, reserve_names
 from pipeline.training.state import describe
 
-__all__ = ["Lasting", "forget_first_values", "refuse_shared_weights", "share_adapted"]
+__all__ = ["PersistentObjects", "forget_first_values", "refuse_shared_weights", "share_adapted"]
 
 _KINDS = (
     keras.layers.Layer,
@@ -64,11 +64,11 @@ def share_adapted(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
         one: A function.
         other: Another one.
     """
-    layers = [{id(layer): layer for layer in Lasting([each]).layers} for each in (one, other)]
+    layers = [{id(layer): layer for layer in PersistentObjects([each]).layers} for each in (one, other)]
     return any(hasattr(layers[0][key], "adapt") for key in layers[0].keys() & layers[1].keys())
 
 
-class Lasting:
+class PersistentObjects:
     """What a job's functions reach of Keras before a model is built.
 
     Args:
@@ -89,7 +89,7 @@ class Lasting:
         layers = [each for each in self._found if isinstance(each, keras.layers.Layer)]
         return [part for layer in layers for part in (layer, *(layers_of(layer) or ()))]
 
-    def has_more_than(self, earlier: "Lasting") -> bool:
+    def has_more_than(self, earlier: "PersistentObjects") -> bool:
         """Whether there are objects that were not there before.
 
         Args:

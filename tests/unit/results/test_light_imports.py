@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.results.sparing import sparing
+from pipeline.results.light_imports import light_imports
 
 
 @pytest.fixture
@@ -27,25 +27,25 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[st
 
 
 @pytest.mark.usefixtures("package")
-def test_an_absent_module_is_found_after_the_context() -> None:
-    """An absent module cannot be imported within the context, and can after it."""
-    with sparing(absent=["many"]), pytest.raises(ModuleNotFoundError, match="many"):
+def test_a_hidden_module_is_found_after_the_context() -> None:
+    """A hidden module cannot be imported within the context, and can after it."""
+    with light_imports(hidden=["many"]), pytest.raises(ModuleNotFoundError, match="many"):
         import_module("many")
     assert import_module("many").value == "__init__"
 
 
-def test_a_late_module_runs_when_it_is_used(package: list[str]) -> None:
-    """The code of a late module runs when something of it is used, also after the context."""
-    with sparing(late=["many.one"]):
+def test_a_deferred_module_runs_when_it_is_used(package: list[str]) -> None:
+    """The code of a deferred module runs when it is used, even after the context."""
+    with light_imports(deferred=["many.one"]):
         one = import_module("many.one")
     assert package == ["__init__"]
     assert one.value == "one"
     assert package == ["__init__", "one"]
 
 
-def test_a_bare_package_has_modules_only(package: list[str]) -> None:
-    """Modules of a bare package are imported without its own code, which the next import after the context runs."""
-    with sparing(bare=["many"]):
+def test_an_empty_package_has_modules_only(package: list[str]) -> None:
+    """Modules of an empty package are imported without its own code, which the next import after the context runs."""
+    with light_imports(empty=["many"]):
         assert import_module("many.one").value == "one"
     assert package == ["one"]
     assert import_module("many").value == "__init__"
@@ -55,15 +55,15 @@ def test_a_bare_package_has_modules_only(package: list[str]) -> None:
 def test_modules_that_are_there_stay(package: list[str]) -> None:
     """A module that was imported before the context stays as it is, whatever the context says."""
     many = import_module("many")
-    with sparing(absent=["many"], late=["many"], bare=["many"]):
+    with light_imports(hidden=["many"], deferred=["many"], empty=["many"]):
         assert import_module("many") is many
     assert sys.modules["many"] is many
     assert package == ["__init__"]
 
 
 def test_a_module_that_does_not_exist_is_not_found() -> None:
-    """A module that does not exist cannot be imported, late and bare ones included."""
-    with sparing(late=["no_such_module"], bare=["no_such_package"]):
+    """A module that does not exist cannot be imported, deferred and empty ones included."""
+    with light_imports(deferred=["no_such_module"], empty=["no_such_package"]):
         for name in ("no_such_module", "no_such_package"):
             with pytest.raises(ModuleNotFoundError):
                 import_module(name)

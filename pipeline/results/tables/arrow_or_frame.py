@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import pyarrow as pa
 
-from pipeline.results.sparing import sparing
+from pipeline.results.light_imports import light_imports
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TwoForms", "frames_on_demand", "postpone_pandas"]
+__all__ = ["ArrowOrFrame", "frames_on_demand", "postpone_pandas"]
 
 _Class = TypeVar("_Class", bound=type)
 
 _MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
 
 
-class TwoForms:
+class ArrowOrFrame:
     """A table.
 
     Args:
@@ -75,7 +75,7 @@ def postpone_pandas() -> None:
     """
     if "pandas" in sys.modules:
         return
-    with sparing(absent=["pandas"]):
+    with light_imports(hidden=["pandas"]):
         pa.array([])
 
 
@@ -98,7 +98,7 @@ def frames_on_demand(*names: str) -> Callable[[_Class], _Class]:
 
 
 class _OnDemand:
-    """A field that is stored in a slot as `TwoForms`."""
+    """A field that is stored in a slot as `ArrowOrFrame`."""
 
     def __init__(self, slot: Any) -> None:
         self._slot = slot
@@ -107,10 +107,10 @@ class _OnDemand:
         return self if holder is None else self.forms(holder).frame
 
     def __set__(self, holder: Any, given: Any) -> None:
-        self._slot.__set__(holder, given if isinstance(given, TwoForms) else TwoForms(given))
+        self._slot.__set__(holder, given if isinstance(given, ArrowOrFrame) else ArrowOrFrame(given))
 
-    def forms(self, holder: Any) -> TwoForms:
-        forms: TwoForms = self._slot.__get__(holder)
+    def forms(self, holder: Any) -> ArrowOrFrame:
+        forms: ArrowOrFrame = self._slot.__get__(holder)
         return forms
 
 

@@ -16,8 +16,8 @@ from pipeline.study import TuneJob
 from pipeline.training.build import build_model
 from pipeline.training.device_data import example_of
 from pipeline.training.global_state import kept_global_state
-from pipeline.training.lasting import refuse_shared_weights
 from pipeline.training.model_builder import ModelBuilder
+from pipeline.training.persistent_objects import refuse_shared_weights
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import rows_of_six
 from tests.unit.training.training import job_of
