@@ -172,20 +172,20 @@ def line_of_text(source: str, text: str) -> int:
     return min((node.lineno for node in nodes if id(node) in keys), default=min((n.lineno for n in nodes), default=1))
 
 
-def keywords_of(source: str, keyword: str, *, beside: str | None = None) -> str | None:
+def keywords_of(source: str, keyword: str, *, together_with: str | None = None) -> str | None:
     """The text that a source gives for a keyword of its calls; None if it gives none, or several.
 
     Args:
         source: The source.
         keyword: The keyword.
-        beside: Another keyword that these calls have, too; None for all calls.
+        together_with: Another keyword that these calls have, too; None for all calls.
     """
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return None
     calls = [{each.arg: each.value for each in node.keywords} for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    given = [call[keyword] for call in calls if keyword in call and (beside is None or beside in call)]
+    given = [call[keyword] for call in calls if keyword in call and (together_with is None or together_with in call)]
     texts = {value.value for value in given if isinstance(value, ast.Constant)}
     return str(texts.pop()) if len(texts) == 1 else None
 

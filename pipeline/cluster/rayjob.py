@@ -83,8 +83,8 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
             f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a custom folder with "
             "foundation/, cluster/ and study/ is also allowed."
         )
-    beside = Path(sys.executable).with_name("kubectl")
-    kubectl = str(beside) if beside.is_file() else shutil.which("kubectl")
+    installed = Path(sys.executable).with_name("kubectl")
+    kubectl = str(installed) if installed.is_file() else shutil.which("kubectl")
     if kubectl is None:
         raise ClusterError(
             "kubectl, which renders manifests from overlays, was not found. Install it from kubernetes.io or with "
@@ -234,7 +234,7 @@ def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any
 
 
 def _own_images(spec: Mapping[str, Any]) -> set[str]:
-    """The images of the containers that run Ray, in which an overlay may have others beside them."""
+    """The images of the containers that run Ray, without those that an overlay has added."""
     cluster = spec["rayClusterSpec"]
     nodes = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
     templates = [*(node["template"] for node in nodes), spec.get("submitterPodTemplate")]
@@ -275,5 +275,5 @@ def study_label(name: str) -> str:
 def _home() -> Path:
     """The folder of the manifests: next to the sources, or in the installed package."""
     here = Path(__file__).parent
-    beside = here.parent.parent / "k8s"
-    return beside if (beside / "overlays").is_dir() else here / "k8s"
+    checkout = here.parent.parent / "k8s"
+    return checkout if (checkout / "overlays").is_dir() else here / "k8s"

@@ -211,8 +211,8 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     """The most important numbers: label, value, and a note."""
     tiles, trials = [], results.trials
     if results.best is not None:
-        beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
-        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
+        note = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
+        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), note))
     counts = trials["state"].value_counts()
     early = len(stopped_early(results))
     kinds = {"running": int(counts.get("running", 0)), "stopped early": early, "failed": int(counts.get("failed", 0))}
@@ -230,8 +230,8 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
             job.budget, rate=rate, ended=trials.loc[~live, "epochs"].tolist(), live=trials.loc[live, "epochs"].tolist(),
             limit=limit, seconds=results.seconds,
         )  # fmt: skip
-    beside = f"about {rough_duration(left)} left" if left is not None else f"session {len(results.sessions)}"
-    tiles.append(("time", duration(results.seconds), beside))
+    note = f"about {rough_duration(left)} left" if left is not None else f"session {len(results.sessions)}"
+    tiles.append(("time", duration(results.seconds), note))
     return tiles
 
 

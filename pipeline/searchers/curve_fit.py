@@ -93,8 +93,8 @@ def _supports(cube: Cube, own: KnownPoints, other: KnownPoints, trials: int) -> 
     """Whether this study's values are at least as likely together with an earlier study as alone."""
     alone, both = _Data.of(cube, own, [], trials), _Data.of(cube, own, [other], trials)
     without_own = _Data.of(cube, None, [other], trials)
-    beside = _negative_log_likelihood(both, both) - _negative_log_likelihood(without_own, both)
-    return beside <= _negative_log_likelihood(alone, alone)
+    together = _negative_log_likelihood(both, both) - _negative_log_likelihood(without_own, both)
+    return together <= _negative_log_likelihood(alone, alone)
 
 
 def _at_last_fit(history: History) -> Sequence[Observation]:

@@ -92,15 +92,15 @@ def no_study(store: Store) -> JobNotFound:
     # A question mark in a path is part of a name.
     head, mark, query = store.uri.partition("?") if store.local is None else (store.uri, "", "")
     parent, _, name = head.rpartition("/")
-    beside = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
-    if not beside:
+    names = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
+    if not names:
         return JobNotFound(
             f"There are no studies in {parent or '/'}, so no {name!r} either. `tunepipe run JOB` creates one; "
             "`tunepipe studies --storage URI` lists those of another storage."
         )
     where = shlex.quote(parent + mark + query)
-    meant = did_you_mean(name, beside, quoted=True)
-    there = f"There is {beside[0]}" if len(beside) == 1 else f"There are {_some(beside)}"
+    meant = did_you_mean(name, names, quoted=True)
+    there = f"There is {names[0]}" if len(names) == 1 else f"There are {_some(names)}"
     wrong = f"There is no study {name!r} in {parent or '/'}."
     return JobNotFound(f"{wrong}{meant} {there}; `tunepipe studies --storage {where}` lists them.")
 

@@ -35,7 +35,7 @@ def fields_of_tuner(
     metric = arguments.get("metric") or scheduler.get("metric") or search["metric"]
     mode = arguments.get("mode") or scheduler.get("mode") or search["mode"]
     metric = metric or keywords_of(source, "metric")
-    mode = mode or keywords_of(source, "mode", beside="metric")
+    mode = mode or keywords_of(source, "mode", together_with="metric")
     if metric and mode:
         fields["objectives"] = _objectives(metric, mode)
     budget: dict[str, Any] = {}

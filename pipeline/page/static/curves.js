@@ -13,7 +13,7 @@ export function decoded(buffer) {
 
 export class Curves extends Picture {
   constructor(place, trials, open) {
-    super(place, "Curves of the trials by epoch; arrow keys go through the trials, Enter opens one.");
+    super(place, "Curves of the trials by epoch; arrow keys select a trial, Enter opens it.");
     Object.assign(this, { trials, open, label: "", log: null });
     place.tabIndex = 0;
     trials.changed.add(() => this.paint());

@@ -86,8 +86,8 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     below = results.best.value < sum(ax.get_ylim()) / 2
     if train is not None:
         # On the side where the training line is not.
-        beside = float(best.loc[best["epoch"] == results.best.epoch, train].iloc[0])
-        below = beside > results.best.value if np.isfinite(beside) else below
+        training = float(best.loc[best["epoch"] == results.best.epoch, train].iloc[0])
+        below = training > results.best.value if np.isfinite(training) else below
     below = below and not lowest
     if not magnitudes:
         _make_room(ax, results.best.value, below=below)

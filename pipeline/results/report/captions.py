@@ -49,14 +49,14 @@ def of_learning_curves(results: Results) -> str:
     if best is None:
         return f"No trial has a usable {metric}{crosses}."
     train = train_column(results)
-    beside = ""
+    training = ""
     if train is not None:
         at = results.epochs[(results.epochs["trial_id"] == best.trial_id) & (results.epochs["epoch"] == best.epoch)]
         name = results.metric_names.get(train, train)
-        beside = f", with {name} {format_number(float(at[train].iloc[0]))} on the training split"
+        training = f", with {name} {format_number(float(at[train].iloc[0]))} on the training split"
     others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}"
     return (
-        f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{beside}"
+        f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{training}"
         f"{others if len(rows) > 1 else ''}{crosses}.{_some_drawn(results)}"
     )
 
@@ -252,10 +252,10 @@ def of_deviations(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    first, *others = spreads(results)
-    near = [one.label for one in others if abs(one.mean - first.mean) <= first.std + one.std]
-    beside = f"; within a deviation of both: {listed(near if len(near) <= 8 else [*near[:8], '…'])}" if near else ""
-    return f"{first.label} is best with {format_number(first.mean)} ± {first.std:.2g}{beside}."
+    first, *rest = spreads(results)
+    near = [one.label for one in rest if abs(one.mean - first.mean) <= first.std + one.std]
+    others = f"; within a deviation of both: {listed(near if len(near) <= 8 else [*near[:8], '…'])}" if near else ""
+    return f"{first.label} is best with {format_number(first.mean)} ± {first.std:.2g}{others}."
 
 
 def of_cost(results: Results, cost: str) -> str:

@@ -100,8 +100,8 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     """The most important numbers: label, value, and a note."""
     tiles = []
     if results.best is not None:
-        beside = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
-        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), beside))
+        note = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
+        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), note))
     goal = results.objective.metric.removeprefix("val_")
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
     tiles += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]

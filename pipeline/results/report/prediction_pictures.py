@@ -25,7 +25,7 @@ def predictions(explanation: Explanation) -> Iterator[Section]:
     limits = min(float(one.lows.min()) for one in shown), max(float(one.highs.max()) for one in shown)
     note = f"{of_predictions(found, metric)} The line is the median at epoch {found[0].epoch}, the band a 90% interval."
     if len(found) > MOST_PANELS:
-        note += f" Shown are the first {MOST_PANELS} of {len(found)} hyperparameters."
+        note += f" Only the first {MOST_PANELS} of {len(found)} hyperparameters are shown."
     yield Section(
         PREDICTED,
         note,

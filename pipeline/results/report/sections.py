@@ -155,7 +155,7 @@ def _against_each(results: Results) -> Iterator[Section]:
         if absent := [name for name in names if name not in present]:
             note += f" No trial has {listed(absent)}."
         if len(present) > MOST_PANELS:
-            note += f" Shown are the first {MOST_PANELS} of {len(present)} hyperparameters."
+            note += f" Only the first {MOST_PANELS} of {len(present)} hyperparameters are shown."
         shown = present[:MOST_PANELS]
         panels = [_panel(results, f"against-{place}", name, count=len(shown)) for place, name in enumerate(shown)]
         yield Section("Objective against each hyperparameter", note, panels, small=True)

@@ -155,7 +155,7 @@ def test_a_text_has_a_line_and_a_keyword_a_value() -> None:
     assert line_of_text(source, "x") == 2
     assert line_of_text(source, "y") == line_of_text("(", "y") == 1
     assert (keywords_of(source, "metric"), keywords_of(source, "mode"), keywords_of("(", "x")) == ("loss", None, None)
-    assert keywords_of(source, "mode", beside="metric") == "min"
+    assert keywords_of(source, "mode", together_with="metric") == "min"
 
 
 def test_the_line_of_a_key_counts_more_than_that_of_its_use() -> None:

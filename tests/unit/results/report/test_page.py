@@ -255,6 +255,6 @@ def test_many_decisions_on_a_trial_are_cut(tmp_path: Path) -> None:
         study.decide("0000", epoch, "promote", epoch, f"reason {epoch}")
     study.end(40)
     text = Page(report_page(load_results(study.store.uri))).text
-    assert "10 earlier ones are in the table decisions." in text
+    assert "10 earlier decisions are in the table decisions." in text
     assert "reason 9 " not in text
     assert "reason 10 " in text

@@ -24,7 +24,7 @@ def test_more_hyperparameters_than_panels_are_counted(predicted: Explanation) ->
     """Of very many hyperparameters the first ones are shown, and the note says of how many."""
     (section,) = predictions(replace(predicted, predictions=[predicted.predictions[0]] * 17))
     assert len(section.pictures) == 16
-    assert section.note.endswith("Shown are the first 16 of 17 hyperparameters.")
+    assert section.note.endswith("Only the first 16 of 17 hyperparameters are shown.")
 
 
 def test_without_predictions_there_is_no_section(predicted: Explanation) -> None:
