@@ -1,4 +1,4 @@
-"""The jobs that come along: one module is one job and exports JOB; mnist_asha.py holds `mnist-asha`."""
+"""The bundled jobs: each module exports one JOB; mnist_asha.py has `mnist-asha`."""
 
 import importlib
 import pkgutil

@@ -1,6 +1,6 @@
-"""What scipy.optimize.minimize makes of Beale's function from (4, 4), within its bounds, by five methods.
+"""Beale's function minimised by five methods of scipy.optimize.minimize, from (4, 4) and within its bounds.
 
-An epoch is an iteration of the method; `evaluations` counts how often it has asked for a value or a gradient. Any other
+An epoch is an iteration of the method; `evaluations` counts how often it has computed a value or a gradient. Any other
 surface is a job file of one line: `JOB = minimise("himmelblau")`.
 """
 
@@ -18,7 +18,7 @@ from tune_jobs.surfaces import SURFACES
 __all__ = ["JOB", "METHODS", "iterations", "minimise"]
 
 METHODS = {"L-BFGS-B": True, "Nelder-Mead": False, "Powell": False, "SLSQP": True, "TNC": True}
-"""SciPy's methods that keep to bounds, and whether they ask for the gradient."""
+"""SciPy's methods that keep to bounds, and whether they use the gradient."""
 
 _MOST = 200
 

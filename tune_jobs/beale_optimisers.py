@@ -34,7 +34,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 
 def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Walk down a surface from many places; an epoch is 20 steps.
+    """Walk down a surface from many points; an epoch is 20 steps.
 
     As in training a network, the norm of each place's gradient is clipped, at 1, and the walk stays within the bounds.
 
@@ -42,7 +42,7 @@ def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         config: `surface`, `walker`, and what its optimiser takes.
 
     Yields:
-        `distance` to the nearest minimum and `steps` until it was 0.01, medians over the places (those that have not
+        `distance` to the nearest minimum and `steps` until it was 0.01, medians over the points (those that have not
         arrived count as one step more than there are), `arrived` from 0 to 1, `slots`, `value`, and where the walk from
         the surface's own start is, `x` and `y`.
     """
@@ -52,15 +52,15 @@ def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     optimiser = optimiser_of({**config, **_KINDS[config["walker"]]})
     variable = keras.Variable(surface.starts(_ALONG), dtype="float64")
     optimiser.build([variable])
-    places = keras.ops.convert_to_numpy(variable)
-    steps = np.full(len(places), float(EPOCHS * STEPS + 1))
+    points = keras.ops.convert_to_numpy(variable)
+    steps = np.full(len(points), float(EPOCHS * STEPS + 1))
     for step in range(1, EPOCHS * STEPS + 1):
-        slopes = surface.gradient(places)
+        slopes = surface.gradient(points)
         slopes /= np.maximum(1.0, np.hypot(slopes[:, 0], slopes[:, 1]))[:, None]
         optimiser.apply([keras.ops.convert_to_tensor(slopes, "float64")])
-        places = surface.within(keras.ops.convert_to_numpy(variable))
-        variable.assign(places)
-        distances = surface.distance(places)
+        points = surface.within(keras.ops.convert_to_numpy(variable))
+        variable.assign(points)
+        distances = surface.distance(points)
         steps[distances <= _NEAR] = np.minimum(steps, step)[distances <= _NEAR]
         if step % STEPS == 0:
             yield {
@@ -68,9 +68,9 @@ def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
                 "steps": float(np.median(steps)),
                 "arrived": float(np.mean(distances <= _NEAR)),
                 "slots": float(sum(slot.shape == variable.shape for slot in optimiser.variables)),
-                "value": float(np.median(surface.value(places))),
-                "x": float(places[0, 0]),
-                "y": float(places[0, 1]),
+                "value": float(np.median(surface.value(points))),
+                "x": float(points[0, 0]),
+                "y": float(points[0, 1]),
             }
 
 

@@ -1,6 +1,6 @@
-"""The places of Beale's function as configs: a trial is one look at it, and the searcher alone has to find the minimum.
+"""Beale's function minimised by a searcher: a config is a point, and a trial evaluates the function there once.
 
-`--search random|sobol|tpe|cma|gp` compares searchers; `beale-minimise` is what SciPy makes of the same. Any other
+`--search random|sobol|tpe|cma|gp` compares searchers; `beale-minimise` does the same with SciPy. Any other
 surface is a job file of one line: `JOB = search("himmelblau")`.
 """
 
@@ -18,13 +18,13 @@ __all__ = ["JOB", "look", "search"]
 
 
 def look(config: Mapping[str, Any]) -> dict[str, float]:
-    """The `value` of a surface at a place, and its `distance` to the nearest minimum.
+    """The `value` of a surface at a point, and its `distance` to the nearest minimum.
 
     Args:
         config: `surface`, `x` and `y`.
     """
-    surface, place = SURFACES[config["surface"]], np.array([config["x"], config["y"]])
-    return {"value": float(surface.value(place)), "distance": float(surface.distance(place))}
+    surface, point = SURFACES[config["surface"]], np.array([config["x"], config["y"]])
+    return {"value": float(surface.value(point)), "distance": float(surface.distance(point))}
 
 
 def search(name: str) -> TuneJob:
@@ -35,7 +35,7 @@ def search(name: str) -> TuneJob:
     """
     return TuneJob(
         name=f"{name}-search",
-        description=f"Where is {name.capitalize()}'s function least? 128 places, TPE from the second dozen on",
+        description=f"The minimum of {name.capitalize()}'s function by TPE: 128 evaluations, 24 of them at random",
         function=look,
         space={"surface": name, **SURFACES[name].space},
         objectives=[Objective("value", "min")],

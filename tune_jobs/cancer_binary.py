@@ -1,7 +1,7 @@
 """Two classes with one output: binary cross-entropy on scikit-learn's breast cancer data.
 
-The objective is the loss itself: nearly all configs classify nearly all rows, and only the loss tells how surely. What
-a single network comes to depends on its initial weights, so that a config is judged by three that differ in them.
+The objective is the loss itself: nearly all configs classify nearly all rows correctly, and only the loss shows with
+what confidence. The result of a network depends on its initial weights, so each config is judged by three networks.
 """
 
 from collections.abc import Mapping

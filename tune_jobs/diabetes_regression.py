@@ -1,8 +1,8 @@
 """A number to be predicted: which loss, the distance behind it, and which network fit scikit-learn's diabetes data?
 
 The mean squared error is the square of a Euclidean distance, the mean absolute error a Manhattan distance, and Huber's
-loss is the one near the target and the other far from it. Targets have variance 1, so that a mean squared error of 1 is
-what the mean of all targets would come to. There are few rows: every config is judged by five folds.
+loss is the one near the target and the other far from it. Targets have variance 1, so that a constant prediction
+of the mean has a mean squared error of 1. There are few rows: every config is judged by five folds.
 """
 
 from collections.abc import Mapping

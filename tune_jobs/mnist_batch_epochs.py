@@ -1,4 +1,4 @@
-"""Small batches update more often, large ones are quicker: what does each come to in sixty epochs?
+"""Small batches update more often, large ones are faster: how do they compare over sixty epochs?
 
 The tutorial's own setting, 784 rows in a step, is among them.
 """

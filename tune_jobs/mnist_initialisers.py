@@ -1,7 +1,7 @@
 """The tutorial's cross-validated grid search: eight initialisers, three folds, RMSprop, ten epochs.
 
-Those that scale with a layer's inputs and outputs do best; from zeros a network learns nothing but how frequent each
-class is, since all its hidden units stay the same.
+Those that scale with a layer's inputs and outputs are best. From zeros, a network learns only the frequency of each
+class, because all its hidden units stay the same.
 """
 
 from pipeline.schedulers import FIFO

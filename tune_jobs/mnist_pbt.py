@@ -12,7 +12,7 @@ JOB = TuneJob(
     description="The tutorial's network on MNIST, a population of 8 that finds schedules over 16 epochs",
     model=tutorial_network,
     data="mnist",
-    # No width here: weights can only be taken over by a network of the same shape.
+    # No width here: only a network of the same shape can copy weights.
     space={
         "lr": LogUniform(0.005, 0.5),
         "momentum": Uniform(0.0, 0.95),

@@ -24,8 +24,8 @@ class Surface:
         function: Of x and y, arrays of one shape; written so that it takes complex numbers, too.
         x: Its bounds along x.
         y: Its bounds along y.
-        minima: Where it is least.
-        start: Where a walk is begun.
+        minima: Its minima.
+        start: Where a descent starts.
     """
 
     function: Callable[[Any, Any], Any]
@@ -39,30 +39,30 @@ class Surface:
         """Its two numbers as a space."""
         return {"x": Uniform(*self.x), "y": Uniform(*self.y)}
 
-    def value(self, places: np.ndarray) -> np.ndarray:
-        """The function at places, shape (…, 2)."""
-        found: np.ndarray = self.function(places[..., 0], places[..., 1])
+    def value(self, points: np.ndarray) -> np.ndarray:
+        """The function at points, shape (…, 2)."""
+        found: np.ndarray = self.function(points[..., 0], points[..., 1])
         return found
 
-    def gradient(self, places: np.ndarray) -> np.ndarray:
-        """Its gradient at places, shape (…, 2): by a complex step, exact to the last digits (Squire and Trapp 1998)."""
-        x, y = places[..., 0], places[..., 1]
+    def gradient(self, points: np.ndarray) -> np.ndarray:
+        """Its gradient at points, shape (…, 2): by a complex step, exact to the last digits (Squire and Trapp 1998)."""
+        x, y = points[..., 0], points[..., 1]
         slopes = [self.function(x + 1j * _STEP, y), self.function(x, y + 1j * _STEP)]
         return np.stack([np.imag(slope) / _STEP for slope in slopes], axis=-1)
 
-    def distance(self, places: np.ndarray) -> np.ndarray:
-        """How far places, shape (…, 2), are from the nearest minimum."""
-        apart = places[..., None, :] - np.array(self.minima)
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """How far points, shape (…, 2), are from the nearest minimum."""
+        apart = points[..., None, :] - np.array(self.minima)
         nearest: np.ndarray = np.hypot(apart[..., 0], apart[..., 1]).min(axis=-1)
         return nearest
 
-    def within(self, places: np.ndarray) -> np.ndarray:
+    def within(self, points: np.ndarray) -> np.ndarray:
         """Places, shape (…, 2), put back within the bounds."""
-        inside: np.ndarray = np.clip(places, [self.x[0], self.y[0]], [self.x[1], self.y[1]])
+        inside: np.ndarray = np.clip(points, [self.x[0], self.y[0]], [self.x[1], self.y[1]])
         return inside
 
     def starts(self, along: int) -> np.ndarray:
-        """The start, and the places of an even grid within the bounds, shape (1 + along², 2)."""
+        """The start, and the points of an even grid within the bounds, shape (1 + along², 2)."""
         parts = (np.arange(along) + 0.5) / along
         x, y = (low + (high - low) * parts for low, high in (self.x, self.y))
         return np.array([self.start, *((one, other) for one in x for other in y)])
