@@ -142,7 +142,7 @@ def browsing(profile: Path) -> Iterator[Browser]:
                 break
         else:
             raise AssertionError("".join(printed))
-        # The output is not read any further, and a full pipe would stop the browser.
+        # Nothing reads the output from here on, and a full pipe would stop the browser.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         tabs = requests.get(f"http://127.0.0.1:{found[1]}/json/list", timeout=_SECONDS).json()
         yield Browser(next(tab for tab in tabs if tab["type"] == "page")["webSocketDebuggerUrl"])

@@ -1,4 +1,4 @@
-"""Processes that tests start and signal: they heed SIGINT, as on a terminal, whatever the tests' own caller ignores."""
+"""Processes that tests start and signal: they receive SIGINT as on a terminal, even if the tests' caller ignores it."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["TUNEPIPE", "heeding_signals", "printed_without_privileges", "started", "wait_for"]
+__all__ = ["TUNEPIPE", "printed_without_privileges", "receiving_signals", "started", "wait_for"]
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 _LOOK_SECONDS = 0.05
@@ -17,8 +17,8 @@ _PATIENCE = 300.0
 
 
 @contextmanager
-def heeding_signals() -> Iterator[None]:
-    """Let this process, and what it starts meanwhile, heed SIGINT and SIGTERM.
+def receiving_signals() -> Iterator[None]:
+    """Let this process, and what it starts meanwhile, receive SIGINT and SIGTERM.
 
     A shell starts background jobs with SIGINT ignored; that is inherited, by Python and by all that it starts.
     """
@@ -34,8 +34,8 @@ def heeding_signals() -> Iterator[None]:
 
 
 def started(command: Sequence[Any], **options: Any) -> "subprocess.Popen[Any]":
-    """A process that heeds signals; options are those of Popen."""
-    with heeding_signals():
+    """A process that receives signals; options are those of Popen."""
+    with receiving_signals():
         return subprocess.Popen(command, **options)
 
 

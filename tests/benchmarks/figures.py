@@ -53,7 +53,7 @@ class Figure:
         name: The benchmark.
         what: What is compared with what.
         ours: Our value.
-        beside: The value measured beside it.
+        beside: The value that it is compared with.
         unit: Of both.
         ratio: Said in words by `what`.
         bar: What the ratio must reach; None if none is set.

@@ -119,7 +119,7 @@ def _flushes(trials: int, epochs: int) -> tuple[list[Figure], Any]:
 
 
 def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
-    """Requests to S3 for each further trial, the constant number a second included."""
+    """Requests to S3 for each additional trial, the constant number per second included."""
     found = {}
     with pytest.MonkeyPatch.context() as environment, object_store() as server:
         for name, value in CREDENTIALS.items():
@@ -139,7 +139,7 @@ def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
 
 
 def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
-    """Milliseconds of CPU per draw after so many trials."""
+    """Milliseconds of CPU per draw after this many trials."""
     space = {"lr": LogUniform(1e-5, 1.0), "dropout": Uniform(0.0, 0.5)}
     rng = np.random.default_rng(0)
     tried = []

@@ -56,7 +56,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
 
 
 def _least(epochs: float, options: Options) -> float:
-    """Seconds for a bare start and the matrix products of so many epochs, on the one core that a trial has."""
+    """Seconds for a bare start and the matrix products of this many epochs, on the one core that a trial has."""
     bare = peer("bare_start")
     floor = peer("floor", "--epochs", "3" if options.quick else "10").result["floor"]
     return bare.result["ready"] - bare.started + epochs * floor

@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--scheduler", choices=SCHEDULERS, default="fifo")
     parser.add_argument(
-        "--light", type=int, metavar="TRIALS", help="instead: kill the driver of a study of so many light trials"
+        "--light", type=int, metavar="TRIALS", help="instead kill the driver of a study of this many light trials"
     )
     given = parser.parse_args()
     if given.light is not None:

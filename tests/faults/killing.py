@@ -135,11 +135,11 @@ class _Study:
         return [Line(int(pid), trial, int(epoch)) for pid, trial, epoch in (line.split() for line in whole)]
 
     def wait_for(self, epochs: int) -> None:
-        """Wait until so many different epochs are trained."""
+        """Wait until this many different epochs are trained."""
         wait_for(
             lambda: len({(line.trial, line.epoch) for line in self.lines()}) >= epochs,
             self.process,
-            lambda: f"Nothing is trained any more.\n{self.reported()}",
+            lambda: f"No training continues.\n{self.reported()}",
             seconds=_PATIENCE,
         )
 
@@ -171,9 +171,7 @@ class _Study:
                 return kill
             return None
 
-        kill: _Kill = wait_for(
-            killed, reported=lambda: f"No worker trains any more.\n{self.reported()}", seconds=_PATIENCE
-        )
+        kill: _Kill = wait_for(killed, reported=lambda: f"No worker is training.\n{self.reported()}", seconds=_PATIENCE)
         return kill
 
     def kill_driver(self) -> _Kill:

@@ -71,7 +71,7 @@ class _Study:
         self.megabytes = 0.0
 
     def drive(self, *, until: int | None = None) -> None:
-        """Run a driver to its end, or kill it when so many trials have begun."""
+        """Run a driver to its end, or kill it when this many trials have begun."""
         environment = {**os.environ, JOURNAL: str(self._journal), "PYTHONPATH": str(Path.cwd())}
         began = time.monotonic()
         with self._output.open("ab") as output:

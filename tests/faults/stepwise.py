@@ -20,15 +20,15 @@ _OBJECTS = ("write", "delete", "delete_empty_folders")
 
 
 class Killed(BaseException):
-    """The process is killed: nothing handles it, and nothing is written any more."""
+    """The process is killed: nothing handles this, and nothing more is written."""
 
 
 class Steps:
-    """Counts the operations that change a storage; from a chosen one on, none is carried out.
+    """Counts the operations that change a storage, and executes none after a chosen number.
 
     Args:
         folder: The folder that holds the storage, or its bucket.
-        last: How many operations are carried out; None for all.
+        last: How many operations are executed; None for all.
     """
 
     def __init__(self, folder: Path, last: int | None = None) -> None:
@@ -36,7 +36,7 @@ class Steps:
         self.count = 0
 
     def step(self) -> None:
-        """An operation that is about to be carried out."""
+        """An operation that is about to be executed."""
         if self._last is not None and self.count >= self._last:
             raise Killed
         self.count += 1
@@ -77,7 +77,7 @@ def often_flushed() -> Iterator[None]:
 
 
 def killed_run(job: TuneJob, storage: str, folder: Path, last: int | None = None) -> int:
-    """Run a study in this process, and kill it after so many operations; returns how many it made."""
+    """Run a study in this process, and kill it after this many operations; returns how many it made."""
     steps = Steps(folder, last)
     try:
         with often_flushed(), steps.counting():

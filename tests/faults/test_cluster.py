@@ -1,4 +1,4 @@
-"""A study submitted to a real Ray cluster of several nodes, of which a node, then head and driver, are killed."""
+"""A study on a real Ray cluster of several nodes: a node is killed, then the head with the driver."""
 
 import signal
 import subprocess

@@ -195,7 +195,7 @@ def test_any_words(
 def test_any_simulation_runs_or_is_refused(
     tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    """Any arguments of a simulation are either carried out or refused."""
+    """Any arguments of a simulation are either used or refused."""
     monkeypatch.chdir(tmp_path)
     _fine(tunepipe("simulate", "beale", *words, "--trials", "3", "--epochs", "2", "--storage", str(finished)))
 

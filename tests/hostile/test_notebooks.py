@@ -9,7 +9,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from pipeline import load_results
-from tests.processes import heeding_signals, wait_for
+from tests.processes import receiving_signals, wait_for
 
 _SECONDS = 200.0
 
@@ -168,7 +168,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel in its own folder, in which all code was entered."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "beside.py").write_text("CLASSES = 3\n")
-    with heeding_signals():
+    with receiving_signals():
         manager, client = start_new_kernel(cwd=str(folder))
     try:
         kernel = Kernel(manager, client, folder)

@@ -20,12 +20,12 @@ from pipeline.errors import (
     ResourcesUnmet,
     StudyExists,
 )
-from tests.processes import TUNEPIPE, heeding_signals, started, wait_for
+from tests.processes import TUNEPIPE, receiving_signals, started, wait_for
 
 
 @pytest.fixture(autouse=True)
 def _heeded() -> Iterator[None]:
-    with heeding_signals():
+    with receiving_signals():
         yield
 
 

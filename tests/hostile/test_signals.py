@@ -12,7 +12,7 @@ from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, 
 from pipeline.errors import Interrupted
 from pipeline.schedulers import SCHEDULERS
 from tests.faults.comparing import contradictions, differences
-from tests.processes import heeding_signals
+from tests.processes import receiving_signals
 
 SIGNALS = {
     "SIGINT": [signal.SIGINT],
@@ -47,7 +47,7 @@ PLAN = Plan()
 
 @pytest.fixture(autouse=True)
 def _heeded() -> Iterator[None]:
-    with heeding_signals():
+    with receiving_signals():
         yield
 
 

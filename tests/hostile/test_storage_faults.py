@@ -14,7 +14,7 @@ from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import TunepipeError
 from pipeline.storage.local_files import LocalFiles
 from tests.faults.comparing import contradictions, differences
-from tests.processes import heeding_signals
+from tests.processes import receiving_signals
 
 FAULTS = ("full from then on", "one error", "SIGINT", "SIGTERM", "two signals")
 WRITES = ("write", "create", "append")
@@ -73,7 +73,7 @@ def _run_on(disk: Disk, storage: Path) -> None:
 
         return method
 
-    with pytest.MonkeyPatch.context() as patches, heeding_signals(), suppress(TunepipeError, KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patches, receiving_signals(), suppress(TunepipeError, KeyboardInterrupt):
         for name in WRITES:
             patches.setattr(LocalFiles, name, through(name))
         run(JOB, storage=storage, note=lambda _: None)

@@ -67,7 +67,7 @@ def test_a_variable_of_a_missing_secret(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "template"), [("head", HEAD), ("worker", WORKER)], ids=["head", "worker"])
-def test_a_container_that_ends_at_once(tmp_path, kind, template):
+def test_a_container_that_ends_immediately(tmp_path, kind, template):
     """A head or a worker whose container ends at each start is reported by `submit` and `status` with its exit code."""
     overlay = overlay_changed(tmp_path / "overlay", added(f"{template}/spec/containers/0/args", ["exit 7"]))
     study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
@@ -113,7 +113,7 @@ def test_a_group_that_ray_requests_no_pod_of(tmp_path):
 
 
 def test_a_deadline(tmp_path):
-    """A study that meets its deadline ends with a message that says so, and nothing of it goes on running."""
+    """A study that reaches its deadline ends with a message that says so, and nothing of it still runs."""
     deadline = {"op": "replace", "path": "/spec/activeDeadlineSeconds", "value": 60}
     overlay = overlay_changed(tmp_path / "overlay", deadline)
     code, reported = submit(tmp_path, *SLOW_STUDY, "--epochs", "2000", "--overlay", str(overlay))

@@ -2,7 +2,7 @@
 
 For each table and number of workers the reference has ten full trainings' worth of epochs. A pair's ratio is the share
 of them after which the mean of its regret over the seeds is as low as the reference's at the end; intervals are 90%
-by bootstrap over the seeds. Figures of development tables have been looked at while choices were made, those of
+by bootstrap over the seeds. Figures of development tables influenced the choices, those of
 judging tables have not.
 """
 

@@ -87,7 +87,7 @@ class TwoObjectives(Surrogate):
     def _volume(self, points: np.ndarray) -> float:
         least, most = np.log(self._drawn[:, 1].min()), np.log(self._drawn[:, 1].max())
         scaled = np.stack([self.regret_of(points[:, 0]), (np.log(points[:, 1]) - least) / (most - least)], axis=1)
-        # What is better than the best of the table counts no more than that.
+        # A value better than the best of the table counts as the best.
         return hypervolume(np.maximum(scaled, 0.0), [1.0, 1.0])
 
     def regret_of(self, losses: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ class OptunaHalving(OptunaHyperband):
     """TPE with successive halving."""
 
     def pruner(self) -> Any:
-        """The pruner, as it comes: the first rung is estimated, and one trial in four goes on."""
+        """The pruner with its defaults: the first rung is estimated, and one trial in four continues."""
         import optuna
 
         return optuna.pruners.SuccessiveHalvingPruner()

@@ -14,7 +14,7 @@ from tune_jobs.surfaces import SURFACES
 __all__ = ["EPOCHS", "STUDIES", "Learner", "Study", "boosting", "descent", "network"]
 
 EPOCHS = 32
-"""Each config is trained for so many."""
+"""Each config is trained for this many epochs."""
 
 Learner = Callable[[Config, np.random.Generator], Iterator[float]]
 

@@ -23,7 +23,7 @@ _NETWORKS, _WIDTH, _DECAY, _STEPS = 4, 64, 0.3, 200
 _OFFSET, _FAR = 0.1, 10.0
 """A loss is seen as the logarithm of its distance from the best in units of the median config's, plus an offset."""
 _ALIKE = 10
-"""The rest of a config's curve is that of one of so many recorded configs whose predicted curves are nearest."""
+"""The rest of a config's curve is taken from one of this many recorded configs with the nearest predicted curves."""
 _DRAWN = 2000
 """The number of random configs among which the best and the median one are looked up."""
 _AGAIN = 60

@@ -1,7 +1,7 @@
 """Ray Tune as its Keras example writes it: a function trainable, `fit` as it comes, one report an epoch, ASHA.
 
 The example loads the data in each trial; here it comes by `tune.with_parameters`, which is faster. `--reuse-actors`
-keeps the workers from trial to trial, and `--steps-per-execution 64` runs so many batches in one call of the graph.
+keeps the workers from trial to trial, and `--steps-per-execution 64` runs that many batches in one call of the graph.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 `run` drives real workers on Ray. With `--every-epoch` its CPU counts when all have reported once: until then workers
 compete with those that still start. `stand-in` sends the reports of workers that do not exist to the session itself.
-With `--rate`, these seem to come at that rate: the clock that says when to flush goes on between them.
+With `--rate`, these seem to come at that rate: the clock that says when to flush advances between them.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def _gate(workers: int) -> Iterator[Future[float]]:
 
 
 def _start_cluster(workers: int) -> None:
-    """Start Ray with a core for each worker: a study alone starts no more processes than its machine can feed."""
+    """Start Ray with a core for each worker: a study on its own starts at most one process per core."""
     import ray
 
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)

@@ -88,7 +88,7 @@ def test_a_stream_that_the_caller_has_closed_stays_closed(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("unbuffered", "written"), [(True, "line\n"), (False, "")])
-def test_unbuffered_output_has_each_line_at_once(
+def test_unbuffered_output_has_each_line_immediately(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: bool, written: str
 ) -> None:
     """Where Python does not buffer its output, a guarded stream writes each line when it is printed."""

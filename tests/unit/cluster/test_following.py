@@ -201,7 +201,7 @@ def test_a_quota_without_room_ends_the_following_after_wait_pods(api_server):
     assert "Complete" in follow(wait_pods=0)
 
 
-def test_a_quota_smaller_than_one_pod_is_an_error_at_once(api_server, monkeypatch):
+def test_a_quota_smaller_than_one_pod_is_an_error_immediately(api_server, monkeypatch):
     """A quota that is smaller than one pod is an error without waiting, because waiting does not help."""
     monkeypatch.setitem(QUOTA, "requested", 8)
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing", rayClusterName="c")]
@@ -311,7 +311,7 @@ def test_only_the_end_of_a_log_is_read_again(api_server):
     assert [seconds for path, seconds in asked if path.endswith("s-1-x/log")] == [None]
 
 
-def test_the_output_of_a_driver_is_read_at_once(api_server):
+def test_the_output_of_a_driver_is_read_immediately(api_server):
     """The output so far is that of all attempts in their order, without the lines about exit codes."""
     first, second = pod("s-1-a", "Succeeded"), pod("s-1-b", "Failed")
     first["metadata"]["creationTimestamp"] = "2026-01-01T00:05:00Z"
@@ -367,7 +367,7 @@ def test_a_study_is_followed_without_the_right_to_list_events(api_server):
 
 
 def test_renewed_credentials_are_read_while_a_study_is_followed(api_server):
-    """If the server does not accept the credentials any more, they are read again once; then it is an error."""
+    """If the server no longer accepts the credentials, they are read again once; then it is an error."""
     path = f"{RAYJOBS}/s-1"
     api_server.answers[path] = [rayjob("Running"), rayjob("Complete")]
     api_server.expired[path] = 1

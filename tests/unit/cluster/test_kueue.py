@@ -88,7 +88,7 @@ def test_a_job_that_has_quota_may_wait_for_a_check(check: dict[str, str], said: 
 
 
 def test_a_queue_that_does_not_exist_is_named_with_those_that_do() -> None:
-    """A job whose queue is missing is told the namespace's queues and how to make one; a job without a queue is not."""
+    """The error for a missing queue has the namespace's queues and how to make one; no queue is no error."""
     job = rayjob()
     job["metadata"]["namespace"] = "team"
     said = missing_queue(job, ["b", "a"])

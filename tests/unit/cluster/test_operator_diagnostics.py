@@ -35,7 +35,7 @@ def test_a_processed_or_suspended_rayjob_has_an_operator() -> None:
 
 
 def submitter(phase: str = "Succeeded", *, ended: float | None = 60.0, job_name: str = "s-1") -> V1Pod:
-    """A pod that submits, which ended so many seconds ago."""
+    """A submitter's pod that ended this many seconds ago."""
     statuses = []
     if ended is not None:
         terminated = V1ContainerStateTerminated(exit_code=0, finished_at=NOW - timedelta(seconds=ended))

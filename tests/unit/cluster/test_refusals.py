@@ -69,7 +69,7 @@ def test_a_quota_that_is_used_up_may_have_room_later(message: str) -> None:
     ],
 )
 def test_a_pod_that_is_larger_than_the_quota_is_never_created(message: str, beyond: str) -> None:
-    """A pod that requests more than the quota allows in all is refused permanently, with these resources."""
+    """A pod that requests more than the whole quota is refused permanently, with these resources."""
     found = refusal(JOB, [], [event_about("s-1-abc", message)])
     assert found is not None
     assert found.permanent

@@ -37,7 +37,7 @@ def test_a_head_that_does_not_end_is_reported(stopped, monkeypatch):
 
 
 def test_a_server_that_is_busy_while_a_head_ends_is_asked_again(stopped, monkeypatch):
-    """A stop goes on although the server is busy for a moment after the deletion."""
+    """A stop continues although the server is busy for a moment after the deletion."""
     ended = stop_rayjob.Kubernetes.stop
 
     def stop(server, name):

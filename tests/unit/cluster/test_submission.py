@@ -69,7 +69,7 @@ def test_a_storage_must_mean_the_same_everywhere(storage):
         shared_storage("studies")
 
 
-def test_two_submissions_at_once_make_one_rayjob(api_server):
+def test_two_simultaneous_submissions_make_one_rayjob(api_server):
     """A submission whose RayJob was created by another submission in the meantime attaches to that RayJob."""
     other = rayjob("Running", "beale-1")
     other["metadata"]["annotations"] = {STORAGE_ANNOTATION: "/studies", SUBMITTER_ANNOTATION: "ana@laptop"}

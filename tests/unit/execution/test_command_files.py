@@ -1,4 +1,4 @@
-"""Commands to a driver: sent to a study's folder, carried out once, and answered."""
+"""Commands to a driver: sent to a study's folder, executed once, and answered."""
 
 import json
 from datetime import UTC, datetime

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.execution.interrupts import interruptible
-from tests.processes import heeding_signals
+from tests.processes import receiving_signals
 
 
 @pytest.fixture(autouse=True)
 def _heeded() -> Iterator[None]:
-    with heeding_signals():
+    with receiving_signals():
         yield
 
 

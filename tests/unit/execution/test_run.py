@@ -116,7 +116,7 @@ def test_the_budget_of_epochs_is_not_overrun(tmp_path):
 
 
 def test_finished_trials_continue_with_more_epochs(tmp_path):
-    """A study of two epochs, resumed with four, trains two further epochs of the same trials."""
+    """A study of two epochs, resumed with four, trains two more epochs of the same trials."""
     run(job("good", "steady", budget=Budget(trials=2, epochs=2)), storage=tmp_path)
     run(job("good", "steady", budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
     epochs = load_results(tmp_path / "s").epochs

@@ -65,7 +65,7 @@ def test_a_driver_that_no_signal_reaches_finds_the_file(
 def test_the_driver_of_another_copy_gets_no_signal(
     store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Stopping a copy of a running study does not end the study of which it is a copy."""
+    """Stopping a copy of a running study does not end the original."""
     monkeypatch.setattr(study_stop, "handles", lambda *_: True)
     (tmp_path / "s").mkdir()
     _write(store, takes_signals=True, place=store.place)

@@ -56,7 +56,7 @@ def test_each_limit_that_is_reached_has_an_option(
 
 
 def test_a_trial_beyond_the_bounds_reaches_no_target() -> None:
-    """The study goes on while its best trial violates a bound, whatever its value."""
+    """The study continues while its best trial violates a bound, whatever its value."""
     tuned = job(budget=Budget(target=0.5))
     best = Trial("0000", {"x": 0.5}, 0, best=0.9, best_epoch=1, violation=0.1)
     assert exhausted_budget(tuned, seconds=0.0, epochs=1, best=best) is None

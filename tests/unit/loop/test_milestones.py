@@ -75,7 +75,7 @@ def test_values_of_all_objectives_are_kept_where_there_are_several() -> None:
 
 
 def test_the_first_milestone_that_ends_a_trial_decides() -> None:
-    """Of several milestones in a report, the first that stops the trial decides, and other epochs decide nothing."""
+    """If a report passes several milestones, the first that stops the trial decides; other epochs decide nothing."""
     tuned = _job()
     scheduler = tuned.scheduler.build(SchedulerContext(tuned.space, "max", 9, 4, 0))
     for number, value in enumerate((0.8, 0.9)):

@@ -1,4 +1,4 @@
-"""What an epoch reached in all objectives."""
+"""The values of all objectives in an epoch."""
 
 import math
 from dataclasses import replace

@@ -28,7 +28,7 @@ def study(tmp_path: Path) -> Recording:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which files are looked at."""
+    """The clock that decides when files are read again."""
     clock = Clock()
     monkeypatch.setattr("pipeline.page.study_cache.time", clock)
     return clock
@@ -123,7 +123,7 @@ def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: 
 
 
 def test_a_paused_study_is_listed_as_paused(own: StudyCache, study: Recording) -> None:
-    """A study whose driver was told to pause is listed as paused, and as running once it continues."""
+    """A study whose driver got the command to pause is listed as paused, and as running once it continues."""
     now = datetime.now(UTC).isoformat()
     session = {"number": 2, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
     for paused, state in (("A user paused it.", "paused"), (None, "running")):

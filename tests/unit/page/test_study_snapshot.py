@@ -15,7 +15,7 @@ def snapshot(asha_results: Results) -> StudySnapshot:
     return StudySnapshot(asha_results, "mark")
 
 
-def test_threads_that_ask_at_once_share_one_computation(snapshot: StudySnapshot) -> None:
+def test_threads_that_ask_in_parallel_share_one_computation(snapshot: StudySnapshot) -> None:
     """A second thread that asks for a value waits for the first one's result instead of computing it, too."""
     begun, may_end, computed = threading.Event(), threading.Event(), []
 

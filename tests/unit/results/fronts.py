@@ -19,7 +19,7 @@ def recorded(
     own: bool = False,
     own_value: float | None = 3.0,
 ) -> Recording:
-    """A study of an accuracy and of further objectives; trials of two epochs, the first of which is the best.
+    """A study of an accuracy and of other objectives; its trials have two epochs, and the first is the best.
 
     Args:
         root: The storage's folder.

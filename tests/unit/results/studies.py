@@ -66,7 +66,7 @@ class Recording:
     Args:
         root: The storage's folder.
         job: What is tuned.
-        metrics: Columns of `epochs` beside the fixed ones.
+        metrics: Columns of `epochs` in addition to the fixed ones.
     """
 
     root: Path
@@ -116,7 +116,7 @@ class Recording:
         self.epochs.append(row | more)
 
     def flush(self, rows: int = 40) -> None:
-        """Write what was recorded since, as parts of so many rows."""
+        """Write what was recorded since, as parts of this many rows."""
         for table, recorded in (("epochs", self.epochs), ("decisions", self.decisions)):
             schema = arrow_schema(table, flat(self.job.space), self.metrics)
             for first in range(0, len(recorded), rows):

@@ -153,7 +153,7 @@ def test_more_trials_open_a_bracket_of_their_own() -> None:
 
 
 def test_more_epochs_compare_at_the_earlier_end() -> None:
-    """If trials that completed 4 epochs are given 8, they are compared at 4 and the best half of a bracket goes on."""
+    """If trials that completed 4 epochs are given 8, they are compared at 4, and a bracket's best half continues."""
     settings = Hyperband(reduction_factor=2)
     first = _built(settings, 4, epochs=4)
     _reports(first, 1, [0.1, 0.2, 0.8, 0.9])

@@ -54,7 +54,7 @@ def test_the_front_is_promoted_and_spread() -> None:
 
 @pytest.mark.parametrize("settings", [MOASHA(), PromotingMOASHA()])
 def test_objective_values_go_through_json(settings: MOASHA | PromotingMOASHA) -> None:
-    """A scheduler restored from JSON decides about further objective values as it would without an interruption."""
+    """A scheduler restored from JSON decides about later objective values as it would without an interruption."""
     first, second = settings.build(_context()), settings.build(_context())
     for number in range(4):
         first.add(f"{number:04d}", {})

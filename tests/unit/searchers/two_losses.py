@@ -22,7 +22,7 @@ def losses(config: Config) -> tuple[float, float]:
 
 
 def tried(settings: SearcherSettings, count: int, *, most: float | None = None, seed: int = 0) -> list[Observation]:
-    """A study as it goes on, one config at a time.
+    """A study as it proceeds, one config at a time.
 
     Args:
         settings: Draws the configs.

@@ -72,7 +72,7 @@ def test_a_driver_may_delete_what_tells_the_time(files: LocalFiles, monkeypatch:
 
 
 def test_of_several_creators_one_succeeds(files: LocalFiles) -> None:
-    """Of several creators of a file only the first succeeds, and the others leave no file."""
+    """If several processes create a file, only the first succeeds, and the others leave no file."""
     assert files.create("a/x", b"first")
     assert not files.create("a/x", b"second")
     assert files.read("a/x") == b"first"
@@ -136,7 +136,7 @@ def links(request, monkeypatch) -> None:
 
 @pytest.mark.usefixtures("links")
 def test_of_several_writers_of_one_name_one_succeeds(tmp_path):
-    """Of several writers of a name one succeeds, without temporary files left, with and without hard links."""
+    """If several processes write a name, one succeeds and no temporary file is left, with and without hard links."""
     files, barrier, created = LocalFiles(tmp_path), threading.Barrier(8), []
 
     def create(content: bytes) -> None:

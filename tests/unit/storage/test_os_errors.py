@@ -38,7 +38,7 @@ def test_an_error_has_path_reason_and_advice(number: int, advice: str) -> None:
     ],
 )
 def test_a_storage_that_does_not_answer_is_no_mistake(error: OSError, away: bool) -> None:
-    """A server that is away or busy is told from one that refuses, for folders and object stores."""
+    """A server that is unreachable or busy is distinguished from one that refuses, for folders and object stores."""
     with pytest.raises(StorageError) as caught, translated_errors("look at", "s3://bucket/a"):
         raise error
     assert isinstance(caught.value, StorageUnreachable) is away

@@ -153,8 +153,8 @@ def test_a_check_ends_the_deletion_of_many_files(request: pytest.FixtureRequest,
     assert store.files() == names[16:]
 
 
-def test_objects_are_deleted_at_once(objects: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of several objects each request is sent before the others are answered."""
+def test_objects_are_deleted_in_parallel(objects: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests for several objects are sent before any is answered."""
     all_sent, delete = threading.Barrier(5), Bucket.delete_file
 
     def answered_together(bucket: Bucket, key: str) -> None:

@@ -182,7 +182,7 @@ def test_a_wrongly_edited_study_is_refused(store: Store) -> None:
 
 
 def _killed_after(writes: int, patch: pytest.MonkeyPatch) -> None:
-    """Let a process write so many files, and be killed then."""
+    """Let a process write this many files, and kill it then."""
     left, write = iter(range(writes)), Store.write
 
     def written(store: Store, path: str, content: Any) -> int:

@@ -37,7 +37,7 @@ def test_shapes_are_compared_as_keras_takes_them(
 
 
 def test_of_several_inputs_the_one_that_does_not_fit_is_named() -> None:
-    """Of several inputs the one that does not fit is named, by name or by position."""
+    """The message about several inputs names the one that does not fit, by its name or position."""
     arrays = [np.zeros((2, 6)), np.zeros((2, 4))]
     assert "its input second takes rows of shape (5,)" in (mismatch(takes((6,), (5,)), arrays) or "")
     assert "its input first takes" in (mismatch(takes((3,), (4,)), {"first": arrays[0], "second": arrays[1]}) or "")

@@ -29,7 +29,7 @@ EPOCHS, SEED = 4, 3
 
 _ALL = {**PROGRAMS, **EXAMPLES}
 _LIGHT = {"shuffled rows", "augmented images"}
-"""Programs that are tried each time; the others take minutes in all."""
+"""Programs that every run tests; the others take minutes together."""
 
 
 @pytest.fixture(autouse=True)
@@ -234,7 +234,7 @@ def test_the_order_of_arrays_beside_a_pipeline_does_not_depend_on_others() -> No
 
 
 def test_a_state_of_an_earlier_epoch_rewinds_the_pipeline() -> None:
-    """A trainer that has read further returns to the place of a saved state of an earlier epoch."""
+    """A trainer that has read on returns to the position of the saved state of an earlier epoch."""
     learner, expected = _trained(_job(PROGRAMS["shuffled rows"]), 1)
     state = learner.save()
     expected = [dict(learner.run_epoch().metrics) for _ in range(2)]

@@ -28,7 +28,7 @@ def _pipeline() -> tf.data.Dataset:
 
 
 def test_a_source_gives_what_was_loaded_once_and_then_loads_again() -> None:
-    """The first model reads the data that the job's function returned; each further one gets new data."""
+    """The first model reads the data that the job's function returned; each later one gets new data."""
     first, second = Dataset("first", _pipeline()), Dataset("second", _pipeline())
     source = Source(lambda: second, first)
     assert [source.fresh().name for _ in range(3)] == ["first", "second", "second"]

@@ -254,7 +254,7 @@ def test_attributes_of_a_model_stay_with_it() -> None:
     assert seen == ["first", "second"]
 
 
-def test_two_trials_at_once_do_not_share() -> None:
+def test_two_trials_in_parallel_do_not_share() -> None:
     """A trace in use by a trial serves no other until that trial is closed or deleted."""
     trainer_factory = TrainerFactory(job_of(plain), one_hot())
     first: Any = trainer_factory.learner({}, seed=1)

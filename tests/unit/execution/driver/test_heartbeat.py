@@ -10,7 +10,7 @@ from pipeline.execution.driver.heartbeat import heartbeat
 
 
 def test_it_beats_while_the_main_thread_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The heartbeat goes on while the main thread waits, and after an error of the storage, until its context ends."""
+    """The heartbeat continues while the main thread waits and after a storage error, until its context ends."""
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
     beats: list[str] = []
     third = threading.Event()

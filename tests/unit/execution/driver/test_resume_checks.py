@@ -157,7 +157,7 @@ def test_temporary_files_of_killed_writers_are_deleted(study, tmp_path):
     assert not [file for file in left if file.exists()]
 
 
-def test_of_two_drivers_that_start_at_once_one_writes_nothing(tmp_path):
+def test_of_two_drivers_that_start_together_one_writes_nothing(tmp_path):
     """Of two drivers that start at the same moment, the one without the session number writes nothing."""
     winner = job(tmp_path)
 

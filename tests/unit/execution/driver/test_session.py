@@ -76,7 +76,7 @@ def test_trials_failing_differently_do_not_end_the_study(study):
     assert s.session.next() is not None
 
 
-def test_a_model_that_cannot_be_used_ends_the_study_at_once(study):
+def test_a_model_that_cannot_be_used_ends_the_study_immediately(study):
     """A model that no trial can use ends the study, with one report of the user's mistake."""
     s = study()
     s.session.on_report(s.session.next().trial_id, ProgressReport(unusable="build_model returned None."))

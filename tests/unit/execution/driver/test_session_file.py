@@ -121,7 +121,7 @@ def test_a_request_to_stop_is_found_within_a_second(store: Store, monkeypatch: p
     assert file.stop_requested()
 
 
-def test_a_request_to_stop_is_found_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_to_stop_is_found_immediately(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that was signalled finds a stop request without waiting for its next look."""
     monkeypatch.setattr(session_file.time, "monotonic", lambda: 0.0)
     file = SessionFile(store, 1)

@@ -25,7 +25,7 @@ def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def job(epochs: int = 2) -> TuneJob:
-    """Two trials of so many epochs."""
+    """Two trials of this many epochs."""
     return TuneJob(
         name="s",
         function=climb,

@@ -48,7 +48,7 @@ _TWO = [Objective("score", "max"), Objective("size", "min")]
     ],
 )
 def test_pairs_that_use_one_of_several_objectives_are_reported(pair, found):
-    """A scheduler or a searcher that looks at the first of several objectives alone is a warning with alternatives."""
+    """A scheduler or a searcher that uses only the first of several objectives is a warning with alternatives."""
     finding = objectives_finding(job(scheduler=pair[0], searcher=pair[1], objectives=_TWO))
     assert (finding.level, finding.found) == ("warning", found)
     assert "promoting-moasha" in finding.advice

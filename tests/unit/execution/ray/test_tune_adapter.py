@@ -39,7 +39,7 @@ class _Trial:
 
 
 class _Tune:
-    """Tune's controller: what it would do, on so many workers."""
+    """Tune's controller on this many workers."""
 
     def __init__(self, study: Study, workers: int) -> None:
         self.searcher = SessionSearcher(study.session, Interrupts(), workers)

@@ -49,11 +49,11 @@ def test_the_pace_of_first_epochs_is_unknown() -> None:
 
 
 def test_trials_are_expected_to_train_as_far_as_those_before() -> None:
-    """A trial is expected to go on after an epoch as often as the trials that reached it did, live ones included."""
+    """The chance that a trial continues after an epoch is the share of the trials that did, live ones included."""
     assert expected_epochs([], [], 10) == (10.0, 0.0)
     assert expected_epochs([], [0, 4, 10], 10) == (10.0, 16.0)
     assert expected_epochs([10, 10], [3], 10) == (10.0, 7.0)
-    # Half of the trials ended after the first epoch: one that is live goes on, as no other has ended since.
+    # Half of the trials ended after the first epoch: one that is live continues, as no other has ended since.
     assert expected_epochs([1, 1], [2, 3], 5) == (3.0, 5.0)
     # Of four, two ended after one epoch and one after three; the fourth has trained two.
     each, begun = expected_epochs([1, 1, 3], [2], 4)

@@ -1,4 +1,4 @@
-"""How much of the space of several objectives trials dominate."""
+"""The hypervolume that trials dominate."""
 
 from pathlib import Path
 

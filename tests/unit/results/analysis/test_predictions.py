@@ -111,7 +111,7 @@ def test_of_many_trials_some_are_used(predicted: Explanation, monkeypatch: pytes
     assert {predicted.results.best.trial_id, "0037", "0038", "0039"} <= set(ids)
 
 
-def test_all_configs_along_a_hyperparameter_are_placed_at_once(
+def test_all_configs_along_a_hyperparameter_are_placed_in_one_call(
     predicted: Explanation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The places along a hyperparameter are points of the model in one step, whose cost is one for each side."""

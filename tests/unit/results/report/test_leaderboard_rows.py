@@ -33,7 +33,7 @@ def test_trials_with_more_to_say_are_links(asha_results: Results) -> None:
 
 
 def test_an_infinite_value_has_a_key_that_a_script_reads_as_a_number(tmp_path: Path) -> None:
-    """An infinite value of a further objective is sorted as infinity, under the name that JavaScript has for it."""
+    """An infinite value of a second objective is sorted as infinity, under the name that JavaScript has for it."""
     job = tune_job("infinite", objectives=[Objective("val_accuracy", "max"), Objective("val_loss", "min")])
     study = Recording(tmp_path, job)
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0, val_loss=float("inf"))

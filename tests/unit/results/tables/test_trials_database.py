@@ -14,7 +14,7 @@ from pipeline.study import Objective
 from tests.unit.results.studies import Recording, tune_job
 
 
-def test_many_threads_may_ask_at_once(asha_results: Results) -> None:
+def test_threads_query_in_parallel(asha_results: Results) -> None:
     """Each of several threads that query a database in parallel gets the answer to its own query."""
     lengths = [1, 3, 9] * 8
     with TrialsDatabase({"a": asha_results}) as trials, ThreadPoolExecutor(4) as pool:

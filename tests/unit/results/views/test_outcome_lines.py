@@ -1,4 +1,4 @@
-"""What a study came to, in labelled lines."""
+"""The outcome of a study in labelled lines."""
 
 from dataclasses import replace
 

@@ -128,7 +128,7 @@ def test_workers_can_preload_modules() -> None:
         ("ray._private.utils", "get_dashboard_dependency_error", internals.without_unused_processes, "runs processes"),
     ],
 )
-def test_without_a_name_the_study_goes_on_and_says_so(
+def test_without_a_name_the_study_continues_and_says_so(
     module: str,
     name: str,
     context: Any,
@@ -136,7 +136,7 @@ def test_without_a_name_the_study_goes_on_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """If Ray lacks a name that tunepipe uses, the study goes on without it and a message says so once."""
+    """If Ray lacks a name that tunepipe uses, the study continues without it and one message says so."""
     monkeypatch.delattr(f"{module}.{name}")
     for _ in range(2):
         with context():
