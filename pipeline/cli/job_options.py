@@ -67,8 +67,8 @@ Library = Annotated[
     typer.Option(
         "--from",
         metavar="LIBRARY",
-        help="Run a program of another library, JOB being FILE.py:NAME: keras-tuner for a build(hp) or HyperModel, "
-        "ray-tune for a function that reports, optuna for an objective(trial).",
+        help="Tune a program of this library, given as JOB in the form FILE.py:NAME: keras-tuner for a build(hp) or "
+        "HyperModel, ray-tune for a function that reports, optuna for an objective(trial).",
         show_default=False,
     ),
 ]
