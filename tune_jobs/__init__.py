@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.load_module import is_file, load_module, parted
+from pipeline.study.load_module import is_file, load_module, split_job_name
 from pipeline.study.quiet import quiet_tensorflow
 from pipeline.wording import by_count, did_you_mean, listed
 
@@ -25,7 +25,7 @@ def find(name: str) -> TuneJob:
         JobNotFound: There is no such job; lists those that there are.
         InvalidJob: The file exports no JOB, or something else under that name.
     """
-    file, named = parted(name)
+    file, named = split_job_name(name)
     if file.endswith(".py"):
         try:
             path = Path(file).expanduser()

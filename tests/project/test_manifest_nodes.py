@@ -37,7 +37,7 @@ def required_terms(pod):
     return [term["matchExpressions"] for term in required["nodeSelectorTerms"]]
 
 
-def lasting(job):
+def pods_off_spot_nodes(job):
     """The pods of a RayJob that are not for spot nodes, by the name of their container or group."""
     spec = job["spec"]
     cluster = spec["rayClusterSpec"]
@@ -59,7 +59,7 @@ def test_head_submitter_and_plain_groups_refuse_the_spot_nodes_of_their_cloud(ow
     for components in ((f"{cloud}/gpu-t4", f"{cloud}/gpu-a100"), (f"{cloud}/on-demand", "gpu-t4", "gpu-a100")):
         own("base/ray", *components)
         (job,) = own("../cluster", "study", part="study")
-        found = lasting(job)
+        found = pods_off_spot_nodes(job)
         assert set(found) == {"head", "submitter", "cpu", "gpu-t4", "gpu-a100"}
         for pod in found.values():
             assert SPOT[cloud] <= refused_labels(pod)
@@ -93,7 +93,7 @@ def test_a_spot_component_allows_what_on_demand_refuses(own, cloud, spot):
 def test_a_clouds_spot_component_keeps_the_head_off_spot_nodes(own, group, spot, cloud):
     """With a cloud's spot component after a group of GPUs, no head, submitter or CPU worker is on spot nodes."""
     (job,) = own("base/ray", group, spot, "study", part="study")
-    found = lasting(job)
+    found = pods_off_spot_nodes(job)
     for name in ("head", "submitter", "cpu"):
         assert SPOT[cloud] <= refused_labels(found[name])
 
@@ -107,7 +107,7 @@ def test_a_spot_group_of_any_cloud_keeps_the_others_off_its_nodes(own, component
     groups = {each["groupName"]: each["template"]["spec"] for each in job["spec"]["rayClusterSpec"]["workerGroupSpecs"]}
     selected = required_terms(groups["gpu-l4-spot"])
     assert {each["key"] for (each,) in selected} == set().union(*SPOT.values())
-    for pod in lasting(job).values():
+    for pod in pods_off_spot_nodes(job).values():
         # A node that has one of the labels has to be refused: all expressions of one term hold elsewhere only.
         (refused,) = required_terms(pod)
         assert [(each["key"], each["values"]) for each in refused] == [
@@ -136,7 +136,7 @@ def test_every_pod_runs_on_the_nodes_of_its_image(overlay, own):
 def test_pods_without_gpus_leave_gpu_nodes_free(own):
     """The head, the submitter and workers without GPUs prefer nodes without GPUs, and GPU groups do not."""
     (job,) = own("base/ray", "gpu-l4", "study", part="study")
-    found = lasting(job)
+    found = pods_off_spot_nodes(job)
     assert {name for name, pod in found.items() if NVIDIA in labels(pod)} == {"head", "submitter", "cpu"}
     assert not set().union(*(refused_labels(pod) for pod in found.values()))
 
