@@ -84,6 +84,6 @@ def _not_found(name: str) -> str:
     file = Path(f"{name}.py")
     hint = f" Did you mean the file {file}?" if is_file(file) else did_you_mean(name, known, quoted=True)
     return (
-        f"There is no job {name!r}.{hint} There are {', '.join(known)}; the path of a Python file that "
+        f"There is no job {name!r}.{hint} Available: {', '.join(known)}; the path of a Python file that "
         "exports JOB is allowed too. `tunepipe list` says what each does."
     )

@@ -8,7 +8,7 @@ from typing import Any
 from typer.exceptions import TyperException
 
 from pipeline.errors import UsageError
-from pipeline.wording import closest, did_you_mean, is_or_are
+from pipeline.wording import closest, did_you_mean
 
 __all__ = ["usage_error"]
 
@@ -29,12 +29,12 @@ def usage_error(error: TyperException) -> UsageError:
     option = getattr(error, "option_name", None)
     if option:
         options = [name for param in context.command.params for name in param.opts if name.startswith("--")]
-        hints = f"{_meant(option, options)}{_file(option)} {_there(options)}"
+        hints = f"{_meant(option, options)}{_file(option)} {_available(options)}"
         return UsageError(f"`{command}` has no option {option}.{hints}; {more}")
     if commands := getattr(context.command, "commands", None):
         quoted = re.search(r"'(.*?)'", message)
         word = quoted[1] if quoted else ""
-        return UsageError(f"There is no command {word!r}.{did_you_mean(word, commands)} {_there(commands)}; {more}")
+        return UsageError(f"There is no command {word!r}.{did_you_mean(word, commands)} {_available(commands)}; {more}")
     usage = context.get_usage().removeprefix("Usage: ").strip()
     return UsageError(f"{_bad_value(error) or message}. Usage: `{usage}`; {more}")
 
@@ -83,5 +83,5 @@ def _file(option: str) -> str:
     return f" For the file of that name, write ./{file}." if file else ""
 
 
-def _there(names: Collection[str]) -> str:
-    return f"There {is_or_are(len(names))} {', '.join(names)}"
+def _available(names: Collection[str]) -> str:
+    return f"Available: {', '.join(names)}"

@@ -134,7 +134,7 @@ class JobsApi:
         )
 
     def _unknown(self, name: str, known: list[Submission]) -> JobNotFound:
-        existing = f"There are {', '.join(each.name for each in known)}" if known else "There are none"
+        existing = f"Available: {', '.join(each.name for each in known)}" if known else "There are none"
         return JobNotFound(
             f"There is no submission {name!r} on {self.address}. {existing}. A restarted cluster loses "
             "its list of submissions: `tunepipe submit` with the same storage resumes the study."

@@ -30,7 +30,7 @@ def missing_queue(job: Mapping[str, Any], queues: Sequence[str]) -> str | None:
     queue = (metadata.get("labels") or {}).get(QUEUE_LABEL)
     if queue is None or queue in queues:
         return None
-    there = f"There are {', '.join(sorted(queues))}: --queue names one." if queues else "There are none."
+    there = f"Available: {', '.join(sorted(queues))}; --queue names one." if queues else "There are none."
     where = f"in the namespace {metadata['namespace']!r}"
     return f"There is no LocalQueue {queue!r} {where}. {there} The component kueue/queue creates one."
 

@@ -80,7 +80,7 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     places = (Path(overlay, part), _home() / "overlays" / overlay / part)
     if (folder := next((place for place in places if os.path.isdir(place)), None)) is None:  # noqa: PTH112
         raise ClusterError(
-            f"There is no overlay {overlay!r}. There are {', '.join(overlays())}; the path of a custom folder with "
+            f"There is no overlay {overlay!r}. Available: {', '.join(overlays())}; the path of a custom folder with "
             "foundation/, cluster/ and study/ is also allowed."
         )
     installed = Path(sys.executable).with_name("kubectl")

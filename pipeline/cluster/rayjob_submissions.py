@@ -75,7 +75,7 @@ def _meant(server: Kubernetes, name: str, storage: str | None = None) -> Sequenc
         raise JobNotFound(
             f"No RayJob of {name!r} in namespace {server.namespace!r} has its study in {storage}; found it in {others}."
         )
-    existing = f"There are {', '.join(each['metadata']['name'] for each in jobs)}" if jobs else "There are none"
+    existing = f"Available: {', '.join(each['metadata']['name'] for each in jobs)}" if jobs else "There are none"
     raise JobNotFound(
         f"No RayJob in namespace {server.namespace!r} has the name {name!r} or a study of that name. {existing}. "
         "Ended ones are deleted after a while: `tunepipe submit` with the same storage resumes the study. --namespace "

@@ -75,7 +75,7 @@ def load(
     else:
         raise DataError(
             f"There is no data set {data!r}.{did_you_mean(data, DATASETS, quoted=True)} "
-            f"There are {', '.join(sorted(DATASETS))}; a path that ends in .parquet, a folder of such files with a / "
+            f"Available: {', '.join(sorted(DATASETS))}; a path that ends in .parquet, a folder of such files with a / "
             "at its end, and a function that returns a Dataset are allowed too. pandas converts a CSV file: "
             "pd.read_csv(…).to_parquet(…)."
         )

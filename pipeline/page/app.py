@@ -150,7 +150,7 @@ class _Pages:
         name, metric = request.path_params["name"], request.query_params.get("metric", "")
         known = [column for column, _ in picture_columns.shown_metrics(self._studies.results(name))]
         if metric not in known:
-            raise UsageError(f"There is no metric {metric!r:.100}; there are {', '.join(known) or 'none'}.")
+            raise UsageError(f"There is no metric {metric!r:.100}; available: {', '.join(known) or 'none'}.")
         content = self._studies.derived(name, ("curves", metric), partial(picture_columns.curves, metric=metric))
         return Response(content, media_type="application/octet-stream")
 

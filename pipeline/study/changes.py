@@ -47,7 +47,7 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     if isinstance(tree, list | tuple):
         places = [str(place) for place in range(len(tree))]
         if name not in places:
-            raise LookupError(unknown("place in the list", places, name))
+            raise LookupError(unknown("position in the list", places, name))
         new = _put(tree[int(name)], rest, value, name) if rest else value
         return [*tree[: int(name)], new, *tree[int(name) + 1 :]]
     branches = _branches(tree)
@@ -81,7 +81,7 @@ def _of_its_kind(parameter: Any, value: Any) -> None:
     """
     known, found = kinds_of(parameter), kind_of_value(value)
     if found is not None and known and found not in known:
-        raise LookupError(f"must be {' or '.join(sorted(known))}, or a domain, as the space has it: {parameter!r}")
+        raise LookupError(f"must be {' or '.join(sorted(known))}, or a domain such as the job's {parameter!r}")
 
 
 def _put_in_branch(switch: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:

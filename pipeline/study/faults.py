@@ -57,8 +57,8 @@ _EXAMPLES = {
 _PATTERNS = {
     "scheduler": "must be the path of a class in ray.tune.schedulers, as in ray.tune.schedulers.ASHAScheduler",
     "searcher": "must be the path of a class in ray.tune.search, as in ray.tune.search.optuna.OptunaSearch",
-    "name": "must be lower-case letters, digits, '.', '_' or '-', with a letter or digit at both ends, at most 63",
-    "space": "must have a name of lower-case letters, digits and '_', with a letter at the beginning, at most 63",
+    "name": "must be at most 63 lower-case letters, digits, '.', '_' or '-', the first and last a letter or digit",
+    "space": "must have a name of at most 63 lower-case letters, digits and '_' that begins with a letter",
 }
 
 

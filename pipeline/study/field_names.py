@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.errors import Fault
-from pipeline.wording import closest, is_or_are
+from pipeline.wording import closest
 
 __all__ = ["fields_of", "misnamed_field", "unknown"]
 
@@ -88,7 +88,7 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
     """
     names = list(known)
     if what == "field" and "objectives" in names and (here := _of_other_libraries(found)) is not None:
-        meant = f"; {found} is {here} here"
+        meant = f"; instead of {found} use {here}"
     elif what == "field" and (owner := _owner(found)) is not None and found not in names:
         meant = f"; {found} is a field of {owner}"
     else:
@@ -96,7 +96,7 @@ def unknown(what: str, known: Iterable[str], found: str) -> str:
         meant = f"; did you mean {near}?" if near else ""
     if not names:
         return f"no such {what}; there are none{meant}"
-    return f"no such {what}; there {is_or_are(len(names))} {', '.join(names)}{meant}"
+    return f"no such {what}; available: {', '.join(names)}{meant}"
 
 
 def _of_other_libraries(field: str) -> str | None:

@@ -95,14 +95,14 @@ def no_study(store: Store) -> JobNotFound:
     names = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
     if not names:
         return JobNotFound(
-            f"There are no studies in {parent or '/'}, so no {name!r} either. `tunepipe run JOB` creates one; "
+            f"There is no study {name!r}: {parent or '/'} contains no studies. `tunepipe run JOB` creates one; "
             "`tunepipe studies --storage URI` lists those of another storage."
         )
     where = shlex.quote(parent + mark + query)
     meant = did_you_mean(name, names, quoted=True)
-    there = f"There is {names[0]}" if len(names) == 1 else f"There are {_some(names)}"
+    available = f"Available: {_some(names)}"
     wrong = f"There is no study {name!r} in {parent or '/'}."
-    return JobNotFound(f"{wrong}{meant} {there}; `tunepipe studies --storage {where}` lists them.")
+    return JobNotFound(f"{wrong}{meant} {available}; `tunepipe studies --storage {where}` lists them.")
 
 
 def _some(names: list[str]) -> str:

@@ -249,7 +249,7 @@ def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
     if kind not in _MONITORS or monitor in logs or not getattr(callback, "save_best_only", True):
         return
     raise ModelError(
-        f"The callback {kind.__name__} monitors {monitor!r}, which is not a metric of the model. There are "
+        f"The callback {kind.__name__} monitors {monitor!r}, which is not a metric of the model. Available: "
         f"{', '.join(logs)}.{did_you_mean(str(monitor), logs)} Name one of them as its monitor, or compile the model "
         "with that metric."
     )

@@ -162,7 +162,7 @@ def test_a_study_may_be_on_another_disk(storage: Path, tmp_path: Path) -> None:
     (storage / "small").rename(tmp_path / "elsewhere")
     (storage / "small").symlink_to(tmp_path / "elsewhere")
     assert tunepipe("results", "small", "--storage", str(storage)).code == 0
-    assert "There is small" in tunepipe("results", "other", "--storage", str(storage)).errors
+    assert "Available: small" in tunepipe("results", "other", "--storage", str(storage)).errors
 
 
 def test_a_page_that_is_a_link_is_not_replaced(storage: Path, outside: Path) -> None:

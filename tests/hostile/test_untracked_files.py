@@ -261,7 +261,7 @@ def _tried(
                 assert _below(here / "outside") == outside, reported
                 assert _below(here, but=storage / "small") == beside, reported
         assert printed.code == 2, reported
-        assert "Nothing was deleted" in printed.errors or "There are no studies" in printed.errors or place.moved, (
+        assert "Nothing was deleted" in printed.errors or "contains no studies" in printed.errors or place.moved, (
             reported
         )
         shutil.rmtree(here)

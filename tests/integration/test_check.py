@@ -85,7 +85,7 @@ def test_an_unknown_metric_is_reported(tmp_path: Path) -> None:
     code, found, _ = check(write(tmp_path, metric="val_acc"), cwd=tmp_path)
     assert code == 2
     assert found["objective"]["level"] == "error"
-    assert found["objective"]["found"].endswith("there are accuracy, loss, val_accuracy, val_loss")
+    assert found["objective"]["found"].endswith("available: accuracy, loss, val_accuracy, val_loss")
     assert found["time"]["level"] == "skipped"
 
 

@@ -44,7 +44,7 @@ def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_pa
         (["run", "beale", "--trials", "0"], "budget.trials"),
         (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
         (["run", "beale", "--set", "nonsense"], "field=value"),
-        (["run", "beale", "--scheduler", "ahsa"], "there are asha, promoting-asha"),
+        (["run", "beale", "--scheduler", "ahsa"], "available: asha, promoting-asha"),
         (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
         (["run", "missing.py"], "missing.py"),
         (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),

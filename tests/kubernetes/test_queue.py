@@ -132,7 +132,7 @@ def test_a_queue_of_another_name(tmp_path):
     assert code == 2, reported
     reported = " ".join(reported.split())
     assert (
-        "There is no LocalQueue 'absent' in the namespace 'tunepipe'. There are second, tunepipe: --queue" in reported
+        "There is no LocalQueue 'absent' in the namespace 'tunepipe'. Available: second, tunepipe; --queue" in reported
     )
     assert objects("rayjobs") == []
     submit_other()

@@ -90,7 +90,7 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
         return Finding(
             "objective",
             "error",
-            f"There is no metric {job.objective.metric!r}; there are {metrics}",
+            f"There is no metric {job.objective.metric!r}; available: {metrics}",
             choose_objective(job, list(trained.metrics)),
         )
     value = trained.metrics[job.objective.metric]

@@ -251,9 +251,9 @@ def _unanswered(error: duckdb.Error, what: str, columns: Collection[str], *, all
         near = [line for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))]
     message = " ".join([f"{first.rstrip('.!')}.", *near])
     message = message if message.endswith("?") else f"{message.rstrip('.!')}."
-    there = "the tables trials, epochs and decisions" if all_tables else f"the columns {', '.join(columns)}"
+    available = "tables trials, epochs and decisions" if all_tables else f"columns {', '.join(columns)}"
     more = "; docs/tables.md describes them" if all_tables else ""
-    return f"{what} cannot be answered: {message} There are {there}{more}."
+    return f"{what} cannot be answered: {message} Available: {available}{more}."
 
 
 def _short(sql: str) -> str:

@@ -120,10 +120,9 @@ def trials_in_words(results: Results) -> str:
     ids = results.table("trials")["trial_id"].to_pylist()
     if not ids:
         return "There is none yet."
-    listed = ", ".join(ids) if len(ids) <= _SHOWN else f"{len(ids)}, from {ids[0]} to {ids[-1]}"
-    there = f"There are {listed}" if len(ids) > 1 else f"There is {listed}"
+    listed = ", ".join(ids) if len(ids) <= _SHOWN else f"{len(ids)} trials, {ids[0]} to {ids[-1]}"
     number = f", or its number, {int(ids[-1])}" if ids[-1].isdigit() else ""
     return (
-        f"{there}; `tunepipe results {as_argument(results.location)}` shows the best of them. A trial is named by its "
-        f"id, {ids[-1]}{number}."
+        f"Available: {listed}; `tunepipe results {as_argument(results.location)}` shows the best of them. A trial is "
+        f"named by its id, {ids[-1]}{number}."
     )

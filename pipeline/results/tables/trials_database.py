@@ -179,7 +179,7 @@ def _there(name: str, known: Sequence[str], option: str) -> None:
     near = suggested_column(name, known)
     hint = f" Did you mean {near}?" if near else ""
     raise UsageError(
-        f"{option} must name columns of the table trials; found {name!r:.100}.{hint} There are {', '.join(known)}."
+        f"{option} must name columns of the table trials; found {name!r:.100}.{hint} Available: {', '.join(known)}."
     )
 
 

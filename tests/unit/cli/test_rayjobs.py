@@ -109,7 +109,7 @@ def test_a_driver_that_has_printed_nothing_says_why(api_server: ApiServer) -> No
     printed = tunepipe("logs", "beale", "--kubernetes")
     assert "`kubectl get deployment -A` shows whether it runs.\n" in printed.errors
     missing = tunepipe("logs", "mine", "--kubernetes")
-    assert (missing.code, "There are beale-1" in missing.errors) == (2, True)
+    assert (missing.code, "Available: beale-1" in missing.errors) == (2, True)
 
 
 def test_a_driver_is_followed_to_its_end(api_server: ApiServer) -> None:

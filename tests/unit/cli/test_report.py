@@ -56,7 +56,7 @@ def test_another_process_fits_the_forests_of_a_large_study(tmp_path: Path, monke
 
 def test_no_study_of_that_name(storage: Path) -> None:
     """`report` of an unknown study is refused with the names of the studies that exist."""
-    with pytest.raises(JobNotFound, match="There is domains"):
+    with pytest.raises(JobNotFound, match="Available: domains"):
         CliRunner().invoke(app, ["report", "nothing", "--storage", str(storage)], catch_exceptions=False)
 
 

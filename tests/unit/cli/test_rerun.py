@@ -61,7 +61,7 @@ def test_an_unknown_trial_is_reported_alone(
         main()
     reported = capsys.readouterr()
     assert reported.out == ""
-    assert "no trial '9999'. There are 0000, 0001" in reported.err
+    assert "no trial '9999'. Available: 0000, 0001" in reported.err
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_an_unknown_trial_is_reported_alone(
             [],
             [
                 "Name the trial: `tunepipe rerun again TRIAL`",
-                "There are 0000, 0001",
+                "Available: 0000, 0001",
                 "by its id, 0001, or its number, 1",
             ],
         ),
         (["1", "--trial", "0"], ["Name one trial; found 1 and --trial 0"]),
-        (["--trial", "7"], ["no trial '0007'. There are 0000, 0001"]),
+        (["--trial", "7"], ["no trial '0007'. Available: 0000, 0001"]),
     ],
 )
 def test_a_trial_that_is_not_named_is_asked_for(

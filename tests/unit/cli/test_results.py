@@ -96,7 +96,7 @@ def test_the_winners_test_metrics_are_shown(tmp_path: Path) -> None:
 
 def test_an_unknown_study_names_those_there_are(study: Recording) -> None:
     """`results` of an unknown study is refused with the names of the studies that exist."""
-    with pytest.raises(JobNotFound, match="There is mnist-asha"):
+    with pytest.raises(JobNotFound, match="Available: mnist-asha"):
         CliRunner().invoke(app, ["results", "nothing", "--storage", Store(study.root).uri], catch_exceptions=False)
 
 
@@ -165,7 +165,7 @@ def test_one_trial_as_json(study: Recording) -> None:
 
 def test_an_unknown_trial_is_refused(study: Recording) -> None:
     """`results --trial` with an unknown id is refused with the existing ids."""
-    with pytest.raises(JobNotFound, match=r"no trial '0099'\. There are 24, from 0000 to 0023"):
+    with pytest.raises(JobNotFound, match=r"no trial '0099'\. Available: 24 trials, 0000 to 0023"):
         invoke(study, "--trial", "99")
 
 

@@ -64,7 +64,7 @@ def test_a_folder_for_mlflow_gets_a_database(study: Recording, tmp_path: Path) -
 def test_logs_of_an_unknown_trial_are_refused(study: Recording) -> None:
     """`logs` names the existing trials for an unknown one and reports separately a trial without output."""
     command = ["logs", study.job.name, "--storage", str(study.root), "--trial"]
-    with pytest.raises(JobNotFound, match=r"no trial '9999'\. There are 0000, 0001"):
+    with pytest.raises(JobNotFound, match=r"no trial '9999'\. Available: 0000, 0001"):
         CliRunner().invoke(app, [*command, "9999"], catch_exceptions=False)
     silent = CliRunner().invoke(app, [*command, "1"], catch_exceptions=False)
     assert (silent.exit_code, silent.stdout) == (0, "")

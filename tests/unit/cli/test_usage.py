@@ -19,12 +19,15 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     ("arguments", "reported"),
     [
         (["run", "--trals", "3"], ["no option --trals", "Did you mean --trials?", "--epochs", "tunepipe run --help"]),
-        (["export", "x", "--format", "savedmodel"], ["no option --format. Did you mean --saved-model? There are --to"]),
+        (
+            ["export", "x", "--format", "savedmodel"],
+            ["no option --format. Did you mean --saved-model? Available:"],
+        ),
         (["export", "x", "--format=SavedModel"], ["Did you mean --saved-model?"]),
-        (["report", "x", "--trial", "0"], ["no option --trial. There are --storage, --output"]),
+        (["report", "x", "--trial", "0"], ["no option --trial. Available: --storage, --output"]),
         (["results", "x", "--trial"], ["'--trial' requires an argument", "a trial's id or number"]),
         (["rusults", "x"], ["no command 'rusults'", "Did you mean results?", "studies", "tunepipe --help"]),
-        (["--nope"], ["no option --nope", "There are --version"]),
+        (["--nope"], ["no option --nope", "Available: --version"]),
         (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "tunepipe run --help"]),
         (["logs", "x"], ["tunepipe logs x --trial T", "--address http://HOST:8265"]),
         (["submit", "beale"], ["Missing option '--storage'", "tunepipe submit --help"]),

@@ -93,7 +93,7 @@ def test_a_queue_that_does_not_exist_is_named_with_those_that_do() -> None:
     job["metadata"]["namespace"] = "team"
     said = missing_queue(job, ["b", "a"])
     assert said is not None
-    assert "no LocalQueue 'gpus' in the namespace 'team'. There are a, b: --queue names one." in said
+    assert "no LocalQueue 'gpus' in the namespace 'team'. Available: a, b; --queue names one." in said
     assert "There are none." in str(missing_queue(job, []))
     assert missing_queue(job, ["gpus"]) is None
     assert missing_queue(rayjob(labels={}), []) is None

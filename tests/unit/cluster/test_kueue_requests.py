@@ -17,7 +17,7 @@ def test_a_rayjob_is_created_only_for_a_queue_that_exists(api_server):
     made.job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "mine"
     queues = f"{KUEUE}/localqueues"
     api_server.answers[queues] = [{"items": [{"metadata": {"name": "team-a"}}]}]
-    with pytest.raises(ClusterError, match=r"no LocalQueue 'mine' .* There are team-a: --queue"):
+    with pytest.raises(ClusterError, match=r"no LocalQueue 'mine' .* Available: team-a; --queue"):
         Kubernetes(None, "tunepipe").apply(made)
     assert api_server.posted == []
     api_server.gone.add(queues)

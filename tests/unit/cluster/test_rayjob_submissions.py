@@ -129,7 +129,7 @@ def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
     for job in ended:
         api_server.answers[f"{RAYJOBS}/{job['metadata']['name']}"] = [job]
     assert [each.name for each in rayjob_submissions(server, "a")] == ["a-2"]
-    with pytest.raises(JobNotFound, match="There are a-1, a-2"):
+    with pytest.raises(JobNotFound, match="Available: a-1, a-2"):
         rayjob_submissions(server, "b")
 
 

@@ -54,14 +54,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     """An unknown name is refused with the nearest name as a suggestion and the list of all names."""
     with pytest.raises(
         DataError,
-        match=rf"no data set 'mnsit'\. Did you mean 'mnist'\? There are {THERE};",
+        match=rf"no data set 'mnsit'\. Did you mean 'mnist'\? Available: {THERE};",
     ):
         load("mnsit")
 
 
 def test_a_name_like_none_gets_no_suggestion() -> None:
     """A name unlike any other gets the list of names without a suggestion."""
-    with pytest.raises(DataError, match=rf"no data set 'imagenet'\. There are {THERE};"):
+    with pytest.raises(DataError, match=rf"no data set 'imagenet'\. Available: {THERE};"):
         load("imagenet")
 
 

@@ -98,5 +98,5 @@ def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
 
 def test_a_trial_that_is_not_there(store: Store) -> None:
     """A rerun of an unknown trial is refused with the ids of the existing trials."""
-    with pytest.raises(JobNotFound, match="There are 0000, 0001, 0002"):
+    with pytest.raises(JobNotFound, match="Available: 0000, 0001, 0002"):
         rerun(store, "0007")

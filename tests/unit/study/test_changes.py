@@ -110,23 +110,23 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("path", "fault"),
     [
-        ("budgett", "no such field; there are name, "),
-        ("", "no such field; there are name, "),
+        ("budgett", "no such field; available: name, "),
+        ("", "no such field; available: name, "),
         (
             "budget.trial",
-            "no such field; there are trials, epochs, total_epochs, seconds, target, max_failed_trials; did",
+            "no such field; available: trials, epochs, total_epochs, seconds, target, max_failed_trials; did",
         ),
         ("budget.trials.x", "no such field: trials has no fields"),
         ("name.x", "no such field: name has no fields"),
         ("model.x", "no such field: model has no fields"),
-        ("space.learning_rate", "no such hyperparameter; there are lr, kind, units, schedule"),
+        ("space.learning_rate", "no such hyperparameter; available: lr, kind, units, schedule"),
         ("space.units.low", "no such field: units has no fields"),
-        ("space.lr.lo", "no such field; there are low, high; did you mean low?"),
-        ("space.schedule.cosine", "no such branch; there are constant, cyclic"),
-        ("space.schedule.cyclic.perod", "no such hyperparameter; there are period, scheduler; did you mean period?"),
-        ("objectives.1.mode", "no such place in the list; there is 0"),
-        ("objectives.x", "no such place in the list; there is 0"),
-        ("scheduler.grace_period", "no such field; there are interval, quantile, resample_probability"),
+        ("space.lr.lo", "no such field; available: low, high; did you mean low?"),
+        ("space.schedule.cosine", "no such branch; available: constant, cyclic"),
+        ("space.schedule.cyclic.perod", "no such hyperparameter; available: period, scheduler; did you mean period?"),
+        ("objectives.1.mode", "no such position in the list; available: 0"),
+        ("objectives.x", "no such position in the list; available: 0"),
+        ("scheduler.grace_period", "no such field; available: interval, quantile, resample_probability"),
     ],
 )
 def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
@@ -150,7 +150,7 @@ def test_a_kind_that_does_not_exist() -> None:
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
     assert [str(fault) for fault in refused.value.faults] == [
-        f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; did you mean asha?; found 'ahsa'"
+        f"scheduler: no such scheduler; available: {', '.join(SCHEDULERS)}; did you mean asha?; found 'ahsa'"
     ]
 
 

@@ -36,8 +36,8 @@ def _faults(**fields: Any) -> list[str]:
     [
         (
             {"name": "A"},
-            "name: must be lower-case letters, digits, '.', '_' or '-', with a letter or digit at both ends, "
-            "at most 63; found 'A'",
+            "name: must be at most 63 lower-case letters, digits, '.', '_' or '-', the first and last a letter or "
+            "digit; found 'A'",
         ),
         ({"name": ...}, "name: must be given; found nothing"),
         ({"name": 3}, "name: must be text; found 3"),
@@ -50,7 +50,7 @@ def _faults(**fields: Any) -> list[str]:
         ({"budget": {"target": math.nan}}, "budget.target: must be finite; found nan"),
         (
             {"budget": {"x": 1}},
-            "budget.x: no such field; there are trials, epochs, total_epochs, seconds, target, "
+            "budget.x: no such field; available: trials, epochs, total_epochs, seconds, target, "
             "max_failed_trials; found 1",
         ),
         (
@@ -62,11 +62,11 @@ def _faults(**fields: Any) -> list[str]:
         ({"resources": {"strategy": "x"}}, "resources.strategy: must be 'mirrored'; found 'x'"),
         (
             {"scheduler": "ahsa"},
-            f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; did you mean asha?; found 'ahsa'",
+            f"scheduler: no such scheduler; available: {', '.join(SCHEDULERS)}; did you mean asha?; found 'ahsa'",
         ),
         (
             {"scheduler": {"kind": "bohb"}},
-            f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; found 'bohb'",
+            f"scheduler: no such scheduler; available: {', '.join(SCHEDULERS)}; found 'bohb'",
         ),
         (
             {"scheduler": {"grace_period": 3}},
@@ -74,7 +74,7 @@ def _faults(**fields: Any) -> list[str]:
         ),
         (
             {"scheduler": "ASHA"},
-            f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; did you mean asha?; found 'ASHA'",
+            f"scheduler: no such scheduler; available: {', '.join(SCHEDULERS)}; did you mean asha?; found 'ASHA'",
         ),
         (
             {"searcher": 3},
@@ -88,13 +88,13 @@ def _faults(**fields: Any) -> list[str]:
         ),
         (
             {"scheduler": GridSearch()},
-            f"scheduler: no such scheduler; there are {', '.join(SCHEDULERS)}; found 'grid'",
+            f"scheduler: no such scheduler; available: {', '.join(SCHEDULERS)}; found 'grid'",
         ),
         ({"scheduler": ASHA(grace_period=0)}, "scheduler.grace_period: must be at least 1; found 0"),
         ({"scheduler": PBT(quantile=0.6)}, "scheduler.quantile: must be at most 0.5; found 0.6"),
         (
             {"scheduler": {"kind": "asha", "grace": 1}},
-            "scheduler.grace: no such field; there are grace_period, reduction_factor; "
+            "scheduler.grace: no such field; available: grace_period, reduction_factor; "
             "did you mean grace_period?; found 1",
         ),
         ({"searcher": {"kind": "random", "x": 1}}, "searcher.x: no such field; there are none; found 1"),
@@ -107,7 +107,7 @@ def _faults(**fields: Any) -> list[str]:
         ),  # type: ignore[list-item]
         (
             {"space": {"lr": {"kind": "unifrom"}}},
-            "space.lr: no such domain; there are choice, grid, intuniform, loguniform, normal, quniform, switch, "
+            "space.lr: no such domain; available: choice, grid, intuniform, loguniform, normal, quniform, switch, "
             "uniform; did you mean uniform?; found 'unifrom'",
         ),
         (
@@ -117,15 +117,15 @@ def _faults(**fields: Any) -> list[str]:
         ),
         (
             {"space": {"LR": 1}},
-            "space.LR: must have a name of lower-case letters, digits and '_', with a letter at the beginning, "
-            "at most 63; found 'LR'",
+            "space.LR: must have a name of at most 63 lower-case letters, digits and '_' that begins with a letter; "
+            "found 'LR'",
         ),
         ({"space": {"s": Switch({})}}, "space.s: branches must not be empty; found Switch(branches={})"),
         ({"space": {"s": Switch({"a": {"p": Uniform(2, 1)}})}}, "space.s.a.p: low must be below high; found Unif"),
         ({"space": {"s": Switch({"a": {"p": LogUniform("x", 1)}})}}, "space.s.a.p.low: must be a number; found 'x'"),  # type: ignore[arg-type]
         (
             {"space": {"s": Switch({"a": {"t": Switch({"b": {"P": 1}})}})}},
-            "space.s.a.t.b.P: must have a name of lower-case letters, digits and '_', with a letter at the beginning, ",
+            "space.s.a.t.b.P: must have a name of at most 63 lower-case letters, digits and '_' that begins ",
         ),
         (
             {"space": {"s": {"kind": "switch", "branches": {"a": 3}}}},
@@ -173,13 +173,13 @@ def test_a_fault_names_field_value_and_what_is_allowed(fields: dict[str, Any], f
     """A faulty field is reported in one line with its name, the allowed values and the value found."""
     found = _faults(**fields)
     assert found[0].startswith(fault)
-    assert len(found) == 1 or found[1].startswith("space.s.brnches: no such field; there is branches")
+    assert len(found) == 1 or found[1].startswith("space.s.brnches: no such field; available: branches")
 
 
 def test_a_misspelt_field_is_recognised() -> None:
     """A misspelt field is refused with the list of all fields and the nearest one."""
     (fault,) = _faults(sed=1)
-    assert fault.startswith("sed: no such field; there are name, description, model,")
+    assert fault.startswith("sed: no such field; available: name, description, model,")
     assert fault.endswith("did you mean seed?; found 1")
 
 

@@ -25,8 +25,8 @@ def test_the_fields_of_a_class_are_those_that_a_user_sets() -> None:
 @pytest.mark.parametrize(
     ("known", "words"),
     [
-        (["width", "depth"], "no such field; there are width, depth; did you mean width?"),
-        (["depth"], "no such field; there is depth"),
+        (["width", "depth"], "no such field; available: width, depth; did you mean width?"),
+        (["depth"], "no such field; available: depth"),
         ([], "no such field; there are none"),
     ],
 )
@@ -38,7 +38,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(known: list[str], words:
 def test_a_field_of_another_class_is_named_with_that_class() -> None:
     """A field that another class of a job has is refused with the name of that class."""
     assert unknown("field", ["class_weight"], "callbacks") == (
-        "no such field; there is class_weight; callbacks is a field of TuneJob"
+        "no such field; available: class_weight; callbacks is a field of TuneJob"
     )
     assert unknown("field", ["name"], "epochs").endswith("; epochs is a field of Budget")
     assert unknown("field", ["name"], "validation_split").endswith("; validation_split is a field of Dataset")
@@ -46,9 +46,13 @@ def test_a_field_of_another_class_is_named_with_that_class() -> None:
 
 def test_a_name_of_another_library_has_the_field_of_the_job() -> None:
     """A job's unknown field with a name of Optuna, Ray Tune or KerasTuner is refused with the field that a job has."""
-    with pytest.raises(InvalidJob, match=r"n_trials: no such field; .*; n_trials is budget=Budget\(trials=…\) here"):
+    with pytest.raises(
+        InvalidJob, match=r"n_trials: no such field; .*; instead of n_trials use budget=Budget\(trials=…\)"
+    ):
         TuneJob(name="a", n_trials=3)
-    with pytest.raises(InvalidJob, match=r"; direction is objectives=\[Objective\('val_accuracy', 'max'\)\] here"):
+    with pytest.raises(
+        InvalidJob, match=r"; instead of direction use objectives=\[Objective\('val_accuracy', 'max'\)\]"
+    ):
         TuneJob(name="a", direction="maximize")
 
 

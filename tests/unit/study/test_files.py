@@ -145,7 +145,7 @@ def test_a_typed_function_is_saved_but_not_loaded(store: Store) -> None:
 
 def test_no_study_there(store: Store) -> None:
     """A folder without study.json is not a study."""
-    with pytest.raises(JobNotFound, match=r"There are no studies in .*studies, so no 'a' either"):
+    with pytest.raises(JobNotFound, match=r"There is no study 'a': .*studies contains no studies"):
         load_study(store)
 
 

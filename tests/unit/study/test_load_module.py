@@ -86,7 +86,7 @@ def test_names_in_the_current_folder_are_reported_with_a_remedy(
 @pytest.mark.parametrize(
     ("call", "reported"),
     [
-        ("Budget(trails=2)", r"Budget\.trails: .* there are trials, .*did you mean trials\?; .*'trails= in line 2'"),
+        ("Budget(trails=2)", r"Budget\.trails: .* available: trials, .*did you mean trials\?; .*'trails= in line 2'"),
         ("Resources(worker=2)", r"Resources\.worker: .*did you mean workers\?"),
         ("ASHA(grace=1)", r"ASHA\.grace: .*did you mean grace_period\?"),
         ("Uniform(0, hgh=1)", r"Uniform\.hgh: .*did you mean high\?"),

@@ -36,7 +36,7 @@ def test_a_question_mark_in_a_path_is_part_of_a_name(tmp_path: Path) -> None:
     """The studies in the folder of one that does not exist are found in a folder with a question mark in its name."""
     Store(tmp_path / "what?").write("one/study.json", "{}")
     message = str(no_study(Store(tmp_path / "what?/two")))
-    assert "There is one; `tunepipe studies --storage '" in message
+    assert "Available: one; `tunepipe studies --storage '" in message
 
 
 def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,14 +78,17 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
     (storage.local / "x").mkdir()
     (storage.local / "x" / "study.json").symlink_to("../a/study.json")
     assert study_names(storage) == ["a", "b", "mnist-asha", "x"]
-    assert "There are a, b, mnist-asha, x; " in str(no_study(storage.folder("other")))
+    assert "Available: a, b, mnist-asha, x; " in str(no_study(storage.folder("other")))
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("mnist-ahsa", "There is no study 'mnist-ahsa' in {}. Did you mean 'mnist-asha'? There are a, b, mnist-asha; "),
-        ("else/x", "There are no studies in {}/else, so no 'x' either. `tunepipe run JOB` creates one; "),
+        (
+            "mnist-ahsa",
+            "There is no study 'mnist-ahsa' in {}. Did you mean 'mnist-asha'? Available: a, b, mnist-asha; ",
+        ),
+        ("else/x", "There is no study 'x': {}/else contains no studies. `tunepipe run JOB` creates one; "),
         ("", "{} is not a study but contains some: a, b, mnist-asha. Name one of them; "),
     ],
 )

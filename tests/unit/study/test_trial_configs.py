@@ -94,7 +94,7 @@ def test_every_fault_of_every_start_is_reported() -> None:
         )
     assert [str(fault) for fault in refused.value.faults] == [
         "start_with.0.lr: must be a value of its domain, LogUniform(low=0.001, high=1.0); found 2.0",
-        "start_with.0.rate: no such hyperparameter; there are lr, momentum, schedule, period, width; found 1",
+        "start_with.0.rate: no such hyperparameter; available: lr, momentum, schedule, period, width; found 1",
         "start_with.1.period: requires also: schedule 'cyclic'; found 3",
         f"start_with.2.schedule: must be a value of its domain, {refused.value.faults[3].allowed.split(', ', 1)[1]}; "
         "found 'linear'",

@@ -327,7 +327,7 @@ def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
     """A callback that monitors a missing metric is refused with the existing metrics and the nearest one."""
     learner = _monitoring(callback)
     with pytest.raises(
-        ModelError, match=r"monitors 'val_acc', .* There are accuracy, loss, .*Did you mean val_accuracy"
+        ModelError, match=r"monitors 'val_acc', .* Available: accuracy, loss, .*Did you mean val_accuracy"
     ):
         learner.run_epoch()
     learner.close()

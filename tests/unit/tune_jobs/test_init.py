@@ -43,9 +43,9 @@ def test_a_path_is_a_job_too(tmp_path: Path) -> None:
 
 def test_an_unknown_name_gets_the_nearest() -> None:
     """An unknown name is refused with a suggestion and the list of all names."""
-    with pytest.raises(JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? There are beale, "):
+    with pytest.raises(JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? Available: beale, "):
         tune_jobs.find("mnist-ahsa")
-    with pytest.raises(JobNotFound, match=r"no job 'zzz'\. There are beale"):
+    with pytest.raises(JobNotFound, match=r"no job 'zzz'\. Available: beale"):
         tune_jobs.find("zzz")
 
 

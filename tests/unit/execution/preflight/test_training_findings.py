@@ -52,7 +52,7 @@ def test_an_objective_that_is_not_there_lists_those_that_are() -> None:
     without = trained(metrics={"loss": 1.0, "acc": 0.5}, message="The objective …")
     finding = objective_finding(job(), without)
     assert finding.level == "error"
-    assert finding.found == "There is no metric 'val_accuracy'; there are loss, acc"
+    assert finding.found == "There is no metric 'val_accuracy'; available: loss, acc"
     assert epoch_finding(job(), [without], {}).level == "ok"
 
 

@@ -212,7 +212,7 @@ def test_another_process_may_fit_the_forests(asha_results: Results, text: str) -
 
 def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:
     """A report of a missing study is refused and creates no folder."""
-    with pytest.raises(JobNotFound, match="so no 'nothing' either"):
+    with pytest.raises(JobNotFound, match="There is no study 'nothing'"):
         write_report(Store(tmp_path / "nothing"))
     assert not (tmp_path / "nothing").exists()
 

@@ -75,7 +75,7 @@ def test_only_as_many_rows_as_wanted_are_found() -> None:
 @pytest.mark.parametrize(
     ("sql", "reported"),
     [
-        ("select nothing from t", r'cannot be answered: Binder Error: .*"nothing" not found.*There are the tables'),
+        ("select nothing from t", r'cannot be answered: Binder Error: .*"nothing" not found.*Available: tables'),
         ("select 1; select 2", r"The SQL must be one SELECT; found 'select 1; select 2'\. Tables are only read"),
         ("delete from t", r"must be one SELECT; found 'delete from t'"),
         ("set memory_limit = '1TB'", r"must be one SELECT"),

@@ -165,7 +165,7 @@ def test_a_study_before_its_first_session_waits(study: Recording) -> None:
 
 def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
     """The error for a missing study lists the studies in its folder, or those in the given folder."""
-    with pytest.raises(JobNotFound, match=r"no study 'nothing'.*There is mnist-asha"):
+    with pytest.raises(JobNotFound, match=r"no study 'nothing'.*Available: mnist-asha"):
         load_results(asha.root / "nothing")
     with pytest.raises(JobNotFound, match="contains some: mnist-asha"):
         load_results(asha.root)
@@ -173,7 +173,7 @@ def test_a_missing_study_names_those_there_are(asha: Recording) -> None:
 
 def test_an_empty_storage_is_reported_with_what_to_do(tmp_path: Path) -> None:
     """If a storage has no study, the message says how to create one."""
-    with pytest.raises(JobNotFound, match=r"There are no studies in .*\. `tunepipe run JOB`"):
+    with pytest.raises(JobNotFound, match=r"There is no study .* contains no studies\. `tunepipe run JOB`"):
         load_results(tmp_path / "nothing")
 
 

@@ -38,10 +38,10 @@ def test_columns_and_rows_are_in_the_requested_order(asha_results: Results) -> N
     [
         (
             {"where": "lr > 1"},
-            'Referenced column "lr" not found in FROM clause. Did you mean config_lr? There are the col',
+            'Referenced column "lr" not found in FROM clause. Did you mean config_lr? Available: col',
         ),
         ({"where": "trials.lr > 1"}, "Did you mean config_lr?"),
-        ({"where": "qqq > 1"}, "There are the columns study, trial_id"),
+        ({"where": "qqq > 1"}, "Available: columns study, trial_id"),
         ({"where": "1); drop table trials; select (1"}, "must be one condition; found '1"),
         ({"where": "state ="}, "syntax error"),
         ({"where": " "}, "must be a condition, as in"),
@@ -57,7 +57,7 @@ def test_an_invalid_query_is_refused(asha_results: Results, asked: dict[str, str
 
 def test_sql_that_names_a_hyperparameter_alone_gets_its_column_suggested(asha_results: Results) -> None:
     """SQL that names a hyperparameter without its prefix is refused with its column as the suggestion."""
-    with pytest.raises(UsageError, match=r"Did you mean config_lr\? There are the tables trials"):
+    with pytest.raises(UsageError, match=r"Did you mean config_lr\? Available: tables trials"):
         query({"a": asha_results}, "select t.lr from trials t")
 
 

@@ -81,12 +81,12 @@ def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Res
 @pytest.mark.parametrize(
     ("shown", "reported"),
     [
-        (24, r"There are 24, from 0000 to 0023; .* its id, 0023, or its number, 23\."),
+        (24, r"Available: 24 trials, 0000 to 0023; .* its id, 0023, or its number, 23\."),
         (
             2,
-            r"There are 0000, 0001; `tunepipe results /.*` shows the best of them\. A trial is named by its id",
+            r"Available: 0000, 0001; `tunepipe results /.*` shows the best of them\. A trial is named by its id",
         ),
-        (1, r"There is 0000; `tunepipe results"),
+        (1, r"Available: 0000; `tunepipe results"),
         (0, r"There is none yet\."),
     ],
 )
