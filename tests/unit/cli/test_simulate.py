@@ -124,7 +124,7 @@ def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
 def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
     """`simulate` refuses to start from a study that does not exist."""
     words = [*_SMALL, "--set", 'start_from={"study": "nothing"}', "--storage", str(tmp_path)]
-    with pytest.raises(TunepipeError, match="no 'nothing' either") as refused:
+    with pytest.raises(TunepipeError, match="no study 'nothing'") as refused:
         CliRunner().invoke(app, words, catch_exceptions=False)
     assert refused.value.exit_code == UsageError.exit_code
 
@@ -138,7 +138,7 @@ def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
         (["--scheduler", "asha,,fifo"], "--scheduler takes names separated by commas, each once"),
         (["--search", "tpe,tpe"], "--search takes names separated by commas, each once"),
         (["--scheduler", "asha,ahsa"], "did you mean asha"),
-        (["--curves", "nothing"], "no 'nothing' either"),
+        (["--curves", "nothing"], "no study 'nothing'"),
         (["--plot", "x.bmp"], "--plot must end in .png, .svg or .pdf"),
     ],
 )

@@ -12,7 +12,7 @@ from tests.hostile.command import tunepipe
         (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
         (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
         (["submit", "beale", "--storage", "/s", "--trials", "0", "--address", "http://x"], "budget.trials"),
-        (["submit", "beale", "--storage", "/s", "--start-from", "x", "--address", "http://x"], "no 'x' either"),
+        (["submit", "beale", "--storage", "/s", "--start-from", "x", "--address", "http://x"], "no study 'x'"),
         (["submit", "beale", "--storage", "/s", "--workers", "0", "--address", "http://x"], "use at least 1"),
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--wait-pods", "nan"], "--wait-pods"),
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--image", ""], "--image"),

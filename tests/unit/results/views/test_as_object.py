@@ -111,7 +111,7 @@ def test_failures_are_grouped_in_the_object(asha_results: Results) -> None:
 
 def test_explanations_and_comparisons_are_as_documented(asha_results: Results, pbt_results: Results) -> None:
     """Explanations and comparisons have exactly the documented keys with values of the documented types."""
-    *_, of_explanation, of_stopping, _of_simulation, _of_seed, of_comparison, _of_check, _of_submission = documented()
+    *_, of_explanation, of_stopping, _simulation, _seed, of_comparison, _check, _submission, _provenance = documented()
     explanation = explanation_object(explained(asha_results))
     comparison = comparison_object(compared({"a": asha_results, "b": pbt_results}))
     stopped = explanation["stopping"]
@@ -133,7 +133,7 @@ def test_the_parts_of_lists_are_documented(asha_results: Results, pbt_results: R
         assert found
         for each in found:
             assert set(each) == set(re.findall(rf"^\| `{name}\[\]\.(\w+)`", text, re.MULTILINE)) | others
-    *_, of_seed, _of_comparison, _of_check, _of_submission = documented()
+    *_, of_seed, _comparison, _check, _submission, _provenance = documented()
     assert set(of_seed) == {field.name for field in fields(SeedResult)} - {"front"} | {"hypervolume"}
 
 

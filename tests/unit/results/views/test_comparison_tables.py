@@ -26,7 +26,7 @@ def test_each_question_is_a_table(comparison: Comparison) -> None:
     assert list(tables) == [
         "Studies",
         "Is the first better?",
-        "Studies that differ in their seed alone",
+        "Studies that differ only in their seed",
         "Where the best quarter of the trials lies",
         "Configs that both have tried",
     ]
@@ -43,7 +43,7 @@ def test_each_question_is_a_table(comparison: Comparison) -> None:
     assert note.startswith(
         "The difference of the expected best of 10 trials, from resampled trials: above 0 the first is"
     )
-    assert tables["Studies that differ in their seed alone"][0] == "An interval needs 3 seeds."
+    assert tables["Studies that differ only in their seed"][0] == "An interval needs 3 seeds."
     assert tables["Configs that both have tried"][2][0][:3] == ["a and b", "20", "+1.00"]
 
 
