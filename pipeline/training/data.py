@@ -130,7 +130,7 @@ def sets_up_models(job: TuneJob) -> bool:
     """
     if job.model is None or not callable(job.data):
         return False
-    from pipeline.training.lasting import share_adapted
+    from pipeline.training.persistent_objects import share_adapted
 
     others = [function for path, function in job.functions.items() if path != "data"]
     return share_adapted(job.data, job.model) or changes_used(job.data, others)
