@@ -18,8 +18,8 @@ from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.further_state import skip_reductions
 from pipeline.training.internals import compilation_of, learning_rate_of
-from pipeline.training.lasting import Lasting
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
+from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.phases import Phases
 from pipeline.training.state import describe, load_variables, save_variables, variables_of
 
@@ -74,7 +74,7 @@ class Trainer:
         self._closed = False
         self._left_out: set[str] = set()
         self._objective = job.objective.metric
-        self._lasting = Lasting(job.functions.values())
+        self._persistent = PersistentObjects(job.functions.values())
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -163,7 +163,7 @@ class Trainer:
         """
         variables = [*variables_of(self.model), *self.state]
         states, arrays = self.callbacks.state()
-        outside = self._lasting.changed([*variables, *self.model.metrics_variables])
+        outside = self._persistent.changed([*variables, *self.model.metrics_variables])
         header = {
             "model_epoch": self._model_epoch,
             "phases": list(self._begun),
@@ -196,7 +196,7 @@ class Trainer:
         load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
         self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
         outside = checkpoint.header.get("outside", [])
-        self._lasting.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)) if outside else {})
+        self._persistent.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)) if outside else {})
         self._model_epoch = int(checkpoint.header["model_epoch"])
         self._phase_ended = bool(checkpoint.header.get("phase_ended", False))
 
