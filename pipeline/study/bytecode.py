@@ -60,6 +60,9 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield f"{value.__qualname__} {[base.__qualname__ for base in value.__bases__]}"
         members = {name: member for name, member in vars(value).items() if name not in _NOT_HASHED}
         yield from _items(members, module, seen)
+    elif isinstance(value, types.ModuleType) and type(value) is not types.ModuleType:
+        # A module that loads itself at its first use, as tensorflow.keras does, has another name from then on.
+        return
     elif isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
         yield str(getattr(value, "__name__", ""))
     elif isinstance(value, classmethod | staticmethod):

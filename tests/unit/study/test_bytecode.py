@@ -1,5 +1,6 @@
 """Functions without a file are distinguished by their behaviour."""
 
+import types
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,17 @@ def test_a_method_is_compared_with_what_its_object_is():
     texts = [_METHOD, _METHOD.replace("* 2", "* 3"), _METHOD.replace("Trial(4)", "Trial(5)")]
     assert len({bytecode_digest(typed(text)) for text in texts}) == len(texts)
     assert bytecode_digest(typed(_METHOD)) == bytecode_digest(typed(_METHOD + "\n"))
+
+
+def test_a_module_that_loads_itself_at_its_first_use_stays_the_same():
+    """A lazy module of TensorFlow changes its name when it is used, and the digest of the function does not."""
+
+    class Lazy(types.ModuleType):
+        """As TensorFlow's."""
+
+    lazy = Lazy("keras")
+    namespace: dict[str, Any] = {"__name__": "__main__", "keras": lazy}
+    exec(compile("def model(config):\n    return keras.Model", "<cell>", "exec"), namespace)
+    before = bytecode_digest(namespace["model"])
+    lazy.__name__ = "keras._tf_keras.keras"
+    assert bytecode_digest(namespace["model"]) == before
