@@ -16,8 +16,8 @@ __all__ = ["bytecode_digest"]
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 _READ_NAME = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _WRITE_NAME = frozenset({"STORE_GLOBAL", "STORE_NAME"})
-_NOT_HASHED = ("__dict__", "__weakref__", "__doc__", "__firstlineno__", "__static_attributes__")
-"""Members of a class that say nothing of what it does; Python 3.13 added the last two."""
+_NOT_HASHED = ("__dict__", "__weakref__", "__doc__", "__slotnames__", "__firstlineno__", "__static_attributes__")
+"""Members of a class that say nothing of what it does; pickling adds the fourth, and Python 3.13 the last two."""
 
 _LARGEST = 2**20
 """Bytes of an array that are hashed; of a larger one, only type and shape are compared."""

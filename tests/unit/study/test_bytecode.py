@@ -167,3 +167,12 @@ def test_a_module_that_loads_itself_at_its_first_use_stays_the_same():
     before = bytecode_digest(namespace["model"])
     lazy.__name__ = "keras._tf_keras.keras"
     assert bytecode_digest(namespace["model"]) == before
+
+
+def test_an_object_that_was_sent_to_workers_stays_the_same():
+    """Pickling an object adds a member to its class, which is no other behaviour."""
+    method = typed(_METHOD)
+    before = bytecode_digest(method)
+    method.__self__.__reduce_ex__(2)
+    assert "__slotnames__" in vars(type(method.__self__))
+    assert bytecode_digest(method) == before
