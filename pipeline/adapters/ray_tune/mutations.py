@@ -51,12 +51,7 @@ def mutations_of(param_space: Mapping[str, Any], mutations: Mapping[str, Any], *
     """
     found = Mutations(_copied(param_space), {}, {})
     for path, value in leaves(mutations):
-        *outer, last = path
-        inner = found.space
-        for each in outer:
-            if not isinstance(inner.get(each), dict):
-                inner[each] = {}
-            inner = inner[each]
+        inner, last = _place(found.space, mutations, path)
         own, name = inner.get(last, _MISSING), parameter_name("_".join(path))
         own = _MISSING if is_function(own) else own
         try:
@@ -76,11 +71,25 @@ def mutations_of(param_space: Mapping[str, Any], mutations: Mapping[str, Any], *
 _MISSING: Any = object()
 
 
-def _copied(space: Mapping[str, Any]) -> dict[str, Any]:
+def _copied(space: Mapping[Any, Any]) -> dict[Any, Any]:
     return {
-        str(name): _copied(value) if isinstance(value, Mapping) and not is_drawn(value) else value
+        name: _copied(value) if isinstance(value, Mapping) and not is_drawn(value) else value
         for name, value in space.items()
     }
+
+
+def _place(space: dict[Any, Any], mutations: Any, path: tuple[str, ...]) -> tuple[dict[Any, Any], Any]:
+    """The dict of a param_space that has a mutated hyperparameter, and its key there, which need not be text."""
+    for text in path[:-1]:
+        key = _key(text, space, mutations)
+        if not isinstance(space.get(key), dict):
+            space[key] = {}
+        space, mutations = space[key], mutations[_key(text, mutations)]
+    return space, _key(path[-1], space, mutations)
+
+
+def _key(text: str, *places: Mapping[Any, Any]) -> Any:
+    return next(key for place in places for key in place if str(key) == text)
 
 
 def _drawn(value: Any, own: Any, *, bounds: bool) -> Any:

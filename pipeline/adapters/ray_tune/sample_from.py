@@ -119,7 +119,7 @@ def computed(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
     while due := list(places_of_functions(whole)):
         known = [place for place in due if _compute(whole, place, seed)]
         if not known:
-            names = ", ".join(".".join(place) for place in due)
+            names = ", ".join(".".join(map(str, place)) for place in due)
             raise ValueError(f"the functions of tune.sample_from read each other's values: {names}")
     return whole
 

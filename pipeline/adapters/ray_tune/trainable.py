@@ -170,7 +170,7 @@ class Adapted(adapted.Adapted):
             and (line := returned_after(plain(self.trainable), "report")) is not None
         ):
             left_out.append(f"The value that line {line} returns is ignored; what is reported counts.")
-        if names := ", ".join(".".join(place) for place in places_of_functions(self.param_space)):
+        if names := ", ".join(".".join(map(str, place)) for place in places_of_functions(self.param_space)):
             left_out.append(f"tune.sample_from is called in each trial for {names}; the tables do not have its values.")
         return left_out
 

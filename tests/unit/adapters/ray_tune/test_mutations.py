@@ -10,7 +10,7 @@ from ray import tune
 from pipeline import IntUniform, LogUniform, Normal, Uniform, load_results, run
 from pipeline.adapters import from_file
 from pipeline.adapters.ray_tune.mutations import Mutations, mutations_of
-from pipeline.adapters.ray_tune.param_space import space_of_ray
+from pipeline.adapters.ray_tune.param_space import config_of, space_of_ray
 from pipeline.errors import InvalidJob
 from pipeline.space import Choice, Grid
 
@@ -67,6 +67,17 @@ def test_a_hyperparameter_begins_in_its_own_domain(own: Any, drawn: Any, space: 
     assert space_of(found) == {"a": space}
     assert found.explore == {"a": explore}
     assert found.begins == ({} if begins is None else {"a": begins})
+
+
+@pytest.mark.parametrize("mutations", [{}, {"weight": {1: tune.uniform(1, 9), 2: [3, 4]}, 5: [6, 7]}])
+def test_keys_that_are_not_text_stay(mutations: dict[Any, Any]) -> None:
+    """Keys of a param_space and of mutations stay numbers, and a mutation finds its hyperparameter by them."""
+    found = mutations_of({"weight": {0: 1.0, 1: tune.uniform(1, 5)}}, mutations)
+    assert list(found.space["weight"]) == [0, 1, *([2] if mutations else [])]
+    assert list(found.space) == ["weight", *([5] if mutations else [])]
+    config = {"weight_1": 2.5} | ({"weight_2": 3, "x_5": 6} if mutations else {})
+    whole = {"weight": {0: 1.0, 1: 2.5} | ({2: 3} if mutations else {})} | ({5: 6} if mutations else {})
+    assert config_of(found.space, config) == whole
 
 
 def test_values_of_two_kinds_are_refused() -> None:

@@ -173,3 +173,18 @@ def test_reports_may_have_dicts_and_end_the_trial() -> None:
             tune.report({"eval": {"count": number}, "done": number == config["last"]})
 
     assert [each["eval/count"] for each in reported(nested, {"last": 2})] == [0.0, 1.0, 2.0]
+
+
+def test_keys_that_are_not_text_reach_the_function() -> None:
+    """A function gets the keys of its param_space as they are, such as the class numbers of class weights."""
+
+    def weighted(config: Mapping[str, Any]) -> None:
+        tune.report({"sum": config["class_weight"][0] + config["class_weight"][1] + config["class_weight"][2]})
+
+    space = {"class_weight": {0: 1.0, 1: tune.uniform(1, 5), 2: tune.sample_from(lambda spec: spec.config.missing)}}
+    adapted = Adapted(None, "", weighted, space)
+    assert "tune.sample_from is called in each trial for class_weight.2" in adapted.left_out[-1]
+    space["class_weight"][2] = 4.0
+    learner = FunctionLearner(Adapted(None, "", weighted, space).steps, {"class_weight_1": 2.0})
+    assert learner.run_epoch().metrics == {"sum": 7.0}
+    learner.close()
