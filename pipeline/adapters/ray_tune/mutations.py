@@ -27,12 +27,15 @@ class Mutations:
         space: The param_space, where each changed hyperparameter has a domain with its first values and those to which
             it changes.
         explore: Name in the space of the job → the domain to which it changes; None where the space has the same.
-        begins: Name in the space of the job → the domain of its first values, where the space has more than these.
+        begins: Name in the space of the job → the domain of its first values, where the space has more than these. A
+            hyperparameter with a fixed value has that of its mutation.
+        faults: Why a mutation cannot be joined with the param_space, with its name; the space is without it.
     """
 
     space: dict[str, Any]
     explore: dict[str, Domain | None]
     begins: dict[str, Any]
+    faults: list[str]
 
 
 def mutations_of(param_space: Mapping[str, Any], mutations: Mapping[str, Any], *, bounds: bool = False) -> Mutations:
@@ -45,25 +48,26 @@ def mutations_of(param_space: Mapping[str, Any], mutations: Mapping[str, Any], *
         param_space: The param_space.
         mutations: Name → values, a domain, or a function without arguments; nested as the param_space.
         bounds: Whether two values are the ends of a range, as in PB2.
-
-    Raises:
-        ValueError: First values and those of a mutation are of different kinds; names the hyperparameter.
     """
-    found = Mutations(_copied(param_space), {}, {})
+    found = Mutations(_copied(param_space), {}, {}, [])
     for path, value in leaves(mutations):
         inner, last = _place(found.space, mutations, path)
         own, name = inner.get(last, _MISSING), parameter_name("_".join(path))
         own = _MISSING if is_function(own) else own
         try:
             drawn = _drawn(value, own, bounds=bounds)
-            inner[last] = drawn if own is _MISSING else _covering(own, drawn)
-            changed, covering = domain_of_ray(drawn), domain_of_ray(inner[last])
+            both = drawn if own is _MISSING else _covering(own, drawn)
+            changed, covering = domain_of_ray(drawn), domain_of_ray(both)
         except ValueError as error:
-            raise ValueError(f"{'.'.join(path)} {error}") from None
-        if isinstance(covering, Domain):
-            explored = changed if isinstance(changed, Domain) else Choice((changed,))
-            found.explore[name] = None if explored == covering else explored
-        if own is not _MISSING and is_drawn(own) and (first := domain_of_ray(own)) != covering:
+            found.faults.append(f"{'.'.join(path)} {error}")
+            continue
+        inner[last] = both
+        if not isinstance(covering, Domain):
+            continue
+        explored = changed if isinstance(changed, Domain) else Choice((changed,))
+        found.explore[name] = None if explored == covering else explored
+        first = domain_of_ray(own) if own is not _MISSING and is_drawn(own) else explored
+        if own is not _MISSING and first != covering:
             found.begins[name] = first
     return found
 

@@ -76,16 +76,22 @@ class Adapted(adapted.Adapted):
 
     @cached_property
     def _mutations(self) -> Mutations:
-        facts = {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
-        space, line = with_draws(self._given_space), "" if self.call is None else self.call.line
-        mutations = facts.get("mutations") or {}
-        if not mutations and facts.get("explore") is not None:
+        facts = self._scheduler
+        space, mutations = with_draws(self._given_space), facts.get("mutations") or {}
+        return mutations_of(space, mutations, bounds=facts.get("kind") == "PB2")
+
+    @cached_property
+    def _scheduler(self) -> Mapping[str, Any]:
+        return {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
+
+    def _check_population(self) -> None:
+        """Refuse what no new study may have; the trials of a study that was stored with it go on."""
+        facts, line = self._scheduler, "" if self.call is None else self.call.line
+        if not facts.get("mutations") and facts.get("explore") is not None:
             allowed = "must come with hyperparam_mutations, which say what may change: its function is not called"
             raise InvalidJob("the scheduler", [Fault(line, "custom_explore_fn", allowed)])
-        try:
-            return mutations_of(space, mutations, bounds=facts.get("kind") == "PB2")
-        except ValueError as error:
-            raise InvalidJob("the scheduler", [Fault(line, "a mutation", str(error))]) from None
+        if faults := self._mutations.faults:
+            raise InvalidJob("the scheduler", [Fault(line, "a mutation", fault) for fault in faults])
 
     @cached_property
     def _given_space(self) -> Mapping[str, Any]:
@@ -111,6 +117,7 @@ class Adapted(adapted.Adapted):
         if not callable(self.trainable):
             raise InvalidJob(subject, [Fault("name", None, "must be a function of Ray Tune, or a Trainable class")])
         arguments: Mapping[str, Any] = {} if self.call is None else self.call.arguments
+        self._check_population()
         file, source = "", ""
         if self.program is not None:
             file = Path(self.program.module.__file__ or "").name
@@ -124,7 +131,8 @@ class Adapted(adapted.Adapted):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(self.call.line, f"a space in {search['kind']}", allowed)])
         self._notes = []
-        if explore := self._mutations.explore:
+        explore = self._mutations.explore
+        if self._scheduler.get("mutations"):
             fields["scheduler"]["explore"] = explore if any(explore.values()) else list(explore)
         points = [self._given_space if explore else {}, *(search["points"] or ())]
         first = points_of(points, space)

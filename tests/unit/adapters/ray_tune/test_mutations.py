@@ -9,10 +9,13 @@ from ray import tune
 
 from pipeline import IntUniform, LogUniform, Normal, Uniform, load_results, run
 from pipeline.adapters import from_file
+from pipeline.adapters.jobs import LIBRARIES
+from pipeline.adapters.program import load
 from pipeline.adapters.ray_tune.mutations import Mutations, mutations_of
 from pipeline.adapters.ray_tune.param_space import config_of, space_of_ray
 from pipeline.errors import InvalidJob
 from pipeline.space import Choice, Grid
+from pipeline.training.function import FunctionLearner
 
 
 def space_of(found: Mutations) -> dict[str, Any]:
@@ -52,16 +55,17 @@ def test_fixed_and_missing_hyperparameters_are_drawn() -> None:
         (tune.choice([16, 32]), tune.uniform(8.2, 64), IntUniform(8, 64), None, Choice((16, 32))),
         (tune.randint(1, 5), tune.uniform(2, 3), IntUniform(1, 4), IntUniform(2, 3), None),
         (tune.randn(0, 1), tune.uniform(0, 1), Normal(0, 1), Uniform(0, 1), None),
-        (0.9, [0.8, 0.99], Choice((0.8, 0.9, 0.99)), Choice((0.8, 0.99)), None),
-        (0.9, [0.8], Choice((0.8, 0.9)), Choice((0.8,)), None),
-        (5.0, tune.uniform(0, 1), Uniform(0, 5.0), Uniform(0, 1), None),
-        (32, lambda: 16.0, Choice((16.0, 32)), Choice((16.0,)), None),
+        (0.5, tune.uniform(0, 1), Uniform(0, 1), None, None),
+        (0.9, [0.8, 0.99], Choice((0.8, 0.9, 0.99)), Choice((0.8, 0.99)), Choice((0.8, 0.99))),
+        (0.9, [0.8], Choice((0.8, 0.9)), Choice((0.8,)), Choice((0.8,))),
+        (5.0, tune.uniform(0, 1), Uniform(0, 5.0), Uniform(0, 1), Uniform(0, 1)),
+        (32, lambda: 16.0, Choice((16.0, 32)), Choice((16.0,)), Choice((16.0,))),
     ],
 )
 def test_a_hyperparameter_begins_in_its_own_domain(own: Any, drawn: Any, space: Any, explore: Any, begins: Any) -> None:
     """The space has the first values of a hyperparameter and those to which it changes, and each domain is kept.
 
-    Whole numbers stay whole.
+    Whole numbers stay whole. A fixed value beyond the mutation leaves the first values of other trials within it.
     """
     found = mutations_of({"a": own}, {"a": drawn})
     assert space_of(found) == {"a": space}
@@ -81,9 +85,11 @@ def test_keys_that_are_not_text_stay(mutations: dict[Any, Any]) -> None:
 
 
 def test_values_of_two_kinds_are_refused() -> None:
-    """First values as text that a population would change to numbers are refused with the hyperparameter."""
-    with pytest.raises(ValueError, match=r"^a\.b must have values of one kind in the param_space and here"):
-        mutations_of({"a": {"b": tune.choice(["x", "y"])}}, {"a": {"b": tune.uniform(0, 1)}})
+    """First values as text that a population would change to numbers are a fault, and the param_space keeps them."""
+    found = mutations_of({"a": {"b": tune.choice(["x", "y"])}}, {"a": {"b": tune.uniform(0, 1)}, "c": [1, 2]})
+    (fault,) = found.faults
+    assert fault.startswith("a.b must have values of one kind in the param_space and here")
+    assert space_of(found) == {"a_b": Choice(("x", "y")), "c": Choice((1, 2))}
 
 
 def test_the_bounds_of_pb2_are_ranges() -> None:
@@ -165,6 +171,56 @@ def test_first_values_are_drawn_from_the_param_space(program: Callable[[str], st
     assert all(1 <= value < 2 for value in firsts)
     other = from_file(str(path), "ray-tune", {"budget": {"trials": 6}, "seed": 1})
     assert firsts != [config["lr"] for config in other.start_with]
+
+
+def test_a_fixed_value_beyond_its_mutation_begins_one_trial(program: Callable[[str], str]) -> None:
+    """A fixed value beyond its mutation is the first trial's; the others begin within the mutation."""
+    path = Path(program("rt_pbt.py"))
+    path.write_text(path.read_text().replace('"lr": tune.uniform(0, 1), "every"', '"lr": 5.0, "every"'))
+    job = from_file(str(path), "ray-tune", {})
+    assert job.space["lr"] == Uniform(0, 5.0)
+    first, *others = [config["lr"] for config in job.start_with]
+    assert first == 5.0
+    assert len(others) == 3
+    assert all(0 <= value <= 1 for value in others)
+
+
+def test_a_population_of_constants_changes_nothing(program: Callable[[str], str]) -> None:
+    """Where each mutated hyperparameter has one value, the population changes none of the others."""
+    path = Path(program("rt_pbt.py"))
+    text = path.read_text().replace('"lr": tune.uniform(0, 1)}', '"lr": [0.1]}', 1)
+    path.write_text(text.replace('"lr": tune.uniform(0, 1), "every": 2', '"lr": 0.1, "every": tune.choice([1, 2])'))
+    job = from_file(str(path), "ray-tune", {})
+    assert job.space == {"lr": 0.1, "every": Choice((1, 2))}
+    assert job.scheduler.explore == ()
+
+
+def test_values_of_two_kinds_in_a_program_are_refused(program: Callable[[str], str]) -> None:
+    """A program whose param_space and mutation have values of two kinds is refused with the hyperparameter's name."""
+    path = Path(program("rt_pbt.py"))
+    path.write_text(path.read_text().replace('"lr": tune.uniform(0, 1), "every"', '"lr": "high", "every"'))
+    with pytest.raises(InvalidJob, match=r"line \d+: lr must have values of one kind in the param_space and here"):
+        from_file(str(path), "ray-tune", {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('"lr": tune.uniform(0, 1), "every"', '"lr": tune.choice(["a", "b"]), "every"'),
+        ('hyperparam_mutations={"lr": tune.uniform(0, 1)}', "custom_explore_fn=dict"),
+    ],
+)
+def test_a_stored_study_of_a_population_that_is_refused_goes_on(
+    change: tuple[str, str], program: Callable[[str], str]
+) -> None:
+    """The trials of a stored study train though a new study with such a population is refused."""
+    path = Path(program("rt_pbt.py"))
+    text = path.read_text().replace(*change)
+    path.write_text(text.replace('value += config["lr"]', 'value += len(str(config["lr"]))'))
+    adapted = LIBRARIES["ray-tune"].adapted(lambda: load(path, LIBRARIES["ray-tune"].patches), "")
+    learner = FunctionLearner(adapted.steps, {"lr": "b"})
+    assert learner.run_epoch().metrics["step"] == 1
+    learner.close()
 
 
 def test_a_function_alone_that_explores_is_refused(program: Callable[[str], str]) -> None:
