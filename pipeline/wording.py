@@ -5,6 +5,7 @@ Each kind of text is made here and nowhere else.
 
 import difflib
 import math
+import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
@@ -18,6 +19,7 @@ __all__ = [
     "duration",
     "format_number",
     "frequency",
+    "hide_numbers",
     "is_or_are",
     "listed",
     "percent",
@@ -239,3 +241,15 @@ def percentages(shares: Sequence[float]) -> list[int]:
     for place in largest[:missing]:
         whole[place] += 1
     return whole
+
+
+_NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+def hide_numbers(text: str) -> str:
+    """A text in which # stands for each number, so that texts that differ only in numbers are equal.
+
+    Args:
+        text: The text, such as an error with a value of a trial's config.
+    """
+    return _NUMBER.sub("#", text)

@@ -224,7 +224,7 @@ def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any
     """Ray's runtime environment of the driver: what an overlay says, and the variables that a driver needs."""
     try:
         given = yaml.safe_load(spec.get("runtimeEnvYAML") or "") or {}
-        variables = {**(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT, **_WAITS}
+        variables = {**_WAITS, **(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT}
     except (yaml.YAMLError, AttributeError, TypeError):
         raise ClusterError(
             f"The runtimeEnvYAML of the overlay {overlay!r} is no runtime environment: it must be YAML of an object, "

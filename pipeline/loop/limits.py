@@ -1,17 +1,14 @@
 """What ends a study before all its trials are drawn: its budget, its target, or the same error in all trials."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from pipeline.loop.trial import Trial
 from pipeline.study import TuneJob
-from pipeline.wording import counted, format_number
+from pipeline.wording import counted, format_number, hide_numbers
 
 __all__ = ["common_failure", "exhausted_budget", "options_to_continue"]
-
-_NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial | None) -> str | None:
@@ -83,9 +80,4 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
 
 
 def _failed(trial: Trial, error: str | None) -> bool:
-    return trial.state == "failed" and _without_numbers(trial.error) == _without_numbers(error)
-
-
-def _without_numbers(error: str | None) -> str:
-    """An error without the numbers in it, which may be those of the trial's config."""
-    return _NUMBER.sub("#", error or "")
+    return trial.state == "failed" and hide_numbers(trial.error or "") == hide_numbers(error or "")

@@ -1,6 +1,5 @@
 """Hyperband: successive halving in several brackets, from many short trials to a few long ones."""
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,13 +11,13 @@ from pipeline.errors import Fault
 from pipeline.schedulers.base import (
     Chosen,
     Decision,
-    Mode,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
     beyond_maximum,
 )
-from pipeline.schedulers.rungs import Rung, divided_rungs, rungs
+from pipeline.schedulers.bracket import Bracket
+from pipeline.schedulers.rungs import divided_rungs, rungs
 from pipeline.space import Config
 from pipeline.space.values import Count, Real
 from pipeline.trial_ids import DrawOrder, draw_order
@@ -92,96 +91,6 @@ class Hyperband(SchedulerSettings):
         return Brackets((*self.rungs(context.epochs), context.epochs), self.reduction_factor, context)
 
 
-class _Bracket:
-    """Trials that are compared with each other.
-
-    Args:
-        number: The bracket's number, from 0; bracket 0 has the most trials.
-        at: All rungs in epochs, and a trial's end; those below its own first rung included.
-        factor: One trial in this many continues.
-        mode: Whether larger or smaller values are better.
-        size: How many trials it has; as published unless given.
-    """
-
-    def __init__(self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None) -> None:
-        self.number = number
-        self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
-        self.trials: list[str] = []
-        # At the last epoch nothing is compared, unless the trials' maximum is raised.
-        self.rungs = {epoch: Rung(epoch, mode) for epoch in at[number:]}
-        self.decided: set[int] = set()
-        self.changed = True
-        """Whether a trial has reported or ended since the last look at its rungs."""
-        self._end, self._factor = at[-1], factor
-
-    @property
-    def full(self) -> bool:
-        """Whether no trial can join it: it has its size, or has started to compare."""
-        return len(self.trials) >= self.size or bool(self.decided)
-
-    def newest(self, trial_id: str) -> Rung | None:
-        """The highest rung at which a trial reported."""
-        return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
-
-    def decide(self, ended: set[str]) -> list[str]:
-        """Decide at every rung at which all its trials have reported.
-
-        Args:
-            ended: Trials that will not report again.
-
-        Returns:
-            The trials that continue.
-        """
-        coming, on = self.trials, list[str]()
-        self.changed = False
-        for epoch, rung in self.rungs.items():
-            if epoch == self._end:
-                break
-            if epoch not in self.decided:
-                if any(trial_id not in rung.values and trial_id not in ended for trial_id in coming):
-                    break
-                keep = max(1, math.floor(len(coming) / self._factor))
-                for trial_id in rung.ranking[:keep]:
-                    rung.promote(trial_id)
-                self.decided.add(epoch)
-                on += rung.promoted
-            coming = list(rung.promoted)
-        return on
-
-    def cutoff(self, rung: Rung) -> float | None:
-        """The value of the last trial that continues from a rung, if that is decided; None if there is none."""
-        return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
-
-    def judged(self, trial_id: str, rung: Rung) -> Decision:
-        """The decision to stop a trial at a rung."""
-        many = f"{len(rung.promoted)} continue" if len(rung.promoted) > 1 else "one continues"
-        reason = f"{rung.place(trial_id)} of {self.name}, of which {many}"
-        return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
-
-    @property
-    def name(self) -> str:
-        """Its name in reasons."""
-        return f"bracket {self.number}"
-
-    def state(self) -> dict[str, Any]:
-        """Its state as JSON values."""
-        return {
-            "number": self.number,
-            "size": self.size,
-            "trials": list(self.trials),
-            "decided": sorted(self.decided),
-            "rungs": {str(epoch): rung.state() for epoch, rung in self.rungs.items()},
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore the result of `state`."""
-        self.size, self.trials = state["size"], list(state["trials"])
-        self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
-        for epoch, rung in self.rungs.items():
-            if str(epoch) in state["rungs"]:
-                rung.restore(state["rungs"][str(epoch)])
-
-
 class Brackets(Scheduler):
     """Assigns trials to brackets, and halves each bracket.
 
@@ -194,10 +103,10 @@ class Brackets(Scheduler):
 
     def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
         self._at, self._factor, self._size, self._context = at, factor, size, context
-        self._brackets: list[_Bracket] = []
+        self._brackets: list[Bracket] = []
         # Those in which not all trials have ended: a search of all of them takes longer with each trial.
-        self._live: list[_Bracket] = []
-        self._of: dict[str, _Bracket] = {}
+        self._live: list[Bracket] = []
+        self._of: dict[str, Bracket] = {}
         self._ended: set[str] = set()
         self._due: set[str] = set()
         # Trials that a rung has paused and that do not continue, and those of them that were compared: a look at the
@@ -261,7 +170,7 @@ class Brackets(Scheduler):
             self._ended -= back
             self._live = list(self._brackets)
         self._live = [bracket for bracket in self._live if not self._ended.issuperset(bracket.trials)]
-        free = defaultdict[_Bracket, list[str]](list)
+        free = defaultdict[Bracket, list[str]](list)
         for trial_id in waiting - self._held:
             free[self._of[trial_id]].append(trial_id)
         for bracket in self._live:
@@ -302,8 +211,8 @@ class Brackets(Scheduler):
         self._held = {trial_id for trial_id in self._of if self._holds(trial_id)}
         self._compared = self._losers(self._held)
 
-    def _bracket(self, number: int) -> _Bracket:
-        return _Bracket(number, self._at, self._factor, self._context.mode, self._size)
+    def _bracket(self, number: int) -> Bracket:
+        return Bracket(number, self._at, self._factor, self._context.mode, self._size)
 
     def _holds(self, trial_id: str) -> bool:
         rung = self._of[trial_id].newest(trial_id)
@@ -320,7 +229,7 @@ class Brackets(Scheduler):
         rung = self._of[trial_id].newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)
 
-    def _chosen(self, trial_id: str, bracket: _Bracket) -> Chosen:
+    def _chosen(self, trial_id: str, bracket: Bracket) -> Chosen:
         rung = bracket.newest(trial_id)
         if rung is None or trial_id not in self._due:
             return Chosen(trial_id, f"the earliest of {bracket.name} that no rung has paused")

@@ -12,6 +12,7 @@ from pipeline.wording import (
     duration,
     format_number,
     frequency,
+    hide_numbers,
     is_or_are,
     listed,
     percent,
@@ -156,3 +157,9 @@ def test_verbs_agree_with_their_number(number: float, verb: str) -> None:
     """A verb is in the singular only for the number one."""
     assert is_or_are(number) == verb
     assert by_count(number, "has", "have") == {"is": "has", "are": "have"}[verb]
+
+
+@pytest.mark.parametrize(("text", "hidden"), [("lr=1.2e-05 in line 3", "lr=# in line #"), ("no number", "no number")])
+def test_numbers_are_hidden_whole(text: str, hidden: str) -> None:
+    """A number is hidden with its decimals and its exponent, so that errors of different configs are equal."""
+    assert hide_numbers(text) == hidden

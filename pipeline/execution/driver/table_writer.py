@@ -163,6 +163,17 @@ class TableWriter:
             Superseded: Another driver has taken the study over.
             StorageError: The storage cannot be written.
         """
+        try:
+            self._compact_all()
+        except FileNotFoundError as error:
+            # Another driver that has taken over deletes the parts that this one reads.
+            self._file.check()
+            raise StorageError(f"Cannot read the tables of {self._store.uri}: {error}") from error
+        except StorageError:
+            self._file.check()
+            raise
+
+    def _compact_all(self) -> None:
         whole, derived = TablesByTrials(self._store, self._document), list[pa.Table]()
 
         def noted(tables: tuple[pa.Table, pa.Table]) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pipeline.results.tables.load import Results
 from pipeline.study.named_functions import named_functions
 from pipeline.study.user_frames import user_frame
+from pipeline.wording import hide_numbers
 
 __all__ = ["Cause", "causes", "first_line", "place"]
 
@@ -51,7 +52,7 @@ def causes(results: Results) -> list[Cause]:
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for trial, error in zip(failed["trial_id"].to_pylist(), failed["error"].to_pylist(), strict=True):
         text = error if isinstance(error, str) and error.strip() else "no error was recorded"
-        cause = re.sub(r"\d+", "0", first_line(text)), _place(text, own)
+        cause = hide_numbers(first_line(text)), _place(text, own)
         groups.setdefault(cause, []).append((trial, text))
     found = [
         Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])

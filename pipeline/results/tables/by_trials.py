@@ -20,7 +20,7 @@ from pipeline.storage.schema import KEYS, MEASURES, arrow_schema
 __all__ = ["TablesByTrials"]
 
 _VALUES = 3_000_000
-"""Values of `epochs` in memory at once, about: 24 MB of numbers, 120,000 rows of 25 columns."""
+"""Values of `epochs` in memory at a time, about: 24 MB of numbers, 120,000 rows of 25 columns."""
 
 
 class TablesByTrials:
@@ -29,7 +29,7 @@ class TablesByTrials:
     Args:
         store: The study's folder; no other process may replace its parts meanwhile.
         study: The content of study.json.
-        values: The number of values of `epochs` that may be in memory at once, about.
+        values: The number of values of `epochs` that may be in memory at a time, about.
 
     Raises:
         StorageError: The storage cannot be read, or a part is of an unknown schema version.
@@ -80,7 +80,7 @@ class TablesByTrials:
         return epochs, derived
 
     def _keys(self) -> tuple[pa.Table, list[int]]:
-        """The columns of all rows that are needed at once, checked; and where the rows of each group begin and end."""
+        """The columns of all rows that are needed together, checked; and where the rows of each group begin and end."""
         columns = [name for name in self._parts.empty.column_names if name in {*KEYS["epochs"], *self._measured()}]
         rows, bounds = [self._parts.empty.select(columns)], [0]
         for group in self._parts.groups:

@@ -223,16 +223,17 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
 
 
 def test_an_overlay_may_give_the_driver_variables(monkeypatch):
-    """The runtime environment of an overlay reaches the driver, in addition to the variables that tunepipe needs."""
+    """The runtime environment of an overlay reaches the driver, with its wait; tunepipe sets what it needs."""
     (template,) = rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = (
-        "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0'}"
+        "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
     )
     monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
     made = yaml.safe_load(study_manifests(job(), "beale", "mine", "/studies", []).job["spec"]["runtimeEnvYAML"])
     assert made["config"] == {"setup_timeout_seconds": 60}
     assert made["env_vars"]["LAB"] == "a"
     assert made["env_vars"]["PYTHONUNBUFFERED"] == "1"
+    assert made["env_vars"]["TUNEPIPE_STORAGE_WAIT"] == "900"
     assert "TUNEPIPE_IN_RAYJOB" in made["env_vars"]
 
 

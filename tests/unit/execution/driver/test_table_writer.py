@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import Superseded
+from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import session_file
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
@@ -97,6 +97,25 @@ def test_compaction_keeps_the_parts_of_a_driver_that_takes_over(study, monkeypat
         with pytest.raises(Superseded):
             s.recorder.close("finished")
     assert s.store.exists("epochs/part-0002-000001.parquet")
+
+
+def test_a_driver_that_is_replaced_before_it_reads_the_parts_stops(study, monkeypatch):
+    """A driver whose parts another one has replaced ends as superseded; without another one, a part is missing."""
+    s = study()
+    s.session.begin()
+    s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
+    s.session.flush()
+    monkeypatch.setattr(session_file, "time", Leaping())
+
+    def gone(store, folder):
+        raise FileNotFoundError("epochs/part-0001-000001.parquet")
+
+    monkeypatch.setattr(Store, "parts", gone)
+    with pytest.raises(StorageError, match="part-0001-000001"):
+        s.recorder.tables.compact()
+    s.store.write(layout.session(2), "{}")
+    with pytest.raises(Superseded):
+        s.recorder.tables.compact()
 
 
 def test_compaction_deletes_only_parts(study):

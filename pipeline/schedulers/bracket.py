@@ -1,0 +1,123 @@
+"""A bracket: trials that start together, of which the best continue from rung to rung."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.schedulers.base import Decision, Mode
+from pipeline.schedulers.rungs import Rung
+
+__all__ = ["Bracket"]
+
+
+class Bracket:
+    """Trials of Hyperband or successive halving that are compared with each other, rung by rung.
+
+    Args:
+        number: The bracket's number, from 0; bracket 0 has the most trials.
+        at: All rungs in epochs, and a trial's end; those below its own first rung included.
+        factor: One trial in this many continues.
+        mode: Whether larger or smaller values are better.
+        size: How many trials it has; as published unless given.
+    """
+
+    def __init__(self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None) -> None:
+        self.number = number
+        self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
+        self.trials: list[str] = []
+        # At the last epoch nothing is compared, unless the trials' maximum is raised.
+        self.rungs = {epoch: Rung(epoch, mode) for epoch in at[number:]}
+        self.decided: set[int] = set()
+        self.changed = True
+        """Whether a trial has reported or ended since the last look at its rungs."""
+        self._end, self._factor = at[-1], factor
+
+    @property
+    def full(self) -> bool:
+        """Whether no trial can join it: it has its size, or has started to compare."""
+        return len(self.trials) >= self.size or bool(self.decided)
+
+    def newest(self, trial_id: str) -> Rung | None:
+        """The highest rung at which a trial reported.
+
+        Args:
+            trial_id: The trial.
+
+        Returns:
+            The rung; None before its first one.
+        """
+        return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
+
+    def decide(self, ended: set[str]) -> list[str]:
+        """Decide at every rung at which all its trials have reported.
+
+        Args:
+            ended: Trials that will not report again.
+
+        Returns:
+            The trials that continue.
+        """
+        coming, on = self.trials, list[str]()
+        self.changed = False
+        for epoch, rung in self.rungs.items():
+            if epoch == self._end:
+                break
+            if epoch not in self.decided:
+                if any(trial_id not in rung.values and trial_id not in ended for trial_id in coming):
+                    break
+                keep = max(1, math.floor(len(coming) / self._factor))
+                for trial_id in rung.ranking[:keep]:
+                    rung.promote(trial_id)
+                self.decided.add(epoch)
+                on += rung.promoted
+            coming = list(rung.promoted)
+        return on
+
+    def cutoff(self, rung: Rung) -> float | None:
+        """The value of the last trial that continues from a rung.
+
+        Args:
+            rung: The rung.
+
+        Returns:
+            The value; None if the rung is not decided, or no trial continues.
+        """
+        return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
+
+    def judged(self, trial_id: str, rung: Rung) -> Decision:
+        """The decision to stop a trial at a rung.
+
+        Args:
+            trial_id: The trial.
+            rung: The rung, at which it was compared.
+        """
+        many = f"{len(rung.promoted)} continue" if len(rung.promoted) > 1 else "one continues"
+        reason = f"{rung.place(trial_id)} of {self.name}, of which {many}"
+        return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
+
+    @property
+    def name(self) -> str:
+        """Its name in reasons."""
+        return f"bracket {self.number}"
+
+    def state(self) -> dict[str, Any]:
+        """Its state as JSON values."""
+        return {
+            "number": self.number,
+            "size": self.size,
+            "trials": list(self.trials),
+            "decided": sorted(self.decided),
+            "rungs": {str(epoch): rung.state() for epoch, rung in self.rungs.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore the result of `state`.
+
+        Args:
+            state: The result.
+        """
+        self.size, self.trials = state["size"], list(state["trials"])
+        self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
+        for epoch, rung in self.rungs.items():
+            if str(epoch) in state["rungs"]:
+                rung.restore(state["rungs"][str(epoch)])
