@@ -59,7 +59,7 @@ def test_a_new_study_of_any_name(
     for words in (["run", str(job_file), "--name", name], ["run", str(job_file), "--set", f"name={json.dumps(name)}"]):
         printed = tunepipe(*words, "--workers", "0", "--storage", str(storage))
         assert printed.code == 2, printed
-        assert "name: must be lower-case letters" in printed.errors or "name: must be text" in printed.errors
+        assert "name: must be at most 63 lower-case letters" in printed.errors or "name: must be text" in printed.errors
     assert _content(storage.parent) == before
 
 

@@ -71,9 +71,17 @@ def test_three_trials_with_the_same_error_end_the_study(study):
 def test_trials_failing_differently_do_not_end_the_study(study):
     """Three trials that fail with three different errors do not end the study."""
     s = study(budget=Budget(trials=10, epochs=4))
-    for number in range(3):
-        s.session.on_report(s.session.next().trial_id, ProgressReport(failure=f"ValueError: {number}"))
+    for problem in ("no file", "wrong shape", "no memory"):
+        s.session.on_report(s.session.next().trial_id, ProgressReport(failure=f"ValueError: {problem}"))
     assert s.session.next() is not None
+
+
+def test_trials_failing_with_other_numbers_in_the_error_end_the_study(study):
+    """Three trials whose errors differ only in a number of their configs fail in the same way, which ends the study."""
+    s = study(budget=Budget(trials=10, epochs=4))
+    for rate in ("0.018", "1.2e-05", "3"):
+        s.session.on_report(s.session.next().trial_id, ProgressReport(failure=f"ValueError: no rate {rate}"))
+    assert s.session.next() is None
 
 
 def test_a_model_that_cannot_be_used_ends_the_study_immediately(study):
