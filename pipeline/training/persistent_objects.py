@@ -16,7 +16,7 @@ import tensorflow as tf
 from pipeline.errors import ModelError
 from pipeline.study.reachable import reachable
 from pipeline.training.internals import layers_of, reserve_names
-from pipeline.training.state import describe
+from pipeline.training.state import describe, without_numbers
 
 __all__ = ["PersistentObjects", "forget_first_values", "refuse_shared_weights", "share_adapted"]
 
@@ -121,10 +121,10 @@ class PersistentObjects:
         Returns:
             Names that are the same in every process → values.
         """
-        left_out = {id(each) for variable in known for each in (variable, getattr(variable, "value", variable))}
+        left_out = set(map(_key, known))
         values = {}
         for name, variable in self._named():
-            if id(variable) in left_out or id(getattr(variable, "value", variable)) in left_out:
+            if _key(variable) in left_out:
                 continue
             first, value = _first_value(variable), np.array(keras.ops.convert_to_numpy(variable))
             if first is not None and not np.array_equal(first, value, equal_nan=value.dtype.kind == "f"):
@@ -142,11 +142,13 @@ class PersistentObjects:
                 variable.assign(values[name])
 
     def _named(self) -> Iterator[tuple[str, Any]]:
-        """The variables, each with a name, its shape, its type, and its number among those that share these."""
+        """The variables, each with a name without numbers, its shape, its type, and its number among those like it."""
         count = Counter[str]()
         for variable in self._variables():
             (entry,) = describe([variable])
-            text = f"{entry['path']} {entry['shape']} {entry['dtype']}"
+            # The first automatic name of a kind has no number.
+            path = without_numbers(entry["path"]).replace("_#", "")
+            text = f"{path} {entry['shape']} {entry['dtype']}"
             count[text] += 1
             yield f"{text} {count[text]}", variable
 
@@ -158,6 +160,11 @@ class PersistentObjects:
                 yield value.state
             elif not isinstance(value, keras.optimizers.Optimizer):
                 yield from value.variables
+
+
+def _key(variable: Any) -> int:
+    """The id of the variable of TensorFlow that a variable is, or holds."""
+    return id(variable.value if isinstance(variable, keras.Variable) else variable)
 
 
 def _first_value(variable: Any) -> np.ndarray | None:

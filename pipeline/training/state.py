@@ -17,6 +17,7 @@ __all__ = [
     "random_ops",
     "save_variables",
     "variables_of",
+    "without_numbers",
 ]
 
 
@@ -68,7 +69,7 @@ def architecture(model: Any) -> list[dict[str, Any]]:
         What `describe` returns, with # for the numbers in names.
     """
     model.optimizer.build(model.trainable_variables)
-    return [{**entry, "path": _without_numbers(entry["path"])} for entry in describe(variables_of(model))]
+    return [{**entry, "path": without_numbers(entry["path"])} for entry in describe(variables_of(model))]
 
 
 def load_variables(
@@ -95,7 +96,7 @@ def load_variables(
     paths = {entry["path"] for entry in here}
     for ours, theirs in zip(here, saved, strict=True):
         # A model function may number or date its names; the name of another variable is another architecture's.
-        renamed = theirs["path"] not in paths and _without_numbers(ours["path"]) == _without_numbers(theirs["path"])
+        renamed = theirs["path"] not in paths and without_numbers(ours["path"]) == without_numbers(theirs["path"])
         if ours != (theirs | {"path": ours["path"]} if renamed else theirs):
             variable_texts = [f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)]
             _differ(f"{variable_texts[0]} was saved where {variable_texts[1]} is needed")
@@ -143,7 +144,12 @@ _RANDOM = {
 }
 
 
-def _without_numbers(path: str) -> str:
+def without_numbers(path: str) -> str:
+    """A variable's path with # for the numbers in it, which may differ where the same code made it.
+
+    Args:
+        path: The path.
+    """
     return _NUMBER.sub("#", path)
 
 

@@ -17,7 +17,7 @@ from pipeline.training.build import build_model
 from pipeline.training.device_data import example_of
 from pipeline.training.global_state import kept_global_state
 from pipeline.training.model_builder import ModelBuilder
-from pipeline.training.persistent_objects import refuse_shared_weights
+from pipeline.training.persistent_objects import PersistentObjects, refuse_shared_weights
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import rows_of_six
 from tests.unit.training.training import job_of
@@ -268,3 +268,30 @@ def test_a_variable_that_callbacks_change_continues_with_its_trial(data: Any, me
     again.load(saved)
     assert [*weights, again.run_epoch().metrics["weight"]] == [0.5, 1.0, 1.5]
     again.close()
+
+
+def _using(*variables: Any) -> Callable[[], Any]:
+    """A function that uses variables."""
+    return lambda: variables
+
+
+def test_changed_variables_of_tensorflow_are_saved_beside_known_ones() -> None:
+    """Each changed variable is saved, except those that are known, themselves or as a variable of Keras."""
+    variables = [tf.Variable(0.0, name=f"weight{letter}") for letter in "abcd"]
+    wrapped, known = keras.Variable(0.0, name="wrapped"), tf.Variable(0.0, name="known")
+    found = PersistentObjects([_using(*variables, known, wrapped, wrapped.value)])
+    found.begin()
+    for variable in (*variables, known, wrapped):
+        variable.assign(1.0)
+    assert len(found.changed([known, wrapped])) == len(variables)
+    assert len(found.changed([known, wrapped.value])) == len(variables)
+
+
+def test_values_are_found_by_names_that_another_process_numbers_otherwise() -> None:
+    """The number in an automatic name, which depends on what a process made before, makes no difference."""
+    made = [[keras.Variable(0.0), keras.Variable(0.0)] for _ in range(2)]
+    here, there = (PersistentObjects([_using(*variables)]) for variables in made)
+    here.begin()
+    made[0][1].assign(1.0)
+    there.restore(here.changed([]))
+    assert [float(variable.value) for variable in made[1]] == [0.0, 1.0]
