@@ -53,7 +53,7 @@ def advice(
     """What to do about an error whose message names only its effect.
 
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a generator's shapes, code for Keras 2, and a module that a file of the job hides.
+    folder, a module that a file of the job hides, code for Keras 2, and a generator's shapes.
 
     Args:
         error: The error.
@@ -75,14 +75,14 @@ def advice(
             )
     if missing := missing_parameter(error, config, space):
         return missing
-    if is_of_keras_2(error):
-        return f"{OTHER_KERAS}."
     if _INTEGER_LABELS.search(str(error)):
         from pipeline.training.labels import ONE_HOT
 
         return ONE_HOT
     if hidden := hidden_behind(error):
         return hidden_text(hidden)
+    if is_of_keras_2(error):
+        return f"{OTHER_KERAS}."
     if _OTHER_SHAPES in str(error):
         return (
             "The first batches of the generator have the same size in an axis in which later ones differ. Pad batches "
