@@ -1,5 +1,6 @@
 """Which frames of a traceback are the user's code, and not that of tunepipe, Python or a library."""
 
+import functools
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Frame:
         return f"{PurePosixPath(self.file).name}:{self.line} in {self.function}"
 
 
+@functools.cache
 def is_users(file: str) -> bool:
     """Whether a file is the user's, by its path alone: the study may come from another machine.
 
