@@ -28,7 +28,7 @@ def as_function(value: object) -> Callable[..., Any] | None:
     if isinstance(value, MethodType):
         return value if isinstance(python_function(value), FunctionType) else None
     if isinstance(value, functools.partial):
-        if hasattr(value, "__qualname__"):
+        if hasattr(value, "__qualname__") and isinstance(python_function(value), FunctionType):
             return value
         inner = as_function(value.func)
         return None if inner is None else _named(functools.partial(inner, *value.args, **value.keywords))

@@ -49,6 +49,8 @@ def _decorated(config: dict[str, Any]) -> int:
         (functools.partial(_Trainer().build), "_Trainer.build", 1),
         (_Called(4), "_Called.__call__", 5),
         (functools.partial(_Called(4)), "_Called.__call__", 5),
+        (functools.update_wrapper(functools.partial(_build, extra=3), _build), "_build", 4),
+        (functools.update_wrapper(functools.partial(_Called(4)), _build), "_Called.__call__", 5),
     ],
 )
 def test_each_form_is_called_and_has_a_name(value: Any, name: str, result: int) -> None:
@@ -69,6 +71,8 @@ def test_each_form_is_called_and_has_a_name(value: Any, name: str, result: int) 
         functools.partial(max, 1),
         _Trainer,
         functools.partial(_Trainer),
+        functools.update_wrapper(functools.partial(_Trainer), _Trainer),
+        functools.update_wrapper(functools.partial(max, 1), max),
         functools.cache(_build),
         np.vectorize(_build),
         UnloadedFunction("a:b", None),
