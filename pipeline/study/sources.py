@@ -127,6 +127,9 @@ class _Search:
         self._hidden: dict[str, None] = {}
         for function in functions:
             for home in homes_of(function):
+                # The code that made the function may have none.
+                if not home.get("__file__"):
+                    continue
                 file, module = Path(home["__file__"]).absolute(), module_named(home, function)
                 root, path = folder_and_path(file, module)
                 content = content_of(home)

@@ -4,6 +4,7 @@ import importlib
 import importlib.machinery
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -238,3 +239,15 @@ def test_a_job_file_of_a_package_brings_the_package(folder: Path) -> None:
     paths = [file.path for file in found.files]
     assert paths[0] == "pack_a/job.py"
     assert {"pack_a/__init__.py", "pack_a/beside.py"} <= set(paths)
+
+
+def test_code_without_a_module_s_file_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that executed code returned is saved by the file of its job alone."""
+    made = ModuleType("made_elsewhere")
+    exec(compile("def made():\n    return lambda config: iter(())", "made.txt", "exec"), vars(made))
+    monkeypatch.setitem(sys.modules, "made_elsewhere", made)
+    text = JOB.format(top="from made_elsewhere import made", within="pass").replace("function=steps", "function=made()")
+    (tmp_path / "with_made.py").write_text(text)
+    job = load_module(tmp_path / "with_made.py").JOB
+    assert job.resumable
+    assert paths(sources_of(job)) == ["with_made.py"]
