@@ -19,6 +19,9 @@ _WRITE_NAME = frozenset({"STORE_GLOBAL", "STORE_NAME"})
 _NOT_HASHED = ("__dict__", "__weakref__", "__doc__", "__slotnames__", "__firstlineno__", "__static_attributes__")
 """Members of a class that say nothing of what it does; pickling adds the fourth, and Python 3.13 the last two."""
 
+_LOADED = "keras._tf_keras.keras"
+"""The module that tensorflow.keras is after its first use."""
+
 _LARGEST = 2**20
 """Bytes of an array that are hashed; of a larger one, only type and shape are compared."""
 
@@ -43,7 +46,8 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
     if isinstance(value, _PLAIN):
         yield f"{type(value).__name__} {value!r}"
         return
-    yield type(value).__qualname__
+    # A module that loads itself at its first use, as tensorflow.keras does, has another class than other modules.
+    yield "module" if isinstance(value, types.ModuleType) else type(value).__qualname__
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -60,8 +64,8 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield f"{value.__qualname__} {[base.__qualname__ for base in value.__bases__]}"
         members = {name: member for name, member in vars(value).items() if name not in _NOT_HASHED}
         yield from _items(members, module, seen)
-    elif isinstance(value, types.ModuleType) and type(value) is not types.ModuleType:
-        # A module that loads itself at its first use, as tensorflow.keras does, has another name from then on.
+    elif isinstance(value, types.ModuleType) and (type(value) is not types.ModuleType or value.__name__ == _LOADED):
+        # Its name depends on whether it was used, and an import after that gives the module behind it.
         return
     elif isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
         yield str(getattr(value, "__name__", ""))

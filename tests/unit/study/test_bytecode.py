@@ -156,7 +156,7 @@ def test_a_method_is_compared_with_what_its_object_is():
 
 
 def test_a_module_that_loads_itself_at_its_first_use_stays_the_same():
-    """A lazy module of TensorFlow changes its name when it is used, and the digest of the function does not."""
+    """The digest is equal before TensorFlow's lazy module loads, afterwards, and where an import replaced it."""
 
     class Lazy(types.ModuleType):
         """As TensorFlow's."""
@@ -167,6 +167,10 @@ def test_a_module_that_loads_itself_at_its_first_use_stays_the_same():
     before = bytecode_digest(namespace["model"])
     lazy.__name__ = "keras._tf_keras.keras"
     assert bytecode_digest(namespace["model"]) == before
+    namespace["keras"] = types.ModuleType("keras._tf_keras.keras")
+    assert bytecode_digest(namespace["model"]) == before
+    namespace["keras"] = types.ModuleType("keras._tf_keras.keras.layers")
+    assert bytecode_digest(namespace["model"]) != before
 
 
 def test_an_object_that_was_sent_to_workers_stays_the_same():
