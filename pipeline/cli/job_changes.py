@@ -7,6 +7,10 @@ from pipeline.cli.console import note
 from pipeline.errors import Fault, InvalidJob
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.space import Config
+    from pipeline.storage import Store
     from pipeline.study import TuneJob
 
 __all__ = ["assignments", "changes_of", "job_of", "limits"]
@@ -93,11 +97,31 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         if "budget" not in given and "budget.trials" in changes:
             given["budget"] = {"trials": changes["budget.trials"]}
         job = from_file(name, library, given, note)
-        changes = left_to_changes(job, changes) | changes
+        own = left_to_changes(job, changes)
+        changes = own | changes
     if resume:
         from pipeline.execution.driver.resumed_job import with_study_settings
         from pipeline.storage import Store
 
         study = job.replaced({"name": changes.get("name", job.name)})
-        job = with_study_settings(job, Store(storage).folder(study.name), note, changed=changes)
+        store = Store(storage).folder(study.name)
+        if library is not None and "start_with" not in given:
+            starts = _starts_of_study(own.get("start_with", job.start_with), job, store)
+            job, changes = job.replaced({"start_with": []}), changes | {"start_with": starts}
+        job = with_study_settings(job, store, note, changed=changes)
     return job.replaced(changes)
+
+
+def _starts_of_study(starts: "Sequence[Config]", job: "TuneJob", store: "Store") -> "Sequence[Config]":
+    """How the trials of a program's study begin: as before, where more or fewer trials are all that is new."""
+    from pipeline.study import layout, load_study
+
+    if not store.exists(layout.STUDY):
+        return starts
+    saved = load_study(store, here=job.functions.values()).start_with
+    both = min(len(starts), len(saved))
+    if not both or list(starts[:both]) != list(saved[:both]):
+        return starts
+    if len(starts) != len(saved):
+        note(f"The study keeps its own start_with: {len(saved)} configs, not {len(starts)}.")
+    return saved

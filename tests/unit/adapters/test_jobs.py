@@ -164,3 +164,26 @@ def test_a_program_begins_as_many_trials_as_the_user_wants(program: Callable[[st
     )
     job = job_of(str(path), {"budget.trials": 2}, str(tmp_path), resume=False, library="optuna")
     assert len(job.start_with) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "count"), [([], ["--trials", "6"], 6), (["--trials", "2"], [], 2), (["--trials", "6"], [], 6)]
+)
+@pytest.mark.parametrize("library", ["ray-tune", "optuna"])
+def test_a_program_is_resumed_with_another_number_of_trials(
+    before: list[str], after: list[str], count: int, library: str, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """A study whose trials begin as its program says is resumed from the program with more or fewer trials."""
+    storage, place = str(tmp_path / "studies"), program("rt_pbt.py" if library == "ray-tune" else "op_quad.py")
+    text = Path(place).read_text().replace('"lr": tune.uniform(0, 1)}', '"lr": tune.uniform(0, 3)}', 1)
+    search, queued = "study.optimize(", "[study.enqueue_trial({'x': x}) for x in (1, 2, 3, 4)]"
+    Path(place).write_text(text.replace(search, f"{queued}\n    {search}").replace("n_trials=6", "n_trials=4"))
+    words = ["run", place, "--from", library, "--name", "s", "--storage", storage, "--workers", "0"]
+    assert command(*words, *before).exit_code == 0
+    starts = load_study(Store(storage).folder("s")).start_with
+    done = command(*words, "--resume", *after)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert len(load_results(tmp_path / "studies/s").trials) == count
+    kept = f"The study keeps its own start_with: {len(starts)} configs, not "
+    assert (kept in " ".join(done.output.split())) == (len(starts) != (6 if after and library == "ray-tune" else 4))
+    assert load_study(Store(storage).folder("s")).start_with == starts
