@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
 from pipeline.study.callables import python_function
@@ -38,8 +38,8 @@ def changes_used(function: Callable[..., Any], others: Iterable[Callable[..., An
     """Whether a function changes something that others use: a global variable, an attribute, an object that it fits.
 
     It is read from the source: assignments to globals, to attributes and items of what the function does not make
-    itself, and calls such as `encoder.fit(…)` and `names.append(…)`. Functions without a file change nothing, as far
-    as is known.
+    itself, and calls such as `encoder.fit(…)` and `names.append(…)`. What it sets in a module of a library does not
+    count. Functions without a file change nothing, as far as is known.
 
     Args:
         function: The function; what it calls in the user's own modules counts, too.
@@ -89,7 +89,9 @@ class _Used:
         Args:
             value: The object.
         """
-        return not isinstance(value, type(None) | bool | int | float | str | bytes) and id(value) in self._ids
+        if isinstance(value, type(None) | bool | int | float | str | bytes) or _is_library(value):
+            return False
+        return id(value) in self._ids
 
     def reads(self, home: dict[str, Any], name: str) -> bool:
         """Whether a global of a module is used.
@@ -109,6 +111,15 @@ def _called(function: Callable[..., Any], reached: Iterable[FunctionType]) -> se
         called |= due
         due = {name for each in reached if each.__name__ in due for name in names_of(each.__code__)} - called
     return called
+
+
+def _is_library(value: object) -> bool:
+    """Whether an object is a module that is not the user's."""
+    if not isinstance(value, ModuleType):
+        return False
+    # A package without an __init__.py has only folders. A module that loads itself later is not loaded for this.
+    places = [vars(value).get("__file__"), *(vars(value).get("__path__") or ())]
+    return not any(isinstance(place, str) and is_users(place) for place in places)
 
 
 def _is_method(function: FunctionType, owner: object) -> bool:
@@ -135,7 +146,7 @@ def _changes(function: FunctionType) -> Iterator[_Change]:
     for node in _functions(source):
         name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
         if (name, _first_line(node)) == (code.co_name, code.co_firstlineno):
-            yield from _changes_in(node)
+            yield from _changes_in(node, function)
 
 
 @lru_cache(maxsize=64)
@@ -153,14 +164,29 @@ def _first_line(node: _Node) -> int:
     return min([node.lineno, *(each.lineno for each in decorators)])
 
 
-def _changes_in(function: _Node) -> Iterator[_Change]:
-    for node in ast.walk(function):
+def _changes_in(definition: _Node, function: FunctionType) -> Iterator[_Change]:
+    for node in ast.walk(definition):
         if isinstance(node, ast.Global):
             yield from ((name, "set") for name in node.names)
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
             yield from ((name, "changed") for name in _root(node.value))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _CHANGING
+            and not isinstance(_meant(node.func.value, function), ModuleType)
+        ):
             yield from ((name, "changed") for name in _root(node.func.value))
+
+
+def _meant(node: ast.expr, function: FunctionType) -> Any:
+    """What a name outside of a function, or a name in a module such as `np.ma`, means; None if that is not known."""
+    if isinstance(node, ast.Name):
+        return _outer(function, node.id)
+    if not isinstance(node, ast.Attribute):
+        return None
+    owner = _meant(node.value, function)
+    return vars(owner).get(node.attr) if isinstance(owner, ModuleType) else None
 
 
 def _root(node: ast.expr) -> Iterator[str]:

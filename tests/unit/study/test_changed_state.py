@@ -1,12 +1,15 @@
 """What a data function changes, and the models use."""
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.study.changed_state import changes_used
+from tests.unit.study import kept_values
 
 
 class Encoder:
@@ -79,6 +82,34 @@ def changes_its_own(config: dict[str, Any]) -> list[str]:
     return rows
 
 
+def calls_library() -> Any:
+    """It calls functions of a library that are named as methods that change their object."""
+    return np.append(np.add([1], 1), 2), np.ma.append([1], [2])
+
+
+def sets_in_library() -> list[str]:
+    """It sets something in a library."""
+    os.environ["TUNEPIPE_TEST"] = "1"
+    return []
+
+
+def calls_own_module() -> list[str]:
+    """It calls a function of the user's module that is named as such a method."""
+    return kept_values.add(["a"])
+
+
+def sets_in_own_module() -> list[str]:
+    """It sets a variable of the user's module."""
+    kept_values.CLASSES = 2
+    return []
+
+
+def fills_in_own_module() -> list[str]:
+    """It fills a list of the user's module."""
+    kept_values.NAMES.append("a")
+    return []
+
+
 class Experiment:
     """Methods as functions of a job."""
 
@@ -129,6 +160,11 @@ _LOAD, _BUILD = _in_factory()
         (sets_attribute, lambda: Settings.classes, True),
         (sets_attribute, lambda: 1, False),
         (changes_its_own, lambda: (ENCODER, INFO, NAMES), False),
+        (calls_library, lambda: np.ma.zeros(1), False),
+        (sets_in_library, lambda: os.environ, False),
+        (calls_own_module, lambda: kept_values.NAMES, False),
+        (sets_in_own_module, lambda: kept_values.CLASSES, True),
+        (fills_in_own_module, lambda: kept_values.NAMES, True),
         (functools.partial(sets_global), lambda: CLASSES, True),
         (EXPERIMENT.load, EXPERIMENT.build, True),
         (EXPERIMENT.pure, EXPERIMENT.build, False),

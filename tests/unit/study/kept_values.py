@@ -1,0 +1,11 @@
+"""A user's module with values that its functions use, in tests."""
+
+__all__ = ["CLASSES", "NAMES", "add"]
+
+CLASSES = 0
+NAMES: list[str] = []
+
+
+def add(rows: list[str]) -> list[str]:
+    """Rows with one more."""
+    return [*rows, "b"]
