@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import chdir, nullcontext, suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -40,8 +40,8 @@ __all__ = [
     "without_validation",
 ]
 
-_called = WeakSet[Any]()
-"""The data functions that this process has called."""
+_called = WeakKeyDictionary[Any, RecordedConfig | None]()
+"""The data functions that this process has called, each with the config of its last call; None if it takes none."""
 
 
 def example_config(job: TuneJob, known: Config | None = None) -> Config:
@@ -103,56 +103,58 @@ def load_data(
                 set_up(job.resources)
         if takes_config(job.data) and config is None:
             config = RecordedConfig(example_config(job))
-        if "keras" in sys.modules:
-            from pipeline.training.internals import reset_names
-
-            # A pipeline's layers have variables, which a checkpoint names.
-            reset_names()
-        with (
-            nullcontext() if folder is None else chdir(folder),
-            for_all_trials(seed=job.seed, epochs=job.budget.epochs),
-            in_data_call(config, caches) as call,
-            seeded_globally(zlib.crc32(f"{job.seed} data".encode()), gpus=trains),
-        ):
-            data = datasets.load(job.data, config if takes_config(job.data) else None)
-            _called.add(job.data)
-            # No argument of the user's: it is known only now.
-            object.__setattr__(data, "shared", tuple(call.parts.values()))
+        data = _returned(job, config, folder=folder, caches=caches, gpus=trains)
     _check(job, data, Reads() if config is None else config.reads)
     return data
 
 
-def sets_up_models(job: TuneJob) -> bool:
+def sets_up_models(job: TuneJob, *, trains: bool = True) -> bool:
     """Whether a job's data function adapts layers of the models, or changes variables and objects that they use.
 
     Args:
         job: The job.
+        trains: Whether what callbacks and functions in `fit` use counts, too: models that are only built do without.
     """
     if job.model is None or not callable(job.data):
         return False
     from pipeline.training.persistent_objects import share_adapted
 
-    others = [function for path, function in job.functions.items() if path != "data"]
+    others = [
+        function
+        for path, function in job.functions.items()
+        if path != "data" and (trains or path == "model" or path.startswith("phases."))
+    ]
     return share_adapted(job.data, job.model) or changes_used(job.data, others)
 
 
-def set_up_models(job: TuneJob, *, config: Config | None = None, folder: Path | None = None) -> None:
-    """Call a data function for what it does beside returning data, unless this process has called it for all trials.
+def set_up_models(
+    job: TuneJob, *, trains: bool = True, config: Config | None = None, folder: Path | None = None
+) -> None:
+    """Call a data function for what it does beside returning data, unless this process last called it for the same.
 
     Arrays come from the driver, but what the function adapts, fits or sets outside of itself belongs to its process.
+    TensorFlow's threads and devices stay as they are.
 
     Args:
         job: The job.
-        config: The trial's config, for a function that takes one.
+        trains: Whether models are trained here, not only built.
+        config: The trial's config, for a function that takes one; `example_config` by default.
         folder: The folder in which the data function is called; the current one by default.
 
     Raises:
-        DataError: There are no such data, or the job cannot be trained on them.
+        DataError: The data function failed.
     """
-    each_config = takes_config(job.data) and config is not None
-    if (each_config or job.data not in _called) and sets_up_models(job):
-        recorded = RecordedConfig(config) if takes_config(job.data) and config is not None else None
-        load_data(job, trains=False, config=recorded, folder=folder)
+    if not callable(job.data):
+        return
+    if job.data in _called:
+        last = _called[job.data]
+        if last is None or config is None or last.reads.fits(config):
+            return
+    if sets_up_models(job, trains=trains):
+        recorded = None
+        if takes_config(job.data):
+            recorded = RecordedConfig(example_config(job) if config is None else config)
+        _returned(job, recorded, folder=folder, caches=None, gpus=True)
 
 
 def check_functions(job: TuneJob) -> None:
@@ -218,6 +220,31 @@ def without_validation(job: TuneJob, data: Dataset | None) -> str | None:
         f"there is no validation split: trials are compared by {job.objective.metric}, which is measured on the data "
         "that they train on"
     )
+
+
+def _returned(
+    job: TuneJob, config: RecordedConfig | None, *, folder: Path | None, caches: SharedFolder | None, gpus: bool
+) -> Dataset:
+    """What a job's data function returns, for a config if it takes one."""
+    assert callable(job.data)
+    if "keras" in sys.modules:
+        from pipeline.training.internals import reset_names
+
+        # A pipeline's layers have variables, which a checkpoint names.
+        reset_names()
+    # A call that fails may have changed something, too.
+    _called.pop(job.data, None)
+    with (
+        nullcontext() if folder is None else chdir(folder),
+        for_all_trials(seed=job.seed, epochs=job.budget.epochs),
+        in_data_call(config, caches) as call,
+        seeded_globally(zlib.crc32(f"{job.seed} data".encode()), gpus=gpus),
+    ):
+        data = datasets.load(job.data, config if takes_config(job.data) else None)
+        # No argument of the user's: it is known only now.
+        object.__setattr__(data, "shared", tuple(call.parts.values()))
+    _called[job.data] = config if takes_config(job.data) else None
+    return data
 
 
 def _check(job: TuneJob, data: Dataset, reads: Reads) -> None:

@@ -20,8 +20,9 @@ __all__ = ["ModelBuilder", "recorded_inputs"]
 
 
 class ModelBuilder:
-    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, and the
-    specification of a batch where its own train_step builds its parts.
+    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, the
+    specification of a batch where its own train_step builds its parts, and a data function that adapts, fits or sets
+    what `build_model` uses.
 
     TensorFlow's threads and devices stay as they are in this process.
 
@@ -44,10 +45,11 @@ class ModelBuilder:
             phases: Number of phases that have begun.
 
         Raises:
+            DataError: The data function sets up the models, and failed.
             ModelError: The model cannot be used.
             Exception: Errors of the user's code.
         """
-        set_up_models(self._job, config=config)
+        set_up_models(self._job, trains=False, config=config)
         tf.random.set_seed(seed)
         model = build_model(self._job, config, seed=seed, example=self._example, batch=self._batch)
         self._adapt(model)

@@ -122,6 +122,7 @@ def test_functions_of_fit_are_called_before_anything_starts(function: Any, repor
 
 
 CLASSES = 0
+WEIGHTS: dict[int, float] = {}
 LOADED: list[int] = []
 
 
@@ -141,3 +142,58 @@ def test_a_data_function_that_sets_what_models_read_is_called_once_in_their_proc
     set_up_models(job)
     set_up_models(job)
     assert (CLASSES, len(LOADED)) == (3, 1)
+
+
+def _weighting() -> Dataset:
+    LOADED.append(1)
+    WEIGHTS[0] = 2.0
+    return Dataset("d", Split(np.zeros((8, 2)), np.zeros(8)), validation_split=0.5)
+
+
+def _weighting_again() -> Dataset:
+    return _weighting()
+
+
+def _weighting_for(config: dict[str, Any]) -> Dataset:
+    WEIGHTS[config["rows"]] = 2.0
+    return _weighting()
+
+
+def _reads_weights(config: dict[str, Any]) -> Any:
+    return WEIGHTS
+
+
+@pytest.fixture
+def _not_loaded() -> None:
+    LOADED.clear()
+
+
+@pytest.mark.usefixtures("_not_loaded")
+def test_state_of_the_training_is_not_set_where_models_are_only_built() -> None:
+    """A data function that sets what the class weights use is called where models train, not where they are built."""
+    job = _job(_weighting).replaced({"fit": Fit(class_weight=_reads_weights)})
+    set_up_models(job, trains=False)
+    assert not LOADED
+    set_up_models(job)
+    assert len(LOADED) == 1
+
+
+@pytest.mark.usefixtures("_not_loaded")
+def test_a_model_is_not_set_up_twice_for_what_its_data_function_reads() -> None:
+    """A data function with a config is called again only for other values of what it read in its last call."""
+    job = _job(_weighting_for).replaced({"model": _reads_weights, "space": {"rows": 8, "lr": 0.1}})
+    for rows, lr in ((8, 0.1), (8, 0.2), (4, 0.1), (8, 0.1)):
+        set_up_models(job, config={"rows": rows, "lr": lr})
+    assert len(LOADED) == 3
+
+
+@pytest.mark.usefixtures("_not_loaded")
+def test_setting_up_models_hides_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The devices that TensorFlow sees stay as they are where a data function sets up the models."""
+    import tensorflow as tf
+
+    hidden: list[Any] = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *devices: hidden.append(devices))
+    set_up_models(_job(_weighting_again).replaced({"model": _reads_weights}))
+    assert LOADED
+    assert not hidden

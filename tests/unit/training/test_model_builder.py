@@ -6,9 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
 from pipeline.datasets.fingerprint import fingerprint
+from pipeline.study import Fit
 from pipeline.training.model_builder import ModelBuilder, recorded_inputs
 from tests.unit.training.training import job_of
 
@@ -47,6 +49,48 @@ def test_no_example_is_needed_if_the_model_knows_its_shapes() -> None:
         raise AssertionError("the data were asked for")
 
     assert ModelBuilder(job_of(built), gone).build({"width": 2}, seed=1).built
+
+
+WIDTH = 0
+WEIGHTS: dict[int, float] = {}
+
+
+def missing() -> Dataset:
+    """Data that are not here, as on another machine; sets what only the training uses."""
+    WEIGHTS[0] = 2.0
+    raise FileNotFoundError("rows.csv")
+
+
+def measured() -> Dataset:
+    """Rows; sets what the model uses."""
+    global WIDTH
+    WIDTH = ROWS.shape[1]
+    return Dataset("d", Split(ROWS, ROWS), validation_split=0.5)
+
+
+def weighted(config: Mapping[str, Any]) -> Any:
+    """Weights that the data function sets."""
+    return WEIGHTS
+
+
+def measured_width(config: Mapping[str, Any]) -> keras.Model:
+    """A model of a width that the data function sets."""
+    return built({"width": WIDTH})
+
+
+def test_data_that_set_only_what_the_training_uses_are_not_needed() -> None:
+    """A model is built without its data function if that sets class weights, because the data may be missing."""
+    job = job_of(built, data=missing, fit=Fit(class_weight=weighted))
+    assert ModelBuilder(job, lambda: None).build({"width": 2}, seed=1).built
+
+
+def test_devices_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data function that sets what the model uses is called, and TensorFlow sees the same devices."""
+    hidden: list[Any] = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *devices: hidden.append(devices))
+    model = ModelBuilder(job_of(measured_width, data=measured), lambda: None).build({}, seed=1)
+    assert model.output_shape == (None, 3)
+    assert not hidden
 
 
 @pytest.mark.parametrize(
