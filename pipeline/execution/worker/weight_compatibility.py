@@ -6,6 +6,7 @@ by parameter, so that the two models of each step differ in one parameter alone.
 """
 
 import json
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,17 +161,18 @@ def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
         mismatched: The parameters; at least one.
     """
     refused = {mismatch.path.rpartition(".")[2] for mismatch in mismatched}
-    explored = [name for name in _changed(job) if name not in refused]
-    only_others = f"let the population change the others alone with --set 'scheduler.explore={json.dumps(explored)}'"
+    others = [name for name in _changed(job) if name not in refused]
+    explore = job.to_json()["scheduler"].get("explore")
+    explored = {name: explore[name] for name in others} if isinstance(explore, Mapping) else others
+    change = shlex.quote(f"scheduler.explore={json.dumps(explored)}")
+    only_others = [f"let the population change the others alone with --set {change}"] if others else []
     switches = {parameter.path for parameter in walk(job.space) if isinstance(parameter.domain, Switch)}
     fixed = [f"--set space.{mismatch.path}=VALUE" for mismatch in mismatched if mismatch.path not in switches]
     of_one = [mismatch.path for mismatch in mismatched if mismatch.path in switches]
     ways = [f"fix what changes them with {' '.join(fixed)}"] if fixed else []
     ways += [f"leave one branch of {' and of '.join(of_one)} in the job's space"] if of_one else []
-    both = " and ".join(ways)
-    return (
-        f"{capitalized(only_others)}, {both}, or use a scheduler that does not copy weights, such as --scheduler asha."
-    )
+    both = ", ".join([*only_others, " and ".join(ways)])
+    return f"{capitalized(both)}, or use a scheduler that does not copy weights, such as --scheduler asha."
 
 
 def _others(job: TuneJob, first: Assignment) -> list[Config]:

@@ -1,12 +1,14 @@
 """Which parameters change a model's variables, and how that is reported before anything is trained."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from pipeline import datasets, load_results, run
+from pipeline.cli.job_changes import assignments
 from pipeline.execution.worker.weight_compatibility import (
     WeightMismatch,
     compare,
@@ -135,6 +137,19 @@ def test_the_remedy_is_named_for_numbers_and_for_switches() -> None:
     assert mismatch_text(tuned, [WeightMismatch("a", "a (so)"), WeightMismatch("b", "b (so)")]).endswith(
         "would not fit: a (so); b (so)"
     )
+
+
+def test_the_remedy_keeps_domains_and_names_no_empty_list() -> None:
+    """What else may change keeps its domain in the advice, and is left out where nothing else may change."""
+    explore = {"lr": Uniform(0, 0.5), "rate": None, "width": IntUniform(2, 4)}
+    tuned, mismatched = job(space=SPACE, scheduler=PBT(explore=explore)), [WeightMismatch("width", "")]
+    advice = mismatch_advice(tuned, mismatched)
+    option = advice.partition("--set ")[2].partition(", fix what")[0]
+    (pair,) = shlex.split(option)
+    changed = tuned.replaced(assignments([pair])).scheduler
+    assert changed.explore == {"lr": Uniform(0, 0.5), "rate": None}
+    only_width = job(space=SPACE, scheduler=PBT(explore=["width"]))
+    assert mismatch_advice(only_width, mismatched).startswith("Fix what changes them with --set space.width=VALUE, or")
 
 
 @pytest.mark.parametrize(
