@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,7 @@ from pipeline.adapters.library import Library
 from pipeline.adapters.program import end_here, load, register
 from pipeline.adapters.user_code import user_errors, user_line
 from pipeline.errors import Fault, InvalidJob, UsageError
+from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
 from pipeline.study.load_module import split_job_name
 from pipeline.study.read_once import content_of
@@ -196,9 +197,35 @@ def _job(
     fields |= {field: function and functions[function] for field, function in adapted.function_fields.items()}
     left_out = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
     fields |= {field: value for field, value in given.items() if field not in left_out}
+    starts: list[dict[str, Any]] = []
+    explore = None
     if given.get("space"):
         fields["space"] = given["space"]
-    return TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
+        starts = [] if "start_with" in given else fields.pop("start_with", [])
+        if "scheduler" not in given and isinstance(scheduler := fields.get("scheduler"), Mapping):
+            explore = scheduler.get("explore")
+            fields["scheduler"] = {name: value for name, value in scheduler.items() if name != "explore"}
+    job = TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
+    further = _within(job.space, starts, explore)
+    return job.replaced(further) if further else job
+
+
+def _within(
+    space: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], explore: Iterable[str] | None
+) -> dict[str, Any]:
+    """What a program says of its own space, as far as it fits the one that the caller gives: changes of the job."""
+    fitting: dict[str, Any] = {}
+    kept = [{name: value for name, value in start.items() if _has(space.get(name), value)} for start in starts]
+    if any(kept):
+        fitting["start_with"] = [start for start in kept if start]
+    if explore is not None:
+        known = {parameter.name for parameter in walk(space)}
+        fitting["scheduler.explore"] = [name for name in explore if name in known]
+    return fitting
+
+
+def _has(domain: Any, value: Any) -> bool:
+    return isinstance(domain, Domain) and domain.contains(value)
 
 
 def _named(functions: Mapping[str, Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:

@@ -187,3 +187,18 @@ def test_a_program_is_resumed_with_another_number_of_trials(
     kept = f"The study keeps its own start_with: {len(starts)} configs, not "
     assert (kept in " ".join(done.output.split())) == (len(starts) != (6 if after and library == "ray-tune" else 4))
     assert load_study(Store(storage).folder("s")).start_with == starts
+
+
+def test_a_space_that_the_user_gives_replaces_that_of_the_program(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Where a user gives the space, the first values and the mutations of the program that lie in it are kept."""
+    space = {"lr": {"kind": "uniform", "low": 0.6, "high": 0.9}, "layers": {"kind": "choice", "values": [1, 5]}}
+    job = job_of(program("rt_mutations.py"), {"space": space}, str(tmp_path), resume=False, library="ray-tune")
+    assert list(job.space) == ["lr", "layers"]
+    assert job.scheduler.kind == "pbt"
+    assert job.scheduler.explore == ("lr", "layers")
+    assert job.start_with == ()
+    wider = {**space, "lr": {"kind": "uniform", "low": 0.1, "high": 0.9}}
+    job = job_of(program("rt_mutations.py"), {"space": wider}, str(tmp_path), resume=False, library="ray-tune")
+    assert job.start_with == ({"lr": 0.5},)
