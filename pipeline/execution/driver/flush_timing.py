@@ -1,9 +1,9 @@
 """When rows are written: often at first, so that a study's first epochs can be read soon, later twice a minute.
 
 A study of days then has thousands of parts and not millions. Where a flush takes long, as in a study of many trials,
-the next one waits longer, so that flushes take at most a hundredth of the study's time after its first ten minutes. It
-waits at most five minutes: rows that are not written are lost with the driver, and if each new row takes more than its
-share of the time, a longer interval does not help.
+the next one waits longer, so that flushes take at most a hundredth of a long study's time, its first minutes included.
+It waits at most five minutes: rows that are not written are lost with the driver, and if each new row takes more than
+its share of the time, a longer interval does not help.
 """
 
 import time
@@ -14,8 +14,8 @@ __all__ = ["FlushTiming"]
 
 _SHORTEST, _LONGEST = 1.0, 30.0
 _PARTS_OF_SESSION = 50
-_LEAST_TIMES, _MOST_TIMES, _SECONDS_PER_TIME = 10, 100, 6.0
-"""A flush waits for 10 times the last one's duration in the first minute, and for 100 times after ten minutes."""
+_LEAST_TIMES, _MOST_TIMES, _SECONDS_PER_TIME = 10, 150, 1.0
+"""A flush waits for 10 times the last one's duration in the first 10 seconds, and for 150 times after 150 seconds."""
 _LIMIT = 300.0
 
 
@@ -40,7 +40,8 @@ class FlushTiming:
         now = self._clock()
         session = now - self._started
         interval = min(max(_SHORTEST, session / _PARTS_OF_SESSION), _LONGEST)
-        times = min(max(_LEAST_TIMES, session / _SECONDS_PER_TIME), _MOST_TIMES)
+        # By the time of the last flush: by that of now, a flush of a second would put off the next one as time passes.
+        times = min(max(_LEAST_TIMES, (self._flushed - self._started) / _SECONDS_PER_TIME), _MOST_TIMES)
         return now - self._flushed >= min(max(interval, times * self._cost), _LIMIT)
 
     @contextmanager
