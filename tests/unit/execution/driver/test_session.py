@@ -211,7 +211,7 @@ def test_deletions_delay_the_next_flush(study, monkeypatch):
 
     def prune(*_):
         nonlocal now
-        now += 2.0
+        now += 1.0
         pruned.append(now)
         return set()
 
@@ -220,10 +220,10 @@ def test_deletions_delay_the_next_flush(study, monkeypatch):
     s = study()
     s.session.next()
     now += 1e6
-    for waited in (0.0, 150.0, 60.0):
+    for waited in (0.0, 100.0, 60.0):
         now += waited
         s.session.beat()
-    assert pruned == [2e6 + 2.0, 2e6 + 214.0]
+    assert pruned == [2e6 + 1.0, 2e6 + 162.0]
 
 
 @pytest.mark.parametrize("trials", [1, 3])
