@@ -30,7 +30,7 @@ BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, Memory
 _KNOWN = {str(version) for version in range(1, SCHEMA_VERSION + 1)}
 
 _ROWS = 65_536
-"""Rows of a part that are in memory at once, where it is read a few at a time."""
+"""Rows of a part that are in memory at a time, where not all are read together."""
 
 _DICTIONARY = 2**17
 """Bytes of a column's different values that are listed in a group of rows: a column of other values is stored as it is,
