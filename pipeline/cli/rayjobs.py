@@ -20,6 +20,7 @@ __all__ = [
     "copied_study",
     "follow_rayjob",
     "followed",
+    "place_options",
     "rayjob_output",
     "say_continues",
     "say_copied",
@@ -62,6 +63,16 @@ def say_copied(folder: Path) -> None:
     note(f"The study without its checkpoints was copied to {folder}.")
 
 
+def place_options(context: str | None, namespace: str) -> str:
+    """The options by which a command finds RayJobs in a namespace.
+
+    Args:
+        context: A context of the kubeconfig; None for the current one.
+        namespace: The namespace of the RayJobs.
+    """
+    return "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
+
+
 def say_continues(name: str, context: str | None, namespace: str) -> None:
     """Print how to follow and to stop a RayJob whose output is no longer followed.
 
@@ -70,7 +81,7 @@ def say_continues(name: str, context: str | None, namespace: str) -> None:
         context: A context of the kubeconfig; None for the current one.
         namespace: The namespace of the RayJob.
     """
-    where = "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
+    where = place_options(context, namespace)
     note(
         f"RayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it, "
         f"`tunepipe stop {name} {where}` stops it and deletes what is left of it."

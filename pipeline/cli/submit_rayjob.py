@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.cluster_options import already_running
 from pipeline.cli.console import note, say_object
-from pipeline.cli.rayjobs import followed, say_continues, say_copied
+from pipeline.cli.rayjobs import followed, place_options, say_continues, say_copied
 from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
 from pipeline.wording import rough_duration
 
@@ -142,6 +142,7 @@ def submit_rayjob(
     if detach:
         say_continues(name, target.context, server.namespace)
         if not submitted.attached:
+            note(_unstarted(manifests.job, name, place_options(target.context, server.namespace)))
             note(_remains(manifests.job))
         if as_json:
             say_object({**result, "exit_code": None})
@@ -182,6 +183,19 @@ def submit_rayjob(
         note("")
         say_continues(name, target.context, server.namespace)
         return 130
+
+
+def _unstarted(job: Mapping[str, Any], name: str, where: str) -> str:
+    """How long a RayJob that is not followed waits if it cannot start, and what shows and ends that, as sentences."""
+    spec = job["spec"]
+    if seconds := spec.get("preRunningDeadlineSeconds"):
+        waits = f"If its cluster is not ready within {rough_duration(seconds)}, it fails or is tried again"
+    elif seconds := spec.get("activeDeadlineSeconds"):
+        waits = f"If it cannot start, it waits for {rough_duration(seconds)}"
+    else:
+        waits = "If it cannot start, it waits without a limit"
+    ended = f"`tunepipe status {name} {where}` prints what it waits for, and `tunepipe stop {name} {where}` ends it."
+    return f"{waits}: {ended}"
 
 
 def _remains(job: Mapping[str, Any]) -> str:

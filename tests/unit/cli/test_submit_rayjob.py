@@ -1,6 +1,7 @@
 """A study that is submitted as a RayJob, on the command line."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,37 @@ def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer
     }
     assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` stops it" in printed.errors
     assert "Its Ray cluster is deleted at the study's end; the RayJob" in printed.errors
+
+
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [
+        ([], "If it cannot start, it waits for 14.0 days: "),
+        (
+            [{"op": "add", "path": "/spec/preRunningDeadlineSeconds", "value": 3600}],
+            "If its cluster is not ready within 60 min, it fails or is tried again: ",
+        ),
+        (
+            [{"op": "remove", "path": "/spec/activeDeadlineSeconds"}],
+            "If it cannot start, it waits without a limit: ",
+        ),
+    ],
+)
+def test_a_study_that_cannot_start_can_be_ended(
+    api_server: ApiServer, tmp_path: Path, change: list[dict[str, Any]], waits: str
+) -> None:
+    """`submit --detach` prints how long a study waits that cannot start, and the commands that show why and end it."""
+    folder = (tmp_path / "study").resolve()
+    folder.mkdir()
+    kustomization = {
+        "resources": [os.path.relpath(Path(__file__).parents[3] / "k8s/overlays/local-cpu/study", folder)],
+        "patches": [{"target": {"kind": "RayJob"}, "patch": yaml.safe_dump(change)}] if change else [],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    printed = " ".join(tunepipe(*SUBMIT, "--overlay", str(tmp_path), "--detach").errors.split())
+    where = "beale-1 --kubernetes --namespace tunepipe"
+    assert f"{waits}`tunepipe status {where}` prints what it waits for" in printed
+    assert f"`tunepipe stop {where}` ends it." in printed
 
 
 def test_a_mistake_that_only_the_cluster_finds_ends_with_its_exit_code(api_server: ApiServer) -> None:
