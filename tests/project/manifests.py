@@ -19,6 +19,7 @@ __all__ = [
     "as_pod",
     "check_schema",
     "documented_overlay",
+    "gpu_groups",
     "pods",
     "pods_of_groups",
     "ray_cluster",
@@ -43,6 +44,13 @@ def pods(node: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(node, list):
         for each in node:
             yield from pods(each)
+
+
+def gpu_groups() -> list[str]:
+    """The components that add a group of nodes with GPUs, sorted."""
+    components = HOME / "components"
+    names = (path.parent.relative_to(components).as_posix() for path in components.glob("**/gpu-*/kustomization.yaml"))
+    return sorted(name for name in names if name != "gpu-group")
 
 
 def ray_cluster(objects: list[dict[str, Any]]) -> dict[str, Any]:

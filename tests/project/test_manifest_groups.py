@@ -1,37 +1,19 @@
 """Groups of nodes: their GPUs, their nodes, and the limits of their pods."""
 
-from typing import Any
-
 import pytest
 
-import tune_jobs
-from pipeline.cluster.plan import plan
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.rayjob import rendered
 from tests.project.manifests import (
-    HOME,
     PLATFORM,
-    RAY,
     as_pod,
     check_schema,
-    pods,
+    gpu_groups,
     pods_of_groups,
     ray_cluster,
     refused_labels,
 )
 
-GROUPS = sorted(
-    path.parent.relative_to(HOME / "components").as_posix()
-    for path in HOME.glob("components/**/gpu-*/kustomization.yaml")
-    if path.parent.name != "gpu-group"
-)
-
-
-def scaled_up(group: dict[str, Any]) -> dict[str, Any]:
-    """The resources of a group's pod as Ray's autoscaler counts them with its own code."""
-    from ray.autoscaler._private.kuberay.autoscaling_config import _node_type_from_group_spec
-
-    resources: dict[str, Any] = _node_type_from_group_spec(group, is_head=False)["resources"]
-    return resources
+GROUPS = gpu_groups()
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod-gpu"])
@@ -73,77 +55,12 @@ def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
     assert {shared, divided} <= refused_labels(group["template"]["spec"])
 
 
-def test_a_shared_gpu_of_googles_may_say_how_many_share_it(own):
-    """Autopilot refuses pods that name a way of sharing a GPU without the number of pods that share it."""
-    sharing = {"cloud.google.com/gke-gpu-sharing-strategy": "time-sharing"}
-    number = {"cloud.google.com/gke-max-shared-clients-per-gpu": "2"}
-    for components, expected in (
-        (["gke/gpu-l4-shared"], sharing),
-        (["gke/gpu-l4-shared", "gke/shared-clients"], sharing | number),
-    ):
-        selector = pods_of_groups(own("base/ray", *components))["gpu-l4-shared"]["nodeSelector"]
-        assert {name: value for name, value in selector.items() if "shar" in name} == expected
-
-
-@pytest.mark.parametrize("overlay", overlays())
-@pytest.mark.parametrize("part", ["cluster", "study"])
-def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(overlay, part):
-    """Each container requests disk space, with a limit that is at least the sum of its volumes' limits."""
-    document = next(each for each in rendered(overlay, part) if each["kind"] in RAY)
-    spec = document["spec"].get("rayClusterSpec", document["spec"])
-    head = spec["headGroupSpec"]["template"]["spec"]
-    found = [(container, pod) for pod in pods(document) for container in pod["containers"]]
-    assert len(found) >= 2
-    for container, pod in [*found, (spec["autoscalerOptions"], head)]:
-        mounted = {each["name"] for each in container["volumeMounts"]}
-        volumes = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each and each["name"] in mounted]
-        held = sum(_gibibytes(each["sizeLimit"]) for each in volumes if each.get("medium") != "Memory")
-        request, limit = (
-            _gibibytes(container["resources"][kind]["ephemeral-storage"]) for kind in ("requests", "limits")
-        )
-        assert 0 < request < limit
-        assert limit >= held > 0
-
-
-def _gibibytes(amount: str) -> float:
-    return float(amount[:-2]) * {"Gi": 1.0, "Mi": 1 / 1024}[amount[-2:]]
-
-
-@pytest.mark.parametrize("overlay", overlays())
-def test_the_maximum_of_all_groups_is_within_the_quota(overlay):
-    """The maximum of all groups of an overlay, all GPUs included, is within its quota."""
-    cluster = ray_cluster(rendered(overlay, "cluster"))
-    hard = next(each for each in rendered(overlay, "foundation") if each["kind"] == "ResourceQuota")["spec"]["hard"]
-    limits = [
-        (group["maxReplicas"], group["template"]["spec"]["containers"][0]["resources"]["limits"])
-        for group in cluster["spec"]["workerGroupSpecs"]
-    ]
-    assert sum(pods * int(each.get("nvidia.com/gpu", 0)) for pods, each in limits) <= int(
-        hard["requests.nvidia.com/gpu"]
-    )
-
-
 def test_a_runtime_class_is_only_for_gpu_groups(own):
     """A runtime class is set for all GPU groups and for nothing else."""
     made = own("overlays/prod-gpu/cluster", "runtime-class")
     assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
     classes = {name: pod.get("runtimeClassName") for name, pod in pods_of_groups(made).items()}
     assert classes == {"cpu": None, "gpu-l4": "nvidia", "gpu-l4-spot": "nvidia", "gpu-a100": "nvidia"}
-
-
-def test_shared_gpus_are_chosen_by_their_label(own):
-    """Only the group that shares GPUs selects nodes by the labels that GPU feature discovery gives to shared GPUs."""
-    made = own("base/ray", "gpu-a100", "gpu-l4", "time-slicing")
-    assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
-    assert {name: pod.get("nodeSelector") for name, pod in pods_of_groups(made).items()} == {
-        "cpu": PLATFORM,
-        "gpu-l4": {
-            **PLATFORM,
-            "nvidia.com/gpu.product": "NVIDIA-L4-SHARED",
-            "nvidia.com/gpu.sharing-strategy": "time-slicing",
-        },
-        "gpu-a100": {**PLATFORM, "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
-    }
 
 
 @pytest.mark.parametrize("component", GROUPS)
@@ -276,34 +193,3 @@ def test_two_groups_of_spot_nodes(own):
         for each in cluster["spec"]["workerGroupSpecs"]
     }
     assert spot == {"cpu": False, "gpu-a100": False, "gpu-h100": True, "gpu-t4": True}
-
-
-@pytest.mark.parametrize(
-    ("component", "resource"),
-    [
-        ("gpu-a100-mig", "nvidia.com/mig-1g.10gb"),
-        ("gpu-a100-mig-single", "nvidia.com/gpu"),
-        ("gke/gpu-a100-mig", "nvidia.com/gpu"),
-        ("aks/gpu-a100-mig", "nvidia.com/mig-1g.10gb"),
-    ],
-)
-def test_parts_of_a_gpu_are_planned_as_gpus(own, component, resource):
-    """A pod with a seventh of an A100 fits a trial that requests a GPU, and Ray's autoscaler counts it as one."""
-    cluster = ray_cluster(own("overlays/local-cpu/cluster", component))
-    group = cluster["spec"]["workerGroupSpecs"][1]
-    assert group["template"]["spec"]["containers"][0]["resources"]["limits"][resource] == "1"
-    assert scaled_up(group)["GPU"] == 1
-    job = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 9})
-    planned = plan(job, cluster["spec"]["workerGroupSpecs"])
-    assert [(group.name, group.pods) for group in planned.groups if group.gpus] == [(component.rpartition("/")[2], 9)]
-
-
-def test_cards_that_are_all_divided_the_same_way_have_their_own_label(own):
-    """With MIG's strategy `single`, a pod selects the label of the part and requests no resource but one GPU."""
-    made = pods_of_groups(own("base/ray", "gpu-a100-mig-single", "gpu-a100-mig"))
-    mixed, single = made["gpu-a100-mig"], made["gpu-a100-mig-single"]
-    assert single["nodeSelector"] == {**PLATFORM, "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"}
-    for kind in ("requests", "limits"):
-        shared = dict(mixed["containers"][0]["resources"][kind])
-        assert shared.pop("nvidia.com/mig-1g.10gb") == "1"
-        assert single["containers"][0]["resources"][kind] == {**shared, "nvidia.com/gpu": "1"}

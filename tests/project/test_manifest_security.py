@@ -59,6 +59,15 @@ def test_only_the_autoscaler_has_a_token_of_the_kubernetes_api(overlay, part):
     assert autoscaler["securityContext"]["runAsUser"] not in {0, head["securityContext"]["runAsUser"]}
 
 
+@pytest.mark.parametrize("component", ["s3-identity/account", "aks/identity/account"])
+def test_no_account_gives_its_token_to_pods(own, component):
+    """No account mounts its token into a pod that does not ask for it."""
+    made = own("base/foundation", component, part="foundation")
+    accounts = [each for each in made if each["kind"] == "ServiceAccount"]
+    assert len(accounts) == 3
+    assert {each["automountServiceAccountToken"] for each in accounts} == {False}
+
+
 def _tokens(pod):
     """The names of a pod's volumes that hold a token of its account."""
     return {

@@ -154,6 +154,18 @@ def test_a_disruption_budget_is_for_one_cluster(overlay):
     assert "PodDisruptionBudget" not in others
 
 
+def test_a_study_that_has_ended_stands_still_without_an_alert():
+    """The alert of a study without progress requires its metrics of now and of an hour ago."""
+    (rules,) = (each for each in rendered("prod-gpu", "foundation") if each["kind"] == "PrometheusRule")
+    (rule,) = (each for group in rules["spec"]["groups"] for each in group["rules"] if "Stands" in each["alert"])
+    grouped = "max by (namespace, study)"
+    assert rule["expr"].split(" and ") == [
+        f"{grouped} (delta(ray_tunepipe_epochs[1h])) == 0",
+        f"{grouped} (ray_tunepipe_epochs) >= 0",
+        f"{grouped} (ray_tunepipe_epochs offset 1h) >= 0",
+    ]
+
+
 def test_alerts_use_published_metrics():
     """Every alert uses metrics that a driver publishes."""
     (rules,) = (each for each in rendered("prod-gpu", "foundation") if each["kind"] == "PrometheusRule")
