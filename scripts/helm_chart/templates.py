@@ -1,6 +1,5 @@
 """The Helm template of an object: marks for the values of the chart, which then become Helm's expressions."""
 
-import json
 import re
 from importlib.metadata import version
 from typing import Any
@@ -26,14 +25,11 @@ _MARKS = {
     "MARK-QUEUE": "{{ .Values.kueue.queue.name | quote }}",
     "MARK-CLUSTER-QUEUE": "{{ .Values.kueue.queue.clusterQueue | quote }}",
     "MARK-NODE-SELECTOR": "{{ .Values.cluster.nodeSelector | toJson }}",
-    "MARK-CPU-NODES": (
-        '{{ mergeOverwrite (deepCopy .Values.cluster.nodeSelector) (dig "cpu" "nodeSelector" (dict) .Values.cluster.groups)'
-        " | toJson }}"
-    ),
 }
 _FIELDS = {
     "MARK-VOLUME-NAME": ("volumeName", ".Values.storage.volumeName", "quote"),
     "MARK-PULL-SECRETS": ("imagePullSecrets", ".Values.imagePullSecrets", "toJson"),
+    "MARK-ANNOTATIONS": ("annotations", ".Values.identity.annotations", "toJson"),
 }
 """Fields that no overlay has, and that an object gets if their value is not empty: name, value, and Helm's function."""
 _TEXTS = {"MARK-STORAGE-CLASS": ("storageClassName", ".Values.storage.className")}
@@ -43,15 +39,6 @@ _LABELS = {
     "MARK-MONITOR-LABELS": "merge (deepCopy .Values.monitoring.labels) .Values.labels",
 }
 """Labels that an object or a pod has beside its own."""
-_REPLICAS = """\
-{{- $replicas := dict }}
-{{- with lookup "ray.io/v1" "RayCluster" .Values.namespace.name "tunepipe" }}
-{{- range .spec.workerGroupSpecs }}
-{{- $_ := set $replicas .groupName .replicas }}
-{{- end }}
-{{- end }}
-"""
-"""The pods of each group that the autoscaler has requested: an upgrade that changes a group replaces the list of all."""
 _NAME_SERVERS = r"""\1{{- range .Values.dns.servers }}
 \1- ipBlock:
 \1    cidr: {{ . | quote }}
@@ -74,8 +61,7 @@ def template_of(node: dict[str, Any]) -> str:
     Args:
         node: The object, as Kustomize renders it.
     """
-    text = _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
-    return _REPLICAS + text if node["kind"] == "RayCluster" else text
+    return _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
 
 
 def _marked(node: Any, key: str = "") -> Any:
@@ -86,13 +72,12 @@ def _marked(node: Any, key: str = "") -> Any:
         # Its account is made by KubeRay; those of the other pods have the secrets.
         if key == "headGroupSpec":
             named["template"]["spec"] = {"MARK-PULL-SECRETS": None, **named["template"]["spec"]}
-            named["template"]["spec"]["nodeSelector"] = "MARK-NODE-SELECTOR"
+        if "containers" in node:
+            named["nodeSelector"] = "MARK-NODE-SELECTOR"
         if node.get("key") == "kubernetes.io/metadata.name" and "kuberay-operator" in node["values"]:
             named["values"] = "MARK-OPERATOR"
         if node.get("kubernetes.io/metadata.name") == _PROMETHEUS:
             named["kubernetes.io/metadata.name"] = "MARK-PROMETHEUS"
-        if "groupName" in node:
-            _mark_group(node, named)
         if key == "metadata" and "labels" in node:
             named["labels"]["MARK-LABELS"] = None
         return named
@@ -103,26 +88,6 @@ def _marked(node: Any, key: str = "") -> Any:
     if key == "image":
         return _IMAGES[node]
     return node
-
-
-def _mark_group(node: dict[str, Any], named: dict[str, Any]) -> None:
-    """Mark what values, and the cluster's autoscaler, change in a group of workers."""
-    group = node["groupName"]
-    named["maxReplicas"] = f"{group} {node['maxReplicas']} MARK-MOST"
-    named["replicas"] = f"{group} {node['replicas']} MARK-REPLICAS"
-    pod = named["template"]["spec"]
-    if group == "cpu":
-        pod["nodeSelector"] = "MARK-CPU-NODES"
-    else:
-        pod["nodeSelector"] = f"{group} {_compact(pod['nodeSelector'])} MARK-NODES"
-    if "tolerations" in pod:
-        pod["tolerations"] = f"{group} {_compact(pod['tolerations'])} MARK-TAINTS"
-    else:
-        named["template"]["spec"] = {"MARK-TAINTS": group, **pod}
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
@@ -142,6 +107,9 @@ def _mark_object(node: dict[str, Any], named: dict[str, Any]) -> None:
         named["spec"]["accessModes"] = f"{mode} MARK-ACCESS-MODES"
         named["spec"] = {"MARK-STORAGE-CLASS": None, "MARK-VOLUME-NAME": None, **named["spec"]}
     elif kind == "ServiceAccount":
+        if "annotations" in node["metadata"]:
+            del named["metadata"]["annotations"]
+            named["metadata"] = {"MARK-ANNOTATIONS": None, **named["metadata"]}
         named.update({"MARK-PULL-SECRETS": None, **{name: named.pop(name) for name in list(named)}})
     elif kind == "ResourceQuota":
         amounts = {name: f"{amount} MARK-AMOUNT" for name, amount in node["spec"]["hard"].items()}
@@ -180,17 +148,6 @@ def _templated(text: str) -> str:
     modes = r'{{ .Values.storage.accessModes | default (list "\1") | toJson }}'
     text = re.sub(r"(\S+) MARK-ACCESS-MODES", modes, text)
     text = re.sub(r"(\S+) MARK-SIZE", r'{{ .Values.storage.size | default "\1" }}', text)
-    text = re.sub(r"(\S+) (\S+) MARK-NODES$", _nodes, text, flags=re.MULTILINE)
-    taints = r'{{ concat (fromJsonArray `\2`) (dig "\1" "tolerations" (list) .Values.cluster.groups) | toJson }}'
-    text = re.sub(r"(\S+) (\S+) MARK-TAINTS$", taints, text, flags=re.MULTILINE)
-    only = (
-        r'\1{{- with dig "\2" "tolerations" nil .Values.cluster.groups }}' "\n"
-        r"\1tolerations: {{ . | toJson }}" "\n"
-        r"\1{{- end }}" "\n"
-    )  # fmt: skip
-    text = re.sub(r"^( *)MARK-TAINTS: (\S+)\n", only, text, flags=re.MULTILINE)
-    text = re.sub(r"(\S+) (\d+) MARK-REPLICAS", r'{{ dig "\1" \2 $replicas | int }}', text)
-    text = re.sub(r"(\S+) (\d+) MARK-MOST", r'{{ dig "\1" \2 .Values.cluster.maxReplicas | int }}', text)
     amount = r'\1\2: {{ dig "\2" "\3" .Values.quota.hard | quote }}'
     text = re.sub(r"^( *)(\S+): (\S+) MARK-AMOUNT$", amount, text, flags=re.MULTILINE)
     more = (
@@ -199,11 +156,3 @@ def _templated(text: str) -> str:
         r"\1{{- end }}" "\n"
     )  # fmt: skip
     return re.sub(r"^( *)MARK-AMOUNTS: '?(.*?)'?\n", more, text, flags=re.MULTILINE)
-
-
-def _nodes(found: re.Match[str]) -> str:
-    """Helm's expression for the nodes of a group: labels that say which images a node runs need not be repeated."""
-    group, own = found.groups()
-    kept = {name: value for name, value in json.loads(own).items() if name.startswith("kubernetes.io/")}
-    value = f'dig "{group}" "nodeSelector" (fromJson `{own}`) .Values.cluster.groups'
-    return f"{{{{ mergeOverwrite (fromJson `{_compact(kept)}`) ({value}) | toJson }}}}"

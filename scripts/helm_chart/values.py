@@ -9,9 +9,9 @@ _VALUES = """\
 # Values of the chart. Its objects are those of the Kustomize overlays in k8s/overlays. With these defaults, it needs no
 # operator and no definitions of one to be installed; studies need KubeRay's.
 
-# The overlay whose sizes, quota and GPU groups are installed: {overlays}. Its GPU groups select nodes of
-# Google's clusters: cluster.groups has other labels for the shared cluster. The groups of a study are those of its own
-# overlay, for which k8s/components has those of other clouds.
+# The overlay whose sizes, quota and components are installed: {overlays}. Its GPU groups select nodes of
+# Google's clusters: cluster.components names those of other clouds for the shared cluster. The groups of a study are those of
+# its own overlay.
 overlay: prod-gpu
 
 namespace:
@@ -45,14 +45,22 @@ cluster:
   # A Ray cluster that stays, for `tunepipe submit --address`. A study submitted with --kubernetes has a separate cluster.
   # It needs KubeRay's definitions.
   enabled: false
-  # The most pods of a group of that cluster, where it is not the overlay's, by the group's name: {{gpu-l4: 4}}.
+  # The components that change it, from k8s/components, in the order in which an overlay's cluster/ names them: for example
+  # [token, eks/gpu-a100, eks/gpu-l4-spot, s3-identity/pods], or [token, gpu-l4, runtime-class, page, openshift]. null: those of
+  # the overlay, with its sizes.
+  components: null
+  # Operations of JSON Patch after the components, as the patches of an overlay:
+  # {{RayCluster: [{{op: replace, path: /spec/headGroupSpec/template/spec/containers/0/resources/limits/cpu, value: "4"}}]}}. For
+  # the live page, Deployment.
+  patches: {{}}
+  # The most pods of a group of that cluster, where it is not the component's, by the group's name: {{gpu-l4: 4}}.
   maxReplicas: {{}}
   # Labels of the nodes for its head and for its pods without GPUs: the images are for Linux on amd64. GPU groups have those of their
-  # overlay.
+  # components.
   nodeSelector:
     kubernetes.io/os: linux
     kubernetes.io/arch: amd64
-  # The labels of a group's nodes, instead of the cloud's in the overlay, and taints that its pods tolerate besides
+  # The labels of a group's nodes, instead of those of its component, and taints that its pods tolerate besides
   # nvidia.com/gpu, by the group's name: {{gpu-t4: {{nodeSelector: {{karpenter.k8s.aws/instance-gpu-name: t4}},
   # tolerations: [{{key: sku, operator: Equal, value: gpu, effect: NoSchedule}}]}}}}. The components of each cloud have its labels.
   groups: {{}}
@@ -85,6 +93,18 @@ https:
 # Secret tunepipe-s3 (k8s/components/s3-keys).
 objectStore:
   port: 0
+
+identity:
+  # The account tunepipe-storage, for studies on an object store without keys. Pods are that account with the component
+  # s3-identity/pods, on Azure aks/identity/pods, in cluster.components, and studies with the same in their overlay.
+  create: false
+  # How the cloud knows the account: {{eks.amazonaws.com/role-arn: arn:aws:iam::…}}, {{iam.gke.io/gcp-service-account: …}}, or
+  # {{azure.workload.identity/client-id: …}}; empty where the cloud itself binds the account to a role (EKS Pod Identity,
+  # Google's direct grants).
+  annotations: {{}}
+  # Whether pods reach the servers on nodes that hand out credentials: Google's metadata server and EKS Pod Identity. Roles of EKS
+  # by annotation and identities of Azure need none.
+  nodeServers: true
 
 storage:
   # Whether the chart makes the claim `studies`. Set it to false if you make a claim of this name yourself, before studies run.
@@ -148,17 +168,21 @@ def values(overlays: Sequence[str], version: str) -> str:
     return _VALUES.format(overlays=", ".join(overlays), version=version)
 
 
-def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def schema(groups: Mapping[str, Sequence[str]], components: Sequence[str]) -> dict[str, Any]:
     """The JSON Schema of the values: a misspelt value, or a group that the overlay does not have, is refused.
 
     Args:
         groups: The groups of workers of each overlay.
+        components: The components that a cluster may have.
     """
 
     def fields(**properties: dict[str, Any]) -> dict[str, Any]:
         # A value that is set to null is one that is absent.
         required = list(properties)
         return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+    def has(**properties: dict[str, Any]) -> dict[str, Any]:
+        return {"properties": properties}
 
     flag, text = {"type": "boolean"}, {"type": "string"}
     name = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$"}
@@ -183,8 +207,8 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     size = {"type": "string", "pattern": f"^({quantity})?$"}
     storage = fields(create=flag, volumeName=text, accessModes=modes, size=size)
     # Objects have these of their own.
-    own = r"^((app|pod-security)\.kubernetes\.io|ray\.io)/|^grafana_dashboard$"
-    more = {**labels, "propertyNames": {"pattern": r"^[^\s:]+$", "not": {"pattern": own}}}
+    reserved = r"^((app|pod-security)\.kubernetes\.io|ray\.io)/|^grafana_dashboard$"
+    more = {**labels, "propertyNames": {"pattern": r"^[^\s:]+$", "not": {"pattern": reserved}}}
     # Helm removes a value that is null by default, or is set to null.
     storage["properties"]["className"] = {"type": ["string", "null"]}
     # A toleration without a key tolerates every taint.
@@ -202,6 +226,23 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     }
     nodes = {"nodeSelector": labels, "tolerations": {"type": "array", "items": toleration}}
     group = {"type": "object", "additionalProperties": False, "properties": nodes}
+    operation = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["op", "path"],
+        "properties": {
+            "op": {"enum": ["add", "copy", "move", "remove", "replace", "test"]},
+            "path": {"type": "string", "pattern": "^/"},
+            "from": {"type": "string", "pattern": "^/"},
+            "value": {},
+        },
+    }
+    patch = {"type": "array", "items": operation}
+    patches = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"RayCluster": patch, "Deployment": patch},
+    }
     values = fields(
         overlay={"enum": list(groups)},
         namespace=fields(name=namespace, create=flag),
@@ -212,6 +253,7 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         cluster=fields(
             enabled=flag,
             maxReplicas=most,
+            patches=patches,
             nodeSelector=labels,
             groups={"type": "object", "additionalProperties": group},
         ),
@@ -221,35 +263,33 @@ def schema(groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         dns=fields(servers=networks),
         https=fields(networks=networks),
         objectStore=fields(port={"type": "integer", "minimum": 0, "maximum": 65535}),
+        identity=fields(create=flag, annotations=labels, nodeServers=flag),
         storage=storage,
         monitoring=fields(enabled=flag, namespace=namespace, labels=more),
         kueue=fields(queue=fields(create=flag, name=name, clusterQueue=name), priorityClasses=fields(create=flag)),
     )
+    values["properties"]["cluster"]["properties"]["components"] = {
+        "type": ["array", "null"],
+        "items": {"enum": [*components]},
+    }
     # A chart that includes this one may hand down its globals.
     values["properties"]["global"] = {"type": "object"}
+    # Components that the values name may have other groups: the chart itself refuses what none of them has.
+    own = {overlay: {"propertyNames": {"enum": [*names]}} for overlay, names in groups.items()}
     values["allOf"] = [
         {
-            "if": {"properties": {"overlay": {"const": overlay}}},
-            "then": {
-                "properties": {
-                    "cluster": {
-                        "properties": {each: {"propertyNames": {"enum": names}} for each in ("maxReplicas", "groups")}
-                    }
-                }
-            },
+            "if": has(overlay={"const": overlay}, cluster=has(components={"type": "null"})),
+            "then": has(cluster=has(maxReplicas=names, groups=names)),
         }
-        for overlay, names in ((overlay, list(names)) for overlay, names in groups.items())
+        for overlay, names in own.items()
     ]
     # Objects of the foundation that are asked for without it would be left out without a word.
     off, none = {"const": False}, {"const": 0}
-
-    def has(**properties: dict[str, Any]) -> dict[str, Any]:
-        return {"properties": properties}
-
     without = has(
         monitoring=has(enabled=off),
         kueue=has(queue=has(create=off), priorityClasses=has(create=off)),
         objectStore=has(port=none),
+        identity=has(create=off),
     )
     values["allOf"].append({"if": has(foundation=has(enabled=off)), "then": without})
     return {"$schema": "http://json-schema.org/draft-07/schema#", **values}

@@ -191,7 +191,7 @@ def test_components_are_values(helm, tmp_path):
     assert {name: hard[name] for name in ("pods", "requests.nvidia.com/gpu", "requests.nvidia.com/mig-2g.20gb")} == {
         "pods": "60", "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"
     }  # fmt: skip
-    assert hard["limits.memory"] == "12Ti"
+    assert hard["limits.memory"] == "432Gi"
     groups = objects["RayCluster", "tunepipe"]["spec"]["workerGroupSpecs"]
     assert {each["groupName"]: each["maxReplicas"] for each in groups} == {"cpu": 4, "gpu-l4": 0}
     assert {each["groupName"]: each["replicas"] for each in groups} == {"cpu": 0, "gpu-l4": 0}

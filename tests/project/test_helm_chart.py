@@ -9,7 +9,8 @@ from jsonschema import Draft7Validator
 
 from pipeline.cluster.rayjob import overlays, rendered
 from scripts.documentation.command_line import unreadable
-from scripts.helm_chart import CHART, KEPT, MONITORING, NOTES, chart
+from scripts.helm_chart import CHART, KEPT, MONITORING, NOTES, chart, named_components
+from tests.project.manifests import HOME
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,10 @@ def _with(files, path, value):
         ("images/cpu", f"registry.lab/tunepipe-cpu:0.1.0@sha256:{'0' * 64}"),
         ("quota/hard/requests.nvidia.com~gpu", "12"),
         ("quota/hard/pods", 60),
+        ("cluster/components", ["token", "eks/gpu-l4-spot", "page", "openshift"]),
+        ("cluster/components", []),
+        ("cluster/patches/RayCluster", [{"op": "remove", "path": "/spec/authOptions"}]),
+        ("identity/annotations", {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}),
         ("cluster/maxReplicas/gpu-l4", 4),
         ("cluster/groups/gpu-l4/nodeSelector", {"nvidia.com/gpu.product": "NVIDIA-L4"}),
         (
@@ -131,6 +136,12 @@ def test_a_value_is_taken(files, path, value):
         ("monitoring/labels/release", 1),
         ("quota/hard/pods", None),
         ("quota/hard/pods", ["60"]),
+        ("cluster/components", ["gpu-l5"]),
+        ("cluster/components", ["study"]),
+        ("cluster/components", "gpu-l4"),
+        ("cluster/patches/RayJob", []),
+        ("cluster/patches/RayCluster", [{"op": "drop", "path": "/spec/authOptions"}]),
+        ("identity/annotations", {"eks.amazonaws.com/role-arn": 1}),
         ("cluster/maxReplicas/gpu-l4", "four"),
         ("cluster/maxReplicas/gpu-h100", 4),
         ("cluster/groups/gpu-h100", {}),
@@ -158,12 +169,14 @@ def test_a_misspelt_value_is_refused(files, path, value):
 
 
 def test_a_group_is_one_of_the_chosen_overlay(files):
-    """The maximum of a group is refused with an overlay that does not have the group."""
+    """The maximum of a group is refused with an overlay that does not have the group, unless components are named."""
     values = yaml.safe_load(files["values.yaml"])
     validator = Draft7Validator(json.loads(files["values.schema.json"]))
     values["cluster"]["maxReplicas"] = {"gpu-a100": 2}
     assert validator.is_valid(values)
     assert not validator.is_valid({**values, "overlay": "dev"})
+    values["cluster"]["components"] = ["gke/gpu-a100"]
+    assert validator.is_valid({**values, "overlay": "dev"})
 
 
 @pytest.mark.parametrize(
@@ -173,6 +186,7 @@ def test_a_group_is_one_of_the_chosen_overlay(files):
         {"kueue": {"queue": {"create": True}}},
         {"kueue": {"priorityClasses": {"create": True}}},
         {"objectStore": {"port": 9000}},
+        {"identity": {"create": True}},
     ],
 )
 def test_an_object_of_the_foundation_is_refused_without_it(files, asked):
@@ -209,20 +223,55 @@ def test_nothing_of_another_operator_is_installed_by_default(files):
         assert first == "{{- if and .Values.foundation.enabled .Values.monitoring.enabled }}"
 
 
-def test_every_overlay_has_its_branches(files):
-    """Each group of each overlay has its maximum and its nodes as values, and each amount of a quota is one, too."""
+def test_every_overlay_has_its_amounts(files):
+    """Each amount of each overlay's quota is a value."""
     for overlay in overlays():
-        (cluster,) = (each for each in rendered(overlay, "cluster") if each["kind"] == "RayCluster")
-        cluster_file = files["templates/cluster/raycluster-tunepipe.yaml"]
-        for group in cluster["spec"]["workerGroupSpecs"]:
-            most = f'dig "{group["groupName"]}" {group["maxReplicas"]} .Values.cluster.maxReplicas'
-            assert most in cluster_file
-            for field in ("nodeSelector", "tolerations"):
-                assert re.search(rf'dig "{group["groupName"]}" "{field}" .*\.Values\.cluster\.groups', cluster_file)
         (quota,) = (each for each in rendered(overlay, "foundation") if each["kind"] == "ResourceQuota")
         for name, amount in quota["spec"]["hard"].items():
             value = f'dig "{name}" "{amount}" .Values.quota.hard'
             assert value in files["templates/foundation/resourcequota-tunepipe.yaml"]
+
+
+def test_a_cluster_may_have_every_component_of_an_overlays_cluster():
+    """A value names each component that the documentation adds to `cluster`, and those of each overlay's cluster."""
+    text = (CHART.parents[1] / "docs/kubernetes-reference.md").read_text()
+    documented = set()
+    for names, part in re.findall(r"^\| (`.*?) \| `(\w+)` \|", text, re.MULTILINE):
+        documented |= {name for name in re.findall(r"`([^`]+)`", names) if part == "cluster" and "…" not in name}
+    assert len(documented) > 20
+    assert documented <= set(named_components())
+    assert {name for each in _data("overlays").values() for name in each["components"]} <= set(named_components())
+    assert not {"study", "kueue", "start-deadline", "monitoring", "eks-auto/dns"} & set(named_components())
+
+
+def test_operations_of_the_chart_are_those_of_the_components():
+    """The chart's data have each operation that a component's kustomization has, word for word."""
+    components = _data("components")
+    for name, each in components.items():
+        kustomization = yaml.safe_load((HOME / "components" / name / "kustomization.yaml").read_text())
+        written = [
+            operation
+            for patch in kustomization.get("patches", ())
+            for operation in yaml.safe_load(
+                patch.get("patch") or (HOME / "components" / name / patch["path"]).read_text()
+            )
+        ]
+        held = [operation for operations in each["operations"].values() for operation in operations]
+        assert [operation for operation in written if operation not in held] == []
+        assert len(each["components"]) == len(kustomization.get("components", ()))
+
+
+def test_the_documented_values_are_taken(files):
+    """The schema takes the values that the documentation writes into a file."""
+    text = (CHART.parents[1] / "docs/kubernetes-reference.md").read_text()
+    documented = yaml.safe_load(text.partition("cat > values.yaml <<END\n")[2].partition("\nEND\n")[0])
+    values = yaml.safe_load(files["values.yaml"])
+    values = {**values, **{name: {**values[name], **changes} for name, changes in documented.items()}}
+    assert Draft7Validator(json.loads(files["values.schema.json"])).is_valid(values)
+
+
+def _data(name):
+    return json.loads((CHART / f"files/{name}.json").read_text())
 
 
 def test_the_patches_that_replace_values_find_their_fields(own):

@@ -1,0 +1,111 @@
+{{- /* The names of the cluster's components: those of the values, or else those of the overlay. */}}
+{{- define "tunepipe.components" -}}
+{{- $names := .Values.cluster.components }}
+{{- if kindIs "invalid" $names }}
+{{- $names = (index (.Files.Get "files/overlays.json" | fromJson) .Values.overlay).components }}
+{{- end }}
+{{- toJson (dict "names" $names) }}
+{{- end }}
+
+{{- /* Changes an object as its components do, and then as the operations of the overlay and of the values say. */}}
+{{- define "tunepipe.changed" -}}
+{{- $object := .object }}
+{{- $values := .root.Values }}
+{{- $components := .root.Files.Get "files/components.json" | fromJson }}
+{{- range (include "tunepipe.components" .root | fromJson).names }}
+{{- include "tunepipe.component" (dict "components" $components "name" . "object" $object) }}
+{{- end }}
+{{- $operations := list }}
+{{- if kindIs "invalid" $values.cluster.components }}
+{{- $overlay := index (.root.Files.Get "files/overlays.json" | fromJson) $values.overlay }}
+{{- $operations = dig $object.kind list $overlay.operations }}
+{{- end }}
+{{- range concat $operations (dig $object.kind list $values.cluster.patches) }}
+{{- include "tunepipe.operation" (dict "object" $object "operation" .) }}
+{{- end }}
+{{- end }}
+
+{{- /* Changes an object as a component does, after those that it includes. */}}
+{{- define "tunepipe.component" -}}
+{{- $component := index .components .name | default dict }}
+{{- range $component.components }}
+{{- include "tunepipe.component" (dict "components" $.components "name" . "object" $.object) }}
+{{- end }}
+{{- range dig "operations" .object.kind list $component }}
+{{- include "tunepipe.operation" (dict "object" $.object "operation" .) }}
+{{- end }}
+{{- end }}
+
+{{- /* The value at a path of an object, as JSON. */}}
+{{- define "tunepipe.value" -}}
+{{- $value := .object }}
+{{- range splitList "/" (trimPrefix "/" .path) }}
+{{- if kindIs "slice" $value }}
+{{- $value = index $value (int .) }}
+{{- else }}
+{{- $value = index $value (. | replace "~1" "/" | replace "~0" "~") }}
+{{- end }}
+{{- end }}
+{{- toJson (dict "value" $value) }}
+{{- end }}
+
+{{- /* Applies an operation of JSON Patch, or `append`, which adds to the end of a text. With * in its path, it applies to each group
+       whose name begins with its `groups`. */}}
+{{- define "tunepipe.operation" -}}
+{{- $object := .object }}
+{{- $operation := .operation }}
+{{- if contains "/*/" $operation.path }}
+{{- range $number, $group := $object.spec.workerGroupSpecs }}
+{{- if hasPrefix ($operation.groups | default "") $group.groupName }}
+{{- $one := merge (dict "path" (replace "*" (toString $number) $operation.path)) $operation }}
+{{- include "tunepipe.operation" (dict "object" $object "operation" $one) }}
+{{- end }}
+{{- end }}
+{{- else }}
+{{- $value := $operation.value }}
+{{- if has $operation.op (list "copy" "move") }}
+{{- $value = (include "tunepipe.value" (dict "object" $object "path" $operation.from) | fromJson).value }}
+{{- else if not (kindIs "invalid" $value) }}
+{{- $value = deepCopy $value }}
+{{- end }}
+{{- if eq $operation.op "move" }}
+{{- include "tunepipe.operation" (dict "object" $object "operation" (dict "op" "remove" "path" $operation.from)) }}
+{{- end }}
+{{- $steps := splitList "/" (trimPrefix "/" $operation.path) }}
+{{- $last := last $steps | replace "~1" "/" | replace "~0" "~" }}
+{{- $node := $object }}
+{{- $above := $object }}
+{{- $name := "" }}
+{{- range initial $steps }}
+{{- $above = $node }}
+{{- $name = . | replace "~1" "/" | replace "~0" "~" }}
+{{- if not (kindIs "slice" $node) }}
+{{- $node = index $node $name }}
+{{- else if lt (int $name) (len $node) }}
+{{- $node = index $node (int $name) }}
+{{- else }}
+{{- $node = index dict $name }}
+{{- end }}
+{{- if kindIs "invalid" $node }}
+{{- fail (printf "There is nothing at %s of the %s, where a component or cluster.patches changes it." $operation.path $object.kind) }}
+{{- end }}
+{{- end }}
+{{- if eq $operation.op "test" }}
+{{- $found := (include "tunepipe.value" (dict "object" $object "path" $operation.path) | fromJson).value }}
+{{- if ne (toJson $found) (toJson $value) }}
+{{- fail (printf "A component of cluster.components follows one that it cannot change: at %s is %s, not %s." $operation.path (toJson $found) (toJson $value)) }}
+{{- end }}
+{{- else if kindIs "slice" $node }}
+{{- $at := ternary (len $node) (int $last) (eq $last "-") }}
+{{- $after := slice $node (ternary $at (add1 $at | int) (eq $operation.op "add")) }}
+{{- $new := ternary list (list $value) (eq $operation.op "remove") }}
+{{- $_ := set $above $name (concat (slice $node 0 $at) $new $after) }}
+{{- else if eq $operation.op "remove" }}
+{{- $_ := unset $node $last }}
+{{- else if eq $operation.op "append" }}
+{{- $_ := set $node $last (print (index $node $last) $value) }}
+{{- else }}
+{{- $_ := set $node $last $value }}
+{{- end }}
+{{- end }}
+{{- end }}
