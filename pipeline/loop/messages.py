@@ -94,6 +94,10 @@ class EpochRow:
     trained_with: str | None = None
     phase: int | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON values."""
+        return {column.name: getattr(self, column.name) for column in fields(self)}
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "EpochRow":
         """Read a row from a checkpoint; fields that a newer tunepipe has added are ignored.
@@ -146,7 +150,8 @@ class ProgressReport:
 
     def to_bytes(self) -> bytes:
         """The report as bytes: Ray Tune stores and prints every value of a result, except bytes."""
-        return json.dumps(asdict(self)).encode()
+        values = {column.name: getattr(self, column.name) for column in fields(self)}
+        return json.dumps({**values, "rows": [row.to_json() for row in self.rows]}).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "ProgressReport":
@@ -158,10 +163,10 @@ class ProgressReport:
         Returns:
             The report, equal to the one that was converted.
         """
-        fields: dict[str, Any] = json.loads(content)
-        rows = tuple(EpochRow(**row) for row in fields.pop("rows"))
-        sources = {module: (path, text) for module, (path, text) in fields.pop("sources", {}).items()}
-        left = tuple((trial_id, epoch, size) for trial_id, epoch, size in fields.pop("left", ()))
-        checkpoints = {int(epoch): size for epoch, size in fields.pop("checkpoints").items()}
-        data = tuple(fields.pop("data", ()))
-        return cls(rows=rows, sources=sources, checkpoints=checkpoints, left=left, data=data, **fields)
+        values: dict[str, Any] = json.loads(content)
+        rows = tuple(EpochRow(**row) for row in values.pop("rows"))
+        sources = {module: (path, text) for module, (path, text) in values.pop("sources", {}).items()}
+        left = tuple((trial_id, epoch, size) for trial_id, epoch, size in values.pop("left", ()))
+        checkpoints = {int(epoch): size for epoch, size in values.pop("checkpoints").items()}
+        data = tuple(values.pop("data", ()))
+        return cls(rows=rows, sources=sources, checkpoints=checkpoints, left=left, data=data, **values)

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline import run
@@ -31,6 +32,8 @@ _RATE = 500
 """Reports a second that a driver takes at least."""
 _SECONDS = 300
 """What the largest study of trivial trials may take."""
+_WORKER_MEGABYTES = 150
+"""Memory of a worker of a function: Python with Ray Tune takes 140 MB."""
 
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
@@ -39,7 +42,8 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     samples: dict[str, Any] = {}
     for name, measured in {
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
-        "reports": partial(_reports, (2,) if quick else (4, 48, 200), 8 if quick else 8_000),
+        "reports": partial(_reports, (2,) if quick else (4, 48, _at_most(200)), 8 if quick else 8_000),
+        "epochs": partial(_epochs, *((2, 8) if quick else (8, 4_000))),
         "stand-in": partial(_stand_in, (20, 40, 60) if quick else (1_000, 4_000, 10_000)),
         "flushes": partial(_flushes, *((20, 4) if quick else (10_000, 50))),
         "requests": partial(_requests, (4, 8) if quick else (100, 400)),
@@ -89,6 +93,20 @@ def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
         _growth(what, costs),
         Figure("scale", rates, rate, _RATE, "", rate / _RATE, Bar("at least", 1)),
     ], {"costs": dict(zip(workers, costs, strict=True))}
+
+
+def _at_most(workers: int) -> int:
+    """The number of workers, or as many of them as fit into the machine's memory."""
+    return min(workers, int(0.8 * psutil.virtual_memory().total / 1e6 / _WORKER_MEGABYTES))
+
+
+def _epochs(workers: int, epochs: int) -> tuple[list[Figure], Any]:
+    """Epochs in a second of CPU where real workers report every few seconds, with all epochs since the last report."""
+    arguments = ("scale", "run", "--no-milestones", "--workers", str(workers), "--trials", str(workers), "--epochs")
+    few, many = (peer(*arguments, str(number)).result["cpu"] for number in (_FEW, _FEW + epochs))
+    rate = workers * epochs / (many - few)
+    what = f"driver, epochs in a second of CPU of {workers} workers that report every two seconds; wanted"
+    return [Figure("scale", what, rate, _RATE, "", rate / _RATE, Bar("at least", 1))], {"rate": rate}
 
 
 def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:

@@ -35,7 +35,7 @@ def test_the_benchmark_of_pipelines_works(tmp_path: Path) -> None:
 def test_the_benchmark_of_scale_works(tmp_path: Path) -> None:
     """The smoke test of the scale benchmark measures each figure on Ray, on an object store and without workers."""
     figures = _quick("scale", tmp_path)
-    assert len(figures) == 12
+    assert len(figures) == 13
     assert sum(figure["what"].startswith("S3") for figure in figures) == 1
 
 

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -79,6 +79,9 @@ class CheckpointWriter:
             violation: How far its epoch is beyond the objectives' bounds.
             ended: Whether the training ended by itself with that epoch; the state does not contain that.
             rows: The epochs of this segment.
+
+        Returns:
+            The state. Its rows are not JSON yet: most states are never written, and a trial may have many rows.
         """
         header = {
             "lineage": {
@@ -92,7 +95,7 @@ class CheckpointWriter:
             "best": best,
             "violation": violation,
             "ended": ended,
-            "rows": [asdict(row) for row in rows],
+            "rows": tuple(rows),
             "learner": state.header,
         }
         return Checkpoint(header, state.arrays)
@@ -195,7 +198,9 @@ class CheckpointWriter:
 
     def _write_now(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> Written:
         self.check()
-        return Written(epoch, self._store.write(layout.checkpoint(trial_id, epoch), pack(checkpoint)))
+        header = {**checkpoint.header, "rows": [row.to_json() for row in checkpoint.header["rows"]]}
+        content = pack(Checkpoint(header, checkpoint.arrays))
+        return Written(epoch, self._store.write(layout.checkpoint(trial_id, epoch), content))
 
 
 def learner_part(checkpoint: Checkpoint) -> Checkpoint:

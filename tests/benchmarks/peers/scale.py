@@ -1,8 +1,8 @@
 """The driver of one study of light trials: its CPU seconds and its memory, its workers' not included.
 
-`run` drives real workers on Ray. With `--every-epoch` its CPU counts when all have reported once: until then workers
-compete with those that still start. `stand-in` sends the reports of workers that do not exist to the session itself.
-With `--rate`, these seem to come at that rate: the clock that says when to flush advances between them.
+`run` drives real workers on Ray. Where no trial is stopped, its CPU counts when all have reported once: until then
+workers compete with those that still start. `stand-in` sends the reports of workers that do not exist to the session
+itself. With `--rate`, these seem to come at that rate: the clock that says when to flush advances between them.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.loop.messages import EpochRow, ProgressReport
-from pipeline.schedulers import ASHA, MedianStopping
+from pipeline.schedulers import ASHA, FIFO, MedianStopping, Scheduler
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study
@@ -59,13 +59,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every-epoch", action="store_true", help="report every epoch, and stop no trial")
+    parser.add_argument("--no-milestones", action="store_true", help="report after seconds only, and stop no trial")
     parser.add_argument("--rate", type=float, help="reports a second of stand-ins")
     arguments = parser.parse_args()
-    every = MedianStopping(grace_period=arguments.epochs)
+    scheduler: Scheduler = ASHA(grace_period=1, reduction_factor=3)
+    if arguments.every_epoch:
+        scheduler = MedianStopping(grace_period=arguments.epochs)
+    if arguments.no_milestones:
+        scheduler = FIFO()
+    together = arguments.how == "run" and (arguments.every_epoch or arguments.no_milestones)
     job = TuneJob(
-        name="bench-scale", function=count_together if arguments.every_epoch and arguments.how == "run" else count,
-        space={"x": Uniform(0.0, 1.0)}, objectives=[Objective("value", "max")],
-        scheduler=every if arguments.every_epoch else ASHA(grace_period=1, reduction_factor=3),
+        name="bench-scale", function=count_together if together else count,
+        space={"x": Uniform(0.0, 1.0)}, objectives=[Objective("value", "max")], scheduler=scheduler,
         budget=Budget(trials=arguments.trials, epochs=arguments.epochs),
     )  # fmt: skip
     job = job.replaced({"resources.workers": arguments.workers})
@@ -73,7 +78,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         if arguments.how == "stand-in":
             more = _stand_in(job, Path(folder), arguments.workers, arguments.rate)
-        elif arguments.every_epoch:
+        elif together:
             with _gate(arguments.workers) as opened:
                 _start_cluster(arguments.workers)
                 run(job, storage=folder)
@@ -89,15 +94,20 @@ def _gate(workers: int) -> Iterator[Future[float]]:
     """Keep workers at their first epoch until all have reached it: then the process had used so much CPU."""
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as executor:
         os.environ[_GATE] = folder
+        opened = Path(folder) / _OPEN
 
         def wait() -> float:
-            while sum(1 for _ in Path(folder).iterdir()) < workers:
+            while not opened.exists() and sum(1 for _ in Path(folder).iterdir()) < workers:
                 time.sleep(0.1)
             before = time.process_time()
-            (Path(folder) / _OPEN).touch()
+            opened.touch()
             return before
 
-        yield executor.submit(wait)
+        try:
+            yield executor.submit(wait)
+        finally:
+            # A study that failed must not wait for its workers.
+            opened.touch()
 
 
 def _start_cluster(workers: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, Written, learner_part
-from pipeline.loop.messages import Assignment
+from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint, Store
 from tests.unit.execution.recorded_curves import row
 
@@ -38,9 +38,19 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
         "trial_id": "0000", "epoch": 3, "segment": 1, "segment_session": 0, "config": {"x": 0.5}, "seed": 0,
     }  # fmt: skip
     assert found.header["best"] == 0.5
-    assert len(found.header["rows"]) == 1
+    assert EpochRow.from_json(found.header["rows"][0]) == row(1, 0.5)
     assert learner_part(found).header == {"epoch": 1}
     np.testing.assert_array_equal(found.arrays[0], np.arange(3.0))
+
+
+def test_the_rows_of_a_state_that_is_not_written_are_not_converted(tmp_path, monkeypatch):
+    """A trial keeps a state of each epoch that improves: most are never written, so their rows stay as they are."""
+    monkeypatch.setattr(EpochRow, "to_json", lambda _: pytest.fail("A row was converted."))
+    rows = [row(epoch, 0.5) for epoch in (1, 2, 3)]
+    writer = CheckpointWriter(Store(tmp_path), session=1)
+    state = writer.snapshot(assignment(), STATE, epoch=3, best=0.5, ended=False, rows=rows)
+    rows.append(row(4, 0.5))
+    assert [each.epoch for each in state.header["rows"]] == [1, 2, 3]
 
 
 def test_the_storage_is_not_asked_for_checkpoints_of_a_new_trial(tmp_path, monkeypatch):
