@@ -105,23 +105,41 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
 
         study = job.replaced({"name": changes.get("name", job.name)})
         store = Store(storage).folder(study.name)
+        # The file's start configs may need the number of trials of the command line, not that of the study.
+        starts = changes.get("start_with", job.start_with)
+        job = job.replaced({"start_with": []})
         if library is not None and "start_with" not in given:
-            starts = _starts_of_study(own.get("start_with", job.start_with), job, store)
-            job, changes = job.replaced({"start_with": []}), changes | {"start_with": starts}
+            starts = _starts_of_study(starts, job, store, changes.get("budget.trials"))
+        changes = changes | {"start_with": starts}
         job = with_study_settings(job, store, note, changed=changes)
     return job.replaced(changes)
 
 
-def _starts_of_study(starts: "Sequence[Config]", job: "TuneJob", store: "Store") -> "Sequence[Config]":
-    """How the trials of a program's study begin: as before, where more or fewer trials are all that is new."""
+def _starts_of_study(
+    starts: "Sequence[Config]", job: "TuneJob", store: "Store", trials: int | None
+) -> "Sequence[Config]":
+    """How the trials of a program's study begin: as before, and further ones as the program says if that is possible.
+
+    Args:
+        starts: The first configs that the program gives, as many as its number of trials.
+        job: The program's job.
+        store: The study's folder.
+        trials: The number of trials on the command line; None for that of the study.
+    """
+    from pipeline.execution.driver.resumed_job import only_appended
+    from pipeline.results.tables.sessions import read_sessions
     from pipeline.study import layout, load_study
 
     if not store.exists(layout.STUDY):
         return starts
-    saved = load_study(store, here=job.functions.values()).start_with
-    both = min(len(starts), len(saved))
-    if not both or list(starts[:both]) != list(saved[:both]):
+    saved = load_study(store, here=job.functions.values())
+    both = min(len(starts), len(saved.start_with))
+    if not both or list(starts[:both]) != list(saved.start_with[:both]):
         return starts
-    if len(starts) != len(saved):
-        note(f"The study keeps its own start_with: {len(saved)} configs, not {len(starts)}.")
-    return saved
+    fitting = starts[: saved.budget.trials if trials is None else trials]
+    last = read_sessions(store, only_last=True)
+    if only_appended(fitting, saved, last[-1] if last else None):
+        return fitting
+    if len(starts) != len(saved.start_with):
+        note(f"The study keeps its own start_with: {len(saved.start_with)} configs, not {len(starts)}.")
+    return saved.start_with

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.errors import Fault, StudyChanged
-from pipeline.space import flat
+from pipeline.space import Config, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import config_columns
 from pipeline.study import TuneJob, layout, load_study
@@ -14,9 +14,10 @@ from pipeline.study.files import recorded_sources, saved_texts
 from pipeline.study.function_source import module_of, same_code, same_text, source_of
 from pipeline.study.named_functions import FUNCTION_FIELDS
 from pipeline.study.sources import SourceFile, originals_of, sources_of
+from pipeline.study.trial_configs import start_configs
 from pipeline.wording import format_number
 
-__all__ = ["code_changes", "reconciled", "smaller_budget", "with_study_settings"]
+__all__ = ["code_changes", "only_appended", "reconciled", "smaller_budget", "with_study_settings"]
 
 _STUDY_SETTINGS = ("budget", "resources", "checkpoints", "description")
 """What a study keeps from one session to the next, unless an option changes it."""
@@ -27,6 +28,8 @@ _FREE = (*_STUDY_SETTINGS, "name")
 """What may change; the name changes where a study's folder was copied or renamed."""
 
 _SHOWN_LINES = 40
+
+_START_ADVICE = "; more can be appended before the searcher draws a trial; `tunepipe enqueue` adds a config at any time"
 
 
 def with_study_settings(
@@ -51,7 +54,14 @@ def with_study_settings(
     return job.replaced({name: getattr(saved, name) for name in _STUDY_SETTINGS})
 
 
-def reconciled(job: TuneJob, saved: TuneJob, *, store: Store | None = None, accept_changes: bool = False) -> TuneJob:
+def reconciled(
+    job: TuneJob,
+    saved: TuneJob,
+    *,
+    store: Store | None = None,
+    accept_changes: bool = False,
+    last: Mapping[str, Any] | None = None,
+) -> TuneJob:
     """The job that the next session runs.
 
     Code that differs only in comments, layout or its file's name is the same code: the study's copy is used.
@@ -61,6 +71,7 @@ def reconciled(job: TuneJob, saved: TuneJob, *, store: Store | None = None, acce
         saved: The job as the study saved it.
         store: The study's folder: what the job's functions import is compared with its copies; with none unless given.
         accept_changes: Whether code, data and domains may have changed.
+        last: The study's last session; None if it has none, and so no trial.
 
     Raises:
         StudyChanged: The job is not the same; shows the difference.
@@ -85,6 +96,8 @@ def reconciled(job: TuneJob, saved: TuneJob, *, store: Store | None = None, acce
         now: Any = new.get(path)
         if path in _FREE or before == now:
             continue
+        if path == "start_with" and only_appended(job.start_with, saved, last):
+            continue
         is_code = path in saved.functions or path in job.functions
         if accept_changes and (is_code or path in FUNCTION_FIELDS or (path == "space" and _same_columns(saved, job))):
             continue
@@ -93,7 +106,8 @@ def reconciled(job: TuneJob, saved: TuneJob, *, store: Store | None = None, acce
         elif path in saved.functions and path in job.functions:
             faults.append(Fault(path, now["function"], "must be the code that the study began with"))
         else:
-            faults.append(Fault(path, now, f"must stay {before!r}"))
+            advice = _START_ADVICE if path == "start_with" else ""
+            faults.append(Fault(path, now, f"must stay {before!r}{advice}"))
     if faults:
         changed = _difference(saved, job, imported)
         raise StudyChanged(f"the study {job.name!r}, to be resumed,", faults, changed, typed=not job.resumable)
@@ -129,6 +143,22 @@ def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
     drawn = {name: (old["space"].get(name), new["space"].get(name)) for name in new["space"]}
     changes += [f"{name} is {now} instead of {before}" for name, (before, now) in drawn.items() if before != now]
     return changes
+
+
+def only_appended(starts: Sequence[Config], saved: TuneJob, last: Mapping[str, Any] | None) -> bool:
+    """Whether start configs are those of a study and further ones, which its next trials can begin with.
+
+    Later ones would change the number of each draw, so that a config could be drawn twice.
+
+    Args:
+        starts: The start configs of the next session.
+        saved: The job of the last session.
+        last: The last session; None if there is none.
+    """
+    if saved.start_from is not None or list(starts[: len(saved.start_with)]) != list(saved.start_with):
+        return False
+    trials = (last or {}).get("resume") or {}
+    return len(trials.get("trials", ())) <= len(start_configs(saved))
 
 
 def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:

@@ -85,7 +85,7 @@ def session_start(
     saved, last = last_session(store, job, resume=resume, note=note, take_over=take_over)
     if saved is None:
         return SessionStart(job, last=last)
-    job = reconciled(job, saved, store=store, accept_changes=accept_changes)
+    job = reconciled(job, saved, store=store, accept_changes=accept_changes, last=last)
     changes = code_changes(job, saved, store) if accept_changes else ()
     document = read_document(store)
     if not any(from_study(function) for function in job.functions.values()):

@@ -86,7 +86,7 @@ def study_finding(
         saved, last = last_session(store, job, resume=resume, note=note)
         if saved is None:
             return Finding("study", "ok", f"{job.name!r} is new")
-        reconciled(job, saved, store=store, accept_changes=accept_changes)
+        reconciled(job, saved, store=store, accept_changes=accept_changes, last=last)
     except UserError as error:
         return Finding("study", "error", str(error))
     if last is not None and last["state"] == "finished" and saved.budget == job.budget:

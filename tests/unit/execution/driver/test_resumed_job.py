@@ -123,6 +123,33 @@ def test_the_seed_cannot_change(study, tmp_path):
         resumed(study, job(tmp_path).replaced({"seed": 1}), accept_changes=True)
 
 
+def test_start_configs_can_be_appended_until_the_searcher_draws(tmp_path):
+    """A resume with more start configs trains them next; once the searcher has drawn a trial, it refuses them."""
+    starts = [{"x": 0.1}, {"x": 0.2}]
+    begun = job(tmp_path).replaced({"start_with": starts})
+    run(begun, storage=tmp_path / "studies")
+    study = Store(tmp_path / "studies").folder("s")
+    more = begun.replaced({"start_with": [*starts, {"x": 0.3}], "budget.trials": 4})
+    resumed(study, more)
+    drawn = list(load_results(study.uri).trials["config_x"])
+    assert drawn[:3] == [0.1, 0.2, 0.3]
+    at_once = run(more.replaced({"name": "t"}), storage=tmp_path / "studies")
+    assert drawn == list(at_once.trials["config_x"])
+    with pytest.raises(StudyChanged, match=r"start_with: must stay .*; more can be appended before"):
+        resumed(study, more.replaced({"start_with": [*starts, {"x": 0.3}, {"x": 0.4}]}))
+
+
+def test_changed_start_configs_are_refused(tmp_path):
+    """A resume refuses another value of a start config, and one that is left out."""
+    starts = [{"x": 0.1}, {"x": 0.2}]
+    begun = job(tmp_path).replaced({"start_with": starts})
+    run(begun, storage=tmp_path / "studies")
+    study = Store(tmp_path / "studies").folder("s")
+    for changed in ([{"x": 0.3}, {"x": 0.2}], [{"x": 0.1}]):
+        with pytest.raises(StudyChanged, match="start_with: must stay"):
+            resumed(study, begun.replaced({"start_with": changed}))
+
+
 def test_a_resume_keeps_and_reports_the_studys_own_budget(study, tmp_path):
     """A resume keeps the study's budget and reports that the job file has another, unless an option sets that field."""
     reported: list[str] = []
