@@ -22,10 +22,17 @@ class Steps(Iterator[Any]):
         target: The code, called with this object. What it returns is the last step if `returned` makes one of it.
         returned: Called with what the code returns, and with how many steps it has reported; returns a last step, or
             None.
+        length: How many steps the code reports, according to its source; None if that does not say it.
     """
 
-    def __init__(self, target: Callable[["Steps"], Any], returned: Callable[[Any, int], Any] = lambda *_: None) -> None:
-        self._target, self._returned = target, returned
+    def __init__(
+        self,
+        target: Callable[["Steps"], Any],
+        returned: Callable[[Any, int], Any] = lambda *_: None,
+        *,
+        length: int | None = None,
+    ) -> None:
+        self._target, self._returned, self.length = target, returned, length
         self._reports: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._turns: SimpleQueue[bool] = SimpleQueue()
         self._thread: threading.Thread | None = None

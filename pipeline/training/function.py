@@ -1,14 +1,12 @@
 """A plain function as a learner: a dict of metrics for each step, and the state from which it continues."""
 
-import math
+import inspect
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,14 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
+from pipeline.study.callables import python_function
 from pipeline.study.context import set_continued_from
+from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of
 from pipeline.study.signature import takes_state
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.generators import GeneratorStates, seed_globally, seeding_imports
-from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
+from pipeline.training.yielded_metrics import YieldedMetrics
 
 __all__ = ["FunctionLearner", "has_state", "state_of"]
 
@@ -60,8 +60,14 @@ class FunctionLearner:
         self._function, self._config, self._seed = function, deepcopy(dict(config)), seed
         self._takes_state = takes_state(function)
         self._steps: Iterator[Any] | None = None
+        self._length: int | None = None
+        """How many steps the function takes, according to its source; None if that does not say it."""
+        self._taken = 0
+        """How many it has taken since it was started here."""
+        self._ahead: tuple[Any, GeneratorStates] | None = None
+        """A step that it has taken although its source said that there is none, until an epoch wants it."""
         self._single = False
-        self._beyond: set[str] = set()
+        self._metrics = YieldedMetrics(function.__name__)
         self._new: list[Any] = []
         """The state that the last step has yielded, until it is saved; empty if it has yielded none."""
         self._saved: _Saved | None = None
@@ -96,10 +102,12 @@ class FunctionLearner:
                 ) from None
         self._generators = GeneratorStates.now()
         yielded, self._new = self._parted(yielded)
-        metrics = self._numbers(yielded)
+        metrics = self._metrics.numbers(yielded, self.model_epoch + 1)
         self.model_epoch += 1
+        self._taken += 1
         self._sparse = self._sparse or not self._new
-        return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
+        seconds = time.perf_counter() - started
+        return EpochResult(metrics, None, 0.0, seconds, 0.0, last=self._single or self._finished())
 
     def validate(self) -> Mapping[str, float]:
         """No metrics: the function itself validates."""
@@ -157,8 +165,28 @@ class FunctionLearner:
             self._start()
         assert self._steps is not None
         assert self._generators is not None
+        if self._ahead is not None:
+            (step, generators), self._ahead = self._ahead, None
+            generators.restore()
+            return step
         self._generators.restore()
         return next(self._steps)
+
+    def _finished(self) -> bool:
+        """Whether the function has ended: where its source says that this was its last step, it runs to its end."""
+        # A function that continues from a state counts from there, or from 0.
+        if self._length not in (self.model_epoch, self._taken):
+            return False
+        if self._new:
+            # The rest of the function may change it.
+            self._save_state()
+        with seeding_imports(self._number):
+            try:
+                step = self._next()
+            except StopIteration:
+                return True
+        self._ahead = step, GeneratorStates.now()
+        return False
 
     def _start(self, *, exploit: bool = False) -> None:
         state = None
@@ -180,6 +208,13 @@ class FunctionLearner:
             # A function that is not a generator runs here.
             arguments = (deepcopy(self._config), state) if self._takes_state else (deepcopy(self._config),)
             self._steps = self._iterated(self._function(*arguments))
+        self._length = self._stated_length()
+
+    def _stated_length(self) -> int | None:
+        if inspect.isgeneratorfunction(function := python_function(self._function)):
+            values = dict(known_values(self._config, first_parameter(self._function)))
+            return reports_of(function, YIELDS, values)
+        return getattr(self._steps, "length", None)
 
     @property
     def _number(self) -> int:
@@ -211,7 +246,8 @@ class FunctionLearner:
         if not isinstance(yielded, tuple) or len(yielded) != 2 or not isinstance(yielded[0], Mapping):
             return yielded, []
         if not self._takes_state:
-            raise self._refused(
+            raise self._metrics.refused(
+                self.model_epoch + 1,
                 "yields (metrics, state) but has no `state` parameter",
                 f"define it as {self._function.__name__}(config, state): state is None at first, and afterwards the "
                 "last state that was saved",
@@ -226,40 +262,6 @@ class FunctionLearner:
         generators = encoded(self._generators.with_libraries().to_tree(), arrays)
         self._saved = _Saved(self.model_epoch, {"state": tree, "generators": generators}, arrays)
         self._new = []
-
-    def _numbers(self, yielded: Any) -> dict[str, float]:
-        if not isinstance(yielded, Mapping) or not yielded:
-            raise self._refused(
-                f"yielded {type(yielded).__name__} {shown(yielded)}",
-                "a dict of metric names and numbers is allowed",
-            )
-        metrics: dict[str, float] = {}
-        for key, value in yielded.items():
-            name = str(key)
-            if not name.strip() or name in metrics or not _is_writable(name):
-                allowed = "each metric needs its own name, a text that can be written as UTF-8"
-                raise self._refused(f"yielded a metric with the name {shown(key)}", allowed)
-            try:
-                metrics[name] = as_number(value)
-            except NotNumeric as error:
-                raise self._refused(f"yielded {name} as {error}, {shown(value)},", ALLOWED) from None
-            huge = isinstance(value, int | Decimal | Fraction) and math.isinf(metrics[name])
-            if huge and name not in self._beyond:
-                self._beyond.add(name)
-                print(f"tunepipe: {name} exceeds the range of a float, and counts as {metrics[name]}.")
-        return metrics
-
-    def _refused(self, yielded: str, allowed: str) -> ModelError:
-        place = f"at step {self.model_epoch + 1}"
-        return ModelError(f"The function {self._function.__name__} {yielded} {place}; {allowed}.")
-
-
-def _is_writable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in name
 
 
 def has_state(checkpoint: Checkpoint) -> bool:

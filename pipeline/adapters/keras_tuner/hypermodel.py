@@ -16,7 +16,7 @@ from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.keras_tuner.ranges import finite
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, left_out_of_search, objectives_of
-from pipeline.adapters.loops import UNKNOWN_EPOCHS, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS
 from pipeline.adapters.parameters import Found, space_of
 from pipeline.adapters.program import Call
 from pipeline.datasets import Dataset
@@ -24,6 +24,7 @@ from pipeline.errors import Fault, InvalidJob, ResourcesUnmet
 from pipeline.space import combinations
 from pipeline.study import Objective, Resources
 from pipeline.study.context import current
+from pipeline.study.loop_length import reports_of
 
 __all__ = ["Adapted", "prepare"]
 

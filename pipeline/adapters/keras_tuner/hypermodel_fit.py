@@ -11,6 +11,7 @@ from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.steps import Steps
 from pipeline.study import Objective
+from pipeline.study.loop_length import called_once, reports_of
 
 __all__ = ["fit_once", "fit_steps", "has_own_fit", "sets_epochs", "training_of"]
 
@@ -150,7 +151,11 @@ def fit_steps(
         kwargs["callbacks"] = [*kwargs["callbacks"], Reporting()]
         return hypermodel.fit(hp, model, *args, **kwargs)
 
-    return Steps(train, lambda value, count: None if count else _returned(value, objective))
+    training = training_of(hypermodel)
+    length = reports_of(training, "on_epoch_end", {})
+    if length is None and called_once(training, "fit") and not sets_epochs(training):
+        length = kwargs["epochs"]
+    return Steps(train, lambda value, count: None if count else _returned(value, objective), length=length)
 
 
 def _returned(value: Any, objective: Objective) -> dict[str, float]:

@@ -18,6 +18,7 @@ from pipeline.adapters.optuna.study import (
     is_constrained,
     left_out_of_study,
     metrics_of,
+    stated_reports,
 )
 from pipeline.adapters.optuna.suggestions import suggestions_of
 from pipeline.adapters.optuna.trial import Trial, quiet_optuna
@@ -160,7 +161,7 @@ class Adapted(adapted.Adapted):
                 metrics[EXCESS] = sum(max(0.0, float(one)) for one in self._constraints(shown))
             return metrics
 
-        return Steps(train, lambda value, count: None if count else value)
+        return Steps(train, lambda value, count: None if count else value, length=stated_reports(self.objective))
 
     def _constraints(self, shown: Trial) -> Iterator[float]:
         """The constraints of a trial: those that its objective set, and those that the sampler computes."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions
 from pipeline.adapters.optuna.internals import (
     constraints_of,
     factor_of,
@@ -22,6 +22,7 @@ from pipeline.adapters.optuna.samplers import is_known, searcher_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
 from pipeline.study import Objective
+from pipeline.study.loop_length import reports_of
 from pipeline.wording import counted
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "left_out_of_study",
     "metrics_of",
     "patches",
+    "stated_reports",
 ]
 
 METRIC = "value"
@@ -258,9 +260,18 @@ def _function(objective: Any) -> Any:
     return objective if inspect.isfunction(objective) else vars(type(objective)).get("__call__", objective)
 
 
+def stated_reports(objective: Any) -> int | None:
+    """The number of reports of a trial that the source of its objective says; None if it says none.
+
+    Args:
+        objective: The objective.
+    """
+    return reports_of(_function(objective), "report", {})
+
+
 def _epochs(objective: Any, pruner: Any = None) -> int:
     function = _function(objective)
-    if count := reports_of(function, "report", {}):
+    if count := stated_reports(objective):
         return count
     # A callback or a helper may report.
     return (longest_of(pruner) or UNKNOWN_EPOCHS) if mentions(function, _REPORTS) else 1

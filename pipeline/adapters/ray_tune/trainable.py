@@ -21,7 +21,7 @@ from pipeline.adapters.ray_tune.mutations import Mutations, mutations_of
 from pipeline.adapters.ray_tune.param_space import config_of, outside_of, points_of, space_of_ray
 from pipeline.adapters.ray_tune.sample_from import computed, places_of_functions, with_draws
 from pipeline.adapters.ray_tune.stopping import Rules
-from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner
+from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, stated_reports
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
@@ -210,7 +210,7 @@ class Adapted(adapted.Adapted):
                     session.report(report if isinstance(report, Mapping) else {_ANONYMOUS: report})
                 return None
 
-        return Steps(train, _last)
+        return Steps(train, _last, length=stated_reports(self.trainable, whole))
 
 
 class _Session:

@@ -2,17 +2,18 @@
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.adapters.loops import UNKNOWN_EPOCHS, YIELDS, keywords_of, mentions, reports_of
+from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions
 from pipeline.adapters.ray_tune.entry_points import plain
 from pipeline.adapters.ray_tune.stopping import ignored_of, longest_of, seconds_of
 from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
+from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of
 
-__all__ = ["fields_of_tuner", "left_out_of_tuner"]
+__all__ = ["fields_of_tuner", "left_out_of_tuner", "stated_reports"]
 
 _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""
@@ -76,9 +77,7 @@ def _epochs(
         longest if counts_reports else None,
     ]
     if not inspect.isclass(trainable):
-        function = plain(trainable)
-        known_values = dict(_constants(param_space, _first_parameter(function)))
-        limits.append(reports_of(function, YIELDS if _yields(function) else "report", known_values))
+        limits.append(stated_reports(trainable, param_space))
     if known := [int(limit) for limit in limits if limit is not None]:
         return max(1, min(known))
     if longest and scheduler.get("time") not in _NOT_REPORTS:
@@ -86,6 +85,18 @@ def _epochs(
     # A callback or a helper may report.
     repeats = inspect.isclass(trainable) or _yields(plain(trainable)) or mentions(plain(trainable), "(?i)report")
     return UNKNOWN_EPOCHS if repeats else 1
+
+
+def stated_reports(trainable: Any, config: Mapping[str, Any]) -> int | None:
+    """The number of reports of a trial that the source of its function says; None if it says none.
+
+    Args:
+        trainable: The function.
+        config: The trial's config, or the constants of the param_space.
+    """
+    function = plain(trainable)
+    method = YIELDS if _yields(function) else "report"
+    return reports_of(function, method, dict(known_values(config, first_parameter(function))))
 
 
 def _yields(function: Any) -> bool:
@@ -96,23 +107,6 @@ def _yields(function: Any) -> bool:
 def _seconds(limit: Any) -> float | None:
     """The seconds of a number or of a timedelta."""
     return None if limit is None else float(getattr(limit, "total_seconds", lambda: limit)())
-
-
-def _first_parameter(function: Any) -> str:
-    try:
-        return next(iter(inspect.signature(function).parameters), "config")
-    except (TypeError, ValueError):
-        return "config"
-
-
-def _constants(space: Mapping[str, Any], text: str) -> Iterator[tuple[str, int]]:
-    """The whole numbers of a param_space by the expressions that give them, such as `config["epochs"]`."""
-    for name, value in space.items():
-        for expression in (f'{text}["{name}"]', f'{text}.get("{name}")'):
-            if isinstance(value, Mapping):
-                yield from _constants(value, expression)
-            elif isinstance(value, int):
-                yield expression, value
 
 
 def _scheduler(facts: Mapping[str, Any], epochs: int) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from pipeline.errors import ModelError
 from pipeline.study import Objective, TuneJob
 from pipeline.study.context import continued_from
 from pipeline.training.base import TrainingEnded
-from pipeline.training.function import FunctionLearner
+from pipeline.training.function import FunctionLearner, state_of
 from pipeline.training.trainer_factory import TrainerFactory
 
 CLOSED: list[int] = []
@@ -49,6 +49,81 @@ def test_close_ends_the_function() -> None:
     learner.close()
     FunctionLearner(counting, {"start": 0}).close()
     assert CLOSED == [1]
+
+
+ENDED: list[str] = []
+
+
+def constant(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Takes three steps, or five; the source says three."""
+    steps = 3
+    if config["long"]:
+        steps = 5
+    for step in range(steps):
+        yield {"at": step + np.random.random()}
+    ENDED.append("saved")
+
+
+def test_a_function_runs_to_its_end_after_its_last_step() -> None:
+    """A function whose source says how many steps it takes runs to its end with the last one, and not before."""
+    ENDED.clear()
+    learner = FunctionLearner(constant, {"long": False})
+    assert [learner.run_epoch().last for _ in range(2)] == [False, False]
+    learner.close()
+    assert ENDED == []
+    learner = FunctionLearner(constant, {"long": False})
+    assert [learner.run_epoch().last for _ in range(3)] == [False, False, True]
+    assert ENDED == ["saved"]
+    with pytest.raises(TrainingEnded):
+        learner.run_epoch()
+
+
+def test_a_function_that_takes_more_steps_than_its_source_says_takes_them_all() -> None:
+    """Where a function goes on after the last step of its source, no step is lost, and a state belongs to its step."""
+
+    def values(steps: int) -> list[float]:
+        learner = FunctionLearner(constant, {"long": True}, seed=3)
+        return [learner.run_epoch().metrics["at"] for _ in range(steps)]
+
+    learner = FunctionLearner(constant, {"long": True}, seed=3)
+    for _ in range(3):
+        assert not learner.run_epoch().last
+    again = FunctionLearner(constant, {"long": True}, seed=3)
+    again.load(learner.save())
+    np.random.seed(0)
+    assert [learner.run_epoch().metrics["at"] for _ in range(2)] == values(5)[3:]
+    assert [again.run_epoch().metrics["at"] for _ in range(2)] == values(5)[3:]
+    with pytest.raises(TrainingEnded):
+        learner.run_epoch()
+
+
+def test_an_error_after_the_last_step_is_that_of_the_function() -> None:
+    """An error after the last step of a known number is raised with that step."""
+
+    def fails(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        for _ in range(2):
+            yield {"y": 1.0}
+        raise ZeroDivisionError("mine")
+
+    learner = FunctionLearner(fails, {})
+    learner.run_epoch()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        learner.run_epoch()
+
+
+def test_the_state_of_the_last_step_is_that_before_the_end() -> None:
+    """What a function does after its last step does not change the state of that step."""
+
+    def emptying(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        kept = {"steps": [] if state is None else state["steps"]}
+        for step in range(2):
+            kept["steps"].append(step)
+            yield {"y": 1.0}, kept
+        kept["steps"].clear()
+
+    learner = FunctionLearner(emptying, {})
+    assert [learner.run_epoch().last for _ in range(2)] == [False, True]
+    assert state_of(learner.save(), folder=Path) == {"steps": [0, 1]}
 
 
 def test_function_that_returns_has_one_step() -> None:

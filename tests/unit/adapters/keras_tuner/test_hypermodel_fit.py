@@ -32,6 +32,19 @@ def test_an_own_fit_is_a_function(built: bool, program: Callable[[str], str], tm
     assert paused == {key: values["fifo"][key] for key in paused}
 
 
+def test_an_own_fit_runs_to_its_end(program: Callable[[str], str], tmp_path: Path) -> None:
+    """What a hypermodel's fit does after its one call of Keras' fit runs with the last epoch."""
+    path = Path(program("kt_fit.py"))
+    text = path.read_text().replace("return model.fit(", "history = model.fit(")
+    end = "            **kwargs,\n        )"
+    assert end in text
+    path.write_text(text.replace(end, f'{end}\n        open("ended", "a").write("x")\n        return history'))
+    budget = {"trials": 2, "epochs": 2}
+    given = {"name": "s", "searcher": "random", "scheduler": "fifo", "resources": {"workers": 0}, "budget": budget}
+    run(from_file(f"{path}:MyHyperModel", "keras-tuner", given), storage=tmp_path / "st", note=lambda _: None)
+    assert [file.read_text() for file in sorted((tmp_path / "st/s").rglob("ended"))] == ["x", "x"]
+
+
 def test_an_own_loop_reports_by_callbacks(program: Callable[[str], str]) -> None:
     """A hypermodel's training loop reports an epoch at each call of `on_epoch_end`, and its learner has no state."""
     job = from_file(program("kt_loop.py") + ":MyHyperModel", "keras-tuner", {})

@@ -56,6 +56,24 @@ def test_each_report_is_an_epoch_and_a_stopped_trial_is_pruned() -> None:
     assert reported == [] or reported == ["pruned"]
 
 
+def test_an_objective_runs_to_its_end_after_its_last_report() -> None:
+    """What an objective does after its loop of known length runs with the last report."""
+    ended: list[float] = []
+
+    def objective(trial: Any) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        for step in range(3):
+            trial.report(x * step, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        ended.append(x)
+        return x
+
+    learner = FunctionLearner(lambda config: Adapted(None, "", objective).steps(config), {"x": 0.5})
+    assert [learner.run_epoch().last for _ in range(3)] == [False, False, True]
+    assert ended == [0.5]
+
+
 def test_an_objective_gets_its_further_arguments_from_the_search(program: Callable[[str], str], tmp_path: Any) -> None:
     """An objective with further parameters is tuned as the program calls it, with the settings of its search."""
     job = from_file(program("op_data.py") + ":objective", "optuna", {"name": "s"})

@@ -165,6 +165,35 @@ def test_a_function_that_yields_reports() -> None:
     assert reported(numbers, {"by": 2}) == [{"_metric": 2.0}]
 
 
+def test_a_function_runs_to_its_end_after_its_last_report() -> None:
+    """Code after a loop of known length runs with the last report, also if a checkpoint begins within the loop."""
+    ended: list[int] = []
+
+    def train(config: Mapping[str, Any]) -> None:
+        start = 0
+        if (checkpoint := tune.get_checkpoint()) is not None:
+            with checkpoint.as_directory() as folder:
+                start = json.loads((Path(folder) / "at.json").read_text())
+        for step in range(start, config["epochs"]):
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "at.json").write_text(json.dumps(step + 1))
+                tune.report({"x": config["by"]}, checkpoint=tune.Checkpoint.from_directory(folder))
+        ended.append(start)
+
+    def steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        return Adapted(None, "", train, {"by": tune.choice([1, 2]), "epochs": 4}).steps(config, state)
+
+    learner = FunctionLearner(steps, {"by": 2})
+    assert [learner.run_epoch().last for _ in range(2)] == [False, False]
+    state = learner.save()
+    assert [learner.run_epoch().last for _ in range(2)] == [False, True]
+    assert ended == [0]
+    again = FunctionLearner(steps, {"by": 2})
+    again.load(state)
+    assert [again.run_epoch().last for _ in range(2)] == [False, True]
+    assert ended == [0, 2]
+
+
 def test_reports_may_have_dicts_and_end_the_trial() -> None:
     """A metric in a dict has a slash in its name, and a report that is `done` is the trial's last."""
 

@@ -1,0 +1,195 @@
+"""What the source of a function says of how often it reports."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.study.loop_length import YIELDS, called_once, first_parameter, known_values, reports_of
+
+EPOCHS = 7
+
+
+def constant(tune: Any) -> None:
+    """A constant of the module."""
+    for _ in range(2, EPOCHS + 1):
+        tune.report({})
+
+
+def of_config(config: Any, report: Any) -> None:
+    """A parameter."""
+    start = 0
+    for _ in range(0, config["epochs"]):
+        report(start)
+
+
+def unknown(tune: Any) -> None:
+    """A length that only shows when it runs."""
+    for _ in range(len(tune.anything())):
+        tune.report({})
+
+
+def without(tune: Any) -> None:
+    """No loop."""
+    tune.report({})
+
+
+def of_a_local(tune: Any, config: Any) -> None:
+    """A local name, with a start that a checkpoint may change."""
+    start, last = 0, None
+    first = 1
+    if tune.get_checkpoint():
+        first = tune.anything()
+    epochs = config["epochs"]
+    for _ in range(first, epochs + 1):
+        tune.report(start, last)
+
+
+def nested(tune: Any) -> None:
+    """A loop within a loop."""
+    for _ in range(3):
+        for _ in range(EPOCHS):
+            tune.report({})
+
+
+def by_a_helper(tune: Any) -> None:
+    """A helper that is called in a loop."""
+    for _ in range(2):
+        constant(tune)
+
+
+def by_callbacks(callbacks: Any) -> None:
+    """Each of the callbacks, once in an epoch."""
+    for _ in range(3):
+        for callback in callbacks:
+            callback.report()
+
+
+def in_batches(tune: Any, batches: Any) -> None:
+    """A loop of unknown length within a loop."""
+    for _ in range(3):
+        for _ in batches:
+            tune.report({})
+
+
+def in_a_callback(tune: Any) -> Any:
+    """A function within the function."""
+    for _ in range(3):
+
+        def end_of_epoch() -> None:
+            tune.report({})
+
+    return end_of_epoch
+
+
+def with_a_bar(tune: Any, tqdm: Any) -> None:
+    """A loop that shows its progress."""
+    for _, _ in enumerate(tqdm.tqdm(range(EPOCHS), desc="epochs")):
+        tune.report({})
+
+
+def with_a_short_bar(tune: Any, trange: Any) -> None:
+    """A loop that shows its progress, in the short form."""
+    for _ in trange(1, EPOCHS, desc="epochs"):
+        tune.report({})
+
+
+def with_a_default(config: Any, report: Any) -> None:
+    """A parameter with a default."""
+    for _ in range(config.get("epochs", 9)):
+        report()
+
+
+def without_a_parameter(config: Any, report: Any) -> None:
+    """A default, and a parameter that may be there."""
+    for _ in range(config.get("others", 9)):
+        report()
+
+
+in_a_lambda = lambda tune: of_config({}, tune.report)  # noqa: E731
+two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [
+        (constant, 6),
+        (of_config, 4),
+        (of_a_local, 4),
+        (nested, 21),
+        (by_a_helper, 12),
+        (by_callbacks, 3),
+        (in_batches, None),
+        (in_a_callback, None),
+        (in_a_lambda, 4),
+        (with_a_bar, 7),
+        (with_a_short_bar, 6),
+        (with_a_default, 4),
+        (without_a_parameter, None),
+        (two_lambdas[0], None),
+        (unknown, None),
+        (without, None),
+        (print, None),
+    ],
+)
+def test_the_length_of_the_loop_around_a_report(function: Any, count: int | None) -> None:
+    """The length of the loop around a report follows from constants and known parameters, or is None."""
+    values = dict.fromkeys(('config["epochs"]', 'config.get("epochs")'), 4)
+    assert reports_of(function, "report", values) == count
+
+
+def test_the_length_of_the_loop_around_a_yield() -> None:
+    """A function that yields what it reports has as many reports as the loop around the yield."""
+
+    def yielding(config: Any) -> Any:
+        for number in range(config["epochs"]):
+            yield {"number": number}
+
+    assert reports_of(yielding, YIELDS, {'config["epochs"]': 5}) == 5
+    assert reports_of(yielding, "report", {}) is None
+
+
+def inner() -> Any:
+    """What another function yields."""
+    for number in range(3):
+        yield number + 1
+
+
+def test_a_yield_of_another_function_does_not_count() -> None:
+    """A yield counts in its own function only, and a function that yields from another has no known length."""
+
+    def yielding() -> Any:
+        for _ in range(2):
+            yield sum(inner())
+
+    def delegating() -> Any:
+        for _ in range(2):
+            yield 1
+        yield from inner()
+
+    assert reports_of(yielding, YIELDS, {}) == 2
+    assert reports_of(delegating, YIELDS, {}) is None
+
+
+def test_a_call_outside_of_loops_is_made_once() -> None:
+    """A single call outside of loops is made once; two calls, one in a loop and none are not."""
+
+    def once(model: Any) -> Any:
+        return model.fit()
+
+    def twice(model: Any) -> Any:
+        model.fit()
+        return model.fit()
+
+    def in_a_loop(model: Any) -> None:
+        for _ in range(2):
+            model.fit()
+
+    assert [called_once(each, "fit") for each in (once, twice, in_a_loop, without, print)] == [True] + [False] * 4
+
+
+def test_whole_numbers_of_a_config_are_known_by_their_expressions() -> None:
+    """The whole numbers of a config, also in dicts, are known by the expressions that read them from the parameter."""
+    assert first_parameter(lambda c: c) == "c"
+    assert first_parameter(dict.fromkeys) == "iterable"
+    assert dict(known_values({"a": 1, "b": 0.5, "c": {"d": 2}}, "c"))['c["c"]["d"]'] == 2
+    assert set(dict(known_values({"a": 1, "b": 0.5}, "c"))) == {'c["a"]', 'c.get("a")'}
