@@ -5,7 +5,7 @@ import sys
 
 from pipeline.errors import ModelError
 
-__all__ = ["BACKEND", "KERAS_2", "OTHER_KERAS", "is_of_keras_2", "other_backend", "refuse_other_keras"]
+__all__ = ["BACKEND", "KERAS_2", "OTHER_KERAS", "other_backend", "refuse_other_keras"]
 
 BACKEND = (
     "must use the backend tensorflow, which trains the models: remove KERAS_BACKEND from the environment and from the "
@@ -50,19 +50,6 @@ def other_backend(error: BaseException) -> str | None:
         if chosen == error.name or (chosen is None and _raised_in_keras(error)):
             return error.name
     return None
-
-
-def is_of_keras_2(error: BaseException) -> bool:
-    """Whether an error shows that code is for Keras 2: it imports tf_keras, or a name that Keras no longer has.
-
-    Args:
-        error: What the code raised.
-    """
-    if not isinstance(error, ImportError):
-        return False
-    top, _, rest = (error.name or "").removeprefix("tensorflow.").partition(".")
-    missing = top == "keras" and (rest or not isinstance(error, ModuleNotFoundError))
-    return bool(top == KERAS_2 or missing or "TF_USE_LEGACY_KERAS" in str(error))
 
 
 def _raised_in_keras(error: BaseException) -> bool:

@@ -12,7 +12,8 @@ from pipeline.errors import Fault, InvalidJob, JobNotFound, UsageError
 from pipeline.hidden_modules import hidden_behind, what_hides
 from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
-from pipeline.study.keras_backend import BACKEND, OTHER_KERAS, is_of_keras_2, other_backend
+from pipeline.study.keras_backend import BACKEND, other_backend
+from pipeline.study.keras_names import advice_on_keras_name
 from pipeline.study.quiet import quiet_tensorflow
 from pipeline.study.random_numbers import same_random_numbers
 from pipeline.study.read_once import ReadOnce
@@ -198,8 +199,8 @@ def _remedy(error: BaseException) -> str:
         if not Path(error.filename).is_absolute():
             return f", and a relative path starts at the current folder, {here}: run tunepipe in the folder that has it"
         return ""
-    if is_of_keras_2(error):
-        return f", and {OTHER_KERAS}"
+    if advice := advice_on_keras_name(error):
+        return f", and {advice}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
         if (here / top).is_dir() or (here / f"{top}.py").is_file():

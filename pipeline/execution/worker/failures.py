@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.space import Config
-from pipeline.study.keras_backend import OTHER_KERAS, is_of_keras_2
+from pipeline.study.keras_names import advice_on_keras_name
 from pipeline.study.missing_parameter import missing_parameter
 from pipeline.study.tracebacks import error_text
 
@@ -53,7 +53,7 @@ def advice(
     """What to do about an error whose message names only its effect.
 
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a module that a file of the job hides, code for Keras 2, and a generator's shapes.
+    folder, a module that a file of the job hides, a name that Keras does not have, and a generator's shapes.
 
     Args:
         error: The error.
@@ -81,8 +81,8 @@ def advice(
         return ONE_HOT
     if hidden := hidden_behind(error):
         return hidden_text(hidden)
-    if is_of_keras_2(error):
-        return f"{OTHER_KERAS}."
+    if of_keras := advice_on_keras_name(error):
+        return f"{of_keras}."
     if _OTHER_SHAPES in str(error):
         return (
             "The first batches of the generator have the same size in an axis in which later ones differ. Pad batches "

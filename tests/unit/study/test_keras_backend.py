@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.study.keras_backend import is_of_keras_2, other_backend, refuse_other_keras
+from pipeline.study.keras_backend import other_backend, refuse_other_keras
 
 
 @pytest.mark.parametrize(
@@ -28,25 +28,6 @@ def test_only_a_chosen_backend_that_is_missing_is_named(
     else:
         monkeypatch.setenv("KERAS_BACKEND", chosen)
     assert other_backend(error) == found
-
-
-@pytest.mark.parametrize(
-    ("error", "found"),
-    [
-        (ModuleNotFoundError("No module named 'tf_keras'", name="tf_keras"), True),
-        (ModuleNotFoundError("No module named 'keras.layers.core'", name="keras.layers.core"), True),
-        (ImportError("cannot import name 'np_utils'", name="keras.utils"), True),
-        (ImportError("cannot import name 'Adam'", name="tensorflow.keras.optimizers"), True),
-        (ImportError("`keras.optimizers.legacy` is not supported: set `TF_USE_LEGACY_KERAS=True`"), True),
-        (ModuleNotFoundError("No module named 'keras'", name="keras"), False),
-        (ModuleNotFoundError("No module named 'keras_hub'", name="keras_hub"), False),
-        (ImportError("cannot import name 'x'", name="mine"), False),
-        (ValueError("TF_USE_LEGACY_KERAS"), False),
-    ],
-)
-def test_code_for_keras_2_is_recognised(error: Exception, found: bool) -> None:
-    """Imports of tf_keras, and of names that Keras 3 does not have, are of code for Keras 2."""
-    assert is_of_keras_2(error) is found
 
 
 def test_keras_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

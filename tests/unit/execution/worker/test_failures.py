@@ -89,7 +89,7 @@ def test_a_file_that_hides_a_module_has_advice(tmp_path: Path, monkeypatch: pyte
 
 def test_a_file_that_hides_keras_is_named_before_keras_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import from keras that finds a file of the user is not taken for code of Keras 2."""
-    error = _raised(ImportError("cannot import name 'layers' from 'keras'", name="keras"))
+    error = _raised(ImportError("cannot import name 'np_utils' from 'keras.utils'", name="keras.utils"))
     assert "Keras 3" in advised(error, tmp_path)
     (tmp_path / "keras.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,0 +1,115 @@
+"""What to do about a name that Keras does not have: Keras 2 had it, tensorflow.keras has it, or it is mistyped."""
+
+import importlib
+import re
+import sys
+from types import ModuleType
+
+from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS
+from pipeline.wording import closest
+
+__all__ = ["advice_on_keras_name"]
+
+_PACKAGES_OF_KERAS_2 = frozenset(
+    [
+        "dtensor",
+        "engine",
+        "estimator",
+        "experimental",
+        "feature_column",
+        "legacy",
+        "objectives",
+        "premade",
+        "premade_models",
+    ]
+)
+"""Parts of a path that only Keras 2 and earlier versions have, wherever they are in it."""
+
+_NAMES_OF_KERAS_2 = {
+    "": "backend_config distribute",
+    "applications": "regnet resnet_rs RegNet\\w+ ResNetRS\\d+",
+    "backend": "function in_test_phase in_train_phase learning_phase learning_phase_scope local_conv1d local_conv2d "
+    "manual_variable_initialization normalize_batch_in_training placeholder print_tensor random_binomial reset_uids "
+    "set_learning_phase set_session get_session tensorflow_backend",
+    "callbacks": "BaseLogger SidecarEvaluatorModelExport",
+    "constraints": "RadialConstraint radial_constraint",
+    "initializers": "initializers\\w*",
+    "layers": "AbstractRNNCell CuDNNGRU CuDNNLSTM DenseFeatures LocallyConnected[12]D Merge SyncBatchNormalization "
+    "activation advanced_activations attention convolutional\\w* core cudnn_recurrent embeddings kernelized local "
+    "locally_connected merge merging noise normalization pooling preprocessing recurrent regularization reshaping rnn "
+    "serialization wrappers",
+    "metrics": "MeanRelativeError MeanTensor",
+    "models": "model_from_config model_from_yaml",
+    "optimizers": "TFOptimizer adadelta adafactor adagrad adam adamax adamw ftrl nadam optimizer_v[12] rmsprop sgd",
+    "preprocessing": "text",
+    "saving": "object_registration pickle_utils saving_api saving_lib serialization_lib",
+    "utils": "GeneratorEnqueuer HDF5Matrix OrderedEnqueuer SequenceEnqueuer SidecarEvaluator conv_utils data_utils "
+    "dataset_utils generic_utils image_utils io_utils layer_utils losses_utils metrics_utils multi_gpu_model "
+    "multi_gpu_utils np_utils tf_utils to_ordinal training_utils vis_utils warmstart_embedding_matrix",
+    "wrappers": "scikit_learn",
+}
+"""Names that Keras 2 or an earlier version had and Keras 3 does not have, as patterns by module: from the API of
+tf_keras 2.21, and from the files of Keras 2, which programs also imported."""
+
+_NO_NAME = re.compile(r"cannot import name '(\w+)'")
+_OF_TENSORFLOW = ("tensorflow.", "keras._tf_keras.")
+"""What the paths of tensorflow.keras begin with, as programs and its modules have them."""
+
+
+def advice_on_keras_name(error: BaseException) -> str:
+    """What to do about code that uses a name of Keras that does not exist, as a sentence without its end.
+
+    Args:
+        error: What the code raised.
+
+    Returns:
+        The advice; empty for another error, and for a name that is similar to none.
+    """
+    if isinstance(error, ImportError) and "TF_USE_LEGACY_KERAS" in str(error):
+        return OTHER_KERAS
+    module, name = _missing(error)
+    own = module
+    for prefix in _OF_TENSORFLOW:
+        own = own.removeprefix(prefix)
+    top, _, inner = own.partition(".")
+    if KERAS_2 in (top, name):
+        return OTHER_KERAS
+    if top != "keras" or not name:
+        return ""
+    if own == module and _tensorflow_has(f"{own}.{name}"):
+        return f"tensorflow.{own} has {name}, and {own} does not"
+    if _was_in_keras_2(inner, name):
+        return OTHER_KERAS
+    there = sys.modules.get(module)
+    near = None if there is None else closest(name, [each for each in dir(there) if not each.startswith("_")])
+    return "" if near is None else f"{own} has {near}, not {name}"
+
+
+def _missing(error: BaseException) -> tuple[str, str]:
+    """The module, and the name that it does not have; empty where an error is about something else."""
+    if isinstance(error, ModuleNotFoundError):
+        module, _, name = (error.name or "").rpartition(".")
+        return module, name
+    if isinstance(error, ImportError) and (found := _NO_NAME.search(str(error))):
+        return error.name or "", found[1]
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        return error.obj.__name__, error.name or ""
+    return "", ""
+
+
+def _tensorflow_has(path: str) -> bool:
+    """Whether tensorflow.keras has what Keras itself does not have, where TensorFlow is imported already."""
+    if "tensorflow" not in sys.modules:
+        return False
+    module, _, name = path.rpartition(".")
+    try:
+        return hasattr(importlib.import_module(f"tensorflow.{module}"), name)
+    except ImportError:
+        return False
+
+
+def _was_in_keras_2(module: str, name: str) -> bool:
+    parts = [*module.split("."), name]
+    if not _PACKAGES_OF_KERAS_2.isdisjoint(parts):
+        return True
+    return any(re.fullmatch(pattern, name) for pattern in _NAMES_OF_KERAS_2.get(module, "").split())

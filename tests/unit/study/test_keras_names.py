@@ -1,0 +1,95 @@
+"""What to do about a name that Keras does not have."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from pipeline.study.keras_backend import OTHER_KERAS
+from pipeline.study.keras_names import advice_on_keras_name
+
+
+def _absent(name: str, module: str) -> ImportError:
+    return ImportError(f"cannot import name {name!r} from {module!r} (somewhere/__init__.py)", name=module)
+
+
+def _no_module(name: str) -> ModuleNotFoundError:
+    return ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.fixture
+def keras(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module keras.layers with one layer, without TensorFlow."""
+    layers, keras = ModuleType("keras.layers"), ModuleType("keras")
+    layers.Dropout, keras.layers = type("Dropout", (), {}), layers  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    monkeypatch.setitem(sys.modules, "keras.layers", layers)
+    monkeypatch.setitem(sys.modules, "tensorflow.keras.layers", layers)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    return keras
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _no_module("tf_keras"),
+        _no_module("keras.engine"),
+        _no_module("keras.layers.core"),
+        _no_module("keras.layers.experimental"),
+        _no_module("tensorflow.keras.wrappers.scikit_learn"),
+        _absent("np_utils", "keras.utils"),
+        _absent("LocallyConnected1D", "keras._tf_keras.keras.layers"),
+        _absent("RegNetX002", "keras.applications"),
+        ImportError("`keras.optimizers.legacy` is not supported: set `TF_USE_LEGACY_KERAS=True`"),
+    ],
+)
+def test_a_name_of_keras_2_is_recognised(error: Exception, keras: ModuleType) -> None:
+    """An import of a name that Keras 2 had and Keras 3 does not have gets the advice for Keras 2."""
+    assert advice_on_keras_name(error) == OTHER_KERAS
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (_absent("Dropuot", "keras.layers"), "keras.layers has Dropout, not Dropuot"),
+        (_absent("Dropuot", "tensorflow.keras.layers"), "keras.layers has Dropout, not Dropuot"),
+        (_no_module("keras.layrs"), "keras has layers, not layrs"),
+        (_absent("Swirl", "keras.layers"), ""),
+        (_no_module("keras"), ""),
+        (_no_module("keras_hub"), ""),
+        (_absent("x", "mine"), ""),
+        (ImportError("nothing"), ""),
+        (ValueError("TF_USE_LEGACY_KERAS"), ""),
+    ],
+)
+def test_a_mistyped_name_of_keras_gets_the_nearest_one(error: Exception, advice: str, keras: ModuleType) -> None:
+    """A name that no version of Keras had gets the nearest name of its module, and no advice if none is similar."""
+    assert advice_on_keras_name(error) == advice
+
+
+def test_an_attribute_of_a_module_of_keras_counts_like_an_import(keras: ModuleType) -> None:
+    """A name that is read from a module of Keras gets the same advice as one that is imported."""
+    for name, advice in (("Dropuot", "keras.layers has Dropout, not Dropuot"), ("LocallyConnected2D", OTHER_KERAS)):
+        with pytest.raises(AttributeError) as raised:
+            getattr(keras.layers, name)
+        assert advice_on_keras_name(raised.value) == advice
+    with pytest.raises(AttributeError) as raised:
+        getattr(object(), "layers")  # noqa: B009
+    assert advice_on_keras_name(raised.value) == ""
+
+
+def test_a_name_that_only_tensorflow_has_gets_its_module() -> None:
+    """A name of Keras 2 that tensorflow.keras still has gets the module that has it, and the real names are known."""
+    import keras
+    import tensorflow  # noqa: F401
+
+    with pytest.raises(ImportError) as raised:
+        from keras.preprocessing.image import ImageDataGenerator  # noqa: F401
+    found = "tensorflow.keras.preprocessing.image has ImageDataGenerator, and keras.preprocessing.image does not"
+    assert advice_on_keras_name(raised.value) == found
+    with pytest.raises(AttributeError) as read:
+        keras.layers.Dropuot  # noqa: B018
+    assert advice_on_keras_name(read.value) == "keras.layers has Dropout, not Dropuot"
+    with pytest.raises(ImportError) as raised:
+        from tensorflow.keras.layers import Dropuot  # noqa: F401
+    assert advice_on_keras_name(raised.value) == "keras.layers has Dropout, not Dropuot"
