@@ -5,7 +5,7 @@ import sys
 
 from pipeline.errors import ModelError
 
-__all__ = ["BACKEND", "KERAS_2", "OTHER_KERAS", "other_backend", "refuse_other_keras"]
+__all__ = ["BACKEND", "KERAS_2", "OTHER_KERAS", "other_backend", "refuse_other_backend", "refuse_other_keras"]
 
 BACKEND = (
     "must use the backend tensorflow, which trains the models: remove KERAS_BACKEND from the environment and from the "
@@ -37,6 +37,16 @@ def refuse_other_keras() -> None:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None and not tensorflow.compat.v1.executing_eagerly_outside_functions():
         raise ModelError(_EAGER)
+
+
+def refuse_other_backend() -> None:
+    """Refuse a backend that code chooses after Keras is imported: Keras would train with TensorFlow nevertheless.
+
+    Raises:
+        ModelError: KERAS_BACKEND is set to another backend than tensorflow.
+    """
+    if (chosen := os.environ.get("KERAS_BACKEND")) not in (None, "", "tensorflow"):
+        raise ModelError(f"Keras {BACKEND}. Found: {chosen}.")
 
 
 def other_backend(error: BaseException) -> str | None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS
+from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS, refuse_other_backend
 from pipeline.study.signature import takes_argument
 from pipeline.training.base import batch_size_of
 from pipeline.training.fixed_rows import is_stateful
@@ -226,7 +226,10 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
 
 
 def _called(function: Callable[..., Any], config: Config) -> Any:
-    return function(deepcopy(dict(config))) if takes_argument(function) else function()
+    try:
+        return function(deepcopy(dict(config))) if takes_argument(function) else function()
+    finally:
+        refuse_other_backend()
 
 
 def _hint(value: object) -> str:

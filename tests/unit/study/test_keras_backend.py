@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.study.keras_backend import other_backend, refuse_other_keras
+from pipeline.study.keras_backend import other_backend, refuse_other_backend, refuse_other_keras
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,21 @@ def test_only_a_chosen_backend_that_is_missing_is_named(
     else:
         monkeypatch.setenv("KERAS_BACKEND", chosen)
     assert other_backend(error) == found
+
+
+@pytest.mark.parametrize(("chosen", "refused"), [(None, False), ("", False), ("tensorflow", False), ("torch", True)])
+def test_a_backend_that_is_chosen_late_is_refused(
+    chosen: str | None, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend other than TensorFlow in the environment is refused with how to set it."""
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("KERAS_BACKEND", chosen)
+    if refused:
+        with pytest.raises(ModelError, match=f"remove KERAS_BACKEND .* Found: {chosen}"):
+            refuse_other_backend()
+    else:
+        refuse_other_backend()
 
 
 def test_keras_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

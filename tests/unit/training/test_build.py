@@ -1,5 +1,6 @@
 """The results of a user's functions, and the values on which they depend."""
 
+import os
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -173,6 +174,21 @@ def test_config_is_a_copy() -> None:
     config = {"lr": 1}
     build_model(job_of(build), config, seed=0, example=lambda: EXAMPLE)
     assert config == {"lr": 1}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_backend_that_the_model_function_chooses_is_refused(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model function that chooses another backend, which Keras does not use once imported, is refused."""
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+
+    def build(config: Mapping[str, Any]) -> keras.Model:
+        os.environ["KERAS_BACKEND"] = "jax"
+        if fails:
+            raise ModuleNotFoundError("No module named 'jax'", name="jax")
+        return dense(config)
+
+    with pytest.raises(ModelError, match=r"must use the backend tensorflow.* Found: jax\."):
+        build_model(job_of(build), {}, seed=0, example=lambda: EXAMPLE)
 
 
 def test_functions_without_parameters_are_called_without_the_config() -> None:
