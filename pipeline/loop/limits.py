@@ -10,6 +10,9 @@ from pipeline.wording import counted, format_number, hide_numbers
 
 __all__ = ["common_failure", "exhausted_budget", "options_to_continue"]
 
+_GIVEN_UP = "TrialPruned:"
+"""The error with which an objective of Optuna gives a config up: it says nothing about other trials."""
+
 
 def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial | None) -> str | None:
     """The limit that is reached, in words; None if none is.
@@ -73,6 +76,8 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
     first = list(islice(rest, job.budget.max_failed_trials))
     error = first[0].error if first else None
     if len(first) < job.budget.max_failed_trials or any(not _failed(trial, error) for trial in first):
+        return None
+    if (error or "").startswith(_GIVEN_UP):
         return None
     if any(trial.epoch and not _failed(trial, error) for trial in rest):
         return None

@@ -1,4 +1,4 @@
-"""How an objective ends, from its source: whether it returns another value than it reports, or prunes itself."""
+"""Whether an objective returns another value than it reports, from its source."""
 
 import ast
 import inspect
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["other_return", "prunes_itself"]
+__all__ = ["other_return"]
 
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -40,26 +40,6 @@ def other_return(function: Any) -> int | None:
     returns = [each for each in nodes if isinstance(each, ast.Return) and each.value is not None]
     others = [each.lineno for each in returns if each.value is not None and not texts(each.value) & set(reported)]
     return first + min(others) - 1 if reported and others else None
-
-
-def prunes_itself(function: Any) -> bool:
-    """Whether the module of an objective raises TrialPruned where it has not asked `should_prune`.
-
-    Args:
-        function: The function; it may be a lambda, and helpers may raise the error.
-    """
-    try:
-        return _raises(ast.parse(inspect.getsource(inspect.getmodule(function) or function)))
-    except (OSError, TypeError, SyntaxError):
-        return False
-
-
-def _raises(node: ast.AST) -> bool:
-    if isinstance(node, ast.Raise):
-        return node.exc is not None and "TrialPruned" in ast.unparse(node.exc)
-    if isinstance(node, ast.If) and "should_prune" in ast.unparse(node.test):
-        return any(map(_raises, node.orelse))
-    return any(map(_raises, ast.iter_child_nodes(node)))
 
 
 def _parsed(function: Any) -> tuple[ast.stmt, int] | None:

@@ -17,7 +17,7 @@ from pipeline.adapters.optuna.internals import (
     warmup_of,
     wrapped_of,
 )
-from pipeline.adapters.optuna.returned import other_return, prunes_itself
+from pipeline.adapters.optuna.returned import other_return
 from pipeline.adapters.optuna.samplers import is_known, searcher_of
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_here
@@ -164,9 +164,8 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
         budget["trials"] = min(given)
     if arguments.get("seconds"):
         budget["seconds"] = float(arguments["seconds"])
-    silent = budget["epochs"] == 1 and mentions(_function(objective), r"TrialPruned")
     penalised = mentions(_function(objective), r"return .*\b(inf|nan)\b", without_text=False)
-    if arguments.get("caught") or silent or penalised or prunes_itself(_function(objective)):
+    if arguments.get("caught") or penalised:
         # Such trials are not an error: they never end the study.
         budget["max_failed_trials"] = budget.get("trials", _ANY_NUMBER)
     objectives = [

@@ -105,6 +105,14 @@ def test_errors_that_differ_in_numbers_are_the_same() -> None:
     assert "{'lr': 0.018}" in (common_failure(job(), trials) or "")
 
 
+def test_configs_that_an_objective_gives_up_do_not_end_a_study() -> None:
+    """Trials that an objective of Optuna prunes by itself are no reason to end a study."""
+    trials = _trials("a", "a", "a")
+    for trial in trials:
+        trial.error = "TrialPruned: diverges"
+    assert common_failure(job(), trials) is None
+
+
 def test_their_number_is_a_field_of_the_budget() -> None:
     """If max_failed_trials is one, the first failure ends a study."""
     found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))

@@ -1,14 +1,11 @@
-"""Objectives that return another value than those that they report, or that prune themselves."""
+"""Objectives that return another value than those that they report."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.adapters import from_file
-from pipeline.adapters.optuna.returned import other_return, prunes_itself
+from pipeline.adapters.optuna.returned import other_return
 
 
 def same(trial: Any) -> Any:
@@ -55,29 +52,3 @@ def test_a_value_that_is_reported_is_no_other(function: Any) -> None:
 def test_another_value_has_a_line() -> None:
     """An objective that returns another value than it reports has the line of that return."""
     assert other_return(other) == other.__code__.co_firstlineno + 10
-
-
-@pytest.mark.parametrize("target", ["objective", "lambda trial: objective(trial)"])
-def test_a_helper_may_prune_any_number_of_trials(program: Callable[[str], str], target: str) -> None:
-    """Trials that another function of the objective's module prunes by itself never end the study."""
-    path = Path(program("op_quad.py"))
-    path.write_text(
-        "import optuna\n\n"
-        "def check(value):\n"
-        "    if value > 5:\n"
-        "        raise optuna.TrialPruned('diverges')\n\n"
-        "def objective(trial):\n"
-        "    x = trial.suggest_float('x', 0, 10)\n"
-        "    for step in range(3):\n"
-        "        trial.report(x - step, step)\n"
-        "        check(x)\n"
-        "    return x\n\n"
-        f"optuna.create_study().optimize({target}, n_trials=6)\n"
-    )
-    assert from_file(str(path), "optuna", {"name": "s"}).budget.max_failed_trials == 6
-
-
-def test_a_pruner_that_decides_is_no_reason() -> None:
-    """An objective that raises no TrialPruned, or only where should_prune is true, does not prune itself."""
-    assert not prunes_itself(same)
-    assert not prunes_itself(len)

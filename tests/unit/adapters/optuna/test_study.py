@@ -305,6 +305,31 @@ def test_a_trial_that_a_program_gives_up_is_no_reason_to_end(program: Callable[[
         assert sorted(states) == ["completed"] * 2 + ["failed"] * 5
 
 
+@pytest.mark.parametrize("target", ["objective", "lambda trial: objective(trial)"])
+def test_a_function_of_another_file_may_prune_any_number_of_trials(
+    target: str, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """A study continues however many of its first trials a function of another file prunes by itself."""
+    path = Path(program("op_quad.py"))
+    (path.parent / "op_checks.py").write_text(
+        "import optuna\n\ndef check(number):\n    if number < 5:\n        raise optuna.TrialPruned('diverges')\n"
+    )
+    path.write_text(
+        "import optuna\nfrom op_checks import check\n\n\n"
+        "def objective(trial):\n"
+        "    x = trial.suggest_float('x', 0, 10)\n"
+        "    for step in range(3):\n"
+        "        trial.report(x - step, step)\n"
+        "        check(trial.number)\n"
+        "    return x\n\n\n"
+        f"optuna.create_study().optimize({target}, n_trials=7)\n"
+    )
+    job = from_file(str(path), "optuna", {"name": "s"})
+    run(job.replaced({"resources.workers": 0}), storage=tmp_path, note=lambda _: None)
+    states = load_results(tmp_path / "s").trials["state"].tolist()
+    assert states == ["failed"] * 5 + ["completed"] * 2
+
+
 def test_an_enqueued_value_outside_of_its_range_is_noted(program: Callable[[str], str]) -> None:
     """An enqueued value that its suggestion does not allow is drawn instead, with a note."""
     notes: list[str] = []
