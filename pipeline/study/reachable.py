@@ -92,9 +92,13 @@ def names_of(code: CodeType) -> tuple[str, ...]:
         code: The code of a function.
 
     Returns:
-        The names in their order, without those of globals that the code sets itself.
+        The names in their order, without those of globals that the code sets before it reads them.
     """
-    own = {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_GLOBAL"}
+    first: dict[str, str] = {}
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "STORE_GLOBAL"):
+            first.setdefault(step.argval, step.opname)
+    own = {name for name, access in first.items() if access == "STORE_GLOBAL"}
     inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in names_of(constant)]
     return tuple(name for name in dict.fromkeys([*code.co_names, *inner]) if name not in own)
 

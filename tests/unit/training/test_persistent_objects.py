@@ -57,6 +57,27 @@ def kept_body() -> layers.Layer:
     return layers.Dense(5)
 
 
+BACKBONE: Any = None
+
+
+def backbone() -> layers.Layer:
+    """A layer that a global keeps."""
+    global BACKBONE
+    if BACKBONE is None:
+        BACKBONE = layers.Dense(5)
+    return BACKBONE
+
+
+NEWEST: Any = None
+
+
+def replaced() -> keras.Model:
+    """A model that a global keeps until the next one."""
+    global NEWEST
+    NEWEST = compiled(layers.Dense(5))
+    return NEWEST
+
+
 def compiled(*parts: Any) -> keras.Model:
     """A model of these parts and a head."""
     model = keras.Sequential([keras.Input((6,)), *parts, layers.Dense(3, activation="softmax")])
@@ -82,6 +103,8 @@ MODELS: Mapping[str, Callable[[], keras.Model]] = {
     "body": lambda: compiled(BODY),
     "generator": lambda: compiled(Noise()),
     "cached": lambda: compiled(kept_body()),
+    "global": lambda: compiled(backbone()),
+    "replaced": replaced,
     "class": subclassed,
     "closure": enclosed(),
 }
