@@ -1,15 +1,18 @@
 """What the trials of a process have shown about their job: each fact is printed once."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pipeline.study.context import current
 from pipeline.wording import capitalized
 
-if TYPE_CHECKING:
-    from pipeline.training.trainer import Trainer
-
 __all__ = ["JobNotes"]
+
+
+class _Member(Protocol):
+    """A model of a trial, in training."""
+
+    callbacks: Any
 
 
 class JobNotes:
@@ -20,18 +23,22 @@ class JobNotes:
         """What was printed, in order: each a sentence or a part of one."""
         self.shared: str | None = None
         """The callback that writes where all trials write, in words; None if there is none."""
+        self._subjects = set[str]()
 
-    def say_once(self, what: str) -> None:
+    def say_once(self, what: str, *, subject: str | None = None) -> None:
         """Print a fact unless it was printed before.
 
         Args:
             what: The fact, as a sentence that may begin in lower case.
+            subject: What it is about, if its words differ between trials; the fact itself unless given.
         """
-        if what not in self.texts:
+        subject = what if subject is None else subject
+        if subject not in self._subjects:
+            self._subjects.add(subject)
             self.texts.append(what)
             print(f"tunepipe: {capitalized(what)}")
 
-    def look_for_shared(self, members: "Sequence[Trainer]", config: Mapping[str, Any]) -> None:
+    def look_for_shared(self, members: Sequence[_Member], config: Mapping[str, Any]) -> None:
         """Say which callback writes where all trials write, as soon as a trial has one.
 
         Args:

@@ -131,15 +131,21 @@ class PersistentObjects:
                 values[name] = value
         return values
 
-    def restore(self, values: Mapping[str, np.ndarray]) -> None:
+    def restore(self, values: Mapping[str, np.ndarray]) -> Sequence[str]:
         """Assign values that `changed` returned, here or in another process.
 
         Args:
-            values: Names → values; a name that is not here is left out.
+            values: Names → values.
+
+        Returns:
+            The names that no variable has here: their values are left out.
         """
+        absent = dict.fromkeys(values)
         for name, variable in self._named():
             if name in values:
                 variable.assign(values[name])
+                del absent[name]
+        return list(absent)
 
     def _named(self) -> Iterator[tuple[str, Any]]:
         """The variables, each with a name without numbers, its shape, its type, and its number among those like it."""

@@ -18,10 +18,12 @@ from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.further_state import skip_reductions
 from pipeline.training.internals import compilation_of, learning_rate_of
+from pipeline.training.job_notes import JobNotes
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.phases import Phases
 from pipeline.training.state import describe, load_variables, save_variables, variables_of
+from pipeline.wording import listed
 
 __all__ = ["Trainer"]
 
@@ -72,7 +74,8 @@ class Trainer:
         )
         self.state: list[Any] = []
         self._closed = False
-        self._left_out: set[str] = set()
+        self.notes = JobNotes()
+        """Where facts about the job are printed once; those of a `TrainerFactory` serve all its trials."""
         self._objective = job.objective.metric
         self._persistent = PersistentObjects(job.functions.values())
         self._model_epoch = 0
@@ -151,9 +154,8 @@ class Trainer:
                         'Compile the model with a metric of one number, such as F1Score(average="macro"), or make '
                         "another metric the objective (--set objectives.0.metric=NAME)."
                     ) from None
-                if name not in self._left_out:
-                    self._left_out.add(name)
-                    print(f"tunepipe: {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}.")
+                left_out = f"the metric {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}."
+                self.notes.say_once(left_out, subject=name)
         return metrics
 
     def save(self) -> Checkpoint:
@@ -196,7 +198,14 @@ class Trainer:
         load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
         self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
         outside = checkpoint.header.get("outside", [])
-        self._persistent.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)) if outside else {})
+        if outside and (
+            absent := self._persistent.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)))
+        ):
+            names = listed(dict.fromkeys(name.partition(" ")[0].removesuffix(":#") for name in absent))
+            self.notes.say_once(
+                f"a checkpoint has values of variables outside of the model that are not found: {names}. They begin "
+                "with their first values, so that the trial may continue with other values than before."
+            )
         self._model_epoch = int(checkpoint.header["model_epoch"])
         self._phase_ended = bool(checkpoint.header.get("phase_ended", False))
 

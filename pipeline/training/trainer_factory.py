@@ -139,6 +139,7 @@ class TrainerFactory:
         for place, (label, fold) in enumerate(zip(labels, folds, strict=True)):
             with in_part(label):
                 members.append(self._trainer(config, seed_of(seed, place), fold))
+                members[-1].notes = self.notes
         if len(members) > 1:
             from pipeline.training.persistent_objects import refuse_shared_weights
 

@@ -28,6 +28,16 @@ def test_a_fact_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "tunepipe: Trials go through fit.\n"
 
 
+def test_facts_about_one_subject_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Facts whose words differ between trials are printed once for each subject."""
+    notes = JobNotes()
+    for number in range(2):
+        notes.say_once(f"the metric f1 is [{number}].", subject="f1")
+        notes.say_once(f"the metric f2 is [{number}].", subject="f2")
+    assert notes.texts == ["the metric f1 is [0].", "the metric f2 is [0]."]
+    assert capsys.readouterr().out == "tunepipe: The metric f1 is [0].\ntunepipe: The metric f2 is [0].\n"
+
+
 def test_a_callback_that_writes_where_all_trials_write_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

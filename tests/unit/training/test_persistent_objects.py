@@ -316,5 +316,29 @@ def test_values_are_found_by_names_that_another_process_numbers_otherwise() -> N
     here, there = (PersistentObjects([_using(*variables)]) for variables in made)
     here.begin()
     made[0][1].assign(1.0)
-    there.restore(here.changed([]))
+    assert there.restore(here.changed([])) == []
     assert [float(variable.value) for variable in made[1]] == [0.0, 1.0]
+
+
+def test_a_saved_value_without_a_variable_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A trial that continues where a changed variable does not exist reports it, once for all trials."""
+    extra = tf.Variable(0.0, name="pace", trainable=False)
+
+    class Raising(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            extra.assign_add(1.0)
+
+    learner = TrainerFactory(job_of(lambda: compiled(), callbacks=lambda: [Raising()]), rows_of_six()).learner(
+        {}, seed=1
+    )
+    learner.run_epoch()
+    saved = learner.save()
+    learner.close()
+    factory = TrainerFactory(job_of(lambda: compiled(), callbacks=lambda: []), rows_of_six())
+    capsys.readouterr()
+    for _ in range(2):
+        without = factory.learner({}, seed=1)
+        without.load(saved)
+        without.close()
+    found = "A checkpoint has values of variables outside of the model that are not found: pace. They begin"
+    assert capsys.readouterr().out.count(found) == 1

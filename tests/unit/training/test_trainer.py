@@ -19,7 +19,7 @@ class _Notes(keras.callbacks.Callback):
     """Adds a number and a text to each epoch's logs."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs |= {"own": 7.0, "note": "a text"}
+        logs |= {"own": 7.0, "note": f"a text of {logs['loss']}"}
 
 
 @pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
@@ -30,10 +30,9 @@ def test_updates_are_counted(memory: float | None) -> None:
 
 
 def test_logs_that_are_no_numbers_are_left_out_and_named_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """A callback's text in the logs is omitted and reported once, and its numbers are metrics."""
-    job = job_of(dense, callbacks=lambda _config: [_Notes()])
-    learner = TrainerFactory(job, rows_of_six()).learner({}, seed=SEED)
-    metrics = [learner.run_epoch().metrics for _ in range(2)]
+    """A callback's text in the logs is omitted and reported once for all trials, and its numbers are metrics."""
+    factory = TrainerFactory(job_of(dense, callbacks=lambda _config: [_Notes()]), rows_of_six())
+    metrics = [factory.learner({}, seed=SEED + trial).run_epoch().metrics for trial in range(2)]
     assert [(each["own"], "note" in each) for each in metrics] == [(7.0, False)] * 2
     assert capsys.readouterr().out.count("note is") == 1
 
