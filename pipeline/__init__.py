@@ -20,9 +20,15 @@ if TYPE_CHECKING:
         TunepipeError as TunepipeError,
         UserError as UserError,
     )
+    from pipeline.execution.check import (
+        check as check,
+    )
     from pipeline.execution.load_model import (
         load_model as load_model,
         load_state as load_state,
+    )
+    from pipeline.execution.rerun import (
+        rerun as rerun,
     )
     from pipeline.execution.run import (
         run as run,
@@ -89,7 +95,9 @@ _MODULES = {
     "pipeline.adapters": ("from_keras_tuner", "from_optuna", "from_ray_tune"),
     "pipeline.datasets.base": ("Dataset", "Split"),
     "pipeline.errors": ("TunepipeError", "UserError"),
+    "pipeline.execution.check": ("check",),
     "pipeline.execution.load_model": ("load_model", "load_state"),
+    "pipeline.execution.rerun": ("rerun",),
     "pipeline.execution.run": ("run",),
     "pipeline.results.notebook": ("load_results", "show"),
     "pipeline.schedulers": (

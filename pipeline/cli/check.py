@@ -26,7 +26,6 @@ __all__ = ["check"]
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "skipped": ("–", "dim")}
 _NAMES = 9
-_LEVELS = 7
 
 
 @with_job_options
@@ -79,10 +78,7 @@ def check(
 def _show(console: "Console", finding: "Finding") -> None:
     """A finding on one line, with advice below it; words instead of symbols outside a terminal."""
     if not console.is_terminal:
-        advice = f" {finding.advice}" if finding.advice else ""
-        end = "" if finding.found.endswith((".", "?", "!")) or not advice else "."
-        text = f"{finding.level:<{_LEVELS}}  {finding.name:<{_NAMES}}  {finding.found}{end}{advice}"
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(str(finding), markup=False, soft_wrap=True)
         return
     mark, colour = _MARKS[finding.level]
     line = Table.grid(padding=(0, 1))

@@ -39,7 +39,7 @@ def rerun(
     wanted = _named_trial(results, study, trial, option)
     metric = metric_column(results.objective.metric)
     console = command_console()
-    result = train_again(store, wanted, on_epoch=lambda epoch: _print_epoch(console, epoch, metric))
+    result = train_again(store.uri, trial=wanted, on_epoch=lambda epoch: _print_epoch(console, epoch, metric))
     _print_verdict(console, result)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.configured import RecordedConfig
@@ -20,7 +21,7 @@ from pipeline.space import Config
 from pipeline.storage import Store
 from pipeline.storage.metric_column import column_of, metric_columns
 from pipeline.storage.scratch import scratch
-from pipeline.study import load_study
+from pipeline.study import layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.function_source import typed_here
@@ -91,12 +92,14 @@ class RerunResult:
 
 
 @kept_process_state()
-def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None] = lambda _: None) -> RerunResult:
+def rerun(
+    study: str | Path, *, trial: str | int, on_epoch: Callable[[RerunEpoch], None] = lambda _: None
+) -> RerunResult:
     """Train a trial's config again, with its seed, for as many epochs as were recorded. Nothing is written.
 
     Args:
-        store: The study's folder.
-        trial_id: The trial.
+        study: The study's folder: a local path or a URI.
+        trial: The trial's id or number.
         on_epoch: Called with each epoch as it ends.
 
     Returns:
@@ -106,6 +109,7 @@ def rerun(store: Store, trial_id: str, *, on_epoch: Callable[[RerunEpoch], None]
         JobNotFound: There is no such study, or no such trial in it.
         UserError: The job's data or model cannot be used.
     """
+    store, trial_id = Store(study), layout.trial_id(trial) if isinstance(trial, int) else trial
     job, results = load_study(store, here=typed_here()), load_results(store.uri)
     row = trial_row(results, trial_id)
     rows = results.epochs[results.epochs["trial_id"] == trial_id]

@@ -87,7 +87,7 @@ def test_a_stream_from_an_object_store_continues_exactly(tmp_path, monkeypatch) 
         assert _rows(killed) == _rows(calm)
         assert sorted(killed.trials["attempts"]) == [1, 2]
         store = Store(storage).folder("hit")
-        again = rerun(store, "0001")
+        again = rerun(store.uri, trial="0001")
         assert again.equal
         assert not again.other_data
         assert load_model(store.uri, trial="0001").input_shape == (None, 6, 6, 1)

@@ -12,7 +12,6 @@ from pipeline.execution.load_model import load_model
 from pipeline.execution.rerun import rerun
 from pipeline.execution.run import run
 from pipeline.results.tables.load import load_results
-from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob
 
 JOB_FILE = """
@@ -74,7 +73,7 @@ def test_a_study_keeps_the_data_of_each_combination(job: TuneJob, tmp_path: Path
     assert len(results.trials) == 4
     assert results.trials["objective"].notna().all()
     trial = results.trials.loc[results.trials["config_width"] == 3, "trial_id"].iloc[0]
-    again = rerun(Store(tmp_path / "widths"), trial)
+    again = rerun(tmp_path / "widths", trial=trial)
     assert again.equal
     assert not again.other_data
     assert load_model(tmp_path / "widths", trial=trial).input_shape[-1] == 3

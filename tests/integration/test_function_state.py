@@ -100,7 +100,7 @@ def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> No
     assert continued in ("1", "2")
     assert [first, *others] == ["None"] * 4
     assert values(tmp_path) == values(tmp_path / "whole")
-    assert rerun(Store(tmp_path / "d"), "0000").equal
+    assert rerun(tmp_path / "d", trial="0000").equal
 
 
 @pytest.mark.parametrize("scheduler", [{"kind": "promoting-asha", "grace_period": 1}, "hyperband"], ids=str)

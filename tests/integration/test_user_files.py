@@ -9,7 +9,6 @@ import pytest
 from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, load_model, load_results, run, trial
 from pipeline.errors import NoTrialSucceeded
 from pipeline.execution.rerun import rerun
-from pipeline.storage import Store
 
 
 def writing(config):
@@ -183,7 +182,7 @@ def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
     run(model_job(), storage=tmp_path)
     folder = tmp_path / "s/files/0001"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert rerun(Store(tmp_path / "s"), "0001").equal
+    assert rerun(tmp_path / "s", trial="0001").equal
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [path.name for path in start.iterdir()] == ["values.txt"]
 
@@ -216,7 +215,7 @@ def test_a_pipeline_reads_files_of_the_start_folder(start, tmp_path):
         assert {"log.csv", "best_2.keras"} <= kept
         assert (tmp_path / f"s/files/{number}/log.csv").read_text().count("\n") == 3
     assert [path.name for path in start.iterdir()] == ["values.txt"]
-    assert rerun(Store(tmp_path / "s"), "0001").equal
+    assert rerun(tmp_path / "s", trial="0001").equal
 
 
 def pretrained(config):

@@ -45,6 +45,11 @@ class Finding:
     found: str
     advice: str = ""
 
+    def __str__(self) -> str:
+        advice = f" {self.advice}" if self.advice else ""
+        end = "" if self.found.endswith((".", "?", "!")) or not advice else "."
+        return f"{self.level:<7}  {self.name:<9}  {self.found}{end}{advice}"
+
     def as_object(self) -> dict[str, str]:
         """The finding in the JSON of `tunepipe check`."""
         return asdict(self)

@@ -146,7 +146,7 @@ def main(where: str, storage: str) -> None:
     store, folder = Store(f"{storage}/s"), Path(f"{storage}/exported")
     found["export"] = changes(lambda: export(store, folder / "winner"))
     found["export of a trial"] = changes(lambda: export(store, folder / "trial", trial="0000", saved_model=True))
-    found["rerun"] = changes(lambda: rerun(store, "0000"))
+    found["rerun"] = changes(lambda: rerun(store.uri, trial="0000"))
     found["load_model"] = changes(lambda: load_model(f"{storage}/s", trial=0))
     print(json.dumps(found))
 

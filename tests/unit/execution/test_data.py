@@ -81,7 +81,7 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
     with pytest.raises(DataError, match=rf"{reported}; .*Restore the data, or accept these with --accept-changes"):
         _gone_on(store, 3)
     assert {path: store.read(path) for path in store.files()} == before
-    again = rerun(store, "0000")
+    again = rerun(store.uri, trial="0000")
     assert again.other_data[0] == "the train inputs have different values, in the same shape"
     _gone_on(store, 3, accept_changes=True)
     _gone_on(store, 4)
@@ -98,7 +98,7 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
             "trials_since": ["0000"],
         }
     ]
-    assert rerun(store, "0000").other_data == []
+    assert rerun(store.uri, trial="0000").other_data == []
 
 
 def test_a_session_is_readable_from_the_moment_that_it_accepts_other_data(
@@ -135,7 +135,7 @@ def test_a_seeded_rerun_is_equal(study: tuple[Store, Path]) -> None:
     """A rerun is equal although the data function draws noise, because the noise is seeded."""
     store, _ = study
     np.random.random()
-    assert rerun(store, "0000").equal
+    assert rerun(store.uri, trial="0000").equal
 
 
 @pytest.mark.parametrize(

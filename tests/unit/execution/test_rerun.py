@@ -50,7 +50,7 @@ def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
     """A rerun reports each epoch as it ends, equal to the recorded one, and leaves the study's files unchanged."""
     before = {path: store.read(path) for path in store.files()}
     reported: list[int] = []
-    again = rerun(store, "0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
+    again = rerun(store.uri, trial="0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
     assert reported == [1, 2, 3]
     assert again.config == {"rate": 0.25}
     assert again.equal
@@ -61,16 +61,16 @@ def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
 def test_a_difference_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rerun whose code has changed reports that the epochs differ."""
     monkeypatch.setitem(OFFSET, "by", 1e-12)
-    again = rerun(store, "0000")
+    again = rerun(store.uri, trial="0000")
     assert not again.equal
     assert [epoch.equal for epoch in again.epochs] == [False, False, False]
 
 
 def test_only_metrics_that_differ_are_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch names the recorded metrics that differ, and not a metric that was NaN and is NaN again."""
-    assert [epoch.differing for epoch in rerun(store, "0000").epochs] == [(), (), ()]
+    assert [epoch.differing for epoch in rerun(store.uri, trial="0000").epochs] == [(), (), ()]
     monkeypatch.setitem(OFFSET, "by", 1e-12)
-    assert [epoch.differing for epoch in rerun(store, "0000").epochs] == [("distance",)] * 3
+    assert [epoch.differing for epoch in rerun(store.uri, trial="0000").epochs] == [("distance",)] * 3
 
 
 @pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.long)])
@@ -82,14 +82,14 @@ def test_epochs_that_only_a_comparison_validated_are_validated_again(folds: int,
         budget=Budget(trials=1, epochs=4), resources={"workers": 0}, fit=Fit(validation_freq=3), folds=folds,
     )  # fmt: skip
     run(job, storage=tmp_path, note=lambda _: None)
-    again = rerun(Store(tmp_path).folder("layers"), "0000")
+    again = rerun(tmp_path / "layers", trial="0000")
     assert [epoch.differing for epoch in again.epochs] == [(), (), (), ()]
     assert ["val_accuracy" in epoch.metrics for epoch in again.epochs] == [False, True, True, True]
 
 
 def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
     """A failed trial fails again at its epoch: earlier ones are compared, the user's error has its location."""
-    again = rerun(store, "0002")
+    again = rerun(store.uri, trial="0002")
     assert [epoch.equal for epoch in again.epochs] == [True]
     assert again.failure.startswith("ValueError: too fast\n")
     assert "in descend" in again.failure
@@ -99,4 +99,4 @@ def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
 def test_a_trial_that_is_not_there(store: Store) -> None:
     """A rerun of an unknown trial is refused with the ids of the existing trials."""
     with pytest.raises(JobNotFound, match="Available: 0000, 0001, 0002"):
-        rerun(store, "0007")
+        rerun(store.uri, trial="0007")
