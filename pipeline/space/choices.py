@@ -132,4 +132,5 @@ def _same(value: object, known: Value) -> bool:
 
 
 def _hashable(value: Value) -> Hashable:
-    return (key_of(value),) if isinstance(value, list | tuple | dict) else value
+    """The same for values that are the same: 1 and 1.0 are, 1 and True are not."""
+    return (key_of(value),) if isinstance(value, list | tuple | dict) else (isinstance(value, bool), value)

@@ -11,7 +11,9 @@ from pipeline.space import (
     Space,
     combination,
     draw,
+    key_of,
 )
+from pipeline.space.column_values import column_type, column_value, config_value
 
 _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
@@ -27,6 +29,17 @@ def test_lists_keep_their_types_apart() -> None:
     assert not domain.contains({"a": 1.0, "b": [None]})
     with pytest.raises(ValueError, match="not one of the values"):
         domain.number(1)
+
+
+def test_true_and_false_are_no_numbers() -> None:
+    """True and 1, and False and 0, are different values of a choice, which its column stores and gives back apart."""
+    domain = Choice([1, True, 0, False])
+    assert not domain.faults()
+    assert [domain.number(value) for value in domain.values] == [0, 1, 2, 3]
+    type_ = column_type(domain)
+    cells = [column_value(value, type_) for value in domain.values]
+    assert cells == ["1", "true", "0", "false"]
+    assert [key_of(config_value(cell, domain.values)) for cell in cells] == cells
 
 
 def test_changing_a_drawn_list_changes_no_other_config() -> None:

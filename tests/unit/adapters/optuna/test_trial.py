@@ -57,7 +57,7 @@ def test_a_choice_has_one_of_the_values_of_the_objective() -> None:
         (lambda trial: trial.suggest_float("x", 0, 1, log=True), "low must be above 0; found 'x'"),
         (lambda trial: trial.suggest_float("x", 2, 1), "must have its smallest value first; found 'x from 2 to 1'"),
         (lambda trial: trial.suggest_int("x", 2, 1), "must have its smallest value first; found 'x from 2 to 1'"),
-        (lambda trial: trial.suggest_categorical("x", [True, 1]), "values must differ from each other; found 'x'"),
+        (lambda trial: trial.suggest_categorical("x", [1, 1.0]), "values must differ from each other; found 'x'"),
     ],
 )
 def test_a_suggestion_that_optuna_refuses_is_refused_with_its_line(suggest: Any, message: str) -> None:
