@@ -25,11 +25,6 @@ _GROUP = "/spec/workerGroupSpecs/1/template/spec"
 _SMALL = {"cpu": "1", "memory": "3Gi"}
 _TOKENS = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 _RAY_PODS = ("headGroupSpec", "workerGroupSpecs/0", "workerGroupSpecs/1")
-_PODS = (
-    "autoscalerOptions",
-    "headGroupSpec/template/spec/containers/0",
-    "workerGroupSpecs/0/template/spec/containers/0",
-)
 
 
 @contextmanager
@@ -46,7 +41,7 @@ def labelled(**labels: str) -> Iterator[None]:
 def overlay_with(
     folder: Path,
     *components: str,
-    resource: str | None = "nvidia.com/gpu",
+    gpus: bool = True,
     alone: bool = False,
     more: Sequence[dict[str, Any]] = (),
 ) -> Path:
@@ -55,28 +50,18 @@ def overlay_with(
     Args:
         folder: An empty folder.
         components: The group, and what changes it.
-        resource: What its container has one of, beside a CPU; None for nothing, on any node.
+        gpus: Whether the group's pods have its GPU; without it, they run on any node.
         alone: Whether there are no pods of CPUs.
         more: Further operations of a JSON patch of the RayCluster.
 
     Returns:
         The folder.
     """
-    resources = {**_SMALL, **({resource: "1"} if resource else {})}
-    replaced: dict[str, Any] = {
-        f"{_GROUP}/containers/0/resources": {"requests": resources, "limits": resources},
-        "/spec/workerGroupSpecs/1/maxReplicas": 2,
-        **({} if resource else {f"{_GROUP}/nodeSelector": {}}),
-        **({"/spec/workerGroupSpecs/0/maxReplicas": 0} if alone else {}),
-    }
     patch = [
-        *({"op": "replace", "path": path, "value": value} for path, value in replaced.items()),
-        # The nodes count no disk: a pod that asks for some fits none of them.
-        *(
-            {"op": "remove", "path": f"/spec/{pod}/resources/{kind}/ephemeral-storage"}
-            for pod in _PODS
-            for kind in ("requests", "limits")
-        ),
+        *_sized(f"{_GROUP}/containers/0/resources", _SMALL, _SMALL),
+        _operation("replace", "/spec/workerGroupSpecs/1/maxReplicas", 2),
+        *(() if gpus else _without_gpu()),
+        *([_operation("replace", "/spec/workerGroupSpecs/0/maxReplicas", 0)] if alone else []),
         *more,
     ]
     cluster = {
@@ -87,9 +72,6 @@ def overlay_with(
     study = {
         "resources": ["../cluster"],
         "components": [_relative(HOME / "components/study", folder)],
-        "patches": [
-            {"patch": (OVERLAY / "study/no-disk.yaml").read_text(), "target": {"kind": "RayJob"}},
-        ],
     }
     for part, kustomization in (("cluster", cluster), ("study", study)):
         _write(folder / part, kustomization)
@@ -107,7 +89,29 @@ def overlay_with_identity(folder: Path, *components: str) -> Path:
         The folder.
     """
     added = ("gpu-l4", "s3-identity/pods", *components)
-    return overlay_with(folder, *added, resource=None, alone=True, more=_of_the_webhook())
+    return overlay_with(folder, *added, gpus=False, alone=True, more=_of_the_webhook())
+
+
+def _sized(resources: str, requests: dict[str, str], limits: dict[str, str]) -> list[dict[str, Any]]:
+    """A patch that replaces some of a container's requests and limits and keeps the others, such as disk and GPUs."""
+    return [
+        _operation("replace", f"{resources}/{kind}/{name}", amount)
+        for kind, amounts in (("requests", requests), ("limits", limits))
+        for name, amount in amounts.items()
+    ]
+
+
+def _without_gpu() -> list[dict[str, Any]]:
+    """A patch after which pods of the group request no GPU, and run on any node."""
+    removed = [
+        {"op": "remove", "path": f"{_GROUP}/containers/0/resources/{kind}/nvidia.com~1gpu"}
+        for kind in ("requests", "limits")
+    ]
+    return [*removed, _operation("replace", f"{_GROUP}/nodeSelector", {})]
+
+
+def _operation(op: str, path: str, value: object) -> dict[str, Any]:
+    return {"op": op, "path": path, "value": value}
 
 
 def _of_the_webhook() -> list[dict[str, object]]:
@@ -156,24 +160,12 @@ def overlay_of_the_documentation(folder: Path) -> Path:
     """
     folder.mkdir()
     documented_overlay(folder)
-    cluster, submitter = "/spec/rayClusterSpec", "/spec/submitterPodTemplate/spec/containers/0/resources"
-    gpu = {**_SMALL, "nvidia.com/gpu": "1"}
-    sizes = {
-        "headGroupSpec": {"requests": {"cpu": "200m", "memory": "3Gi"}, "limits": {"cpu": "2", "memory": "3Gi"}},
-        "workerGroupSpecs/0": {"requests": _SMALL, "limits": _SMALL},
-        "workerGroupSpecs/1": {"requests": gpu, "limits": gpu},
-        "workerGroupSpecs/2": {"requests": gpu, "limits": gpu},
-    }
+    head = ({"cpu": "200m", "memory": "3Gi"}, {"cpu": "2", "memory": "3Gi"})
+    sizes = {"headGroupSpec": head, **{f"workerGroupSpecs/{group}": (_SMALL, _SMALL) for group in range(3)}}
     patch = [
-        *(
-            {"op": "replace", "path": f"{cluster}/{group}/template/spec/containers/0/resources", "value": value}
-            for group, value in sizes.items()
-        ),
-        *(
-            {"op": "remove", "path": f"{resources}/{kind}/ephemeral-storage"}
-            for resources in (f"{cluster}/autoscalerOptions/resources", submitter)
-            for kind in ("requests", "limits")
-        ),
+        operation
+        for pod, (requests, limits) in sizes.items()
+        for operation in _sized(f"/spec/rayClusterSpec/{pod}/template/spec/containers/0/resources", requests, limits)
     ]
     patches = [{"patch": yaml.safe_dump(patch), "target": {"kind": "RayJob"}}]
     _write(folder / "reduced/study", {"resources": ["../../lab/study"], "patches": patches})

@@ -93,7 +93,7 @@ def test_a_study_continues_on_another_cluster(tmp_path, undisturbed):
 
 def test_a_cluster_for_interactive_use_keeps_its_submissions(foundation, tmp_path, monkeypatch):
     """A head that is lost comes back in its session, and still lists the submissions of before."""
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "gcs-rocksdb", resource=None)
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "gcs-rocksdb", gpus=False)
     ready = ("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=180s")
     with disks(1):
         kubectl("apply", "--server-side", "-k", str(overlay / "cluster"))

@@ -78,7 +78,7 @@ def test_parts_of_a_gpu(tmp_path):
     path = f"/status/capacity/{part.replace('/', '~1')}"
     status = ("patch", "node", "gpu", "--subresource=status", "--type=json", "-p")
     kubectl(*status, json.dumps([{"op": "add", "path": path, "value": "2"}]))
-    overlay = overlay_with(tmp_path / "overlay", "gpu-a100-mig", resource=part)
+    overlay = overlay_with(tmp_path / "overlay", "gpu-a100-mig")
     try:
         with labelled(product="NVIDIA-A100-SXM4-80GB"):
             code, reported = submit(
@@ -94,7 +94,7 @@ def test_parts_of_a_gpu(tmp_path):
 def test_a_spot_node_leaves(tmp_path):
     """A Keras trial whose epochs take 20 s loses at most the epoch in training, and the pod ends within its notice."""
     # Not a GPU that is only counted: Keras would look for it.
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4-spot", resource=None, alone=True)
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4-spot", gpus=False, alone=True)
     with spot_node():
         study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--overlay", str(overlay))
         study.until("two epochs", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 2)
@@ -118,7 +118,7 @@ def test_a_user_that_openshift_chooses(tmp_path):
         for pod in pods
         for name, value in chosen.items()
     ]
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "openshift", resource=None, alone=True, more=by_policy)
+    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "openshift", gpus=False, alone=True, more=by_policy)
     study = Following(tmp_path, COUNTED, "--workers", "2", "--overlay", str(overlay))
     study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
     (head,) = running(HEAD)

@@ -134,8 +134,6 @@ def start_kubelet(node: Node) -> None:
                 "cgroupRoot": f"/{node.cgroup}",
                 "failCgroupV1": False,
                 "failSwapOn": False,
-                # Else the eviction manager finds no filesystem to watch.
-                "localStorageCapacityIsolation": False,
                 "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "200Mi"},
                 "imageGCHighThresholdPercent": 100,
                 "imageGCLowThresholdPercent": 99,
