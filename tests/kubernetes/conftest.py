@@ -20,9 +20,19 @@ from tests.kubernetes.testbed.nodes import load
 from tests.kubernetes.testbed.object_store import KEYS, start_object_store, stop_object_store
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.testbed.room import is_up, leave, remains
-from tests.kubernetes.user import NAMESPACE, OVERLAY, SLOW_EPOCHS, SUBMITTER, Following, become, objects, until
+from tests.kubernetes.user import (
+    NAMESPACE,
+    OVERLAY,
+    SLOW_EPOCHS,
+    SUBMITTER,
+    Following,
+    applied,
+    become,
+    objects,
+    until,
+)
 
-_IDENTITY = str(Path(__file__).with_name("identity"))
+_IDENTITY = Path(__file__).with_name("identity")
 
 _TRIED: list[tuple[str, float, str]] = []
 
@@ -101,7 +111,7 @@ def gone(foundation) -> Iterator[None]:
 @pytest.fixture
 def object_store(foundation, monkeypatch) -> Iterator[None]:
     """An S3 server for which only an account of the cluster, and this machine, get keys."""
-    with _object_store(monkeypatch, "http"):
+    with _object_store(monkeypatch), applied(_IDENTITY):
         yield
 
 
@@ -109,18 +119,23 @@ def object_store(foundation, monkeypatch) -> Iterator[None]:
 def secure_object_store(foundation, monkeypatch) -> Iterator[None]:
     """Such a server with a certificate of the test bed's authority, which commands on this machine trust."""
     monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
-    with _object_store(monkeypatch, "https"):
+    with _object_store(monkeypatch, scheme="https"), applied(_IDENTITY):
+        yield
+
+
+@pytest.fixture
+def object_store_on_port_9000(foundation, monkeypatch) -> Iterator[None]:
+    """An S3 server on the port of MinIO, for which this machine has keys, and pods those of a Secret."""
+    with _object_store(monkeypatch, port=9000):
         yield
 
 
 @contextmanager
-def _object_store(monkeypatch: pytest.MonkeyPatch, scheme: str) -> Iterator[None]:
+def _object_store(monkeypatch: pytest.MonkeyPatch, *, scheme: str = "http", port: int = 443) -> Iterator[None]:
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     try:
-        start_object_store(scheme)
-        kubectl("apply", "--server-side", "-k", _IDENTITY)
+        start_object_store(scheme, port)
         yield
     finally:
-        kubectl("delete", "--ignore-not-found", "-k", _IDENTITY)
         stop_object_store()

@@ -29,6 +29,7 @@ __all__ = [
     "SUBMITTER",
     "WORKERS",
     "Following",
+    "applied",
     "become",
     "epochs_on_volume",
     "forwarded",
@@ -136,6 +137,16 @@ def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int,
     """Submit a study and follow it to its end; return exit code and output."""
     following = Following(where, *words, kubeconfig=kubeconfig)
     return following.ended(), following.reported
+
+
+@contextmanager
+def applied(folder: Path) -> Iterator[None]:
+    """The objects of a folder for Kustomize, which an administrator applies and deletes again."""
+    try:
+        kubectl("apply", "--server-side", "-k", str(folder))
+        yield
+    finally:
+        kubectl("delete", "--ignore-not-found", "-k", str(folder))
 
 
 def become(account: str, namespace: str, kubeconfig: Path) -> None:

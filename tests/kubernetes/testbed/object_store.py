@@ -1,7 +1,7 @@
-"""An S3 server in the room for which pods get keys by their service account, as from EKS Pod Identity.
+"""An S3 server in the room. Pods get keys by their service account, as from EKS Pod Identity, or from a Secret.
 
 The server answers requests that are signed with a key which it knows, and does not check the signature itself. It is
-reached on port 443 by this machine and by pods, without TLS, or with a certificate that the test bed's authority has
+reached on a port by this machine and by pods, without TLS, or with a certificate that the test bed's authority has
 signed. The agent, on the address and port of EKS Pod Identity, exchanges the token of a service account, which it has
 reviewed by the API server, for keys that the server knows.
 """
@@ -39,7 +39,7 @@ AUDIENCE = "pods.eks.amazonaws.com"
 """For whom tokens are, as EKS names it."""
 
 KEYS = {"AWS_ACCESS_KEY_ID": "laptop", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
-"""A user's environment on a laptop; pods have no such variables."""
+"""A user's environment on a laptop; pods have such variables only from a Secret."""
 
 _ACCOUNT = "system:serviceaccount:tunepipe:tunepipe-storage"
 _NAME = "object-store"
@@ -48,15 +48,16 @@ _EXCHANGED = BED / "log/exchanged.jsonl"
 _KEY = re.compile(r"Credential=([^/]+)/")
 
 
-def start_object_store(scheme: str = "http") -> None:
+def start_object_store(scheme: str = "http", port: int = 443) -> None:
     """Start the server, with a bucket named `bucket`, and the agent.
 
     Args:
         scheme: How the server is reached: `http` or `https`.
+        port: Where it listens.
     """
     _EXCHANGED.unlink(missing_ok=True)
     subprocess.run(inside("ip", "address", "add", f"{_AGENT}/32", "dev", "lo"), check=False, capture_output=True)
-    program = ("-m", "tests.kubernetes.testbed.object_store", scheme)
+    program = ("-m", "tests.kubernetes.testbed.object_store", scheme, str(port))
     certificate(_NAME, _NAME, alternatives=f"IP:{Addresses.OUTSIDE}")
     here = f"PYTHONPATH={HERE.parents[2]}"
     start(_NAME, "env", here, sys.executable, *program, ready=lambda: answers(f"http://{_AGENT}/healthz"))
@@ -64,7 +65,7 @@ def start_object_store(scheme: str = "http") -> None:
         "Authorization": f"AWS4-HMAC-SHA256 Credential={KEYS['AWS_ACCESS_KEY_ID']}/20260101/us-east-1/s3/aws4_request"
     }
     trusted = ssl.create_default_context(cafile=str(AUTHORITY))
-    bucket = Request(f"{scheme}://{Addresses.OUTSIDE}:443/bucket", method="PUT", headers=headers)
+    bucket = Request(f"{scheme}://{Addresses.OUTSIDE}:{port}/bucket", method="PUT", headers=headers)
     urlopen(bucket, context=trusted).close()
 
 
@@ -87,9 +88,9 @@ def unreachable_object_store() -> Iterator[None]:
         call(*inside("iptables", "-t", "nat", "-D", *rule))
 
 
-def storage_uri(path: str, scheme: str = "http") -> str:
+def storage_uri(path: str, scheme: str = "http", port: int = 443) -> str:
     """The URI of a path in the bucket, for pods and for this machine."""
-    return f"s3://bucket/{path}?endpoint_override={Addresses.OUTSIDE}:443&scheme={scheme}&region=us-east-1"
+    return f"s3://bucket/{path}?endpoint_override={Addresses.OUTSIDE}:{port}&scheme={scheme}&region=us-east-1"
 
 
 def exchanged() -> list[str]:
@@ -97,7 +98,7 @@ def exchanged() -> list[str]:
     return [json.loads(line)["pod"] for line in _EXCHANGED.read_text().splitlines()] if _EXCHANGED.exists() else []
 
 
-def _serve(scheme: str) -> None:
+def _serve(scheme: str, port: int) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
@@ -116,7 +117,7 @@ def _serve(scheme: str) -> None:
     reviewed = _reviewer()
     own = (str(FOLDER / f"{_NAME}.crt"), str(FOLDER / f"{_NAME}.key")) if scheme == "https" else None
     handler = MotoRequestHandler
-    server = make_server(Addresses.OUTSIDE, 443, admitting, threaded=True, request_handler=handler, ssl_context=own)
+    server = make_server(Addresses.OUTSIDE, port, admitting, threaded=True, request_handler=handler, ssl_context=own)
     Thread(target=server.serve_forever, daemon=True).start()
 
     class Agent(BaseHTTPRequestHandler):
@@ -163,4 +164,4 @@ def _reviewer() -> Callable[[str], dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(sys.argv[1], int(sys.argv[2]))
