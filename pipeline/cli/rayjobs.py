@@ -109,15 +109,19 @@ def follow_rayjob(
         JobNotFound: There is no such RayJob.
     """
     from pipeline.cluster.deleted_rayjob import check_finished
+    from pipeline.cluster.following import NeverStarts
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob_states import storage_of, study_of
     from pipeline.cluster.rayjob_submissions import find_rayjob
+    from pipeline.cluster.waiting_time import kept
 
     server = Kubernetes(context, namespace)
     job = find_rayjob(server, name, storage)
     rayjob = str(job["metadata"]["name"])
     try:
         return followed(server, rayjob, math.inf, raw=raw)
+    except NeverStarts as error:
+        raise ClusterError(f"{error} {kept(job)}") from None
     except ClusterError:
         if server.exists(rayjob) or (place := storage_of(job)) is None:
             raise

@@ -128,6 +128,7 @@ def submit_rayjob(
     from pipeline.cluster.following import NeverStarts
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.submission import apply_rayjob
+    from pipeline.cluster.waiting_time import kept
 
     metadata = manifests.job["metadata"]
     server = Kubernetes(target.context, metadata["namespace"])
@@ -173,7 +174,7 @@ def submit_rayjob(
         return code
     except NeverStarts as error:
         if submitted.attached:
-            raise
+            raise ClusterError(f"{error} {kept(server.job(name))}") from None
         try:
             server.stop(name)
         except ClusterError as left:
@@ -187,15 +188,10 @@ def submit_rayjob(
 
 def _unstarted(job: Mapping[str, Any], name: str, where: str) -> str:
     """How long a RayJob that is not followed waits if it cannot start, and what shows and ends that, as sentences."""
-    spec = job["spec"]
-    if seconds := spec.get("preRunningDeadlineSeconds"):
-        waits = f"If its cluster is not ready within {rough_duration(seconds)}, it fails or is tried again"
-    elif seconds := spec.get("activeDeadlineSeconds"):
-        waits = f"If it cannot start, it waits for {rough_duration(seconds)}"
-    else:
-        waits = "If it cannot start, it waits without a limit"
+    from pipeline.cluster.waiting_time import waiting_time
+
     ended = f"`tunepipe status {name} {where}` prints what it waits for, and `tunepipe stop {name} {where}` ends it."
-    return f"{waits}: {ended}"
+    return f"If it cannot start, it waits {waiting_time(job)}: {ended}"
 
 
 def _remains(job: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pipeline.cluster.log_cursor import LogCursor
 from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
 from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
 from pipeline.cluster.rayjob_states import has_ended, state, submitting_container
+from pipeline.cluster.waiting_time import kept
 from pipeline.errors import ClusterError
 
 __all__ = ["NeverStarts", "follow", "output"]
@@ -139,8 +140,8 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     seen.waiting_since = (seen.waiting_since or time.monotonic()) if waits and not has_workers else None
     if seen.waiting_since is not None and time.monotonic() - seen.waiting_since > wait_pods:
         raise ClusterError(
-            f"Pods of {name!r} could not start for {wait_pods:.0f} s: {waits[0]}. The RayJob was not "
-            "deleted. --wait-pods waits longer; --overlay and --gpus-per-trial request other nodes."
+            f"Pods of {name!r} could not start for {wait_pods:.0f} s: {waits[0]}. {kept(job)} "
+            "--wait-pods waits longer; --overlay and --gpus-per-trial request other nodes."
         )
     messages = [*diagnosis.waits, *([diagnosis.fatal] if diagnosis.fatal is not None else [])]
     waiting = server.queued(job)
@@ -149,7 +150,7 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
         waiting = _without_workers(server, job, pods, seen)
     if (unreachable := unreachable_head(job, pods, datetime.now(UTC))) is not None:
         messages.append(unreachable)
-    return [*messages, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
+    return [*messages, *diagnosis.evicted, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
 
 
 def _new_output(server: Kubernetes, job: Mapping[str, Any], logs: dict[str, _Log]) -> Iterator[str]:

@@ -6,10 +6,13 @@ from typing import Any
 
 from pipeline.cluster.image_pulls import image_problem
 from pipeline.cluster.pod_ends import repeated_end
+from pipeline.cluster.pod_evictions import evictions
 from pipeline.cluster.pod_starts import unstarted_reason
 from pipeline.cluster.refusals import refusal
 
 __all__ = ["Diagnosis", "diagnose", "is_running_head", "is_running_worker", "is_worker", "unscheduled_reason"]
+
+_DISK = "ephemeral-storage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,12 @@ class Diagnosis:
     Args:
         fatal: Why the RayJob can never start, and what to do about it, as a paragraph; None if it may still start.
         waits: What pods wait for, each a clause without a full stop.
+        evicted: The pods that were evicted, the oldest first, without a full stop; others may have replaced them.
     """
 
     fatal: str | None
     waits: tuple[str, ...]
+    evicted: tuple[str, ...] = ()
 
 
 def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Diagnosis:
@@ -41,8 +46,9 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
         else:
             waits.append(problem.clause)
     waits += [reason for pod in pods if (reason := unstarted_reason(pod, warnings))]
-    # While one trains, others may have ended with their nodes.
-    if not any(map(is_running_worker, pods)) and (again := repeated_end(job, warnings)):
+    evicted = evictions(job, warnings)
+    # While one trains, others may have ended with their nodes; an eviction says why a container has ended.
+    if not evicted and not any(map(is_running_worker, pods)) and (again := repeated_end(job, warnings)):
         waits.append(again)
     if (refused := refusal(job, pods, warnings)) is not None:
         if refused.permanent:
@@ -53,7 +59,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
             )
         else:
             waits.append(refused.text)
-    return Diagnosis(fatal[0] if fatal else None, tuple(waits))
+    return Diagnosis(fatal[0] if fatal else None, tuple(waits), tuple(evicted))
 
 
 def unscheduled_reason(pod: Any) -> str | None:
@@ -64,9 +70,11 @@ def unscheduled_reason(pod: Any) -> str | None:
     """
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
-            return (
-                f"pod {pod.metadata.name} waits for a node: {(condition.message or condition.reason or '').rstrip('.')}"
+            reason = (condition.message or condition.reason or "").rstrip(".")
+            remedy = (
+                f" ({_DISK} is disk: the overlay can request less of it)" if f"Insufficient {_DISK}" in reason else ""
             )
+            return f"pod {pod.metadata.name} waits for a node: {reason}{remedy}"
     return None
 
 

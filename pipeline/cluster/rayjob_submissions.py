@@ -14,6 +14,7 @@ from pipeline.cluster.rayjob import study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, has_ended, state, storage_of, study_of, submitter_of
 from pipeline.cluster.storage_name import without_slash
 from pipeline.cluster.submission_names import matching, only, running_or_newest
+from pipeline.cluster.waiting_time import kept
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound
 
 __all__ = ["find_rayjob", "rayjob_submissions", "waiting_reason"]
@@ -29,7 +30,8 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> Sequence[
 
     Returns:
         The submissions. Their states are KubeRay's, in upper case, but COMPLETE only where the study succeeded; the
-        message of one that waits or cannot start, or whose exit code is not known, says why.
+        message of one that waits or cannot start, or whose exit code is not known, says why; of a study that runs, it
+        may name a pod that was evicted.
 
     Raises:
         ClusterError: The server refuses.
@@ -105,7 +107,8 @@ def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequenc
         pods = server.pods(metadata["name"], job)
         found = diagnose(job, pods, server.warnings() if warnings is None else warnings)
         unreachable = unreachable_head(job, pods, datetime.now(UTC))
-        reason = found.fatal or unreachable or next(iter(found.waits), None)
+        reason = found.fatal and f"{found.fatal} {kept(job)}"
+        reason = reason or unreachable or next(iter((*found.waits, *reversed(found.evicted))), None)
     return reason
 
 

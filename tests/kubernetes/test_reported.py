@@ -38,6 +38,22 @@ def test_a_missing_image_is_reported(gone, tmp_path):
     assert "The image 'nowhere.invalid/x:1'" in refused(tmp_path, "--image", "nowhere.invalid/x:1")
 
 
+def test_a_study_that_is_not_followed_and_cannot_start(gone, tmp_path):
+    """A study of --detach that can never start stays, and `status` says why, with the command that deletes it."""
+    code, reported = submit(tmp_path, *STUDY, "--detach", "--image", "nowhere.invalid/x:1")
+    assert code == 0, reported
+    assert "If it cannot start, it waits for up to 14.0 days" in " ".join(reported.split())
+    stop_it = "tunepipe stop beale-1 --kubernetes --namespace tunepipe"
+
+    def shown() -> str:
+        return " ".join(tunepipe("status", "--kubernetes").split())
+
+    until("the reason", lambda: f"The RayJob waits for up to 14.0 days; `{stop_it}` deletes it." in shown())
+    assert "The image 'nowhere.invalid/x:1'" in shown()
+    tunepipe(*stop_it.split()[1:])
+    assert objects("rayjobs") == []
+
+
 def test_a_missing_namespace_is_reported(foundation, tmp_path):
     """A missing namespace is reported with how to create it, or with the missing right to list namespaces."""
     assert "the role tunepipe-submitter" in refused(tmp_path, "--namespace", "nowhere")

@@ -40,7 +40,7 @@ def unstarted(where: Path, *changes: dict[str, Any]) -> str:
     assert "Traceback" not in reported
     reported = " ".join(reported.split())
     assert "Pods of 'beale-1' could not start for 5 s" in reported
-    reason = reported.rpartition("could not start for 5 s: ")[2].partition(" The RayJob was not deleted")[0].rstrip(".")
+    reason = reported.rpartition("could not start for 5 s: ")[2].partition(" The RayJob waits")[0].rstrip(".")
     # A container that has just been started again runs for a moment.
     until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
     return reason

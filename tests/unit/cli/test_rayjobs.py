@@ -126,6 +126,20 @@ def test_a_driver_is_followed_to_its_end(api_server: ApiServer) -> None:
     assert "\x1b[2Jone\n" in tunepipe("logs", "beale", "--follow", "--kubernetes", "--raw").output
 
 
+def test_a_rayjob_that_can_never_start_is_followed_to_its_reason(api_server: ApiServer) -> None:
+    """`logs --follow` of a RayJob that can never start ends with the reason, and with the command that deletes it."""
+    job = of_beale("Initializing", rayClusterName="c")
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "c"}, "message": "violates PodSecurity"}
+    api_server.answers[RAYJOBS] = [{"items": [job]}]
+    api_server.answers[f"{RAYJOBS}/beale-1"] = [job]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
+    assert printed.code == 2
+    assert "violates PodSecurity" in printed.errors
+    assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` deletes it." in printed.errors
+    assert api_server.deleted == []
+
+
 @pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])
 def test_a_driver_whose_rayjob_is_deleted_at_its_end(
     api_server: ApiServer, tmp_path: Path, state: str, code: int

@@ -103,10 +103,10 @@ def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer
 @pytest.mark.parametrize(
     ("change", "waits"),
     [
-        ([], "If it cannot start, it waits for 14.0 days: "),
+        ([], "If it cannot start, it waits for up to 14.0 days: "),
         (
             [{"op": "add", "path": "/spec/preRunningDeadlineSeconds", "value": 3600}],
-            "If its cluster is not ready within 60 min, it fails or is tried again: ",
+            "If it cannot start, it waits for 60 min in each of 4 tries: ",
         ),
         (
             [{"op": "remove", "path": "/spec/activeDeadlineSeconds"}],
@@ -190,6 +190,7 @@ def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
     assert printed.code == 2
     assert "violates PodSecurity" in printed.errors
+    assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` deletes it." in printed.errors
     assert api_server.deleted == []
 
 
@@ -202,7 +203,9 @@ def test_a_study_that_waits_for_a_quota_is_kept(api_server: ApiServer) -> None:
     api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu", "--wait-pods", "0")
     assert printed.code == 2
-    assert f"exceeded quota: tunepipe, {amounts}. The RayJob was not deleted." in " ".join(printed.errors.split())
+    assert f"exceeded quota: tunepipe, {amounts}. The RayJob waits without a limit; `tunepipe stop" in " ".join(
+        printed.errors.split()
+    )
     assert api_server.deleted == []
 
 

@@ -160,7 +160,7 @@ def test_an_image_is_waited_for_until_three_pulls_have_failed(api_server):
     with pytest.raises(NeverStarts, match=r"The image 'x:1' of pod p cannot be pulled: 429 Too Many Requests"):
         follow()
     api_server.answers[f"{CORE}/events"] = [{"items": [first]}]
-    with pytest.raises(ClusterError, match=r"could not start for 0 s: the image 'x:1'.*was not deleted") as refused:
+    with pytest.raises(ClusterError, match=r"could not start for 0 s: the image 'x:1'.*The RayJob waits") as refused:
         follow(wait_pods=0)
     assert not isinstance(refused.value, NeverStarts)
 
@@ -191,7 +191,7 @@ def test_a_quota_without_room_ends_the_following_after_wait_pods(api_server):
     going = rayjob("Running", rayClusterName="c")
     api_server.answers[f"{RAYJOBS}/s-1"] = [going]
     api_server.answers[f"{CORE}/events"] = [{"items": [used_up("c-w-1")]}]
-    with pytest.raises(ClusterError, match=r"could not start for 0 s: the quota.*was not deleted") as refused:
+    with pytest.raises(ClusterError, match=r"could not start for 0 s: the quota.*The RayJob waits") as refused:
         follow(wait_pods=0)
     assert not isinstance(refused.value, NeverStarts)
     workers = [{"items": [pod("w", "Running", "worker")]}] * 4 + [{"items": []}]
@@ -253,8 +253,26 @@ def test_pods_without_a_node_are_reported_and_awaited(api_server):
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod(conditions=[condition])]}]
     assert follow().count("waits for a node: 0/2 nodes are available") == 1
     api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Initializing")]
-    with pytest.raises(ClusterError, match=r"could not start for 0 s: pod p waits.*was not deleted.*--wait-pods"):
+    with pytest.raises(ClusterError, match=r"could not start for 0 s: pod p waits.*The RayJob waits.*--wait-pods"):
         follow(wait_pods=0)
+
+
+def test_a_pod_that_is_evicted_is_reported_once(api_server):
+    """A worker that its node evicts is reported once with the node's reason, although others train, and is no error."""
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"name": "s-1-c-worker-x"},
+        "reason": "Evicted",
+        "message": "Pod ephemeral local storage usage exceeds the total limit of containers 22Gi. ",
+    }
+    runs = rayjob("Running", rayClusterName="s-1-c")
+    api_server.answers[f"{RAYJOBS}/s-1"] = [runs, runs, rayjob("Complete")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("a", "Running", "worker")]}]
+    api_server.answers[f"{CORE}/pods/a/log"] = [""]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    reported = follow(wait_pods=0)
+    reason = "pod s-1-c-worker-x was evicted from its node: Pod ephemeral local storage usage exceeds the total limit"
+    assert reported.count(f"[kubernetes] {reason}") == 1
 
 
 def test_more_workers_are_waited_for_while_one_works(api_server):

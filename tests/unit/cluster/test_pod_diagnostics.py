@@ -47,9 +47,24 @@ def test_reasons_that_may_pass_are_waited_for() -> None:
     assert diagnose(JOB, [pod_with()], []) == Diagnosis(None, ())
 
 
+def test_an_eviction_is_the_reason_why_a_container_ended() -> None:
+    """A worker that was evicted twice is reported with its node's reasons, not as a container that ends repeatedly."""
+    terminated = "&ContainerStateTerminated{ExitCode:137,Signal:0,Reason:Error,Message:,}"
+    ended = [event_about("s-1-abc", terminated, reason="DeletedWorkerPod")] * 2
+    assert diagnose(JOB, [], ended).waits != ()
+    evicted = event_about("s-1-abc-worker-x", "The node was low on resource: memory.", reason="Evicted")
+    reason = "pod s-1-abc-worker-x was evicted from its node: The node was low on resource: memory"
+    assert diagnose(JOB, [], [evicted, *ended]) == Diagnosis(None, (), (reason,))
+
+
 def test_a_pod_without_a_node_has_a_reason() -> None:
     """A pod without a node has the scheduler's reason; one with a node or no condition has none."""
     has = V1PodCondition(type="PodScheduled", status="True")
+    full = V1PodCondition(type="PodScheduled", status="False", message="0/2 nodes: 2 Insufficient ephemeral-storage.")
+    assert unscheduled_reason(pod_with(conditions=[full])) == (
+        "pod p waits for a node: 0/2 nodes: 2 Insufficient ephemeral-storage (ephemeral-storage is disk: the overlay "
+        "can request less of it)"
+    )
     assert unscheduled_reason(pod_with(conditions=[UNSCHEDULED])) == "pod p waits for a node: 0/2 nodes are available"
     assert unscheduled_reason(pod_with(conditions=[has])) is None
     assert unscheduled_reason(pod_with()) is None

@@ -86,11 +86,37 @@ def test_a_rayjob_that_cannot_start_says_why(api_server: ApiServer) -> None:
     api_server.answers[f"{CORE}/events"] = [{"items": events}]
     found = [each.message for each in rayjob_submissions(Kubernetes(None, "tunepipe"))]
     assert found[0].startswith("The image 'x:1' of pod p cannot be pulled: x:1: not found (ErrImagePull)")
+    assert found[0].endswith(
+        "The RayJob waits without a limit; `tunepipe stop a-1 --kubernetes --namespace tunepipe` deletes it."
+    )
     assert found[1].startswith("The namespace 'tunepipe' refuses a pod of 'a-2': violates PodSecurity. Change")
     assert found[2].endswith("has no room for another pod now: exceeded quota: gpus")
     assert "the KubeRay operator does not run" in found[3]
     selectors = [query["fieldSelector"] for path, query in api_server.queries if path == f"{CORE}/events"]
     assert selectors == ["type=Warning", "reason=DeletedHeadPod", "reason=DeletedWorkerPod"]
+
+
+def test_a_running_study_names_the_last_pod_that_was_evicted(api_server: ApiServer) -> None:
+    """A study that runs names the last of its pods that were evicted, but one that waits what it waits for."""
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Running", "a-1", "a", rayClusterName="a-1-c")]}]
+    events = [
+        {
+            "metadata": {"name": "e"},
+            "involvedObject": {"name": f"a-1-c-worker-{number}"},
+            "reason": "Evicted",
+            "message": "The node was low on resource: memory.",
+            "lastTimestamp": f"2026-01-01T0{number}:00:00Z",
+        }
+        for number in (1, 2)
+    ]
+    api_server.answers[f"{CORE}/events"] = [{"items": events}]
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
+    api_server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": []}, {"items": [pod(conditions=[unscheduled])]}]
+    messages = [rayjob_submissions(Kubernetes(None, "tunepipe"))[0].message for _ in range(2)]
+    assert messages == [
+        "pod a-1-c-worker-2 was evicted from its node: The node was low on resource: memory",
+        "pod p waits for a node: 0/2 nodes are available",
+    ]
 
 
 def test_a_study_whose_end_was_not_read_says_why(api_server: ApiServer) -> None:

@@ -1,0 +1,31 @@
+"""For how long a RayJob waits whose pods do not start."""
+
+import pytest
+
+from pipeline.cluster.waiting_time import kept, waiting_time
+from tests.unit.cluster.kubernetes_server import rayjob
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"activeDeadlineSeconds": 1209600, "backoffLimit": 3}, "for up to 14.0 days"),
+        ({"activeDeadlineSeconds": 1209600, "preRunningDeadlineSeconds": 3600}, "for 60 min"),
+        ({"preRunningDeadlineSeconds": 600, "backoffLimit": 3}, "for 10 min in each of 4 tries"),
+        ({}, "without a limit"),
+    ],
+)
+def test_a_rayjob_waits_as_long_as_its_deadlines_allow(spec, words):
+    """A RayJob waits for its start deadline in each of its tries, else up to its deadline, else without a limit."""
+    job = rayjob()
+    job["spec"] |= spec
+    assert waiting_time(job) == words
+
+
+def test_a_rayjob_that_is_kept_is_deleted_by_a_command():
+    """The sentence about a RayJob that is kept has the command that deletes it, with its namespace."""
+    job = rayjob()
+    job["spec"]["activeDeadlineSeconds"] = 60
+    assert kept(job) == (
+        "The RayJob waits for up to 60 s; `tunepipe stop s-1 --kubernetes --namespace tunepipe` deletes it."
+    )
