@@ -24,6 +24,9 @@ _ROOT_TAU = math.sqrt(2 * math.pi)
 _DRAWS = 200
 """The number of draws of the process from which the distribution of a mean is estimated."""
 
+_POINTS = 2000
+"""About the number of configs whose joint values are predicted together: more take memory, and are not faster."""
+
 
 class CurveModel:
     """The process, conditioned on the values of this study and of earlier ones.
@@ -69,30 +72,37 @@ class CurveModel:
         improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
         return improvement
 
-    def mean_loss(self, points: Reals) -> tuple[float, float, float]:
-        """The mean loss of configs at the last epoch. Losses beyond the worst of the process' scale count as that.
+    def mean_losses(self, groups: Reals) -> Reals:
+        """Mean losses of configs at the last epoch. Losses beyond the worst of the process' scale count as that.
 
         Args:
-            points: The configs.
+            groups: The configs of each mean, of shape (means, configs, axes).
 
         Returns:
-            The median of its distribution and the ends of its 90% interval: (median, low, high).
+            The median of each mean's distribution and the ends of its 90% interval: median, low and high, of shape
+            (means, 3).
 
         Raises:
             ValueError: This study has no loss yet, so that the scale of its losses is not known.
         """
         if self._scale is None:
             raise ValueError("the scale of the losses is not known before the first loss")
-        mean, covariance = self._posterior.joint(_at_end(points))
+        at_once = max(1, _POINTS // groups.shape[1])
+        parts = [self._mean_losses(groups[start : start + at_once]) for start in range(0, len(groups), at_once)]
+        return np.concatenate([np.empty((0, 3)), *parts])
+
+    def _mean_losses(self, groups: Reals) -> Reals:
+        assert self._scale is not None
+        mean, covariance = self._posterior.joint(groups)
         # The symmetric root, because rounding leaves eigenvalues below 0, and because it changes little between similar
         # covariances. With the same draws each time, means of similar configs then differ little by chance.
         variances, axes = np.linalg.eigh(covariance)
-        root = (axes * np.sqrt(np.maximum(variances, 0.0))) @ axes.T
-        normal = np.random.default_rng(0).standard_normal((len(mean), _DRAWS // 2))
+        root = (axes * np.sqrt(np.maximum(variances, 0.0))[:, None, :]) @ np.swapaxes(axes, -1, -2)
+        normal = np.random.default_rng(0).standard_normal((mean.shape[1], _DRAWS // 2))
         draws = root @ np.hstack([normal, -normal])
-        means = self._scale.losses(mean[:, None] + draws).mean(axis=0)
-        median, low, high = np.quantile(means, [0.5, 0.05, 0.95]).tolist()
-        return median, low, high
+        means = self._scale.losses(mean[..., None] + draws).mean(axis=1)
+        ends: Reals = np.quantile(means, [0.5, 0.05, 0.95], axis=-1).T
+        return ends
 
     def reason(self, point: Reals, epochs: int) -> str:
         """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance.

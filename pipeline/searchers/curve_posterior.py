@@ -56,26 +56,34 @@ class Posterior:
             variance -= (rest * rest).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-9))
 
-    def joint(self, at: Points) -> tuple[Reals, Reals]:
-        """Mean and covariance of configs' values, without the parts of single trials.
+    def joint(self, groups: Reals) -> tuple[Reals, Reals]:
+        """Means and covariances of configs' values at the last epoch within groups, without the parts of single trials.
 
         Args:
-            at: The points. They count as new ones, whatever their trials are.
+            groups: The configs, of shape (groups, configs, axes).
 
         Returns:
-            The means, of shape (points,), and the covariances, of shape (points, points), on the scale of the fitted
-            values.
+            The means, of shape (groups, configs), and the covariances, of shape (groups, configs, configs), on the
+            scale of the fitted values.
         """
         from scipy.linalg import solve_triangular
 
+        count, size, axes = groups.shape
         # Trials of different numbers: then no covariance has the part of a trial.
-        one, other = (Points(at.x, at.t, np.full(len(at.t), number), at.study) for number in (-1, -2))
-        across = self._process.covariance(self._theta, self._at, one)
+        one, other = (Points(groups, np.ones(size), np.full(size, number)) for number in (-1, -2))
+        # The configs of all groups together: a product of large matrices takes a fraction of many small ones' time.
+        together = Points(groups.reshape(-1, axes), np.ones(count * size), np.full(count * size, -1))
+
+        def by_group(columns: Reals) -> Reals:
+            return np.moveaxis(columns.reshape(len(columns), count, size), 0, -1)
+
+        across = self._process.covariance(self._theta, self._at, together)
         inner = solve_triangular(self._lower, across, lower=True, check_finite=False)
-        covariance: Reals = self._process.covariance(self._theta, one, other) - inner.T @ inner
+        known = by_group(inner)
+        covariance: Reals = self._process.covariance(self._theta, one, other) - known @ np.swapaxes(known, -1, -2)
         if self._believed is not None:
-            rest = self._process.covariance(self._theta, self._believed, one) - self._across.T @ inner
-            rest = solve_triangular(self._rest, rest, lower=True, check_finite=False)
-            covariance -= rest.T @ rest
+            rest = self._process.covariance(self._theta, self._believed, together) - self._across.T @ inner
+            known = by_group(solve_triangular(self._rest, rest, lower=True, check_finite=False))
+            covariance -= known @ np.swapaxes(known, -1, -2)
         mean: Reals = across.T @ self._alpha
-        return mean, covariance
+        return mean.reshape(count, size), covariance

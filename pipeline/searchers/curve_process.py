@@ -111,11 +111,12 @@ class CurveProcess:
         Args:
             theta: The logarithms of length scales, s_f, s_g, s_m, s_a, s_h, b and noise; then for the earlier studies
                 those of ρ / (1 − ρ), and those of the additional variances of their trials.
-            one: Points, the rows.
+            one: Points, the rows. The configs may be those of several groups, of shape (groups, points, axes), with the
+                same epochs, trials and studies in each.
             other: Points, the columns.
 
         Returns:
-            Covariances of shape (points in `one`, points in `other`).
+            Covariances of shape (points in `one`, points in `other`), with the groups before these.
         """
         f, g, m, a, h, b, _ = np.exp(theta[self._own])
         matern = self._matern(theta, one.x, other.x)[0]
@@ -248,7 +249,8 @@ class CurveProcess:
     def _matern(self, theta: Reals, one: Reals, other: Reals) -> tuple[Reals, Reals, Reals]:
         scales = np.exp(theta[: self._count])[self._groups]
         a, b = one / scales, other / scales
-        squares = np.maximum((a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T, 0.0)
+        sizes = (a * a).sum(axis=-1)[..., :, None] + (b * b).sum(axis=-1)[..., None, :]
+        squares = np.maximum(sizes - 2 * a @ np.swapaxes(b, -1, -2), 0.0)
         r = np.sqrt(squares)
         decay = np.exp(-_ROOT * r)
         return (1 + _ROOT * r + 5 / 3 * squares) * decay, r, decay

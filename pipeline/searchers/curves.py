@@ -118,7 +118,8 @@ class CurveSearch(SuggestingSearch):
             means: list[tuple[float, float, float]] = []
             for places in units:
                 points = cube.points(places.reshape(-1, cube.sides))
-                means += map(model.mean_loss, np.split(points, len(places)))
+                losses = model.mean_losses(points.reshape(*places.shape[:2], -1))
+                means += ((median, low, high) for median, low, high in losses.tolist())
             return means
 
     def _best(

@@ -47,7 +47,11 @@ class Cube:
             for parameter in parameters
         ]
         self._starts = np.cumsum([0, *self._sizes]).tolist()
-        self._special = np.flatnonzero(self._listed | np.array([bool(when) for when in self._when], bool))
+        conditional = np.array([bool(when) for when in self._when], bool)
+        self._conditional = np.flatnonzero(conditional)
+        # The axes of listed values without a condition are set together: a space may have hundreds of such sides.
+        self._level_axes = np.flatnonzero(np.repeat(self._listed & ~conditional, self._sizes))
+        self._levels = np.concatenate([np.arange(size) for size in self._sizes] or [[]])[self._level_axes]
 
     def _side(self, when: tuple[tuple[str, str], ...], name: str) -> int:
         return self._where[".".join([*(part for pair in when for part in pair), name])]
@@ -83,11 +87,12 @@ class Cube:
         """
         # The sides of numbers without a condition are their own axes.
         points: _Reals = np.take(units, self.groups, axis=1).astype(np.float64, copy=False)
-        if not len(self._special):
+        if not len(self._level_axes) and not len(self._conditional):
             return points
         sizes = np.array(self._sizes)
         chosen = np.minimum(np.nan_to_num(units) * sizes, sizes - 1).astype(int)
-        for side in self._special.tolist():
+        points[:, self._level_axes] = chosen[:, self.groups[self._level_axes]] == self._levels
+        for side in self._conditional.tolist():
             there = np.ones(len(units), bool)
             for switch, branch in self._when[side]:
                 there &= chosen[:, switch] == self._parameters[switch].domain.values.index(branch)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.searchers import Observation
+from pipeline.searchers import Observation, curve_model
 from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import History
@@ -26,10 +26,21 @@ def test_a_mean_loss_is_that_of_the_configs() -> None:
     """The interval of a mean loss holds the mean of the true losses, and is the same on each call."""
     points = np.array([[0.2], [0.3], [0.5]])
     found = model(TRIED, [])
-    median, low, high = found.mean_loss(points)
+    ((median, low, high),) = found.mean_losses(points[None])
     assert low <= np.mean((points - 0.3) ** 2) <= high
     assert low < median < high < 0.1
-    assert found.mean_loss(points) == (median, low, high)
+    assert found.mean_losses(points[None]).tolist() == [[median, low, high]]
+
+
+def test_mean_losses_do_not_depend_on_what_is_asked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means are the same alone and together, also where they are predicted in several parts; of none there is none."""
+    groups = np.random.default_rng(0).random((7, 5, 1))
+    found = model(TRIED, [])
+    together = found.mean_losses(groups)
+    np.testing.assert_allclose(np.concatenate([found.mean_losses(group[None]) for group in groups]), together)
+    monkeypatch.setattr(curve_model, "_POINTS", 12)
+    np.testing.assert_allclose(found.mean_losses(groups), together)
+    assert found.mean_losses(groups[:0]).shape == (0, 3)
 
 
 def test_a_gain_is_expected_near_the_best() -> None:
@@ -45,4 +56,4 @@ def test_before_the_first_loss_a_mean_has_no_scale() -> None:
     found = model([], [EarlierStudy("before", TRIED)])
     assert np.isfinite(found.gains(np.array([[0.3]]))).all()
     with pytest.raises(ValueError, match="before the first loss"):
-        found.mean_loss(np.array([[0.3]]))
+        found.mean_losses(np.array([[[0.3]]]))

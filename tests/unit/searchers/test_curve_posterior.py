@@ -42,17 +42,20 @@ def test_curves_say_more_of_the_end_the_longer_they_are():
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_joint_predictions_have_the_means_and_variances_of_single_ones(seed):
-    """The joint prediction of points has the same means and variances as those of single points."""
+    """The joint prediction of a group has the means and variances of single configs, with and without other groups."""
     rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
     at, y = points_of(rng, 12), rng.normal(size=12)
     believed = Points(rng.random((3, len(GROUPS))), np.ones(3), np.array([50, 51, 52]))
-    x = rng.random((6, len(GROUPS)))
-    asked = Points(np.vstack([x, x[:1]]), np.ones(7), np.full(7, -1))
+    groups = rng.random((4, 7, len(GROUPS)))
+    # The last config of each group is the first one.
+    groups[:, -1] = groups[:, 0]
     for others in (None, believed):
         posterior = Posterior(process, process.prior, at, y, others)
-        mean, covariance = posterior.joint(asked)
-        np.testing.assert_allclose(mean, posterior.predict(asked)[0])
-        np.testing.assert_allclose(np.sqrt(np.diag(covariance)), posterior.predict(asked)[1], rtol=1e-6)
-        # The last point is the first one.
-        np.testing.assert_allclose(covariance[0, -1], covariance[0, 0])
-        assert np.linalg.eigvalsh(covariance).min() > -1e-9
+        means, covariances = posterior.joint(groups)
+        for group, mean, covariance in zip(groups, means, covariances, strict=True):
+            expected, deviation = posterior.predict(Points(group, np.ones(7), np.full(7, -1)))
+            np.testing.assert_allclose(mean, expected)
+            np.testing.assert_allclose(np.sqrt(np.diag(covariance)), deviation, rtol=1e-6)
+            np.testing.assert_allclose(covariance[0, -1], covariance[0, 0])
+            assert np.linalg.eigvalsh(covariance).min() > -1e-9
+            np.testing.assert_allclose(posterior.joint(group[None])[1][0], covariance, atol=1e-9)
