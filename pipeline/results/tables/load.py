@@ -17,6 +17,7 @@ from pipeline.results.tables.arrow_or_frame import frames_on_demand
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.gather import Tables, gather
+from pipeline.results.tables.once import once
 from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
 from pipeline.space import Config, ParameterPath, Space, walk
@@ -133,12 +134,13 @@ class Results:
     @property
     def space(self) -> Space:
         """What was tuned: parameter name → domain or constant, those of a switch's branches included."""
-        return parameters_of(self.study)
+        # A copy: many functions ask for it, once for each of hundreds of parameters.
+        return dict(_space(self))
 
     @property
     def parameters(self) -> list[ParameterPath]:
         """The path of each parameter; one that several branches have is listed once for each."""
-        return list(walk(space_of(self.study)))
+        return list(_paths(self))
 
     @property
     def seconds(self) -> float:
@@ -151,6 +153,16 @@ class Results:
         )
         trials, epochs = (self.table(name).num_rows for name in ("trials", "epochs"))
         return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
+
+
+@once
+def _space(results: Results) -> Space:
+    return parameters_of(results.study)
+
+
+@once
+def _paths(results: Results) -> Sequence[ParameterPath]:
+    return list(walk(space_of(results.study)))
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:

@@ -5,14 +5,15 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from pipeline.results.tables.load import Results
-
 __all__ = ["once"]
+
+_Results = TypeVar("_Results")
+"""`Results`, whose module uses this one."""
 
 _Answer = TypeVar("_Answer")
 
 
-def once(compute: Callable[[Results], _Answer]) -> Callable[[Results], _Answer]:
+def once(compute: Callable[[_Results], _Answer]) -> Callable[[_Results], _Answer]:
     """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these.
 
     Args:
@@ -21,10 +22,10 @@ def once(compute: Callable[[Results], _Answer]) -> Callable[[Results], _Answer]:
     Returns:
         The function.
     """
-    answers: WeakKeyDictionary[Results, _Answer] = WeakKeyDictionary()
+    answers: WeakKeyDictionary[_Results, _Answer] = WeakKeyDictionary()
 
     @wraps(compute)
-    def answer(results: Results) -> _Answer:
+    def answer(results: _Results) -> _Answer:
         if results not in answers:
             answers[results] = compute(results)
         return answers[results]

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,15 @@ def test_results_in_a_prompt_are_one_line(asha_results: Results) -> None:
 
     assert reported.startswith("<Results of 'mnist-asha': finished, 24 trials, 64 epochs, best val_accuracy=0.96")
     assert len(reported.splitlines()) == 1
+
+
+def test_the_space_is_read_once(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The space of results is read from the job once, and a change of what it returns does not change the results."""
+    asked: list[object] = []
+    parameters_of = load.parameters_of
+    monkeypatch.setattr(load, "parameters_of", lambda study: asked.append(study) or parameters_of(study))
+    results = replace(asha_results)
+    results.space.clear()
+    results.parameters.clear()
+    assert set(results.space) == {parameter.name for parameter in results.parameters} == set(asha_results.space)
+    assert len(asked) == 1
