@@ -148,7 +148,7 @@ def _resume(store: "Store") -> str:
     from pipeline.results.tables.sessions import read_sessions
     from pipeline.study import TuneJob
 
-    resume, sessions = f"tunepipe resume {as_argument(store.uri)}", read_sessions(store, only_last=True)
+    resume, sessions = f"tunepipe resume {as_argument(store.uri)}", read_sessions(store, only_last=True, resume=True)
     if not sessions or sessions[-1]["state"] != "finished":
         return f"`{resume}`"
     job, last = TuneJob.from_json(read_study(store)["job"], load=False), sessions[-1]

@@ -34,7 +34,7 @@ def running_session(store: Store, *, certain: bool = True) -> Mapping[str, Any] 
     Raises:
         StorageError: The study cannot be read.
     """
-    sessions = read_sessions(store, only_last=True)
+    sessions = read_sessions(store, only_last=True, resume=True)
     state = state_in(store, sessions) if certain else state_of(sessions, datetime.now(UTC))
     return sessions[-1] if sessions and state == "running" else None
 
@@ -73,7 +73,7 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
         StorageError: The study cannot be read.
     """
     names = [name for path in store.files("commands") if (name := layout.command_of(path)) is not None]
-    sessions = read_sessions(store, only_last=True) if names else ()
+    sessions = read_sessions(store, only_last=True, resume=True) if names else ()
     known = _known(sessions[-1]) if sessions else {}
     return {name: known.get(name) for name in names}
 
@@ -92,7 +92,7 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
     while True:
         # In this order: what the last driver did is read after it has ended.
         running = watch.state(read_sessions(store, only_last=True)) == "running"
-        sessions = read_sessions(store, only_last=True)
+        sessions = read_sessions(store, only_last=True, resume=True)
         if sessions and (outcome := _known(sessions[-1]).get(name)) is not None:
             return outcome
         if not running:

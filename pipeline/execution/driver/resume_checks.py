@@ -77,7 +77,7 @@ def last_session(
         prepare(store, note)
     else:
         _finish_beginning(store, note)
-    sessions = read_sessions(store, only_last=True)
+    sessions = read_sessions(store, only_last=True, resume=True)
     last = sessions[-1] if sessions else None
     if last is not None and not take_over and driver_alive(store, last, note):
         study = as_argument(store.uri)

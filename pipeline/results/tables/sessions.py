@@ -123,14 +123,14 @@ class _Session(BaseModel):
     resume: dict[str, Any] | None = None
 
 
-def read_sessions(store: Store, *, only_last: bool = False) -> Sequence[Mapping[str, Any]]:
+def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[Mapping[str, Any]]:
     """The content of each driver session's file, by number; other files are passed over.
-
-    Only the last session has what a resume needs, `resume`: of earlier ones that may be megabytes without a use.
 
     Args:
         store: The study's folder.
         only_last: Whether to read only the last session.
+        resume: Whether the last session has what a resume needs, `resume`. It may be megabytes, and without it only
+            the start of the file is read and checked.
 
     Raises:
         StorageError: A session's file is not what a driver wrote.
@@ -143,7 +143,7 @@ def read_sessions(store: Store, *, only_last: bool = False) -> Sequence[Mapping[
     for path in paths[-1:] if only_last else paths:
         # The study may be deleted meanwhile.
         with suppress(FileNotFoundError):
-            if path == paths[-1]:
+            if resume and path == paths[-1]:
                 sessions.append(read_session(store, path))
             else:
                 sessions.append({**_session(store, path, _without_state(store, path)), "resume": None})

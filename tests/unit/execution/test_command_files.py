@@ -53,7 +53,7 @@ def test_a_driver_that_dies_before_it_has_written_the_outcome_has_done_nothing(b
     name = send(s.store, Enqueue(config={"x": 0.25}))
     execute(s.session.loop, name, Enqueue(config={"x": 0.25}))
     assert outcomes(s.store) == {name: None}
-    state = read_sessions(s.store)[-1]["resume"]
+    state = read_sessions(s.store, resume=True)[-1]["resume"]
     assert state["enqueued"] == []
     assert state["outcomes"] == {}
 
@@ -78,7 +78,7 @@ def test_a_pause_is_for_one_session(begun: Study) -> None:
     assert outcomes(s.store)[old] == "It was for session 7, which has ended."
     send(s.store, Pause(session=1))
     assert _step(s, trial.trial_id, 2) == "continue"
-    assert (s.session.loop.paused is not None, is_paused(read_sessions(s.store)[-1])) == (True, True)
+    assert (s.session.loop.paused is not None, is_paused(read_sessions(s.store, resume=True)[-1])) == (True, True)
     assert _step(s, trial.trial_id, 3) == "pause"
     assert s.session.next() is None
     assert not s.session.ended

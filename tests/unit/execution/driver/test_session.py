@@ -188,7 +188,7 @@ def test_the_last_checkpoints_of_a_trial_that_a_limit_cut_off_stay(study):
     s.session.flush()
     s.session.clear()
     assert s.store.files("checkpoints") == [layout.checkpoint(runner_up, epoch) for epoch in (9, 10)]
-    assert {9, 10} <= set(read_sessions(s.store)[-1]["resume"]["trials"][1]["checkpoints"])
+    assert {9, 10} <= set(read_sessions(s.store, resume=True)[-1]["resume"]["trials"][1]["checkpoints"])
 
 
 def test_nothing_is_deleted_that_the_stored_state_needs(study):
@@ -201,7 +201,7 @@ def test_nothing_is_deleted_that_the_stored_state_needs(study):
         s.session.on_report(trial_id, ProgressReport((row(epoch, epoch),), epoch, checkpoints={epoch: 1}))
     assert len(s.store.files("checkpoints")) == 5
     s.session.flush()
-    stored = read_sessions(s.store)[-1]["resume"]["trials"][0]
+    stored = read_sessions(s.store, resume=True)[-1]["resume"]["trials"][0]
     assert (stored["epoch"], len(s.store.files("checkpoints"))) == (5, 2)
 
 
@@ -380,7 +380,7 @@ def test_a_budget_that_waits_for_a_resume_counts_before_a_spent_limit(study):
     second.session.begin()
     second.session.execute_commands(immediately=True)
     changed = "The budget is changed: total_epochs 200 instead of 2."
-    assert read_sessions(second.store)[-1]["resume"]["outcomes"] == {name: changed}
+    assert read_sessions(second.store, resume=True)[-1]["resume"]["outcomes"] == {name: changed}
     assert read_job(second.store)["budget"]["total_epochs"] == 200
     assert second.session.next().trial_id == "0000"
 
@@ -397,10 +397,10 @@ def test_a_budget_that_waits_outlives_a_driver_that_is_killed_before_it_is_store
         s.store.delete(layout.session(1))
         s.session.restore(state, budget_before=4)
         s.session.begin()
-        state = read_sessions(s.store)[-1]["resume"]
+        state = read_sessions(s.store, resume=True)[-1]["resume"]
     s.session.execute_commands(immediately=True)
     changed = "The budget is changed: total_epochs 200 instead of 2."
-    assert read_sessions(s.store)[-1]["resume"]["outcomes"] == {name: changed}
+    assert read_sessions(s.store, resume=True)[-1]["resume"]["outcomes"] == {name: changed}
     assert read_job(s.store)["budget"]["total_epochs"] == 200
 
 
@@ -461,6 +461,6 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
         s.session.flush()
         # The second one contains what the first one has deleted.
         s.session.flush()
-        stored = read_sessions(s.store)[-1]["resume"]
+        stored = read_sessions(s.store, resume=True)[-1]["resume"]
         assert stored == {**saved_state(s.session.loop), "decided": s.recorder.tables.decision_count}
     assert step > 10

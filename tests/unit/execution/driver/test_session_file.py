@@ -28,7 +28,7 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store) -> Non
     file.add_node({"host": "b", "cores": 4})
     file.add_node({"host": "a", "cores": 2})
     file.publish("running", "", resume='{"decided": 3}')
-    (session,) = read_sessions(store)
+    (session,) = read_sessions(store, resume=True)
     assert file.taken
     assert (session["number"], session["state"], session["ended"], session["resume"]) == (
         2,

@@ -224,7 +224,7 @@ def test_epochs_that_the_state_of_a_killed_driver_lacks_do_not_count(study):
     first = s.session.next()
     s.session.on_report(first.trial_id, ProgressReport((row(1, 0.5),), 1))
     s.session.flush()
-    state = read_sessions(s.store)[-1]["resume"]
+    state = read_sessions(s.store, resume=True)[-1]["resume"]
     second = s.session.next()
     s.session.on_report(second.trial_id, ProgressReport((row(1, 0.8),), 1))
     s.session.on_report(first.trial_id, ProgressReport((row(2, 0.6), row(3, 0.9)), 3))

@@ -52,7 +52,7 @@ def test_a_session_that_vanishes_is_passed_over(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("state", ["", "x" * 100_000])
 def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None:
-    """What a resume needs is read of the last session alone, whatever the earlier ones have of it, and in any order."""
+    """What a resume needs is read if asked for, of the last session alone, and in any order of the fields."""
     store = Store(tmp_path)
     for number in (1, 2):
         session = {**_SESSION, "number": number, "message": 'It said ", "resume": {}".', "resume": {"trials": [state]}}
@@ -60,9 +60,17 @@ def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None
     cut = json.dumps({**_SESSION, "number": 3, "message": "x" * 100_000, "resume": {"trials": [state]}})
     store.write(layout.session(3), cut)
     store.write(layout.session(4), json.dumps({"resume": {"trials": [4]}, **_SESSION, "number": 4}))
-    sessions = read_sessions(store)
-    assert [session["message"][:8] for session in sessions] == ["It said ", "It said ", "xxxxxxxx", ""]
-    assert [session["resume"] for session in sessions] == [None, None, None, {"trials": [4]}]
+    for resume, last in ((True, {"trials": [4]}), (False, None)):
+        sessions = read_sessions(store, resume=resume)
+        assert [session["message"][:8] for session in sessions] == ["It said ", "It said ", "xxxxxxxx", ""]
+        assert [session["resume"] for session in sessions] == [None, None, None, last]
+
+
+def test_a_large_state_is_not_read_without_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what a resume needs, which may be megabytes, the start of the last session's file is enough."""
+    store = _store(tmp_path, resume={"trials": ["x" * 1_000_000]})
+    monkeypatch.setattr(Store, "read", lambda *_, **__: pytest.fail("the whole file was read"))
+    assert [session["number"] for session in read_sessions(store)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None
 def test_an_invalid_value_is_reported(tmp_path: Path, field: str, value: object) -> None:
     """A session's invalid value is reported with its file and field."""
     with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session's: {field}: "):
-        read_sessions(_store(tmp_path, **{field: value}))
+        read_sessions(_store(tmp_path, **{field: value}), resume=True)
 
 
 def test_a_file_that_is_cut_off_is_reported_with_one_remedy(tmp_path: Path) -> None:
