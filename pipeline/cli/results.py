@@ -1,7 +1,7 @@
 """`tunepipe results`: the results of studies or of one trial, even while they run."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,7 +155,9 @@ def _only(stores: "Sequence[tuple[str, Store]]") -> "Store":
     return stores[0][1]
 
 
-def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
+def _found(
+    stores: "Sequence[tuple[str, Store]]", read: "Callable[[str], Results] | None" = None
+) -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
     from pipeline.results.tables.arrow_or_frame import postpone_pandas
     from pipeline.results.tables.labels import labels
@@ -163,7 +165,7 @@ def _found(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
 
     postpone_pandas()
     places = {store.uri: study for study, store in reversed(stores)}
-    return labels([(study, load_results(uri)) for uri, study in reversed(places.items())])
+    return labels([(study, (read or load_results)(uri)) for uri, study in reversed(places.items())])
 
 
 def show(store: "Store", *, top: int | None, as_json: bool) -> None:
@@ -232,13 +234,19 @@ def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
     """Update the leaderboard until the studies end, then print the results. A pipe gets the final results only."""
     from rich.live import Live
 
-    console = command_console()
+    from pipeline.results.tables.reread import Rereader
+
+    console, reread = command_console(), Rereader().results
     try:
         with Live(console=console, auto_refresh=False, transient=True) as live:
-            while _unfinished(studies := _found(stores)):
+            while True:
+                before = time.monotonic()
+                if not _unfinished(studies := _found(stores, reread)):
+                    break
                 if console.is_terminal:
                     live.update(_board(studies, top), refresh=True)
-                time.sleep(_WATCH_SECONDS)
+                # Reading a large study takes a part of the time only.
+                time.sleep(max(_WATCH_SECONDS, 3 * (time.monotonic() - before)))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     finally:
