@@ -20,8 +20,8 @@ from pipeline.execution.command_files import is_paused
 from pipeline.loop.trial import LIVE_STATES
 from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.epoch_timing import seconds_left
-from pipeline.results.tables.load import Results, load_results, read_study
-from pipeline.results.tables.overview import StudyRow, study_row, trials_table
+from pipeline.results.tables.load import Results, load_results
+from pipeline.results.tables.overview import AT_ONCE, StudyRow, glance
 from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.storage import Store
@@ -41,9 +41,6 @@ _LOOK_SECONDS = 1.0
 
 _SHARE = 0.25
 """At most this share of the time is spent on reading a study that changes all the time."""
-
-_AT_ONCE = 8
-"""Studies that are read in parallel for the list."""
 
 _SPARKS = 60
 """Points of a sparkline."""
@@ -184,8 +181,7 @@ class StudyCache:
     def lines(self) -> list[StudyLine]:
         """The studies of the storage, the newest first; those that never started come last."""
         now = datetime.now(UTC)
-        # An object store answers slowly, but answers several requests in parallel.
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             lines = list(pool.map(lambda name: self._line(name, now), study_names(self.store)))
         order = {line.row.name: line.row.started or datetime.min.replace(tzinfo=UTC) for line in lines}
         return sorted(lines, key=lambda line: (order[line.row.name], line.row.name), reverse=True)
@@ -236,18 +232,16 @@ def _state(store: Store, snapshot: StudySnapshot) -> str:
 
 
 def _line(store: Store, name: str, now: datetime) -> StudyLine:
-    row = study_row(store, name, now)
-    if row.state == "unreadable":
+    row, study, trials = glance(store, name, now)
+    if trials is None:
         return StudyLine(row, None, [], "max")
-    study = read_study(store)
     job = TuneJob.from_json(study["job"], load=False)
-    trials = trials_table(store, study)
     values = np.array(trials["objective"].to_numpy(), np.float64)
     states, epochs = trials["state"].to_pylist(), [int(each or 0) for each in trials["epochs"].to_pylist()]
     values[[state == "failed" for state in states]] = np.nan
     if "violation" in trials.column_names:  # Earlier versions knew no bounds.
         values[trials["violation"].to_numpy() > 0] = np.nan
-    left, sessions = None, read_sessions(store) if row.state == "running" else ()
+    left, sessions = None, read_sessions(store, resume=True) if row.state == "running" else ()
     if sessions and is_paused(sessions[-1]):
         row = replace(row, state="paused")
     elif sessions:

@@ -28,6 +28,9 @@ STORAGE_WAIT_VARIABLE = "TUNEPIPE_STORAGE_WAIT"
 DEFAULT_STORAGE = "studies"
 """The default storage, a folder in the current folder."""
 
+_AT_ONCE = 8
+"""Folders that are looked at in parallel."""
+
 _SHOWN = 12
 """Number of names in a message; `tunepipe studies` lists all."""
 
@@ -62,8 +65,14 @@ def study_names(store: Store) -> list[str]:
     Args:
         store: The storage.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     # A study's folder may be a link to another disk.
-    return [name for name in store.folders() if _is_study(store.folder(name))]
+    names = store.folders()
+    # An object store answers slowly, but answers several requests at once.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        are_studies = pool.map(lambda name: _is_study(store.folder(name)), names)
+        return [name for name, is_study in zip(names, are_studies, strict=True) if is_study]
 
 
 def _is_study(store: Store) -> bool:

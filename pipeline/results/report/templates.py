@@ -1,5 +1,6 @@
 """Templates of pages, in which all text is escaped."""
 
+from functools import cache
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
@@ -12,8 +13,9 @@ __all__ = ["template"]
 _REPORT = "results/report"
 
 
+@cache
 def template(name: str, folder: str = _REPORT) -> Template:
-    """A page's template; it may include those of the report.
+    """A page's template; it may include those of the report. It is compiled once.
 
     Args:
         name: The file's name.

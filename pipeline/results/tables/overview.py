@@ -1,9 +1,10 @@
 """The studies of a storage, read from the tables that each driver derived last, without the parts."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,10 @@ from pipeline.storage import Store
 from pipeline.study import Objective, layout
 from pipeline.study.studies import study_names
 
-__all__ = ["StudyRow", "overview", "study_row", "trials_table"]
+__all__ = ["AT_ONCE", "Glance", "StudyRow", "glance", "overview"]
+
+AT_ONCE = 8
+"""Studies that are read in parallel: an object store answers slowly, but answers several requests at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,20 @@ class StudyRow:
     fault: str | None = None
 
 
+class Glance(NamedTuple):
+    """A study at a glance, and what was read for that.
+
+    Args:
+        row: Its summary.
+        study: The content of study.json; empty if the study is unreadable.
+        trials: The table `trials`, as the driver derived it last; None if the study is unreadable.
+    """
+
+    row: StudyRow
+    study: Mapping[str, Any] = {}
+    trials: pa.Table | None = None
+
+
 def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
     """The studies of a storage, the newest last; those that never started come first.
 
@@ -54,12 +72,13 @@ def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
         now: The time at which to judge whether a driver is silent; the current time unless given.
     """
     moment = now or datetime.now(UTC)
-    rows = [study_row(store.folder(name), name, moment) for name in study_names(store)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        rows = list(pool.map(lambda name: glance(store.folder(name), name, moment).row, study_names(store)))
     return sorted(rows, key=lambda row: (row.started is not None, row.started or moment, row.name))
 
 
-def study_row(store: Store, name: str, now: datetime) -> StudyRow:
-    """A summary of a study.
+def glance(store: Store, name: str, now: datetime) -> Glance:
+    """A summary of a study, from the tables that its driver derived last.
 
     Args:
         store: The study's folder.
@@ -71,16 +90,16 @@ def study_row(store: Store, name: str, now: datetime) -> StudyRow:
         objective, sessions, trials = (
             Objective(**study["job"]["objectives"][0]),
             read_sessions(store),
-            trials_table(store, study),
+            _trials_table(store, study),
         )
         started = datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None
     except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
-        return StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error))
+        return Glance(StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error)))
     scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
     if "violation" in scored.column_names:  # Earlier versions knew no bounds.
         scored = scored.filter(pc.equal(scored["violation"], pc.min(scored["violation"])))
     ends = pc.min_max(scored["objective"])
-    return StudyRow(
+    row = StudyRow(
         name=name,
         location=store.uri,
         state=state_of(sessions, now),
@@ -90,18 +109,11 @@ def study_row(store: Store, name: str, now: datetime) -> StudyRow:
         best=ends[objective.mode].as_py(),
         started=started if started is None or started.tzinfo else started.replace(tzinfo=UTC),
     )
+    return Glance(row, study, trials)
 
 
-def trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
-    """The table `trials`, as the driver derived it last; from the parts where it has not yet.
-
-    Args:
-        store: The study's folder.
-        study: The content of study.json.
-
-    Returns:
-        One row for each trial; docs/tables.md has the columns.
-    """
+def _trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
+    """The table `trials`, as the driver derived it last; from the parts where it has not yet."""
     try:
         return store.read_table(layout.TRIALS)
     except FileNotFoundError:

@@ -2,8 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
+
+import pytest
 
 from pipeline.results import load_results
+from pipeline.results.tables import overview as module
 from pipeline.results.tables.gather import gather
 from pipeline.results.tables.overview import overview
 from pipeline.storage import Store
@@ -80,3 +84,13 @@ def test_failed_trials_are_not_best(tmp_path: Path) -> None:
     study.end(3.0)
 
     assert [row.best for row in overview(Store(tmp_path))] == [0.5]
+
+
+def test_studies_are_read_in_parallel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several studies are read at the same time, because an object store takes long for each request."""
+    both = Barrier(2, timeout=60)
+    read_study = module.read_study
+    monkeypatch.setattr(module, "read_study", lambda store: (both.wait(), read_study(store))[1])
+    for name in ("a", "b"):
+        Recording(tmp_path, tune_job(name)).end(1.0)
+    assert [row.name for row in overview(Store(tmp_path))] == ["a", "b"]
