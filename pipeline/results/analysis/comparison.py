@@ -179,13 +179,14 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
             replace(member, hypervolume=float(share.iloc[-1]) if len(share) else 0.0)
             for member, share in zip(members, covered, strict=True)
         ]
+    tried = {member.name: _tried(member.results, sign) for member in members}
     return Comparison(
         members,
         level,
         draws,
         [] if apart else [_difference(one, other, again[one], again[other]) for one, other in combinations(again, 2)],
         _seeds(members),
-        [shared for one, other in combinations(members, 2) if (shared := _shared(one, other, sign)).count],
+        [shared for one, other in combinations(tried, 2) if (shared := _shared((one, other), tried, sign)).count],
         _ranges(studies),
         apart,
     )
@@ -244,10 +245,32 @@ def _seeds(members: Sequence[Member]) -> list[Seeds]:
     return found
 
 
-def _shared(one: Member, other: Member, sign: float) -> Shared:
-    first, second = (_by_config(member.results) for member in (one, other))
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """The configs that a study has tried.
+
+    Args:
+        trials: Trial and value by config; of equal configs the first trial.
+        bar: The value that the best quarter of its trials reaches, more is better; NaN without a trial.
+    """
+
+    trials: Mapping[str, tuple[str, float]]
+    bar: float
+
+
+def _tried(results: Results, sign: float) -> _Tried:
+    trials: dict[str, tuple[str, float]] = {}
+    names, rows = tuned(results), within_bounds(results)
+    for row in rows.to_dict("records"):
+        config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
+        trials.setdefault(config, (str(row[TRIAL]), float(row[OBJECTIVE])))
+    values = sign * rows[OBJECTIVE].to_numpy(np.float64)
+    return _Tried(trials, float(np.quantile(values, 0.75)) if len(values) else np.nan)
+
+
+def _shared(names: tuple[str, str], tried: Mapping[str, _Tried], sign: float) -> Shared:
+    first, second = (tried[name].trials for name in names)
     common = [config for config in first if config in second]
-    names = (one.name, other.name)
     if len(common) < 2:
         return Shared(names, len(common), None, ())
     values = np.array([[sign * first[config][1], sign * second[config][1]] for config in common])
@@ -255,31 +278,19 @@ def _shared(one: Member, other: Member, sign: float) -> Shared:
     if len(common) >= FEWEST_TRIALS and (values.std(axis=0) > 0).all():
         ranks = pd.DataFrame(values).rank()
         correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-    bars = [
-        np.quantile(sign * within_bounds(member.results)[OBJECTIVE].to_numpy(np.float64), 0.75)
-        for member in (one, other)
-    ]
+    bars = [tried[name].bar for name in names]
     good = [
         (first[config][0], second[config][0]) for config, row in zip(common, values, strict=True) if (row >= bars).all()
     ]
     return Shared(names, len(common), correlation, good)
 
 
-def _by_config(results: Results) -> dict[str, tuple[str, float]]:
-    """Trial and value by config; of equal configs the first trial."""
-    trials: dict[str, tuple[str, float]] = {}
-    names = tuned(results)
-    for row in within_bounds(results).to_dict("records"):
-        config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
-        trials.setdefault(config, (str(row[TRIAL]), float(row[OBJECTIVE])))
-    return trials
-
-
 def _ranges(studies: Mapping[str, Results]) -> dict[str, list[str]]:
     names = list(dict.fromkeys(name for results in studies.values() for name in tuned(results)))
-    return {name: [_range(results, name) for results in studies.values()] for name in names}
+    spans = [_spans(results) for results in studies.values()]
+    return {name: [own.get(name, "–") for own in spans] for name in names}
 
 
-def _range(results: Results, name: str) -> str:
-    best = best_quarter(results, scored(results))
-    return span_in_words(results.space[name], best[name]) if name in best else "–"
+def _spans(results: Results) -> dict[str, str]:
+    best, space = best_quarter(results, scored(results)), results.space
+    return {name: span_in_words(space[name], best[name]) for name in tuned(results) if name in best}

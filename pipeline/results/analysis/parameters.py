@@ -1,5 +1,6 @@
 """The tuned hyperparameters of a study: their values by trial, and their positions on an axis."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.results.analysis.influence import quarters, share_between
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
@@ -26,7 +28,9 @@ __all__ = [
     "best_quarter",
     "by_influence",
     "config_positions",
+    "foremost",
     "scored",
+    "tells",
     "tuned",
     "within_bounds",
 ]
@@ -35,7 +39,6 @@ TRIAL, OBJECTIVE, STATE, VIOLATION = "_trial", "_objective", "_state", "_violati
 """The columns of `scored` beside the parameters, whose names begin with a letter: one may be called objective."""
 
 _FEWEST_TRIALS, _MOST_TRIALS = 12, 1000
-_PARTS = 4
 
 
 def tuned(results: Results) -> list[str]:
@@ -47,7 +50,8 @@ def tuned(results: Results) -> list[str]:
     return drawn_names(results.space)
 
 
-def by_influence(results: Results) -> list[str]:
+@once
+def by_influence(results: Results) -> Sequence[str]:
     """The tuned parameters, those that tell the most about a trial's rank first.
 
     For each parameter, the share of the variance of the ranks that lies between its values, or between quarters of its
@@ -58,39 +62,50 @@ def by_influence(results: Results) -> list[str]:
         results: A study's results.
 
     Returns:
-        Names; in the order of the space where there are too few trials to compare.
+        Names; in the order of the space where there are too few trials to compare. It is the same list each time, and
+        must not be changed.
     """
-    names, trials = tuned(results), results.trials
-    rows = trials[np.isfinite(trials["objective"].to_numpy(np.float64)) & (trials["state"] != "failed")]
-    if len(rows) < _FEWEST_TRIALS:
+    names = tuned(results)
+    if not tells(results):
         return names
+    rows = results.trials[_valued(results)]
     rows = rows.iloc[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_TRIALS)).round().astype(int)]
     ranks = rows["objective"].rank().to_numpy(np.float64)
-    shares = {
-        name: _share_between(_parts(results.space[name], config_positions(results, rows, name)), ranks)
-        for name in names
-    }
+    shares = {}
+    for name in names:
+        places = config_positions(results, rows, name)
+        parts = places if isinstance(results.space[name], ListedDomain) else quarters(places)
+        shares[name] = share_between(parts, ranks)
     return sorted(names, key=lambda name: -shares[name])
 
 
-def _parts(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """For each place, the number of its value or of its quarter; NaN where there is none."""
-    if isinstance(domain, ListedDomain) or not (known := np.isfinite(places)).any():
-        return places
-    edges = np.quantile(places[known], np.linspace(0, 1, _PARTS + 1)[1:-1])
-    return np.where(known, np.searchsorted(edges, places), np.nan)
+def tells(results: Results) -> bool:
+    """Whether there are enough trials to say which parameters tell the most about a trial's rank.
+
+    Args:
+        results: A study's results.
+    """
+    return int(_valued(results).sum()) >= _FEWEST_TRIALS
 
 
-def _share_between(parts: npt.NDArray[np.float64], ranks: npt.NDArray[np.float64]) -> float:
-    """The adjusted share of the variance of ranks that lies between parts; 0 if it is what chance would give."""
-    known = np.isfinite(parts)
-    parts, ranks = parts[known], ranks[known]
-    groups = [ranks[parts == part] for part in np.unique(parts)]
-    spare, variance = len(ranks) - len(groups), ranks.var(ddof=1) if len(ranks) > 1 else 0.0
-    if spare < 1 or variance == 0:
-        return 0.0
-    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / spare
-    return max(0.0, 1 - within / float(variance))
+def _valued(results: Results) -> npt.NDArray[np.bool_]:
+    """Which trials have a finite objective and did not fail."""
+    trials = results.table("trials")
+    return np.isfinite(reals(trials["objective"])) & np.asarray(pc.not_equal(trials["state"], "failed"), np.bool_)
+
+
+def foremost(results: Results, most: int) -> Sequence[str]:
+    """The tuned parameters that a picture or a table shows: all, or those that tell the most about a trial's rank.
+
+    Args:
+        results: A study's results.
+        most: The maximum number of parameters.
+
+    Returns:
+        Names, in the order of the space, or if there are more than `most`, in that of `by_influence`.
+    """
+    names = tuned(results)
+    return names if len(names) <= most else by_influence(results)[:most]
 
 
 @once
@@ -107,7 +122,7 @@ def scored(results: Results) -> "pd.DataFrame":
     import pandas as pd
 
     trials = results.table("trials")
-    there = np.isfinite(reals(trials["objective"])) & np.asarray(pc.not_equal(trials["state"], "failed"), np.bool_)
+    there = _valued(results)
     fixed = {TRIAL: "trial_id", OBJECTIVE: "objective", STATE: "state", VIOLATION: "violation"}
     chosen = trials.select(list(fixed.values())).filter(pa.array(there)).rename_columns(list(fixed))
     rows = best_rows(results)[there]
@@ -177,13 +192,14 @@ def config_positions(results: Results, rows: "pd.DataFrame", parameter: str) -> 
     """
     import pandas as pd
 
-    column = f"config_{parameter}"
-    values = configs_of(rows[[column]], {parameter: results.space[parameter]})
-    known = np.array([bool(value) for value in values], bool)
-    places = np.full(len(rows), np.nan)
-    given = pd.Series([value[parameter] for value in values if value], dtype=object)
-    places[known] = axis_positions(results.space[parameter], given)
-    return places
+    column, domain = f"config_{parameter}", results.space[parameter]
+    if not isinstance(domain, ListedDomain):
+        return rows[column].to_numpy(np.float64, na_value=np.nan)
+    # Each kind of value is looked for once: there are as many as the domain has.
+    codes, kinds = pd.factorize(rows[column])
+    configs = configs_of(pd.DataFrame({column: kinds}), {parameter: domain})
+    places = axis_positions(domain, pd.Series([config[parameter] for config in configs], dtype=object))
+    return np.append(places, np.nan)[codes]
 
 
 def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":

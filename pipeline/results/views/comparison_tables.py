@@ -1,25 +1,34 @@
 """A comparison of studies as tables, for a terminal and for a page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.results.analysis.comparison import FEWEST_SEEDS, Comparison
+from pipeline.results.analysis.comparison import FEWEST_SEEDS, Comparison, Difference, Shared
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
-from pipeline.results.analysis.parameters import within_bounds
+from pipeline.results.analysis.parameters import by_influence, within_bounds
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.foremost import of_shown
 from pipeline.sanitize import sanitize
 from pipeline.wording import counted, duration, format_number, listed
 
 __all__ = ["TitledTable", "comparison_tables", "comparison_view", "comparison_warnings", "studies_of"]
 
 _NAMED = 6
+_PAIRS = 28
+"""The maximum number of pairs of studies that are all shown: those of eight studies."""
+_RANGES = 30
+"""The maximum number of hyperparameters whose ranges are shown."""
 _EXTRA = ("trials", "epochs", "time")
 """Columns that a narrow terminal leaves out."""
 
+
+_Pair = TypeVar("_Pair", Difference, Shared)
 
 TitledTable = tuple[str, str, list[str], list[list[str]]]
 """A table as its title, a note (may be empty), the names of its columns and its rows."""
@@ -83,9 +92,11 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
         )
         tables.append(("Studies that differ only in their seed", note, ["studies", "mean best", "90% interval"], rows))
     names = [member.name for member in comparison.members]
-    ranges = [[name, *spans] for name, spans in comparison.ranges.items()]
-    if ranges:
-        tables.append(("Where the best quarter of the trials lies", "", ["hyperparameter", *names], ranges))
+    if comparison.ranges:
+        shown = _shown(comparison)
+        note = of_shown(comparison.members[0].results, len(shown), len(comparison.ranges))
+        ranges = [[name, *comparison.ranges[name]] for name in shown]
+        tables.append(("Where the best quarter of the trials lies", note, ["hyperparameter", *names], ranges))
     if comparison.shared:
         tables.append(_shared(comparison))
     return tables
@@ -132,9 +143,26 @@ def _nothing_shared(comparison: Comparison) -> str:
     return "" if comparison.shared else "No config was tried in more than one study."
 
 
+def _with_best(comparison: Comparison, pairs: Sequence[_Pair]) -> tuple[Sequence[_Pair], str]:
+    """The pairs that are shown, all or of very many those of the best study, and the sentence that says so."""
+    if len(pairs) <= _PAIRS:
+        return pairs, ""
+    names = {name for pair in pairs for name in pair.names}
+    values = {
+        member.name: member.best if member.expected is None else member.expected
+        for member in comparison.members
+        if member.name in names
+    }
+    better = max if comparison.members[0].results.objective.mode == "max" else min
+    best = better(values, key=lambda name: values[name] or 0.0)
+    note = f"Of {len(pairs):,} pairs of studies, those of {best} are shown, the best one; --json has all."
+    return [pair for pair in pairs if best in pair.names], note
+
+
 def _differences(comparison: Comparison) -> TitledTable:
     rows = []
-    for one in comparison.differences:
+    shown, some = _with_best(comparison, comparison.differences)
+    for one in shown:
         verdict = "yes" if one.low > 0 else "the other" if one.high < 0 else "undetermined"
         names, difference = f"{one.names[0]} over {one.names[1]}", format_number(one.ahead)
         rows.append([names, difference, _span(one.low, one.high), f"{one.share:.0%}", verdict])
@@ -142,28 +170,39 @@ def _differences(comparison: Comparison) -> TitledTable:
         f"The difference of the expected best of {counted(comparison.draws, 'trial')}, from resampled trials: above 0 "
         "the first is better. Trials that were stopped early count with the value that they reached. Trials of a "
         "searcher that learns are not independent, and a study has only one seed, so the true difference may lie "
-        "outside of the interval."
+        f"outside of the interval.{f' {some}' if some else ''}"
     )
     return "Is the first better?", note, ["", "difference", "90% interval", "of resamples", "better"], rows
 
 
 def _shared(comparison: Comparison) -> TitledTable:
     rows = []
-    for one in comparison.shared:
+    shown, some = _with_best(comparison, comparison.shared)
+    for one in shown:
         named = ", ".join("/".join(dict.fromkeys(pair)) for pair in one.good[:_NAMED])
         more = f" and {len(one.good) - _NAMED} more" if len(one.good) > _NAMED else ""
         rho = "–" if one.correlation is None else f"{one.correlation:+.2f}".replace("-", "−")
         rows.append([" and ".join(one.names), str(one.count), rho, (named or "none") + more])
     columns = ["studies", "configs in common", "rank correlation", "in the best quarter of both (trials)"]
-    missing = [one for one in comparison.shared if one.correlation is None]
+    missing = [one for one in shown if one.correlation is None]
     reasons = {
         f"A rank correlation needs {FEWEST_TRIALS} configs in common.": any(
             one.count < FEWEST_TRIALS for one in missing
         ),
         "A rank correlation needs values that differ.": any(one.count >= FEWEST_TRIALS for one in missing),
     }
-    note = " ".join(reason for reason, holds in reasons.items() if holds)
+    note = " ".join([*(reason for reason, holds in reasons.items() if holds), *([some] if some else [])])
     return "Configs that both have tried", note, columns, rows
+
+
+def _shown(comparison: Comparison) -> list[str]:
+    """The hyperparameters that have a row: all, or those that tell the most in one of the studies."""
+    names = list(comparison.ranges)
+    if len(names) <= _RANGES:
+        return names
+    orders = [by_influence(member.results) for member in comparison.members]
+    first = [name for ranked in zip_longest(*orders) for name in ranked if name is not None]
+    return list(dict.fromkeys(first))[:_RANGES]
 
 
 def _number(value: float | None) -> str:

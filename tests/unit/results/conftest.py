@@ -7,7 +7,7 @@ from pipeline.results.analysis import Explanation, explained
 from pipeline.space import LogUniform
 from tests.unit.results import studies
 from tests.unit.results.edges import branches
-from tests.unit.results.small import batches_study, curves_study, folded_study, of_function, walked_study
+from tests.unit.results.small import batches_study, curves_study, folded_study, of_function, walked_study, wide_study
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 
@@ -106,3 +106,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
     """An explanation of a study in which two hyperparameters matter and two do not."""
     root = tmp_path_factory.mktemp("studies")
     return explained(of_function(root, lambda config: 4 * config["a"] + (config["c"] == "x")))
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """A study of 60 hyperparameters, of which one matters."""
+    return wide_study(tmp_path_factory.mktemp("studies"))

@@ -40,10 +40,15 @@ def one_epoch_study(
 
 
 def of_function(
-    root: Path, value: Callable[[Mapping[str, Any]], float], *, trials: int = 150, space: Any = KNOWN
+    root: Path,
+    value: Callable[[Mapping[str, Any]], float],
+    *,
+    trials: int = 150,
+    space: Any = KNOWN,
+    name: str = "known",
 ) -> Results:
     """Trials of one epoch whose objective is a function of the config."""
-    job = tune_job("known", space=space, scheduler="fifo", objectives=(Objective("val_loss", "min"),))
+    job = tune_job(name, space=space, scheduler="fifo", objectives=(Objective("val_loss", "min"),))
     study, rng = Recording(root, job), np.random.default_rng(4)
     for index in range(trials):
         trial, config = layout.trial_id(index), draw(job.space, rng, index)
@@ -52,6 +57,12 @@ def of_function(
         study.decide(trial, 1, "finish", 1.0)
     study.end(2.0)
     return load_results(study.store.uri)
+
+
+def wide_study(root: Path, *, parameters: int = 60, trials: int = 80, name: str = "wide") -> Results:
+    """Trials with many hyperparameters of which one, p41, matters."""
+    space = {f"p{number:02d}": Uniform(0.0, 1.0) for number in range(parameters)}
+    return of_function(root, lambda config: config["p41"], trials=trials, space=space, name=name)
 
 
 def curves_study(root: Path, *, trials: int = 40, **fields: Any) -> Results:

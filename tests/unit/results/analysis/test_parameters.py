@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.results import load_results
-from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, config_positions, scored, within_bounds
+from pipeline.results import Results, load_results
+from pipeline.results.analysis.parameters import (
+    OBJECTIVE,
+    by_influence,
+    config_positions,
+    foremost,
+    scored,
+    tells,
+    tuned,
+    within_bounds,
+)
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
 from tests.unit.results import fronts, studies
@@ -52,3 +61,15 @@ def test_trials_beyond_a_bound_are_not_within(tmp_path: Path) -> None:
     results = load_results(recording.store.uri)
     assert len(scored(results)) == 5
     assert within_bounds(results)[OBJECTIVE].tolist() == [0.9, 0.8, 0.7, 0.5]
+
+
+def test_of_many_parameters_those_that_tell_the_most_are_foremost(wide: Results) -> None:
+    """If there are more parameters than are wanted, those that tell the most come first; else all, in their order."""
+    assert foremost(wide, 5)[0] == "p41"
+    assert len(foremost(wide, 5)) == 5
+    assert foremost(wide, 60) == tuned(wide)
+
+
+def test_a_few_trials_do_not_tell(asha_results: Results, population: Results) -> None:
+    """Parameters are compared only if there are enough trials with a value."""
+    assert (tells(asha_results), tells(population)) == (True, False)

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.results import Results
 from pipeline.results.analysis.comparison import Comparison, compared
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_view, comparison_warnings, studies_of
-from tests.unit.results.small import one_epoch_study, printed
+from tests.unit.results.small import one_epoch_study, printed, wide_study
 
 VALUES = np.random.default_rng(0).uniform(0.1, 0.2, 20)
 
@@ -116,3 +117,23 @@ def test_a_terminal_shows_every_table_with_its_note(comparison: Comparison) -> N
 def test_the_compared_studies_are_known_by_their_names(comparison: Comparison) -> None:
     """The text of a comparison names the studies in the given order."""
     assert [(name, results.name) for name, results in studies_of(comparison).items()] == [("a", "a"), ("b", "b")]
+
+
+def test_of_many_hyperparameters_the_ranges_of_some_are_shown(tmp_path: Path, wide: Results) -> None:
+    """The table of ranges has the 30 hyperparameters that tell the most in a study, and its note says of how many."""
+    other = wide_study(tmp_path, name="other")
+    tables = {title: (note, rows) for title, note, _, rows in comparison_tables(compared({"a": wide, "b": other}))}
+    note, rows = tables["Where the best quarter of the trials lies"]
+    assert (len(rows), rows[0][0]) == (30, "p41")
+    assert note.startswith("Of 60 hyperparameters, the 30 that tell the most")
+
+
+def test_of_very_many_pairs_those_of_the_best_study_are_shown(tmp_path: Path) -> None:
+    """Of the 36 pairs of nine studies, the differences of the best study and the configs that it shares are shown."""
+    studies = {f"s{seed}": one_epoch_study(tmp_path, f"s{seed}", VALUES + seed / 100, seed=seed) for seed in range(9)}
+    tables = {title: (note, rows) for title, note, _, rows in comparison_tables(compared(studies))}
+    for title in ("Is the first better?", "Configs that both have tried"):
+        note, rows = tables[title]
+        assert len(rows) == 8
+        assert all("s8" in row[0].split() for row in rows)
+        assert "Of 36 pairs of studies, those of s8 are shown" in note

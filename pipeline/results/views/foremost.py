@@ -1,0 +1,24 @@
+"""The sentence that pictures and tables show some of many hyperparameters."""
+
+from pipeline.results.analysis.parameters import tells
+from pipeline.results.tables.load import Results
+
+__all__ = ["of_shown"]
+
+
+def of_shown(results: Results, shown: int, of: int) -> str:
+    """The sentence that only some hyperparameters are shown; empty if all are.
+
+    Args:
+        results: A study's results.
+        shown: How many are shown.
+        of: How many there are.
+    """
+    if shown >= of:
+        return ""
+    which = (
+        f"the {shown} that tell the most about a trial's rank, each by itself,"
+        if tells(results)
+        else f"the first {shown}"
+    )
+    return f"Of {of} hyperparameters, {which} are shown."
