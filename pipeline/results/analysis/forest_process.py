@@ -48,7 +48,7 @@ def fitting(store: "Store") -> Iterator[Fit]:
     with second_process.started(__name__, libraries=["sklearn.tree"], **_SKIPPED) as process:
 
         def fit_there(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
-            second_process.ask(process, [(units.tolist(), values.tolist()) for units, values in samples])
+            second_process.ask(process, [(units.tolist(), values.tolist(), first) for units, values, first in samples])
 
             def wait() -> Sequence[Forests]:
                 answer = second_process.answer(process)
@@ -62,13 +62,13 @@ def fitting(store: "Store") -> Iterator[Fit]:
             process.kill()
 
 
-def main(samples: Sequence[tuple[list[list[float]], list[float]]]) -> None:
+def main(samples: Sequence[tuple[list[list[float]], list[float], int]]) -> None:
     """The other side of `fitting`: print the forests as bytes.
 
     Args:
-        samples: Positions from 0 to 1, by trial and axis, and the objective of each trial, for each.
+        samples: What `forests` takes, for each.
     """
-    fits = [forests(np.array(units), np.array(values)) for units, values in samples]
+    fits = [forests(np.array(units), np.array(values), first) for units, values, first in samples]
     sys.stdout.buffer.write(_packed(fits))
 
 
@@ -76,6 +76,7 @@ def _packed(fits: Sequence[Forests]) -> bytes:
     arrays = {}
     for number, fit in enumerate(fits):
         arrays[f"{number}"] = np.array([fit.r_squared, fit.low, fit.high, *fit.r_squared_again])
+        arrays[f"{number}/axes"] = np.array(fit.axes)
         for turn, surface in enumerate((fit.whole, *fit.again)):
             for name in ("low", "high", "value", "variance", "unseen"):
                 arrays[f"{number}/{turn}/{name}"] = np.asarray(getattr(surface, name))
@@ -96,6 +97,6 @@ def _unpacked(content: bytes, count: int) -> Sequence[Forests]:
     def fit(number: int) -> Forests:
         r_squared, low, high, *again = arrays[f"{number}"].tolist()
         turns = [surface(number, turn) for turn in range(1 + len(again))]
-        return Forests(turns[0], turns[1:], r_squared, low, high, again)
+        return Forests(turns[0], arrays[f"{number}/axes"].tolist(), turns[1:], r_squared, low, high, again)
 
     return [fit(number) for number in range(count)]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.results.analysis.surface import Surface, fitted
+from pipeline.results.analysis.influence import most_telling
+from pipeline.results.analysis.surface import Surface, fitted, predicted
 
-__all__ = ["Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
+__all__ = ["MOST_AXES", "Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
 
 _Reals = npt.NDArray[np.float64]
 
@@ -18,8 +19,14 @@ _LEAST_R_SQUARED = 0.1
 """A forest that predicts less is not analysed, nor is one whose interval includes 0."""
 _SEED = 0
 
-Sample = tuple[_Reals, _Reals]
-"""Positions from 0 to 1 by trial and axis, and the objective of each trial."""
+MOST_AXES = 20
+"""The maximum number of hyperparameters in a forest: of more, those are chosen that tell the most by themselves."""
+_FOLDS = 5
+"""How often trials are divided to predict each of them without choosing hyperparameters by it."""
+
+Sample = tuple[_Reals, _Reals, int]
+"""Positions from 0 to 1 by trial and axis, the objective of each trial, and how many axes, the first ones, are chosen
+before any other where there are more than `MOST_AXES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,7 @@ class Forests:
 
     Args:
         whole: The forest of all trials.
+        axes: The numbers of its axes among those of the sample.
         again: Forests of resampled trials; empty if the whole one predicts too little to exclude chance.
         r_squared: R² out of bag of the whole forest.
         low: Lower end of its 90% interval.
@@ -36,6 +44,7 @@ class Forests:
     """
 
     whole: Surface
+    axes: Sequence[int]
     again: Sequence[Surface]
     r_squared: float
     low: float
@@ -59,29 +68,49 @@ def fit_here(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
     return lambda: [forests(*sample) for sample in samples]
 
 
-def forests(units: _Reals, values: _Reals) -> Forests:
+def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     """Fit a forest to trials, and 20 to resampled ones if it predicts enough.
 
     Args:
         units: Positions from 0 to 1, by trial and axis.
         values: The objective of each trial.
+        first: How many axes, the first ones, are chosen before any other.
 
     Returns:
         The forests, with what the first one predicts.
     """
-    whole = fitted(units, values, trees=_TREES, seed=_SEED)
+    axes = most_telling(units, values, MOST_AXES, first)
+    chosen = units[:, axes]
+    whole = fitted(chosen, values, trees=_TREES, seed=_SEED)
+    unseen = whole.unseen if len(axes) == units.shape[1] else _unseen(units, values, first)
     rng = np.random.default_rng(_SEED)
     samples = rng.integers(0, len(values), (_RESAMPLES_OF_R_SQUARED, len(values)))
-    predicted = r_squared(values, whole.unseen)
-    drawn = np.array([r_squared(values[sample], whole.unseen[sample]) for sample in samples])
-    low, high = interval(drawn, predicted)
-    if predicted < _LEAST_R_SQUARED or low <= 0 or whole.variance == 0:
-        return Forests(whole, (), predicted, low, high, ())
+    explained = r_squared(values, unseen)
+    drawn = np.array([r_squared(values[sample], unseen[sample]) for sample in samples])
+    low, high = interval(drawn, explained)
+    if explained < _LEAST_R_SQUARED or low <= 0 or whole.variance == 0:
+        return Forests(whole, axes.tolist(), (), explained, low, high, ())
     again = [
-        fitted(units[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
+        fitted(chosen[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
         for turn, sample in enumerate(samples[:_AGAIN])
     ]
-    return Forests(whole, again, predicted, low, high, np.clip(drawn[:_AGAIN], 0, 1).tolist())
+    return Forests(whole, axes.tolist(), again, explained, low, high, np.clip(drawn[:_AGAIN], 0, 1).tolist())
+
+
+def _unseen(units: _Reals, values: _Reals, first: int) -> _Reals:
+    """Predictions for each trial by forests that have not seen it, whose axes were chosen without it, too.
+
+    Among hundreds of axes, some fit the values by chance. Had a trial part in their choice, the forest would seem to
+    predict it.
+    """
+    unseen, fold = np.empty(len(values)), np.arange(len(values)) % _FOLDS
+    for number in range(_FOLDS):
+        known, other = fold != number, fold == number
+        axes = most_telling(units[known], values[known], MOST_AXES, first)
+        unseen[other] = predicted(
+            units[known][:, axes], values[known], units[other][:, axes], trees=_TREES, seed=number
+        )
+    return unseen
 
 
 def r_squared(values: _Reals, unseen: _Reals) -> float:

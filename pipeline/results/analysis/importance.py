@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.forests import Fit, Forests, fit_here, interval
+from pipeline.results.analysis.forests import MOST_AXES, Fit, Forests, fit_here, interval
 from pipeline.results.analysis.parameters import OBJECTIVE, scored
 from pipeline.results.analysis.shares import LEAST_SHARE, Effect, Importance, Pair
 from pipeline.results.analysis.surface import Surface
+from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain, ParameterPath
 from pipeline.space.walk import When
@@ -28,7 +29,6 @@ _MOST_VALUES = 8
 _MOST_TRIALS = 600
 """The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
 _FEWEST_TRIALS = 12
-_MOST_AXES = 20
 _CELLS, _PAIR_CELLS = 24, 12
 _LARGEST = 1e150
 """The largest magnitude of a value: a variance is a square, and a float holds none of a larger value."""
@@ -40,7 +40,8 @@ class _Trials:
 
     Args:
         when: On which branches of which switches they are.
-        axes: The hyperparameters.
+        axes: The hyperparameters, those of the branch itself first.
+        own: How many are those of the branch itself.
         count: How many trials have a value.
         note: Why there is no result for them; empty if there is one.
         units: Positions from 0 to 1, by trial and axis; of the trials that the forest sees.
@@ -50,6 +51,7 @@ class _Trials:
 
     when: When
     axes: Sequence[ParameterPath]
+    own: int
     count: int
     note: str = ""
     units: _Reals = field(default_factory=lambda: np.empty((0, 0)))
@@ -91,7 +93,7 @@ def start_importances(results: Results, fit: Fit = fit_here) -> Callable[[], lis
         own = [parameter for parameter in parameters if parameter.when == when and _several(parameter)]
         if own:
             groups.append(_trials(results, rows, parameters, when))
-    fits = fit([(group.units, group.values) for group in groups if not group.note])
+    fits = fit([(group.units, group.values, group.own) for group in groups if not group.note])
 
     def wait() -> list[Importance]:
         forests = iter(fits())
@@ -117,23 +119,24 @@ def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[Parameter
         for parameter in parameters
         if set(parameter.when) <= set(when) and parameter.name not in fixed and _several(parameter)
     ]
-    axes = sorted(around, key=lambda parameter: parameter.when != when)[:_MOST_AXES]
-    units = np.array([_units(axis, rows[axis.name]) for axis in axes]).reshape(len(axes), -1).T
+    axes = sorted(around, key=lambda parameter: parameter.when != when)
+    own = sum(parameter.when == when for parameter in axes)
+    rows = rows[np.all([given(rows[axis.name]) for axis in axes], axis=0)]
+    values = rows[OBJECTIVE].to_numpy(np.float64)
+    chosen = np.linspace(0, len(rows) - 1, min(len(rows), _MOST_TRIALS)).round().astype(int)
+    units = np.array([_units(axis, rows[axis.name].iloc[chosen]) for axis in axes]).reshape(len(axes), -1).T
+    # The domain may have been another one when a trial was drawn.
     known = np.isfinite(units).all(axis=1)
-    units, values = units[known], rows[OBJECTIVE].to_numpy(np.float64)[known]
-    count = len(values)
-    needed = max(_FEWEST_TRIALS, 3 * len(axes))
+    count = len(rows) - int((~known).sum())
+    needed = max(_FEWEST_TRIALS, 3 * min(len(axes), MOST_AXES))
     where = _where(when)
     if count < needed:
         note = f"too few trials{where} with a value: {count}; at least {needed} are needed"
-        return _Trials(when, axes, count, note)
+        return _Trials(when, axes, own, count, note)
     if values.min() == values.max():
-        return _Trials(when, axes, count, f"all {count} trials{where} have the same value")
+        return _Trials(when, axes, own, count, f"all {count} trials{where} have the same value")
     values, clipped = _drawn_in(values, results.objective.mode)
-    if count > _MOST_TRIALS:
-        chosen = np.linspace(0, count - 1, _MOST_TRIALS).round().astype(int)
-        units, values = units[chosen], values[chosen]
-    return _Trials(when, axes, count, "", units, values, clipped)
+    return _Trials(when, axes, own, count, "", units[known], values[chosen][known], clipped)
 
 
 def _where(when: When) -> str:
@@ -157,11 +160,11 @@ def _importance(trials: _Trials, forests: Forests, mode: str) -> Importance:
             f"{percent_interval(forests.low, forests.high)}), which may be chance",
             predicted,
         )
-    scales = [forests.r_squared, *forests.r_squared_again]
-    effects = _effects(forests.whole, forests.again, scales, trials.axes, trials.when, mode)
-    pairs = _pairs(forests.whole, forests.again, scales, trials.axes, trials.when)
-    used = len(trials.values)
-    return Importance(trials.when, trials.count, used, *predicted, trials.clipped, effects, pairs)
+    scales, axes = [forests.r_squared, *forests.r_squared_again], [trials.axes[number] for number in forests.axes]
+    effects = _effects(forests.whole, forests.again, scales, axes, trials.when, mode)
+    pairs = _pairs(forests.whole, forests.again, scales, axes, trials.when)
+    used, left_out = len(trials.values), trials.own - len(effects)
+    return Importance(trials.when, trials.count, used, *predicted, trials.clipped, effects, pairs, left_out=left_out)
 
 
 def _units(axis: ParameterPath, values: Iterable[Any]) -> list[float]:
@@ -186,7 +189,7 @@ def _unit(axis: ParameterPath, value: object) -> float:
     try:
         return min(max(float(axis.domain.to_unit(value)), 0.0), 1.0)
     except (TypeError, ValueError):
-        return float("nan")  # the domain was another one when the trial was drawn
+        return float("nan")
 
 
 def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.parameters import tuned
+from pipeline.results.analysis.parameters import foremost, tuned
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import best_rows, configs_at_best, ranked
@@ -17,6 +17,7 @@ __all__ = [
     "AT_EPOCH",
     "EPOCHS",
     "FRONT",
+    "MOST_PARAMETERS",
     "SECONDS",
     "STATE",
     "TRIAL",
@@ -30,6 +31,9 @@ __all__ = [
 
 _FIELDS = ["state", "epochs", "seconds", "objective", "best_epoch"]
 """The columns of `trials` that the leaderboard shows beside the ids, in addition to those of the best epochs."""
+
+MOST_PARAMETERS = 30
+"""The maximum number of hyperparameters in a leaderboard of a page: nobody scrolls through hundreds of columns."""
 
 _Record = tuple[str, int, float, float | None, int | None]
 """A row of these columns."""
@@ -70,14 +74,17 @@ class LeaderboardRow:
     values: Mapping[LeaderboardColumn, Any]
 
 
-def columns(results: Results) -> list[LeaderboardColumn]:
+def columns(results: Results, most: int | None = None) -> list[LeaderboardColumn]:
     """The leaderboard's columns, in order.
 
     Args:
         results: A study's results.
+        most: The maximum number of hyperparameters, chosen by `foremost`; None for all.
     """
     first, *others = (LeaderboardColumn("metric", objective.metric) for objective in results.objectives)
-    drawn = [LeaderboardColumn("config", name) for name in tuned(results)]
+    drawn = [
+        LeaderboardColumn("config", name) for name in (tuned(results) if most is None else foremost(results, most))
+    ]
     return [TRIAL, first, AT_EPOCH, EPOCHS, SECONDS, STATE, *others, *([FRONT] if others else []), *drawn]
 
 

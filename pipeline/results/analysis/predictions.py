@@ -19,7 +19,7 @@ from pipeline.space.cube import Cube
 from pipeline.space.walk import fitting
 from pipeline.study import TuneJob
 
-__all__ = ["Prediction", "predictions"]
+__all__ = ["Prediction", "most_different", "predictions"]
 
 _Reals = npt.NDArray[np.float64]
 
@@ -125,6 +125,21 @@ def predictions(results: Results) -> list[Prediction]:
         )
         start += len(values)
     return found
+
+
+def most_different(found: Sequence[Prediction], most: int) -> list[Prediction]:
+    """The predictions that a picture or a table shows: all, or those whose medians differ most.
+
+    Args:
+        found: As `predictions` has them.
+        most: The maximum number of predictions.
+
+    Returns:
+        At most `most` predictions; if there are more, the one whose medians differ most is first.
+    """
+    if len(found) <= most:
+        return list(found)
+    return sorted(found, key=lambda one: -float(one.medians.max() - one.medians.min()))[:most]
 
 
 def _fewer(results: Results) -> Results:

@@ -87,6 +87,8 @@ class Importance:
         effects: By hyperparameter, the largest share first; empty without a result.
         pairs: By pair, the largest first.
         note: Why there is no result; empty if there is one.
+        left_out: How many hyperparameters were not analysed, because each by itself tells less about the order of
+            trials than those that were.
     """
 
     when: When
@@ -99,3 +101,4 @@ class Importance:
     effects: Sequence[Effect]
     pairs: Sequence[Pair]
     note: str = ""
+    left_out: int = 0

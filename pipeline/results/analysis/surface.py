@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Surface", "fitted"]
+__all__ = ["Surface", "fitted", "predicted"]
 
 _Reals = npt.NDArray[np.float64]
 _Reals32 = npt.NDArray[np.float32]
@@ -92,27 +92,60 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
     Returns:
         The forest as boxes with a value each, and, if wanted, its predictions out of bag.
     """
+    rows, scale = np.ascontiguousarray(places, np.float32), _scale(values)
+    forest, left_out = _grown(rows, values / scale, trees, seed)
+    low, high, value = _boxes(forest, places.shape[1])
+    points = np.random.default_rng(seed).random((_POINTS, places.shape[1])).astype(np.float32)
+    variance = float(_mean(forest, points).var()) * scale**2
+    unseen = _unseen(forest, rows, left_out) * scale if whole else np.empty(0)
+    return Surface(low, high, value * scale / trees, variance, unseen)
+
+
+def predicted(places: _Reals, values: _Reals, others: _Reals, *, trees: int, seed: int) -> _Reals:
+    """Fit a forest, and predict the objective of other trials.
+
+    Args:
+        places: Positions from 0 to 1, by trial and axis.
+        values: The objective of each trial.
+        others: Positions of the other trials.
+        trees: How many trees.
+        seed: The seed of the forest.
+
+    Returns:
+        One value for each other trial.
+    """
+    scale = _scale(values)
+    forest, _ = _grown(np.ascontiguousarray(places, np.float32), values / scale, trees, seed)
+    return _mean(forest, np.ascontiguousarray(others, np.float32)) * scale
+
+
+def _scale(values: _Reals) -> float:
+    """By what values are divided, so that squares of large losses stay finite."""
+    return float(np.abs(values).max()) or 1.0
+
+
+def _grown(rows: _Reals32, values: _Reals, trees: int, seed: int) -> tuple[list[Any], npt.NDArray[np.bool_]]:
+    """The trees of a forest, and for each of them the rows that it was not trained on."""
     from sklearn import config_context
     from sklearn.tree import DecisionTreeRegressor
 
-    # Scaled, so that squares of large losses stay finite.
-    scale = float(np.abs(values).max()) or 1.0
     # The trees of RandomForestRegressor with this seed, in two thirds of the time: its package is slower to import, and
     # it copies and inspects the parameters of each tree.
-    rng, rows = np.random.RandomState(seed), np.ascontiguousarray(places, np.float32)
-    count = len(rows)
+    rng, count = np.random.RandomState(seed), len(rows)
     forest, drawn = [], []
     with config_context(skip_parameter_validation=True):
         for tree_seed in rng.randint(np.iinfo(np.int32).max, size=trees).tolist():
             counts = np.bincount(np.random.RandomState(tree_seed).randint(0, count, count), minlength=count)
             tree = DecisionTreeRegressor(min_samples_leaf=2, max_features=0.7, random_state=tree_seed)
-            forest.append(tree.fit(rows, values / scale, counts, check_input=False).tree_)
+            forest.append(tree.fit(rows, values, counts, check_input=False).tree_)
             drawn.append(counts)
-    low, high, value = _boxes(forest, places.shape[1])
-    points = np.random.default_rng(seed).random((_POINTS, places.shape[1])).astype(np.float32)
-    variance = float((sum(tree.predict(points)[:, 0] for tree in forest) / trees).var()) * scale**2
-    unseen = _unseen(forest, rows, np.array(drawn) == 0) * scale if whole else np.empty(0)
-    return Surface(low, high, value * scale / trees, variance, unseen)
+    return forest, np.array(drawn) == 0
+
+
+def _mean(forest: Sequence[Any], rows: _Reals32) -> _Reals:
+    """The mean prediction of all trees for each row."""
+    mean: _Reals = sum(tree.predict(rows)[:, 0] for tree in forest) / len(forest)
+    return mean
 
 
 def _unseen(forest: Sequence[Any], rows: _Reals32, left_out: npt.NDArray[np.bool_]) -> _Reals:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.explanation import Explanation, grace_period
-from pipeline.results.analysis.predictions import Prediction
+from pipeline.results.analysis.predictions import Prediction, most_different
 from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.sentences import (
+    MOST_PREDICTIONS,
     conditions_in_words,
     of_agreements,
     of_earlier,
@@ -136,10 +137,10 @@ def prediction_rows(predictions: Sequence[Prediction]) -> list[PredictionRow]:
     """The best value of each hyperparameter by the searcher's model, with its interval, and the worst one.
 
     Args:
-        predictions: As `predictions` has them.
+        predictions: As `predictions` has them. Of many, those along which they differ most have a row.
     """
     rows = []
-    for one in predictions:
+    for one in most_different(predictions, MOST_PREDICTIONS):
         best, worst = one.best, one.worst
         where = conditions_in_words(one.parameter.when)
         rows.append(

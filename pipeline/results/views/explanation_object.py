@@ -82,6 +82,7 @@ def _importance(importance: Importance) -> Mapping[str, Any]:
         "foretold_interval": interval,  # deprecated name of r_squared_interval
         "clipped": importance.clipped,
         "note": importance.note or None,
+        "left_out": importance.left_out,
         "parameters": [
             {
                 "name": effect.parameter.name, "share": effect.share, "interval": [effect.low, effect.high],

@@ -8,7 +8,7 @@ from pipeline.results.analysis.earlier import EarlierCounts
 from pipeline.results.analysis.early import FEWEST_TRIALS, Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, Effort
 from pipeline.results.analysis.lineage import ancestry, exploits
-from pipeline.results.analysis.predictions import Prediction
+from pipeline.results.analysis.predictions import Prediction, most_different
 from pipeline.results.analysis.shares import Effect, Importance
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
@@ -25,6 +25,7 @@ from pipeline.wording import (
 )
 
 __all__ = [
+    "MOST_PREDICTIONS",
     "conditions_in_words",
     "of_agreements",
     "of_earlier",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 _NAMED = 5
+
+MOST_PREDICTIONS = 16
+"""The number of hyperparameters whose predictions are shown."""
 
 
 def where_clause(importance: Importance) -> str:
@@ -81,6 +85,11 @@ def of_importance(importance: Importance) -> str:
         parts.append(
             f"{first.parameter.name} alone accounts for {percent(first.share)} of the objective's variance "
             f"(90% interval {percent_interval(first.low, first.high)})."
+        )
+    if importance.left_out:
+        parts.append(
+            f"Of {len(importance.effects) + importance.left_out} hyperparameters, the {len(importance.effects)} that "
+            "tell the most about the order of trials, each by itself, were analysed."
         )
     return " ".join(parts)
 
@@ -180,18 +189,23 @@ def of_earlier(earlier: EarlierCounts) -> str:
 
 
 def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
-    """What the searcher's model predicts at the last epoch, in sentences; empty without predictions.
+    """What the searcher's model predicts at the last epoch, and which hyperparameters are shown, in sentences.
 
     Args:
         predictions: As `predictions` has them.
         metric: The name of the first objective.
+
+    Returns:
+        The sentences; empty without predictions.
     """
     if not predictions:
         return ""
+    shown = len(most_different(predictions, MOST_PREDICTIONS))
+    differing = f" Of {len(predictions)} hyperparameters, the {shown} along which they differ most are shown."
     return (
         f"Predictions of {metric} by the Gaussian process with which the searcher curves draws configs, averaged over "
         "the trials' values of the other hyperparameters. Very bad values are clipped, at twice the median trial's "
-        "distance from the best value."
+        f"distance from the best value.{differing if shown < len(predictions) else ''}"
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.results import Results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.importance import best_range, importances
 from pipeline.space import Choice, Grid, Switch, Uniform
@@ -132,3 +133,30 @@ def test_many_values_without_an_order_have_no_best_range() -> None:
     assert best_range(names, units, means, "min") == "act_b"
     assert best_range(numbers, units, means, "min") == "1 to 10"
     assert best_range(Choice((*range(1, 12), 0)), units, means, "min") == "2"
+
+
+def test_of_many_hyperparameters_those_that_tell_the_most_are_analysed(wide: Results) -> None:
+    """Of 60 hyperparameters 20 are analysed, among them the one that matters, wherever it is in the space."""
+    (found,) = importances(wide)
+    assert (len(found.effects), found.left_out) == (20, 40)
+    assert found.effects[0].parameter.name == "p41"
+    assert found.effects[0].share > 0.8
+    assert max(effect.share for effect in found.effects[1:]) < 0.02
+
+
+def test_noise_among_many_hyperparameters_is_not_explained(tmp_path: Path) -> None:
+    """If the objective depends on none of many hyperparameters, none is reported, although some seem to tell much."""
+    rng = np.random.default_rng(9)
+    space = {f"p{number:03d}": Uniform(0.0, 1.0) for number in range(150)}
+    (found,) = importances(of_function(tmp_path, lambda _: float(rng.normal()), trials=80, space=space))
+    assert found.effects == ()
+    assert "no conclusion is possible" in found.note
+
+
+def test_the_hyperparameters_of_a_branch_come_before_those_around_it(tmp_path: Path) -> None:
+    """Where a branch is analysed, its own hyperparameters are, however many others its trials have."""
+    branches = {"one": {"inner": Uniform(0.0, 1.0), "other": Uniform(0.0, 1.0)}, "two": {}}
+    space = {f"p{number:02d}": Uniform(0.0, 1.0) for number in range(40)} | {"way": Switch(branches)}
+    everyone, inside = importances(of_function(tmp_path, lambda c: c["p30"], trials=240, space=space))
+    assert everyone.left_out == 21
+    assert ({effect.parameter.name for effect in inside.effects}, inside.left_out) == ({"inner", "other"}, 0)

@@ -12,6 +12,7 @@ from pipeline.results import Results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.searchers import CurveSearch
+from pipeline.searchers.curve_posterior import Posterior
 from pipeline.searchers.history import History
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.space.cube import Cube
@@ -126,6 +127,21 @@ def test_all_configs_along_a_hyperparameter_are_placed_in_one_call(
     found = predictions(predicted.results)
     trials = len(predicted.results.trials)
     assert rows[-len(found) :] == [len(one.values) * trials for one in found]
+
+
+def test_the_values_of_a_hyperparameter_are_predicted_together(
+    predicted: Explanation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is asked once for each hyperparameter, however many values it has: a space may have hundreds."""
+    asked: list[int] = []
+    joint = Posterior.joint
+
+    def record(self: Posterior, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(len(groups))
+        return joint(self, groups)
+
+    monkeypatch.setattr(Posterior, "joint", record)
+    assert asked == [len(one.values) for one in predictions(predicted.results)]
 
 
 def test_damaged_copies_of_earlier_studies_leave_no_prediction(predicted: Explanation, tmp_path: Path) -> None:

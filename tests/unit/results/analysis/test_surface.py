@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from pipeline.results.analysis.surface import fitted
+from pipeline.results.analysis.surface import fitted, predicted
 
 
 def test_averages_over_boxes_equal_the_forests_mean() -> None:
@@ -53,3 +53,12 @@ def test_a_forest_is_that_of_scikit_learn() -> None:
     leaves = np.concatenate([tree.tree_.value[tree.tree_.children_left < 0, 0, 0] for tree in forest.estimators_])
     assert (surface.value == leaves * np.abs(y).max() / 60).all()
     assert (surface.unseen == forest.oob_prediction_ * np.abs(y).max()).all()
+
+
+def test_other_trials_are_predicted_by_the_mean_of_the_trees() -> None:
+    """Trials that a forest has not seen are predicted in the unit of the objective, also where that is very large."""
+    rng = np.random.default_rng(0)
+    places, others = rng.random((200, 2)), rng.random((50, 2))
+    for scale in (1.0, 1e150):
+        found = predicted(places, scale * places[:, 0], others, trees=30, seed=0)
+        assert np.abs(found / scale - others[:, 0]).max() < 0.15

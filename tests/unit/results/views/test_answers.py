@@ -62,3 +62,12 @@ def test_a_predicted_hyperparameter_has_its_best_and_worst_value(predicted: Expl
     assert rows[0].name == "lr"
     assert rows[1] == ("kind (net is deep and norm is on)", "b", "0.7", "0.6 to 0.8", "0.5 at a")
     assert PREDICTED in answers(predicted)
+
+
+def test_of_many_predictions_those_that_differ_most_have_a_row(predicted: Explanation) -> None:
+    """Of more than 16 predicted hyperparameters those with the largest differences have rows; the text says so."""
+    lr, kind, _ = predicted.predictions
+    many = [*[replace(kind, medians=np.full(3, 0.5))] * 16, lr]
+    rows = prediction_rows(many)
+    assert (len(rows), rows[0].name) == (16, "lr")
+    assert "Of 17 hyperparameters, the 16" in answers(replace(predicted, predictions=many))[PREDICTED]
