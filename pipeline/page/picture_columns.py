@@ -14,13 +14,14 @@ import pandas as pd
 
 from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import tuned
+from pipeline.results.analysis.parameters import foremost, tuned
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.results.tables.trials_database import objective_columns
+from pipeline.results.views.foremost import of_shown
 from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.metric_column import metric_column, metric_columns
@@ -32,6 +33,8 @@ _POINTS = 240_000
 _LEAST, _MOST = 12, 400
 """Points of one curve."""
 _DIGITS = 6
+_PARAMETERS = 24
+"""The maximum number of hyperparameters in a picture of all of them; the others can be chosen in pictures of two."""
 
 
 def trial_columns(results: Results) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def trial_columns(results: Results) -> dict[str, Any]:
         texts in order, of which `values` are positions, and `sql`: each level as SQL writes it. A parameter has `log`:
         whether its axis is logarithmic; that of another column follows its values. An objective has `mode`: `max` or
         `min`. `front`: the positions of the trials on the front of several objectives. `metrics`: as `shown_metrics`
-        returns them.
+        returns them. `foremost`: the names of the hyperparameters in pictures of all of them, and `some`: the sentence
+        that these are not all; empty if they are.
     """
     trials, objective = results.trials, results.objective
     ids = [str(trial) for trial in trials["trial_id"]]
@@ -61,15 +65,16 @@ def trial_columns(results: Results) -> dict[str, Any]:
             for other in results.objectives[1:]
         ]
     space = results.space
-    for name in tuned(results):
+    drawn = [name for name in tuned(results) if f"config_{name}" in trials]
+    shown = [name for name in foremost(results, _PARAMETERS) if name in drawn]
+    for name in drawn:
         column = f"config_{name}"
-        if column in trials:
-            domain = space[name]
-            if isinstance(domain, ListedDomain):
-                found = _levels(results, name, domain.values)
-            else:
-                found = _numbers(column, name, trials[column])
-            columns.append({**found, "log": is_log(domain)})
+        domain = space[name]
+        if isinstance(domain, ListedDomain):
+            found = _levels(results, name, domain.values)
+        else:
+            found = _numbers(column, name, trials[column])
+        columns.append({**found, "log": is_log(domain)})
     columns += [
         _numbers("best_epoch", "best epoch", trials["best_epoch"]),
         _numbers("epochs", "epochs", trials["epochs"]),
@@ -82,6 +87,8 @@ def trial_columns(results: Results) -> dict[str, Any]:
         "front": [place for place, trial in enumerate(ids) if trial in front],
         "columns": columns,
         "metrics": shown_metrics(results),
+        "foremost": [f"config_{name}" for name in shown],
+        "some": of_shown(results, len(shown), len(drawn)),
     }
 
 

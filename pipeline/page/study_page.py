@@ -22,6 +22,7 @@ from pipeline.results.analysis.leaderboard import (
     AT_EPOCH,
     EPOCHS,
     FRONT,
+    MOST_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -30,11 +31,12 @@ from pipeline.results.analysis.leaderboard import (
     LeaderboardRow,
     columns,
 )
-from pipeline.results.analysis.parameters import tuned
+from pipeline.results.analysis.parameters import foremost, tuned
 from pipeline.results.analysis.stopped import stopped_early
 from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials_database import TrialsDatabase, objective_columns
+from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.summary import paragraphs
@@ -144,7 +146,8 @@ def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, 
     pages = max(1, math.ceil(len(trials) / _ROWS))
     page = min(question.page, pages)
     shown = [str(trial) for trial in results.trials["trial_id"].take(trials[(page - 1) * _ROWS : page * _ROWS])]
-    heads, leaderboard = columns(results), snapshot.derived("leaderboard", Leaderboard)
+    heads, parameters = columns(results, MOST_PARAMETERS), len(tuned(results))
+    leaderboard = snapshot.derived("leaderboard", Leaderboard)
     return {
         "name": name,
         "question": question,
@@ -154,6 +157,7 @@ def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, 
         "page": page,
         "pages": pages,
         "at": lambda number: replace(question, page=number).address(),
+        "some": of_shown(results, min(parameters, MOST_PARAMETERS), parameters),
         "heads": [_head(results, column, question) for column in heads],
         "rows": [_row(row, heads) for row in leaderboard.rows(only=shown, in_order=True)],
     }
@@ -202,7 +206,7 @@ def _database(results: Results) -> TrialsDatabase:
 def _example(results: Results) -> str:
     """A config as a user enters it: the best one's."""
     config = results.best.config if results.best is not None else {}
-    shown = {name: config[name] for name in tuned(results) if name in config}
+    shown = {name: config[name] for name in foremost(results, MOST_PARAMETERS) if name in config}
     rounded = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in shown.items()}
     return config_text(rounded) or "NAME=VALUE"
 

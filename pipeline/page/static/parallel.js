@@ -24,8 +24,7 @@ export class Parallel extends Picture {
   widen() { this.element.style.minWidth = `${LEAST * this.columns.length}px`; }
 
   get columns() {
-    const all = this.trials.columns;
-    return [...all.filter(column => column.name.startsWith("config_")), ...all.filter(column => column.mode)];
+    return [...this.trials.pictured, ...this.trials.columns.filter(column => column.mode)];
   }
 
   x(area, at) {

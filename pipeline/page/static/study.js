@@ -83,11 +83,14 @@ function arranged() {
   offer($("plane-up"), drawn, drawn[1]?.name);
   $("parallel-section").hidden = $("slices-section").hidden = !drawn.length;
   $("plane-section").hidden = drawn.length < 2;
-  for (const { name } of drawn) if (!slices.has(name)) {
+  for (const { name } of trials.pictured) if (!slices.has(name)) {
     const place = Object.assign(document.createElement("div"), { className: "picture" });
     slices.set(name, new Scatter($("slices").appendChild(place), trials, { brushed, open, small: true }));
     slices.get(name).show(name, "objective");
   }
+  // In a running study others may tell more by now.
+  for (const [name, picture] of slices) picture.element.hidden = !trials.foremost.includes(name);
+  document.querySelectorAll(".some").forEach(note => { note.textContent = trials.some; });
   showScatter();
   if (drawn.length >= 2) showPlane();
   count();
@@ -162,7 +165,9 @@ async function table() {
 
 // The brushes as fields, for those who have no pointer.
 function ranges() {
-  $("ranges").replaceChildren(...trials.columns.filter(column => column.mode || column.name.startsWith("config_")).map(column => {
+  const chosen = trials.columns.filter(({ name }) => trials.brushes.has(name) && !trials.foremost.includes(name));
+  const offered = [...new Set([...trials.columns.filter(column => column.mode), ...trials.pictured, ...chosen])];
+  $("ranges").replaceChildren(...offered.map(column => {
     const set = document.createElement("fieldset"), [low, high] = trials.brushes.get(column.name) ?? [null, null];
     set.appendChild(document.createElement("legend")).textContent = column.label;
     const fields = column.levels ? [level(column, low, "from"), level(column, high, "to")] : [number(low, "from"), number(high, "to")];

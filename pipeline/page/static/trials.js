@@ -25,6 +25,9 @@ export class Trials {
     this.ask(places);
   }
 
+  // The hyperparameters in pictures of all of them: of hundreds, those that tell the most.
+  get pictured() { return this.foremost.map(name => this.byName.get(name)); }
+
   ask(places) {
     this.asked = new Uint8Array(this.count).fill(places === null); // what the written condition lets through
     for (const place of places ?? []) this.asked[place] = 1;

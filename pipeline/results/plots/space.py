@@ -16,12 +16,24 @@ from pipeline.results.analysis.parameters import (
     TRIAL,
     axis_positions,
     best_quarter,
+    foremost,
     scored,
-    tuned,
 )
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
-from pipeline.results.plots.style import ACCENT, BAD, INK, MOST_POINTS, MUTED, PAPER, bare, plainly, some_lines, window
+from pipeline.results.plots.style import (
+    ACCENT,
+    BAD,
+    INK,
+    MOST_AXES,
+    MOST_POINTS,
+    MUTED,
+    PAPER,
+    bare,
+    plainly,
+    some_lines,
+    window,
+)
 from pipeline.results.tables.configs import configs_of, given
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
@@ -78,7 +90,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
 
 
 def parallel_coordinates(results: Results, ax: Axes) -> Axes:
-    """Draw every trial as a line through its hyperparameters to its objective.
+    """Draw every trial as a line through its hyperparameters, of many those that tell the most, to its objective.
 
     Args:
         results: A study's results.
@@ -89,7 +101,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         the top. A line is dotted where it passes parameters that the trial does not have.
     """
     bare(ax)
-    names, rows = tuned(results), scored(results)
+    names, rows = foremost(results, MOST_AXES), scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
     values = rows[OBJECTIVE].to_numpy()

@@ -19,6 +19,7 @@ __all__ = [
     "BAD",
     "GRID",
     "INK",
+    "MOST_AXES",
     "MOST_LINES",
     "MOST_POINTS",
     "MUTED",
@@ -34,6 +35,9 @@ __all__ = [
     "style",
     "window",
 ]
+
+MOST_AXES = 16
+"""The maximum number of hyperparameters side by side in a plot: the names of more have no room."""
 
 MOST_LINES = 500
 """The maximum number of lines in a plot: more lines make the same grey, and take seconds to draw."""

@@ -10,10 +10,10 @@ from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.early import FEWEST_TRIALS
 from pipeline.results.analysis.lineage import ancestry
-from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, foremost, scored, tuned
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
-from pipeline.results.plots.style import MOST_LINES
+from pipeline.results.plots.style import MOST_AXES, MOST_LINES
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
@@ -149,7 +149,7 @@ def of_parallel_coordinates(results: Results) -> str:
     rows = scored(results)
     front = best_quarter(results, rows)
     parts = []
-    for name in tuned(results):
+    for name in foremost(results, MOST_AXES):
         values = front[name][given(front[name])]
         if values.empty:
             continue

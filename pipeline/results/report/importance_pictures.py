@@ -48,9 +48,12 @@ def importances(explanation: Explanation) -> Iterator[Section]:
                 )
             ],
         )  # fmt: skip
+        note = "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval."
+        if len(along) < len(importance.effects):
+            note += f" The {len(along)} with the largest shares are shown."
         yield Section(
             f"{metric} along each hyperparameter{where_clause(importance)}",
-            "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval.",
+            note,
             [
                 panel(
                     f"along-{number}-{place}", partial(plots.partial_dependence, results, effect), of_effect(effect),

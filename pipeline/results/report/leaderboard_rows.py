@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from pipeline.results.analysis.leaderboard import (
     FRONT,
+    MOST_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -40,12 +41,12 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
     Returns:
         One `tr` element for each trial, without anything that was not escaped.
     """
-    board = rows(results)
+    board, shown = rows(results), columns(results, MOST_PARAMETERS)
     # Many texts are those of many trials.
     html: Callable[[str], str] = cache(lambda text: str(escape(sanitize(text))))
     cells = [
         _cells(board, column, look, html, linked)
-        for column, look in zip(columns(results), map(_look, columns(results), numeric), strict=True)
+        for column, look in zip(shown, map(_look, shown, numeric), strict=True)
     ]
     looks = (
         f"{'best' if row.best else html(row.state)}{' beyond' if place > printed else ''}"

@@ -9,8 +9,16 @@ from pipeline.results.analysis.domains import domain_in_words, format_value, spa
 from pipeline.results.analysis.earlier import earlier_counts
 from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.forests import Fit, fit_here
-from pipeline.results.analysis.leaderboard import FRONT, SECONDS, STATE, TRIAL, LeaderboardColumn, columns
-from pipeline.results.analysis.parameters import best_quarter, scored
+from pipeline.results.analysis.leaderboard import (
+    FRONT,
+    MOST_PARAMETERS,
+    SECONDS,
+    STATE,
+    TRIAL,
+    LeaderboardColumn,
+    columns,
+)
+from pipeline.results.analysis.parameters import best_quarter, scored, tuned
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.leaderboard_rows import leaderboard_rows
@@ -18,6 +26,7 @@ from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.sentences import of_earlier
 from pipeline.results.views.states import STATES
@@ -52,7 +61,8 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
     page = template("report.html.jinja")
     details = _details(results)
     detailed = {trial["trial"] for trial in details}
-    numeric = [number for _, number in _columns(results)]
+    shown, parameters = _columns(results), len(tuned(results))
+    numeric = [number for _, number in shown]
     return page.render(
         name=results.name,
         description=results.job["description"],
@@ -60,7 +70,8 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
         location=results.location,
         paragraphs=[*paragraphs(results), *([said] if (said := of_earlier(earlier_counts(results))) else [])],
         tiles=_tiles(results),
-        columns=_columns(results),
+        columns=shown,
+        parameters_note=of_shown(results, min(parameters, MOST_PARAMETERS), parameters),
         order="descending" if results.objective.mode == "max" else "ascending",
         trials=len(results.trials),
         rows=leaderboard_rows(results, numeric=numeric, printed=PRINTED_ROWS, linked=detailed),
@@ -121,7 +132,8 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
 
 def _columns(results: Results) -> list[tuple[str, bool]]:
     """The leaderboard's columns: name, and whether it holds numbers."""
-    return [("time" if column == SECONDS else column.name, _numeric(results, column)) for column in columns(results)]
+    shown = columns(results, MOST_PARAMETERS)
+    return [("time" if column == SECONDS else column.name, _numeric(results, column)) for column in shown]
 
 
 def _numeric(results: Results, column: LeaderboardColumn) -> bool:

@@ -12,11 +12,11 @@ from pipeline.results.analysis.explanation import grace_period, start_explanatio
 from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.lineage import exploits
-from pipeline.results.analysis.parameters import OBJECTIVE, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, foremost, scored, tuned
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
-from pipeline.results.plots.style import MOST_POINTS
+from pipeline.results.plots.style import MOST_AXES, MOST_POINTS
 from pipeline.results.report import captions, hover_points
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MOST_PANELS, Picture, Section, panel, picture, without_results
@@ -24,6 +24,7 @@ from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.results.views.answers import AGREEMENT, TIME
+from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopping, of_time
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import listed
@@ -154,9 +155,10 @@ def _against_each(results: Results) -> Iterator[Section]:
         present = [name for name in names if given(rows[name]).any()]
         if absent := [name for name in names if name not in present]:
             note += f" No trial has {listed(absent)}."
+        shown = present
         if len(present) > MOST_PANELS:
-            note += f" Only the first {MOST_PANELS} of {len(present)} hyperparameters are shown."
-        shown = present[:MOST_PANELS]
+            shown = [name for name in by_influence(results) if name in present][:MOST_PANELS]
+            note += f" {of_shown(results, len(shown), len(present))}"
         panels = [_panel(results, f"against-{place}", name, count=len(shown)) for place, name in enumerate(shown)]
         yield Section("Objective against each hyperparameter", note, panels, small=True)
 
@@ -168,7 +170,10 @@ def _parallel(results: Results) -> Iterator[Section]:
         note += "Better values are at the top."
         if _with_gaps(results):
             note += " It is dotted where it passes hyperparameters that the trial does not have."
-        alt = f"Parallel coordinates of {len(names)} hyperparameters and {metric} for {len(rows)} trials."
+        shown = foremost(results, MOST_AXES)
+        if said := of_shown(results, len(shown), len(names)):
+            note += f" {said}"
+        alt = f"Parallel coordinates of {len(shown)} hyperparameters and {metric} for {len(rows)} trials."
         caption = captions.of_parallel_coordinates(results)
         parallel = picture(results, "parallel", plots.parallel_coordinates, caption, 400, 300, alt)
         yield Section("All hyperparameters together", note, [parallel])
@@ -271,7 +276,9 @@ def _population(results: Results) -> Iterator[Section]:
             "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied; "
             "the other trials are in the background."
         )
-        names = tuned(results)[:MOST_PANELS]
+        names = foremost(results, MOST_PANELS)
+        if said := of_shown(results, len(names), len(tuned(results))):
+            note += f" {said}"
         panels = [_schedule(results, f"schedule-{place}", name, count=len(names)) for place, name in enumerate(names)]
         yield Section("The schedule that was found", note, panels, small=True)
 

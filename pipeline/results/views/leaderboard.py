@@ -10,6 +10,7 @@ from rich.text import Text
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.leaderboard import (
     FRONT,
+    MOST_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -18,9 +19,10 @@ from pipeline.results.analysis.leaderboard import (
     columns,
     rows,
 )
-from pipeline.results.analysis.parameters import by_influence
+from pipeline.results.analysis.parameters import by_influence, tuned
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize_line
 from pipeline.wording import counted, format_number
@@ -101,7 +103,7 @@ def as_html(results: Results, *, top: int = 10) -> str:
         results: A study's results.
         top: How many rows.
     """
-    shown = columns(results)
+    shown, parameters = columns(results, MOST_PARAMETERS), len(tuned(results))
     head = "".join(f"<th>{escape(column.name)}</th>" for column in shown)
     body = "".join(
         f"<tr>{''.join(f'<{tag}>{escape(cell_text(row, column))}</{tag}>' for column in shown)}</tr>"
@@ -111,7 +113,8 @@ def as_html(results: Results, *, top: int = 10) -> str:
     more = results.table("trials").num_rows - top
     rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
-    return f"<p>{escape(summary_line(results))}</p>{table}{rest}"
+    some = of_shown(results, min(parameters, MOST_PARAMETERS), parameters)
+    return f"<p>{escape(summary_line(results))}</p>{table}{rest}{f'<p>{escape(some)}</p>' if some else ''}"
 
 
 def summary_line(results: Results) -> str:

@@ -10,6 +10,7 @@ from pipeline.results.analysis.accepted_changes import accepted_changes
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.hypervolume import hypervolume_of
+from pipeline.results.analysis.parameters import by_influence, tuned
 from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.analysis.study_decisions import study_decisions
 from pipeline.results.tables.front import pareto_front
@@ -18,7 +19,6 @@ from pipeline.results.views.fit_text import fit_text, phases_text
 from pipeline.results.views.states import STATES
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
-from pipeline.space import Domain, drawn_names
 from pipeline.study.studies import as_argument
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
@@ -58,7 +58,7 @@ def paragraphs(results: Results) -> list[str]:
 
 def _what(results: Results) -> str:
     job, objective = results.job, results.objective
-    drawn = drawn_names(results.space)
+    drawn = _drawn(results)
     goal = "highest" if objective.mode == "max" else "lowest"
     over = f"over {_some(drawn)}" if drawn else "with a fixed config"
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
@@ -79,8 +79,8 @@ def _best(results: Results) -> str:
     best = results.best
     if best is None:
         return "No trial has a value yet." if results.state in ("waiting", "running") else "No trial reached a value."
-    drawn = {name: value for name, value in best.config.items() if isinstance(results.space.get(name), Domain)}
-    config = _some([f"{name} {format_value(value)}" for name, value in drawn.items()])
+    drawn = [name for name in _drawn(results) if name in best.config]
+    config = _some([f"{name} {format_value(best.config[name])}" for name in drawn])
     return (
         f"The best is trial {best.trial_id} with {results.objective.metric} {format_number(best.value)} at epoch "
         f"{best.epoch}" + (f": {config}." if config else ".")
@@ -134,6 +134,12 @@ def _time(results: Results) -> str:
     trained = int(np.sum(results.trials["epochs"]))
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
     return f"{counted(trained, 'epoch was', 'epochs were')} trained in {duration(results.seconds)}{sessions}."
+
+
+def _drawn(results: Results) -> Sequence[str]:
+    """The drawn parameters; if a sentence names only some of them, those that tell the most come first."""
+    names = tuned(results)
+    return names if len(names) <= _MANY else by_influence(results)
 
 
 def _some(items: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.query import select_trials
 from pipeline.space import Choice
 from tests.unit.results.fronts import recorded
-from tests.unit.results.small import of_function
+from tests.unit.results.small import of_function, wide_study
 
 
 def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:
@@ -91,3 +91,18 @@ def test_objectives_say_which_values_are_better(tmp_path: Path) -> None:
     assert [column["label"] for column in data["columns"][: len(modes)]] == list(modes)
     assert data["metrics"] == shown_metrics(front_results)
     assert [data["trials"][place] for place in data["front"]] == ["0000", "0001", "0003", "0004"]
+
+
+def test_of_many_hyperparameters_those_that_tell_the_most_are_in_pictures_of_all(tmp_path: Path) -> None:
+    """Of 60 hyperparameters all are columns, 24 are in the pictures of all of them, and a sentence says so."""
+    data = trial_columns(wide_study(tmp_path))
+    assert sum(column["name"].startswith("config_") for column in data["columns"]) == 60
+    assert (len(data["foremost"]), data["foremost"][0]) == (24, "config_p41")
+    assert data["some"].startswith("Of 60 hyperparameters, the 24 that tell the most")
+
+
+def test_all_of_few_hyperparameters_are_in_pictures_of_all(asha_results: Results) -> None:
+    """If there are few hyperparameters, all are in the pictures of all of them, in the order of the space."""
+    data = trial_columns(asha_results)
+    assert data["foremost"] == [column["name"] for column in data["columns"] if column["name"].startswith("config_")]
+    assert data["some"] == ""

@@ -11,6 +11,7 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_page import Question, content, matching, table
 from pipeline.results import Results
 from pipeline.storage import Store
+from tests.unit.results.small import wide_study
 from tests.unit.results.studies import asha_study
 
 STUDY = "mnist-asha"
@@ -135,3 +136,12 @@ def test_an_unknown_study_has_no_page(studies: StudyCache) -> None:
     """The page of an unknown study is refused with the study's name."""
     with pytest.raises(JobNotFound, match="none"):
         content(studies, "none", Question())
+
+
+def test_a_table_has_columns_for_some_of_many_hyperparameters(tmp_path: Path) -> None:
+    """Of 60 hyperparameters, the table has those 30 that tell the most, and says so."""
+    wide_study(tmp_path)
+    found = table(StudyCache(Store(tmp_path)), "wide", Question())
+    assert sum(head["name"].startswith("p") for head in found["heads"]) == 30
+    assert "p41" in [head["name"] for head in found["heads"]]
+    assert found["some"].startswith("Of 60 hyperparameters, the 30 that tell the most")

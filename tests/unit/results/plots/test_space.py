@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.results import Results, plots
 from pipeline.results.analysis.parameters import TRIAL, config_positions, scored, tuned
-from pipeline.results.plots.style import some_lines
+from pipeline.results.plots.style import MOST_AXES, some_lines
 from tests.unit.results.plots.drawing import drawn
 
 
@@ -89,3 +89,10 @@ def test_every_panel_shows_those_that_have_the_parameter(branches_results: Resul
         ax = drawn(lambda results, axes, name=name: plots.objective_against(results, axes, name), branches_results)
         points = sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() == "o")
         assert points == scored(branches_results)[name].notna().sum()
+
+
+def test_of_many_hyperparameters_those_that_tell_the_most_have_an_axis(wide: Results) -> None:
+    """Parallel coordinates of 60 hyperparameters have axes for as many as have room, the most telling one first."""
+    ax = drawn(plots.parallel_coordinates, wide)
+    assert {len(line) for group in ax.collections for line in group.get_segments()} == {MOST_AXES + 1}
+    assert ax.texts[0].get_text() == "p41"

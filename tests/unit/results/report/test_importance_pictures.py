@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.results import Results
 from pipeline.results.analysis import Explanation, explained
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.views.sentences import of_importance
@@ -37,3 +38,12 @@ def test_an_unknown_importance_has_its_reason_and_no_picture(tmp_path: Path) -> 
     assert (section.title, section.pictures) == ("What mattered", [])
     assert section.note == of_importance(explanation.importances[0])
     assert section.note.startswith("No conclusion is possible: ")
+
+
+def test_of_many_effects_those_with_the_largest_shares_have_a_picture(wide: Results) -> None:
+    """Of 60 hyperparameters 20 are analysed and 16 have a picture, and the sentences say so."""
+    bars, along = importances(explained(wide))
+    assert len(along.pictures) == 16
+    assert along.note.endswith("The 16 with the largest shares are shown.")
+    expected = "Of 60 hyperparameters, the 20 that tell the most about the order of trials, each by itself, were"
+    assert bars.pictures[0].caption.endswith(f"{expected} analysed.")

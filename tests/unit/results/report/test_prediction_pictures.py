@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from pipeline.results.analysis import Explanation
 from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.report.sections import sections
@@ -21,10 +23,13 @@ def test_each_hyperparameter_has_a_picture_with_its_best_value(predicted: Explan
 
 
 def test_more_hyperparameters_than_panels_are_counted(predicted: Explanation) -> None:
-    """Of very many hyperparameters the first ones are shown, and the note says of how many."""
-    (section,) = predictions(replace(predicted, predictions=[predicted.predictions[0]] * 17))
+    """Of very many hyperparameters those with the largest differences are shown, and the note says of how many."""
+    lr, kind, _ = predicted.predictions
+    flat = replace(kind, medians=np.full(3, 0.5), lows=np.full(3, 0.4), highs=np.full(3, 0.6))
+    (section,) = predictions(replace(predicted, predictions=[*[flat] * 16, lr]))
     assert len(section.pictures) == 16
-    assert section.note.endswith("Only the first 16 of 17 hyperparameters are shown.")
+    assert section.pictures[0].caption == of_prediction(lr)
+    assert "Of 17 hyperparameters, the 16 along which they differ most are shown." in section.note
 
 
 def test_without_predictions_there_is_no_section(predicted: Explanation) -> None:

@@ -92,3 +92,16 @@ def test_models_and_costs_have_sections_of_their_own(folded: Results, batches: R
     (cost,) = [section for section in sections(batches) if section.title == "What it costs"]
     assert len(cost.pictures) == 2
     assert "named by its batch size" in cost.note
+
+
+def test_pictures_of_many_hyperparameters_show_those_that_tell_the_most(wide: Results) -> None:
+    """Of 60 hyperparameters, pictures show the 16 that tell the most, and their notes say so."""
+    found = {section.title: section for section in live_sections(wide)}
+    said = "Of 60 hyperparameters, the 16 that tell the most about a trial's rank, each by itself, are shown."
+    against, parallel = found["Objective against each hyperparameter"], found["All hyperparameters together"]
+    assert len(against.pictures) == 16
+    assert "against p41" in against.pictures[0].alt
+    assert said in against.note
+    assert said in parallel.note
+    assert parallel.pictures[0].alt.startswith("Parallel coordinates of 16 hyperparameters")
+    assert parallel.pictures[0].caption.count(" p") == 6

@@ -113,3 +113,12 @@ def test_one_epoch_is_counted_in_the_singular(tmp_path: Path) -> None:
     """In the summary of results, noun and verb are singular for one epoch."""
     results = load_results(EDGES["one_trial_one_epoch"](tmp_path).store.uri)
     assert any("1 epoch was trained in" in paragraph for paragraph in paragraphs(results))
+
+
+def test_of_many_hyperparameters_those_that_tell_the_most_are_named(wide: Results) -> None:
+    """Of 60 hyperparameters, sentences about the study name eight, beginning with the one that tells the most."""
+    what, best, *_ = paragraphs(wide)
+    assert "over p41, " in what
+    assert " and 52 more, with" in what
+    assert ": p41 " in best
+    assert "and 52 more." in best
