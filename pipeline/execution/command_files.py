@@ -104,7 +104,7 @@ def is_paused(session: Mapping[str, Any]) -> bool:
     """Whether a user has paused a session.
 
     Args:
-        session: The content of its file.
+        session: The content of its file, with what a resume needs.
     """
     return bool((session.get("resume") or {}).get("paused"))
 

@@ -51,7 +51,8 @@ class Cube:
         self._conditional = np.flatnonzero(conditional)
         # The axes of listed values without a condition are set together: a space may have hundreds of such sides.
         self._level_axes = np.flatnonzero(np.repeat(self._listed & ~conditional, self._sizes))
-        self._levels = np.concatenate([np.arange(size) for size in self._sizes] or [[]])[self._level_axes]
+        levels = [level for size in self._sizes for level in range(size)]
+        self._levels = np.array(levels, np.int64)[self._level_axes]
 
     def _side(self, when: tuple[tuple[str, str], ...], name: str) -> int:
         return self._where[".".join([*(part for pair in when for part in pair), name])]

@@ -76,11 +76,11 @@ follow(async () => {
 function arranged() {
   const drawn = trials.columns.filter(column => column.name.startsWith("config_"));
   offer($("metric"), trials.metrics.map(([name, label]) => ({ name, label })), null);
-  // Of several objectives the second one, of one the first hyperparameter.
-  offer($("across"), trials.columns, trials.columns[1].name === "best_epoch" ? "epochs" : trials.columns[1].name);
+  // Of several objectives the second one, of one a hyperparameter.
+  offer($("across"), trials.columns, trials.columns[1].mode ? trials.columns[1].name : trials.foremost[0] ?? "epochs");
   offer($("up"), trials.columns, "objective");
-  offer($("plane-across"), drawn, drawn[0]?.name);
-  offer($("plane-up"), drawn, drawn[1]?.name);
+  offer($("plane-across"), drawn, trials.foremost[0]);
+  offer($("plane-up"), drawn, trials.foremost[1]);
   $("parallel-section").hidden = $("slices-section").hidden = !drawn.length;
   $("plane-section").hidden = drawn.length < 2;
   for (const { name } of trials.pictured) if (!slices.has(name)) {

@@ -19,7 +19,7 @@ def most_telling(units: _Reals, values: _Reals, most: int, first: int | None = N
         units: Positions of trials, by trial and axis.
         values: The objective of each trial.
         most: The maximum number of axes.
-        first: How many axes, the first ones, are chosen before any other; None if all are alike.
+        first: How many axes, the first ones, are chosen before any other; None if there is no such order.
 
     Returns:
         The numbers of at most `most` axes, ascending; all if there are no more.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.influence import quarters, share_between
+from pipeline.results.analysis.influence import quarters, ranks, share_between
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
@@ -70,12 +70,12 @@ def by_influence(results: Results) -> Sequence[str]:
         return names
     rows = results.trials[_valued(results)]
     rows = rows.iloc[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_TRIALS)).round().astype(int)]
-    ranks = rows["objective"].rank().to_numpy(np.float64)
+    ranked = ranks(rows["objective"].to_numpy(np.float64))
     shares = {}
     for name in names:
         places = config_positions(results, rows, name)
         parts = places if isinstance(results.space[name], ListedDomain) else quarters(places)
-        shares[name] = share_between(parts, ranks)
+        shares[name] = share_between(parts, ranked)
     return sorted(names, key=lambda name: -shares[name])
 
 

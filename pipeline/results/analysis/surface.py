@@ -93,7 +93,7 @@ def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool
         The forest as boxes with a value each, and, if wanted, its predictions out of bag.
     """
     rows, scale = np.ascontiguousarray(places, np.float32), _scale(values)
-    forest, left_out = _grown(rows, values / scale, trees, seed)
+    forest, left_out = _trees(rows, values / scale, trees, seed)
     low, high, value = _boxes(forest, places.shape[1])
     points = np.random.default_rng(seed).random((_POINTS, places.shape[1])).astype(np.float32)
     variance = float(_mean(forest, points).var()) * scale**2
@@ -115,7 +115,7 @@ def predicted(places: _Reals, values: _Reals, others: _Reals, *, trees: int, see
         One value for each other trial.
     """
     scale = _scale(values)
-    forest, _ = _grown(np.ascontiguousarray(places, np.float32), values / scale, trees, seed)
+    forest, _ = _trees(np.ascontiguousarray(places, np.float32), values / scale, trees, seed)
     return _mean(forest, np.ascontiguousarray(others, np.float32)) * scale
 
 
@@ -124,7 +124,7 @@ def _scale(values: _Reals) -> float:
     return float(np.abs(values).max()) or 1.0
 
 
-def _grown(rows: _Reals32, values: _Reals, trees: int, seed: int) -> tuple[list[Any], npt.NDArray[np.bool_]]:
+def _trees(rows: _Reals32, values: _Reals, trees: int, seed: int) -> tuple[list[Any], npt.NDArray[np.bool_]]:
     """The trees of a forest, and for each of them the rows that it was not trained on."""
     from sklearn import config_context
     from sklearn.tree import DecisionTreeRegressor

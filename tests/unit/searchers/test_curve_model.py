@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.searchers import Observation, curve_model
+from pipeline.searchers import Observation
 from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import History
@@ -32,14 +32,13 @@ def test_a_mean_loss_is_that_of_the_configs() -> None:
     assert found.mean_losses(points[None]).tolist() == [[median, low, high]]
 
 
-def test_mean_losses_do_not_depend_on_what_is_asked_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Means are the same alone and together, also where they are predicted in several parts; of none there is none."""
-    groups = np.random.default_rng(0).random((7, 5, 1))
+@pytest.mark.parametrize(("means", "configs"), [(7, 5), (14, 200)])
+def test_mean_losses_do_not_depend_on_what_is_asked_together(means: int, configs: int) -> None:
+    """Means are the same alone and together, also those of so many configs that they are predicted in several parts."""
+    groups = np.random.default_rng(0).random((means, configs, 1))
     found = model(TRIED, [])
-    together = found.mean_losses(groups)
-    np.testing.assert_allclose(np.concatenate([found.mean_losses(group[None]) for group in groups]), together)
-    monkeypatch.setattr(curve_model, "_POINTS", 12)
-    np.testing.assert_allclose(found.mean_losses(groups), together)
+    alone = np.concatenate([found.mean_losses(group[None]) for group in groups])
+    np.testing.assert_allclose(alone, found.mean_losses(groups), rtol=1e-6)
     assert found.mean_losses(groups[:0]).shape == (0, 3)
 
 

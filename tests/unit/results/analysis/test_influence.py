@@ -6,7 +6,7 @@ from pipeline.results.analysis.influence import most_telling, quarters, ranks, s
 
 
 def test_the_axes_that_tell_the_most_are_chosen() -> None:
-    """Of many axes, those on which the values depend are chosen, numbers and few listed values alike."""
+    """Of many axes, those on which the values depend are chosen, numbers and listed values."""
     units = np.random.default_rng(0).random((200, 40))
     units[:, 31] = np.round(units[:, 31])
     values = units[:, 17] + 0.5 * units[:, 31]
