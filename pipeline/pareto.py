@@ -1,16 +1,15 @@
-"""Points with several values: their Pareto front, their order, and the hypervolume that they dominate.
+"""Points with several values: their Pareto front, and the hypervolume that they dominate.
 
-Values are losses: less is better. A violation says how far a point is beyond its bounds; 0 is within all of them.
+Values are losses: less is better.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ByFronts", "Reals", "dominated_box", "front_numbers", "hypervolume", "non_dominated"]
+__all__ = ["Reals", "dominated_box", "hypervolume", "non_dominated"]
 
 Reals: TypeAlias = npt.NDArray[np.float64]
 
@@ -33,92 +32,6 @@ def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
     points, which = _distinct(losses[finite])
     on_front[finite] = _first_front(points)[which]
     return on_front
-
-
-def front_numbers(losses: Reals, violations: Reals) -> npt.NDArray[np.int64]:
-    """The front of each point by non-dominated sorting with constraints (Deb et al. 2002, "NSGA-II").
-
-    Points within their bounds come before those beyond, which are sorted by their violation alone.
-
-    Args:
-        losses: Shape (points, values); finite.
-        violations: Shape (points,); at least 0.
-
-    Returns:
-        Shape (points,): 0 for the first front.
-    """
-    numbers = np.empty(len(losses), np.int64)
-    within, beyond = np.flatnonzero(violations <= 0), np.flatnonzero(violations > 0)
-    points, which = _distinct(losses[within])
-    fronts = np.array(_front_of_each(points), np.int64)
-    numbers[within] = fronts[which]
-    numbers[beyond] = fronts.max(initial=-1) + 1 + np.unique(violations[beyond], return_inverse=True)[1]
-    return numbers
-
-
-class ByFronts:
-    """Points in the order in which they are promoted: front by front, and evenly spread within each.
-
-    A front is ordered by an epsilon-net, as in Salinas et al. 2021 and MO-ASHA (Schmucker et al. 2021): its best point
-    in the first value, then always the point that is farthest from those before. Distances are those of ranks within
-    the front, so that they depend on no unit. It is ordered when it is asked for: few fronts are.
-
-    Args:
-        losses: Shape (points, values); finite, at least one point.
-        violations: Shape (points,); at least 0.
-        most: How many points must be in this order; those of later fronts follow in theirs. All unless given.
-    """
-
-    def __init__(self, losses: Reals, violations: Reals, most: int | None = None) -> None:
-        self.numbers = front_numbers(losses, violations)
-        """The front of each point, from 0."""
-        self._losses, self._most = losses, len(losses) if most is None else most
-        self._places = np.argsort(self.numbers, kind="stable")
-        self._ends = np.cumsum(np.bincount(self.numbers))
-        self._ordered: dict[int, list[int]] = {}
-
-    def before(self, number: int) -> int:
-        """The number of points before a front.
-
-        Args:
-            number: The front.
-        """
-        return int(self._ends[number - 1]) if number else 0
-
-    def front(self, number: int) -> list[int]:
-        """The places of a front's points, in their order.
-
-        Args:
-            number: The front.
-        """
-        if number not in self._ordered:
-            # Of equal points the earlier one is first.
-            members = self._places[self.before(number) : self._ends[number]]
-            spread = self.before(number) < self._most
-            self._ordered[number] = _spread(self._losses, members) if spread else members.tolist()
-        return self._ordered[number]
-
-    def rank(self, place: int) -> int:
-        """The number of points before a point.
-
-        Args:
-            place: The point's place.
-        """
-        number = int(self.numbers[place])
-        return self.before(number) + self.front(number).index(place)
-
-    def at(self, rank: int) -> int:
-        """The place of the point with a rank.
-
-        Args:
-            rank: The rank, from 0.
-        """
-        number = int(np.searchsorted(self._ends, rank, side="right"))
-        return self.front(number)[rank - self.before(number)]
-
-    def __iter__(self) -> Iterator[int]:
-        for number in range(len(self._ends)):
-            yield from self.front(number)
 
 
 def _distinct(points: Reals) -> tuple[Reals, npt.NDArray[np.int64]]:
@@ -145,50 +58,6 @@ def _first_front(points: Reals) -> npt.NDArray[np.bool_]:
             front[size] = point
             size += 1
     return on_front
-
-
-def _front_of_each(points: Reals) -> list[int]:
-    """The fronts of points, as `_distinct` orders them, by efficient non-dominated sorting (Zhang et al. 2015)."""
-    if points.shape[1] == 1:
-        return list(range(len(points)))
-    numbers: list[int] = []
-    if points.shape[1] == 2:
-        # Of the points of a front so far, the least second value decides. It grows from front to front.
-        least: list[float] = []
-        for value in points[:, 1].tolist():
-            numbers.append(bisect_right(least, value))
-            least[numbers[-1] : numbers[-1] + 1] = [value]
-        return numbers
-    fronts: list[list[int]] = []
-    for place, point in enumerate(points):
-
-        def free(front: list[int], point: Reals = point) -> bool:
-            return not (points[front] <= point).all(axis=1).any()
-
-        # A point that a front dominates is dominated by all fronts before it, too.
-        numbers.append(bisect_left(fronts, True, key=free))
-        if numbers[-1] == len(fronts):
-            fronts.append([])
-        fronts[numbers[-1]].append(place)
-    return numbers
-
-
-def _spread(losses: Reals, front: npt.NDArray[np.int64]) -> list[int]:
-    """The points of a front in the order of an epsilon-net."""
-    if len(front) == 1:
-        return [int(front[0])]
-    if len(front) < 3:
-        return [int(front[place]) for place in np.lexsort((front, losses[front, 0]))]
-    ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in losses[front].T], axis=1).astype(float)
-    ranks /= np.maximum(ranks.max(axis=0), 1.0)
-    chosen = int(np.argmin(losses[front, 0]))
-    order, apart = [chosen], np.full(len(front), np.inf)
-    while len(order) < len(front):
-        apart = np.minimum(apart, np.sqrt(((ranks - ranks[chosen]) ** 2).sum(axis=1)))
-        apart[chosen] = -1.0
-        chosen = int(np.argmax(apart))
-        order.append(chosen)
-    return [int(place) for place in front[order]]
 
 
 def dominated_box(losses: Reals) -> tuple[Reals, Reals]:

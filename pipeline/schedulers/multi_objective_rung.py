@@ -5,18 +5,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from pipeline.pareto import ByFronts, Reals
 from pipeline.schedulers.base import Mode, ObjectiveValues, SchedulerContext
+from pipeline.schedulers.fronts import Fronts
 
 __all__ = ["MultiObjectiveRung"]
 
 
 @dataclass(slots=True)
 class MultiObjectiveRung:
-    """The objective values that were reported at one epoch, in the order of `ByFronts`, and the trials that continue.
+    """The objective values that were reported at one epoch, in the order of `Fronts`, and the trials that continue.
 
     Args:
         epoch: The epoch.
@@ -34,10 +31,8 @@ class MultiObjectiveRung:
     values: dict[str, ObjectiveValues] = field(default_factory=dict)
     promoted: dict[str, None] = field(default_factory=dict)
     _ids: list[str] = field(default_factory=list)
-    _rows: dict[str, int] = field(default_factory=dict)
-    _table: Reals = field(default_factory=lambda: np.empty((0, 0)), compare=False)
-    _continues: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_), compare=False)
-    _order: ByFronts | None = field(default=None, compare=False)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _fronts: Fronts | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, epoch: int, factor: float, context: SchedulerContext) -> "MultiObjectiveRung":
@@ -53,7 +48,7 @@ class MultiObjectiveRung:
     @property
     def ranking(self) -> list[str]:
         """Its trials, the first to continue first."""
-        return [self._ids[row] for row in self._sorted()] if self.values else []
+        return [self._ids[number] for number in self._sorted()]
 
     def rank(self, trial_id: str) -> int:
         """The number of trials that are before a trial.
@@ -61,8 +56,8 @@ class MultiObjectiveRung:
         Args:
             trial_id: A trial that has reported here.
         """
-        order = self._sorted()
-        return order.rank(self._rows[trial_id])
+        fronts = self._sorted()
+        return fronts.rank(self._numbers[trial_id])
 
     def value_at(self, rank: int) -> float | None:
         """The value of the trial at a rank; None with several objectives, where no single value decides.
@@ -81,9 +76,10 @@ class MultiObjectiveRung:
         Args:
             trial_id: A trial that has reported here.
         """
-        self.promoted[trial_id] = None
-        if trial_id in self._rows:
-            self._continues[self._rows[trial_id]] = True
+        fronts = self._sorted()
+        if trial_id not in self.promoted:
+            self.promoted[trial_id] = None
+            fronts.close(self._numbers[trial_id])
 
     def held(self, most: int) -> Iterator[str]:
         """Those of the first trials that do not continue yet, the first one first.
@@ -91,16 +87,8 @@ class MultiObjectiveRung:
         Args:
             most: Number of trials that may continue.
         """
-        if not self.values:
-            return
-        order = self._sorted()
-        # Most of the first fronts continue as a whole: they need no order.
-        for number in np.unique(order.numbers[~self._continues[: len(self._ids)]]).tolist():
-            before = order.before(number)
-            if before >= most:
-                return
-            best = (self._ids[row] for row in order.front(number)[: most - before])
-            yield from (trial_id for trial_id in best if trial_id not in self.promoted)
+        best = (self._ids[number] for number in self._sorted().open_among(most))
+        yield from (trial_id for trial_id in best if trial_id not in self.promoted)
 
     def place(self, trial_id: str) -> str:
         """A trial's values and place, in words.
@@ -110,7 +98,7 @@ class MultiObjectiveRung:
         """
         place, values = self.rank(trial_id) + 1, self.values[trial_id]
         beyond = f", beyond its bounds by {values.violation:.3g}," if values.violation else ""
-        front = f"on front {self._sorted().numbers[self._rows[trial_id]] + 1}"
+        front = f"on front {self._sorted().front(self._numbers[trial_id]) + 1}"
         named = self.objectives or [("", self.mode)]
         losses = zip(named, values.losses, strict=True)
         shown = ", ".join(f"{metric} {_value(loss, mode):.6g}".lstrip() for (metric, mode), loss in losses)
@@ -130,32 +118,19 @@ class MultiObjectiveRung:
         stored = state["values"].items()
         self.values = {trial_id: ObjectiveValues(tuple(losses), violation) for trial_id, (*losses, violation) in stored}
         self.promoted = dict.fromkeys(state["promoted"])
-        self._ids, self._rows, self._order = [], {}, None
-        self._table, self._continues = np.empty((0, 0)), np.empty(0, np.bool_)
+        self._ids, self._numbers, self._fronts = [], {}, None
 
-    def _sorted(self) -> ByFronts:
-        """The order of the trials, made again after new reports; at least one has reported."""
-        if self._order is None or len(self._ids) < len(self.values):
-            self._add_rows()
-            table = self._table[: len(self._ids)]
-            # One more continues where the highest rung sends its best to the end.
-            self._order = ByFronts(table[:, :-1], table[:, -1], int(len(self._ids) / self.factor) + 1)
-        return self._order
-
-    def _add_rows(self) -> None:
-        """Add the trials that have reported since the last call: a table of all would take longer with each trial."""
+    def _sorted(self) -> Fronts:
+        """The trials in order, with those that have reported since the last call."""
+        if self._fronts is None:
+            self._fronts = Fronts(self.factor)
         new = list(islice(reversed(self.values.items()), len(self.values) - len(self._ids)))[::-1]
-        count = len(self._ids) + len(new)
-        if count > len(self._table):
-            width = len(new[0][1].losses) + 1
-            table, continues = self._table[: len(self._ids)], self._continues[: len(self._ids)]
-            self._table = np.concatenate([table.reshape(-1, width), np.empty((2 * count, width))])
-            self._continues = np.concatenate([continues, np.empty(2 * count, np.bool_)])
-        for trial_id, one in new:
-            row = self._rows[trial_id] = len(self._ids)
+        for trial_id, _ in new:
+            self._numbers[trial_id] = len(self._ids)
             self._ids.append(trial_id)
-            self._table[row] = (*one.losses, one.violation)
-            self._continues[row] = trial_id in self.promoted
+        if new:
+            self._fronts.add((one.losses, one.violation, trial_id not in self.promoted) for trial_id, one in new)
+        return self._fronts
 
 
 def _value(loss: float, mode: Mode) -> float:

@@ -4,48 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.pareto import ByFronts, dominated_box, front_numbers, hypervolume, non_dominated
+from pipeline.pareto import dominated_box, hypervolume, non_dominated
 
 _POINTS = st.integers(1, 4).flatmap(
     lambda values: st.lists(st.tuples(*[st.integers(0, 5)] * values), min_size=1, max_size=9)
 )
-
-
-@given(points=_POINTS, beyond=st.lists(st.integers(0, 2), min_size=9, max_size=9))
-def test_fronts_are_those_of_constrained_domination(points: list[tuple[int, ...]], beyond: list[int]) -> None:
-    """The front of a point is the length of the longest chain of points of which each dominates the next."""
-    losses, violations = np.array(points, np.float64), np.array(beyond[: len(points)], np.float64)
-
-    def dominates(i: int, j: int) -> bool:
-        if violations[i] or violations[j]:
-            return bool(violations[i] < violations[j])
-        return bool((losses[i] <= losses[j]).all() and (losses[i] < losses[j]).any())
-
-    numbers = front_numbers(losses, violations)
-    for j in range(len(points)):
-        above = [numbers[i] for i in range(len(points)) if dominates(i, j)]
-        assert numbers[j] == max(above, default=-1) + 1
-
-
-@given(points=_POINTS)
-def test_the_order_has_every_point_once_and_fronts_in_turn(points: list[tuple[int, ...]]) -> None:
-    """Every point has one place, and no point is before one of an earlier front."""
-    losses = np.array(points, np.float64)
-    by_fronts = ByFronts(losses, np.zeros(len(losses)))
-    order, numbers = list(by_fronts), by_fronts.numbers
-    assert [by_fronts.rank(place) for place in order] == list(range(len(order)))
-    assert [by_fronts.at(rank) for rank in range(len(order))] == order
-    assert sorted(order) == list(range(len(losses)))
-    assert numbers[order].tolist() == sorted(numbers.tolist())
-
-
-def test_a_front_is_spread_evenly() -> None:
-    """Points of a front are ordered by the best first value, then the farthest, then the middle, in any units."""
-    first = np.arange(9.0)
-    losses = np.stack([first, 8 - first], axis=1)
-    order = list(ByFronts(losses, np.zeros(9)))
-    assert order[:3] == [0, 8, 4]
-    assert list(ByFronts(np.stack([first**3, 1000 - np.exp(first)], axis=1), np.zeros(9))) == order
 
 
 @given(points=_POINTS)
