@@ -8,8 +8,8 @@ would have drawn without the interruption.
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import ConfigDict
@@ -39,8 +39,9 @@ LARGEST_LOSS = 1e100
 class _Derived:
     """Has what was computed from an object, in addition to the object's fields."""
 
-    __slots__ = ("_derived",)
+    __slots__ = ("_derived", "_of_config")
     _derived: dict[Hashable, Any]
+    _of_config: dict[Hashable, Any]
 
     @property
     def derived(self) -> dict[Hashable, Any]:
@@ -50,6 +51,25 @@ class _Derived:
         except AttributeError:
             object.__setattr__(self, "_derived", {})
             return self._derived
+
+    @property
+    def of_config(self) -> dict[Hashable, Any]:
+        """As `derived`, what depends on its config alone: another observation of the trial has it, too."""
+        try:
+            return self._of_config
+        except AttributeError:
+            object.__setattr__(self, "_of_config", {})
+            return self._of_config
+
+    def with_fields(self, **fields: Any) -> Self:
+        """Another observation of the same config.
+
+        Args:
+            fields: The fields that differ.
+        """
+        other = replace(self, **fields)  # type: ignore[type-var]
+        object.__setattr__(other, "_of_config", self.of_config)
+        return other
 
 
 @dataclass(frozen=True, slots=True)

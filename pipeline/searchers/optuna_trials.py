@@ -1,23 +1,23 @@
 """Configs as Optuna's trials: parameters from 0 to 1, or numbers of listed values."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.searchers.base import Observation
 from pipeline.searchers.several_losses import bounded
-from pipeline.space import Config, ListedDomain, ParameterPath, Value, compose
+from pipeline.space import Config, ListedDomain, ParameterPath, Value, compose, drawn_parameters
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["as_trial", "as_trials_of_losses", "composed", "sampled", "tpe_sampler"]
+__all__ = ["as_trials", "as_trials_of_losses", "composed", "sampled", "tpe_sampler"]
 
 
 def sampled(
     space: Mapping[str, Any],
     sampler: "Callable[[], optuna.samplers.BaseSampler]",
-    trials: "Callable[[], Iterable[optuna.trial.FrozenTrial]]",
+    trials: "Callable[[], Sequence[optuna.trial.FrozenTrial]]",
     *,
     losses: int = 1,
 ) -> Config:
@@ -34,9 +34,27 @@ def sampled(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(sampler=sampler(), directions=["minimize"] * losses)
-        study.add_trials(trials())
+        study = optuna.create_study(storage=_storage(trials()), sampler=sampler(), directions=["minimize"] * losses)
         return composed(space, study.ask())
+
+
+def _storage(known: "Sequence[optuna.trial.FrozenTrial]") -> "optuna.storages.InMemoryStorage":
+    """A storage in which a study has trials before its own: to add them, Optuna would copy each."""
+    import optuna
+
+    for number, trial in enumerate(known, 1):  # The study's own trial is number 0.
+        trial.number = number
+
+    class WithKnownTrials(optuna.storages.InMemoryStorage):
+        """Has the known trials and those of the study."""
+
+        def get_all_trials(
+            self, study_id: int, deepcopy: bool = True, states: Container[optuna.trial.TrialState] | None = None
+        ) -> list[optuna.trial.FrozenTrial]:
+            own = super().get_all_trials(study_id, deepcopy, states)
+            return [trial for trial in known if states is None or trial.state in states] + own
+
+    return WithKnownTrials()
 
 
 def composed(space: Mapping[str, Any], trial: "optuna.Trial") -> Config:
@@ -57,45 +75,15 @@ def composed(space: Mapping[str, Any], trial: "optuna.Trial") -> Config:
     return compose(space, suggested)
 
 
-def as_trial(
-    space: Mapping[str, Any], observation: Observation, *, values: Sequence[float] = (), violation: float | None = None
-) -> "optuna.trial.FrozenTrial":
-    """An observation as a trial of Optuna.
+def as_trials(space: Mapping[str, Any], observations: Iterable[Observation]) -> "list[optuna.trial.FrozenTrial]":
+    """The trials of Optuna for observations.
 
     Args:
         space: The space.
-        observation: The observation.
-        values: Its losses, for a known one; its one loss unless given.
-        violation: How far it is beyond its bounds; None if there are none.
+        observations: The observations; a known one has its one loss.
     """
-    import optuna
-    from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-
-    params: dict[str, Any] = {}
-    distributions: dict[str, BaseDistribution] = {}
-
-    def note(parameter: ParameterPath) -> Value:
-        domain, value = parameter.domain, observation.config[parameter.name]
-        if isinstance(domain, ListedDomain):
-            params[parameter.path] = domain.number(value)
-            distributions[parameter.path] = CategoricalDistribution(range(len(domain.values)))
-        else:
-            params[parameter.path] = domain.to_unit(value)
-            distributions[parameter.path] = FloatDistribution(0.0, 1.0)
-        return value
-
-    compose(space, note)
-    # A trial that was pruned without any value is the worst to Optuna; one that failed would not count at all.
-    states = {"open": "RUNNING", "failed": "PRUNED", "known": "COMPLETE"}
-    own = observation.loss if values == () else None
-    return optuna.trial.create_trial(
-        state=optuna.trial.TrialState[states[observation.state]],
-        value=own,
-        values=list(values) or None,
-        constraints=None if violation is None else {"violation": violation},
-        params=params,
-        distributions=distributions,
-    )
+    distributions = _distributions(space)
+    return [_trial(one, _parameters(space, one), distributions) for one in observations]
 
 
 def as_trials_of_losses(
@@ -107,13 +95,66 @@ def as_trials_of_losses(
         space: The space.
         observations: The observations.
     """
-    limited = bounded(observations)
-    return [
-        as_trial(space, one, values=one.losses, violation=one.violation if limited else None)
-        if one.state == "known"
-        else as_trial(space, one)
-        for one in observations
-    ]
+    limited, distributions, trials = bounded(observations), _distributions(space), []
+    for one in observations:
+        values = one.losses if one.state == "known" else ()
+        trials.append(_trial(one, _parameters(space, one), distributions, values))
+        if limited and one.state == "known":
+            trials[-1].set_constraint("violation", one.violation)
+    return trials
+
+
+def _trial(
+    observation: Observation,
+    params: dict[str, Any],
+    distributions: "Mapping[str, optuna.distributions.BaseDistribution]",
+    values: Sequence[float] = (),
+) -> "optuna.trial.FrozenTrial":
+    import optuna
+
+    # A trial that was pruned without any value is the worst to Optuna; one that failed would not count at all.
+    states = {"open": "RUNNING", "failed": "PRUNED", "known": "COMPLETE"}
+    return optuna.trial.FrozenTrial(
+        number=0,
+        trial_id=0,
+        state=optuna.trial.TrialState[states[observation.state]],
+        value=None if values else observation.loss,
+        values=values or None,
+        datetime_start=None,
+        datetime_complete=None,
+        params=params,
+        distributions={path: distributions[path] for path in params},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+def _distributions(space: Mapping[str, Any]) -> "dict[str, optuna.distributions.BaseDistribution]":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    return {
+        parameter.path: CategoricalDistribution(range(len(parameter.domain.values)))
+        if isinstance(parameter.domain, ListedDomain)
+        else FloatDistribution(0.0, 1.0)
+        for parameter in drawn_parameters(space)
+    }
+
+
+def _parameters(space: Mapping[str, Any], observation: Observation) -> dict[str, Any]:
+    """An observation's parameters, computed once, because each draw learns from up to a thousand observations."""
+    known = observation.of_config.get("optuna")
+    if known is None or known[0] is not space:
+        params: dict[str, Any] = {}
+
+        def note(parameter: ParameterPath) -> Value:
+            domain, value = parameter.domain, observation.config[parameter.name]
+            params[parameter.path] = domain.number(value) if isinstance(domain, ListedDomain) else domain.to_unit(value)
+            return value
+
+        compose(space, note)
+        known = observation.of_config["optuna"] = space, params
+    return known[1]
 
 
 def tpe_sampler(seed: int, candidates: int) -> Any:

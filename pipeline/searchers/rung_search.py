@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.searchers.base import RANDOM_EVERY, Observation, SuggestingSearch
@@ -102,5 +102,5 @@ def at_one_rung(
         # The best epoch may lie between two milestones.
         whole = not one.curve or (one.state == "known" and one.curve[-1][0] <= rung)
         loss = one.loss if whole else min(curve, default=one.curve[0][1])
-        comparable.append(replace(one, state="known", loss=loss))
+        comparable.append(one.with_fields(state="known", loss=loss))
     return comparable

@@ -1,7 +1,6 @@
 """Comparable losses of earlier trials, from which searchers of several objectives learn."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def losses_at_one_rung(
             reached = [at for at in one.milestone_values if at[0] <= rung]
             # In a bracket that begins later, the first milestone is beyond the rung.
             _, losses, violation = (reached or one.milestone_values[:1] or [(0, one.losses, one.violation)])[-1]
-            comparable.append(replace(one, state="known", losses=losses, violation=violation))
+            comparable.append(one.with_fields(state="known", losses=losses, violation=violation))
         elif one.state != "known":
             comparable.append(one)
     return comparable
@@ -60,7 +59,7 @@ def ranked(observations: Iterable[Observation]) -> list[Observation]:
     ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in losses.T], axis=1).astype(np.float64)
     ranks /= np.maximum(ranks.max(axis=0), 1.0)
     for number, row in zip(known, ranks.tolist(), strict=True):
-        found[number] = replace(found[number], losses=tuple(row))
+        found[number] = found[number].with_fields(losses=tuple(row))
     return found
 
 
@@ -87,7 +86,7 @@ def _rungs(observations: Iterable[Observation]) -> list[int]:
 
 
 def _whole(one: Observation) -> Observation:
-    return one if one.loss is None or one.losses else replace(one, losses=(one.loss,))
+    return one if one.loss is None or one.losses else one.with_fields(losses=(one.loss,))
 
 
 def _reached(one: Observation, epoch: int) -> bool:

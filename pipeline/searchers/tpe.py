@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pipeline.searchers.base import Observation, Suggestion, chance
 from pipeline.searchers.history import History
-from pipeline.searchers.optuna_trials import as_trial, sampled, tpe_sampler
+from pipeline.searchers.optuna_trials import as_trials, sampled, tpe_sampler
 from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
 from pipeline.space import draw
 from pipeline.space.values import Count
@@ -49,6 +49,6 @@ class TPESearch(RungSearch):
         config = sampled(
             space,
             lambda: tpe_sampler(int(rng.integers(2**31)), self.candidates),
-            lambda: [as_trial(space, one) for one in before],
+            lambda: as_trials(space, before),
         )
         return Suggestion(config)
