@@ -1,6 +1,6 @@
 """The source of the configs of a study's trials."""
 
-from collections.abc import Callable, Reversible, Sequence, Sized
+from collections.abc import Callable, Collection, Reversible, Sequence, Sized
 from itertools import islice
 from typing import Protocol, TypeAlias
 
@@ -21,9 +21,9 @@ class Trials(Reversible[Trial], Sized, Protocol):
     """All trials of a study, in the order of their draw."""
 
 
-Draw: TypeAlias = Callable[[int, Trials], Suggestion | None]
-"""Returns the config of a trial, and why it was drawn, from its number and the trials before it; None if there is none
-now."""
+Draw: TypeAlias = Callable[[int, Trials, Collection[str]], Suggestion | None]
+"""Returns the config of a trial, and why it was drawn, from its number, the trials before it, and the ids of those that
+may have changed since the last draw; None if there is none now."""
 
 
 def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
@@ -37,15 +37,16 @@ def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
     keys: set[str] = set()
     observations, seen = _Observations(job, earlier), 0
 
-    def draw(index: int, trials: Trials) -> Suggestion:
+    def draw(index: int, trials: Trials, changed: Collection[str]) -> Suggestion:
         nonlocal seen
+        observations.update(changed)
         for trial in since(trials, seen):
             if unique:
                 keys.add(key_of(trial.config))
             if learns:
                 observations.add(trial)
         seen = len(trials)
-        return suggestion_of_trial(job, index, observations.history(), keys=keys, starts=starts)
+        return suggestion_of_trial(job, index, observations.history, keys=keys, starts=starts)
 
     return draw
 
@@ -73,8 +74,9 @@ class _Observations:
         self._objectives = job.objectives if job.searcher.every_objective else ()
         # The user may have accepted changed domains since.
         self._fits = fitting(job.space)
-        self._history = History(earlier=earlier)
-        self._live: dict[int, tuple[Trial, _Stage]] = {}
+        self.history = History(earlier=earlier)
+        """The observations of all trials."""
+        self._live: dict[str, tuple[int, Trial, _Stage]] = {}
 
     def add(self, trial: Trial) -> None:
         """Take a new trial.
@@ -86,19 +88,22 @@ class _Observations:
         if not self._fits(one.config):
             return
         if trial.live:
-            self._live[len(self._history)] = trial, _stage(trial)
-        self._history.append(one)
+            self._live[trial.trial_id] = len(self.history), trial, _stage(trial)
+        self.history.append(one)
 
-    def history(self) -> History:
-        """The observations of all trials now."""
-        # Thousands may be paused, of which few have changed.
-        changed = [(number, trial) for number, (trial, stage) in self._live.items() if stage != _stage(trial)]
-        for number, trial in changed:
-            self._history.replace(number, observation(trial, self._mode, self._objectives))
-            self._live[number] = trial, _stage(trial)
+    def update(self, changed: Collection[str]) -> None:
+        """Take what trials have reached since the last draw.
+
+        Args:
+            changed: Those that may have changed: thousands may be paused, which have not.
+        """
+        for number, trial, stage in [self._live[trial_id] for trial_id in changed if trial_id in self._live]:
+            if stage == (now := _stage(trial)):
+                continue
+            self.history.replace(number, observation(trial, self._mode, self._objectives))
+            self._live[trial.trial_id] = number, trial, now
             if not trial.live:
-                del self._live[number]
-        return self._history
+                del self._live[trial.trial_id]
 
 
 _Stage: TypeAlias = tuple[str, int, int, float | None, int]

@@ -26,8 +26,7 @@ class TrialQueue:
         job: The study's job.
         scheduler: The scheduler.
         trials: All trials by id, in the order of their draw; new ones are added.
-        draw: Returns the config of a new trial, with its reason, from its number and the trials before; None if there
-            is none now.
+        draw: Returns the config of a new trial, with its reason; None if there is none now.
         enqueued: Configs that users gave to the running study, tried before those of `draw`.
     """
 
@@ -49,6 +48,8 @@ class TrialQueue:
         """How many trials are in each state; a display reads it while trials change, so no state is ever added."""
         # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
         self._waiting: dict[str, None] = {}
+        # Trials that have run or ended since the last draw: for draws, the others are as they were.
+        self._changed: set[str] = set()
         self._from_users = 0
 
     def take(self) -> tuple[Trial | None, list[DecisionRow]]:
@@ -163,7 +164,7 @@ class TrialQueue:
             return None
         enqueued = bool(self._enqueued)
         # Enqueued configs do not count as draws of the searcher: a grid loses no point.
-        drawn = self._enqueued.popleft() if enqueued else self._draw(index - self._from_users, self._trials.values())
+        drawn = self._enqueued.popleft() if enqueued else self._suggested(index - self._from_users)
         if drawn is None:
             return None
         self._from_users += enqueued
@@ -174,7 +175,13 @@ class TrialQueue:
         self._scheduler.add(trial.trial_id, drawn.config)
         return trial
 
+    def _suggested(self, index: int) -> Suggestion | None:
+        changed, trials = self._changed, self._trials
+        self._changed = {trial_id for trial_id in changed if trials[trial_id].state == "running"}
+        return self._draw(index, trials.values(), changed)
+
     def _move(self, trial: Trial, state: TrialState) -> None:
+        self._changed.add(trial.trial_id)
         self.counts[trial.state] -= 1
         trial.state = state
         self.counts[state] += 1

@@ -1,6 +1,6 @@
 """Classes of Ray Tune in place of a study's own scheduler and searcher."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from pipeline.loop.draws import Draw, Trials, own_draw
@@ -43,9 +43,9 @@ def ray_draw(job: TuneJob) -> Draw | None:
 
     own, plugin, starts = own_draw(job), PluginSearcher(job.searcher, job), len(start_configs(job))
 
-    def draw(index: int, trials: Trials) -> Suggestion | None:
+    def draw(index: int, trials: Trials, changed: Collection[str]) -> Suggestion | None:
         if index < starts:
-            return own(index, trials)
+            return own(index, trials, changed)
         config = plugin.draw(index, trials)
         return None if config is None else Suggestion(config)
 

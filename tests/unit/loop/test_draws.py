@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from pipeline.loop import draws, study_loop
 from pipeline.loop.draws import own_draw
-from pipeline.loop.trial import Trial
+from pipeline.loop.trial import Trial, observation
 from pipeline.searchers import SEARCHERS
+from pipeline.simulation.play import play
+from pipeline.simulation.synthetic import Synthetic
 from pipeline.space import Choice, IntUniform, Switch, Uniform
 from pipeline.study import Budget, Objective
-from pipeline.study.trial_configs import config_of_trial
+from pipeline.study.trial_configs import config_of_trial, suggestion_of_trial
 from tests.unit.execution.recorded_curves import new_study, saved_state
 from tests.unit.simulation.simulation_inputs import job
 
@@ -18,7 +21,7 @@ from tests.unit.simulation.simulation_inputs import job
 def _drawn(tuned, count: int, value=None) -> list[Trial]:
     draw, trials = own_draw(tuned), list[Trial]()
     for index in range(count):
-        trial = Trial(f"{index:04d}", draw(index, trials).config, 0, state="completed")
+        trial = Trial(f"{index:04d}", draw(index, trials, ()).config, 0, state="completed")
         if value is not None:
             trial.best, trial.best_epoch, trial.best_config = value(trial.config), 1, trial.config
         trials.append(trial)
@@ -49,6 +52,35 @@ def test_the_searcher_learns_from_the_trials() -> None:
 
 def _climb(_trial: str, config: Mapping[str, Any], epoch: int) -> float:
     return -((config["x"] - 0.3) ** 2) + 0.001 * epoch
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "promoting-asha", "pbt", "hyperband"])
+def test_a_searcher_learns_from_the_trials_as_they_are(monkeypatch, scheduler):
+    """At each draw a searcher has the observations of all trials as they are then, whichever have changed."""
+    tuned = job(scheduler=scheduler, searcher="tpe", budget=Budget(trials=30, epochs=9))
+    known, seen = [], []
+
+    def suggestion(*arguments, **options):
+        known[:] = list(arguments[2])
+        return suggestion_of_trial(*arguments, **options)
+
+    def own(*arguments, **options):
+        draw = own_draw(*arguments, **options)
+
+        def compared(index, trials, changed):
+            drawn = draw(index, trials, changed)
+            assert known == [observation(trial, tuned.objective.mode) for trial in trials]
+            seen.append(len(changed))
+            return drawn
+
+        return compared
+
+    monkeypatch.setattr(draws, "suggestion_of_trial", suggestion)
+    monkeypatch.setattr(study_loop, "own_draw", own)
+    curves = Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
+    play(tuned, curves, 3)
+    assert len(seen) == 30
+    assert max(seen[1:]) < 15
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS)
