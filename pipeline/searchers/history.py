@@ -73,6 +73,7 @@ class History(Sequence[Observation]):
 
         Args:
             best: How many of the best trials: those that trained longest, and of these the ones with the least loss.
+                Trials that ended by themselves have trained longest, whatever their last epoch.
             newest: How many of the newest trials.
             most: The largest number; what the others leave is filled evenly over the study.
 
@@ -94,11 +95,11 @@ class History(Sequence[Observation]):
             insort(self._ranked, key)
 
     def _key(self, number: int) -> _Key | None:
-        """The rank of a trial; None without a loss. One without a curve counts as one that trained to its end."""
+        """The rank of a trial; None without a loss."""
         one = self._all[number]
         if one.state != "known" or one.loss is None:
             return None
-        return (-one.curve[-1][0] if one.curve else -np.inf, one.loss, number)
+        return -one.reach, one.loss, number
 
     def __len__(self) -> int:
         return len(self._all)

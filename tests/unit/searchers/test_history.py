@@ -1,5 +1,7 @@
 """The observations that a searcher learns from."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.searchers import SEARCHERS, Observation
@@ -23,7 +25,8 @@ def test_few_observations_are_all_learned_from() -> None:
 def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     """Of many trials the best, the newest and the running ones are chosen, with others from the whole study."""
     tried = [
-        _known(number, 1 + abs(number - 700) / 1000, epoch=4 if number in (20, 30) else 1) for number in range(2000)
+        replace(_known(number, 1 + abs(number - 700) / 1000, epoch=4 if number in (20, 30) else 1), ended=False)
+        for number in range(2000)
     ]
     tried[5] = Observation({"x": 0.5, "y": 0.5}, "open", trial_id="0005")
     chosen = History(tried).chosen(best=5, newest=50)
@@ -32,6 +35,13 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     assert {5, 20, 30, 700, *range(1950, 2000)} <= set(numbers)
     assert MOST - 60 <= len(numbers) <= MOST
     assert 350 < sum(number < 1000 for number in numbers) < 650
+
+
+def test_trials_that_ended_by_themselves_are_chosen_by_their_loss() -> None:
+    """Of many trials that ended by themselves at different epochs, the best are those of the least loss."""
+    tried = [_known(number, 1 + abs(number - 777) / 1000, epoch=1 + number * 7 % 50) for number in range(2000)]
+    chosen = {int(one.trial_id) for one in History(tried).chosen(best=9, most=9)}
+    assert chosen == set(range(773, 782))
 
 
 def test_only_the_content_counts() -> None:
