@@ -1,7 +1,7 @@
 """A study simulated over learning curves, with a clock that jumps from one report to the next."""
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -32,7 +32,8 @@ class SimulationResult:
         epochs: Epochs trained, summed over all trials.
         extended: How many of these epochs have no recorded value.
         trials: Every trial in its final state, in the order of the draw.
-        best_curve: Each improvement of the best value within the objectives' bounds: seconds and value.
+        best_curve: Each improvement of the best value within the bounds of the objectives, of trials that did not fail:
+            seconds and value.
         end_reason: The limit that ended the study; None if all its trials ended.
         front: With several objectives: the losses in all of them of each epoch that no other one dominates, of trials
             that did not fail, within the bounds; empty if no epoch has values in all.
@@ -60,7 +61,7 @@ class SimulationResult:
 
     @property
     def best(self) -> float | None:
-        """The best value within the objectives' bounds; None if no trial has one."""
+        """The best value within the objectives' bounds; None if no trial that did not fail has one."""
         return self.best_curve[-1][1] if self.best_curve else None
 
 
@@ -129,7 +130,8 @@ class _Simulation:
         self._pending: list[tuple[float, int, int, Trial, ProgressReport]] = []
         self._order = count()
         self._extended = 0
-        self._best_curve: list[tuple[float, float]] = []
+        self._bests: list[tuple[float, Trial, float]] = []
+        self._best_of_ended: float | None = None
         self._losses: dict[str, list[tuple[float, ...]]] = {}
 
     def run(self) -> SimulationResult:
@@ -143,7 +145,7 @@ class _Simulation:
             loop.on_report(trial, report)
             self._record_losses(trial, report)
             verdict = loop.judge(trial, report)
-            self._record_best()
+            self._record_best(trial)
             if verdict == "continue":
                 self._train(worker, trial, starts=False)
             else:
@@ -155,7 +157,7 @@ class _Simulation:
             epochs=loop.total_epochs,
             extended=self._extended,
             trials=tuple(loop.trials.values()),
-            best_curve=tuple(self._best_curve),
+            best_curve=tuple(self._best_curve()),
             end_reason=loop.end_reason,
             front=self._front(),
         )
@@ -245,9 +247,18 @@ class _Simulation:
         points = np.unique(np.array(reached, np.float64), axis=0)
         return tuple(tuple(point) for point in points[non_dominated(points)].tolist())
 
-    def _record_best(self) -> None:
-        best = self._loop.incumbent.best
-        if best is None or best.best is None or best.violation:
+    def _record_best(self, trial: Trial) -> None:
+        """Record a trial's best value if it may be that of the study: a better trial that is live may still fail."""
+        better = self._job.objective.better
+        if trial.best is None or trial.violation or not better(trial.best, self._best_of_ended):
             return
-        if not self._best_curve or self._best_curve[-1][1] != best.best:
-            self._best_curve.append((self._now, best.best))
+        self._bests.append((self._now, trial, trial.best))
+        if trial.state in ("stopped", "completed"):
+            self._best_of_ended = trial.best
+
+    def _best_curve(self) -> Iterator[tuple[float, float]]:
+        best: float | None = None
+        for seconds, trial, value in self._bests:
+            if trial.state != "failed" and self._job.objective.better(value, best):
+                best = value
+                yield seconds, best

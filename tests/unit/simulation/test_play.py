@@ -1,6 +1,7 @@
 """Studies simulated with their own clock."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -137,6 +138,24 @@ def test_curves_that_fail_are_failures():
     done = play(tuned, some, 1)
     assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
     assert "failed with the same error" in done.end_reason
+
+
+def test_the_value_of_a_failed_trial_is_not_the_best() -> None:
+    """The best value of a simulated study is never that of a failed trial; without another one there is none."""
+    failing = Written(lambda *_: [0.1, 0.9], failure="ValueError: no")
+    done = play(job(scheduler="fifo"), failing, 1)
+    assert (done.best, done.best_curve) == (None, ())
+
+    class FirstFails(Written):
+        """The first trial has the best value, and fails."""
+
+        def curve(self, index: int, segment: int, config) -> Curve:
+            found = super().curve(index, segment, config)
+            return replace(found, failure=None if index else "ValueError: no")
+
+    curves = FirstFails(lambda index, _: [0.1, 0.2, 0.3] if index else [0.8, 0.9])
+    done = play(job(scheduler="fifo", budget=Budget(trials=2, epochs=3)), curves, 1)
+    assert done.best_curve == ((4.0, 0.2), (5.0, 0.3))
 
 
 def test_curves_that_end_are_completed():
