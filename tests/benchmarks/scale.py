@@ -5,7 +5,7 @@ out. The growth is the last cost divided by the first one.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -34,6 +34,8 @@ _SECONDS = 300
 """What the largest study of trivial trials may take."""
 _WORKER_MEGABYTES = 150
 """Memory of a worker of a function: Python with Ray Tune takes 140 MB."""
+_STUDIES, _DRAWS = 8, 5
+"""The number of studies in which draws are measured, and of draws in each."""
 
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
@@ -157,28 +159,38 @@ def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
 
 
 def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
-    """Milliseconds of CPU per draw after this many trials."""
+    """Milliseconds of CPU per draw after this many trials, over several studies: a fit takes as many steps as it needs.
+
+    What searchers keep of earlier draws is there, as in a study.
+    """
     space = {"lr": LogUniform(1e-5, 1.0), "dropout": Uniform(0.0, 0.5)}
-    rng = np.random.default_rng(0)
+    studies = [_tried(space, sizes[-1], seed) for seed in range(_STUDIES)]
+    figures, samples = [], {}
+    for name in ("curves", "tpe", "gp", "cma"):
+        searcher, costs = SEARCHERS[name](), dict.fromkeys(sizes, 0.0)
+        for tried in studies:
+            for size in sizes:
+                history = History(tried[:size])
+                searcher.suggest(space, seed=0, index=size, observations=history, epochs=1)
+                started = time.process_time()
+                for index in range(_DRAWS):
+                    searcher.suggest(space, seed=0, index=size + 4 * index, observations=history, epochs=1)
+                costs[size] += 1000 * (time.process_time() - started) / _DRAWS / _STUDIES
+        what = f"{name}, CPU per draw after {sizes[-1]:,} trials; after {sizes[0]:,}"
+        figures.append(_growth(what, list(costs.values())))
+        samples[name] = costs
+    return figures, samples
+
+
+def _tried(space: Mapping[str, Any], count: int, seed: int) -> list[Observation]:
+    """Random configs, each with a loss at its one epoch."""
+    rng = np.random.default_rng(seed)
     tried = []
-    for index in range(sizes[-1]):
+    for index in range(count):
         config = draw(space, rng)
         loss = (np.log10(config["lr"]) + 2) ** 2 + config["dropout"]
         tried.append(Observation(config, "known", loss, ((1, loss),), f"{index:04d}", ended=True))
-    figures, samples = [], {}
-    for name in ("curves", "tpe", "gp", "cma"):
-        costs = []
-        for size in sizes:
-            history, searcher = History(tried[:size]), SEARCHERS[name]()
-            # The first one imports libraries.
-            searcher.suggest(space, seed=0, index=size, observations=history, epochs=1)
-            started = time.process_time()
-            for index in range(5):
-                searcher.suggest(space, seed=0, index=size + 4 * index, observations=history, epochs=1)
-            costs.append(1000 * (time.process_time() - started) / 5)
-        figures.append(_growth(f"{name}, CPU per draw after {sizes[-1]:,} trials; after {sizes[0]:,}", costs))
-        samples[name] = dict(zip(sizes, costs, strict=True))
-    return figures, samples
+    return tried
 
 
 def _growth(what: str, costs: Sequence[float]) -> Figure:
