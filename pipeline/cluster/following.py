@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.cluster.api_errors import ServerUnavailable, Unauthorized
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
-from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
+from pipeline.cluster.operator_diagnostics import absent_operator, lost_head, unreachable_head
 from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
 from pipeline.cluster.rayjob_states import has_ended, state, submitting_container
 from pipeline.cluster.waiting_time import kept
@@ -38,6 +38,7 @@ class _Progress:
     had_workers: bool = False
     waiting_since: float | None = None
     no_pod_since: float | None = None
+    without_head: bool = False
     messages: set[str] = field(default_factory=set)
     logs: dict[str, "_Log"] = field(default_factory=dict)
 
@@ -150,6 +151,11 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
         waiting = _without_workers(server, job, pods, seen)
     if (unreachable := unreachable_head(job, pods, datetime.now(UTC))) is not None:
         messages.append(unreachable)
+    # Twice in succession: the cluster of a study that has just ended may be deleted between two requests.
+    lost, seen_lost = lost_head(job, pods), seen.without_head
+    seen.without_head = lost is not None
+    if lost is not None and seen_lost:
+        messages.append(lost)
     return [*messages, *diagnosis.evicted, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
 
 

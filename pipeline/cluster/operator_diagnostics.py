@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.cluster.kubernetes_cluster import SILENT_SECONDS
+from pipeline.cluster.pod_diagnostics import is_running_head
 from pipeline.cluster.rayjob_states import state
 from pipeline.wording import duration
 
-__all__ = ["absent_operator", "unreachable_head"]
+__all__ = ["absent_operator", "lost_head", "unreachable_head"]
 
 _READ_WITHIN = timedelta(seconds=10)
 """The end of the pod that submits makes an operator read the job's state immediately."""
@@ -36,6 +37,22 @@ def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
         f"No operator has started the RayJob {metadata['name']!r} in {duration(waited)}: the KubeRay operator does not "
         f"run, or does not watch the namespace {metadata['namespace']!r}. `kubectl get deployment -A` shows whether it "
         "runs."
+    )
+
+
+def lost_head(job: Mapping[str, Any], pods: Sequence[Any]) -> str | None:
+    """What follows from the loss of a running study's head, without a full stop; None if it has one.
+
+    Args:
+        job: The RayJob.
+        pods: Its pods, read after it: those of a study that has just ended may be deleted.
+    """
+    runs = state(job) == "Running" and job["status"].get("rayClusterName")
+    if not runs or any(map(is_running_head, pods)):
+        return None
+    return (
+        f"{job['metadata']['name']} has lost its head. KubeRay starts it again on a new cluster, where the study "
+        "continues; KubeRay 1.5 does so only after about 12 minutes"
     )
 
 

@@ -257,6 +257,19 @@ def test_pods_without_a_node_are_reported_and_awaited(api_server):
         follow(wait_pods=0)
 
 
+def test_a_lost_head_is_reported(api_server):
+    """A running study without a head at two requests in succession is reported; one that has just ended is not."""
+    runs = rayjob("Running", rayClusterName="s-1-c")
+    head = {"items": [pod("h", "Running", "head")]}
+    api_server.answers[f"{CORE}/pods/h/log"] = [""]
+    api_server.answers[f"{RAYJOBS}/s-1"] = [runs, runs, rayjob("Complete")]
+    api_server.answers[f"{CORE}/pods"] = [head, head, head, {"items": []}]
+    assert "has lost its head" not in follow()
+    api_server.answers[f"{RAYJOBS}/s-1"] = [runs, runs, rayjob("Retrying"), rayjob("Complete")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": []}]
+    assert follow().count("[kubernetes] s-1 has lost its head. KubeRay starts it again on a new cluster") == 1
+
+
 def test_a_pod_that_is_evicted_is_reported_once(api_server):
     """A worker that its node evicts is reported once with the node's reason, although others train, and is no error."""
     event = {

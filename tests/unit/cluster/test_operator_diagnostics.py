@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kubernetes.client import V1ContainerState, V1ContainerStateTerminated, V1ContainerStatus, V1Pod
 
-from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
+from pipeline.cluster.operator_diagnostics import absent_operator, lost_head, unreachable_head
 from tests.unit.cluster.kubernetes_objects import pod_with
 from tests.unit.cluster.kubernetes_server import rayjob
 
@@ -32,6 +32,26 @@ def test_a_processed_or_suspended_rayjob_has_an_operator() -> None:
     suspended["spec"]["suspend"] = True
     assert absent_operator(rayjob("Initializing"), 1000.0) is None
     assert absent_operator(suspended, 1000.0) is None
+
+
+@pytest.mark.parametrize(
+    ("job", "phases", "lost"),
+    [
+        (rayjob("Running", rayClusterName="s-1-c"), [], True),
+        (rayjob("Running", rayClusterName="s-1-c"), ["Failed"], True),
+        (rayjob("Running", rayClusterName="s-1-c"), ["Failed", "Running"], False),
+        (rayjob("Running", rayClusterName="s-1-c"), ["Pending"], False),
+        (rayjob("Initializing", rayClusterName="s-1-c"), [], False),
+        (rayjob("Running"), [], False),
+        (rayjob(), [], False),
+    ],
+)
+def test_a_running_study_without_a_head_has_lost_it(job: dict[str, Any], phases: list[str], lost: bool) -> None:
+    """A RayJob that runs has lost its head if all pods of heads are deleted or have ended; others have none yet."""
+    heads = [pod_with({"ray.io/node-type": "head"}, phase=phase) for phase in phases]
+    found = lost_head(job, heads)
+    assert (found is not None) is lost
+    assert not lost or str(found).startswith("s-1 has lost its head. KubeRay starts it again on a new cluster")
 
 
 def submitter(phase: str = "Succeeded", *, ended: float | None = 60.0, job_name: str = "s-1") -> V1Pod:
