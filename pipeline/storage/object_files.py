@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from pyarrow import fs
 
+from pipeline.storage.claims import create_once
 from pipeline.storage.paths import Entry, steps
 from pipeline.storage.temporary_names import temporary_name
 
@@ -225,7 +226,7 @@ class ObjectFiles:
         return size
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a whole file, unless the file exists; two simultaneous writers may both succeed.
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
 
         Args:
             path: The path within the root.
@@ -234,10 +235,7 @@ class ObjectFiles:
         Returns:
             Whether this call created the file.
         """
-        if self.exists(path):
-            return False
-        self.write(path, [content])
-        return True
+        return create_once(self, path, content)
 
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, which is created if it does not exist; the whole file is written again.

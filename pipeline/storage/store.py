@@ -75,9 +75,7 @@ class Store(StoredFiles):
             return self._files.write(path, pieces)
 
     def create(self, path: str, content: str) -> bool:
-        """Write a whole file, unless the file exists.
-
-        In an object store, two simultaneous writers may both succeed; the later content remains.
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
 
         Args:
             path: The path within the store.
