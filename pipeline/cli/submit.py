@@ -139,7 +139,7 @@ def status(
         place = f"on {api.address}"
         submissions = api.meant(submission) if submission else api.submissions()
     if as_json:
-        say_object([_as_object(each) for each in submissions])
+        say_object({"submissions": [_as_object(each) for each in submissions]})
         return
     if not submissions:
         say(f"There is no submission {place}. `tunepipe submit JOB` creates one.")

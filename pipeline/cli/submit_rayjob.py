@@ -122,7 +122,8 @@ def submit_rayjob(
         note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
     if dry_run:
         objects = [each for each in (manifests.file, manifests.job) if each]
-        typer.echo(json.dumps(objects) if as_json else str(manifests), nl=as_json)
+        together = {"apiVersion": "v1", "kind": "List", "items": objects}
+        typer.echo(json.dumps(together) if as_json else str(manifests), nl=as_json)
         return 0
     from pipeline.cluster.deleted_rayjob import check_finished
     from pipeline.cluster.following import NeverStarts

@@ -38,7 +38,7 @@ def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
     assert printed.code == 0, printed.errors
     assert "beale-2" in printed.output
     assert "pod beale-2-x waits for a node: 0/2 nodes are available" in printed.output
-    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)
+    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
     assert (found["submission"], found["study"], found["state"]) == ("beale-2", "beale", "initializing")
     assert found["message"] == "pod beale-2-x waits for a node: 0/2 nodes are available"
     event = {"metadata": {"name": "e"}, "involvedObject": {"name": "beale-2"}, "message": "exceeded quota: gpus"}
@@ -57,7 +57,7 @@ def test_status_calls_no_study_with_a_mistake_a_success(api_server: ApiServer) -
     printed = " ".join(tunepipe("status", "--kubernetes").output.split())
     assert "stopped" in printed
     assert "The study of the RayJob 'beale-1' did not succeed: an error in the job ended it" in printed
-    (found,) = json.loads(tunepipe("status", "--kubernetes", "--json").output)
+    (found,) = json.loads(tunepipe("status", "--kubernetes", "--json").output)["submissions"]
     assert (found["state"], found["exit_code"]) == ("stopped", None)
 
 
@@ -82,7 +82,7 @@ def test_a_study_in_two_storages_is_chosen_by_its_storage(api_server: ApiServer)
     api_server.answers[RAYJOBS] = [{"items": [of_beale(), other]}]
     for name in ("beale-1", "beale-2"):
         api_server.answers[f"{CORE}/pods/{name}-x/log"] = [stamped(f"of {name}\n")]
-    listed = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)
+    listed = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
     assert [each["submission"] for each in listed] == ["beale-1", "beale-2"]
     for command in ("logs", "stop"):
         refused = tunepipe(command, "beale", "--kubernetes")

@@ -64,7 +64,7 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it() -> None:
 
 def test_a_dry_run_as_json_is_one_object() -> None:
     """The JSON of a dry run is a list of the objects that a submission would apply."""
-    (job,) = json.loads(tunepipe(*SUBMIT, "--dry-run", "--json").output)
+    (job,) = json.loads(tunepipe(*SUBMIT, "--dry-run", "--json").output)["items"]
     assert job["kind"] == "RayJob"
 
 
@@ -223,5 +223,5 @@ def test_the_second_user_of_a_name_reads_whose_study_it_is(api_server: ApiServer
     printed = tunepipe(*SUBMIT, "--overlay", "local-cpu", "--detach")
     assert "already running as RayJob beale-1, submitted by ana@laptop at 202" in printed.errors
     assert api_server.posted == []
-    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)
+    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
     assert found["submitter"] == "ana@laptop"
