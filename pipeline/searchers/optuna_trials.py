@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pipeline.searchers.base import Observation
@@ -82,8 +83,8 @@ def as_trials(space: Mapping[str, Any], observations: Iterable[Observation]) -> 
         space: The space.
         observations: The observations; a known one has its one loss.
     """
-    distributions = _distributions(space)
-    return [_trial(one, _parameters(space, one), distributions) for one in observations]
+    trial_of = _conversion(space)
+    return [trial_of(one, ()) for one in observations]
 
 
 def as_trials_of_losses(
@@ -95,66 +96,77 @@ def as_trials_of_losses(
         space: The space.
         observations: The observations.
     """
-    limited, distributions, trials = bounded(observations), _distributions(space), []
-    for one in observations:
-        values = one.losses if one.state == "known" else ()
-        trials.append(_trial(one, _parameters(space, one), distributions, values))
-        if limited and one.state == "known":
-            trials[-1].set_constraint("violation", one.violation)
-    return trials
+    limited, trial_of = bounded(observations), _conversion(space)
+    return [
+        trial_of(one, one.losses, one.violation if limited else None) if one.state == "known" else trial_of(one, ())
+        for one in observations
+    ]
 
 
-def _trial(
-    observation: Observation,
-    params: dict[str, Any],
-    distributions: "Mapping[str, optuna.distributions.BaseDistribution]",
-    values: Sequence[float] = (),
-) -> "optuna.trial.FrozenTrial":
-    import optuna
+def _conversion(space: Mapping[str, Any]) -> "Callable[..., optuna.trial.FrozenTrial]":
+    """A function that converts an observation with its losses, and its violation if there are bounds.
+
+    An observation keeps its trial, because each draw learns from up to a thousand observations.
+    """
+    from optuna.trial import FrozenTrial, TrialState
 
     # A trial that was pruned without any value is the worst to Optuna; one that failed would not count at all.
-    states = {"open": "RUNNING", "failed": "PRUNED", "known": "COMPLETE"}
-    return optuna.trial.FrozenTrial(
-        number=0,
-        trial_id=0,
-        state=optuna.trial.TrialState[states[observation.state]],
-        value=None if values else observation.loss,
-        values=values or None,
-        datetime_start=None,
-        datetime_complete=None,
-        params=params,
-        distributions={path: distributions[path] for path in params},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-    )
-
-
-def _distributions(space: Mapping[str, Any]) -> "dict[str, optuna.distributions.BaseDistribution]":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    return {
-        parameter.path: CategoricalDistribution(range(len(parameter.domain.values)))
-        if isinstance(parameter.domain, ListedDomain)
-        else FloatDistribution(0.0, 1.0)
+    states = {"open": TrialState.RUNNING, "failed": TrialState.PRUNED, "known": TrialState.COMPLETE}
+    distributions = {
+        parameter.path: _distribution(
+            len(parameter.domain.values) if isinstance(parameter.domain, ListedDomain) else None
+        )
         for parameter in drawn_parameters(space)
     }
+    of_paths: dict[tuple[str, ...], Any] = {}
+
+    def trial_of(one: Observation, losses: Sequence[float], violation: float | None = None) -> FrozenTrial:
+        content = one.state, one.loss, losses, violation
+        kept = one.of_config.get("optuna")
+        if kept is not None and kept[0] is space and kept[1] == content:
+            return kept[2]  # type: ignore[no-any-return]
+        params = kept[2].params if kept is not None and kept[0] is space else _parameters(space, one.config)
+        paths = tuple(params)
+        trial = FrozenTrial(
+            number=0,
+            trial_id=0,
+            state=states[one.state],
+            value=None if losses else one.loss,
+            values=losses or None,
+            datetime_start=None,
+            datetime_complete=None,
+            params=params,
+            distributions=of_paths.setdefault(paths, {path: distributions[path] for path in paths}),
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        if violation is not None:
+            trial.set_constraint("violation", violation)
+        one.of_config["optuna"] = space, content, trial
+        return trial
+
+    return trial_of
 
 
-def _parameters(space: Mapping[str, Any], observation: Observation) -> dict[str, Any]:
-    """An observation's parameters, computed once, because each draw learns from up to a thousand observations."""
-    known = observation.of_config.get("optuna")
-    if known is None or known[0] is not space:
-        params: dict[str, Any] = {}
+@cache
+def _distribution(values: int | None) -> "optuna.distributions.BaseDistribution":
+    """The distribution of a parameter with this many listed values, or of a number; one object for all trials."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-        def note(parameter: ParameterPath) -> Value:
-            domain, value = parameter.domain, observation.config[parameter.name]
-            params[parameter.path] = domain.number(value) if isinstance(domain, ListedDomain) else domain.to_unit(value)
-            return value
+    return FloatDistribution(0.0, 1.0) if values is None else CategoricalDistribution(range(values))
 
-        compose(space, note)
-        known = observation.of_config["optuna"] = space, params
-    return known[1]
+
+def _parameters(space: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+
+    def note(parameter: ParameterPath) -> Value:
+        domain, value = parameter.domain, config[parameter.name]
+        params[parameter.path] = domain.number(value) if isinstance(domain, ListedDomain) else domain.to_unit(value)
+        return value
+
+    compose(space, note)
+    return params
 
 
 def tpe_sampler(seed: int, candidates: int) -> Any:

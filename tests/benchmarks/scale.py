@@ -183,12 +183,12 @@ def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
 
 
 def _tried(space: Mapping[str, Any], count: int, seed: int) -> list[Observation]:
-    """Random configs, each with a loss at its one epoch."""
+    """Random configs, each with a loss at its one epoch, with noise, as that of training."""
     rng = np.random.default_rng(seed)
     tried = []
     for index in range(count):
         config = draw(space, rng)
-        loss = (np.log10(config["lr"]) + 2) ** 2 + config["dropout"]
+        loss = (np.log10(config["lr"]) + 2) ** 2 + config["dropout"] + 0.3 * rng.normal()
         tried.append(Observation(config, "known", loss, ((1, loss),), f"{index:04d}", ended=True))
     return tried
 

@@ -41,11 +41,12 @@ def test_a_trial_has_its_loss_and_its_state() -> None:
 
 
 def test_parameters_are_those_of_the_space_that_is_given() -> None:
-    """An observation that was converted for a space is converted again for another one, and keeps its parameters."""
+    """An observation is converted again for another space, and with another loss it keeps its parameters."""
     one, narrow, wide = Observation({"x": 2.0}, "known", 0.5), {"x": Uniform(0.0, 4.0)}, {"x": Uniform(0.0, 8.0)}
     seen = [as_trials(space, [one])[0].params["x"] for space in (narrow, wide, narrow)]
     assert seen == [0.5, 0.25, 0.5]
-    assert as_trials(narrow, [one.with_fields(loss=0.1)])[0].params == {"x": 0.5}
+    [other] = as_trials(narrow, [one.with_fields(loss=0.1)])
+    assert (other.params, other.values) == ({"x": 0.5}, [0.1])
 
 
 def test_violations_count_where_one_observation_is_beyond_a_bound() -> None:
