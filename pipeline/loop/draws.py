@@ -100,7 +100,9 @@ class _Observations:
         for number, trial, stage in [self._live[trial_id] for trial_id in changed if trial_id in self._live]:
             if stage == (now := _stage(trial)):
                 continue
-            self.history.replace(number, observation(trial, self._mode, self._objectives))
+            # The best epoch may have had a config from before a change of the domains.
+            if self._fits((one := observation(trial, self._mode, self._objectives)).config):
+                self.history.replace(number, one)
             self._live[trial.trial_id] = number, trial, now
             if not trial.live:
                 del self._live[trial.trial_id]

@@ -54,6 +54,16 @@ def _climb(_trial: str, config: Mapping[str, Any], epoch: int) -> float:
     return -((config["x"] - 0.3) ** 2) + 0.001 * epoch
 
 
+def test_a_best_config_of_an_earlier_space_is_not_learned_from() -> None:
+    """A running trial whose best epoch was under a value that the space no longer has does not disturb later draws."""
+    tuned = job(searcher="tpe", space={"x": Uniform(0, 1), "kind": Choice(["a", "b"])})
+    draw, trials = own_draw(tuned), _drawn(tuned, 12, value=lambda config: config["x"])
+    trials[5].state, trials[5].best_config = "running", {"x": 0.5, "kind": "no longer listed"}
+    draw(12, trials, ())
+    trials[5].state = "completed"
+    assert draw(12, trials, {trials[5].trial_id}).config["kind"] in ("a", "b")
+
+
 @pytest.mark.parametrize("scheduler", ["asha", "promoting-asha", "pbt", "hyperband"])
 def test_a_searcher_learns_from_the_trials_as_they_are(monkeypatch, scheduler):
     """At each draw a searcher has the observations of all trials as they are then, whichever have changed."""
