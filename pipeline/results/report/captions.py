@@ -1,40 +1,30 @@
 """One sentence beneath each picture that says with numbers what is seen."""
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 
 from pipeline.results.analysis.best_so_far import rises, train_column
 from pipeline.results.analysis.cost import COSTS, costs
-from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.early import FEWEST_TRIALS
-from pipeline.results.analysis.lineage import ancestry
-from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, foremost, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, scored
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
-from pipeline.results.plots.style import MOST_AXES, MOST_LINES
-from pipeline.results.tables.configs import given
+from pipeline.results.plots.style import MOST_LINES
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.summary import hypervolume_in_words
-from pipeline.space import ListedDomain
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
 __all__ = [
-    "of_best_place",
     "of_best_so_far",
     "of_cost",
     "of_deviations",
+    "of_hypervolume",
     "of_learning_curves",
     "of_learning_rates",
-    "of_objective_against",
-    "of_parallel_coordinates",
     "of_rungs",
-    "of_schedule",
     "of_trade_off",
     "of_trajectories",
+    "some_drawn",
 ]
 
 
@@ -57,7 +47,7 @@ def of_learning_curves(results: Results) -> str:
     others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}"
     return (
         f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{training}"
-        f"{others if len(rows) > 1 else ''}{crosses}.{_some_drawn(results)}"
+        f"{others if len(rows) > 1 else ''}{crosses}.{some_drawn(results)}"
     )
 
 
@@ -70,7 +60,7 @@ def of_learning_rates(results: Results) -> str:
     rates = results.epochs["learning_rate"].dropna()
     if rates.min() == rates.max():
         return f"The learning rate is {format_number(rates.min())} throughout."
-    some = _some_drawn(results)
+    some = some_drawn(results)
     span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
     if results.best is None:
         return f"{span}.{some}"
@@ -110,65 +100,6 @@ def of_best_so_far(results: Results) -> str:
     )
 
 
-def of_objective_against(results: Results, parameter: str) -> str:
-    """How the objective depends on a parameter: medians by value, or a rank correlation.
-
-    Args:
-        results: A study's results.
-        parameter: A tuned parameter's name.
-    """
-    rows = scored(results)
-    rows = rows[given(rows[parameter])]
-    if rows.empty:
-        return "No trial has a value."
-    if isinstance(results.space[parameter], ListedDomain):
-        medians = rows.groupby([format_value(value) for value in rows[parameter]])[OBJECTIVE].agg(["median", "size"])
-        medians = medians.sort_values("median", ascending=results.objective.mode == "min")
-        parts = [f"{format_number(m)} at {value} ({n})" for value, m, n in medians.head(4).itertuples()]
-        parts[0] = f"{parts[0][:-1]} {'trial' if medians['size'].iloc[0] == 1 else 'trials'})"
-        what = "Medians: " if len(medians) > 1 else "Median "
-        return f"{what}{', '.join(parts)}{', …' if len(medians) > 4 else ''}."
-    best = best_quarter(results, rows)[parameter].astype(float)
-    span = f"the best at {format_number(best.min())}"
-    if best.nunique() > 1:
-        span = f"the best {len(best)} between {format_number(best.min())} and {format_number(best.max())}"
-    values = rows[parameter].astype(float)
-    if len(rows) < FEWEST_TRIALS or values.nunique() == 1 or rows[OBJECTIVE].nunique() == 1:
-        return f"{counted(len(rows), 'trial')}, {span}."
-    rho = float(np.corrcoef(values.rank(), rows[OBJECTIVE].rank())[0, 1])
-    shown = f"{rho:+.2f}".replace("-", "−")
-    return f"Rank correlation {shown} over {len(rows)} trials, {span}."
-
-
-def of_parallel_coordinates(results: Results) -> str:
-    """Where the best quarter of the trials lies.
-
-    Args:
-        results: A study's results.
-    """
-    rows = scored(results)
-    front = best_quarter(results, rows)
-    parts = []
-    for name in foremost(results, MOST_AXES):
-        values = front[name][given(front[name])]
-        if values.empty:
-            continue
-        if isinstance(results.space[name], ListedDomain):
-            found = dict.fromkeys(format_value(value) for value in values)
-            domain: Any = results.space[name]
-            order = [format_value(value) for value in domain.values]
-            named = sorted(found, key=lambda value: order.index(value) if value in order else len(order))
-            parts.append(f"{name} {' or '.join(named)}")
-        else:
-            ends = dict.fromkeys(format_number(float(end)) for end in (values.min(), values.max()))
-            parts.append(f"{name} {'–'.join(ends)}")
-    which = f"The best {len(front)} of {counted(len(rows), 'trial')}, in colour, have" if len(front) > 1 else (
-        f"The best of {counted(len(rows), 'trial')}, in colour, has"
-    )  # fmt: skip
-    text = f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
-    return f"{text}{_some_drawn(results)}"
-
-
 def of_rungs(results: Results) -> str:
     """How many were stopped at each rung, and how many were left.
 
@@ -188,33 +119,6 @@ def of_rungs(results: Results) -> str:
         f", {counted(sooner, 'trial')} ended early by {'itself' if sooner == 1 else 'themselves'}" if sooner else ""
     )
     return f"Trials stopped: {listed(parts)}; {left}{by_itself}."
-
-
-def of_schedule(results: Results, parameter: str) -> str:
-    """The changes of the best model's hyperparameters.
-
-    Args:
-        results: A study's results.
-        parameter: A tuned parameter's name.
-    """
-    places = pd.Series(config_positions(results, results.epochs, parameter), index=results.epochs.index)
-    life: list[float] = []
-    for segment in ancestry(results):
-        inside = results.epochs["epoch"].between(segment.after + 1, segment.until)
-        life += places[inside & (results.epochs["trial_id"] == segment.trial_id)].tolist()
-    domain = results.space[parameter]
-    values = [
-        format_value(domain.values[int(v)]) if isinstance(domain, ListedDomain) else format_number(v)
-        for v in life
-        if v == v
-    ]
-    changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
-    if not changes:
-        return "The best model does not have it."
-    if len(changes) == 1:
-        return f"{changes[0]} throughout."
-    shown = changes if len(changes) <= 6 else [*changes[:3], "…", *changes[-2:]]
-    return f"{' → '.join(shown)}."
 
 
 def of_trade_off(results: Results, metric: str) -> str:
@@ -274,18 +178,6 @@ def of_cost(results: Results, cost: str) -> str:
     return f"{taken}trials took between {ends.min():,.0f} and {ends.max():,.0f}."
 
 
-def of_best_place(results: Results) -> str:
-    """Where the best trial is.
-
-    Args:
-        results: A study's results.
-    """
-    if results.best is None:
-        return "No trial has a value yet."
-    place = listed(f"{name} {format_value(results.best.config[name])}" for name in tuned(results))
-    return f"The best of {counted(len(scored(results)), 'trial')} is at {place}: {format_number(results.best.value)}."
-
-
 def of_trajectories(results: Results) -> str:
     """The path of the best trial.
 
@@ -314,7 +206,11 @@ def _crosses(results: Results) -> str:
     return crosses if drawn == len(failed) else f"{crosses}; {none}"
 
 
-def _some_drawn(results: Results) -> str:
-    """The sentence that only some trials are drawn, if there are too many."""
+def some_drawn(results: Results) -> str:
+    """The sentence that only some trials are drawn, with a space before it; empty if all are.
+
+    Args:
+        results: A study's results.
+    """
     count = len(results.trials)
     return f" {MOST_LINES:,} evenly spaced trials of {count:,} are shown." if count > MOST_LINES else ""

@@ -17,7 +17,7 @@ from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MOST_AXES, MOST_POINTS
-from pipeline.results.report import captions, hover_points
+from pipeline.results.report import captions, hover_points, parameter_captions
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MOST_PANELS, Picture, Section, panel, picture, without_results
 from pipeline.results.report.prediction_pictures import predictions
@@ -174,7 +174,7 @@ def _parallel(results: Results) -> Iterator[Section]:
         if said := of_shown(results, len(shown), len(names)):
             note += f" {said}"
         alt = f"Parallel coordinates of {len(shown)} hyperparameters and {metric} for {len(rows)} trials."
-        caption = captions.of_parallel_coordinates(results)
+        caption = parameter_captions.of_parallel_coordinates(results)
         parallel = picture(results, "parallel", plots.parallel_coordinates, caption, 400, 300, alt)
         yield Section("All hyperparameters together", note, [parallel])
 
@@ -252,7 +252,9 @@ def _of_planes(results: Results) -> Iterator[Section]:
     if has_plane(results):
         note = "Points are trials; darker areas have better trials. The ring is the best trial."
         alt = f"Contours of {metric} over {' and '.join(tuned(results))}."
-        landscape = picture(results, "landscape", plots.landscape, captions.of_best_place(results), 480, 320, alt)
+        landscape = picture(
+            results, "landscape", plots.landscape, parameter_captions.of_best_place(results), 480, 320, alt
+        )
         yield Section("The objective over both hyperparameters", note, [landscape])
     if has_trajectories(results):
         note = "Each line is a trial's path from epoch to epoch; that of the best trial is thick and ends in a ring."
@@ -291,7 +293,7 @@ def _panel(results: Results, name: str, parameter: str, *, count: int) -> Pictur
     rows = scored(results)
     return panel(
         name, lambda ax: plots.objective_against(results, ax, parameter),
-        captions.of_objective_against(results, parameter), 240,
+        parameter_captions.of_objective_against(results, parameter), 240,
         f"Scatter chart of {results.objective.metric} against {parameter}.",
         hover_points.of_objective_against(results, parameter), rows[OBJECTIVE][given(rows[parameter])],
         count=count,
@@ -299,7 +301,8 @@ def _panel(results: Results, name: str, parameter: str, *, count: int) -> Pictur
 
 
 def _schedule(results: Results, name: str, parameter: str, *, count: int) -> Picture:
+    caption = parameter_captions.of_schedule(results, parameter)
     return panel(
-        name, lambda ax: plots.schedule(results, ax, parameter), captions.of_schedule(results, parameter), 220,
+        name, lambda ax: plots.schedule(results, ax, parameter), caption, 220,
         f"Step chart of {parameter} by epoch.", count=count,
     )  # fmt: skip

@@ -9,10 +9,8 @@ import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.report import captions
-from pipeline.space import Choice, LogUniform, Switch, Uniform
-from pipeline.study import Objective, layout
+from pipeline.study import Objective
 from tests.unit.results.edges import EDGES
-from tests.unit.results.small import plane_study
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -24,18 +22,6 @@ def test_the_caption_counts_the_crosses_that_are_drawn(tmp_path: Path) -> None:
     )
     epochs = results.epochs.iloc[:0]
     assert captions.of_learning_curves(replace(results, epochs=epochs)).endswith("; 3 trials failed without a value.")
-
-
-def test_listed_values_are_named_in_the_order_of_their_domain(tmp_path: Path) -> None:
-    """The caption lists values in the order of their domain, whichever trial is the best."""
-    study = Recording(tmp_path, tune_job("listed", space={"width": Choice((32, 64, 128))}))
-    for number, (width, value) in enumerate([(128, 0.9), (32, 0.8), *[(64, 0.1)] * 6]):
-        trial, config = layout.trial_id(number), {"width": width}
-        study.decide(trial, 0, "start", number, config_after=config)
-        study.train(trial, 1, config, value, number + 0.1)
-        study.decide(trial, 1, "finish", number + 0.5)
-    study.end(9)
-    assert "have width 32 or 128" in captions.of_parallel_coordinates(load_results(study.store.uri))
 
 
 def test_the_caption_names_values_that_are_not_clearly_worse(folded: Results) -> None:
@@ -110,18 +96,6 @@ def test_values_beyond_a_bound_are_no_improvement(tmp_path: Path, limit: float, 
     assert captions.of_trade_off(results, "accuracy") == front
 
 
-def test_a_hyperparameter_is_described_by_its_kind(asha_results: Results) -> None:
-    """The caption of a number has a rank correlation and the best quarter, and that of listed values their medians."""
-    assert re.fullmatch(
-        r"Rank correlation [+−]0\.\d\d over 22 trials, the best \d+ between .* and .*\.",
-        captions.of_objective_against(asha_results, "lr"),
-    )
-    reported = captions.of_objective_against(asha_results, "optimizer")
-    medians = [float(number) for number in re.findall(r"([\d.]+) at ", reported)]
-    assert reported.startswith("Medians: ")
-    assert medians == sorted(medians, reverse=True)
-
-
 def test_stops_are_counted_by_rung(asha_results: Results) -> None:
     """The caption counts stops by rung, and the trials that trained to their end."""
     reported = captions.of_rungs(asha_results)
@@ -132,29 +106,8 @@ def test_stops_are_counted_by_rung(asha_results: Results) -> None:
     assert re.fullmatch(rf"{stopped}; {whole}\.", reported)
 
 
-def test_a_schedule_includes_the_parent_of_the_best_model(population: Results) -> None:
-    """The schedule of the best model begins with its parent's values."""
-    assert captions.of_schedule(population, "lr") == "0.1 → 0.08."
-
-
-def test_a_position_and_a_path_are_described(walked: Results, tmp_path: Path) -> None:
-    """The caption has the best trial's position in the plane, and the start and end of its path."""
+def test_a_path_is_described(walked: Results) -> None:
+    """The caption has the start and the end of the best trial's path."""
     assert captions.of_trajectories(walked) == (
         "The best trial is at (0.4, -0.4) after its first epoch and at (1.2, -1.2) after 3 epochs."
     )
-    places = [(x / 6 + 0.01, y / 6 + 0.01) for x in range(6) for y in range(6)]
-    results = plane_study(tmp_path, places, lr=LogUniform(1e-3, 1.0), momentum=Uniform(0, 1))
-    assert captions.of_best_place(results) == "The best of 36 trials is at lr 0.51 and momentum 0.51: 0.01414."
-
-
-def test_a_parameter_that_the_best_model_lacks_has_a_sentence(tmp_path: Path) -> None:
-    """The schedule of a hyperparameter of another branch says that the best model does not have it."""
-    space = {"kind": Switch({"a": {"momentum": Uniform(0.0, 1.0)}, "b": {}})}
-    study = Recording(tmp_path, tune_job("switched", space=space, scheduler="pbt"))
-    for trial, config, value in (("0000", {"kind": "b"}, 0.9), ("0001", {"kind": "a", "momentum": 0.5}, 0.1)):
-        study.decide(trial, 0, "start", 0.0, config_after=config)
-        study.train(trial, 1, config, value, 1.0)
-    study.end(2.0)
-    results = load_results(study.store.uri)
-    assert captions.of_schedule(results, "momentum") == "The best model does not have it."
-    assert captions.of_schedule(results, "kind") == "b throughout."
