@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from pipeline.errors import ModelError, UsageError
 from pipeline.execution.process_state import kept_process_state
@@ -9,8 +10,13 @@ from pipeline.execution.trial_models import TrialModels
 from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.study.output_paths import check_output_folder
+from pipeline.wording import listed
 
 __all__ = ["load_model", "load_state"]
+
+_MOST_NAMES = 3
+_rebuilt: WeakSet[Any] = WeakSet()
+"""The models that were rebuilt in this process and are still in use."""
 
 
 @kept_process_state()
@@ -34,7 +40,25 @@ def load_model(study: str | Path, *, trial: str | int | None = None) -> Any:
     models = TrialModels(Store(study))
     if trial is None and (model := models.exported()) is not None:
         return model
-    return models.model(models.assignment(layout.trial_id(trial) if isinstance(trial, int) else trial))
+    model = models.model(models.assignment(layout.trial_id(trial) if isinstance(trial, int) else trial))
+    _note_shared(model)
+    _rebuilt.add(model)
+    return model
+
+
+def _note_shared(model: Any) -> None:
+    """Print that an earlier model, which is still in use, has got weights of this one."""
+    mine = {id(variable): variable for variable in model.variables}
+    shared = [
+        each for other in _rebuilt for variable in other.variables if (each := mine.get(id(variable))) is not None
+    ]
+    if shared:
+        names = listed(dict.fromkeys(variable.path for variable in shared[:_MOST_NAMES]))
+        print(
+            f"tunepipe: A model that was loaded before has now the weights {names} of this one, too: their layers are "
+            "made outside of the model function, so all models of the process have them. Load one model in a process, "
+            "or save the first one before."
+        )
 
 
 @kept_process_state()

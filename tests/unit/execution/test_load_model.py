@@ -1,7 +1,9 @@
 """Models and states of a study as Python objects."""
 
+import gc
 import sys
 
+import keras
 import pytest
 
 from pipeline import load_model, load_results, load_state, run
@@ -58,6 +60,31 @@ def test_lambdas_of_a_notebook_s_job_are_found(tmp_path, monkeypatch):
     assert run(job, storage=tmp_path, resume=True, note=lambda _: None).already
     for trial in trials:
         assert scored(load_model(store.uri, trial=trial)) == pytest.approx(val_loss(store, trial), rel=1e-5)
+
+
+BODY = keras.layers.Dense(4, name="body")
+
+
+def around_a_layer(config):
+    """A model around a layer of all trials."""
+    model = keras.Sequential([keras.Input((6,)), BODY, keras.layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_models_that_share_a_layer_are_noted(tmp_path, capsys):
+    """A model that takes over a layer of an earlier one, which is still in use, is returned with a note."""
+    run(JOB.replaced({"model": around_a_layer, "budget.trials": 2}), storage=tmp_path, name="b", note=lambda _: None)
+    capsys.readouterr()
+    first = load_model(tmp_path / "b", trial=0)
+    assert "A model that was loaded before" not in capsys.readouterr().out
+    load_model(tmp_path / "b", trial=1)
+    assert "A model that was loaded before has now the weights sequential/body/kernel" in capsys.readouterr().out
+    assert first.layers[0] is BODY
+    del first
+    gc.collect()
+    load_model(tmp_path / "b", trial=0)
+    assert "A model that was loaded before" not in capsys.readouterr().out
 
 
 def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
