@@ -14,12 +14,12 @@ from pipeline.loop.limits import common_failure, exhausted_budget
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.milestones import decision_at_milestones, record_milestones
 from pipeline.loop.reporting import is_over
+from pipeline.loop.scheduler_context import scheduler_context
 from pipeline.loop.trial import Trial
 from pipeline.loop.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.study import TuneJob
-from pipeline.study.trial_configs import trials_in_all
 
 __all__ = ["StudyLoop", "Verdict"]
 
@@ -55,15 +55,7 @@ class StudyLoop:
         """The study's job, with its current budget."""
         self.trials: dict[str, Trial] = {}
         self.commands = CommandState()
-        context = SchedulerContext(
-            space=job.space,
-            mode=job.objective.mode,
-            epochs=job.budget.epochs,
-            trials=trials_in_all(job),
-            seed=job.seed,
-            objectives=[(one.metric, one.mode) for one in job.objectives] if len(job.objectives) > 1 else (),
-        )
-        self.scheduler = (build or job.scheduler.build)(context)
+        self.scheduler = (build or job.scheduler.build)(scheduler_context(job))
         self.incumbent = Incumbent(job.objectives)
         self.queue = TrialQueue(
             job,

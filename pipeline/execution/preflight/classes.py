@@ -3,7 +3,7 @@
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.preflight.finding import Finding
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.schedulers import SchedulerContext
+from pipeline.loop.scheduler_context import scheduler_context
 from pipeline.study import TuneJob
 
 __all__ = ["classes_finding"]
@@ -18,7 +18,7 @@ def classes_finding(job: TuneJob) -> Finding | None:
     named = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not named:
         return None
-    context = SchedulerContext(job.space, job.objective.mode, job.budget.epochs, job.budget.trials, job.seed)
+    context = scheduler_context(job)
     faults: list[Fault] = []
     build = ray_scheduler(job)
     for attempt in (lambda: build and build(context), lambda: ray_draw(job)):

@@ -5,7 +5,6 @@ It knows no Ray: the Trainable calls it in a worker process, and `--workers 0` c
 
 import contextlib
 import math
-import os
 import platform
 import sys
 import time
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.errors import DamagedFile, DataError, ModelError, ResourcesUnmet, StorageError, Superseded, TunepipeError
+from pipeline.errors import DamagedFile, DataError, ModelError, StorageError, Superseded, TunepipeError
 from pipeline.execution.node_facts import node_facts
 from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.active_trial import ActiveTrial
+from pipeline.execution.worker.checkpoint_seconds import node_seconds
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter
 from pipeline.execution.worker.failures import advice, failure_text
 from pipeline.execution.worker.imported_sources import ImportedSources
@@ -40,11 +40,7 @@ from pipeline.training.base import TrainingEnded
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["CHECKPOINT_SECONDS", "Worker"]
-
-CHECKPOINT_SECONDS = "TUNEPIPE_CHECKPOINT_SECONDS"
-"""An environment variable of nodes that may be taken away at any time: trials there write a checkpoint at least this
-often, in seconds, whatever the job says."""
+__all__ = ["Worker"]
 
 
 class Worker:
@@ -65,7 +61,7 @@ class Worker:
 
     Raises:
         DataError: The job has a model, and there are no data.
-        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none; or CHECKPOINT_SECONDS is not a number.
+        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none; or the seconds of the node are no number.
     """
 
     def __init__(
@@ -95,7 +91,7 @@ class Worker:
         self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
         self._sources = ImportedSources(job, store)
         self._node = platform.node()
-        self._checkpoint_seconds = min(job.checkpoints.seconds, _node_seconds())
+        self._checkpoint_seconds = min(job.checkpoints.seconds, node_seconds())
         self._workers, self._reports = workers, 0
         self._left: list[tuple[str, int, int]] = []
         self._compare = compare and copies_weights(job)
@@ -304,11 +300,3 @@ class Worker:
             node=node_facts() if self._reports == 1 else None,
             inexact=trial.learner.inexact if trial.learner is not None else None,
         )
-
-
-def _node_seconds() -> float:
-    text = os.environ.get(CHECKPOINT_SECONDS, "")
-    try:
-        return float(text) if text else math.inf
-    except ValueError:
-        raise ResourcesUnmet(f"{CHECKPOINT_SECONDS} is {text!r}; it must be a number of seconds.") from None
