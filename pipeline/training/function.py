@@ -4,7 +4,7 @@ import inspect
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +107,9 @@ class FunctionLearner:
         self._taken += 1
         self._sparse = self._sparse or not self._new
         seconds = time.perf_counter() - started
-        return EpochResult(metrics, None, 0.0, seconds, 0.0, last=self._single or self._finished())
+        # A function that ends here may take further steps in a later session, with a larger budget.
+        self._finish()
+        return EpochResult(metrics, None, 0.0, seconds, 0.0, last=self._single)
 
     def validate(self) -> Mapping[str, float]:
         """No metrics: the function itself validates."""
@@ -172,21 +174,17 @@ class FunctionLearner:
         self._generators.restore()
         return next(self._steps)
 
-    def _finished(self) -> bool:
-        """Whether the function has ended: where its source says that this was its last step, it runs to its end."""
+    def _finish(self) -> None:
+        """Run the function to its end, where its source says that this was its last step."""
         # A function that continues from a state counts from there, or from 0.
-        if self._length not in (self.model_epoch, self._taken):
-            return False
+        if self._single or self._length not in (self.model_epoch, self._taken):
+            return
         if self._new:
             # The rest of the function may change it.
             self._save_state()
-        with seeding_imports(self._number):
-            try:
-                step = self._next()
-            except StopIteration:
-                return True
-        self._ahead = step, GeneratorStates.now()
-        return False
+        with seeding_imports(self._number), suppress(StopIteration):
+            step = self._next()
+            self._ahead = step, GeneratorStates.now()
 
     def _start(self, *, exploit: bool = False) -> None:
         state = None

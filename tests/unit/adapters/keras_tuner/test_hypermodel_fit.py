@@ -41,8 +41,11 @@ def test_an_own_fit_runs_to_its_end(program: Callable[[str], str], tmp_path: Pat
     path.write_text(text.replace(end, f'{end}\n        open("ended", "a").write("x")\n        return history'))
     budget = {"trials": 2, "epochs": 2}
     given = {"name": "s", "searcher": "random", "scheduler": "fifo", "resources": {"workers": 0}, "budget": budget}
-    run(from_file(f"{path}:MyHyperModel", "keras-tuner", given), storage=tmp_path / "st", note=lambda _: None)
+    job = from_file(f"{path}:MyHyperModel", "keras-tuner", given)
+    run(job, storage=tmp_path / "st", note=lambda _: None)
     assert [file.read_text() for file in sorted((tmp_path / "st/s").rglob("ended"))] == ["x", "x"]
+    run(job.replaced({"budget.epochs": 3}), storage=tmp_path / "st", resume=True, note=lambda _: None)
+    assert load_results(tmp_path / "st/s").trials["epochs"].to_list() == [3, 3]
 
 
 def test_an_own_loop_reports_by_callbacks(program: Callable[[str], str]) -> None:
