@@ -68,21 +68,23 @@ class Posterior:
         """
         from scipy.linalg import solve_triangular
 
-        count, size, axes = groups.shape
+        count, size, _ = groups.shape
         # Trials of different numbers: then no covariance has the part of a trial.
         one, other = (Points(groups, np.ones(size), np.full(size, number)) for number in (-1, -2))
-        # The configs of all groups together: a product of large matrices takes a fraction of many small ones' time.
-        together = Points(groups.reshape(-1, axes), np.ones(count * size), np.full(count * size, -1))
+
+        def together(covariances: Reals) -> Reals:
+            """The columns of all groups side by side: to solve for all takes a fraction of the time for each."""
+            return np.moveaxis(covariances, 0, 1).reshape(-1, count * size)
 
         def by_group(columns: Reals) -> Reals:
             return np.moveaxis(columns.reshape(len(columns), count, size), 0, -1)
 
-        across = self._process.covariance(self._theta, self._at, together)
+        across = together(self._process.covariance(self._theta, self._at, one))
         inner = solve_triangular(self._lower, across, lower=True, check_finite=False)
         known = by_group(inner)
         covariance: Reals = self._process.covariance(self._theta, one, other) - known @ np.swapaxes(known, -1, -2)
         if self._believed is not None:
-            rest = self._process.covariance(self._theta, self._believed, together) - self._across.T @ inner
+            rest = together(self._process.covariance(self._theta, self._believed, one)) - self._across.T @ inner
             known = by_group(solve_triangular(self._rest, rest, lower=True, check_finite=False))
             covariance -= known @ np.swapaxes(known, -1, -2)
         mean: Reals = across.T @ self._alpha

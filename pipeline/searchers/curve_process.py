@@ -248,9 +248,23 @@ class CurveProcess:
 
     def _matern(self, theta: Reals, one: Reals, other: Reals) -> tuple[Reals, Reals, Reals]:
         scales = np.exp(theta[: self._count])[self._groups]
-        a, b = one / scales, other / scales
-        sizes = (a * a).sum(axis=-1)[..., :, None] + (b * b).sum(axis=-1)[..., None, :]
-        squares = np.maximum(sizes - 2 * a @ np.swapaxes(b, -1, -2), 0.0)
+        both = one / scales, other / scales
+        if other.ndim == 2:
+            squares = _squares(*both)
+        else:
+            # Groups may differ on few of hundreds of axes: what the others add is that of the first group.
+            groups = [each for each in (one, other) if each.ndim > 2]
+            differ = np.any([(each != each[:1]).any(axis=(0, 1)) for each in groups], axis=0)
+            first = [each[:1] if each.ndim > 2 else each for each in both]
+            own = _squares(*(each[..., differ] for each in both)) - _squares(*(each[..., differ] for each in first))
+            squares = np.maximum(_squares(*first) + own, 0.0)
         r = np.sqrt(squares)
         decay = np.exp(-_ROOT * r)
         return (1 + _ROOT * r + 5 / 3 * squares) * decay, r, decay
+
+
+def _squares(one: Reals, other: Reals) -> Reals:
+    """Squared distances between points."""
+    sizes = (one * one).sum(axis=-1)[..., :, None] + (other * other).sum(axis=-1)[..., None, :]
+    squares: Reals = np.maximum(sizes - 2 * one @ np.swapaxes(other, -1, -2), 0.0)
+    return squares

@@ -21,7 +21,7 @@ _SEED = 0
 
 MOST_AXES = 20
 """The maximum number of hyperparameters in a forest: of more, those are chosen that tell the most by themselves."""
-_FOLDS = 5
+_FOLDS, _TREES_OF_FOLD = 5, 50
 """How often trials are divided to predict each of them without choosing hyperparameters by it."""
 
 Sample = tuple[_Reals, _Reals, int]
@@ -108,7 +108,7 @@ def _unseen(units: _Reals, values: _Reals, first: int) -> _Reals:
         known, other = fold != number, fold == number
         axes = most_telling(units[known], values[known], MOST_AXES, first)
         unseen[other] = predicted(
-            units[known][:, axes], values[known], units[other][:, axes], trees=_TREES, seed=number
+            units[known][:, axes], values[known], units[other][:, axes], trees=_TREES_OF_FOLD, seed=number
         )
     return unseen
 
