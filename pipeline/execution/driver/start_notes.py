@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.datasets import Dataset
 from pipeline.datasets.fingerprint import unnoticed_changes
+from pipeline.datasets.non_finite import non_finite
 from pipeline.execution.driver.learning import learning_in_words
 from pipeline.execution.driver.resumability import unfiled_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
@@ -15,7 +16,7 @@ from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.module_origin import import_folders
 from pipeline.study.trial_configs import fewer
 from pipeline.training.data import how_read, without_validation
-from pipeline.wording import capitalized
+from pipeline.wording import capitalized, listed
 
 __all__ = ["data_notes", "fixed_lists", "inexact_data", "start_notes"]
 
@@ -69,6 +70,12 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(sharing)}."
     if unnoticed := unnoticed_changes(fingerprint):
         yield f"{capitalized(unnoticed)}."
+    if data is not None and (places := non_finite(data)):
+        counts = listed(f"{count:,} in the {place}" for place, count in places.items())
+        yield (
+            f"The data have numbers that are NaN or infinite: {counts}. If the model does not handle them, its weights "
+            "become NaN, even where the loss stays a number. Fill or drop these rows."
+        )
 
 
 def fixed_lists(job: TuneJob) -> Iterator[str]:

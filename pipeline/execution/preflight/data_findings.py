@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.datasets import Dataset, leaves
 from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text, unnoticed_changes
+from pipeline.datasets.non_finite import non_finite
 from pipeline.execution.preflight.finding import DataFacts, Finding
 from pipeline.execution.shared_caches import no_room, sharing_in_words
 from pipeline.wording import capitalized, size
@@ -25,12 +26,6 @@ def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFa
         before: The fingerprint of the data with which the study began; None to compare with none.
     """
     now = fingerprint(data)
-    non_finite = {
-        f"{part} of {name}": count
-        for name, split in data.arrays.items()
-        for part, arrays in (("inputs", split.x), ("targets", split.y), ("weights", split.weight))
-        if (count := sum(_not_finite(array) for array in leaves(arrays)))
-    }
     train, validation = data.arrays.get("train"), data.arrays.get("validation")
     return DataFacts(
         name=data.name,
@@ -40,7 +35,7 @@ def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFa
         targets=_shapes(train.y) if train is not None else "",
         classes=len(data.classes),
         bytes=data.bytes,
-        non_finite=non_finite,
+        non_finite=non_finite(data),
         unseen=_unseen(train.y, validation.y) if train is not None and validation is not None else [],
         fingerprint=now,
         changed=[] if before is None else differences(before, now),
@@ -60,7 +55,10 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
     if facts.non_finite:
         listed = ", ".join(f"{count} in the {where}" for where, count in facts.non_finite.items())
         return Finding(
-            "data", "error", f"{text}. Not finite: {listed}", "Fill or drop these rows: the loss would be NaN."
+            "data",
+            "error",
+            f"{text}. Not finite: {listed}",
+            "Fill or drop these rows: weights, and usually the loss, would be NaN.",
         )
     if facts.changed:
         text += f". They differ from those that the study began with: {'; '.join(facts.changed)}"
@@ -94,10 +92,6 @@ def _description(facts: DataFacts) -> str:
     rows = ", ".join(f"{count:,} {name}" for name, count in facts.rows.items())
     shapes = f"inputs {facts.inputs}, targets {facts.targets or 'none'}"
     return f"{facts.name}: {rows} rows; {shapes}{classes}; {size(facts.bytes)}"
-
-
-def _not_finite(array: np.ndarray) -> int:
-    return int(np.count_nonzero(~np.isfinite(array))) if array.dtype.kind == "f" else 0
 
 
 def _shapes(tree: Any) -> str:

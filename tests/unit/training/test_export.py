@@ -259,6 +259,17 @@ def test_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: py
         export(model, tmp_path, example=rows_of_six().train.x)
 
 
+def test_weights_that_are_nan_are_exported(tmp_path: Path) -> None:
+    """A model whose weights are NaN, as after training on NaN, is exported with these weights."""
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(2), layers.Dense(3, "softmax")])
+    weights = model.get_weights()
+    weights[0][0, 0] = np.nan
+    model.set_weights(weights)
+    export(model, tmp_path, example=rows_of_six().train.x)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(loaded.get_weights(), weights, strict=True))
+
+
 def test_export_needs_the_checkpoint_to_fit(tmp_path: Path) -> None:
     """A checkpoint of another architecture is refused before anything is written."""
     trainer_factory = TrainerFactory(job_of(dense), rows_of_six())

@@ -98,6 +98,15 @@ def test_data_without_a_validation_split_are_noted() -> None:
     assert list(data_notes(job(), None, {})) == []
 
 
+def test_numbers_that_are_not_finite_are_noted() -> None:
+    """Arrays with NaN or infinite numbers are noted with their count and split."""
+    x, y = np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32")
+    holes = x.copy()
+    holes[:2, 0] = np.nan
+    (note,) = data_notes(model_job(), Dataset("rows", Split(holes, y), Split(x, y)), {})
+    assert note.startswith("The data have numbers that are NaN or infinite: 2 in the inputs of train. If the model")
+
+
 def test_content_without_a_hash_is_noted() -> None:
     """Data whose content is not recorded are noted, because a resume does not notice that they changed."""
     recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
