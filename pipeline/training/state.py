@@ -128,8 +128,8 @@ def drawn_in_words(operations: Sequence[str] | None) -> str | None:
     return f"its own code draws with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
 
 
-_NUMBER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9]+([-_:. ][0-9]+)*")
-"""A UUID, a number, or numbers such as those of a date."""
+_NUMBER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|(?>[0-9]+)(?!d(?:\b|_))([-_:. ][0-9]+)*")
+"""A UUID, a number, or numbers such as those of a date; not the 2 of `conv2d`, which is the same in each process."""
 
 _RANDOM = {
     "Multinomial",

@@ -228,4 +228,5 @@ def _difference(path: str, before: tuple[Config, Variables], after: tuple[Config
 
 
 def _named(variable: Mapping[str, Any]) -> str:
-    return f"{variable['path']} of shape {'×'.join(map(str, variable['shape'])) or '1'}"
+    path = variable["path"].replace("_#", "")
+    return f"{path} of shape {'×'.join(map(str, variable['shape'])) or '1'}"

@@ -14,6 +14,7 @@ from keras import callbacks, layers
 
 from pipeline.errors import ModelError
 from pipeline.storage import Checkpoint, pack, unpack
+from pipeline.training.state import without_numbers
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.interrupted_trials import (
     AFTER,
@@ -246,3 +247,17 @@ def test_state_of_another_architecture_is_refused(name: str, fields: dict[str, A
     with pytest.raises(ModelError, match=r"another architecture: .* needed.*--set space.NAME=VALUE"):
         other.load(state, exploit=True)
     assert all(np.array_equal(a, b) for a, b in zip(other.save().arrays, before.arrays, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("conv2d_12/kernel", "conv2d_#/kernel"),
+        ("max_pooling1d/scale", "max_pooling1d/scale"),
+        ("dense12/bias", "dense#/bias"),
+        ("m2026-11-27/kernel", "m#/kernel"),
+    ],
+)
+def test_numbers_of_names_are_left_out_but_those_of_kinds(path: str, expected: str) -> None:
+    """A path without numbers has no numbers and dates of names, but the numbers of kinds of layers such as conv2d."""
+    assert without_numbers(path) == expected

@@ -115,6 +115,14 @@ def test_a_config_without_a_model_is_skipped() -> None:
     assert list(only_plain) == []
 
 
+def test_a_layer_is_named_without_a_sign_for_its_number() -> None:
+    """A mismatch names a layer by its kind, without a sign for the number that Keras gave it."""
+    models = {4: [{"path": "conv2d_#/kernel", "shape": [3], "dtype": "float32"}]}
+    models[9] = [{**models[4][0], "shape": [5]}]
+    (shape,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 9}], lambda config: models[config["width"]], ALL)
+    assert shape.difference == "width (conv2d/kernel of shape 3 with width=4, conv2d/kernel of shape 5 with width=9)"
+
+
 def test_a_mismatch_is_reported_with_both_values() -> None:
     """A mismatch names the first differing variable with path and both shapes, or both counts."""
     (shape,) = compare(SPACE, [PLAIN, {**PLAIN, "width": 9}], lambda config: variables(2, config["width"]), ALL)
