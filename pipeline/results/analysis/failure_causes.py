@@ -18,6 +18,8 @@ _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
 _NOISE = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
 """Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 _BOLD = re.compile(r"\x1b\[\d*m")
+_OPERATION = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$")
+"""Where TensorFlow says which operation an error comes from, before and after its sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def first_line(text: str) -> str:
     Args:
         text: An error, with or without its traceback.
     """
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    lines = [_OPERATION.sub("", line.strip()) for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return ""
     if lines[0].startswith("Traceback"):

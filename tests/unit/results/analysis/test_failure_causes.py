@@ -72,3 +72,12 @@ def test_an_error_of_a_tensorflow_graph_is_reported_by_its_sentence():
     sentence = "Received a label value of 2 which is outside the valid range of [0, 2)."
     assert first_line(reported) == f"InvalidArgumentError: Graph execution error: {sentence}"
     assert first_line("ValueError:\n\nTraceback (most recent call last):\n  x") == "ValueError:"
+
+
+def test_an_error_of_an_operation_is_reported_without_its_names() -> None:
+    """An error of a single TensorFlow operation is reported without the names of the operation and of its function."""
+    sentence = "OOM when allocating tensor with shape[64,1000000000] and type float on CPU:0 by allocator mklcpu"
+    reported = (
+        f"ResourceExhaustedError: {{{{function_node __wrapped__Uniform_device_CPU:0}}}} {sentence} [Op:Uniform] name: "
+    )
+    assert first_line(reported) == f"ResourceExhaustedError: {sentence}"
