@@ -1,7 +1,10 @@
 """The bundled jobs: each module exports one JOB; mnist_asha.py has `mnist-asha`."""
 
+import ast
 import importlib
+import inspect
 import pkgutil
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,8 +78,26 @@ def _exported(module: ModuleType, subject: str, file: str, name: str = "") -> Tu
         raise InvalidJob(subject, [Fault(name or "JOB", job, f"must be a TuneJob{calls}")])
     if name:
         raise InvalidJob(subject, [Fault(name, None, f"the file must define {name} = TuneJob(…){calls}")])
-    run = f", or the command must name one of its jobs: {listed(known, 'or')}" if jobs else ""
+    run = f", or the command must name one of its jobs: {listed(known, 'or')}" if jobs else _inside(module, file)
     raise InvalidJob(subject, [Fault("JOB", None, f"the file must define JOB = TuneJob(…){run}")])
+
+
+def _inside(module: ModuleType, file: str) -> str:
+    """What a message adds if a file without a job makes one in a function or under `if __name__ == "__main__":`."""
+    with suppress(OSError, TypeError, SyntaxError):
+        if any(_makes_job(node) for node in ast.walk(ast.parse(inspect.getsource(module)))):
+            return (
+                ' at its top level, not in a function or under `if __name__ == "__main__":`. A file that calls run(…) '
+                f"itself is started with `python {file}`"
+            )
+    return ""
+
+
+def _makes_job(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name == TuneJob.__name__
 
 
 def _not_found(name: str) -> str:

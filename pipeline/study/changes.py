@@ -62,6 +62,8 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     just_set = (isinstance(tree, Mapping) or hasattr(tree, "settings")) and above not in ("", "space")
     if name not in branches and not just_set:
         what = "hyperparameter" if above == "space" else "field"
+        if not above and name in (_branches(branches.get("space")) or ()):
+            raise LookupError(f"no such field; did you mean the hyperparameter space.{name}?")
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:
         value = _put(branches.get(name), rest, value, name)

@@ -116,6 +116,7 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
             "budget.trial",
             "no such field; available: trials, epochs, total_epochs, seconds, target, max_failed_trials; did",
         ),
+        ("lr", "no such field; did you mean the hyperparameter space.lr?"),
         ("budget.trials.x", "no such field: trials has no fields"),
         ("name.x", "no such field: name has no fields"),
         ("model.x", "no such field: model has no fields"),

@@ -1,5 +1,6 @@
 """Finding jobs by name and by path."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,16 @@ def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
         InvalidJob, match=r"(?s)a_job_file\.py.*JOB: the file must define JOB = TuneJob\(…\); found nothing"
     ):
         tune_jobs.find(_file(tmp_path, "x = 1"))
+
+
+@pytest.mark.parametrize("inside", ["def main():\n", "if __name__ == '__main__':\n"])
+def test_a_file_that_makes_its_job_inside_is_refused_with_how_to_start_it(inside: str, tmp_path: Path) -> None:
+    """A file that makes its job in a function or in its main block is refused with how to start such a file."""
+    file = _file(tmp_path, inside + textwrap.indent(_JOB, "    "))
+    with pytest.raises(InvalidJob) as error:
+        tune_jobs.find(file)
+    assert "must define JOB = TuneJob(…) at its top level, not in a function" in str(error.value)
+    assert f"`python {file}`" in str(error.value)
 
 
 @pytest.mark.parametrize(
