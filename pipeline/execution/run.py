@@ -14,8 +14,9 @@ from pipeline.execution.driver.ending import recorded
 from pipeline.execution.driver.heartbeat import heartbeat
 from pipeline.execution.driver.learning import learned_from
 from pipeline.execution.driver.progress import notebook_progress
-from pipeline.execution.driver.provenance import Provenance, command_line
+from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.script_arguments import arguments_of_script, other_arguments
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
 from pipeline.execution.driver.start_notes import start_notes
@@ -31,7 +32,6 @@ from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import recorded_data
-from pipeline.study.function_source import in_script
 from pipeline.study.keras_backend import refuse_other_keras
 from pipeline.study.load_module import end_loading
 from pipeline.study.sources import sources_of
@@ -247,7 +247,9 @@ def _save(start: SessionStart, store: Store, earlier: Sequence[EarlierTrials], n
     if new and earlier:
         # Before study.json, so that a study has what it learns from.
         write_earlier(store, earlier)
-    arguments = command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
+    arguments = arguments_of_script(job)
+    if not new and (changed := other_arguments(start.document, arguments)) is not None:
+        note(changed)
     save_study(store, job, sources=sources, before=start.document, arguments=arguments)
 
 

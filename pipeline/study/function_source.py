@@ -118,12 +118,13 @@ def from_study(function: Callable[..., Any]) -> bool:
 
 
 def in_script(function: Callable[..., Any]) -> bool:
-    """Whether a function is loaded by the script that Python runs, not by a module or a notebook.
+    """Whether a function is defined by the script that Python runs, not by a module or a notebook.
 
     Args:
         function: The function.
     """
-    return is_saved(function) and home_of(function).get("__name__") == "__main__"
+    home = home_of(function)
+    return home.get("__name__") == "__main__" and "__file__" in home
 
 
 def source_of(function: Callable[..., Any]) -> bytes | None:

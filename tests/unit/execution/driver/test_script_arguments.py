@@ -1,0 +1,69 @@
+"""The arguments of the script that runs a study."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.execution.driver.script_arguments import other_arguments
+
+SCRIPT = """
+import argparse
+
+from pipeline import Budget, Objective, TuneJob, Uniform, run
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--trials", type=int, default=1)
+    arguments = parser.parse_args()
+
+    def scaled(config):
+        yield {"score": arguments.scale * config["x"]}
+
+    job = TuneJob(
+        name="scaled",
+        function=scaled,
+        space={"x": Uniform(0, 1)},
+        objectives=[Objective("score", "max")],
+        budget=Budget(trials=arguments.trials, epochs=1),
+        seed=1,
+    )
+    run(job, workers=0, storage="studies", resume=True)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "reported"),
+    [
+        ([], None, None),
+        (["--width", "3"], None, None),
+        (["--width", "3"], ["--width", "3"], None),
+        (["--width", "3"], ["--width", "a b"], "the arguments `--width 'a b'`, and had the arguments `--width 3` in"),
+        ([], ["--width", "3"], "the arguments `--width 3`, and had no arguments in"),
+    ],
+)
+def test_other_arguments_are_reported(before: list[str], now: list[str] | None, reported: str | None) -> None:
+    """Arguments of the script are reported with those of the last session if they differ."""
+    sources = {"folders": [], "modules": {}, "files": {}, "arguments": before}
+    found = other_arguments({"sources": sources}, now)
+    assert found is None if reported is None else found is not None and reported in found
+
+
+def test_a_script_with_other_arguments_is_told_when_it_resumes(tmp_path: Path) -> None:
+    """A script that resumes its study with other arguments is told, also where a function within another reads them."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "script.py", *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, timeout=120, capture_output=True, text=True).stdout
+
+    assert "arguments" not in run("--scale", "2")
+    found = run("--scale", "3", "--trials", "2")
+    assert "The script has the arguments `--scale 3 --trials 2`, and had the arguments `--scale 2` in the last" in found
