@@ -1,5 +1,6 @@
 """Functions without a file, from a notebook or a prompt, compared by their bytecode."""
 
+import argparse
 import dis
 import functools
 import hashlib
@@ -30,7 +31,8 @@ def bytecode_digest(function: Callable[..., Any]) -> str:
     """The SHA-256 of what a function does, regardless of comments and layout.
 
     It covers the function's bytecode and constants, and those of the functions, classes, plain values, dataclasses,
-    enumerations and partial calls that it uses from the same notebook. Another version of Python has other bytecode.
+    enumerations, parsed arguments and partial calls that it uses from the same notebook. Another version of Python has
+    other bytecode.
 
     Args:
         function: The function.
@@ -109,13 +111,28 @@ def _of_function(function: types.FunctionType, module: str | None, seen: set[int
     yield from _each((function.__defaults__, function.__kwdefaults__, function.__dict__), module, seen)
     for cell in function.__closure__ or ():
         try:
-            yield from _parts(cell.cell_contents, module, seen)
+            yield from _of_variable(cell.cell_contents, function.__code__, module, seen)
         except ValueError:
             yield "empty"
     names = sorted(_names(function.__code__) & set(function.__globals__))
     for name in names:
         yield name
-        yield from _parts(function.__globals__[name], module, seen)
+        yield from _of_variable(function.__globals__[name], function.__code__, module, seen)
+
+
+def _of_variable(value: Any, code: types.CodeType, module: str | None, seen: set[int]) -> Iterator[str]:
+    """A variable that code reads; of parsed arguments, those that it reads: others, such as a budget, may change."""
+    if isinstance(value, argparse.Namespace):
+        read = _all_names(code)
+        yield from _items({name: vars(value)[name] for name in sorted(vars(value)) if name in read}, module, seen)
+    else:
+        yield from _parts(value, module, seen)
+
+
+def _all_names(code: types.CodeType) -> set[str]:
+    """The names in code, including those of attributes, and in the functions within it."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*map(_all_names, inner))
 
 
 def _names(code: types.CodeType) -> set[str]:

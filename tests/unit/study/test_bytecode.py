@@ -80,6 +80,27 @@ def test_any_change_of_behaviour_changes_the_digest():
     assert len(digests | {bytecode_digest(typed())}) == len(changes) + 1
 
 
+ARGUMENTS = """
+import argparse
+def main():
+    arguments = argparse.Namespace(width=3, trials=2)
+    def model(config):
+        return [arguments.width for _ in range(2)]
+    return model
+model = main()
+"""
+
+
+def test_parsed_arguments_that_a_function_reads_are_compared():
+    """A parsed argument that a function reads changes the digest, and another argument does not."""
+    of_module = "import argparse\narguments = argparse.Namespace(width=3, trials=2)\n"
+    of_module += "def model(config):\n    return arguments.width\n"
+    for text in (ARGUMENTS, of_module):
+        before = bytecode_digest(typed(text))
+        assert bytecode_digest(typed(text.replace("width=3", "width=4"))) != before
+        assert bytecode_digest(typed(text.replace("trials=2", "trials=3"))) == before
+
+
 def test_functions_that_call_each_other_have_a_digest():
     """Recursive functions have a digest."""
     text = "def model(n):\n    return other(n)\n\ndef other(n):\n    return model(n - 1) if n else {frozenset('ab')}\n"

@@ -56,14 +56,17 @@ def test_other_arguments_are_reported(before: list[str], now: list[str] | None, 
     assert found is None if reported is None else found is not None and reported in found
 
 
-def test_a_script_with_other_arguments_is_told_when_it_resumes(tmp_path: Path) -> None:
-    """A script that resumes its study with other arguments is told, also where a function within another reads them."""
+def test_a_script_that_resumes_with_other_arguments_prints_both(tmp_path: Path) -> None:
+    """A script that resumes with other arguments prints both, and is refused if a function within it read them."""
     (tmp_path / "script.py").write_text(SCRIPT)
 
-    def run(*arguments: str) -> str:
+    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "script.py", *arguments]
-        return subprocess.run(command, cwd=tmp_path, check=True, timeout=120, capture_output=True, text=True).stdout
+        return subprocess.run(command, cwd=tmp_path, check=False, timeout=120, capture_output=True, text=True)
 
-    assert "arguments" not in run("--scale", "2")
-    found = run("--scale", "3", "--trials", "2")
-    assert "The script has the arguments `--scale 3 --trials 2`, and had the arguments `--scale 2` in the last" in found
+    assert "arguments" not in start("--scale", "2").stdout
+    found = start("--scale", "2", "--trials", "2").stdout
+    assert "The script has the arguments `--scale 2 --trials 2`, and had the arguments `--scale 2` in the last" in found
+    refused = start("--scale", "3", "--trials", "3")
+    assert refused.returncode != 0
+    assert "StudyChanged" in refused.stderr
