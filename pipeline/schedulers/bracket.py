@@ -19,10 +19,13 @@ class Bracket:
         factor: One trial in this many continues.
         mode: Whether larger or smaller values are better.
         size: How many trials it has; as published unless given.
+        label: Its number in reasons; `number` unless given.
     """
 
-    def __init__(self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None) -> None:
-        self.number = number
+    def __init__(
+        self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None, *, label: int | None = None
+    ) -> None:
+        self.number, self._label = number, number if label is None else label
         self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
         self.trials: list[str] = []
         # At the last epoch nothing is compared, unless the trials' maximum is raised.
@@ -98,7 +101,7 @@ class Bracket:
     @property
     def name(self) -> str:
         """Its name in reasons."""
-        return f"bracket {self.number}"
+        return f"bracket {self._label}"
 
     def state(self) -> dict[str, Any]:
         """Its state as JSON values."""

@@ -212,7 +212,9 @@ class Brackets(Scheduler):
         self._compared = self._losers(self._held)
 
     def _bracket(self, number: int) -> Bracket:
-        return Bracket(number, self._at, self._factor, self._context.mode, self._size)
+        # Brackets of equal size all have the number 0.
+        label = len(self._brackets) if self._size else number
+        return Bracket(number, self._at, self._factor, self._context.mode, self._size, label=label)
 
     def _holds(self, trial_id: str) -> bool:
         rung = self._of[trial_id].newest(trial_id)

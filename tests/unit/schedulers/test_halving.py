@@ -51,6 +51,19 @@ def test_a_first_rung_that_is_never_reached_is_a_fault():
     assert not SuccessiveHalving().faults(epochs=1, trials=1)
 
 
+def test_reasons_name_each_bracket():
+    """Brackets of successive halving are counted, so that a reason says with which trials one was compared."""
+    context = SchedulerContext({}, "max", 32, 9, 0)
+    first, restored = (SuccessiveHalving(bracket_size=3, grace_period=2).build(context) for _ in range(2))
+    for number in range(9):
+        first.add(f"{number:04d}", {})
+        first.start(f"{number:04d}")
+    restored.restore(json.loads(json.dumps(first.state())))
+    for scheduler in (first, restored):
+        reasons = [scheduler.on_result(f"{number:04d}", 2, 0.5).reason for number in (0, 3, 8)]
+        assert [reason.rpartition(" ")[2] for reason in reasons] == ["0", "1", "2"]
+
+
 def test_its_state_goes_to_json_and_back():
     """Successive halving makes the same choice and has the same state after a conversion to JSON and back."""
     context = SchedulerContext({}, "min", 32, 30, 0)
