@@ -60,7 +60,7 @@ __all__ = [
 
 _SIGPIPE = 13
 _LONGEST = 120
-_MOST_FAULTS = 50
+_MAX_FAULTS = 50
 """A message lists at most this many mistakes: more of them usually have one cause, a file of another kind."""
 
 
@@ -128,9 +128,9 @@ class InvalidJob(UserError):
         self.subject = subject
         self.faults = tuple(faults)
         count = "one error" if len(self.faults) == 1 else f"{len(self.faults)} errors"
-        lines = "\n".join(f"  - {fault}" for fault in self.faults[:_MOST_FAULTS])
-        if len(self.faults) > _MOST_FAULTS:
-            lines += f"\n  … and {len(self.faults) - _MOST_FAULTS} more"
+        lines = "\n".join(f"  - {fault}" for fault in self.faults[:_MAX_FAULTS])
+        if len(self.faults) > _MAX_FAULTS:
+            lines += f"\n  … and {len(self.faults) - _MAX_FAULTS} more"
         super().__init__(f"{subject} has {count}:\n{lines}")
 
     def __reduce__(self) -> tuple[type["InvalidJob"], tuple[str, tuple[Fault, ...]]]:

@@ -2,7 +2,7 @@
 
 import sys
 
-__all__ = ["ABSENT", "say_once", "warned"]
+__all__ = ["ABSENT", "warn_once", "warned"]
 
 ABSENT = object()
 """The default where an attribute may be missing."""
@@ -11,7 +11,7 @@ warned: set[tuple[str, str]] = set()
 """Names that this process has already warned about, with what it does without them."""
 
 
-def say_once(library: str, name: str, consequence: str) -> None:
+def warn_once(library: str, name: str, consequence: str) -> None:
     """Print, once in this process, that a name is missing.
 
     It is printed to stderr, since stdout may hold one JSON object and nothing else.

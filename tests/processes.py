@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["TUNEPIPE", "printed_without_privileges", "receiving_signals", "started", "wait_for"]
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _PATIENCE = 300.0
 """Seconds after which pytest-timeout ends a test, too."""
 
@@ -62,7 +62,7 @@ def wait_for(
         if process is not None:
             assert process.poll() is None, reported() or (process.stderr and process.stderr.read())
         assert time.monotonic() < end, f"It did not happen within {seconds:g} s. {reported()}"
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return value
 
 

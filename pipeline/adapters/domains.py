@@ -12,7 +12,7 @@ from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Swi
 from pipeline.space.values import plain
 
 __all__ = [
-    "MOST_LISTED",
+    "MAX_LISTED",
     "choice",
     "distinct",
     "floats",
@@ -25,14 +25,14 @@ __all__ = [
     "probes",
 ]
 
-MOST_LISTED = 64
+MAX_LISTED = 64
 """A range of at most this many whole numbers is also listed as values."""
 
 _ADDRESS = " at 0x"
 """What an object's text contains where it has no name: an address, which differs between processes."""
 
-_MOST_VALUES = 1000
-_MOST_PROBES = 8
+_MAX_VALUES = 1000
+_MAX_PROBES = 8
 
 
 def choice(values: Sequence[Any]) -> Any:
@@ -159,8 +159,8 @@ def floats(low: float, high: float, step: float | None = None, *, log: bool = Fa
     on_grid = math.isclose(low / step, round(low / step), rel_tol=1e-12, abs_tol=1e-9)
     if count > 1 and on_grid:
         return QUniform(low, high, step)
-    if count > _MOST_VALUES:
-        raise ValueError(f"must have at most {_MOST_VALUES} steps if the smallest value is not a multiple of the step")
+    if count > _MAX_VALUES:
+        raise ValueError(f"must have at most {_MAX_VALUES} steps if the smallest value is not a multiple of the step")
     return choice([float(f"{low + number * step:.12g}") for number in range(count)])
 
 
@@ -173,7 +173,7 @@ def listed(domain: Any) -> list[Any] | None:
     if isinstance(domain, Switch | Choice):
         return list(domain.values)
     if isinstance(domain, IntUniform):
-        return [domain.nth(number) for number in range(domain.count)] if domain.count <= MOST_LISTED else None
+        return [domain.nth(number) for number in range(domain.count)] if domain.count <= MAX_LISTED else None
     return None if isinstance(domain, Domain) else [domain]
 
 
@@ -185,7 +185,7 @@ def probes(domain: Any, *, few: int = 4) -> list[Any]:
         few: How many whole numbers a range may have for all of them to be tried.
     """
     if isinstance(domain, Choice):
-        return list(domain.values[:_MOST_PROBES])
+        return list(domain.values[:_MAX_PROBES])
     if isinstance(domain, IntUniform):
         if domain.count <= few:
             return [domain.nth(number) for number in range(domain.count)]

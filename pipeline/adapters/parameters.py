@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.adapters.domains import MOST_LISTED, listed
+from pipeline.adapters.domains import MAX_LISTED, listed
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Switch
 
@@ -117,7 +117,7 @@ def _add(
         values_of_parent = listed(space[parent])
         if values_of_parent is None:
             raise ValueError(
-                f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {MOST_LISTED} whole "
+                f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {MAX_LISTED} whole "
                 f"numbers); {parent} is {space[parent]!r}"
             )
         if len(values_of_parent) == 1:

@@ -193,7 +193,7 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
     """The results, and the paths of the study and its report."""
     from pipeline.cli.results import show
 
-    if not as_json and outcome.already:
+    if not as_json and outcome.finished_before:
         say(
             f"The study {name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs continues "
             "it; `tunepipe run` with another --name starts a new one.\n"

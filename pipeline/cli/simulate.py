@@ -36,14 +36,14 @@ __all__ = ["simulate"]
 
 _SYNTHETIC = "synthetic"
 _PICTURES = ("png", "svg", "pdf")
-_MOST = 1e9
+_MAX_AMOUNT = 1e9
 _DIGITS = 9
 """The maximum number of digits of a number of workers."""
 
 
 def _amount(text: str) -> Any:
     """An option for a number from zero, with this help."""
-    return typer.Option(min=0.0, max=_MOST, help=text, show_default=False)
+    return typer.Option(min=0.0, max=_MAX_AMOUNT, help=text, show_default=False)
 
 
 def simulate(

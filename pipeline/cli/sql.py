@@ -8,7 +8,7 @@ import typer
 from pipeline.cli.console import note
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store
-from pipeline.cli.table_output import MOST_ROWS, Format, Output, format_of, output_table
+from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
 
 __all__ = ["sql"]
@@ -36,7 +36,7 @@ def sql(
         int | None,
         typer.Option(
             min=1,
-            help=f"Maximum number of rows. Default: {MOST_ROWS} as a table, all in other formats.",
+            help=f"Maximum number of rows. Default: {MAX_ROWS} as a table, all in other formats.",
             show_default=False,
         ),
     ] = None,

@@ -18,12 +18,12 @@ from pipeline.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from pipeline.results.tables.database import Answer
 
-__all__ = ["MOST_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
+__all__ = ["MAX_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
 
 _LONGEST_NAME = 60
 """Characters of a file's name that its temporary file's name contains: file systems allow 255 bytes."""
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 """The maximum number of rows to print as a table without --limit, because its layout needs all rows in memory."""
 
 
@@ -135,13 +135,13 @@ def output_table(
         answer: The answer.
         shape: What `format_of` returned.
         output: The file; None prints.
-        limit: The maximum number of rows; None for all, or for `MOST_ROWS` of a printed table.
+        limit: The maximum number of rows; None for all, or for `MAX_ROWS` of a printed table.
         of: The number of all rows if the answer is only the first of them, which --top changes.
     """
     from pipeline.results.views.formats import FORMATS, text_table
 
     if shape == "table":
-        most = of or limit or MOST_ROWS
+        most = of or limit or MAX_ROWS
         table = answer.head(most + 1)
         console = command_console()
         console.print(text_table(table.slice(0, most)))

@@ -17,9 +17,9 @@ from pipeline.errors import ClusterError
 from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import sources_of_file
 
-__all__ = ["MOST_BYTES", "Package", "package"]
+__all__ = ["MAX_BYTES", "Package", "package"]
 
-MOST_BYTES = 500 * 2**20
+MAX_BYTES = 500 * 2**20
 """The limit of Ray's server, 512 MiB, less the directory of the zip."""
 
 _NEVER = {".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
@@ -50,7 +50,7 @@ class Package:
     job: str
 
 
-def package(project: Path, job: str, *, most: int = MOST_BYTES) -> Package:
+def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
     """Pack the project, the installed tunepipe, and the job file if it is outside the project.
 
     What git ignores is left out, and so are .git, .venv, links, and where programs keep passwords and keys.

@@ -14,7 +14,7 @@ _FAILED = re.compile(r"failed with exit code (-?\d+)")
 """Ray's message about a command that has failed, which KubeRay passes on."""
 
 _SUCCEEDED, _STOPPED = "SUCCEEDED", "STOPPED"
-_MOST_CHARACTERS = 600
+_MAX_CHARACTERS = 600
 
 
 def exit_code(job: Mapping[str, Any], log: str) -> int:
@@ -40,7 +40,7 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
         if code > 0 and code != Interrupted.exit_code:
             return code
         raise ClusterError(
-            f"The RayJob {name!r} has failed: {_signals(code)}{message[:_MOST_CHARACTERS]}. Submit again to resume the "
+            f"The RayJob {name!r} has failed: {_signals(code)}{message[:_MAX_CHARACTERS]}. Submit again to resume the "
             "study."
         )
     if reported == _SUCCEEDED:
@@ -50,7 +50,7 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
     how = (
         "did not succeed: an error in the job ended it, or no trial succeeded, or it was stopped"
         if reported == _STOPPED
-        else f"has ended, and KubeRay does not say how ({message[:_MOST_CHARACTERS] or 'it has no message'})"
+        else f"has ended, and KubeRay does not say how ({message[:_MAX_CHARACTERS] or 'it has no message'})"
     )
     raise EndUnknown(
         f"The study of the RayJob {name!r} {how}. Its exit code is not known, because the driver's output is gone. "

@@ -12,8 +12,8 @@ from pipeline.study.sources import SourceFile, Sources
 
 __all__ = ["config_map", "mounted_items"]
 
-_MOST_BYTES = 2**20
-_MOST_CHARACTERS = 200
+_MAX_BYTES = 2**20
+_MAX_CHARACTERS = 200
 _SHOWN = 3
 _DIGITS = 8
 
@@ -32,11 +32,11 @@ def config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
         ClusterError: The files are too large for one.
     """
     files = _keyed(sources)
-    if (total := sum(len(file.content) for file in files.values())) > _MOST_BYTES:
+    if (total := sum(len(file.content) for file in files.values())) > _MAX_BYTES:
         largest = sorted(files.values(), key=lambda file: -len(file.content))[:_SHOWN]
         sizes = ", ".join(f"{file.path} ({len(file.content):,})" for file in largest)
         raise ClusterError(
-            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MOST_BYTES:,}. The largest: {sizes}. "
+            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_BYTES:,}. The largest: {sizes}. "
             "Put large data into the image or into the storage."
         )
     data: dict[str, str] = {}
@@ -74,7 +74,7 @@ def _keyed(sources: Sources) -> dict[str, SourceFile]:
     files: dict[str, SourceFile] = {}
     for number, file in enumerate((*sources.files, *sources.data)):
         key = re.sub(r"[^-._a-zA-Z0-9]", "_", file.path)
-        if key in files or len(key) > _MOST_CHARACTERS or key.startswith(".."):
-            key = f"{number}-{key[-_MOST_CHARACTERS:]}"
+        if key in files or len(key) > _MAX_CHARACTERS or key.startswith(".."):
+            key = f"{number}-{key[-_MAX_CHARACTERS:]}"
         files[key] = file
     return files

@@ -22,7 +22,7 @@ _JOINTS = (
 _ONE = rf"{re.escape(_FIRST)}(?:[ \t].*\n)+\S.*(?:\n|\Z)"
 _TRACEBACK = re.compile(rf"^{_ONE}(?:\n(?:{'|'.join(map(re.escape, _JOINTS))})\n{_ONE})*", re.MULTILINE)
 _RAY_COMMAND = re.compile(r'^  File ".*/bin/ray", line \d+, in <module>$', re.MULTILINE)
-_MOST_CHARACTERS = 160
+_MAX_CHARACTERS = 160
 
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) ", re.MULTILINE)
 """The time before each line of a log, to the nanosecond: no two lines are the same with it."""
@@ -81,4 +81,4 @@ def _without_frames(found: re.Match[str]) -> str:
     """The last line of a traceback of Ray's command; any other traceback as it is."""
     if not _RAY_COMMAND.search(found[0]):
         return found[0]
-    return f"ray: {shorten(found[0].splitlines()[-1], _MOST_CHARACTERS, placeholder=' …')}\n"
+    return f"ray: {shorten(found[0].splitlines()[-1], _MAX_CHARACTERS, placeholder=' …')}\n"

@@ -23,7 +23,7 @@ _RULES = (
     "(numbers); an optional column `split` that says train, validation or test for each row; every other "
     "column is an input."
 )
-_LEAST = 5
+_MIN_ROWS = 5
 _BUFFER_BYTES = 2**28
 """The maximum bytes of the shuffle buffer."""
 
@@ -58,8 +58,8 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
     columns = [name for name in schema.names if name not in ("label", "target", "split")]
     if len(target) != 1 or not columns or len(set(schema.names)) < len(schema.names):
         raise DataError(f"The columns of {data} are {', '.join(schema.names) or 'none'}. {_RULES}")
-    if files.rows < _LEAST:
-        raise DataError(f"{data} has {files.rows} rows; at least {_LEAST} are needed.")
+    if files.rows < _MIN_ROWS:
+        raise DataError(f"{data} has {files.rows} rows; at least {_MIN_ROWS} are needed.")
     check_complete(files, columns)
     sizes = _sizes(files, columns)
     if buffer is None:

@@ -12,13 +12,13 @@ from pipeline.errors import DataError
 from pipeline.study import TuneJob
 from pipeline.training.data import example_config, load_data
 
-__all__ = ["Loaded", "loading", "made_by_workers", "refuse_other_data"]
+__all__ = ["Loaded", "made_by_workers", "refuse_other_data", "start_loading"]
 
 Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
 
 
-def loading(
+def start_loading(
     job: TuneJob,
     before: Mapping[str, Any] | None,
     *,

@@ -8,7 +8,7 @@ from pipeline.execution.worker.worker import Worker
 
 __all__ = ["run_in_process"]
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 """The interval at which a paused study checks for a command to continue."""
 
 
@@ -26,7 +26,7 @@ def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> 
             with interrupts.defer_signals():
                 assignment = session.next()
             if assignment is None and session.loop.paused is not None:
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
                 with interrupts.defer_signals():
                     session.beat()
                 continue

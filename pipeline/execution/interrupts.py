@@ -11,8 +11,8 @@ from typing import Any
 __all__ = ["Interrupts", "interruptible", "takes_signals"]
 
 _STDERR = 2
-_PATIENT = 2
-"""After more signals than this, nothing is awaited."""
+_MAX_DEFERRED = 2
+"""Signals that may wait in `defer_signals`; the next one raises immediately."""
 
 _MESSAGE = (
     "The study ends when the epochs in training are complete. {again} ends it immediately, and these epochs are lost."
@@ -43,7 +43,7 @@ class Interrupts:
         with contextlib.suppress(ValueError):  # not in the main thread, the only one that may set handlers
             for each in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(each) != signal.SIG_IGN:
-                    self._before.setdefault(each, signal.signal(each, self._signalled))
+                    self._before.setdefault(each, signal.signal(each, self._handle))
 
     def leave(self) -> None:
         """Restore the handlers of before."""
@@ -80,7 +80,7 @@ class Interrupts:
     def _raises(self) -> bool:
         return self._signals > 1 or not self._training
 
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             # A process that the user's code has forked, as multiprocessing.Pool does, ends as it would without a study.
             signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
@@ -91,7 +91,7 @@ class Interrupts:
             self.requested = True
         if not self._raises:
             _print(_MESSAGE.format(again="Ctrl-C again" if number == signal.SIGINT else "Another signal"))
-        elif not self._deferring or self._signals > _PATIENT:
+        elif not self._deferring or self._signals > _MAX_DEFERRED:
             raise KeyboardInterrupt
 
 
@@ -105,14 +105,14 @@ def interruptible() -> Iterator[Interrupts]:
     interrupts = Interrupts()
     interrupts.listen()
     try:
-        with _lost_quietly():
+        with _silent_where_ignored():
             yield interrupts
     finally:
         interrupts.leave()
 
 
 @contextlib.contextmanager
-def _lost_quietly() -> Iterator[None]:
+def _silent_where_ignored() -> Iterator[None]:
     """Print no traceback of a signal that arrives where Python ignores exceptions: an import, or a finalizer.
 
     `begin_training` raises it again.

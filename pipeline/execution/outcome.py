@@ -28,14 +28,14 @@ class Outcome:
 
     Args:
         store: The study's folder.
-        already: Whether the study had been finished before.
+        finished_before: Whether the study had been finished before this call.
         message: Why it ended early; empty if it did not.
         winner: The winner's metrics on the test split; empty if there is none.
         warning: Why the winner could not be exported or tested; None if it was.
     """
 
     store: Store
-    already: bool = False
+    finished_before: bool = False
     message: str = ""
     winner: Mapping[str, float] = field(default_factory=dict)
     warning: str | None = None
@@ -98,7 +98,7 @@ class Outcome:
 
         try:
             results = self.results
-            before = " (it was finished before)" if self.already else ""
+            before = " (it was finished before)" if self.finished_before else ""
             study = called(self.location)
             commands = (shlex.join(["tunepipe", command, study]) for command in ("results", "explain", "report"))
             return summary_line(results) + before, [*outcome_lines(results, self.store), ("next", "  ".join(commands))]

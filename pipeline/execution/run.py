@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from pipeline import datasets
 from pipeline.errors import UsageError
-from pipeline.execution.data import loading
-from pipeline.execution.driver.ending import recorded
+from pipeline.execution.data import start_loading
+from pipeline.execution.driver.ending import recording_end
 from pipeline.execution.driver.heartbeat import heartbeat
 from pipeline.execution.driver.learning import learned_from
 from pipeline.execution.driver.progress import notebook_progress
@@ -23,8 +23,8 @@ from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state, one_study
+from pipeline.execution.ray.cluster_address import address_of, check_reachable
 from pipeline.execution.ray.cluster_nodes import memory_for_rows_on_nodes
-from pipeline.execution.ray.joining import address_of, check_reachable
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.session_training import train
 from pipeline.storage import Store
@@ -157,7 +157,7 @@ def _run(
     notes = list(start_notes(start.job, start.saved, earlier))
     # From here on the job is the study's: it names what was chosen for it.
     start = replace(start, job=start.job.settled())
-    load = loading(
+    load = start_loading(
         start.job,
         recorded_data(start.document),
         accept_changes=accept_changes,
@@ -169,7 +169,7 @@ def _run(
     for text in notes:
         note(text)
     new = start.saved is None
-    with heartbeat(session.recorder.beat), recorded(session, store, interrupts, new=new, note=note):
+    with heartbeat(session.recorder.beat), recording_end(session, store, interrupts, new=new, note=note):
         with interrupts.defer_signals():
             # Take the session's number before anything else is written: of two drivers one ends here.
             session.begin()
@@ -178,7 +178,7 @@ def _run(
         if not new:
             # Commands that wait, such as a config to try next, come before the first draw.
             session.execute_commands(immediately=True)
-        with _displayed(display, session):
+        with _display_context(display, session):
             train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation
     return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
@@ -190,7 +190,7 @@ def _finished_before(store: Store, start: SessionStart) -> Outcome:
 
     last, test = start.last or {}, load_results(store.uri).test
     return Outcome(
-        store, already=True, message=last["message"], winner=test or {}, warning=last["winner_failure"] or None
+        store, finished_before=True, message=last["message"], winner=test or {}, warning=last["winner_failure"] or None
     )
 
 
@@ -261,7 +261,7 @@ def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
 
 
 @contextmanager
-def _displayed(display: Display | None, session: Session) -> Iterator[None]:
+def _display_context(display: Display | None, session: Session) -> Iterator[None]:
     if display is None:
         yield
         return

@@ -43,10 +43,9 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
     session = sessions[-1]
     request = json.dumps({"asked": datetime.now(UTC).isoformat(), **identity()})
     first = store.create(layout.stop_request(session["number"]), request)
-    # A second signal would end it in the middle of an epoch, and a process without a handler would be killed with
-    # everything else that runs in it.
-    # It may have none any more although its file says so: a notebook lives on where a full disk kept it from being
-    # written.
+    # A second signal would end the driver in the middle of an epoch, and a process without a handler would be killed
+    # with everything else that runs in it. The file may name a handler that no longer exists: a notebook's process
+    # continues after a study whose end could not be written, for example to a full disk.
     takes_signals = session["takes_signals"] and handles(session["pid"], signal.SIGTERM) is not False
     if first and takes_signals and lives(session):
         with suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Which versions of Python and of the packages that matter are installed here."""
+"""The installed versions of Python and of the packages on which results depend."""
 
 import platform
 from collections.abc import Sequence

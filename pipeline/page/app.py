@@ -36,8 +36,8 @@ __all__ = ["application"]
 _STATIC = Path(__file__).parent / "static"
 _FOLDER = "page/templates"
 
-_LOOK_SECONDS = 1.0
-_MOST_BYTES = 100_000
+_POLL_SECONDS = 1.0
+_MAX_BYTES = 100_000
 """The maximum size of a form."""
 _SILENT = 15
 """After this many checks without a change, a comment keeps the connection to the browser open."""
@@ -201,7 +201,7 @@ class _Pages:
                 elif silent >= _SILENT:
                     yield ": here\n\n"
                     silent = 0
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
         return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -258,7 +258,7 @@ async def _body(request: Request) -> str:
     content = b""
     async for piece in request.stream():
         content += piece
-        if len(content) > _MOST_BYTES:
+        if len(content) > _MAX_BYTES:
             raise HTTPException(400)
     return content.decode(errors="replace")
 

@@ -11,7 +11,7 @@ from pipeline.results.views.comparison_tables import comparison_tables, comparis
 
 __all__ = ["compared_names", "comparison_content", "comparison_mark"]
 
-_MOST = 8
+_MAX_STUDIES = 8
 
 
 def compared_names(names: Sequence[str]) -> list[str]:
@@ -27,8 +27,8 @@ def compared_names(names: Sequence[str]) -> list[str]:
         UsageError: There are fewer than two, or too many.
     """
     wanted = list(dict.fromkeys(names))
-    if not 2 <= len(wanted) <= _MOST:
-        raise UsageError(f"Choose 2 to {_MOST} studies to compare; found {len(wanted)}.")
+    if not 2 <= len(wanted) <= _MAX_STUDIES:
+        raise UsageError(f"Choose 2 to {_MAX_STUDIES} studies to compare; found {len(wanted)}.")
     return wanted
 
 

@@ -30,7 +30,7 @@ __all__ = ["as_json", "best_so_far", "curves", "epochs_of", "shown_metrics", "th
 
 _POINTS = 240_000
 """Points of all curves together: more cannot be distinguished, and take long to send."""
-_LEAST, _MOST = 12, 400
+_MIN_POINTS, _MAX_POINTS = 12, 400
 """Points of one curve."""
 _DIGITS = 6
 _PARAMETERS = 24
@@ -123,7 +123,7 @@ def curves(results: Results, metric: str) -> bytes:
     epochs, count = results.epochs, len(results.trials)
     places = pd.Index(results.trials["trial_id"]).get_indexer(epochs["trial_id"])
     lengths = np.bincount(places[places >= 0], minlength=count)
-    most = int(np.clip(_POINTS // max(count, 1), _LEAST, _MOST))
+    most = int(np.clip(_POINTS // max(count, 1), _MIN_POINTS, _MAX_POINTS))
     rows = thinned(lengths, most)
     kept = np.minimum(lengths, most).astype("<u4")
     x = epochs["epoch"].to_numpy(np.float32)[rows].astype("<f4")

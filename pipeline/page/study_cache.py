@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 _KEPT = 8
 """Studies whose tables are in memory at the same time."""
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 """Seconds between two listings of a study's folders, at least."""
 
 _SHARE = 0.25
@@ -68,7 +68,7 @@ class _CachedStudy:
     lock: threading.Lock = field(default_factory=threading.Lock)
     mark: str = ""
     looked: float = -1e9
-    pause: float = _LOOK_SECONDS
+    pause: float = _POLL_SECONDS
     snapshot: StudySnapshot | None = None
 
 
@@ -138,7 +138,7 @@ class StudyCache:
                 before = time.monotonic()
                 results = load_results(self.folder(name).uri)
                 spent = time.monotonic() - before
-                study.pause = max(_LOOK_SECONDS, spent / _SHARE)
+                study.pause = max(_POLL_SECONDS, spent / _SHARE)
                 study.mark = f"{study.mark.partition('-')[0]}-{results.state}"
                 study.snapshot = StudySnapshot(results, study.mark)
             return study.snapshot
@@ -175,7 +175,7 @@ class StudyCache:
                 before = time.monotonic()
                 self._listed = self.lines()
                 after = time.monotonic()
-                self._list_again = after + max(_LOOK_SECONDS, (after - before) * (1 / _SHARE - 1))
+                self._list_again = after + max(_POLL_SECONDS, (after - before) * (1 / _SHARE - 1))
             return self._listed
 
     def lines(self) -> list[StudyLine]:

@@ -23,7 +23,7 @@ __all__ = ["StoredFiles"]
 
 _PIECE = 1 << 20
 """Bytes of a large file that are in memory at a time."""
-_MOST_JSON = 10_000_000
+_MAX_JSON = 10_000_000
 """Bytes; a hundred times the size of a large space."""
 
 
@@ -200,7 +200,7 @@ class StoredFiles:
             while piece := file.read(_PIECE):
                 yield piece
 
-    def read_json(self, path: str, *, most: int | None = _MOST_JSON) -> Any:
+    def read_json(self, path: str, *, most: int | None = _MAX_JSON) -> Any:
         """Read a JSON file.
 
         Args:

@@ -15,7 +15,8 @@ __all__ = ["draws_each_config_once", "equal_configs_train_equally", "untried_con
 _ATTEMPTS = 8
 """Number of additional draws by the searcher; after them, any config that is left is taken."""
 
-_MOST = 1000
+_MAX_DRAWS = 1000
+"""Number of random draws in a space of infinitely many configs, before a repeated config is accepted."""
 
 
 def draws_each_config_once(job: JobFields) -> bool:
@@ -65,7 +66,7 @@ def untried_config(
     rng, size = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS]), combinations(space)
     # A space of many parameters has more configs than the largest float.
     start = 0 if size is None else int(rng.random() * min(size, 2**1000))
-    for step in range(_MOST if size is None else size):
+    for step in range(_MAX_DRAWS if size is None else size):
         config = draw(space, rng) if size is None else combination(space, (start + step) % size)
         if key_of(config) not in tried:
             return Suggestion(

@@ -15,12 +15,12 @@ from pipeline.searchers.known_points import curve_of
 from pipeline.space import fits
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.study.job_fields import MOST_STUDIES, JobFields
+from pipeline.study.job_fields import MAX_STUDIES, JobFields
 from pipeline.study.trial_configs import completed, start_faults
 
-__all__ = ["MOST_TRIALS", "EarlierTrial", "EarlierTrials", "earlier_studies", "read_earlier", "write_earlier"]
+__all__ = ["MAX_TRIALS", "EarlierTrial", "EarlierTrials", "earlier_studies", "read_earlier", "write_earlier"]
 
-MOST_TRIALS = 300
+MAX_TRIALS = 300
 """The maximum number of trials of an earlier study that are copied."""
 
 _CHECKED = ConfigDict(allow_inf_nan=False)
@@ -65,10 +65,10 @@ class EarlierTrials:
     of: int
     outside: int
     missing: tuple[str, ...]
-    trials: Annotated[tuple[EarlierTrial, ...], Field(max_length=MOST_TRIALS)]
+    trials: Annotated[tuple[EarlierTrial, ...], Field(max_length=MAX_TRIALS)]
 
 
-_READ = TypeAdapter(Annotated[tuple[EarlierTrials, ...], Field(max_length=MOST_STUDIES)])
+_READ = TypeAdapter(Annotated[tuple[EarlierTrials, ...], Field(max_length=MAX_STUDIES)])
 
 
 def write_earlier(store: Store, earlier: Sequence[EarlierTrials]) -> None:

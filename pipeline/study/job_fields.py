@@ -20,7 +20,7 @@ from pipeline.study.specification import Budget, Checkpoints, Objective, Resourc
 
 __all__ = ["JobFields"]
 
-MOST_STUDIES = 8
+MAX_STUDIES = 8
 """The maximum number of studies to learn from: they share the points of a curve process."""
 
 
@@ -79,7 +79,7 @@ class JobFields(BaseModel):
     learn_from: Annotated[
         tuple[Annotated[StrictStr, Field(min_length=1)], ...],
         BeforeValidator(_one_or_several),
-        Field(max_length=MOST_STUDIES),
+        Field(max_length=MAX_STUDIES),
         AfterValidator(_each_study_once),
     ] = ()
     budget: Budget = Budget()

@@ -25,7 +25,7 @@ __all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_o
 
 _COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
 _SHOWN = 8
-_MOST_BYTES = 10 * 10**6
+_MAX_BYTES = 10 * 10**6
 """A file next to a module is not copied if it makes all of them larger than that."""
 
 
@@ -182,8 +182,8 @@ class _Search:
         path = file.relative_to(root).as_posix()
         if path not in self._data and not any(part.startswith(".") for part in file.relative_to(root).parts):
             total = sum(len(other.content) for other in self._data.values()) + file.stat().st_size
-            if total > _MOST_BYTES:
-                why = f"with which the copied data files exceed {size(_MOST_BYTES)}"
+            if total > _MAX_BYTES:
+                why = f"with which the copied data files exceed {size(_MAX_BYTES)}"
                 self._uncopied[f"{path}, {why} (the copies find it only by an absolute path)"] = None
             else:
                 self._data[path] = SourceFile(path, path, file.read_bytes(), file)

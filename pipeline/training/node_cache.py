@@ -22,7 +22,7 @@ from pipeline.wording import size
 __all__ = ["cached_on_node"]
 
 _ELEMENTS, _WRITING, _UNSHARED, _LOCK = "elements", "writing", "unshared", "writer"
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 """The interval at which a worker looks whether another one has written the cache."""
 
 
@@ -96,7 +96,7 @@ def _writer(folder: Path, name: str) -> Iterator[None]:
                 if not waits:
                     print(f"tunepipe: Another trial writes the cache {name!r} of this node; this trial waits for it.")
                 waits = True
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
         yield
 
 

@@ -13,7 +13,7 @@ _MASKS = [
     (r"\b0 (\w+?)(es|s)?\b", r"0 \1"),
 ]
 _ROW = re.compile(r"\S  +\S")
-_LEAST_COLUMNS = 3
+_MIN_COLUMNS = 3
 _PROGRESS = re.compile(r"\d+:\d\d(:\d\d)?  \|")
 
 
@@ -45,7 +45,7 @@ def shape(output: str) -> list[str]:
         if _PROGRESS.match(words):
             # How many lines tell of progress depends on the time that a study takes.
             continue
-        tabular = len(_cells(words)) >= _LEAST_COLUMNS
+        tabular = len(_cells(words)) >= _MIN_COLUMNS
         if not words or tabular != bool(rows):
             close()
         if tabular:

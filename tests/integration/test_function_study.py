@@ -106,9 +106,9 @@ def test_a_finished_study_is_not_run_again(tmp_path):
     """A finished study is unchanged by a resume, and continues if its budget is larger."""
     small = job(budget=Budget(trials=2, epochs=2), resources=ONE)
     run(small, storage=tmp_path)
-    assert run(small, storage=tmp_path, resume=True).already
+    assert run(small, storage=tmp_path, resume=True).finished_before
     larger = small.replaced({"budget.trials": 4})
-    assert not run(larger, storage=tmp_path, resume=True).already
+    assert not run(larger, storage=tmp_path, resume=True).finished_before
     results = load_results(tmp_path / "slopes")
     assert list(results.trials["trial_id"]) == ["0000", "0001", "0002", "0003"]
     assert sorted(set(results.epochs["session"])) == [1, 2]

@@ -9,8 +9,8 @@ def test_a_missing_name_is_reported_once(monkeypatch: pytest.MonkeyPatch, capsys
     """Each missing name is reported once on stderr, with what tunepipe does instead."""
     monkeypatch.setattr(missing_names, "warned", set())
     for name in ("a", "a", "b"):
-        missing_names.say_once("Keras", name, "training is slower")
-    missing_names.say_once("Keras", "a", "a model is larger")
+        missing_names.warn_once("Keras", name, "training is slower")
+    missing_names.warn_once("Keras", "a", "a model is larger")
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.splitlines() == [

@@ -11,7 +11,7 @@ from pipeline.adapters.parameters import Found
 
 __all__ = ["explored"]
 
-_MOST_RUNS = 48
+_MAX_RUNS = 48
 _SECONDS = 300.0
 
 
@@ -33,7 +33,7 @@ def explored(run: Callable[[HyperParameters], None]) -> list[Found]:
     asked: list[Mapping[str, Any]] = []
     started = time.monotonic()
     first = True
-    while len(seen) < _MOST_RUNS and (first or time.monotonic() - started < _SECONDS):
+    while len(seen) < _MAX_RUNS and (first or time.monotonic() - started < _SECONDS):
         due = due or _unasked(hyperparameters.values(), asked, seen)
         if not due:
             break

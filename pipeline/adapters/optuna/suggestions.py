@@ -13,7 +13,7 @@ from pipeline.space import Choice, IntUniform
 
 __all__ = ["suggestions_of"]
 
-_MOST_RUNS = 40
+_MAX_RUNS = 40
 
 
 class _Enough(BaseException):
@@ -42,7 +42,7 @@ def suggestions_of(
     else:
         due = _each_other(first)
         known = {one.name for one in first.found}
-        while due and len(runs) < _MOST_RUNS:
+        while due and len(runs) < _MAX_RUNS:
             run = _run(objective, due.pop(0), sites, study_of)
             runs.append(run)
             new = [one for one in run.found if one.name not in known]

@@ -9,10 +9,10 @@ from pipeline.adapters.domains import distinct
 from pipeline.space.values import plain
 from pipeline.study.random_numbers import same_random_numbers
 
-__all__ = ["MOST_LISTED", "domain_of_draws"]
+__all__ = ["MAX_LISTED", "domain_of_draws"]
 
 _DRAWS = 1000
-MOST_LISTED = 20
+MAX_LISTED = 20
 """Up to this many different values are a choice even where they are numbers."""
 
 
@@ -33,7 +33,7 @@ def domain_of_draws(draw: Callable[[], Any]) -> Any:
         drawn: list[Any] = [plain(draw()) for _ in range(_DRAWS)]
     values = distinct(drawn)
     kinds = {type(value) for value in values}
-    if len(values) <= MOST_LISTED or not kinds <= {int, float}:
+    if len(values) <= MAX_LISTED or not kinds <= {int, float}:
         return tune.choice(sorted(values, key=_order))
     low, high = min(values), max(values)
     logarithmic = _is_logarithmic(drawn)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipeline.adapters.ray_tune.draws import MOST_LISTED, domain_of_draws
+from pipeline.adapters.ray_tune.draws import MAX_LISTED, domain_of_draws
 from pipeline.study.random_numbers import same_random_numbers
 
 __all__ = ["computed", "is_function", "places_of_functions", "with_draws"]
@@ -130,7 +130,7 @@ def _domain(value: Any) -> Any:
         domain = domain_of_draws(function)
     except _Read:
         return value
-    return value if len(getattr(domain, "categories", ())) > MOST_LISTED else domain
+    return value if len(getattr(domain, "categories", ())) > MAX_LISTED else domain
 
 
 def _copied(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _SPACES = ("param_space", "search_space", "space", "config")
 _ANONYMOUS = "_metric"
 """The metric of a number without a name, as Ray Tune calls it."""
 
-_MOST_BEGINNINGS = 1000
+_MAX_BEGINNINGS = 1000
 """Number of trials whose first values are drawn apart from those to which a population changes them."""
 
 
@@ -165,7 +165,7 @@ class Adapted(adapted.Adapted):
         seed = abs(asked_seed) if isinstance(asked_seed := given.get("seed"), int) else 0
         drawn = [
             draw(begins, np.random.default_rng([seed, number, RandomStream.FIRST_VALUES]), number)
-            for number in range(min([*counts, 1][0], _MOST_BEGINNINGS))
+            for number in range(min([*counts, 1][0], _MAX_BEGINNINGS))
         ]
         return [config | (first[number] if number < len(first) else {}) for number, config in enumerate(drawn)]
 

@@ -23,7 +23,7 @@ __all__ = ["CheckpointPruner"]
 
 _File = tuple[str, int]
 
-_MOST_BYTES = 1_000_000_000
+_MAX_BYTES = 1_000_000_000
 """Bytes of new checkpoints after which the next deletion is overdue."""
 
 
@@ -55,7 +55,7 @@ class CheckpointPruner:
     @property
     def overdue(self) -> bool:
         """Whether the bytes that were written since the last deletion require the next one now."""
-        return self._new_bytes >= _MOST_BYTES
+        return self._new_bytes >= _MAX_BYTES
 
     def on_report(self, trial_id: str, report: ProgressReport) -> None:
         """Add the size of new checkpoints.

@@ -14,9 +14,9 @@ from pipeline.study import layout
 
 __all__ = ["CommandInbox"]
 
-_LOOK_SECONDS = 1.0
-_MOST_BYTES = 1_000_000
-_MOST_LOOKS = 60
+_POLL_SECONDS = 1.0
+_MAX_BYTES = 1_000_000
+_MAX_ATTEMPTS = 60
 """A file that could not be read this many times in a row, for at least a minute, will not be readable."""
 
 
@@ -29,7 +29,7 @@ class CommandInbox:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._looked = time.monotonic()
+        self._polled = time.monotonic()
         self._unread: Counter[str] = Counter()
 
     def new(self, known: Container[str], *, immediately: bool = False) -> Iterator[tuple[str, Command | str]]:
@@ -43,9 +43,9 @@ class CommandInbox:
             Each command's id, and the command; or a sentence why its content is not one.
         """
         now = time.monotonic()
-        if not immediately and now - self._looked < _LOOK_SECONDS:
+        if not immediately and now - self._polled < _POLL_SECONDS:
             return
-        self._looked = now
+        self._polled = now
         try:
             files = self._store.sizes("commands")
         except StorageError:
@@ -59,9 +59,9 @@ class CommandInbox:
     def _read(self, path: str, size: int) -> Command | str | None:
         """The command in a file, or a sentence why it has none; None if the next read may succeed."""
         try:
-            content = self._store.read(path, most=_MOST_BYTES)
+            content = self._store.read(path, most=_MAX_BYTES)
         except (StorageError, FileNotFoundError) as error:
-            return f"It cannot be read: {error}" if size > _MOST_BYTES else self._for_good(path, str(error))
+            return f"It cannot be read: {error}" if size > _MAX_BYTES else self._for_good(path, str(error))
         if not content:
             # Without hard links a new file is empty for a moment.
             return self._for_good(path, "it is empty.")
@@ -77,4 +77,4 @@ class CommandInbox:
     def _for_good(self, path: str, why: str) -> str | None:
         """A sentence why a file cannot be read, if too many looks have failed; else None."""
         self._unread[path] += 1
-        return f"It cannot be read: {why}" if self._unread[path] >= _MOST_LOOKS else None
+        return f"It cannot be read: {why}" if self._unread[path] >= _MAX_ATTEMPTS else None

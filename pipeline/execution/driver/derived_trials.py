@@ -43,15 +43,15 @@ class DerivedTrials:
         """
         self._epochs = _joined(self._epochs, self._select(epochs))
         self._decisions = _joined(self._decisions, decisions)
-        news = trial_ids(epochs["trial_id"], decisions["trial_id"])
+        changed = trial_ids(epochs["trial_id"], decisions["trial_id"])
         if not self._decided and decisions.num_rows:
             # The first decision of a session shows which ones of the session before are obsolete.
             self._decided, self._decisions = True, clean_decisions(self._decisions)
-            news = trial_ids(self._epochs["trial_id"], self._decisions["trial_id"])
+            changed = trial_ids(self._epochs["trial_id"], self._decisions["trial_id"])
         self._checkpoints |= checkpoints
-        rows = clean_epochs(_of(self._epochs, news)), clean_decisions(_of(self._decisions, news))
+        rows = clean_epochs(_of(self._epochs, changed)), clean_decisions(_of(self._decisions, changed))
         derived = derive_trials(*rows, study=self._study)
-        whole = pa.concat_tables([_of(self.table, news, others=True), derived])
+        whole = pa.concat_tables([_of(self.table, changed, others=True), derived])
         ids = trial_ids(whole["trial_id"])
         whole = whole.take(pc.sort_indices(pa.array(trial_positions(whole["trial_id"], ids))))
         place = whole.schema.get_field_index("checkpoint")

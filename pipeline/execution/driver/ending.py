@@ -16,7 +16,7 @@ from pipeline.study.contents import remove, sweep
 from pipeline.study.studies import called
 from pipeline.study.user_frames import user_frame, without_libraries
 
-__all__ = ["failure_texts", "has_epochs", "recorded"]
+__all__ = ["failure_texts", "has_epochs", "recording_end"]
 
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""
@@ -32,7 +32,7 @@ def has_epochs(store: Store) -> bool:
 
 
 @contextmanager
-def recorded(
+def recording_end(
     session: Session, store: Store, interrupts: Interrupts, *, new: bool, note: Callable[[str], None]
 ) -> Iterator[None]:
     """Complete the tables and record how the session ended, whatever happens while the context is open.
@@ -53,7 +53,7 @@ def recorded(
         TunepipeError: The error that has ended the study.
     """
     try:
-        with _closed(session, store, interrupts, new=new, note=note):
+        with _closing(session, store, interrupts, new=new, note=note):
             yield
             if session.fatal is not None:
                 raise session.fatal
@@ -71,7 +71,7 @@ def recorded(
 
 
 @contextmanager
-def _closed(
+def _closing(
     session: Session, store: Store, interrupts: Interrupts, *, new: bool, note: Callable[[str], None]
 ) -> Iterator[None]:
     try:

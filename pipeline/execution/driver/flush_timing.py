@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 __all__ = ["FlushTiming"]
 
-_SHORTEST, _LONGEST = 1.0, 30.0
-_PARTS_OF_SESSION = 50
-_LEAST_TIMES, _MOST_TIMES, _SECONDS_PER_TIME = 10, 150, 1.0
-"""A flush waits for 10 times the last one's duration in the first 10 seconds, and for 150 times after 150 seconds."""
-_LIMIT = 300.0
+_MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
+_INTERVALS_IN_SESSION = 50
+_MIN_FACTOR, _MAX_FACTOR = 10.0, 150.0
+"""A flush waits for this multiple of the last one's duration: the seconds of the session until then, within these limits."""
+_OVERDUE_SECONDS = 300.0
 
 
 class FlushTiming:
@@ -39,10 +39,10 @@ class FlushTiming:
         """
         now = self._clock()
         session = now - self._started
-        interval = min(max(_SHORTEST, session / _PARTS_OF_SESSION), _LONGEST)
-        # By the time of the last flush: by that of now, a flush of a second would put off the next one as time passes.
-        times = min(max(_LEAST_TIMES, (self._flushed - self._started) / _SECONDS_PER_TIME), _MOST_TIMES)
-        return now - self._flushed >= min(max(interval, times * self._cost), _LIMIT)
+        interval = min(max(_MIN_SECONDS, session / _INTERVALS_IN_SESSION), _MAX_SECONDS)
+        # The time of the last flush counts: with the current time, the next flush would be put off as time passes.
+        factor = min(max(_MIN_FACTOR, self._flushed - self._started), _MAX_FACTOR)
+        return now - self._flushed >= min(max(interval, factor * self._cost), _OVERDUE_SECONDS)
 
     @contextmanager
     def flushing(self) -> Iterator[None]:

@@ -9,8 +9,9 @@ from pipeline.study import Resources
 
 __all__ = ["HangDetection"]
 
-_LEAST_SECONDS = 600.0
-_TIMES = 20
+_MIN_SECONDS = 600.0
+_EPOCHS_OF_SILENCE = 20
+"""A worker hangs if it is silent for as long as this many of the longest epochs, and at least for `_MIN_SECONDS`."""
 _REPORT_SLACK = 2.5
 """A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
 
@@ -41,7 +42,7 @@ class HangDetection:
         """Seconds of silence after which a worker counts as hung; None until the duration of an epoch is known."""
         if self._epoch_seconds is not None:
             return self._epoch_seconds + _REPORT_SLACK * report_seconds(self._workers())
-        return max(_LEAST_SECONDS, _TIMES * self._longest) if self._longest else None
+        return max(_MIN_SECONDS, _EPOCHS_OF_SILENCE * self._longest) if self._longest else None
 
     def on_report(self, key: str, rows: Collection[EpochRow] = ()) -> None:
         """Record a worker's report.
@@ -65,7 +66,7 @@ class HangDetection:
         if (limit := self.limit) is None:
             return []
         # The final evaluation is not an epoch: a limit that the user sets for epochs does not apply to it.
-        limits = {FINISH: max(limit, _LEAST_SECONDS)}
+        limits = {FINISH: max(limit, _MIN_SECONDS)}
         return [key for key, moment in self._reported_at.items() if now - moment > limits.get(key, limit)]
 
     def silence(self, key: str) -> float:

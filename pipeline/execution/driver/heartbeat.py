@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pipeline.errors import StorageError, Superseded
 from pipeline.results.tables.sessions import BEAT_SECONDS
 
-__all__ = ["LOOK_SECONDS", "heartbeat"]
+__all__ = ["POLL_SECONDS", "heartbeat"]
 
-LOOK_SECONDS = BEAT_SECONDS / 6
+POLL_SECONDS = BEAT_SECONDS / 6
 """How often the thread looks whether a heartbeat is due."""
 
 
@@ -26,7 +26,7 @@ def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(LOOK_SECONDS):
+        while not ended.wait(POLL_SECONDS):
             with suppress(StorageError, Superseded):
                 beat()
 

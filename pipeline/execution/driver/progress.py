@@ -31,7 +31,7 @@ _SHOWN = 8
 """How many parameters of the best config are shown; all of a large space would hide the rest of the line."""
 
 _LABELS, _WIDEST_BAR, _NARROWEST_BAR = 6, 36, 6
-"""Columns of the live display: its labels, and its bar of trials, which a narrower terminal goes without."""
+"""Columns of the live display: its labels, and its bar of trials, which is left out on a narrower terminal."""
 
 _ORDER = sorted(STATES, key=lambda state: state not in LIVE_STATES)
 """States of live trials come first."""
@@ -63,10 +63,10 @@ class Progress:
             session: The session.
         """
         if self._console.is_terminal:
-            picture = _Picture(session)
+            content = _LiveDisplay(session)
             with (
                 session.notes.sent_to(self._print_note),
-                Live(picture, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False),
+                Live(content, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False),
             ):
                 yield
             return
@@ -106,7 +106,7 @@ class Progress:
             self._console.print(_line(session, over=over), highlight=False, markup=False, soft_wrap=True)
 
 
-class _Picture:
+class _LiveDisplay:
     """The live display, drawn from the session at each refresh."""
 
     def __init__(self, session: Session) -> None:

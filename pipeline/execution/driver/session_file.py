@@ -26,7 +26,7 @@ __all__ = ["SessionFile", "SessionState"]
 
 SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _MARK_WITHIN = 200
 """The mark is within the first bytes of the file."""
 
@@ -64,7 +64,7 @@ class SessionFile:
         self._winner_failure = ""
         self._workers: int | None = None
         self._nodes: dict[str, Mapping[str, Any]] = {}
-        self._stop_requested, self._looked = False, time.monotonic()
+        self._stop_requested, self._polled = False, time.monotonic()
         self._checked = -math.inf
 
     @property
@@ -180,7 +180,7 @@ class SessionFile:
         Raises:
             Superseded: Another driver has taken the study over.
         """
-        if time.monotonic() - self._checked >= _LOOK_SECONDS:
+        if time.monotonic() - self._checked >= _POLL_SECONDS:
             self.check()
 
     def leave(self) -> None:
@@ -194,8 +194,8 @@ class SessionFile:
             immediately: Whether to read the storage now rather than once a second at most.
         """
         now = time.monotonic()
-        if self.taken and not self._stop_requested and (immediately or now - self._looked >= _LOOK_SECONDS):
-            self._looked = now
+        if self.taken and not self._stop_requested and (immediately or now - self._polled >= _POLL_SECONDS):
+            self._polled = now
             with suppress(StorageError):
                 # An object store lists a folder by one request, and needs two to say that a file does not exist.
                 self._stop_requested = layout.stop_request(self.number) in self._store.files("sessions")

@@ -79,7 +79,7 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
 
 
 def fixed_lists(job: TuneJob) -> Iterator[str]:
-    """Notes about lists in the space, which are fixed values: who knows grids of other libraries may mean choices.
+    """Notes about lists in the space, which are fixed values; in the grids of other libraries they are choices.
 
     Args:
         job: The job.

@@ -1,4 +1,4 @@
-"""A driver that starts while its storage is away: in a RayJob it waits, because its next cluster would fail as well."""
+"""A driver that starts while its storage is unreachable waits in a RayJob: its next cluster would fail as well."""
 
 import os
 import time
@@ -17,7 +17,7 @@ POLL_SECONDS = 5.0
 def wait_for_storage(storage: str, note: Callable[[str], None]) -> None:
     """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
 
-    A storage that answers and refuses is not waited for: a wrong key or name would be refused again.
+    If the storage answers and refuses the request, the driver does not wait: a wrong key or name stays wrong.
 
     Args:
         storage: The storage of the study.

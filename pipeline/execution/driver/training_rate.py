@@ -1,4 +1,4 @@
-"""How fast a session trains: an average that a pause, and the start of the workers, leave as it is."""
+"""How fast a session trains: an average without the start of the workers and without pauses."""
 
 __all__ = ["TrainingRate"]
 

@@ -10,19 +10,19 @@ from pipeline.errors import StorageError, UserError
 from pipeline.execution.capacity import local_capacity
 from pipeline.execution.driver.learning import learned_from, learning_in_words
 from pipeline.execution.driver.start_notes import fixed_lists
-from pipeline.execution.preflight.classes import classes_finding
-from pipeline.execution.preflight.collector import Collector, asked_about
-from pipeline.execution.preflight.estimate import Estimate, estimated, time_finding
+from pipeline.execution.preflight.collector import Collector, rehearsal_checks
+from pipeline.execution.preflight.estimate import Estimate, study_estimate, time_finding
 from pipeline.execution.preflight.fact_process import facts
 from pipeline.execution.preflight.failure_findings import failed_finding
-from pipeline.execution.preflight.finding import ClusterFacts, Failed, Finding, NodeFacts, skipped
-from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
+from pipeline.execution.preflight.finding import ClusterFacts, Failure, Finding, NodeFacts, skipped
+from pipeline.execution.preflight.plugin_findings import plugins_finding
 from pipeline.execution.preflight.rehearsal import PACKED
 from pipeline.execution.preflight.resources import memory_finding, resources_finding, this_node, workers_of
+from pipeline.execution.preflight.search_findings import objectives_finding, pair_finding
 from pipeline.execution.preflight.source_findings import source_finding
 from pipeline.execution.preflight.storage_findings import (
     free_bytes,
-    probed,
+    probe_folder,
     space_finding,
     storage_finding,
     study_finding,
@@ -74,53 +74,53 @@ class Preflight:
         self._storage = Store(storage)
         self._resume, self._accept_changes, self._note = resume, accept_changes, note
         self._address, self._seconds = address, seconds
-        self._usable, self._unreached = True, ""
+        self._usable, self._unchecked_cluster = True, ""
         self._nodes: list[NodeFacts] = [this_node()]
 
     def findings(self) -> Generator[Finding, None, None]:
         """Every finding as soon as it is known; a closed or interrupted generator leaves no process and no file."""
         with _sigterm_as_ctrl_c():
-            with probed(self._storage) as probe:
-                yield from self._placed(probe)
+            with probe_folder(self._storage) as probe:
+                yield from self._storage_findings(probe)
                 yield versions_finding(required(), installed(list(required()) or ["ray", "tensorflow", "keras"]))
-                if (classes := classes_finding(self.job)) is not None:
+                if (classes := plugins_finding(self.job)) is not None:
                     yield classes
                 for note in fixed_lists(self.job):
                     yield Finding("space", "warning", note)
                 if (recommendation := self.job.recommendation) is not None:
                     yield Finding("search", "ok", recommendation)
                 if self.job.learn_from:
-                    yield self._learning()
+                    yield self._learning_finding()
                 if (pair := pair_finding(self.job)) is not None:
                     yield pair
                 if (objectives := objectives_finding(self.job)) is not None:
                     yield objectives
                 if self._address is not None:
-                    yield self._cluster(probe)
-            if self._unreached:
-                yield skipped("resources", self._unreached)
+                    yield self._cluster_finding(probe)
+            if self._unchecked_cluster:
+                yield skipped("resources", self._unchecked_cluster)
             else:
                 resources = resources_finding(self.job, self._nodes, joined=self._address is not None)
                 yield resources
                 if resources.level == "error" and self._without_gpus:
-                    yield from self._untrained("a trial cannot get its GPUs")
+                    yield from self._skipped_training("a trial cannot get its GPUs")
                     return
             if classes is not None and classes.level == "error":
-                yield from self._untrained("a class that the job names cannot be used")
+                yield from self._skipped_training("a class that the job names cannot be used")
                 return
             with scratch("check") as folder:
-                yield from self._rehearsed(Store(folder))
+                yield from self._training_findings(Store(folder))
 
     @property
     def _without_gpus(self) -> bool:
         """Whether this machine lacks the GPUs that a trial requests."""
         return self.job.resources.gpus > local_capacity()[1]
 
-    def _untrained(self, why: str) -> Iterator[Finding]:
-        for name in (*asked_about(self.job), *_SIZES):
+    def _skipped_training(self, why: str) -> Iterator[Finding]:
+        for name in (*rehearsal_checks(self.job), *_SIZES):
             yield skipped(name, why)
 
-    def _placed(self, probe: Store) -> Iterator[Finding]:
+    def _storage_findings(self, probe: Store) -> Iterator[Finding]:
         stored = storage_finding(probe, self._storage.uri)
         yield stored
         self._usable = stored.level == "ok"
@@ -131,7 +131,7 @@ class Preflight:
             self.job, self._storage, resume=self._resume, accept_changes=self._accept_changes, note=self._note
         )
 
-    def _learning(self) -> Finding:
+    def _learning_finding(self) -> Finding:
         """From how many trials of which studies the study learns."""
         try:
             earlier = learned_from(self.job, self._storage.uri, resume=self._resume)
@@ -139,22 +139,22 @@ class Preflight:
             return Finding("search", "error", " ".join(str(error).split()), "Name another study with --learn-from.")
         return Finding("search", "ok", learning_in_words(self.job, earlier))
 
-    def _cluster(self, probe: Store) -> Finding:
-        self._unreached = "the cluster was not checked"
+    def _cluster_finding(self, probe: Store) -> Finding:
+        self._unchecked_cluster = "the cluster was not checked"
         if not self._usable:
             return skipped("cluster", _NO_STORAGE)
         probe.write("probe", b"here")
         arguments = {"address": self._address, "uri": probe.uri, "node_seconds": _CLUSTER_SECONDS / 2}
         published = list(facts("pipeline.execution.preflight.cluster", arguments, seconds=_CLUSTER_SECONDS))
         if published and isinstance(published[0], ClusterFacts):
-            self._unreached, self._nodes = "", list(published[0].nodes)
+            self._unchecked_cluster, self._nodes = "", list(published[0].nodes)
             return nodes_finding(self._nodes, installed())
-        failed = next((fact for fact in published if isinstance(fact, Failed)), Failed("It reported nothing."))
+        failed = next((fact for fact in published if isinstance(fact, Failure)), Failure("It reported nothing."))
         if failed.late:
-            failed = Failed(f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s.")
+            failed = Failure(f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s.")
         return failed_finding("cluster", failed, {}, "Check --address, and run `ray status` there.")
 
-    def _rehearsed(self, store: Store) -> Iterator[Finding]:
+    def _training_findings(self, store: Store) -> Iterator[Finding]:
         job = self.job
         if self._without_gpus:
             # The nodes have GPUs; here the epoch is trained without.
@@ -176,11 +176,11 @@ class Preflight:
             # The process ends without leaving its shared caches.
             remove_unused()
         yield from training.rest()
-        if why := self._unreached or ("" if training.usable else training.why):
+        if why := self._unchecked_cluster or ("" if training.usable else training.why):
             for name in _SIZES:
                 yield skipped(name, why)
             return
-        yield from self._sized(training)
+        yield from self._size_findings(training)
 
     def _data_before(self) -> Mapping[str, Any] | None:
         """The fingerprint of the data with which the study to resume began."""
@@ -192,10 +192,10 @@ class Preflight:
             # The check of the study reports what is wrong with it.
             return None
 
-    def _sized(self, training: Collector) -> Iterator[Finding]:
+    def _size_findings(self, training: Collector) -> Iterator[Finding]:
         joined, trained = self._address is not None, training.trained[-1]
         workers = workers_of(self.job, self._nodes, joined=joined)
-        self.estimate = estimated(self.job, trained, start=training.start, workers=workers)
+        self.estimate = study_estimate(self.job, trained, start=training.start, workers=workers)
         yield memory_finding(self.job, self._nodes, trained.bytes_memory, self.estimate.workers)
         if self._usable:
             free = free_bytes(self._storage)

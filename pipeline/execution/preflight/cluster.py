@@ -10,7 +10,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.errors import TunepipeError
 from pipeline.execution.preflight.fact_process import Publish
-from pipeline.execution.preflight.finding import ClusterFacts, Failed, NodeFacts
+from pipeline.execution.preflight.finding import ClusterFacts, Failure, NodeFacts
 from pipeline.execution.versions import installed
 from pipeline.storage import Store
 
@@ -29,7 +29,7 @@ def main(publish: Publish, *, address: str, uri: str, node_seconds: float) -> No
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
     except Exception as error:
-        publish(Failed(f"{type(error).__name__}: {error}"))
+        publish(Failure(f"{type(error).__name__}: {error}"))
         return
     alive = [node for node in ray.nodes() if node["Alive"]]
     asked = [

@@ -7,14 +7,14 @@ from pipeline.execution.preflight.data_findings import data_finding
 from pipeline.execution.preflight.exactness import exactness_finding
 from pipeline.execution.preflight.failure_findings import failed_finding
 from pipeline.execution.preflight.finding import (
-    Built,
     DataFacts,
     Fact,
-    Failed,
+    Failure,
     Finding,
-    Trained,
+    ModelFacts,
+    TrainingFacts,
     WeightFacts,
-    WorkerStarted,
+    WorkerStart,
     skipped,
 )
 from pipeline.execution.preflight.training_findings import (
@@ -31,7 +31,7 @@ from pipeline.hidden_modules import hidden_behind_text, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.sources import Sources
 
-__all__ = ["Collector", "asked_about"]
+__all__ = ["Collector", "rehearsal_checks"]
 
 _CHECKS = ("data", "epoch", "objective", "labels", "resume", "configs", "weights")
 """The checks of a rehearsal, in order; a function has neither data nor labels nor models."""
@@ -53,11 +53,11 @@ class Collector:
 
     def __init__(self, job: TuneJob, sources: Mapping[str, str], code: Sources | None = None) -> None:
         self._job, self._sources, self._code = job, sources, code
-        self._left = asked_about(job)
+        self._left = rehearsal_checks(job)
         self._unsteady: Sequence[str] = ()
         self.why = "the process of the check ended earlier"
         self.start = 0.0
-        self.trained: list[Trained] = []
+        self.trained: list[TrainingFacts] = []
 
     @property
     def usable(self) -> bool:
@@ -70,22 +70,22 @@ class Collector:
         Args:
             fact: The fact.
         """
-        if isinstance(fact, WorkerStarted):
+        if isinstance(fact, WorkerStart):
             self.start = fact.seconds
         elif isinstance(fact, DataFacts):
             self._unsteady = fact.unsteady
             yield from self._once(data_finding(fact, of_config=takes_config(self._job.data)))
-        elif isinstance(fact, Trained):
+        elif isinstance(fact, TrainingFacts):
             self.trained.append(fact)
             tried = len(self.trained)
             if finite(self._job, fact) or tried >= self._job.budget.max_failed_trials:
                 yield from self._epoch()
-        elif isinstance(fact, Built):
+        elif isinstance(fact, ModelFacts):
             yield from self._epoch()
             yield from self._once(models_finding(fact, self._sources, self.trained[-1] if self.trained else None))
         elif isinstance(fact, WeightFacts):
             yield from self._once(weights_finding(self._job, fact))
-        elif isinstance(fact, Failed):
+        elif isinstance(fact, Failure):
             yield from self._failed(fact)
 
     def rest(self) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ class Collector:
         if last.message is not None and not unfit:
             self.why = "the training reports no such objective" if runs else "the first epoch failed"
 
-    def _failed(self, failed: Failed) -> Iterator[Finding]:
+    def _failed(self, failed: Failure) -> Iterator[Finding]:
         yield from self._epoch()
         name = next((name for name in self._left if name in _WHY), (self._left or ["epoch"])[0])
         self.why = _WHY.get(name, self.why)
@@ -133,7 +133,7 @@ class Collector:
         yield from self._once(finding)
 
 
-def asked_about(job: TuneJob) -> list[str]:
+def rehearsal_checks(job: TuneJob) -> list[str]:
     """The checks of a job's rehearsal.
 
     Args:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from pipeline.execution.preflight.finding import Finding, Trained
+from pipeline.execution.preflight.finding import Finding, TrainingFacts
 from pipeline.execution.preflight.storage_findings import kept_bytes
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import rough_duration
 
-__all__ = ["Estimate", "estimated", "time_finding"]
+__all__ = ["Estimate", "study_estimate", "time_finding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Estimate:
     bytes_memory: int
 
 
-def estimated(job: TuneJob, trained: Trained, *, start: float, workers: int) -> Estimate:
+def study_estimate(job: TuneJob, trained: TrainingFacts, *, start: float, workers: int) -> Estimate:
     """A study's size from the first epoch of its first trial.
 
     Args:

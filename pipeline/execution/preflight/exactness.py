@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.preflight.data_findings import SEEDED_DRAWS
-from pipeline.execution.preflight.finding import Finding, Trained
+from pipeline.execution.preflight.finding import Finding, TrainingFacts
 from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.preflight.source_findings import unsaved_functions
 from pipeline.execution.worker.worker import Worker
@@ -93,7 +93,7 @@ def function_exactness(
 
 
 def exactness_finding(
-    job: TuneJob, trained: Trained, sources: Sources | None = None, unsteady: Sequence[str] = ()
+    job: TuneJob, trained: TrainingFacts, sources: Sources | None = None, unsteady: Sequence[str] = ()
 ) -> Finding:
     """Whether a trial that was killed resumes exactly.
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from pipeline.execution.preflight.finding import Fact, Failed, as_event, as_fact
+from pipeline.execution.preflight.finding import Fact, Failure, as_event, as_fact
 from pipeline.execution.ray.environment import ENVIRONMENT
 
 __all__ = ["Publish", "facts", "serve"]
@@ -53,7 +53,7 @@ def facts(
             worker.
 
     Yields:
-        Its facts as they come; the last one is `Failed` where the process was late or died. Closing the generator ends
+        Its facts as they come; the last one is `Failure` where the process was late or died. Closing the generator ends
         the process.
     """
     alive, ours = os.pipe()
@@ -79,9 +79,9 @@ def facts(
         try:
             late = yield from _lines(process, facts_pipe, time.monotonic() + seconds)
             if late:
-                yield Failed(f"It had not ended after {seconds:g} s.", late=True)
+                yield Failure(f"It had not ended after {seconds:g} s.", late=True)
             elif code := process.wait():
-                yield Failed(_death(code, printed))
+                yield Failure(_death(code, printed))
         finally:
             _end(process)
 

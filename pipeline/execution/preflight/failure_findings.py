@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.execution.preflight.finding import Failed, Finding
+from pipeline.execution.preflight.finding import Failure, Finding
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.study.user_frames import user_frame
 
@@ -11,7 +11,7 @@ __all__ = ["error_text", "failed_finding"]
 _LONGEST = 400
 
 
-def failed_finding(name: str, failed: Failed, sources: Mapping[str, str], advice: str) -> Finding:
+def failed_finding(name: str, failed: Failure, sources: Mapping[str, str], advice: str) -> Finding:
     """The finding of a stage that failed.
 
     Args:

@@ -8,18 +8,18 @@ from pipeline.execution.worker.weight_compatibility import WeightMismatch
 from pipeline.space import Config
 
 __all__ = [
-    "Built",
+    "BuildFailure",
     "ClusterFacts",
     "DataFacts",
     "Fact",
-    "Failed",
+    "Failure",
     "Finding",
     "Level",
+    "ModelFacts",
     "NodeFacts",
-    "Trained",
-    "Unbuilt",
+    "TrainingFacts",
     "WeightFacts",
-    "WorkerStarted",
+    "WorkerStart",
     "as_event",
     "as_fact",
     "skipped",
@@ -66,8 +66,8 @@ def skipped(name: str, why: str) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A process, or a part of its work, failed.
+class Failure:
+    """The failure of a process or of a part of its work.
 
     Args:
         message: What happened, in a sentence.
@@ -118,8 +118,8 @@ class DataFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStarted:
-    """A worker is ready.
+class WorkerStart:
+    """How long a worker took to be ready.
 
     Args:
         seconds: From the start of its process: imports, and the data in place.
@@ -129,7 +129,7 @@ class WorkerStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingFacts:
     """The first epochs of a trial.
 
     Args:
@@ -168,7 +168,7 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class Unbuilt:
+class BuildFailure:
     """A config that gives no model.
 
     Args:
@@ -185,8 +185,8 @@ class Unbuilt:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """Models that were built and not trained.
+class ModelFacts:
+    """Which configs gave a model; the models were not trained.
 
     Args:
         configs: Those that were built.
@@ -194,7 +194,7 @@ class Built:
     """
 
     configs: Sequence[Config]
-    failures: Sequence[Unbuilt] = ()
+    failures: Sequence[BuildFailure] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +236,13 @@ class ClusterFacts:
     nodes: Sequence[NodeFacts]
 
 
-Fact: TypeAlias = Failed | DataFacts | WorkerStarted | Trained | Built | WeightFacts | ClusterFacts
+Fact: TypeAlias = Failure | DataFacts | WorkerStart | TrainingFacts | ModelFacts | WeightFacts | ClusterFacts
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Failed, DataFacts, WorkerStarted, Trained, Built, WeightFacts, ClusterFacts)
+    kind.__name__: kind
+    for kind in (Failure, DataFacts, WorkerStart, TrainingFacts, ModelFacts, WeightFacts, ClusterFacts)
 }
-_PARTS: dict[str, type[Any]] = {"failures": Unbuilt, "mismatches": WeightMismatch, "nodes": NodeFacts}
+_PARTS: dict[str, type[Any]] = {"failures": BuildFailure, "mismatches": WeightMismatch, "nodes": NodeFacts}
 
 
 def as_event(fact: Fact) -> dict[str, Any]:

@@ -19,13 +19,20 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.preflight.data_findings import data_facts
 from pipeline.execution.preflight.exactness import function_exactness, inexact_reason
 from pipeline.execution.preflight.fact_process import Publish
-from pipeline.execution.preflight.finding import Built, Failed, Trained, Unbuilt, WeightFacts, WorkerStarted
+from pipeline.execution.preflight.finding import (
+    BuildFailure,
+    Failure,
+    ModelFacts,
+    TrainingFacts,
+    WeightFacts,
+    WorkerStart,
+)
 from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.preflight.training_findings import finite
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.failures import advice, headline
-from pipeline.execution.worker.representative_configs import CANDIDATES, representative
+from pipeline.execution.worker.representative_configs import CANDIDATES, representative_trials
 from pipeline.execution.worker.weight_compatibility import copies_weights, mismatches
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
@@ -69,7 +76,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
                 facts = replace(facts, unsteady=again)
         except UserError as error:
             cause = error.__cause__
-            publish(Failed(str(error), "".join(traceback.format_exception(cause)) if cause else ""))
+            publish(Failure(str(error), "".join(traceback.format_exception(cause)) if cause else ""))
             return
         publish(facts)
     trials = drawn(job, store, CANDIDATES)
@@ -78,9 +85,9 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
         each = job.replaced({"budget.total_epochs": 1})
         worker = Worker(each, data, store, session=1, capture=False, compare=False)
     except ResourcesUnmet as error:
-        publish(Failed(str(error)))
+        publish(Failure(str(error)))
         return
-    publish(WorkerStarted(_process_seconds()))
+    publish(WorkerStart(_process_seconds()))
     for trial in trials[: job.budget.max_failed_trials]:
         trained = _trained(worker, job, data, trial, store)
         publish(trained)
@@ -112,7 +119,7 @@ def _process_seconds() -> float:
     return time.time() - float(psutil.Process().create_time())
 
 
-def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignment, store: Store) -> Trained:
+def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignment, store: Store) -> TrainingFacts:
     worker.begin(trial)
     first = report = worker.step()
     limit = _QUICK_SECONDS if job.model is not None else _QUICK_FIRST_STEP
@@ -137,7 +144,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
     elif quick:
         inexact, replays = function_exactness(worker, job, trial, store, seen)
     mismatched = _mismatch(worker, data, trial, store) if data is not None and job.model is not None else (None, "")
-    return Trained(
+    return TrainingFacts(
         trial_id=trial.trial_id,
         config=trial.config,
         bytes_checkpoint=max((size for _, size in store.sizes("checkpoints")), default=0),
@@ -177,12 +184,12 @@ def _mismatch(worker: Worker, data: Dataset, trial: Assignment, store: Store) ->
         return None, ""
 
 
-def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store) -> Built:
+def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store) -> ModelFacts:
     from pipeline.training.build import build_callbacks
     from pipeline.training.fit_arguments import fit_arguments
 
     built, failures = [], []
-    for trial in representative(trials):
+    for trial in representative_trials(trials):
         try:
             with isolated(job, trial, store, worker.directory):
                 worker.trainer_factory.build(trial.config, seed=trial.seed, phases=len(job.phases))
@@ -191,10 +198,10 @@ def _built(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store)
         except (Exception, SystemExit) as error:
             trace = "" if isinstance(error, UserError) else "".join(traceback.format_exception(error))
             message = str(error) if isinstance(error, UserError) else _headline(error, worker, job, trial)
-            failures.append(Unbuilt(trial.trial_id, trial.config, message, trace))
+            failures.append(BuildFailure(trial.trial_id, trial.config, message, trace))
         else:
             built.append(trial.config)
-    return Built(built, failures)
+    return ModelFacts(built, failures)
 
 
 def _headline(error: BaseException, worker: Worker, job: TuneJob, trial: Assignment) -> str:

@@ -15,13 +15,14 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.contents import refuse_links
 from pipeline.wording import size
 
-__all__ = ["free_bytes", "kept_bytes", "probed", "space_finding", "storage_finding", "study_finding"]
+__all__ = ["free_bytes", "kept_bytes", "probe_folder", "space_finding", "storage_finding", "study_finding"]
 
-_MUCH = 0.5
+_WARNED_SHARE = 0.5
+"""The share of the free space from which checkpoints are a warning."""
 
 
 @contextmanager
-def probed(storage: Store) -> Iterator[Store]:
+def probe_folder(storage: Store) -> Iterator[Store]:
     """A temporary folder in the storage, deleted at the end with the folders above it that were missing before.
 
     Args:
@@ -142,6 +143,6 @@ def space_finding(needed: int, checkpoint: int, free: int | None) -> Finding:
     advice = "Keep fewer with --set checkpoints.top=N or checkpoints.gigabytes=X, or choose another --storage."
     if needed > free:
         return Finding("disk", "error", sentence, advice)
-    if needed > _MUCH * free:
+    if needed > _WARNED_SHARE * free:
         return Finding("disk", "warning", sentence, advice)
     return Finding("disk", "ok", sentence)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.execution.preflight.common_choice import common_choice
 from pipeline.execution.preflight.failure_findings import error_text
-from pipeline.execution.preflight.finding import Built, Finding, Trained, Unbuilt, WeightFacts, skipped
+from pipeline.execution.preflight.finding import BuildFailure, Finding, ModelFacts, TrainingFacts, WeightFacts, skipped
 from pipeline.execution.worker.missing_objective import choose_objective
 from pipeline.execution.worker.weight_compatibility import mismatch_advice, mismatch_text
 from pipeline.space import Config
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def finite(job: TuneJob, trained: Trained) -> bool:
+def finite(job: TuneJob, trained: TrainingFacts) -> bool:
     """Whether the loss and the objectives of a trial's epoch are finite, as far as it reports them.
 
     Args:
@@ -35,7 +35,7 @@ def finite(job: TuneJob, trained: Trained) -> bool:
     return all(math.isfinite(value) for name, value in trained.metrics.items() if name in judged)
 
 
-def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str, str]) -> Finding:
+def epoch_finding(job: TuneJob, trained: Sequence[TrainingFacts], sources: Mapping[str, str]) -> Finding:
     """Whether the first epoch of a trial runs.
 
     Args:
@@ -66,7 +66,7 @@ def epoch_finding(job: TuneJob, trained: Sequence[Trained], sources: Mapping[str
     return Finding("epoch", "ok", timing)
 
 
-def misses_objective(job: TuneJob, trained: Trained) -> bool:
+def misses_objective(job: TuneJob, trained: TrainingFacts) -> bool:
     """Whether the only failure is that the objective is not among the metrics, which is its own finding.
 
     Args:
@@ -76,7 +76,7 @@ def misses_objective(job: TuneJob, trained: Trained) -> bool:
     return not trained.trace and bool(trained.metrics) and job.objective.metric not in trained.metrics
 
 
-def objective_finding(job: TuneJob, trained: Trained) -> Finding:
+def objective_finding(job: TuneJob, trained: TrainingFacts) -> Finding:
     """Whether the training reports the job's objectives.
 
     Args:
@@ -109,7 +109,7 @@ def objective_finding(job: TuneJob, trained: Trained) -> Finding:
     return Finding("objective", "ok", reported)
 
 
-def labels_finding(trained: Trained) -> Finding:
+def labels_finding(trained: TrainingFacts) -> Finding:
     """Whether the targets fit the model's output and loss.
 
     Args:
@@ -120,7 +120,7 @@ def labels_finding(trained: Trained) -> Finding:
     return Finding("labels", "error", trained.mismatch, trained.remedy)
 
 
-def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | None = None) -> Finding:
+def models_finding(built: ModelFacts, sources: Mapping[str, str], epoch: TrainingFacts | None = None) -> Finding:
     """Whether models of other configs can be built.
 
     Args:
@@ -132,7 +132,7 @@ def models_finding(built: Built, sources: Mapping[str, str], epoch: Trained | No
     count = len(built.configs) + len(built.failures)
     if not built.failures:
         return Finding("configs", "ok", f"models of {counted(count, 'config')} sampled across the space can be built")
-    first: Unbuilt = built.failures[0]
+    first: BuildFailure = built.failures[0]
     errors = {error_text(each.message, each.trace, sources) for each in built.failures}
     of_epoch = error_text(epoch.message, epoch.trace, sources) if epoch is not None and epoch.message else None
     if not built.configs and errors == {of_epoch}:

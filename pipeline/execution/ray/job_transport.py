@@ -65,10 +65,10 @@ def dumped(value: Any) -> bytes:
     class Pickler(CloudPickler):  # type: ignore[misc]
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, _CACHED) and value.__module__ == "__main__":
-                # The function may call itself by the cache's name: so the cache comes first, and gets it afterwards.
+                # The function may refer to the cache by its name: the cache is created first, empty.
                 return _empty_cache, (value.cache_parameters(),), value.__wrapped__, None, None, _fill_cache
             if (functions := implementations(value)) is not None and value.__module__ == "__main__":
-                # Its functions may call it by its name: so it comes first, and gets them afterwards.
+                # Its functions may refer to it by its name: it is created first, without them.
                 return _empty_dispatcher, (), (value.__wrapped__, dict(functions)), None, None, _fill_dispatcher
             if isinstance(value, functools.singledispatchmethod):
                 return functools.singledispatchmethod, (value.func,), {"dispatcher": value.dispatcher}
@@ -93,7 +93,7 @@ def _cached_property(function: Callable[[Any], Any], name: str) -> Any:
 
 
 def _empty_cache(parameters: Mapping[str, Any]) -> Any:
-    """A function behind a cache, which is given by `_fill_cache`."""
+    """A cache without its function, which `_fill_cache` adds."""
 
     def call(*values: Any, **named: Any) -> Any:
         return call.function(*values, **named)  # type: ignore[attr-defined]
@@ -107,7 +107,7 @@ def _fill_cache(cache: Any, function: Callable[..., Any]) -> None:
 
 
 def _empty_dispatcher() -> Any:
-    """A function of singledispatch, which is given its functions by `_fill_dispatcher`."""
+    """A function of `singledispatch` without its implementations, which `_fill_dispatcher` adds."""
     return functools.singledispatch(lambda *_: None)
 
 

@@ -15,6 +15,7 @@ from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.cluster_address import address_of
 from pipeline.execution.ray.cluster_nodes import cluster_nodes
 from pipeline.execution.ray.driver_output import logged_output
 from pipeline.execution.ray.environment import logger_level, ray_environment
@@ -25,7 +26,6 @@ from pipeline.execution.ray.internals import (
     results_not_kept,
     signals_left_alone,
 )
-from pipeline.execution.ray.joining import address_of
 from pipeline.execution.ray.own_cluster import start
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
@@ -71,7 +71,7 @@ def run_on_ray(
         with contextlib.redirect_stdout(stdout):
             for text in _cluster_notes(session.job, joined=joined):
                 note(text)
-        _tune(session, store, load_data(), workers, _asked_for(session.job, joined=joined), folder, interrupts)
+        _tune(session, store, load_data(), workers, _trial_resources(session.job, joined=joined), folder, interrupts)
 
 
 def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:
@@ -123,13 +123,13 @@ def _join(address: str | None) -> None:
         raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
 
 
-def _asked_for(job: TuneJob, *, joined: bool) -> dict[str, float]:
+def _trial_resources(job: TuneJob, *, joined: bool) -> dict[str, float]:
     """The resources that Ray reserves for a trial; memory only on a cluster, to choose a node."""
     need = job.resources
-    asked = {"cpu": need.cpus, "gpu": need.gpus}
+    resources = {"cpu": need.cpus, "gpu": need.gpus}
     if joined and need.memory_gigabytes is not None:
-        asked["memory"] = need.memory_gigabytes * 1e9
-    return asked
+        resources["memory"] = need.memory_gigabytes * 1e9
+    return resources
 
 
 @contextlib.contextmanager
@@ -151,35 +151,17 @@ def _tune(
     store: Store,
     data: Dataset | None,
     workers: int,
-    asked: dict[str, float],
+    resources: dict[str, float],
     folder: Path,
     interrupts: Interrupts,
 ) -> None:
     from ray import tune
 
     from pipeline.execution.ray.gauges import StudyGauges
-    from pipeline.execution.ray.job_transport import pack
     from pipeline.execution.ray.trainable import TrialTrainable
-    from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
+    from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper, SilentReporter
 
-    job = session.job
-    searcher = SessionSearcher(session, interrupts, workers)
-    packed, folders = pack(job)
-    gauges = StudyGauges(session)
-
-    class Silent(tune.ProgressReporter):  # type: ignore[misc]
-        """Shows nothing: in a notebook Tune would clear the output of the cell, and show its own table."""
-
-        def setup(self, **_: Any) -> None:
-            """Do nothing."""
-
-        def should_report(self, trials: list[Any], done: bool = False) -> bool:
-            """Never report."""
-            return False
-
-        def on_report(self, trials: list[Any], done: bool, *_: Any) -> None:
-            """Do nothing."""
-
+    searcher, gauges = SessionSearcher(session, interrupts, workers), StudyGauges(session)
     with (
         kept_registry(TrialTrainable.__name__),
         plain_actors(),
@@ -189,20 +171,7 @@ def _tune(
         logger_level("ray.tune", logging.CRITICAL),
     ):
         tuner = tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(
-                    TrialTrainable,
-                    job=packed,
-                    folders=folders,
-                    data=None if data is not None and made_by_workers(session.job, data) else data,
-                    uri=store.uri,
-                    session=session.file.number,
-                    workers=workers,
-                    reserves_memory="memory" in asked,
-                    started_in=str(Path.cwd()),
-                ),
-                asked,
-            ),
+            _trainable(session, store, data, workers, resources),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=SessionScheduler(searcher),
@@ -216,7 +185,7 @@ def _tune(
                 storage_path=str(folder),
                 stop=SessionStopper(session, interrupts, gauges),
                 verbose=0,
-                progress_reporter=Silent(),
+                progress_reporter=SilentReporter(),
                 failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
@@ -224,3 +193,25 @@ def _tune(
         interrupts.begin_training()
         tuner.fit()
     gauges.publish()
+
+
+def _trainable(session: Session, store: Store, data: Dataset | None, workers: int, resources: dict[str, float]) -> Any:
+    """The Trainable of a study, with its parameters and the resources of a trial."""
+    from ray import tune
+
+    from pipeline.execution.ray.job_transport import pack
+    from pipeline.execution.ray.trainable import TrialTrainable
+
+    packed, folders = pack(session.job)
+    trainable = tune.with_parameters(
+        TrialTrainable,
+        job=packed,
+        folders=folders,
+        data=None if data is not None and made_by_workers(session.job, data) else data,
+        uri=store.uri,
+        session=session.file.number,
+        workers=workers,
+        reserves_memory="memory" in resources,
+        started_in=str(Path.cwd()),
+    )
+    return tune.with_resources(trainable, resources)

@@ -56,7 +56,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             reserves_memory: Whether Ray starts no more trials on a node than have memory there.
             started_in: The folder in which the study was started.
         """
-        _heed_sigterm()
+        _unblock_sigterm()
         work_in(started_in)
         store = Store(uri)
         study = unpack(job, folders, store)
@@ -86,7 +86,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         self._worker.close()
 
 
-def _heed_sigterm() -> None:
+def _unblock_sigterm() -> None:
     """Unblock SIGTERM, which the study's own cluster blocks: processes that a trial starts would block it, too.
 
     SIGTERM then ends this worker as a preemption does.

@@ -1,4 +1,4 @@
-"""A session as Ray Tune sees it: what runs next (Searcher), what continues (TrialScheduler), is it over (Stopper).
+"""A session as Ray Tune's Searcher (what runs next), TrialScheduler (what continues) and Stopper (when it ends).
 
 Tune starts every PENDING trial by itself as soon as there is room, so a trial becomes PENDING only when the session
 assigns it. `suggest` returns a new trial, `choose_trial_to_run` a paused one.
@@ -32,14 +32,14 @@ from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.loop.study_loop import Verdict
 
-__all__ = ["SessionScheduler", "SessionSearcher", "SessionStopper"]
+__all__ = ["SessionScheduler", "SessionSearcher", "SessionStopper", "SilentReporter"]
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 """Seconds between two searches for hung workers."""
 
 
 @contextmanager
-def _errors_end(session: Session, interrupts: Interrupts) -> Iterator[None]:
+def _errors_recorded(session: Session, interrupts: Interrupts) -> Iterator[None]:
     """Keep an error of tunepipe, such as a full disk, until Tune's controller has returned: it ends the study."""
     try:
         with interrupts.defer_signals():
@@ -65,7 +65,7 @@ class _Assignments:
         if self.paused is not None or len(self.busy) >= self.workers:
             return None
         assignment = None
-        with _errors_end(self.session, self.interrupts):
+        with _errors_recorded(self.session, self.interrupts):
             assignment = self.session.next()
         if assignment is not None:
             self.busy.add(assignment.key)
@@ -73,9 +73,9 @@ class _Assignments:
 
 
 class _Unsaved:
-    """Without a state that Tune would save: it pickles the searcher, the scheduler and the stopper when a study begins.
+    """An object whose pickle is empty: Tune pickles the searcher, the scheduler and the stopper when a study begins.
 
-    Nothing reads what it saves, and the job in it may hold functions that cannot be pickled.
+    Nothing reads these pickles, and the job may hold functions that cannot be pickled.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         self._hung: dict[str, str] = {}
         self._retried: dict[str, Assignment] = {}
         self._replaces_workers = False
-        self._looked = 0.0
+        self._polled = 0.0
 
     @property
     def supports_buffered_results(self) -> bool:
@@ -156,7 +156,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
         report = ProgressReport.from_bytes(result[REPORT])
-        with _errors_end(self._session, assignments.interrupts):
+        with _errors_recorded(self._session, assignments.interrupts):
             verdict = self._session.on_report(assignment.trial_id, report)
         self._retried.pop(trial.trial_id, None)
         self._set_max_failures(trial)
@@ -180,7 +180,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
         if retry is None:
             reason = self._hung.pop(key, "") or worker_failure_reason(trial)
-            with _errors_end(self._session, self._assignments.interrupts):
+            with _errors_recorded(self._session, self._assignments.interrupts):
                 retry = self._session.worker_failures.on_worker_lost(assignment.trial_id, reason)
         if retry is None:
             self._assignments.busy.discard(key)
@@ -200,10 +200,10 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
         """The paused trial that resumes. Tune asks in every round, so hung workers are searched for here."""
-        if time.monotonic() - self._looked >= _LOOK_SECONDS:
+        if time.monotonic() - self._polled >= _POLL_SECONDS:
             # With a thousand workers, a search takes as long as a report.
             self._kill_hung()
-            self._looked = time.monotonic()
+            self._polled = time.monotonic()
         assignment, self._assignments.paused = self._assignments.paused, None
         if assignment is None:
             return None
@@ -231,7 +231,7 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         def refuses(trial: TuneTrial) -> bool:
             if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
                 return False
-            with _errors_end(self._session, self._assignments.interrupts):
+            with _errors_recorded(self._session, self._assignments.interrupts):
                 self._session.notes.worker_replaced(_assignment(trial).trial_id, excess)
             return True
 
@@ -270,10 +270,24 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
         session = self._session
         if self._interrupts.requested and not session.ended:
             session.interrupt()
-        with _errors_end(session, self._interrupts):
+        with _errors_recorded(session, self._interrupts):
             session.beat()
         self._gauges.publish_if_due()
         return session.ended
+
+
+class SilentReporter(tune.ProgressReporter):  # type: ignore[misc]
+    """Shows nothing: in a notebook Tune would clear the output of the cell, and show its own table."""
+
+    def setup(self, **_: Any) -> None:
+        """Do nothing."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        """Never report."""
+        return False
+
+    def on_report(self, trials: list[Any], done: bool, *_: Any) -> None:
+        """Do nothing."""
 
 
 def _assignment(trial: TuneTrial) -> Assignment:

@@ -225,7 +225,7 @@ class ActiveTrial:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count the time in which training waits for a checkpoint."""
+        """Add the time within the context to `waited`: training waits for a checkpoint."""
         started = time.monotonic()
         yield
         self.waited += time.monotonic() - started

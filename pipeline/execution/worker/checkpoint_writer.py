@@ -18,13 +18,13 @@ from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.study import layout
 
-__all__ = ["CheckpointWriter", "Written", "learner_part"]
+__all__ = ["CheckpointWriter", "StoredCheckpoint", "learner_part"]
 
 _CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class StoredCheckpoint:
     """A checkpoint that is in the storage.
 
     Args:
@@ -49,8 +49,8 @@ class CheckpointWriter:
     def __init__(self, store: Store, session: int | None) -> None:
         self._store, self._session = store, session
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        self._writing: list[Future[Written]] = []
-        self._found: list[Written] = []
+        self._writing: list[Future[StoredCheckpoint]] = []
+        self._found: list[StoredCheckpoint] = []
         self._checked = -math.inf
 
     @property
@@ -110,7 +110,7 @@ class CheckpointWriter:
         """
         self._writing.append(self._thread.submit(self._write_now, trial_id, epoch, checkpoint))
 
-    def written(self, *, wait: bool) -> list[Written]:
+    def written(self, *, wait: bool) -> list[StoredCheckpoint]:
         """The checkpoints that have been written, or that `newest` has found, since the last call.
 
         Args:
@@ -142,7 +142,7 @@ class CheckpointWriter:
         wanted = (assignment.trial_id, *segment, assignment.config, assignment.seed)
         damaged: list[str] = []
         files = [
-            (path, Written(file[1], size, found=True))
+            (path, StoredCheckpoint(file[1], size, found=True))
             for path, size in self._store.sizes(folder)
             if (file := layout.checkpoint_of(path)) is not None
         ]
@@ -196,11 +196,11 @@ class CheckpointWriter:
             check_newest(self._store, self._session)
             self._checked = now
 
-    def _write_now(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> Written:
+    def _write_now(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> StoredCheckpoint:
         self.check()
         header = {**checkpoint.header, "rows": [row.to_json() for row in checkpoint.header["rows"]]}
         content = pack(Checkpoint(header, checkpoint.arrays))
-        return Written(epoch, self._store.write(layout.checkpoint(trial_id, epoch), content))
+        return StoredCheckpoint(epoch, self._store.write(layout.checkpoint(trial_id, epoch), content))
 
 
 def learner_part(checkpoint: Checkpoint) -> Checkpoint:

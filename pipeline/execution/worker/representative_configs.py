@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pipeline.loop.messages import Assignment
 from pipeline.space import Config, Value, key_of
 
-__all__ = ["CANDIDATES", "representative"]
+__all__ = ["CANDIDATES", "representative_trials"]
 
 CANDIDATES = 64
 """How many configs are drawn so that the few that are chosen of them cover a space."""
@@ -14,7 +14,7 @@ _FEW = 8
 _ABSENT = "absent"
 
 
-def representative(trials: Sequence[Assignment], most: int = _FEW) -> list[Assignment]:
+def representative_trials(trials: Sequence[Assignment], most: int = _FEW) -> list[Assignment]:
     """A few trials whose configs cover the space as well as possible.
 
     Args:

@@ -18,7 +18,7 @@ _MISSING = re.compile(
 )
 _QUOTED = re.compile(r"""(['"`])(.+?)\1""")
 _WORD = re.compile(r"""[^\s'"`;,(){}\[\]=]*[./][^\s'"`;,(){}\[\]=]*""")
-_MOST_CHARACTERS = 20_000
+_MAX_CHARACTERS = 20_000
 
 
 class StartFolder:
@@ -92,7 +92,7 @@ def _names(error: BaseException) -> Iterator[str]:
         seen.add(id(each))
         if isinstance(each, FileNotFoundError | NotADirectoryError) and isinstance(each.filename, str | bytes):
             yield os.fsdecode(each.filename)
-        text = str(each)[:_MOST_CHARACTERS]
+        text = str(each)[:_MAX_CHARACTERS]
         if isinstance(each, FileNotFoundError) or _MISSING.search(text):
             yield from (found[1] for found in _QUOTED.findall(text))
             words = (found.rstrip(".:") for found in _WORD.findall(text))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.execution.worker.representative_configs import CANDIDATES, representative
+from pipeline.execution.worker.representative_configs import CANDIDATES, representative_trials
 from pipeline.loop.messages import Assignment
 from pipeline.schedulers.exploration import changed_names
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
@@ -179,7 +179,9 @@ def _others(job: TuneJob, first: Assignment) -> list[Config]:
     """A few configs that cover the space as well as possible."""
     rng = np.random.default_rng([job.seed, RandomStream.COMPARED_CONFIGS])
     configs = [first.config, *(draw(job.space, rng, index) for index in range(CANDIDATES))]
-    return [each.config for each in representative([Assignment("", config, first.seed) for config in configs])[1:]]
+    return [
+        each.config for each in representative_trials([Assignment("", config, first.seed) for config in configs])[1:]
+    ]
 
 
 def _variables(trainer_factory: TrainerFactory, config: Config, *, seed: int) -> Variables | None:

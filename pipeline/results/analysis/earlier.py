@@ -20,7 +20,7 @@ from pipeline.space import Config, drawn_names, key_of
 from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_column
 from pipeline.study import Objective, TuneJob
-from pipeline.study.earlier_trials import MOST_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
+from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
 
 __all__ = ["EarlierCount", "EarlierCounts", "copied_studies", "earlier_counts", "observed", "trials_to_learn_from"]
 
@@ -65,7 +65,7 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
     for allowed, is_so in faults.items():
         if is_so:
             raise InvalidJob(f"job {job.name!r}", [Fault("learn_from", study, allowed)])
-    chosen = History(inside).chosen(best=MOST_TRIALS // 3, most=MOST_TRIALS)
+    chosen = History(inside).chosen(best=MAX_TRIALS // 3, most=MAX_TRIALS)
     return EarlierTrials(
         study=study,
         metric=objective.metric,

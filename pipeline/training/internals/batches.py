@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.missing_names import ABSENT, warn_once
 
 __all__ = [
     "batch_signature",
@@ -132,7 +132,7 @@ def reshuffles(dataset: Any) -> bool:
         return bool(each_epoch)
     if stage_kind(dataset) != "Shuffle":
         return False
-    say_once(
+    warn_once(
         "TensorFlow",
         "ShuffleDataset._reshuffle_each_iteration",
         "each shuffle counts as one of another order in each epoch",
@@ -154,7 +154,7 @@ def is_nondeterministic(dataset: Any) -> bool:
     # A parallel interleave keeps this only in its graph.
     determined = _determined(dataset)
     if determined is None:
-        say_once("TensorFlow", f"{stage_kind(dataset)}Dataset._deterministic", "such a stage counts as inexact")
+        warn_once("TensorFlow", f"{stage_kind(dataset)}Dataset._deterministic", "such a stage counts as inexact")
     return determined is not True
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.missing_names import ABSENT, warn_once
 
 __all__ = ["profiles", "saved_attributes", "wait_for_futures", "without_threads"]
 
@@ -20,7 +20,7 @@ def wait_for_futures(callbacks: keras.callbacks.CallbackList) -> None:
     if flush is not None:
         flush()
     elif getattr(callbacks, "_executor", ABSENT) is not None:
-        say_once("Keras", "CallbackList._flush_futures", "hooks of batches may run after the end of their epoch")
+        warn_once("Keras", "CallbackList._flush_futures", "hooks of batches may run after the end of their epoch")
 
 
 def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
@@ -33,7 +33,7 @@ def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
         if hasattr(callbacks, name):
             setattr(callbacks, name, False)
         else:
-            say_once("Keras", f"CallbackList.{name}", "hooks of callbacks may run late, in threads of Keras' fit")
+            warn_once("Keras", f"CallbackList.{name}", "hooks of callbacks may run late, in threads of Keras' fit")
 
 
 def profiles(callback: keras.callbacks.TensorBoard) -> bool:
@@ -47,7 +47,7 @@ def profiles(callback: keras.callbacks.TensorBoard) -> bool:
     """
     for name in ("_profiler_started", "_start_batch"):
         if not hasattr(callback, name):
-            say_once("Keras", f"TensorBoard.{name}", "each batch runs by itself, which is slower")
+            warn_once("Keras", f"TensorBoard.{name}", "each batch runs by itself, which is slower")
             return True
     return bool(callback._profiler_started or callback._start_batch)
 
@@ -66,5 +66,5 @@ def saved_attributes(callback: Any, names: Sequence[str]) -> dict[str, Any]:
     for name in names:
         if name not in held:
             kind = type(callback).__name__
-            say_once("Keras", f"{kind}.{name}", f"{kind} begins again when a trial is resumed")
+            warn_once("Keras", f"{kind}.{name}", f"{kind} begins again when a trial is resumed")
     return {name: held[name] for name in names if name in held}

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.missing_names import say_once
+from pipeline.missing_names import warn_once
 
 __all__ = [
     "chosen_dtype_policy",
@@ -31,7 +31,7 @@ def reset_seeds() -> None:
     try:
         from keras.src.backend.common import global_state
     except ImportError:
-        say_once("Keras", "global_state", "its seeds are set by set_random_seed, which takes longer")
+        warn_once("Keras", "global_state", "its seeds are set by set_random_seed, which takes longer")
         # It seeds Python's and NumPy's generators as well; their state is what the caller has prepared.
         import random
 
@@ -50,7 +50,7 @@ def chosen_dtype_policy() -> Any:
     try:
         from keras.src.backend.common import global_state
     except ImportError:
-        say_once("Keras", "global_state", "a float type that a model function sets does not change its dtype policy")
+        warn_once("Keras", "global_state", "a float type that a model function sets does not change its dtype policy")
         return keras.config.dtype_policy()
     return global_state.get_global_attribute("dtype_policy")
 
@@ -82,7 +82,7 @@ def library_generators() -> dict[str, Any]:
         generator = global_state.get_global_attribute("global_seed_generator")
         generators["keras"] = None if generator is None else [int(number) for number in generator.state.numpy()]
     except (ImportError, AttributeError):
-        say_once("Keras", "global_seed_generator", _INEXACT_DRAWS)
+        warn_once("Keras", "global_seed_generator", _INEXACT_DRAWS)
     try:
         from tensorflow.python.eager import context
 
@@ -91,7 +91,7 @@ def library_generators() -> dict[str, Any]:
             version, numbers, gauss = context.context()._rng.getstate()
             generators["tensorflow"] = {"seed": int(seed), "state": [version, list(numbers), gauss]}
     except (ImportError, AttributeError):
-        say_once("TensorFlow", "eager.context", _INEXACT_DRAWS)
+        warn_once("TensorFlow", "eager.context", _INEXACT_DRAWS)
     return generators
 
 
@@ -110,7 +110,7 @@ def restore_library_generators(states: Mapping[str, Any]) -> None:
             version, numbers, gauss = saved["state"]
             context.context()._rng.setstate((version, tuple(numbers), gauss))
         except (ImportError, AttributeError):
-            say_once("TensorFlow", "eager.context", _INEXACT_DRAWS)
+            warn_once("TensorFlow", "eager.context", _INEXACT_DRAWS)
     if "keras" in states:
         reset_seeds()
         if states["keras"] is not None:
@@ -121,7 +121,7 @@ def restore_library_generators(states: Mapping[str, Any]) -> None:
                 generator.state.assign(states["keras"])
                 global_state.set_global_attribute("global_seed_generator", generator)
             except (ImportError, AttributeError):
-                say_once("Keras", "global_seed_generator", _INEXACT_DRAWS)
+                warn_once("Keras", "global_seed_generator", _INEXACT_DRAWS)
 
 
 def reset_names() -> None:
@@ -129,7 +129,7 @@ def reset_names() -> None:
     try:
         from keras.src.utils import naming
     except ImportError:
-        say_once("Keras", "naming.reset_uids", "its session is cleared before each model, which takes longer")
+        warn_once("Keras", "naming.reset_uids", "its session is cleared before each model, which takes longer")
         keras.utils.clear_session(free_memory=False)
     else:
         naming.reset_uids()
@@ -144,7 +144,7 @@ def reserve_names(names: Iterable[str]) -> None:
     try:
         from keras.src.backend.common import global_state
     except ImportError:
-        say_once("Keras", "global_state", "new layers may have names of layers outside of the model function")
+        warn_once("Keras", "global_state", "new layers may have names of layers outside of the model function")
         return
     counters = name_counters() or defaultdict(int)
     for name in names:
@@ -160,7 +160,7 @@ def name_counters() -> Any:
 
         counters = global_state.get_global_attribute("object_name_uids")
     except (ImportError, AttributeError):
-        say_once("Keras", "object_name_uids", "its names of layers begin again after a study in this process")
+        warn_once("Keras", "object_name_uids", "its names of layers begin again after a study in this process")
         return None
     return None if counters is None else counters.copy()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.missing_names import say_once
+from pipeline.missing_names import warn_once
 
 __all__ = [
     "captured_variables",
@@ -31,7 +31,7 @@ def captured_variables(graph: Any) -> list[Any] | None:
         handles = {id(variable.handle): variable for variable in graph.variables}
         return [handles[id(outside)] for outside, _ in graph.captures if id(outside) in handles]
     except AttributeError:
-        say_once("TensorFlow", "FuncGraph.captures", "each trial is traced again, which is slower")
+        warn_once("TensorFlow", "FuncGraph.captures", "each trial is traced again, which is slower")
         return None
 
 
@@ -51,7 +51,7 @@ def traced_functions(function: Any) -> list[Any]:
         if listed is not None:
             traced += listed()
         elif hasattr(each, "experimental_get_tracing_count"):
-            say_once("TensorFlow", "Function._list_all_concrete_functions", "draws with tf.random are not noticed")
+            warn_once("TensorFlow", "Function._list_all_concrete_functions", "draws with tf.random are not noticed")
     return traced
 
 
@@ -60,7 +60,7 @@ def keep_additions() -> None:
     try:
         tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     except (AttributeError, ValueError):
-        say_once("TensorFlow", "arithmetic_optimization", "two runs of a trial may differ in the last digit")
+        warn_once("TensorFlow", "arithmetic_optimization", "two runs of a trial may differ in the last digit")
 
 
 def graph_options() -> dict[str, Any] | None:
@@ -70,7 +70,7 @@ def graph_options() -> dict[str, Any] | None:
 
         return dict(context.context()._optimizer_experimental_options)
     except (ImportError, AttributeError):
-        say_once("TensorFlow", "_optimizer_experimental_options", "arithmetic_optimization stays off after a study")
+        warn_once("TensorFlow", "_optimizer_experimental_options", "arithmetic_optimization stays off after a study")
         return None
 
 
@@ -100,7 +100,7 @@ def replaced_add_n(replacement: Callable[[Any], Any]) -> Iterator[None]:
 
         original = gen_math_ops.add_n
     except (ImportError, AttributeError):
-        say_once("TensorFlow", "gen_math_ops.add_n", "two runs of a trial may differ in the last digit")
+        warn_once("TensorFlow", "gen_math_ops.add_n", "two runs of a trial may differ in the last digit")
         yield
         return
     gen_math_ops.add_n = replacement(original)

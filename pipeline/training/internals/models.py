@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.missing_names import ABSENT, warn_once
 
 __all__ = ["built_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of", "reset_shared_metrics"]
 
@@ -34,7 +34,7 @@ def layers_of(model: keras.Model) -> list[Any] | None:
     """
     flatten = getattr(model, "_flatten_layers", None)
     if flatten is None:
-        say_once("Keras", "Layer._flatten_layers", "each trial is traced again, which is slower")
+        warn_once("Keras", "Layer._flatten_layers", "each trial is traced again, which is slower")
         return None
     layers: list[Any] = flatten(include_self=False)
     return layers
@@ -51,7 +51,7 @@ def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
     """
     config = getattr(getattr(model, "_compile_config", None), "config", None)
     if config is None:
-        say_once("Keras", "Trainer._compile_config", "each trial is traced again, and without XLA on a CPU")
+        warn_once("Keras", "Trainer._compile_config", "each trial is traced again, and without XLA on a CPU")
         return None
     return dict(config)
 
@@ -67,7 +67,9 @@ def compilation_of(model: keras.Model) -> Any:
     """
     compilation: Any = getattr(model, "_compile_config", ABSENT)
     if compilation is ABSENT and getattr(model, "compiled", False):
-        say_once("Keras", "Trainer._compile_config", "a model that is compiled again with its optimiser is not noticed")
+        warn_once(
+            "Keras", "Trainer._compile_config", "a model that is compiled again with its optimiser is not noticed"
+        )
     return model.optimizer if compilation is ABSENT else compilation
 
 
@@ -82,7 +84,7 @@ def built_metrics(model: keras.Model, target: Any, output: Any) -> None:
     metrics: Any = getattr(model, "_compile_metrics", ABSENT)
     if metrics is ABSENT:
         # The trace itself then builds them, and TensorFlow traces twice.
-        say_once("Keras", "Trainer._compile_metrics", "models with metrics are traced twice")
+        warn_once("Keras", "Trainer._compile_metrics", "models with metrics are traced twice")
     elif metrics is not None and not metrics.built:
         metrics.build(target, output)
 
@@ -98,7 +100,7 @@ def reset_shared_metrics(model: keras.Model) -> None:
     metrics: Any = getattr(model, "_compile_metrics", ABSENT)
     given = [getattr(metrics, name, ABSENT) for name in ("_user_metrics", "_user_weighted_metrics")]
     if metrics is ABSENT or (metrics is not None and ABSENT in given):
-        say_once("Keras", "CompileMetrics._user_metrics", "a metric object of several models may count for both")
+        warn_once("Keras", "CompileMetrics._user_metrics", "a metric object of several models may count for both")
     elif metrics is not None:
         for metric in keras.tree.flatten(given):
             if isinstance(metric, keras.metrics.Metric):

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.missing_names import ABSENT, warn_once
 
 __all__ = ["excludes_from_weight_decay", "keep_averages_apart", "learning_rate_of", "skip_reduction"]
 
@@ -27,7 +27,7 @@ def learning_rate_of(optimizer: Any) -> Any:
     if rate is ABSENT and getattr(optimizer, "inner_optimizer", None) is not None:
         return getattr(optimizer, "learning_rate", None)
     if rate is ABSENT:
-        say_once("Keras", "Optimizer._learning_rate", "trials with a schedule are traced again, which is slower")
+        warn_once("Keras", "Optimizer._learning_rate", "trials with a schedule are traced again, which is slower")
         return optimizer.learning_rate
     return rate
 
@@ -56,7 +56,7 @@ def skip_reduction(optimizer: Any) -> None:
         if hasattr(each, "_all_reduce_sum_gradients"):
             each._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
         elif not hasattr(each, "inner_optimizer"):
-            say_once(
+            warn_once(
                 "Keras", "_all_reduce_sum_gradients", "a worker's memory grows by about 7 MB for each new architecture"
             )
 
@@ -70,7 +70,7 @@ def keep_averages_apart(optimizer: Any) -> Iterator[None]:
     """
     if not hasattr(optimizer, "finalize_variable_values"):
         if getattr(optimizer, "use_ema", True):
-            say_once(
+            warn_once(
                 "Keras", "Optimizer.finalize_variable_values", "averaged weights replace the model's own in each epoch"
             )
         yield

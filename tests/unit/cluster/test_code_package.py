@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from pipeline.cluster.code_package import MOST_BYTES, package
+from pipeline.cluster.code_package import MAX_BYTES, package
 from pipeline.errors import ClusterError
 from tests.ray_sources import check_text
 
@@ -102,7 +102,7 @@ def test_a_package_is_named_as_ray_names_its_own(tmp_path):
 
 def test_a_package_is_smaller_than_what_ray_accepts():
     """The largest package leaves room for the zip's directory below the limit of Ray's server."""
-    assert MOST_BYTES < 512 * 2**20
+    assert MAX_BYTES < 512 * 2**20
     check_text(
         "GRPC_CPP_MAX_MESSAGE_SIZE = 512 * 1024 * 1024",
         "_private/ray_constants.py",

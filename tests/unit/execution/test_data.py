@@ -17,7 +17,7 @@ from pipeline.datasets import Split
 from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.datasets.streamed import Stream
 from pipeline.errors import DataError
-from pipeline.execution.data import loading
+from pipeline.execution.data import start_loading
 from pipeline.execution.preflight.data_findings import data_facts, data_finding
 from pipeline.execution.rerun import rerun
 from pipeline.results.views.as_object import results_object
@@ -172,7 +172,7 @@ def slow(job, **_):
     return None
 
 data.load_data = slow
-data.loading(find("digits-quick"), None, accept_changes=False)
+data.start_loading(find("digits-quick"), None, accept_changes=False)
 raise SystemExit(130)
 """
 
@@ -193,12 +193,12 @@ def test_files_are_loaded_for_the_memory_of_a_clusters_nodes(tmp_path: Path) -> 
         joined.append(True)
         return 3000.0
 
-    load = loading(job, None, accept_changes=False, memory_on_cluster=memory)
+    load = start_loading(job, None, accept_changes=False, memory_on_cluster=memory)
     assert not joined
     data, _ = load()
     assert joined
     assert isinstance(data.train, Stream)
-    data, _ = loading(job, None, accept_changes=False)()
+    data, _ = start_loading(job, None, accept_changes=False)()
     assert isinstance(data.train, Split)
 
 

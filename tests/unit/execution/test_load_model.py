@@ -57,7 +57,7 @@ def test_lambdas_of_a_notebook_s_job_are_found(tmp_path, monkeypatch):
     run(job, storage=tmp_path, note=lambda _: None)
     store = Store(tmp_path / "s")
     trials = load_results(store.uri).trials["trial_id"]
-    assert run(job, storage=tmp_path, resume=True, note=lambda _: None).already
+    assert run(job, storage=tmp_path, resume=True, note=lambda _: None).finished_before
     for trial in trials:
         assert scored(load_model(store.uri, trial=trial)) == pytest.approx(val_loss(store, trial), rel=1e-5)
 

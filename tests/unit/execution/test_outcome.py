@@ -44,7 +44,7 @@ def test_an_outcome_has_the_tables_of_its_study(tmp_path: Path) -> None:
 def test_an_outcome_of_a_study_that_was_finished_says_so(tmp_path: Path) -> None:
     """The display of a call that found the study finished says that it was finished before."""
     study = asha_study(tmp_path, trials=6)
-    assert "(it was finished before)" in str(Outcome(study.store, already=True)).splitlines()[0]
+    assert "(it was finished before)" in str(Outcome(study.store, finished_before=True)).splitlines()[0]
 
 
 def test_an_outcome_of_a_study_that_is_gone_can_be_displayed(tmp_path: Path) -> None:

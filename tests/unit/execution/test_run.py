@@ -206,7 +206,7 @@ def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
     """A run records its session, and a resume of the finished study trains nothing."""
     run(job(), storage=tmp_path)
     assert json.loads((tmp_path / "s/sessions/0001.json").read_text())["state"] == "finished"
-    assert run(job(), storage=tmp_path, resume=True).already
+    assert run(job(), storage=tmp_path, resume=True).finished_before
 
 
 def test_the_outcome_of_a_study_that_was_finished_before_is_the_recorded_one(tmp_path):
@@ -218,7 +218,7 @@ def test_the_outcome_of_a_study_that_was_finished_before_is_the_recorded_one(tmp
     (tmp_path / "s/export/winner.json").write_text(json.dumps(winner))
     (tmp_path / "s/sessions/0001.json").write_text(json.dumps({**session, "winner_failure": "It failed."}))
     outcome = run(job(budget=Budget(trials=1, epochs=4, total_epochs=2)), storage=tmp_path, resume=True)
-    assert outcome.already
+    assert outcome.finished_before
     assert outcome.message == "The study's budget of 2 epochs is spent."
     assert (outcome.winner, outcome.warning) == ({"score": 0.25}, "It failed.")
 
@@ -242,7 +242,7 @@ def test_a_second_study_at_the_same_time_is_refused(tmp_path):
 
 def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch):
     """The session's file is written while an epoch trains in the driver's own process."""
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(recorder, "BEAT_SECONDS", 0.0)
     publish = SessionFile.publish
 

@@ -1,7 +1,7 @@
 """The private names of Ray that tunepipe uses; no other package uses them.
 
-If a version of Ray lacks a name, the study runs without its purpose: slower, with more processes or fewer messages, but
-with the same results, and prints that once. tests/unit/execution/ray/internals/ has one test for each name.
+If a version of Ray lacks a name, a study runs slower, with more processes or with fewer messages, but with the same
+results, and a warning is printed once. tests/unit/execution/ray/internals/ has one test for each name.
 """
 
 from pipeline.execution.ray.internals.experiment import (

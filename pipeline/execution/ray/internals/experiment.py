@@ -5,8 +5,8 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.execution.ray.internals.names import named, replaced
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.execution.ray.internals.names import find_private, replaced
+from pipeline.missing_names import ABSENT, warn_once
 
 __all__ = [
     "experiment_saved_once",
@@ -28,7 +28,7 @@ def plain_actors() -> Iterator[None]:
     Tune has one for Lightning, and an actor with a separate environment is a new process: without it, Tune takes the
     worker processes that have imported TensorFlow already.
     """
-    variables = named(
+    variables = find_private(
         "ray.tune.execution.class_cache", "DEFAULT_ENV_VARS", "each worker imports its libraries when its trial begins"
     )
     if variables is ABSENT:
@@ -51,10 +51,12 @@ def kept_registry(trainable: str) -> Iterator[None]:
     Args:
         trainable: The trainable's name.
     """
-    hooks = named("ray._private.worker", "_post_init_hooks", "the study's data stay in memory until the process ends")
+    hooks = find_private(
+        "ray._private.worker", "_post_init_hooks", "the study's data stay in memory until the process ends"
+    )
     consequence = "the study stays registered in the cluster"
-    registry = named("ray.tune.registry", "_global_registry", consequence)
-    kind = named("ray.tune.registry", "TRAINABLE_CLASS", consequence)
+    registry = find_private("ray.tune.registry", "_global_registry", consequence)
+    kind = find_private("ray.tune.registry", "TRAINABLE_CLASS", consequence)
     with contextlib.ExitStack() as stack:
         if hooks is not ABSENT:
             stack.callback(hooks.__setitem__, slice(None), list(hooks))
@@ -75,7 +77,7 @@ def experiment_saved_once() -> Iterator[None]:
         "TuneController.checkpoint",
         "Tune saves its own state again and again, which slows the study down",
     )
-    save, saved = named(module, name, consequence), set[int]()
+    save, saved = find_private(module, name, consequence), set[int]()
 
     def save_first(controller: Any, *arguments: Any, **named_arguments: Any) -> None:
         if id(controller) not in saved:
@@ -137,7 +139,7 @@ def set_iteration(trainable: Any, steps: int) -> None:
     if hasattr(trainable, "_iteration"):
         trainable._iteration = steps
     else:
-        say_once("Ray", "Trainable._iteration", "training_iteration stays at 0 in a Trainable class")
+        warn_once("Ray", "Trainable._iteration", "training_iteration stays at 0 in a Trainable class")
 
 
 _FACTS = {
@@ -172,7 +174,7 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
         counts), `grace`, `factor`, `interval`, `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds),
         `quantile`, `resample`, `samples` (min_samples_required), `brackets` (those that it has made), `burn_in`,
         `factors` (perturbation_factors), `explore` (custom_explore_fn) and `synch`; None for what the scheduler does
-        not have. An argument that it no longer keeps is named once.
+        not have. An argument that it no longer keeps is find_private once.
     """
     if scheduler is None:
         return {}
@@ -184,7 +186,7 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
     arguments = inspect.signature(type(scheduler)).parameters
     for fact, (argument, attributes) in _FACTS.items():
         if facts[fact] is ABSENT and argument in arguments:
-            say_once("Ray", f"{kind}.{attributes[0]}", f"the job has its own default instead of {argument}")
+            warn_once("Ray", f"{kind}.{attributes[0]}", f"the job has its own default instead of {argument}")
     return {"kind": kind, **{fact: None if value is ABSENT else value for fact, value in facts.items()}}
 
 

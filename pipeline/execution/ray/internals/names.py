@@ -1,17 +1,17 @@
-"""Names of Ray's that another version may not have: looked up, and replaced for a while."""
+"""Private names of Ray, which another version may not have: found, or replaced within a context."""
 
 import contextlib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = ["named", "replaced"]
+__all__ = ["find_private", "replaced"]
 
 
-def named(module: str, name: str, consequence: str) -> Any:
-    """What Ray has under a name.
+def find_private(module: str, name: str, consequence: str) -> Any:
+    """The object that Ray has under a private name.
 
     Args:
         module: The module.
@@ -19,14 +19,14 @@ def named(module: str, name: str, consequence: str) -> Any:
         consequence: What the study does without it, as a part of a sentence.
 
     Returns:
-        The object; ABSENT where this Ray has none, which is said once.
+        The object; ABSENT if this version of Ray has none, of which a warning is printed once.
     """
     try:
         found: Any = import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError):
-        say_once("Ray", f"{module}.{name}", consequence)
+        warn_once("Ray", f"{module}.{name}", consequence)
         return ABSENT
     return found
 
@@ -41,7 +41,7 @@ def replaced(module: str, name: str, replacement: Any, consequence: str) -> Iter
         replacement: What is there instead.
         consequence: What the study does without it, as a part of a sentence.
     """
-    original = named(module, name, consequence)
+    original = find_private(module, name, consequence)
     if original is ABSENT:
         yield
         return

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.execution.ray.internals.names import named, replaced
+from pipeline.execution.ray.internals.names import find_private, replaced
 from pipeline.missing_names import ABSENT
 
 __all__ = [
@@ -65,7 +65,7 @@ def signals_kept_from_ray() -> Iterator[None]:
         "SIGTERM to all processes of the study ends it without tables of what was trained last",
     )
     # Elsewhere than on Linux, Ray ends its processes by their group where the driver is killed.
-    process = named(module, name, consequence) if sys.platform.startswith("linux") else ABSENT
+    process = find_private(module, name, consequence) if sys.platform.startswith("linux") else ABSENT
     if process is ABSENT:
         yield
         return
@@ -120,8 +120,8 @@ def _no_dashboard(node: Any, *_: Any, **__: Any) -> None:
     node._webui_url = ""
     # Ray's agent looks for the dashboard each second until it finds an address, and each time logs an error.
     constants, consequence = "ray._private.ray_constants", "Ray's agent looks for a dashboard each second"
-    key = named(constants, "DASHBOARD_ADDRESS", consequence)
-    namespace = named(constants, "KV_NAMESPACE_DASHBOARD", consequence)
+    key = find_private(constants, "DASHBOARD_ADDRESS", consequence)
+    namespace = find_private(constants, "KV_NAMESPACE_DASHBOARD", consequence)
     if ABSENT not in (key, namespace):
         with contextlib.suppress(AttributeError):
             node.get_gcs_client().internal_kv_put(key.encode(), _NO_SERVER.encode(), True, namespace=namespace)
@@ -133,7 +133,7 @@ def local_address() -> str | None:
     Returns:
         The address; "auto", which Ray itself resolves, where this Ray has no function for it.
     """
-    resolve = named(
+    resolve = find_private(
         "ray._private.services",
         "canonicalize_bootstrap_address",
         "Ray itself looks for the cluster, which takes longer",

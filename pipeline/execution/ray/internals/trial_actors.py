@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline.missing_names import ABSENT, say_once
+from pipeline.missing_names import ABSENT, warn_once
 
 __all__ = [
     "FATAL_ACTOR_ERROR",
@@ -35,7 +35,7 @@ def is_termination(error: BaseException) -> bool:
         return True
     if not isinstance(error, SystemExit) or error.code not in (0, None) or _marks_terminations():
         return False
-    say_once("Ray", "mark of its own exits", "an exit with the code 0 counts as the loss of a worker")
+    warn_once("Ray", "mark of its own exits", "an exit with the code 0 counts as the loss of a worker")
     return True
 
 
@@ -61,7 +61,7 @@ def actor_of(trial: Any) -> Any:
     """
     actor: Any = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
     if actor is ABSENT:
-        say_once("Ray", "Trial.temporary_state.ray_actor", "a worker that hangs is not replaced")
+        warn_once("Ray", "Trial.temporary_state.ray_actor", "a worker that hangs is not replaced")
         return None
     return actor
 
@@ -74,7 +74,7 @@ def failures_of(trial: Any) -> int:
     """
     failures: Any = getattr(getattr(trial, "run_metadata", trial), "num_failures", ABSENT)
     if failures is ABSENT:
-        say_once("Ray", "Trial.run_metadata.num_failures", "workers lost before a trial's newest epoch count, too")
+        warn_once("Ray", "Trial.run_metadata.num_failures", "workers lost before a trial's newest epoch count, too")
         return 0
     return int(failures)
 
@@ -91,7 +91,7 @@ def worker_failure_reason(trial: Any) -> str:
     path = getattr(trial, "error_file", None)
     text = Path(path).read_text() if path else ""
     if text and _FAILURE not in text:
-        say_once("Ray", f"mark {_FAILURE!r} in a trial's errors", "the reason for a lost worker is their last line")
+        warn_once("Ray", f"mark {_FAILURE!r} in a trial's errors", "the reason for a lost worker is their last line")
     lines = [line for line in text.rpartition(_FAILURE)[2].splitlines()[1:] if line.strip()]
     if not lines:
         return "Ray gives no reason."
@@ -125,6 +125,6 @@ def refuse_cached_actors(controller: Any, refuses: Callable[[Any], bool]) -> Non
     controller = getattr(controller, "_tune_controller", controller)
     keep = getattr(controller, "_maybe_cache_trial_actor", None)
     if keep is None:
-        say_once("Ray", "TuneController._maybe_cache_trial_actor", "a worker over its memory limit is not replaced")
+        warn_once("Ray", "TuneController._maybe_cache_trial_actor", "a worker over its memory limit is not replaced")
         return
     controller._maybe_cache_trial_actor = lambda trial: not refuses(trial) and bool(keep(trial))

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
 from pipeline.execution.command_files import outcomes, send
-from pipeline.execution.driver.ending import failure_texts, recorded
+from pipeline.execution.driver.ending import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.commands import ChangeBudget
 from pipeline.loop.messages import ProgressReport
@@ -48,7 +48,7 @@ def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
     """At its end, a study deletes checkpoints that are no longer needed and temporary files of killed workers."""
     s = study(budget=Budget(trials=1, epochs=3))
     left = ["checkpoints/0000/000003.ckpt"]
-    with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+    with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
         s.session.begin()
         s.play(lambda _t, _c, e: float(e))
         for epoch in (1, 2, 3):
@@ -61,7 +61,7 @@ def test_a_finished_study_keeps_only_what_it_needs(study) -> None:
 def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:
     """A command that a finished study has not found before is refused at the end, so that no resume executes it."""
     s = study(budget=Budget(trials=1, epochs=3))
-    with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+    with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
         s.session.begin()
         s.play(lambda _t, _c, e: float(e))
         name = send(s.store, ChangeBudget(trials=20))
@@ -74,7 +74,7 @@ def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:
 def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -> None:
     """A finished study records the first line of why its winner could not be exported or evaluated, if it could not."""
     s = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
-    with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+    with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
         s.session.begin()
         trial = s.session.next().trial_id
         s.session.on_report(trial, ProgressReport((row(1, 0.5),), 1, last=True))
@@ -96,7 +96,7 @@ def test_only_a_stop_that_a_user_asked_for_is_final(asked: bool, study) -> None:
     s = study(budget=Budget(trials=1, epochs=3))
 
     def interrupted() -> None:
-        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
             if asked:
                 s.store.write(layout.stop_request(s.session.file.number), "{}")
@@ -113,7 +113,7 @@ def test_a_storage_that_fails_later_is_not_final(epochs: int, study) -> None:
     s = study(budget=Budget(trials=1, epochs=3))
 
     def failed() -> None:
-        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
             if epochs:
                 s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
@@ -130,7 +130,7 @@ def test_a_storage_that_fails_at_the_end_is_not_final(interrupted: bool, study, 
     s = study(budget=Budget(trials=1, epochs=3))
 
     def failed() -> None:
-        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
             s.play(lambda _t, _c, e: float(e))
             monkeypatch.setattr(s.store, "write_table", away)
@@ -150,7 +150,7 @@ def test_lost_output_deletes_no_epochs(study) -> None:
     s = study(budget=Budget(trials=1, epochs=3))
 
     def lost() -> None:
-        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
             s.session.on_report(s.session.next().trial_id, ProgressReport((replace(row(1, 0.0), metrics={}),), 1))
             raise OutputLost(errno.EPIPE, "Broken pipe")
@@ -166,7 +166,7 @@ def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) 
     s = study(budget=Budget(trials=1, epochs=3))
 
     def replaced() -> None:
-        with recorded(s.session, s.store, Interrupts(), new=True, note=print):
+        with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
             s.store.write("sessions/0002.json", b"{}")
             raise StorageError("Cannot write trials.parquet: No such file or directory.")

@@ -11,7 +11,7 @@ from pipeline.execution.driver.heartbeat import heartbeat
 
 def test_it_beats_while_the_main_thread_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The heartbeat continues while the main thread waits and after a storage error, until its context ends."""
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
     beats: list[str] = []
     third = threading.Event()
 

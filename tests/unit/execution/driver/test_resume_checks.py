@@ -71,7 +71,7 @@ def test_a_process_id_alone_is_no_sign_of_life(study, tmp_path, started, alive):
         with pytest.raises(StudyExists, match="is already running"):
             resumed(study, job(tmp_path))
     else:
-        assert not resumed(study, job(tmp_path), note=_silent).already
+        assert not resumed(study, job(tmp_path), note=_silent).finished_before
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):

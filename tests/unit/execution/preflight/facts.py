@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import Budget, Objective, TuneJob, Uniform
-from pipeline.execution.preflight.finding import Trained
+from pipeline.execution.preflight.finding import TrainingFacts
 from pipeline.loop.messages import Assignment
 
 _TRACE = """Traceback (most recent call last):
@@ -43,7 +43,7 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-def trained(**fields: Any) -> Trained:
+def trained(**fields: Any) -> TrainingFacts:
     """A trial whose first epoch went well."""
     defaults: dict[str, Any] = {
         "trial_id": "0000",
@@ -54,7 +54,7 @@ def trained(**fields: Any) -> Trained:
         "bytes_checkpoint": 1000,
         "bytes_memory": 10**9,
     }
-    return Trained(**{**defaults, **fields})
+    return TrainingFacts(**{**defaults, **fields})
 
 
 def drawn(*configs: Mapping[str, Any]) -> list[Assignment]:

@@ -7,7 +7,7 @@ import pytest
 import ray
 
 from pipeline.execution.preflight import cluster
-from pipeline.execution.preflight.finding import Failed
+from pipeline.execution.preflight.finding import Failure
 from pipeline.execution.versions import installed
 from pipeline.storage import Store
 
@@ -45,4 +45,4 @@ def test_a_cluster_that_cannot_be_joined_is_reported(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ray, "init", init)
     published: list[object] = []
     cluster.main(published.append, address="10.0.0.1:6379", uri="/s", node_seconds=1.0)
-    assert published == [Failed("ConnectionError: no 10.0.0.1:6379")]
+    assert published == [Failure("ConnectionError: no 10.0.0.1:6379")]

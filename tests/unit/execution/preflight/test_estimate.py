@@ -3,32 +3,32 @@
 import pytest
 
 from pipeline import Budget
-from pipeline.execution.preflight.estimate import estimated, time_finding
+from pipeline.execution.preflight.estimate import study_estimate, time_finding
 from tests.unit.execution.preflight.facts import job, trained
 
 
 def reported(budget: Budget, scheduler: str = "fifo", workers: int = 2) -> tuple[str, str]:
     """Level and text for a study of epochs of 10 s, models of 2 s, workers that start in 5 s."""
     tuned = job(budget=budget, scheduler=scheduler)
-    found = time_finding(tuned, estimated(tuned, trained(), start=5.0, workers=workers))
+    found = time_finding(tuned, study_estimate(tuned, trained(), start=5.0, workers=workers))
     return found.level, found.found
 
 
 def test_seconds_are_those_of_all_epochs_over_the_workers() -> None:
     """The estimate divides the seconds of all builds and epochs by the number of workers and adds the start."""
-    estimate = estimated(job(), trained(), start=5.0, workers=2)
+    estimate = study_estimate(job(), trained(), start=5.0, workers=2)
     assert (estimate.seconds, estimate.epochs) == (333.0, 64)
     assert estimate.bytes_kept == (2 * 8 + 2) * 1000
 
 
 def test_there_are_no_more_workers_than_trials() -> None:
     """An estimate uses no more workers than trials: two trials on eight workers take as long as one trial."""
-    assert estimated(job(budget=Budget(trials=2, epochs=8)), trained(), start=0.0, workers=8).seconds == 82.0
+    assert study_estimate(job(budget=Budget(trials=2, epochs=8)), trained(), start=0.0, workers=8).seconds == 82.0
 
 
 def test_a_limit_on_all_epochs_counts() -> None:
     """An estimate counts no more epochs than the budget's limit for the whole study."""
-    assert estimated(job(budget=Budget(total_epochs=10)), trained(), start=0.0, workers=1).epochs == 10
+    assert study_estimate(job(budget=Budget(total_epochs=10)), trained(), start=0.0, workers=1).epochs == 10
     assert "10 epochs in total" in reported(Budget(total_epochs=10))[1]
 
 

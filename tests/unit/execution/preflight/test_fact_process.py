@@ -8,18 +8,18 @@ import psutil
 import pytest
 
 from pipeline.execution.preflight.fact_process import facts
-from pipeline.execution.preflight.finding import Failed, WorkerStarted
+from pipeline.execution.preflight.finding import Failure, WorkerStart
 
 ROOT = Path(__file__).parents[4]
 
 _MODULE = """
 import os, signal, subprocess, sys, threading
-from pipeline.execution.preflight.finding import WorkerStarted
+from pipeline.execution.preflight.finding import WorkerStart
 
 def main(tell, *, what):
-    tell(WorkerStarted(os.getpid()))
+    tell(WorkerStart(os.getpid()))
     if what == "start":
-        tell(WorkerStarted(subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"]).pid))
+        tell(WorkerStart(subprocess.Popen([sys.executable, "-c", "import threading; threading.Event().wait()"]).pid))
     if what == "die":
         print("on the way out", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -46,7 +46,7 @@ def test_facts_come_from_another_process_that_ends(module: str, what: str) -> No
     """Facts of a check arrive from another process, which ends even if a thread would keep it alive."""
     reported = list(facts(module, {"what": what}, seconds=60))
     assert len(reported) == 1
-    assert isinstance(reported[0], WorkerStarted)
+    assert isinstance(reported[0], WorkerStart)
     assert reported[0].seconds != os.getpid()
     assert not psutil.pid_exists(int(reported[0].seconds))
 
@@ -56,13 +56,13 @@ def test_a_job_beside_the_package_leaves_it_importable(module: str, monkeypatch:
     others = [entry for entry in sys.path if not Path(entry, "pipeline", "execution").is_dir()]
     monkeypatch.setattr(sys, "path", [*others, str(ROOT)])
     (reported,) = facts(module, {"what": "end"}, seconds=60, without=[str(ROOT)])
-    assert isinstance(reported, WorkerStarted)
+    assert isinstance(reported, WorkerStart)
 
 
 def test_a_process_that_dies_is_reported_with_its_output(module: str) -> None:
     """A process that dies is reported with the name of its signal and what it printed last."""
     *_, last = facts(module, {"what": "die"}, seconds=60)
-    assert isinstance(last, Failed)
+    assert isinstance(last, Failure)
     assert "SIGKILL" in last.message
     assert last.message.endswith("It last printed: on the way out")
 
@@ -70,16 +70,16 @@ def test_a_process_that_dies_is_reported_with_its_output(module: str) -> None:
 def test_an_exception_is_reported_by_its_last_line(module: str) -> None:
     """An unexpected exception in a check's process is reported by its last line."""
     *_, last = facts(module, {"what": "raise"}, seconds=60)
-    assert isinstance(last, Failed)
+    assert isinstance(last, Failure)
     assert last.message.endswith("RuntimeError: a bug")
 
 
 def test_a_process_that_takes_too_long_is_ended(module: str) -> None:
     """A process of a check that exceeds its time is ended and reported as late."""
     reported = list(facts(module, {"what": "hang"}, seconds=3))
-    assert isinstance(reported[-1], Failed)
+    assert isinstance(reported[-1], Failure)
     assert reported[-1].late
-    if isinstance(reported[0], WorkerStarted):
+    if isinstance(reported[0], WorkerStart):
         assert not psutil.pid_exists(int(reported[0].seconds))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.execution.preflight.failure_findings import error_text, failed_finding
-from pipeline.execution.preflight.finding import Failed, Finding
+from pipeline.execution.preflight.finding import Failure, Finding
 
 TRACE = """Traceback (most recent call last):
   File "/copies/source/mine.py", line 7, in build_model
@@ -44,6 +44,6 @@ def test_a_long_message_is_cut() -> None:
 
 def test_a_stage_that_failed_is_a_fault() -> None:
     """The finding of a failed stage has the stage's name, the error and the advice."""
-    assert failed_finding("data", Failed("ValueError: no"), {}, "Fix it.") == Finding(
+    assert failed_finding("data", Failure("ValueError: no"), {}, "Fix it.") == Finding(
         "data", "error", "ValueError: no", "Fix it."
     )

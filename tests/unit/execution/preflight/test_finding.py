@@ -5,14 +5,14 @@ import json
 import pytest
 
 from pipeline.execution.preflight.finding import (
-    Built,
+    BuildFailure,
     ClusterFacts,
     DataFacts,
-    Failed,
+    Failure,
+    ModelFacts,
     NodeFacts,
-    Unbuilt,
     WeightFacts,
-    WorkerStarted,
+    WorkerStart,
     as_event,
     as_fact,
     skipped,
@@ -24,11 +24,11 @@ from tests.unit.execution.preflight.facts import trained
 @pytest.mark.parametrize(
     "fact",
     [
-        Failed("x", "trace", late=True),
+        Failure("x", "trace", late=True),
         DataFacts("d", {"train": 3}, "4", "2", 2, 100, {"inputs of train": 1}, [1], {"train.x": {}}, ["so"], ["so"]),
-        WorkerStarted(1.5),
+        WorkerStart(1.5),
         trained(message="x", notes=["slow"]),
-        Built([{"a": 1}], [Unbuilt("0001", {"a": 2}, "x", "trace")]),
+        ModelFacts([{"a": 1}], [BuildFailure("0001", {"a": 2}, "x", "trace")]),
         WeightFacts([WeightMismatch("width", "so")]),
         ClusterFacts([NodeFacts("n", 2.0, 0.0, 1e9, {"ray": "2"}, "trouble")]),
     ],

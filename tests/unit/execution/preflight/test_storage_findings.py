@@ -9,7 +9,7 @@ from pipeline import Budget, Checkpoints, run
 from pipeline.execution.preflight.storage_findings import (
     free_bytes,
     kept_bytes,
-    probed,
+    probe_folder,
     space_finding,
     storage_finding,
     study_finding,
@@ -23,7 +23,7 @@ from tests.unit.execution.preflight.facts import job, steps
 def test_a_storage_that_is_not_there_yet_can_be_used_and_is_left_as_it_was(tmp_path: Path) -> None:
     """A storage folder that does not exist is usable, and the check leaves no folder behind."""
     storage = Store(tmp_path / "a/b")
-    with probed(storage) as probe:
+    with probe_folder(storage) as probe:
         assert storage_finding(probe, "here").level == "ok"
     assert list(tmp_path.iterdir()) == []
 
@@ -31,7 +31,7 @@ def test_a_storage_that_is_not_there_yet_can_be_used_and_is_left_as_it_was(tmp_p
 def test_the_check_of_a_storage_leaves_its_files_unchanged(tmp_path: Path) -> None:
     """A check of a storage keeps its files and leaves none of its own."""
     (tmp_path / "study").mkdir()
-    with probed(Store(tmp_path)) as probe:
+    with probe_folder(Store(tmp_path)) as probe:
         storage_finding(probe, "here")
     assert [path.name for path in tmp_path.iterdir()] == ["study"]
 
@@ -39,9 +39,9 @@ def test_the_check_of_a_storage_leaves_its_files_unchanged(tmp_path: Path) -> No
 def test_a_storage_that_cannot_be_written_is_a_fault() -> None:
     """A read-only storage is a fault with the system's reason."""
     code = (
-        "from pipeline.execution.preflight.storage_findings import probed, storage_finding\n"
+        "from pipeline.execution.preflight.storage_findings import probe_folder, storage_finding\n"
         "from pipeline.storage import Store\n"
-        "with probed(Store(sys.argv[1])) as probe: finding = storage_finding(probe, 'here')\n"
+        "with probe_folder(Store(sys.argv[1])) as probe: finding = storage_finding(probe, 'here')\n"
         "print(finding.level, finding.found)"
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@
 import math
 
 from pipeline import Objective
-from pipeline.execution.preflight.finding import Built, Unbuilt, WeightFacts
+from pipeline.execution.preflight.finding import BuildFailure, ModelFacts, WeightFacts
 from pipeline.execution.preflight.training_findings import (
     epoch_finding,
     finite,
@@ -71,14 +71,14 @@ def test_targets_that_do_not_fit_are_a_fault() -> None:
 
 def test_configs_without_a_model_are_reported_with_the_choice_at_fault() -> None:
     """Configs without a model are reported with reason, line, the choice at fault and the first trial that fails."""
-    failed = [Unbuilt("0003", {"kind": "b", "x": 0.1}, "ValueError: no", user_trace())]
-    finding = models_finding(Built([{"kind": "a", "x": 0.2}], failed), {})
+    failed = [BuildFailure("0003", {"kind": "b", "x": 0.1}, "ValueError: no", user_trace())]
+    finding = models_finding(ModelFacts([{"kind": "a", "x": 0.2}], failed), {})
     assert finding.level == "error"
     assert finding.found.startswith(
         "1 of 2 configs failed to build a model, namely every config with kind='b': ValueError: no (/copies"
     )
     assert "trial 0003" in finding.advice
-    assert models_finding(Built([{"x": 1}]), {}).level == "ok"
+    assert models_finding(ModelFacts([{"x": 1}]), {}).level == "ok"
 
 
 def test_an_objective_that_is_not_finite_is_left_to_the_finding_of_the_epoch() -> None:
@@ -89,14 +89,14 @@ def test_an_objective_that_is_not_finite_is_left_to_the_finding_of_the_epoch() -
 
 def test_an_error_of_all_configs_and_of_the_epoch_is_reported_once() -> None:
     """If all configs fail like the first epoch, the error is not repeated; another error is, without the space."""
-    failed = [Unbuilt(f"000{n}", {"x": n}, "KeyError: 'y'", user_trace()) for n in range(4)]
+    failed = [BuildFailure(f"000{n}", {"x": n}, "KeyError: 'y'", user_trace()) for n in range(4)]
     same = trained(message="KeyError: 'y'", trace=user_trace(), metrics={})
-    finding = models_finding(Built([], failed), {}, same)
+    finding = models_finding(ModelFacts([], failed), {}, same)
     assert finding.found == "all 4 configs fail in the same way as the first epoch"
     assert (finding.level, finding.advice) == ("skipped", "")
-    other = models_finding(Built([], failed), {}, trained(message="OSError: no"))
+    other = models_finding(ModelFacts([], failed), {}, trained(message="OSError: no"))
     assert (other.level, other.advice) == ("error", "Fix it, and check again.")
-    assert models_finding(Built([{"x": 9}], failed), {}, same).level == "error"
+    assert models_finding(ModelFacts([{"x": 9}], failed), {}, same).level == "error"
 
 
 def test_weights_that_would_not_fit_are_a_fault_with_a_way_out() -> None:

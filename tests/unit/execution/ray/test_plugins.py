@@ -109,7 +109,7 @@ def test_settings_are_written_beside_the_path() -> None:
 def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
     """A study with a class of Ray Tune is not resumed, the error names a remedy, and a check warns about it."""
     run(rising_job(scheduler=ASHA), storage=tmp_path)
-    assert run(rising_job(scheduler=ASHA), storage=tmp_path, resume=True).already
+    assert run(rising_job(scheduler=ASHA), storage=tmp_path, resume=True).finished_before
     with pytest.raises(NotResumable, match=f"the state of {ASHA} cannot be saved.*--start-from theirs"):
         run(rising_job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import StorageError, Superseded
-from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, Written, learner_part
+from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, StoredCheckpoint, learner_part
 from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint, Store
 from tests.unit.execution.recorded_curves import row
@@ -110,7 +110,7 @@ def test_checkpoints_that_are_found_are_reported(tmp_path):
     writer = CheckpointWriter(store, session=1)
     writer.newest(assignment())
     ((_, size),) = store.sizes()
-    assert writer.written(wait=True) == [Written(2, size, found=True)]
+    assert writer.written(wait=True) == [StoredCheckpoint(2, size, found=True)]
     assert writer.written(wait=True) == []
 
 

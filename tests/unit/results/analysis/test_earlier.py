@@ -58,7 +58,7 @@ def test_a_metric_that_the_study_lacks_is_replaced_by_its_own(asha_results: Resu
 
 def test_no_more_than_the_largest_number_is_copied(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a study has many trials, only a limited number is copied, with the best ones among them."""
-    monkeypatch.setattr("pipeline.results.analysis.earlier.MOST_TRIALS", 9)
+    monkeypatch.setattr("pipeline.results.analysis.earlier.MAX_TRIALS", 9)
     later = job(asha_results)
     found = trials_to_learn_from(asha_results, later, "a")
     assert len(found.trials) == 9 < found.of

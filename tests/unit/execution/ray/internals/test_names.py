@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import missing_names
-from pipeline.execution.ray.internals.names import named, replaced
+from pipeline.execution.ray.internals.names import find_private, replaced
 
 
 @pytest.mark.parametrize(("module", "name"), [("json", "gone"), ("json", "JSONEncoder.gone"), ("json.gone", "x")])
@@ -12,7 +12,7 @@ def test_a_missing_name_is_said_and_nothing_is_replaced(
 ) -> None:
     """A missing module, name or attribute is reported in a message, and the context replaces nothing."""
     monkeypatch.setattr(missing_names, "warned", set())
-    assert named(module, name, "it is slower") is missing_names.ABSENT
+    assert find_private(module, name, "it is slower") is missing_names.ABSENT
     with replaced(module, name, None, "it is slower"):
         pass
     assert capsys.readouterr().err == f"tunepipe: This version of Ray has no {module}.{name}: it is slower.\n"

@@ -1,4 +1,4 @@
-"""Whether a Ray cluster answers at an address, in seconds and before a study begins; Ray itself takes a minute."""
+"""The address of the Ray cluster to join, and whether a cluster answers there: in seconds, where Ray takes a minute."""
 
 import os
 import socket

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import ClusterError
 from pipeline.execution.ray import joining
-from pipeline.execution.ray.joining import address_of, check_reachable
+from pipeline.execution.ray.cluster_address import address_of, check_reachable
 from tests.ray_sources import check_text
 
 

@@ -6,10 +6,10 @@ from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.loop.scheduler_context import scheduler_context
 from pipeline.study import TuneJob
 
-__all__ = ["classes_finding"]
+__all__ = ["plugins_finding"]
 
 
-def classes_finding(job: TuneJob) -> Finding | None:
+def plugins_finding(job: TuneJob) -> Finding | None:
     """The finding about the classes of Ray Tune, which it builds; None if the job names none.
 
     Args:

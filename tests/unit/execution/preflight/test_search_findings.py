@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.execution.preflight.pairs import objectives_finding, pair_finding
+from pipeline.execution.preflight.search_findings import objectives_finding, pair_finding
 from pipeline.space import Uniform
 from pipeline.study import Objective
 from tests.unit.simulation.simulation_inputs import job
