@@ -97,7 +97,7 @@ class _Export:
             target.write_bytes(self._models.store.read(path))
             written.append(target)
         if saved_model:
-            written.append(_served(self._models.model(self._models.assignment(None)), folder))
+            written.append(_saved_model(self._models.model(self._models.assignment(None)), folder))
         return written
 
     def write(self, assignment: Assignment, folder: Path, *, saved_model: bool, name: str = _TRIAL) -> list[Path]:
@@ -105,7 +105,7 @@ class _Export:
         if self._models.of_function:
             return self._write_state(assignment, folder, saved_model=saved_model, name=name)
         model = self._models.model(assignment)
-        from pipeline.training.export import exported
+        from pipeline.training.export import export_and_evaluate
 
         data, why = self._models.data(assignment.config)
         if data is None and why not in self._noted:
@@ -114,7 +114,7 @@ class _Export:
         folder.mkdir(parents=True, exist_ok=True)
         metrics: Mapping[str, float] = {}
         try:
-            metrics = exported(model, data, folder)
+            metrics = export_and_evaluate(model, data, folder)
         except NotEvaluated as error:
             self._note(str(error))
         except (TunepipeError, OSError):
@@ -126,7 +126,7 @@ class _Export:
         self._write_documents(assignment, folder, metrics, name)
         names = sorted({*(Path(path).name for path in layout.EXPORTED if path != layout.WINNER), name})
         written = [folder / each for each in names if (folder / each).is_file()]
-        return [*written, _served(model, folder)] if saved_model else written
+        return [*written, _saved_model(model, folder)] if saved_model else written
 
     def _write_state(self, assignment: Assignment, folder: Path, *, saved_model: bool, name: str) -> list[Path]:
         from pipeline.training.export_state import write_state
@@ -137,7 +137,7 @@ class _Export:
             folder.mkdir(parents=True, exist_ok=True)
             written = write_state(state, folder)
         written += self._write_documents(assignment, folder, {}, name)
-        return written if model is None else [*written, _served(model, folder)]
+        return written if model is None else [*written, _saved_model(model, folder)]
 
     def _write_documents(
         self, assignment: Assignment, folder: Path, metrics: Mapping[str, float], name: str
@@ -209,8 +209,8 @@ def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
         )
 
 
-def _served(model: Any, folder: Path) -> Path:
-    from pipeline.training.export import serve
+def _saved_model(model: Any, folder: Path) -> Path:
+    from pipeline.training.export import write_saved_model
 
-    serve(model, folder / _SAVED_MODEL)
+    write_saved_model(model, folder / _SAVED_MODEL)
     return folder / _SAVED_MODEL

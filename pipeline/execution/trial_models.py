@@ -89,9 +89,9 @@ class TrialModels:
         if self.of_function or self.results.test is None or not self.store.exists(path):
             return None
         with without_notes(gpus=bool(self.results.job["resources"]["gpus"])):
-            from pipeline.training.export import loaded
+            from pipeline.training.export import load_exported
 
-            return loaded(self.store.read(path))
+            return load_exported(self.store.read(path))
 
     def state(self, assignment: Assignment, folder: Callable[[], Path]) -> Any:
         """The state of a function.

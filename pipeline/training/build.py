@@ -24,17 +24,17 @@ from pipeline.training.keras_settings import restore_own_settings
 from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["build_callbacks", "build_model", "has_call", "seeded"]
+__all__ = ["build_callbacks", "build_model", "has_call", "seed_generators"]
 
 
-def seeded(seed: int, what: str) -> None:
-    """Start Python's and NumPy's generators again.
+def seed_generators(seed: int, purpose: str) -> None:
+    """Start Python's and NumPy's global generators again.
 
     Args:
         seed: The trial's seed.
-        what: The purpose: the same seed and purpose give the same draws.
+        purpose: What is drawn: the same seed and purpose give the same draws.
     """
-    number = zlib.crc32(f"{seed} {what}".encode())
+    number = zlib.crc32(f"{seed} {purpose}".encode())
     random.seed(number)
     np.random.seed(number)
 
@@ -66,12 +66,12 @@ def build_model(
     build = job.model
     assert build is not None, "only a job with a model trains one"
     persistent = PersistentObjects(job.functions.values())
-    model = _made(build, config, seed, persistent)
+    model = _call_model_function(build, config, seed, persistent)
     if (now := PersistentObjects(job.functions.values())).has_more_than(persistent):
         # A cache was filled, whose draws moved those of the rest of the model: later trials do without them.
         now.remember()
         persistent = now
-        model = _made(build, config, seed, persistent)
+        model = _call_model_function(build, config, seed, persistent)
     if not isinstance(model, keras.Model):
         raise ModelError(
             f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.{_hint(model)}"
@@ -111,14 +111,14 @@ def build_model(
     return model
 
 
-def _made(build: Callable[..., Any], config: Config, seed: int, persistent: PersistentObjects) -> Any:
+def _call_model_function(build: Callable[..., Any], config: Config, seed: int, persistent: PersistentObjects) -> Any:
     """What the model function returns under the trial's seed."""
     reset_names()
     reset_seeds()
     restore_own_settings()
     persistent.begin()
-    seeded(seed, "model")
-    return _called(build, config)
+    seed_generators(seed, "model")
+    return _call(build, config)
 
 
 def _refuse_persistent(build: Callable[..., Any], model: keras.Model, persistent: PersistentObjects) -> None:
@@ -178,7 +178,7 @@ def _call_once(model: keras.Model, inputs: Any, batch: Callable[[], Any] | None,
 def _trace_step(model: keras.Model, specification: Any, seed: int) -> None:
     """Let a model's own train_step make the weights of its parts."""
     # A layer draws the seeds of what it makes when it is built.
-    seeded(seed, "parts")
+    seed_generators(seed, "parts")
     with ordered_sums():
         tf.function(model.train_step, autograph=False).get_concrete_function(specification)
 
@@ -210,8 +210,8 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
     build: Callable[..., Any] | None = job.callbacks
     if build is None:
         return []
-    seeded(seed, "callbacks")
-    callbacks = _called(build, config)
+    seed_generators(seed, "callbacks")
+    callbacks = _call(build, config)
     if not isinstance(callbacks, list | tuple):
         raise ModelError(
             f"{build.__name__}(config) returned {_named(callbacks)}; it must return a list of Keras callbacks."
@@ -225,7 +225,7 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
     return list(callbacks)
 
 
-def _called(function: Callable[..., Any], config: Config) -> Any:
+def _call(function: Callable[..., Any], config: Config) -> Any:
     try:
         return function(deepcopy(dict(config))) if takes_argument(function) else function()
     finally:

@@ -39,7 +39,7 @@ _STATE: dict[type, tuple[str, ...]] = {
 """Attributes of Keras' stateful callbacks that a resume restores; not min_delta, whose sign would flip again."""
 
 _SET_AGAIN = ("min_delta", "monitor_op")
-"""Attributes that on_train_begin derives from what they are: restoring them would do so twice."""
+"""Attributes that on_train_begin derives from their own values: restored values would be derived twice."""
 
 _MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, keras.callbacks.ModelCheckpoint)
 """Keras' callbacks that monitor one metric; nothing is known of their subclasses."""
@@ -85,15 +85,15 @@ class Callbacks:
         self._begun = False
         self._logs: dict[str, Any] | None = None
         self._attributes: dict[int, ChangedAttributes] = {}
-        self.per_train_batch = any(_listens(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
-        self.per_test_batch = any(_listens(callback, _TEST_HOOKS) for callback in self.list.callbacks)
+        self.per_train_batch = any(_has_hooks(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
+        self.per_test_batch = any(_has_hooks(callback, _TEST_HOOKS) for callback in self.list.callbacks)
         model.stop_training = False
 
     @property
-    def listening(self) -> str | None:
+    def batch_hook_callback(self) -> str | None:
         """The class name of the first callback with batch hooks; None if there is none."""
         hooks = (*_TRAIN_HOOKS, *_TEST_HOOKS)
-        return next((type(each).__name__ for each in self.list.callbacks if _listens(each, hooks)), None)
+        return next((type(each).__name__ for each in self.list.callbacks if _has_hooks(each, hooks)), None)
 
     def shared(self, names: Collection[str]) -> str | None:
         """A path that all trials would write to, in words; None if there is none.
@@ -117,10 +117,10 @@ class Callbacks:
         if self._begun:
             return
         self._begun = True
-        with _appended(self.list.callbacks if resumed else []):
+        with _continued_logs(self.list.callbacks if resumed else []):
             self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
-            if place not in self._attributes and _says_nothing(callback):
+            if place not in self._attributes and _has_unknown_state(callback):
                 self._attributes[place] = ChangedAttributes(callback, (*_names(callback), *_SET_AGAIN))
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,13 +221,13 @@ def _has_state(callback: Any) -> bool:
     return hasattr(callback, "get_state") and hasattr(callback, "set_state")
 
 
-def _says_nothing(callback: Any) -> bool:
+def _has_unknown_state(callback: Any) -> bool:
     """Whether nothing is known of a callback's state: it is the user's own, and has no get_state and set_state."""
     return not _is_of_keras(callback) and not _has_state(callback)
 
 
 @contextlib.contextmanager
-def _appended(callbacks: Sequence[Any]) -> Iterator[None]:
+def _continued_logs(callbacks: Sequence[Any]) -> Iterator[None]:
     """Within the context, each CSVLogger among callbacks that begin continues its file."""
     overwriting = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger) and not each.append]
     for callback in overwriting:
@@ -263,15 +263,15 @@ def _names(callback: Any) -> tuple[str, ...]:
     return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind, ()))
 
 
-def _listens(callback: keras.callbacks.Callback, hooks: Sequence[str]) -> bool:
+def _has_hooks(callback: keras.callbacks.Callback, hooks: Sequence[str]) -> bool:
     overridden = any(
         hook in vars(callback) or getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
         for hook in hooks
     )
-    return overridden and not _is_quiet(callback)
+    return overridden and not _has_idle_hooks(callback)
 
 
-def _is_quiet(callback: Any) -> bool:
+def _has_idle_hooks(callback: Any) -> bool:
     """Whether a callback of Keras does nothing in its batch hooks at its settings."""
     kind = type(callback)
     if kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):

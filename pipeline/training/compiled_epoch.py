@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["compiled"]
+__all__ = ["trace_epoch"]
 
 
-def compiled(
+def trace_epoch(
     step: Callable[[Any], Any], data: Any, rows: int, batch_size: int, *, jit_compile: bool, stop_at_nan: bool
 ) -> Any:
     """Trace a function that runs many steps.

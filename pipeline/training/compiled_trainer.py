@@ -60,8 +60,8 @@ class CompiledTrainer(Trainer):
             trained_with="compiled epochs",
             phases=phases,
         )
-        if (listening := self.callbacks.listening) is not None:
-            self.trained_with += f", batch by batch because {listening} has batch hooks"
+        if (batch_hook_callback := self.callbacks.batch_hook_callback) is not None:
+            self.trained_with += f", batch by batch because {batch_hook_callback} has batch hooks"
         trace.lend(self)
         self._trace, self._data, self._retrace = trace, data, retrace
         steps = steps_of(data.validation_rows, self.batch_size)

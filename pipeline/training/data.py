@@ -24,10 +24,10 @@ from pipeline.study import TuneJob
 from pipeline.study.changed_state import changes_used
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
+from pipeline.training.data_call import in_data_call
 from pipeline.training.fit_arguments import check_fit, fit_arguments
 from pipeline.training.generators import seeded_globally
 from pipeline.training.process import workers_on
-from pipeline.training.sharing import in_data_call
 from pipeline.wording import counted
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "without_validation",
 ]
 
-_called = WeakKeyDictionary[Any, RecordedConfig | None]()
+_last_configs = WeakKeyDictionary[Any, RecordedConfig | None]()
 """The data functions that this process has called, each with the config of its last call; None if it takes none."""
 
 
@@ -49,7 +49,7 @@ def example_config(job: TuneJob, known: Config | None = None) -> Config:
 
     Args:
         job: The job.
-        known: Values that it shall have.
+        known: Values that it must have.
     """
     configs = start_configs(job)
     config = configs[0] if configs else draw(job.space, np.random.default_rng(job.seed), 0)
@@ -103,7 +103,7 @@ def load_data(
                 set_up(job.resources)
         if takes_config(job.data) and config is None:
             config = RecordedConfig(example_config(job))
-        data = _returned(job, config, folder=folder, caches=caches, gpus=trains)
+        data = _call_data_function(job, config, folder=folder, caches=caches, gpus=trains)
     _check(job, data, Reads() if config is None else config.reads)
     return data
 
@@ -130,7 +130,7 @@ def sets_up_models(job: TuneJob, *, trains: bool = True) -> bool:
 def set_up_models(
     job: TuneJob, *, trains: bool = True, config: Config | None = None, folder: Path | None = None
 ) -> None:
-    """Call a data function for what it does beside returning data, unless this process last called it for the same.
+    """Call a data function for its effects on models, unless this process has called it last for an equal config.
 
     Arrays come from the driver, but what the function adapts, fits or sets outside of itself belongs to its process.
     TensorFlow's threads and devices stay as they are.
@@ -146,15 +146,15 @@ def set_up_models(
     """
     if not callable(job.data):
         return
-    if job.data in _called:
-        last = _called[job.data]
+    if job.data in _last_configs:
+        last = _last_configs[job.data]
         if last is None or config is None or last.reads.fits(config):
             return
     if sets_up_models(job, trains=trains):
         recorded = None
         if takes_config(job.data):
             recorded = RecordedConfig(example_config(job) if config is None else config)
-        _returned(job, recorded, folder=folder, caches=None, gpus=True)
+        _call_data_function(job, recorded, folder=folder, caches=None, gpus=True)
 
 
 def check_functions(job: TuneJob) -> None:
@@ -222,7 +222,7 @@ def without_validation(job: TuneJob, data: Dataset | None) -> str | None:
     )
 
 
-def _returned(
+def _call_data_function(
     job: TuneJob, config: RecordedConfig | None, *, folder: Path | None, caches: SharedFolder | None, gpus: bool
 ) -> Dataset:
     """What a job's data function returns, for a config if it takes one."""
@@ -233,7 +233,7 @@ def _returned(
         # A pipeline's layers have variables, which a checkpoint names.
         reset_names()
     # A call that fails may have changed something, too.
-    _called.pop(job.data, None)
+    _last_configs.pop(job.data, None)
     with (
         nullcontext() if folder is None else chdir(folder),
         for_all_trials(seed=job.seed, epochs=job.budget.epochs),
@@ -243,7 +243,7 @@ def _returned(
         data = datasets.load(job.data, config if takes_config(job.data) else None)
         # No argument of the user's: it is known only now.
         object.__setattr__(data, "shared", tuple(call.parts.values()))
-    _called[job.data] = config if takes_config(job.data) else None
+    _last_configs[job.data] = config if takes_config(job.data) else None
     return data
 
 

@@ -26,7 +26,15 @@ from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.wording import listed
 
-__all__ = ["evaluate", "export", "exported", "loaded", "rebuilt", "serve", "winner"]
+__all__ = [
+    "evaluate",
+    "export",
+    "export_and_evaluate",
+    "export_winner",
+    "load_exported",
+    "rebuilt",
+    "write_saved_model",
+]
 
 _BATCH = 1000
 _EXAMPLES = 16
@@ -60,7 +68,7 @@ def rebuilt(
     return model
 
 
-def winner(
+def export_winner(
     trainer_factory: TrainerFactory, config: Config, checkpoint: Checkpoint, *, seed: int, folder: Path
 ) -> dict[str, float]:
     """Rebuild a study's winner, export it, and score it on the test split.
@@ -82,10 +90,10 @@ def winner(
     data = trainer_factory.dataset(config)
     if trainer_factory.job.model is None or data is None:
         return {}
-    return exported(rebuilt(trainer_factory, config, checkpoint, seed=seed), data, folder)
+    return export_and_evaluate(rebuilt(trainer_factory, config, checkpoint, seed=seed), data, folder)
 
 
-def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str, float]:
+def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str, float]:
     """Export a trial's model, and score it on the test split.
 
     Args:
@@ -95,7 +103,7 @@ def exported(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str
         folder: The target folder, which exists.
 
     Returns:
-        As of `winner`.
+        As of `export_winner`.
 
     Raises:
         ModelError: An exported form does not load back equal.
@@ -215,7 +223,7 @@ def _has_assets(file: Path) -> bool:
         return any(name.startswith("assets/") for name in archive.namelist())
 
 
-def loaded(content: bytes) -> keras.Model | None:
+def load_exported(content: bytes) -> keras.Model | None:
     """A model from the bytes of a .keras file, in safe mode.
 
     Args:
@@ -234,7 +242,7 @@ def loaded(content: bytes) -> keras.Model | None:
     return model
 
 
-def serve(model: keras.Model, folder: Path) -> None:
+def write_saved_model(model: keras.Model, folder: Path) -> None:
     """Write a SavedModel for TensorFlow Serving; its default signature `serve` predicts.
 
     Args:

@@ -44,25 +44,25 @@ def write_state(state: Any, folder: Path) -> list[Path]:
     """
     _remove(folder)
     if is_model(state):
-        return [_saved(state, folder / MODEL)]
+        return [_write_model(state, folder / MODEL)]
     if isinstance(state, Path):
-        _copied(state, folder / FILES)
+        _copy(state, folder / FILES)
         return [folder / FILES]
     arrays: dict[str, np.ndarray] = {}
-    shown = _shown(state, (), arrays, folder / FILES)
+    shown = _as_json(state, (), arrays, folder / FILES)
     (folder / STATE).write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
     if arrays:
         np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
     return [folder / name for name in (STATE, ARRAYS, FILES) if (folder / name).exists()]
 
 
-def _shown(value: Any, place: tuple[str, ...], arrays: dict[str, np.ndarray], files: Path) -> Any:
+def _as_json(value: Any, place: tuple[str, ...], arrays: dict[str, np.ndarray], files: Path) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _shown(each, (*place, str(key)), arrays, files) for key, each in value.items()}
+        return {str(key): _as_json(each, (*place, str(key)), arrays, files) for key, each in value.items()}
     if isinstance(value, set | frozenset):
         value = sorted(value, key=repr)
     if isinstance(value, list | tuple):
-        return [_shown(each, (*place, str(index)), arrays, files) for index, each in enumerate(value)]
+        return [_as_json(each, (*place, str(index)), arrays, files) for index, each in enumerate(value)]
     name = ".".join("".join(c if c.isalnum() or c in "-_" else "_" for c in part) for part in place) or "state"
     if isinstance(value, np.ndarray | np.generic | bytes):
         while name in arrays:
@@ -75,14 +75,14 @@ def _shown(value: Any, place: tuple[str, ...], arrays: dict[str, np.ndarray], fi
             name = f"_{name}"
         files.mkdir(exist_ok=True)
         if is_model(value):
-            _saved(value, files / name)
+            _write_model(value, files / name)
         else:
-            _copied(value, files / name)
+            _copy(value, files / name)
         return {"path": name}
     return value
 
 
-def _saved(model: Any, path: Path) -> Path:
+def _write_model(model: Any, path: Path) -> Path:
     try:
         model.save(path)
     except Exception as error:
@@ -90,7 +90,7 @@ def _saved(model: Any, path: Path) -> Path:
     return path
 
 
-def _copied(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target)
     else:

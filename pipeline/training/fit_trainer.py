@@ -152,7 +152,7 @@ class FitTrainer(Trainer):
         self._build_optimizer(self.model)
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
-        relay = _Timed(self.callbacks)
+        relay = _ValidationTimer(self.callbacks)
         passes, first, last = span_of(index, steps_of(self.rows, self.batch_size), self.fit.steps_per_epoch)
         order = self._order(passes)[first * self.batch_size : last * self.batch_size]
         order = order if self._rows is None else self._rows[order]
@@ -190,7 +190,7 @@ class FitTrainer(Trainer):
         return metrics
 
 
-class _Timed(Relay):
+class _ValidationTimer(Relay):
     """Measures the seconds of validation."""
 
     seconds_evaluate = 0.0

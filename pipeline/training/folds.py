@@ -1,9 +1,5 @@
-"""Cross-validation and repeats: a trial of several models that are trained together, epoch by epoch."""
+"""The folds of cross-validation: which training rows each model of a trial trains on, and which validate it."""
 
-import math
-import statistics
-import zlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +7,8 @@ import numpy as np
 
 from pipeline.datasets import Split
 from pipeline.errors import DataError
-from pipeline.storage import Checkpoint
-from pipeline.study.context import in_part
-from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
 
-__all__ = ["WHOLE", "Ensemble", "Fold", "first_of", "folds_of", "labels_of", "seed_of"]
+__all__ = ["WHOLE", "Fold", "folds_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,149 +60,6 @@ def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
     ]
 
 
-def labels_of(folds: int, repeats: int) -> list[str]:
-    """The names of a trial's models, as suffixes of their metrics; the folds of the first repeat come first.
-
-    Args:
-        folds: Number of folds; 1 for none.
-        repeats: Number of repeats.
-    """
-    parts = [
-        (f"fold{fold + 1}" if folds > 1 else "", f"repeat{repeat + 1}" if repeats > 1 else "")
-        for repeat in range(repeats)
-        for fold in range(folds)
-    ]
-    return ["_".join(filter(None, part)) for part in parts]
-
-
-def seed_of(seed: int, place: int) -> int:
-    """The seed of one of a trial's models: the trial's seed for the first, another one for each of the others.
-
-    Args:
-        seed: The trial's seed.
-        place: The model's position among the trial's, from 0.
-    """
-    return seed if not place else zlib.crc32(f"{seed} model {place}".encode()) >> 1
-
-
-def first_of(checkpoint: Checkpoint) -> Checkpoint:
-    """The state of the first model of an ensemble.
-
-    Args:
-        checkpoint: What `Ensemble.save` returned.
-    """
-    return _apart(checkpoint)[0]
-
-
-class Ensemble:
-    """Several models as one learner: each epoch trains every one of them, and its metrics are their means.
-
-    Beside each metric stand its standard deviation over the models, `<metric>_std` (divided by their number, as
-    scikit-learn does), and every model's own, `<metric>_fold1`, … A model that a callback has stopped keeps the metrics
-    of its last epoch, which is always validated; training is over when all have stopped.
-
-    Args:
-        labels: The models' labels in the names of their metrics.
-        members: The models in training.
-    """
-
-    def __init__(self, labels: Sequence[str], members: Sequence[Learner]) -> None:
-        self.members = list(members)
-        self._labels = list(labels)
-        self._ended: list[dict[str, float] | None] = [None] * len(members)
-
-    @property
-    def model_epoch(self) -> int:
-        """Age of the weights in epochs; of the model that trained longest."""
-        return max(member.model_epoch for member in self.members)
-
-    @property
-    def inexact(self) -> str | None:
-        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
-        return next((member.inexact for member in self.members if member.inexact is not None), None)
-
-    @property
-    def trained_with(self) -> str | None:
-        """How epochs are trained; all models are trained in the same way."""
-        return self.members[0].trained_with
-
-    def run_epoch(self) -> EpochResult:
-        """Train one epoch of each model that has not stopped, and evaluate it on its own validation rows.
-
-        Raises:
-            TrainingEnded: All have stopped.
-            Exception: Errors of the user's code, also those that Keras raises for it.
-        """
-        if all(self._ended):
-            raise TrainingEnded
-        results: list[EpochResult] = []
-        metrics: list[Mapping[str, float]] = []
-        for place, member in enumerate(self.members):
-            if (kept := self._ended[place]) is not None:
-                metrics.append(kept)
-                continue
-            with in_part(self._labels[place]):
-                # Later epochs that are validated need the metrics that it keeps.
-                result = run_validated_epoch(member, lambda result: result.last)
-            results.append(result)
-            metrics.append(result.metrics)
-            self._ended[place] = dict(result.metrics) if result.last else None
-        return EpochResult(
-            metrics=_together(self._labels, metrics),
-            learning_rate=_mean([result.learning_rate for result in results if result.learning_rate is not None]),
-            seconds_build=math.fsum(result.seconds_build for result in results),
-            seconds_train=math.fsum(result.seconds_train for result in results),
-            seconds_evaluate=math.fsum(result.seconds_evaluate for result in results),
-            updates=max((result.updates for result in results if result.updates is not None), default=None),
-            parameters=max((result.parameters for result in results if result.parameters is not None), default=None),
-            last=all(self._ended),
-            validated=all(result.validated for result in results),
-            phase=max((result.phase for result in results if result.phase is not None), default=None),
-        )
-
-    def validate(self) -> Mapping[str, float]:
-        """Metrics of each model's validation rows now, combined as by `run_epoch`."""
-        metrics = []
-        for label, member in zip(self._labels, self.members, strict=True):
-            with in_part(label):
-                metrics.append(member.validate())
-        return _together(self._labels, metrics)
-
-    def save(self) -> Checkpoint:
-        """Everything needed to resume exactly: each model's state."""
-        states = []
-        for label, member in zip(self._labels, self.members, strict=True):
-            with in_part(label):
-                states.append(member.save())
-        header = {
-            "model_epoch": self.model_epoch,
-            "models": [{"header": state.header, "arrays": len(state.arrays)} for state in states],
-            "ended": self._ended,
-        }
-        return Checkpoint(header, [array for state in states for array in state.arrays])
-
-    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state.
-
-        Args:
-            checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's: each model takes over the weights of its counterpart there.
-
-        Raises:
-            ModelError: The state is of another architecture.
-        """
-        for label, member, state in zip(self._labels, self.members, _apart(checkpoint), strict=True):
-            with in_part(label):
-                member.load(state, exploit=exploit)
-        self._ended = [dict(kept) if kept else None for kept in checkpoint.header["ended"]]
-
-    def close(self) -> None:
-        """End training: call on_train_end of each callback."""
-        for label, member in zip(self._labels, self.members, strict=True):
-            with in_part(label):
-                member.close()
-
-
 def _classes(targets: Any) -> np.ndarray | None:
     """The class of each row, where the targets are classes: whole numbers, or rows with a single one among zeros."""
     if not isinstance(targets, np.ndarray):
@@ -222,29 +72,3 @@ def _classes(targets: Any) -> np.ndarray | None:
     one_hot = ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all()
     classes: np.ndarray = flat.argmax(axis=1)
     return classes if one_hot else None
-
-
-def _together(labels: Sequence[str], metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    means: dict[str, float] = {}
-    for name in metrics[0]:
-        if not all(name in values for values in metrics):
-            continue
-        values = [member[name] for member in metrics]
-        means[name] = float(np.mean(values))
-        means[f"{name}_std"] = float(np.std(values))
-        means.update({f"{name}_{label}": value for label, value in zip(labels, values, strict=True)})
-    return means
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    # Exact if all are equal, as they are unless callbacks change them one by one.
-    return statistics.mean(values) if values else None
-
-
-def _apart(checkpoint: Checkpoint) -> list[Checkpoint]:
-    checkpoints, begin = [], 0
-    for model in checkpoint.header["models"]:
-        end = begin + model["arrays"]
-        checkpoints.append(Checkpoint(model["header"], checkpoint.arrays[begin:end]))
-        begin = end
-    return checkpoints

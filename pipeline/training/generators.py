@@ -49,7 +49,7 @@ def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
     if all(name in sys.modules for name in _SEEDED):
         yield
         return
-    finder = _Seeding(seed, gpus)
+    finder = _SeedingFinder(seed, gpus)
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -143,7 +143,7 @@ def _start_again(name: str, seed: int, *, gpus: bool) -> None:
         reset_seeds()
 
 
-class _Seeding(MetaPathFinder):
+class _SeedingFinder(MetaPathFinder):
     """Seeds TensorFlow and Keras when they are imported: an import only for the seed takes seconds.
 
     Args:

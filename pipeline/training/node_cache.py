@@ -14,9 +14,9 @@ from pipeline.datasets.pipelines import TF_DATA, batches_of, is_endless, kind_of
 from pipeline.datasets.shared import KEPT_FREE, SharedPart
 from pipeline.errors import DataError
 from pipeline.storage.shared_folder import shared_root
+from pipeline.training.data_call import DataCall, current_call
 from pipeline.training.generators import GeneratorStates
 from pipeline.training.pipeline_state import changes_because, kept
-from pipeline.training.sharing import DataCall, current_call
 from pipeline.wording import size
 
 __all__ = ["cached_on_node"]

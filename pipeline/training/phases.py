@@ -9,7 +9,7 @@ import keras
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.training.build import seeded
+from pipeline.training.build import seed_generators
 from pipeline.training.internals import compilation_of
 
 __all__ = ["Phases"]
@@ -78,7 +78,7 @@ class Phases:
         _, function = self._phases[number - 1]
         name = f"{function.__name__}(model, config)"
         compiled, trained = compilation_of(model), _ids(model)
-        seeded(self._seed, f"phase {number}")
+        seed_generators(self._seed, f"phase {number}")
         other = function(model, deepcopy(dict(self._config)))
         if other is not None and other is not model:
             raise ModelError(

@@ -15,7 +15,7 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.training.base import batch_size_of
-from pipeline.training.build import seeded
+from pipeline.training.build import seed_generators
 from pipeline.training.data import memory_for_rows
 from pipeline.training.device_data import as_batch
 from pipeline.training.epoch_rows import steps_of
@@ -199,7 +199,7 @@ class PipelineTrainer(Trainer):
     def _skip(self, epochs: int) -> None:
         """Leave the pipelines as the first epochs would have left them."""
         for epoch in range(self._read, self._read + epochs):
-            seeded(self.seed, f"epoch {epoch}")
+            seed_generators(self.seed, f"epoch {epoch}")
             self._train.skip()
             if self._validation is not None and self.fit.validates(epoch + 1):
                 self._validation.skip()

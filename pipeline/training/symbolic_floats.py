@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from pipeline.training.internals import layers_of, learning_rate_of
 
-__all__ = ["FloatAttribute", "SymbolicFloat", "masked", "places_of"]
+__all__ = ["FloatAttribute", "SymbolicFloat", "float_attributes", "masked"]
 
 _OPTIMIZER = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum")
 
@@ -197,7 +197,7 @@ class FloatAttribute:
         self.escaped = True
 
 
-def places_of(model: keras.Model) -> list[FloatAttribute]:
+def float_attributes(model: keras.Model) -> list[FloatAttribute]:
     """All numbers of a model that a trace may read from variables.
 
     Args:

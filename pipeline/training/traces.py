@@ -20,17 +20,17 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.space.values import leaves
-from pipeline.training.compiled_epoch import compiled
+from pipeline.training.compiled_epoch import trace_epoch
 from pipeline.training.device_data import DeviceData
 from pipeline.training.further_state import skip_reductions
 from pipeline.training.internals import (
-    built_metrics,
+    build_metrics,
     captured_variables,
     is_functional,
     learning_rate_of,
 )
 from pipeline.training.state import save_variables
-from pipeline.training.symbolic_floats import FloatAttribute, places_of
+from pipeline.training.symbolic_floats import FloatAttribute, float_attributes
 from pipeline.training.trace_key import trace_key
 
 __all__ = ["Trace", "Traces"]
@@ -61,12 +61,12 @@ class Trace:
         model.optimizer.build(model.trainable_variables)
         _build_metrics(model, data)
         jit = bool(model.jit_compile)
-        self.train = compiled(
+        self.train = trace_epoch(
             model.train_step, data.train, data.train_rows, batch_size, jit_compile=jit, stop_at_nan=True
         )
         self.evaluate: Any = None
         if data.validation is not None:
-            self.evaluate = compiled(
+            self.evaluate = trace_epoch(
                 model.test_step, data.validation, data.validation_rows, batch_size, jit_compile=jit, stop_at_nan=False
             )
         functions = [function for function in (self.train, self.evaluate) if function is not None]
@@ -171,7 +171,7 @@ class Traces:
             batch_size: Rows in a step.
             values: The values of the trial's config.
         """
-        places = places_of(model)
+        places = float_attributes(model)
         text = trace_key(model, places, batch_size)
         if text is None:
             return self.own(model, data, batch_size)
@@ -182,7 +182,7 @@ class Traces:
             if trace.in_use or trace.data is not data or trace.trace_key != text or not trace.serves(numbers, free):
                 continue
             # A callback may have changed the model that the trace was made of.
-            if trace_key(trace.model, places_of(trace.model), batch_size) == text:
+            if trace_key(trace.model, float_attributes(trace.model), batch_size) == text:
                 self._kept.move_to_end(id(trace))
                 trace.take_over(model, places)
                 return trace
@@ -203,7 +203,7 @@ class Traces:
             batch_size: Rows in a step.
         """
         self.made += 1
-        return Trace(model, data, batch_size, places_of(model), set())
+        return Trace(model, data, batch_size, float_attributes(model), set())
 
     def _make_room(self) -> None:
         """Delete the oldest traces, and large ones: a trace keeps its model in memory."""
@@ -236,7 +236,7 @@ def _build_metrics(model: keras.Model, data: DeviceData) -> None:
         return
     outputs: Sequence[Any] = getattr(model, "outputs", None) or ()
     if len(outputs) == 1 and tf.is_tensor(target) and len(outputs[0].shape) > 1 and outputs[0].shape[-1] is not None:
-        built_metrics(model, target[:1], outputs[0])
+        build_metrics(model, target[:1], outputs[0])
 
 
 def _rate(model: keras.Model) -> Any:

@@ -12,7 +12,7 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.training.base import EpochResult, batch_size_of
-from pipeline.training.build import build_callbacks, seeded
+from pipeline.training.build import build_callbacks, seed_generators
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
@@ -38,7 +38,7 @@ class Trainer:
         rows: Number of training rows; None if they come in batches of the data's own.
         fit: Arguments of fit.
         seed: The seed of shuffling.
-        steps: Steps in a pass through the data, if `rows` is None; None if only a pass would tell.
+        steps: Steps in a pass through the data, if `rows` is None; None if they are known only after a pass.
         started: When building the model began, by time.perf_counter().
         trained_with: How epochs are trained, and why.
         phases: The phases of the training.
@@ -110,7 +110,7 @@ class Trainer:
             self._begin_phase()
         index = self._model_epoch
         # What the user's own code draws is then the same after a resume.
-        seeded(self.seed, f"epoch {index}")
+        seed_generators(self.seed, f"epoch {index}")
         try:
             self.callbacks.begin()
             logs, seconds_train, seconds_evaluate = self._epoch(index)
@@ -189,7 +189,7 @@ class Trainer:
         """
         self._load_phases(checkpoint)
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
-        seeded(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
+        seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
         self.callbacks.begin(resumed=True)
         variables = [*variables_of(self.model), *self.state]
         saved = checkpoint.header["variables"]

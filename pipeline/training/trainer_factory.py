@@ -1,5 +1,6 @@
 """The shared state of the trials of a process: its set-up, the data as tensors, and the traced epochs."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,9 @@ from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import in_part
 from pipeline.training.base import Learner, batch_size_of
+from pipeline.training.ensemble import Ensemble, labels_of, seed_of
 from pipeline.training.fit_arguments import fit_arguments
-from pipeline.training.folds import WHOLE, Ensemble, Fold, labels_of, seed_of
+from pipeline.training.folds import WHOLE, Fold
 from pipeline.training.function import FunctionLearner, has_state
 from pipeline.training.job_notes import JobNotes
 from pipeline.training.xla import leave_out_xla
@@ -23,7 +25,7 @@ from pipeline.wording import size
 
 if TYPE_CHECKING:
     from pipeline.training.phases import Phases
-    from pipeline.training.prepared import PreparedData
+    from pipeline.training.prepared_data import PreparedData
     from pipeline.training.trainer import Trainer
 
 __all__ = ["TrainerFactory"]
@@ -70,7 +72,7 @@ class TrainerFactory:
         set_up(job.resources)
         import tensorflow as tf
 
-        from pipeline.training.prepared import Combinations, PreparedData
+        from pipeline.training.prepared_data import DataCombinations, PreparedData
 
         self._own_parts = False
         self._fresh = True
@@ -79,7 +81,7 @@ class TrainerFactory:
         on_device = self._strategy is None
         self._shared: PreparedData | None = None
         if takes_config(job.data):
-            self._combinations = Combinations(job, memory=free, on_device=on_device, loaded=loaded, caches=caches)
+            self._combinations = DataCombinations(job, memory=free, on_device=on_device, loaded=loaded, caches=caches)
             return
         folder = Path.cwd()
         if data is not None:
@@ -176,8 +178,6 @@ class TrainerFactory:
             ModelError: The model cannot be used.
             Exception: Errors of the user's code.
         """
-        import contextlib
-
         import tensorflow as tf
 
         from pipeline.training.build import build_model
@@ -211,12 +211,11 @@ class TrainerFactory:
         leave_out_xla(model, self.job.resources, self.notes.say_once)
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
-        from pipeline.training.compiled_trainer import CompiledTrainer
-        from pipeline.training.fit_trainer import FitTrainer, reason_for_fit
-        from pipeline.training.inputs import explain_shape_errors
+        from pipeline.training.fit_trainer import FitTrainer
 
         started = time.perf_counter()
         fit, phases = fit_arguments(self.job, config), self._phases(config, seed)
+        common: dict[str, Any] = {"fit": fit, "phases": phases, "seed": seed, "started": started}
         prepared = self.prepared(config)
         if prepared.source is not None:
             prepared.source.prepare()
@@ -224,57 +223,48 @@ class TrainerFactory:
         if prepared.source is not None:
             from pipeline.training.pipeline_trainer import PipelineTrainer
 
-            return PipelineTrainer(
-                self.job, config, model, prepared.source, fit=fit, seed=seed, started=started, phases=phases
-            )
+            return PipelineTrainer(self.job, config, model, prepared.source, **common)
         data = prepared.arrays
         assert data is not None
-        reason = reason_for_fit(model)
-        if self._strategy is not None:
-            reason = "resources.strategy is mirrored"
-        elif not prepared.fits:
-            reason = f"the data ({size(data.bytes)}) are too large to be kept in each worker"
+        reason = self._reason_for_fit(model, prepared)
         if reason is None:
-            part, batch_size = prepared.part(fold, fit), batch_size_of(self.job, config)
-
-            def own_trace(model: Any) -> Any:
-                with explain_shape_errors(model, prepared.example):
-                    return prepared.traces.own(model, part, batch_size)
-
-            if self.job.phases:
-                # A phase compiles the model again: its first trace would serve no other trial.
-                trace = own_trace(model)
-            else:
-                with explain_shape_errors(model, prepared.example):
-                    trace = prepared.traces.of(model, part, batch_size, list(config.values()))
-            trainer = CompiledTrainer(
-                self.job,
-                config,
-                trace,
-                part,
-                retrace=own_trace,
-                phases=phases,
-                fit=fit,
-                seed=seed,
-                started=started,
-            )
-            if (listening := trainer.callbacks.listening) is not None:
-                self.notes.say_once(f"each batch is a separate call, which is slower: {listening} has batch hooks.")
-            return trainer
+            return self._compiled_trainer(config, model, prepared, fold, common)
         self.notes.say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
-        return FitTrainer(
-            self.job,
-            config,
-            model,
-            data,
-            fold,
-            fit=fit,
-            seed=seed,
-            started=started,
-            stream=not prepared.fits,
-            reason=reason,
-            phases=phases,
-        )
+        return FitTrainer(self.job, config, model, data, fold, stream=not prepared.fits, reason=reason, **common)
+
+    def _reason_for_fit(self, model: Any, prepared: "PreparedData") -> str | None:
+        """Why a model is trained by Keras' fit; None if its epoch can be compiled."""
+        from pipeline.training.fit_trainer import reason_for_fit
+
+        if self._strategy is not None:
+            return "resources.strategy is mirrored"
+        if not prepared.fits:
+            return f"the data ({size(prepared.bytes)}) are too large to be kept in each worker"
+        return reason_for_fit(model)
+
+    def _compiled_trainer(
+        self, config: Config, model: Any, prepared: "PreparedData", fold: Fold, common: dict[str, Any]
+    ) -> "Trainer":
+        """A trainer with compiled epochs; `common` are the arguments that all kinds of trainers take."""
+        from pipeline.training.compiled_trainer import CompiledTrainer
+        from pipeline.training.inputs import explain_shape_errors
+
+        part, batch_size = prepared.part(fold, common["fit"]), batch_size_of(self.job, config)
+
+        def own_trace(model: Any) -> Any:
+            with explain_shape_errors(model, prepared.example):
+                return prepared.traces.own(model, part, batch_size)
+
+        if self.job.phases:
+            # A phase compiles the model again: its first trace would serve no other trial.
+            trace = own_trace(model)
+        else:
+            with explain_shape_errors(model, prepared.example):
+                trace = prepared.traces.of(model, part, batch_size, list(config.values()))
+        trainer = CompiledTrainer(self.job, config, trace, part, retrace=own_trace, **common)
+        if (callback := trainer.callbacks.batch_hook_callback) is not None:
+            self.notes.say_once(f"each batch is a separate call, which is slower: {callback} has batch hooks.")
+        return trainer
 
     def dataset(self, config: Config) -> Dataset | None:
         """The data that a trial trains on, pipelines unread; None for a function objective.

@@ -8,7 +8,7 @@ from pipeline.study import Resources
 __all__ = ["leave_out_xla"]
 
 
-def leave_out_xla(model: Any, resources: Resources, warn_once: Callable[[str], None]) -> None:
+def leave_out_xla(model: Any, resources: Resources, note: Callable[[str], None]) -> None:
     """Leave out XLA where it gains nothing, in a model that was just compiled.
 
     On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
@@ -16,7 +16,7 @@ def leave_out_xla(model: Any, resources: Resources, warn_once: Callable[[str], N
     Args:
         model: The model.
         resources: The job's resources.
-        warn_once: Called with a sentence if the model asks for XLA and does not get it, or gets it on a CPU.
+        note: Called with a sentence if the model asks for XLA and does not get it, or gets it on a CPU.
     """
     from pipeline.training.internals import compile_arguments
 
@@ -24,9 +24,9 @@ def leave_out_xla(model: Any, resources: Resources, warn_once: Callable[[str], N
     if resources.strategy == "mirrored" or (not resources.gpus and not asked):
         model.jit_compile = False
         if asked:
-            warn_once("jit_compile=True is ignored: resources.strategy is mirrored.")
+            note("jit_compile=True is ignored: resources.strategy is mirrored.")
     elif asked and not resources.gpus:
-        warn_once(
+        note(
             "XLA compiles each model on the CPU because of jit_compile=True: this takes seconds per trial and is "
             "rarely faster. Leave out jit_compile to train without XLA."
         )

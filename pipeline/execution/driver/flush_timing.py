@@ -15,7 +15,7 @@ __all__ = ["FlushTiming"]
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
 _INTERVALS_IN_SESSION = 50
 _MIN_FACTOR, _MAX_FACTOR = 10.0, 150.0
-"""A flush waits for this multiple of the last one's duration: the seconds of the session until then, within these limits."""
+"""A flush waits for this multiple of the duration of the last one: the age of the session then, within these limits."""
 _OVERDUE_SECONDS = 300.0
 
 

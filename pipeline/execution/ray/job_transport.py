@@ -17,7 +17,7 @@ from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folders
 from pipeline.study.single_dispatch import implementations
 from pipeline.training.keras_settings import KerasSettings
-from pipeline.training.registered import register, registered
+from pipeline.training.registered_objects import register, registered
 
 __all__ = ["dumped", "pack", "unpack"]
 

@@ -11,7 +11,7 @@ from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.training.folds import first_of
+from pipeline.training.ensemble import first_of
 from pipeline.training.lazy_imports import import_keras
 
 __all__ = ["rebuilt_model"]

@@ -16,7 +16,7 @@ from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import Objective, TuneJob, layout
-from pipeline.training.folds import first_of
+from pipeline.training.ensemble import first_of
 from pipeline.training.trainer_factory import TrainerFactory
 
 __all__ = ["Winner", "store_export", "winner_document"]
@@ -101,7 +101,7 @@ class Winner:
             Superseded: Another driver has taken the study over.
             Exception: Whatever the user's code raises.
         """
-        from pipeline.training.export import winner
+        from pipeline.training.export import export_winner
 
         assignment = trial.assignment
         state = self._state(trial, stop_requested)
@@ -111,7 +111,9 @@ class Winner:
         not_evaluated: NotEvaluated | None = None
         with scratch("winner") as folder:
             try:
-                metrics = winner(self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder)
+                metrics = export_winner(
+                    self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder
+                )
             except NotEvaluated as error:
                 not_evaluated = error
             document = winner_document(assignment, self._job.objectives[0], metrics)

@@ -1,6 +1,6 @@
 """The private names of Keras and TensorFlow that training uses; no other package uses them.
 
-If a version of a library lacks a name, training uses a slower way with the same result, and prints that once.
+If a version of a library lacks a name, training uses a slower way with the same result, and a warning is printed once.
 tests/unit/training/internals/ has one test for each name.
 """
 
@@ -38,7 +38,7 @@ from pipeline.training.internals.graphs import (
     traced_functions,
 )
 from pipeline.training.internals.models import (
-    built_metrics,
+    build_metrics,
     compilation_of,
     compile_arguments,
     is_functional,
@@ -54,7 +54,7 @@ from pipeline.training.internals.optimizers import (
 
 __all__ = [
     "batch_signature",
-    "built_metrics",
+    "build_metrics",
     "captured_variables",
     "chosen_dtype_policy",
     "compilation_of",

@@ -25,7 +25,7 @@ def captured_variables(graph: Any) -> list[Any] | None:
         graph: The graph of a concrete function.
 
     Returns:
-        The variables; None if TensorFlow no longer tells which they are.
+        The variables; None if TensorFlow no longer lists them.
     """
     try:
         handles = {id(variable.handle): variable for variable in graph.variables}

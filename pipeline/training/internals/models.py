@@ -6,7 +6,7 @@ import keras
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = ["built_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of", "reset_shared_metrics"]
+__all__ = ["build_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of", "reset_shared_metrics"]
 
 
 def is_functional(model: keras.Model) -> bool:
@@ -73,8 +73,8 @@ def compilation_of(model: keras.Model) -> Any:
     return model.optimizer if compilation is ABSENT else compilation
 
 
-def built_metrics(model: keras.Model, target: Any, output: Any) -> None:
-    """Let a model's compiled metrics make their variables before a trace.
+def build_metrics(model: keras.Model, target: Any, output: Any) -> None:
+    """Let the compiled metrics of a model create their variables before a trace.
 
     Args:
         model: A compiled model with one output.

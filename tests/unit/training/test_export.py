@@ -17,7 +17,7 @@ from pipeline.errors import ModelError, NotEvaluated
 from pipeline.storage import pack, unpack
 from pipeline.study import Resources
 from pipeline.training import export as export_module
-from pipeline.training.export import evaluate, export, winner
+from pipeline.training.export import evaluate, export, export_winner
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import KINDS, averaged, dense, rows_of_six
 from tests.unit.training.programs.texts import reading, text_arrays
@@ -88,7 +88,7 @@ def test_winner_has_the_weights_of_its_best_epoch(
     learner.run_epoch()
     learner.close()
 
-    found = winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
+    found = export_winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
 
     expected = {name.replace("val_", "test_"): value for name, value in best.metrics.items() if "val_" in name}
     assert found == pytest.approx(expected, rel=1e-5)
@@ -106,7 +106,7 @@ def test_winner_without_test_rows_has_no_score(tmp_path: Path) -> None:
     trainer_factory = TrainerFactory(job_of(dense), data)
     learner = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
-    assert winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path) == {}
+    assert export_winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path) == {}
     assert names(tmp_path) == FILES
 
 
@@ -124,7 +124,7 @@ def test_callbacks_have_no_part_in_the_export(tmp_path: Path) -> None:
     learner.run_epoch()
     learner.run_epoch()
     expected = learner.model.get_weights()
-    winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    export_winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
     found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
@@ -135,7 +135,7 @@ def test_texts_are_evaluated(tmp_path: Path) -> None:
     trainer_factory = TrainerFactory(job_of(reading), replace(data, test=data.validation))
     learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
-    found = winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    found = export_winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
     assert set(found) == {"test_loss", "test_accuracy"}
 
 
@@ -157,7 +157,7 @@ def test_averaged_weights_are_the_winners(tmp_path: Path) -> None:
     learner.run_epoch()
     state = learner.save()
     learner.close()
-    winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
+    export_winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
     found = keras.saving.load_model(tmp_path / "model.keras").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(found, learner.model.get_weights(), strict=True))
 
@@ -230,7 +230,7 @@ def test_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytes
     trainer_factory = TrainerFactory(job_of(own_layer), rows_of_six())
     learner: Any = trainer_factory.learner({}, seed=SEED)
     learner.run_epoch()
-    found = winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    found = export_winner(trainer_factory, {}, learner.save(), seed=SEED, folder=tmp_path)
 
     assert set(found) == {"test_loss", "test_accuracy"}
     assert names(tmp_path) == ["model.weights.h5"]
@@ -275,5 +275,5 @@ def test_export_needs_the_checkpoint_to_fit(tmp_path: Path) -> None:
     trainer_factory = TrainerFactory(job_of(dense), rows_of_six())
     state = TrainerFactory(job_of(averaged), rows_of_six()).learner({}, seed=SEED).save()
     with pytest.raises(ModelError, match="another architecture"):
-        winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
+        export_winner(trainer_factory, {}, state, seed=SEED, folder=tmp_path)
     assert names(tmp_path) == []

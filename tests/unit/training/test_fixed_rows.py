@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from pipeline.training.export import winner
+from pipeline.training.export import export_winner
 from pipeline.training.fixed_rows import fixed_rows, is_stateful, reset_states
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.kinds import rows_of_six
@@ -70,6 +70,6 @@ def test_stateful_models_train_and_are_exported(build: Any, tmp_path: Path) -> N
     factory = TrainerFactory(job_of(build, batch_size=4), rows_of_six())
     learner: Any = factory.learner({}, seed=1)
     result = learner.run_epoch()
-    scores = winner(factory, {}, learner.save(), seed=1, folder=tmp_path)
+    scores = export_winner(factory, {}, learner.save(), seed=1, folder=tmp_path)
     assert np.isfinite(result.metrics["val_loss"])
     assert np.isfinite(scores["test_loss"])

@@ -77,7 +77,7 @@ def _numbers(dataset: Any) -> list[Any]:
 
 
 def _call(caches: SharedFolder | None, make: Callable[[], Any], config: RecordedConfig | None = None) -> Any:
-    from pipeline.training.sharing import in_data_call
+    from pipeline.training.data_call import in_data_call
 
     with in_data_call(config, caches):
         return make()
@@ -244,7 +244,7 @@ import threading
 import tensorflow as tf
 from pipeline import shared_cache
 from pipeline.storage.shared_folder import SharedFolder
-from pipeline.training.sharing import in_data_call
+from pipeline.training.data_call import in_data_call
 
 def hanging(x):
     if x == 5:

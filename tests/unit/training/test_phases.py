@@ -11,7 +11,7 @@ import tensorflow as tf
 from pipeline.datasets import Dataset
 from pipeline.errors import ModelError
 from pipeline.study import Fit
-from pipeline.training.build import seeded
+from pipeline.training.build import seed_generators
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.data import load_data
 from pipeline.training.device_data import as_batch
@@ -62,13 +62,13 @@ def _two_fits(kind: str) -> tuple[list[dict[str, float]], list[np.ndarray]]:
     history: list[dict[str, float]] = []
 
     def begin(epoch: int, logs: Any) -> None:
-        seeded(SEED, f"epoch {epoch}")
+        seed_generators(SEED, f"epoch {epoch}")
         train.epoch = epoch
 
     hook = keras.callbacks.LambdaCallback(on_epoch_begin=begin)
     for first, last in ((0, AT), (AT, EPOCHS)):
         if first:
-            seeded(SEED, "phase 1")
+            seed_generators(SEED, "phase 1")
             unfreeze(model, {})
             factory.adapt(model)
         with ordered_sums():

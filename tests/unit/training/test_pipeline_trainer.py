@@ -14,7 +14,7 @@ import tensorflow as tf
 from pipeline.datasets import Dataset, Split
 from pipeline.datasets.pipelines import GENERATOR, batches_of, kind_of
 from pipeline.study import Objective, TuneJob
-from pipeline.training.build import build_callbacks, seeded
+from pipeline.training.build import build_callbacks, seed_generators
 from pipeline.training.data import load_data
 from pipeline.training.device_data import as_batch
 from pipeline.training.pipeline_state import kept, pipeline_variables
@@ -61,7 +61,7 @@ def _plain_fit(job: TuneJob) -> tuple[dict[str, list[float]], list[np.ndarray]]:
     if batches_of(train) is None:
         # With one step for each call, fit begins a step after the last batch, which fails, but counts in the optimiser.
         model.steps_per_execution = 16
-    seeds = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: seeded(SEED, f"epoch {epoch}"))
+    seeds = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: seed_generators(SEED, f"epoch {epoch}"))
     with ordered_sums():
         reported = model.fit(
             train,

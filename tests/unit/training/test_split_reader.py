@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.datasets import Dataset
-from pipeline.training.build import seeded
+from pipeline.training.build import seed_generators
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.split_reader import SplitReader, steps_per_call
 from tests.unit.training.programs.catalogue import PROGRAMS
@@ -56,7 +56,7 @@ def test_a_skipped_epoch_leaves_what_one_that_was_read_leaves(split: Any, steps:
     """The epoch after a skipped one has the batches of the second epoch of an uninterrupted trial."""
 
     def reader() -> SplitReader:
-        seeded(3, "reading")
+        seed_generators(3, "reading")
         made = SplitReader(split(), _model(), 4, training=training, steps=steps)
         # As after the model was built on the first batch.
         made.batches.reset()

@@ -15,7 +15,7 @@ from pipeline.datasets import Dataset, load
 from pipeline.space import Config
 from pipeline.storage import pack, unpack
 from pipeline.study import Objective, TuneJob
-from pipeline.training.build import seeded
+from pipeline.training.build import seed_generators
 from pipeline.training.streams import opened
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
@@ -60,7 +60,7 @@ def test_a_trial_equals_fit(data: Dataset, batch_size: int) -> None:
     found = _epochs(learner, 3)
     model = TrainerFactory(job, data).build(job.space, seed=_SEED)
     streams = opened(data, batch_size, _SEED)
-    seeds = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: seeded(_SEED, f"epoch {epoch}"))
+    seeds = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: seed_generators(_SEED, f"epoch {epoch}"))
     with ordered_sums():
         fitted = model.fit(streams.train, validation_data=streams.validation, epochs=3, callbacks=[seeds], verbose=0)
     assert found == [{name: fitted.history[name][epoch] for name in found[0]} for epoch in range(3)]

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline.training.compiled_epoch import compiled
+from pipeline.training.compiled_epoch import trace_epoch
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.own_steps import EPOCHS, OWN_STEPS, images, outcomes
@@ -46,7 +46,7 @@ def test_neither_gradients_nor_trees_of_additions_become_one_sum() -> None:
         total.assign(total + both)
         return {"loss": total.read_value(), "other": other}
 
-    epoch = compiled(step, tf.ones([8, 4]), 8, 4, jit_compile=False, stop_at_nan=False)
+    epoch = trace_epoch(step, tf.ones([8, 4]), 8, 4, jit_compile=False, stop_at_nan=False)
     assert unordered_sums(epoch, tf.range(8), tf.constant(0), tf.constant(2)) == []
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 from keras import layers, optimizers, regularizers
 
-from pipeline.training.symbolic_floats import SymbolicFloat, masked, places_of
+from pipeline.training.symbolic_floats import SymbolicFloat, float_attributes, masked
 
 _ARITHMETIC = (operator.add, operator.sub, operator.mul, operator.truediv)
 _numbers = st.floats(0.01, 100)
@@ -104,7 +104,7 @@ def _model() -> keras.Model:
 
 def test_every_number_of_a_model_has_a_place() -> None:
     """Every number of layers, regularisers and the optimizer has a place, and a shared one has one place."""
-    places = places_of(_model())
+    places = float_attributes(_model())
     assert len({place.path for place in places}) == len(places)
     assert {(type(place.owner).__name__, place.attribute): place.value for place in places} == {
         ("L2", "l2"): 0.1,
@@ -116,7 +116,7 @@ def test_every_number_of_a_model_has_a_place() -> None:
 
 def test_one_trace_serves_other_numbers() -> None:
     """A function traced with a symbolic float gives the result of each later value."""
-    place = next(place for place in places_of(_model()) if place.attribute == "momentum")
+    place = next(place for place in float_attributes(_model()) if place.attribute == "momentum")
     place.free()
     traced = tf.function(lambda: tf.convert_to_tensor(place.owner.momentum * 2, tf.float64))
     assert float(traced()) == 1.8
@@ -134,14 +134,14 @@ def test_the_sign_of_a_number_is_what_graphs_branch_on(value: float, sign: tuple
     """The sign of a number tells whether it is above 0, equal to 0, below 1 or equal to 1."""
     model = _model()
     model.optimizer.momentum = value
-    place = next(place for place in places_of(model) if place.attribute == "momentum")
+    place = next(place for place in float_attributes(model) if place.attribute == "momentum")
     assert place.sign == tuple(map(bool, sign))
 
 
 def test_masked_numbers_are_equal() -> None:
     """Within the context all masked numbers are equal, and after it, or an error, they are restored."""
     model = _model()
-    places = places_of(model)
+    places = float_attributes(model)
     before = [place.value for place in places]
     with masked(places):
         assert {place.value for place in places} == {0.5}

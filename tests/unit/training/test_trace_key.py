@@ -4,7 +4,7 @@ import keras
 import pytest
 from keras import constraints, layers, losses, metrics, optimizers
 
-from pipeline.training.symbolic_floats import places_of
+from pipeline.training.symbolic_floats import float_attributes
 from pipeline.training.trace_key import has_own_parts, trace_key
 from tests.unit.training.kinds import KINDS, OwnStep, Subclass
 
@@ -37,7 +37,7 @@ def _model(*hidden: Any, build: Any = None, **compilation: Any) -> keras.Model:
 
 
 def _text(model: keras.Model, more: Any = 8) -> str | None:
-    return trace_key(model, places_of(model), more)
+    return trace_key(model, float_attributes(model), more)
 
 
 def _reset_names() -> None:

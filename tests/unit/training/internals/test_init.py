@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipeline import missing_names
 from pipeline.training import internals
 from pipeline.training.callbacks import Callbacks
-from pipeline.training.symbolic_floats import places_of
+from pipeline.training.symbolic_floats import float_attributes
 
 VARIABLE = tf.Variable(1.0)
 
@@ -129,7 +129,7 @@ def test_fallbacks_share_no_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
     monkeypatch.setattr(missing_names, "warned", set())
     model = model_of()
-    assert trace_key.trace_key(model, places_of(model), 8) is not None
+    assert trace_key.trace_key(model, float_attributes(model), 8) is not None
     for function in ("layers_of", "compile_arguments"):
         with monkeypatch.context() as patch:
             patch.setattr(trace_key, function, lambda _: None)

@@ -1,4 +1,4 @@
-"""A job's data as the trials of a process train on them, and those of a data function that takes the config."""
+"""The data of a process in the form in which its trials train on them, one data set or one for each combination."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from pipeline.training.folds import WHOLE, Fold, folds_of
 from pipeline.training.pipelines import Source, batch_spec
 from pipeline.training.traces import Traces
 
-__all__ = ["Combinations", "PreparedData"]
+__all__ = ["DataCombinations", "PreparedData"]
 
 _WEIGHTINGS = 8
 """Class weights whose rows' weights are kept, for each part of the data."""
@@ -110,7 +110,7 @@ class PreparedData:
         return self._weighted[key]
 
 
-class Combinations:
+class DataCombinations:
     """The data sets of a data function that takes the config: one for each combination of the values that it reads.
 
     Arrays of the combinations used last are kept, as many as the memory allows, and at least one.

@@ -5,7 +5,7 @@ import pytest
 from pipeline.datasets.configured import RecordedConfig
 from pipeline.datasets.shared import SharedPart
 from pipeline.errors import DataError
-from pipeline.training.sharing import current_call, in_data_call
+from pipeline.training.data_call import current_call, in_data_call
 
 _PART = SharedPart("train", "int64", 8, 64)
 

@@ -1,4 +1,4 @@
-"""What `shared_cache` knows of the call of a data function in which it is used: the config, and where caches lie."""
+"""The call of a data function in which code runs: `shared_cache` finds the config and the folder of caches there."""
 
 import hashlib
 from collections.abc import Iterator
