@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
 from pipeline.study.load_module import is_file, load_module, split_job_name
-from pipeline.study.quiet import quiet_tensorflow
+from pipeline.study.tensorflow_messages import quiet_tensorflow
 from pipeline.wording import by_count, did_you_mean, listed
 
 __all__ = ["find", "jobs", "names"]

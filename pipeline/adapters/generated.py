@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.study.read_once import ReadOnce
+from pipeline.study.source_loader import SourceTextLoader
 
 __all__ = ["generated_module"]
 
@@ -18,7 +18,7 @@ def generated_module(name: str, folder: Path, text: str) -> ModuleType:
         folder: The folder of the module that it imports.
         text: Its text.
     """
-    loader = ReadOnce(folder / f"{name}.py", text.encode())
+    loader = SourceTextLoader(folder / f"{name}.py", text.encode())
     # What a study copies is this text: it does not come from a study.
     loader.of_study = False
     spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py", loader=loader)

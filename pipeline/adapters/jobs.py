@@ -17,7 +17,7 @@ from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
 from pipeline.study.load_module import split_job_name
-from pipeline.study.read_once import content_of
+from pipeline.study.source_loader import content_of
 from pipeline.wording import closest, did_you_mean
 
 __all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune", "left_to_changes"]

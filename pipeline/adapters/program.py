@@ -17,8 +17,8 @@ from typing import Any
 
 from pipeline.adapters.user_code import user_errors, user_place
 from pipeline.study.load_module import load_module
-from pipeline.study.read_once import content_of
 from pipeline.study.script_arguments import script_arguments
+from pipeline.study.source_loader import content_of
 
 __all__ = ["Call", "Program", "ProgramEnd", "end_here", "load", "register", "running"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import Fault, InvalidJob, UserError
-from pipeline.study.user_frames import is_tunepipes, is_users
+from pipeline.study.user_frames import is_tunepipe_file, is_user_file
 
 __all__ = ["refused", "user_errors", "user_line", "user_place"]
 
@@ -19,7 +19,7 @@ def user_line() -> tuple[str, int]:
     assert frame is not None
     innermost = (frame.f_code.co_filename, frame.f_lineno)
     while frame is not None:
-        if is_users(frame.f_code.co_filename):
+        if is_user_file(frame.f_code.co_filename):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return innermost
@@ -59,9 +59,9 @@ def user_errors(subject: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         place = None
         for frame in traceback.extract_tb(error.__traceback__):
-            if is_users(frame.filename):
+            if is_user_file(frame.filename):
                 place = f"{Path(frame.filename).name}, line {frame.lineno}"
-            elif is_tunepipes(frame.filename):
+            elif is_tunepipe_file(frame.filename):
                 place = None
         if place is None:
             raise

@@ -97,7 +97,7 @@ def simulate(
         note(learning_in_words(tuned, earlier))
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).described()
-    _tell_fewer(tuned)
+    _note_fewer_trials(tuned)
     forecasts = _forecasts(jobs, counts, source, repeats, earlier)
     if as_json:
         say_object(forecast_object(forecasts, about, price=price, own=tuned))
@@ -153,11 +153,11 @@ def _forecasts(
     )
 
 
-def _tell_fewer(job: "TuneJob") -> None:
-    from pipeline.study.trial_configs import fewer
+def _note_fewer_trials(job: "TuneJob") -> None:
+    from pipeline.study.trial_configs import fewer_trials
 
-    if (fewer_trials := fewer(job)) is not None:
-        note(fewer_trials)
+    if (less := fewer_trials(job)) is not None:
+        note(less)
 
 
 def _words(option: str, text: str | None) -> list[Any]:

@@ -8,7 +8,7 @@ from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Entry, Store
 from pipeline.study import layout
-from pipeline.study.contents import contents, listed, remove
+from pipeline.study.contents import contents, listed_entries, remove
 from pipeline.study.files import read_job
 from pipeline.study.studies import as_argument, called, no_study
 from pipeline.wording import by_count, size
@@ -40,7 +40,7 @@ class Deletable:
             return f"{text}."
         return (
             f"{text}. This includes all files in the working folders of its trials, including your own: "
-            f"{listed(self.of_trials, most=_OF_TRIALS)}."
+            f"{listed_entries(self.of_trials, most=_OF_TRIALS)}."
         )
 
 
@@ -73,8 +73,8 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
     if entries.untracked:
         what = by_count(len(entries.untracked), "entry that is", "entries that are")
         raise StorageError(
-            f"{store.uri} has {len(entries.untracked):,} {what} not the study's: {listed(entries.untracked)}. Nothing "
-            "was deleted. Move them out of the folder, then delete the study."
+            f"{store.uri} has {len(entries.untracked):,} {what} not the study's: "
+            f"{listed_entries(entries.untracked)}. Nothing was deleted. Move them out of the folder, then delete the study."
         )
     try:
         sessions = read_sessions(store, only_last=True)
@@ -111,5 +111,5 @@ def delete(store: Store, note: Callable[[str], None]) -> None:
     if left := remove(store):
         raise StorageError(
             f"The study in {store.uri} is deleted, except files of other programs that appeared in the meantime: "
-            f"{listed(left)}."
+            f"{listed_entries(left)}."
         )

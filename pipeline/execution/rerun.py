@@ -24,7 +24,7 @@ from pipeline.storage.scratch import scratch
 from pipeline.study import layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
-from pipeline.study.function_source import typed_here
+from pipeline.study.function_source import notebook_functions
 from pipeline.study.tracebacks import error_text
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import EpochResult, TrainingEnded, run_validated_epoch
@@ -110,7 +110,7 @@ def rerun(
         UserError: The job's data or model cannot be used.
     """
     store, trial_id = Store(study), layout.trial_id(trial) if isinstance(trial, int) else trial
-    job, results = load_study(store, here=typed_here()), load_results(store.uri)
+    job, results = load_study(store, here=notebook_functions()), load_results(store.uri)
     row = trial_row(results, trial_id)
     rows = results.epochs[results.epochs["trial_id"] == trial_id]
     own = rows[rows["segment"] == 1]

@@ -18,10 +18,10 @@ from pipeline.storage import Store, unpack
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.files import read_document, recorded_data
-from pipeline.study.function_source import typed_here
-from pipeline.study.quiet import without_notes
+from pipeline.study.function_source import notebook_functions
 from pipeline.study.signature import takes_state
 from pipeline.study.studies import as_argument
+from pipeline.study.tensorflow_messages import without_notes
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
 
@@ -80,7 +80,7 @@ class TrialModels:
     def job(self) -> TuneJob:
         """The study's job, its code loaded."""
         if self._job is None:
-            self._job = load_study(self.store, here=typed_here())
+            self._job = load_study(self.store, here=notebook_functions())
         return self._job
 
     def exported(self) -> Any:

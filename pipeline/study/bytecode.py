@@ -71,23 +71,8 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         return
     elif isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
         yield str(getattr(value, "__name__", ""))
-    elif isinstance(value, classmethod | staticmethod):
-        yield from _parts(value.__func__, module, seen)
-    elif isinstance(value, functools.singledispatchmethod):
-        yield from _parts(value.dispatcher, module, seen)
-    elif isinstance(value, property):
-        yield from _each((value.fget, value.fset), module, seen)
-    elif isinstance(value, functools.partial):
-        yield from _each((value.func, value.args, value.keywords), module, seen)
-    elif isinstance(value, types.MethodType):
-        owner = value.__self__
-        yield from _each((value.__func__, owner), module, seen)
-        if type(owner).__module__ == module:
-            # The method may call others, and read what its object holds.
-            yield from _each((type(owner), getattr(owner, "__dict__", {})), module, seen)
-    elif isinstance(function := getattr(value, "__wrapped__", None), types.FunctionType):
-        # A function with a cache, for example.
-        yield from _parts(function, module, seen)
+    elif (inner := _wrapped(value, module)) is not None:
+        yield from _each(inner, module, seen)
     elif is_dataclass(value) or isinstance(value, Enum | types.SimpleNamespace):
         yield from _each((type(value), vars(value) if hasattr(value, "__dict__") else repr(value)), module, seen)
     elif isinstance(value, Mapping):
@@ -100,6 +85,26 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield f"{value.dtype} {getattr(value, 'shape', '')}"
         if getattr(value, "nbytes", _LARGEST + 1) <= _LARGEST:
             yield hashlib.sha256(value.tobytes()).hexdigest()
+
+
+def _wrapped(value: Any, module: str | None) -> tuple[Any, ...] | None:
+    """The functions and values of which a wrapper of functions consists; None for anything else."""
+    if isinstance(value, classmethod | staticmethod):
+        return (value.__func__,)
+    if isinstance(value, functools.singledispatchmethod):
+        return (value.dispatcher,)
+    if isinstance(value, property):
+        return (value.fget, value.fset)
+    if isinstance(value, functools.partial):
+        return (value.func, value.args, value.keywords)
+    if isinstance(value, types.MethodType):
+        owner = value.__self__
+        # The method may call others, and read the attributes of its object.
+        own = (type(owner), getattr(owner, "__dict__", {})) if type(owner).__module__ == module else ()
+        return (value.__func__, owner, *own)
+    # For example a function with a cache.
+    function = getattr(value, "__wrapped__", None)
+    return (function,) if isinstance(function, types.FunctionType) else None
 
 
 def _of_function(function: types.FunctionType, module: str | None, seen: set[int]) -> Iterator[str]:

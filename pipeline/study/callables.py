@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from types import FunctionType, MethodType
 from typing import Any
 
-from pipeline.study.user_frames import INSTALLED, is_tunepipes
+from pipeline.study.user_frames import INSTALLED, is_tunepipe_file
 
 __all__ = ["as_function", "python_function"]
 
@@ -37,7 +37,7 @@ def as_function(value: object) -> Callable[..., Any] | None:
         return None
     file = inspect.unwrap(call).__code__.co_filename
     library = any(part in INSTALLED for part in PurePosixPath(file).parts)
-    return None if library or is_tunepipes(file) else as_function(value.__call__)  # type: ignore[operator]
+    return None if library or is_tunepipe_file(file) else as_function(value.__call__)  # type: ignore[operator]
 
 
 def python_function(function: Callable[..., Any]) -> Any:

@@ -7,9 +7,9 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
 from pipeline.study.callables import python_function
-from pipeline.study.reachable import names_of, reachable
-from pipeline.study.read_once import content_of
-from pipeline.study.user_frames import is_users
+from pipeline.study.reachable_objects import names_of, reachable
+from pipeline.study.source_loader import content_of
+from pipeline.study.user_frames import is_user_file
 
 __all__ = ["changes_used"]
 
@@ -50,7 +50,7 @@ def changes_used(function: Callable[..., Any], others: Iterable[Callable[..., An
     instances = [each for each in reached if not isinstance(each, type | FunctionType | MethodType)]
     called = _called(function, [each for each in reached if isinstance(each, FunctionType)])
     for each in reached:
-        if not isinstance(each, FunctionType) or not is_users(each.__code__.co_filename):
+        if not isinstance(each, FunctionType) or not is_user_file(each.__code__.co_filename):
             continue
         for name, how in _changes(each):
             if name in each.__code__.co_varnames:
@@ -119,7 +119,7 @@ def _is_library(value: object) -> bool:
         return False
     # A package without an __init__.py has only folders. A module that loads itself later is not loaded for this.
     places = [vars(value).get("__file__"), *(vars(value).get("__path__") or ())]
-    return not any(isinstance(place, str) and is_users(place) for place in places)
+    return not any(isinstance(place, str) and is_user_file(place) for place in places)
 
 
 def _is_method(function: FunctionType, owner: object) -> bool:

@@ -7,12 +7,12 @@ from pipeline.errors import Fault
 from pipeline.space import kind_of_value, kinds_of
 from pipeline.study.field_names import fields_of, unknown
 
-__all__ = ["changed"]
+__all__ = ["apply_changes"]
 
 _KINDED = ("scheduler", "searcher")
 
 
-def changed(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+def apply_changes(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
     """A job's fields with some of them, or parts of them, replaced.
 
     Args:

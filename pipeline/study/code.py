@@ -20,7 +20,7 @@ from pipeline.study.callables import as_function
 from pipeline.study.copies import Copies
 from pipeline.study.function_source import (
     UnloadedFunction,
-    is_saved,
+    is_loadable,
     module_of,
     named_in,
     qualified_name,
@@ -29,9 +29,9 @@ from pipeline.study.function_source import (
 )
 from pipeline.study.load_module import job_fault, load_module
 from pipeline.study.random_numbers import same_random_numbers
-from pipeline.study.read_once import content_of
 from pipeline.study.recorded_copies import digest_of
 from pipeline.study.script_arguments import script_arguments
+from pipeline.study.source_loader import content_of
 
 __all__ = ["Code", "Data", "value_or_code"]
 
@@ -72,7 +72,7 @@ def _serialize(function: Callable[..., Any]) -> dict[str, str | None]:
     if isinstance(function, UnloadedFunction):
         return {"function": function.function, "sha256": function.sha256}
     name = f"{module_of(function)}:{function.__qualname__}"
-    if is_saved(function):
+    if is_loadable(function):
         name = f"{module_of(function)}:{qualified_name(function)}"
         return {"function": name, "sha256": digest_of(source_of(function))}
     return {"function": name, "sha256": None, "bytecode_sha256": bytecode_digest(function)}

@@ -11,9 +11,9 @@ from pipeline.sanitize import sanitize_line
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import layout
 from pipeline.study.files import read_document
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
 
-__all__ = ["Contents", "contents", "listed", "refuse_links", "remove", "sweep"]
+__all__ = ["Contents", "contents", "listed_entries", "refuse_links", "remove", "sweep"]
 
 _SHOWN = 50
 
@@ -66,7 +66,7 @@ def _recorded_copies(store: Store) -> set[str] | None:
     """Paths of the copies that study.json records; None if it records none, or cannot be read."""
     try:
         document = read_document(store)
-        recorded = Recorded(document.get("sources"))
+        recorded = RecordedCopies(document.get("sources"))
     except (FileNotFoundError, StorageError):
         return None
     if "sources" not in document:
@@ -74,7 +74,7 @@ def _recorded_copies(store: Store) -> set[str] | None:
     return {layout.source(path) for path in (*(path for path, _ in recorded.modules.values()), *recorded.files)}
 
 
-def listed(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:
+def listed_entries(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:
     """The first of some entries and the number of the others, for a message.
 
     Args:
@@ -101,8 +101,8 @@ def refuse_links(store: Store) -> None:
     links = [entry for entry in store.entries() if entry.kind == "link" and layout.file_of(entry.path) is None]
     if wrong := [link for link in links if layout.names(link.path) or layout.names_folder(link.path)]:
         raise StorageError(
-            f"These files of {store.uri} are links: {listed(wrong)}. Links within a study are not followed, and "
-            "nothing was changed. Replace each link by its target, or delete it."
+            f"These files of {store.uri} are links: {listed_entries(wrong)}. Links within a study are not followed, "
+            "and nothing was changed. Replace each link by its target, or delete it."
         )
 
 

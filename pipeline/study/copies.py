@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.study.named_functions import named_functions
-from pipeline.study.read_once import ReadOnce, content_of
-from pipeline.study.recorded_copies import Recorded, digest_of
+from pipeline.study.recorded_copies import RecordedCopies, digest_of
+from pipeline.study.source_loader import SourceTextLoader, content_of
 
 __all__ = ["Copies", "as_before", "forget_copies"]
 
@@ -33,9 +33,9 @@ class Copies(importlib.abc.MetaPathFinder):
         recorded: The other copies.
     """
 
-    def __init__(self, folder: Path, fields: Mapping[str, Any], recorded: Recorded | None = None) -> None:
+    def __init__(self, folder: Path, fields: Mapping[str, Any], recorded: RecordedCopies | None = None) -> None:
         self._folder = folder
-        recorded = recorded or Recorded()
+        recorded = recorded or RecordedCopies()
         self.arguments = recorded.arguments
         """The arguments of the script that started the study; empty if none did."""
         self._copies = dict(recorded.modules)
@@ -136,7 +136,7 @@ class Copies(importlib.abc.MetaPathFinder):
         sys.path[:] = [entry for entry in sys.path if entry not in self._added_paths]
         for name in self._copies:
             loader = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
-            if isinstance(loader, ReadOnce) and loader.of_study:
+            if isinstance(loader, SourceTextLoader) and loader.of_study:
                 del sys.modules[name]
         sys.modules.update(self._replaced)
         self._replaced = {}
@@ -211,7 +211,7 @@ def _has_digest(file: Path, digest: str) -> bool:
 
 def _spec(name: str, file: Path, content: bytes, within: list[str]) -> importlib.machinery.ModuleSpec:
     package = file.name == _PACKAGE
-    spec = importlib.machinery.ModuleSpec(name, ReadOnce(file, content), origin=str(file), is_package=package)
+    spec = importlib.machinery.ModuleSpec(name, SourceTextLoader(file, content), origin=str(file), is_package=package)
     spec.has_location = True
     if package:
         spec.submodule_search_locations = within

@@ -113,5 +113,5 @@ def _owner(field: str) -> str | None:
 
 
 def _exported(name: str) -> Any:
-    """What the package exports by a name: modules that define such classes load code by way of this one."""
+    """What the package exports by a name; an import of the module that defines it would be circular."""
     return getattr(sys.modules[__name__.partition(".")[0]], name, None)

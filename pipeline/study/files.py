@@ -13,7 +13,7 @@ from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
 from pipeline.study.job import TuneJob
-from pipeline.study.recorded_copies import Recorded, digest_of
+from pipeline.study.recorded_copies import RecordedCopies, digest_of
 from pipeline.study.sources import Sources, sources_of
 from pipeline.study.studies import no_study
 
@@ -70,7 +70,7 @@ def save_study(
         StorageError: The storage cannot be written.
     """
     sources = sources_of(job) if sources is None else sources
-    recorded = Recorded((before or {}).get("sources"))
+    recorded = RecordedCopies((before or {}).get("sources"))
     for file in sources.files:
         recorded.modules[file.module] = (file.path, str(digest_of(file.content)))
     for file in sources.data:
@@ -94,7 +94,7 @@ def add_sources(store: Store, found: Mapping[str, tuple[str, str]]) -> None:
         found: Module → its path within source/, and its text.
     """
     document = dict(read_document(store))
-    recorded = Recorded(document.get("sources"))
+    recorded = RecordedCopies(document.get("sources"))
     for module, (path, text) in found.items():
         if module not in recorded.modules:
             store.write(layout.source(path), text)
@@ -112,7 +112,7 @@ def set_data(store: Store, fingerprint: Mapping[str, Any]) -> None:
     _write(store, {**read_document(store), "data": fingerprint})
 
 
-def recorded_sources(store: Store) -> Recorded:
+def recorded_sources(store: Store) -> RecordedCopies:
     """What study.json says about the copies of the job's sources.
 
     Args:
@@ -122,7 +122,7 @@ def recorded_sources(store: Store) -> Recorded:
         FileNotFoundError: There is no study.json.
         StorageError: It is not what tunepipe wrote.
     """
-    return Recorded(read_document(store).get("sources"))
+    return RecordedCopies(read_document(store).get("sources"))
 
 
 def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -252,7 +252,7 @@ def _write(store: Store, document: Mapping[str, Any]) -> None:
     store.write(layout.STUDY, text.encode(errors="backslashreplace"))
 
 
-def _sources(store: Store, recorded: Recorded) -> Path:
+def _sources(store: Store, recorded: RecordedCopies) -> Path:
     if store.local is not None:
         return store.local / layout.SOURCE
     # Kept until the process ends: Python reads a function's source for tracebacks, TensorFlow for tracing.

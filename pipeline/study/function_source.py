@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel
 
 from pipeline.study.callables import python_function
-from pipeline.study.read_once import ReadOnce, content_of
-from pipeline.study.user_frames import is_users
+from pipeline.study.source_loader import SourceTextLoader, content_of
+from pipeline.study.user_frames import is_user_file
 
 __all__ = [
     "UnloadedFunction",
@@ -22,16 +22,16 @@ __all__ = [
     "home_of",
     "homes_of",
     "in_script",
-    "is_saved",
+    "is_loadable",
     "module_named",
     "module_of",
     "named_in",
+    "notebook_functions",
     "qualified_name",
     "same_code",
     "same_text",
     "script_of",
     "source_of",
-    "typed_here",
 ]
 
 
@@ -114,7 +114,7 @@ def from_study(function: Callable[..., Any]) -> bool:
         function: The function.
     """
     loader = getattr(home_of(function).get("__spec__"), "loader", None)
-    return isinstance(loader, ReadOnce) and loader.of_study
+    return isinstance(loader, SourceTextLoader) and loader.of_study
 
 
 def in_script(function: Callable[..., Any]) -> bool:
@@ -166,7 +166,7 @@ def same_text(one: bytes, other: bytes) -> bool:
         return False
 
 
-def typed_here() -> list[Callable[..., Any]]:
+def notebook_functions() -> list[Callable[..., Any]]:
     """The functions that are typed into the running notebook or prompt, those of its jobs included."""
     return [
         each
@@ -174,7 +174,7 @@ def typed_here() -> list[Callable[..., Any]]:
         for each in _functions(value).values()
         if isinstance(each, FunctionType | MethodType | functools.partial)
         and each.__module__ == "__main__"
-        and not is_saved(each)
+        and not is_loadable(each)
     ]
 
 
@@ -184,7 +184,7 @@ def _functions(value: object) -> dict[str, Any]:
     return {"": value, **(fields if isinstance(fields, dict) else {})}
 
 
-def is_saved(function: Callable[..., Any]) -> bool:
+def is_loadable(function: Callable[..., Any]) -> bool:
     """Whether a function can be loaded again: a file has a name for it.
 
     Args:
@@ -285,7 +285,7 @@ def _homes_with_files() -> Iterator[dict[str, Any]]:
     for module in list(sys.modules.values()):
         home = getattr(module, "__dict__", {})
         file = home.get("__file__")
-        if isinstance(file, str) and is_users(file):
+        if isinstance(file, str) and is_user_file(file):
             yield home
 
 

@@ -14,11 +14,11 @@ from pydantic import (
 
 from pipeline.errors import InvalidJob
 from pipeline.searchers import RandomSearch
-from pipeline.study.changes import changed
+from pipeline.study.changes import apply_changes
 from pipeline.study.copies import Copies
 from pipeline.study.faults import NAME, read_faults
 from pipeline.study.job_fields import JobFields
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
 from pipeline.study.rules import broken_rules
 from pipeline.study.specification import Objective
 from pipeline.wording import counted
@@ -103,7 +103,7 @@ class TuneJob(JobFields, defer_build=False):
         Raises:
             InvalidJob: Lists every field that does not exist and every value that is not allowed.
         """
-        fields, faults = changed({name: getattr(self, name) for name in type(self).model_fields}, changes)
+        fields, faults = apply_changes({name: getattr(self, name) for name in type(self).model_fields}, changes)
         touched = {path.split(".")[0] for path in changes}
         for name in self.recommended - touched:
             # Recommended again, for the changed budget and space.
@@ -163,7 +163,7 @@ class TuneJob(JobFields, defer_build=False):
         fields: Mapping[str, Any],
         *,
         source: Path | None = None,
-        recorded: Recorded | None = None,
+        recorded: RecordedCopies | None = None,
         load: bool = True,
         here: Collection[Callable[..., Any]] = (),
     ) -> Self:

@@ -1,6 +1,6 @@
 """The fields of a TuneJob, each validated by itself: the input of the rules and of the draw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
@@ -13,9 +13,9 @@ from pipeline.space.values import Count, ReadValue, Whole
 from pipeline.study.code import Code, Data
 from pipeline.study.faults import NAME
 from pipeline.study.fit import Fit, Phase
-from pipeline.study.function_source import is_saved
+from pipeline.study.function_source import is_loadable
 from pipeline.study.named_functions import FUNCTION_FIELDS
-from pipeline.study.recommended import recommended_scheduler, recommended_searcher
+from pipeline.study.recommendation import recommended_scheduler, recommended_searcher
 from pipeline.study.specification import Budget, Checkpoints, Objective, Resources, StartFrom
 
 __all__ = ["JobFields"]
@@ -39,9 +39,13 @@ def _as_list(value: object) -> object:
     return (value,) if isinstance(value, Objective | Phase | Mapping) else value
 
 
+def _refuse_repeated(what: str, names: Sequence[str]) -> None:
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"must name each {what} once, and {', '.join(repeated)} is there more than once")
+
+
 def _each_study_once(studies: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := sorted({study for study in studies if studies.count(study) > 1}):
-        raise ValueError(f"must name each study once, and {', '.join(twice)} is there more than once")
+    _refuse_repeated("study", studies)
     return studies
 
 
@@ -49,10 +53,8 @@ def _one_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-def _each_once(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-    metrics = [objective.metric for objective in objectives]
-    if twice := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
-        raise ValueError(f"must name each metric once, and {', '.join(twice)} is there more than once")
+def _each_metric_once(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    _refuse_repeated("metric", [objective.metric for objective in objectives])
     return objectives
 
 
@@ -72,7 +74,7 @@ class JobFields(BaseModel):
     data: Data | None = None
     space: Space
     objectives: Annotated[
-        tuple[Objective, ...], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_each_once)
+        tuple[Objective, ...], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_each_metric_once)
     ]
     start_with: tuple[dict[StrictStr, ReadValue], ...] = ()
     start_from: StartFrom | None = None
@@ -111,4 +113,4 @@ class JobFields(BaseModel):
     @property
     def resumable(self) -> bool:
         """Whether every function can be loaded from a file: none was defined in a notebook or a prompt."""
-        return all(is_saved(function) for function in self.functions.values())
+        return all(is_loadable(function) for function in self.functions.values())

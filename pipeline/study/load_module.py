@@ -14,10 +14,10 @@ from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.keras_backend import BACKEND, other_backend
 from pipeline.study.keras_names import advice_on_keras_name
-from pipeline.study.quiet import quiet_tensorflow
 from pipeline.study.random_numbers import same_random_numbers
-from pipeline.study.read_once import ReadOnce
 from pipeline.study.script_arguments import script_arguments
+from pipeline.study.source_loader import SourceTextLoader
+from pipeline.study.tensorflow_messages import quiet_tensorflow
 
 __all__ = ["end_loading", "is_file", "job_fault", "load_module", "split_job_name"]
 
@@ -111,7 +111,7 @@ def load_module(
         raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
     path = path.resolve()
     try:
-        loader = ReadOnce(path, content)
+        loader = SourceTextLoader(path, content)
     except OSError as error:
         raise JobNotFound(f"The job file {path} cannot be read: {error.strerror}.") from None
     file = None
@@ -132,7 +132,7 @@ def load_module(
         raise InvalidJob(f"job file {path}", [job_fault(error, path)]) from error
 
 
-def _run(loader: ReadOnce, path: Path, name: str, file: JobFile | None) -> ModuleType:
+def _run(loader: SourceTextLoader, path: Path, name: str, file: JobFile | None) -> ModuleType:
     """The module of a file, run and registered under its name."""
     package = None
     if file is not None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from pipeline.space import Config, flat
-from pipeline.study.user_frames import is_tunepipes
+from pipeline.study.user_frames import is_tunepipe_file
 from pipeline.wording import closest, listed
 
 __all__ = ["missing_parameter"]
@@ -46,7 +46,7 @@ def _subscripted(error: BaseException) -> Any:
     places = traceback.extract_tb(error.__traceback__)
     for (frame, _), place in zip(reversed(list(traceback.walk_tb(error.__traceback__))), reversed(places), strict=True):
         # A config that records what is read raises the error itself.
-        if is_tunepipes(place.filename):
+        if is_tunepipe_file(place.filename):
             continue
         line = linecache.getline(place.filename, place.lineno or 0).encode()
         with suppress(SyntaxError, ValueError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.study.function_source import home_of, homes_of, module_named
-from pipeline.study.read_once import ReadOnce
+from pipeline.study.source_loader import SourceTextLoader
 from pipeline.study.user_frames import INSTALLED
 
 __all__ = [
@@ -122,4 +122,4 @@ def _loaded(module: str) -> ModuleType | None:
     """A loaded module, if this process has imported it from where it is, and not from a study's copy."""
     loaded = sys.modules.get(module)
     loader = getattr(getattr(loaded, "__spec__", None), "loader", None)
-    return None if isinstance(loader, ReadOnce) and loader.of_study else loaded
+    return None if isinstance(loader, SourceTextLoader) and loader.of_study else loaded

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.errors import StorageError
 
-__all__ = ["Recorded", "digest_of"]
+__all__ = ["RecordedCopies", "digest_of"]
 
 
 def digest_of(content: bytes | None) -> str | None:
@@ -18,7 +18,7 @@ def digest_of(content: bytes | None) -> str | None:
     return None if content is None else hashlib.sha256(content).hexdigest()
 
 
-class Recorded:
+class RecordedCopies:
     """What study.json says about the copies: the modules, their paths and their digests; other files' digests; and the
     arguments of the script that started the study.
 

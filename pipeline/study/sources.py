@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.study.adjacent_files import named_files
-from pipeline.study.function_source import from_study, homes_of, is_saved, module_named
+from pipeline.study.function_source import from_study, homes_of, is_loadable, module_named
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
 from pipeline.study.job_file import job_file
 from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
-from pipeline.study.read_once import ReadOnce, content_of
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
+from pipeline.study.source_loader import SourceTextLoader, content_of
 from pipeline.wording import size
 
 __all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of", "sources_of_file"]
@@ -87,7 +87,7 @@ def sources_of(job: TuneJob) -> Sources:
         job: The job. Functions without a file, and those of a study's copies, are left out.
     """
     return _Search(
-        function for function in job.functions.values() if is_saved(function) and not from_study(function)
+        function for function in job.functions.values() if is_loadable(function) and not from_study(function)
     ).sources()
 
 
@@ -228,7 +228,7 @@ class _Search:
         if is_installed(file):
             return
         loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
-        read = isinstance(loader, ReadOnce) and not loader.of_study and loader.get_filename(module) == str(file)
+        read = isinstance(loader, SourceTextLoader) and not loader.of_study and loader.get_filename(module) == str(file)
         try:
             content = loader.content if read else file.read_bytes()  # type: ignore[union-attr]
         except OSError as error:
@@ -248,7 +248,7 @@ class _Search:
                 self._take(name, root)
 
 
-def imported_since(before: Collection[str], recorded: Recorded) -> dict[str, tuple[str, str]]:
+def imported_since(before: Collection[str], recorded: RecordedCopies) -> dict[str, tuple[str, str]]:
     """Sources that this process has imported from the folders of a job's code, and that its study has no copy of.
 
     Args:
@@ -270,7 +270,7 @@ def imported_since(before: Collection[str], recorded: Recorded) -> dict[str, tup
     return sources
 
 
-def originals_of(recorded: Recorded, folders: Collection[Path]) -> list[SourceFile]:
+def originals_of(recorded: RecordedCopies, folders: Collection[Path]) -> list[SourceFile]:
     """The present files of the modules that a study has copied; those that no longer exist are left out.
 
     Unlike `sources_of`, this has the modules that were copied because they were imported while the study ran.

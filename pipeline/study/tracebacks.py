@@ -4,7 +4,7 @@ import sys
 import traceback
 
 from pipeline.study.copies import Copies
-from pipeline.study.user_frames import is_users
+from pipeline.study.user_frames import is_user_file
 
 __all__ = ["error_text", "user_frames_text", "with_own_files"]
 
@@ -16,7 +16,7 @@ def error_text(error: BaseException) -> str:
         error: The error. One without a frame of the user's code keeps all frames.
     """
     trace = error.__traceback__
-    while trace is not None and not is_users(trace.tb_frame.f_code.co_filename):
+    while trace is not None and not is_user_file(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return with_own_files("".join(traceback.format_exception(type(error), error, trace or error.__traceback__)))
 
@@ -30,7 +30,7 @@ def user_frames_text(error: BaseException) -> str:
     Returns:
         The frames, the outermost first, without a line break at the end; empty if none is the user's.
     """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_users(frame.filename)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
     return with_own_files("".join(traceback.format_list(frames))).rstrip("\n")
 
 

@@ -22,16 +22,16 @@ from pipeline.space import (
 )
 from pipeline.space.random_streams import RandomStream
 from pipeline.space.walk import fitting
-from pipeline.study.distinct import draws_each_config_once, equal_configs_train_equally, untried_config
 from pipeline.study.field_names import unknown
 from pipeline.study.job_fields import JobFields
+from pipeline.study.untried_configs import draws_each_config_once, equal_configs_train_equally, untried_config
 
 __all__ = [
     "all_tried",
     "completed",
     "config_of_trial",
     "configs_in_all",
-    "fewer",
+    "fewer_trials",
     "seed_of_trial",
     "start_configs",
     "start_faults",
@@ -226,7 +226,7 @@ def all_tried(job: JobFields, trials: int) -> str | None:
     return f"All {size} configs of the space were tried." if size > 1 else "The only config of the space was tried."
 
 
-def fewer(job: JobFields) -> str | None:
+def fewer_trials(job: JobFields) -> str | None:
     """A message why the study has fewer trials than its budget allows; None if it has as many.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.wording import counted
 
-__all__ = ["INSTALLED", "Frame", "is_tunepipes", "is_users", "user_frame", "without_libraries"]
+__all__ = ["INSTALLED", "Frame", "is_tunepipe_file", "is_user_file", "user_frame", "without_libraries"]
 
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages, on any machine."""
@@ -44,7 +44,7 @@ class Frame:
 
 
 @functools.cache
-def is_users(file: str) -> bool:
+def is_user_file(file: str) -> bool:
     """Whether a file is the user's, by its path alone: the study may come from another machine.
 
     Args:
@@ -52,10 +52,10 @@ def is_users(file: str) -> bool:
     """
     if any(part in INSTALLED for part in PurePosixPath(file).parts) or _PYTHON.search(file):
         return False
-    return not is_tunepipes(file)
+    return not is_tunepipe_file(file)
 
 
-def is_tunepipes(file: str) -> bool:
+def is_tunepipe_file(file: str) -> bool:
     """Whether a file is one of tunepipe, by its path alone.
 
     Args:
@@ -74,7 +74,7 @@ def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:
     """
     for frame in reversed(list(_FRAME.finditer(text))):
         file = frame["file"]
-        if _ends_with_one_of(file, own) or is_users(file):
+        if _ends_with_one_of(file, own) or is_user_file(file):
             return Frame(file, int(frame["line"]), frame["function"], (frame["code"] or "").strip())
     return None
 
@@ -91,7 +91,7 @@ def without_libraries(text: str) -> str:
         frame = _FRAME.match(line)
         if frame is None and libraries and line.startswith("    "):
             libraries[-1].append(line)
-        elif frame is not None and not is_users(frame["file"]):
+        elif frame is not None and not is_user_file(frame["file"]):
             libraries.append([line])
         else:
             if len(libraries) > 1:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.study.quiet import without_notes
+from pipeline.study.tensorflow_messages import without_notes
 
 __all__ = ["GeneratorStates", "seed_globally", "seeded_globally", "seeding_imports"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.errors import ModelError
-from pipeline.study.reachable import reachable
+from pipeline.study.reachable_objects import reachable
 from pipeline.training.internals import layers_of, reserve_names
 from pipeline.training.state import describe, without_numbers
 

@@ -6,7 +6,7 @@ import math
 from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources
-from pipeline.study.quiet import quiet_retracing, without_notes
+from pipeline.study.tensorflow_messages import quiet_retracing, without_notes
 from pipeline.training.lazy_imports import import_keras
 from pipeline.wording import counted
 

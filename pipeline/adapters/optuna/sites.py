@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from pipeline.study.user_frames import is_users
+from pipeline.study.user_frames import is_user_file
 
 __all__ = ["names_in_source"]
 
@@ -113,7 +113,7 @@ class _Source:
         if isinstance(call.func, ast.Name) and call.func.id in self._own:
             return
         target, shift = _resolved(call.func, self._home)
-        if inspect.isfunction(target) and is_users(target.__code__.co_filename):
+        if inspect.isfunction(target) and is_user_file(target.__code__.co_filename):
             if id(call) in self._repeated and _SUGGEST in _text(target):
                 raise _Unknown
             self.called.append((target, _parameters(target, given, shift)))

@@ -28,7 +28,7 @@ from pipeline.execution.ray.internals import reporting_to, scheduler_facts, sear
 from pipeline.space import Grid, draw
 from pipeline.space.random_streams import RandomStream
 from pipeline.study.context import continued_from, current
-from pipeline.study.read_once import content_of
+from pipeline.study.source_loader import content_of
 from pipeline.wording import listed
 
 __all__ = ["Adapted"]

@@ -1,18 +1,18 @@
 """Why a study cannot be resumed: functions that are in no file, and classes whose state cannot be saved."""
 
 from pipeline.study import TuneJob
-from pipeline.study.function_source import is_saved
+from pipeline.study.function_source import is_loadable
 
-__all__ = ["unfiled_functions", "unsaved_state"]
+__all__ = ["unloadable_functions", "unsaved_state"]
 
 
-def unfiled_functions(job: TuneJob) -> str | None:
+def unloadable_functions(job: TuneJob) -> str | None:
     """Which functions of a job are in no file, and how its study is resumed then; None if all are copied.
 
     Args:
         job: The study's job.
     """
-    names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not is_saved(each)))
+    names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not is_loadable(each)))
     if not names:
         return None
     return (

@@ -11,7 +11,7 @@ from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat
 from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import contents, listed, refuse_links
+from pipeline.study.contents import contents, listed_entries, refuse_links
 from pipeline.study.files import read_job
 from pipeline.study.output_paths import check_output_folder
 from pipeline.study.studies import as_argument
@@ -63,8 +63,8 @@ def last_session(
         refuse_links(store)
     elif others := _other_files(store):
         raise StorageError(
-            f"{store.uri} has files that belong to no study: {listed(others)}. Nothing was changed: choose another "
-            "--name or --storage."
+            f"{store.uri} has files that belong to no study: {listed_entries(others)}. Nothing was changed: choose "
+            "another --name or --storage."
         )
     elif store.local is not None:
         check_output_folder(store.local)

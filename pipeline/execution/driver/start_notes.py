@@ -7,14 +7,14 @@ from pipeline.datasets import Dataset
 from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.datasets.non_finite import non_finite
 from pipeline.execution.driver.learning import learning_in_words
-from pipeline.execution.driver.resumability import unfiled_functions
+from pipeline.execution.driver.resumability import unloadable_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
 from pipeline.execution.shared_caches import sharing_in_words
 from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.module_origin import import_folders
-from pipeline.study.trial_configs import fewer
+from pipeline.study.trial_configs import fewer_trials
 from pipeline.training.data import how_read, without_validation
 from pipeline.wording import capitalized, listed
 
@@ -36,7 +36,7 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
         Sentences.
     """
     if saved is None:
-        if (unfiled := unfiled_functions(job)) is not None:
+        if (unfiled := unloadable_functions(job)) is not None:
             yield unfiled
         if hidden := hidden_modules(import_folders(job.functions.values())):
             yield hidden_text(hidden)
@@ -45,7 +45,7 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
             yield recommendation
         if earlier:
             yield learning_in_words(job, earlier)
-    if (less := fewer(job) if saved is None else smaller_budget(job, saved)) is not None:
+    if (less := fewer_trials(job) if saved is None else smaller_budget(job, saved)) is not None:
         yield less
     if (late := _late_phases(job)) is not None:
         yield late

@@ -2,10 +2,10 @@
 
 from pipeline.execution.preflight.finding import Finding
 from pipeline.study import TuneJob
-from pipeline.study.function_source import is_saved
+from pipeline.study.function_source import is_loadable
 from pipeline.study.sources import Sources
 
-__all__ = ["source_finding", "unsaved_functions"]
+__all__ = ["source_finding", "unloadable_functions_text"]
 
 
 def source_finding(job: TuneJob, sources: Sources) -> Finding:
@@ -17,7 +17,7 @@ def source_finding(job: TuneJob, sources: Sources) -> Finding:
     """
     if not job.resumable:
         advice = "Define them with def at the top of a file."
-        return Finding("source", "warning", f"{unsaved_functions(job)}: the study cannot be resumed", advice)
+        return Finding("source", "warning", f"{unloadable_functions_text(job)}: the study cannot be resumed", advice)
     if not sources.files:
         return Finding("source", "ok", "the study's own copies")
     copied = f"copied into the study: {sources}"
@@ -27,11 +27,11 @@ def source_finding(job: TuneJob, sources: Sources) -> Finding:
     return Finding("source", "ok", copied)
 
 
-def unsaved_functions(job: TuneJob) -> str:
+def unloadable_functions_text(job: TuneJob) -> str:
     """Which functions of a job are in no file, as the beginning of a sentence.
 
     Args:
         job: A job that has such functions.
     """
-    names = [name for name, function in job.functions.items() if not is_saved(function)]
+    names = [name for name, function in job.functions.items() if not is_loadable(function)]
     return f"{' and '.join(names)} cannot be loaded from a file"

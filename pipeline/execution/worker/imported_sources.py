@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.files import recorded_sources
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
 from pipeline.study.sources import imported_since
 
 __all__ = ["ImportedSources"]
@@ -24,7 +24,7 @@ class ImportedSources:
     def __init__(self, job: TuneJob, store: Store) -> None:
         self._job, self._store = job, store
         self._imports = frozenset(sys.modules)
-        self._recorded: Recorded | None = None
+        self._recorded: RecordedCopies | None = None
         self._trial_id: str | None = None
 
     def of(self, trial_id: str) -> Mapping[str, tuple[str, str]]:

@@ -11,7 +11,7 @@ from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS
 from pipeline.space import Choice, IntUniform, LogUniform, Normal, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
-from pipeline.study.changes import changed
+from pipeline.study.changes import apply_changes
 
 
 def _build(config: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value:
         "flag": Choice([True, False]),
         "part": Switch({"on": {"decay": Uniform(0, 1)}, "off": {}}),
     }
-    _, faults = changed({"space": space}, {field: value})
+    _, faults = apply_changes({"space": space}, {field: value})
     assert [fault.field for fault in faults] == [field]
     assert faults[0].found == value
     assert faults[0].allowed.startswith("must be ")
@@ -217,7 +217,7 @@ def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value:
 @pytest.mark.parametrize("value", [3, 0.25, "c", {"kind": "uniform", "low": 0, "high": 1}, Choice(["p"])])
 def test_a_mixed_parameter_takes_any_of_its_kinds(value: Any) -> None:
     """A choice of numbers and text can be set to a number, text or another domain."""
-    fields, faults = changed({"space": {"mixed": Choice([1, "a"])}}, {"space.mixed": value})
+    fields, faults = apply_changes({"space": {"mixed": Choice([1, "a"])}}, {"space.mixed": value})
     assert faults == []
     assert fields["space"]["mixed"] == value
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import InvalidJob
 from pipeline.study import Objective, TuneJob
-from pipeline.study.function_source import is_saved, source_of
+from pipeline.study.function_source import is_loadable, source_of
 from pipeline.study.load_module import load_module
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -54,7 +54,7 @@ def test_functions_of_a_file_are_found_again(function: Callable[..., Any]) -> No
         "function": f"{__name__}:{function.__qualname__}",
         "sha256": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
     }
-    assert is_saved(function)
+    assert is_loadable(function)
     assert TuneJob.from_json(job.to_json()).function is function
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import StorageError
 from pipeline.storage import Entry, Store
-from pipeline.study.contents import contents, listed, refuse_links, remove, sweep
+from pipeline.study.contents import contents, listed_entries, refuse_links, remove, sweep
 
 OWN = [
     "study.json",
@@ -107,10 +107,10 @@ def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path
 def test_entries_are_listed_for_a_message() -> None:
     """A message lists the first fifty entries, or as many as wanted, and the number of the others."""
     entries = [Entry(f"f{number}", "file") for number in range(1050)]
-    assert listed(entries[:2]) == "f0, f1"
-    assert listed(entries[:50]).endswith(", f48, f49")
-    assert listed(entries).endswith(", f48, f49 and 1,000 more")
-    assert listed(entries, most=2) == "f0, f1 and 1,048 more"
+    assert listed_entries(entries[:2]) == "f0, f1"
+    assert listed_entries(entries[:50]).endswith(", f48, f49")
+    assert listed_entries(entries).endswith(", f48, f49 and 1,000 more")
+    assert listed_entries(entries, most=2) == "f0, f1 and 1,048 more"
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.Mon
 def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:
     """A message writes line feeds and escapes in the names of files as escape sequences."""
     store.write("logs/a\nDeleted everything.\x1b[2J", "mine")
-    assert listed(contents(store).untracked) == r"logs/a\nDeleted everything.\x1b[2J"
+    assert listed_entries(contents(store).untracked) == r"logs/a\nDeleted everything.\x1b[2J"

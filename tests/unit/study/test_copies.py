@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.study.copies import Copies, as_before, forget_copies
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
@@ -26,7 +26,7 @@ def _copies(folder: Path, originals: Path | None = None, **sources: str) -> Copi
         modules[module] = {"path": path, "sha256": hashlib.sha256(source.encode()).hexdigest()}
     first = next(iter(modules))
     job = {"model": {"function": f"{first}:f", "sha256": modules[first]["sha256"]}}
-    return Copies(folder, job, Recorded({"folders": [str(originals)] if originals else [], "modules": modules}))
+    return Copies(folder, job, RecordedCopies({"folders": [str(originals)] if originals else [], "modules": modules}))
 
 
 def test_copies_import_each_other(tmp_path: Path) -> None:

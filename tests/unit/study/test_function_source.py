@@ -12,7 +12,7 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.function_source import (
     in_script,
-    is_saved,
+    is_loadable,
     module_of,
     qualified_name,
     same_code,
@@ -125,7 +125,7 @@ def test_lambdas_and_returned_functions_are_found_in_their_job(tmp_path: Path) -
         "phases.0.prepare": "JOB.phases.0.prepare",
     }
     assert qualified_name(module.build) == "build"
-    assert not is_saved(module.NUMBERS[0])
+    assert not is_loadable(module.NUMBERS[0])
     copies = tmp_path / "source"
     copies.mkdir()
     (copies / "unnamed.py").write_text(_UNNAMED)

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from pipeline.study.recorded_copies import Recorded
 def test_records_of_copies_are_validated(value: object) -> None:
     """A recorded path that leads out of source/, or was not written by tunepipe, is refused."""
     with pytest.raises(StorageError, match=r"The entry `sources` of study\.json"):
-        Recorded(value)
+        RecordedCopies(value)
 
 
 def test_the_arguments_of_a_script_are_recorded() -> None:
     """The arguments of a script survive JSON; a study that no script started has none."""
-    recorded = Recorded()
+    recorded = RecordedCopies()
     assert "arguments" not in recorded.to_json()
     recorded.arguments = ("--size", "3")
-    assert Recorded(recorded.to_json()).arguments == ("--size", "3")
+    assert RecordedCopies(recorded.to_json()).arguments == ("--size", "3")

@@ -10,7 +10,7 @@ import pytest
 from pipeline.datasets import load
 from pipeline.errors import DataError
 from pipeline.study.copies import Copies
-from pipeline.study.recorded_copies import Recorded, digest_of
+from pipeline.study.recorded_copies import RecordedCopies, digest_of
 from pipeline.study.tracebacks import error_text, user_frames_text, with_own_files
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -25,7 +25,7 @@ def failing(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "failing_job.py").write_text(SOURCE)
     job = {"model": {"function": "failing_job:fail", "sha256": digest_of(SOURCE.encode())}}
-    Copies(tmp_path / "source", job, Recorded({"folders": [str(tmp_path / "home")], "modules": {}})).install()
+    Copies(tmp_path / "source", job, RecordedCopies({"folders": [str(tmp_path / "home")], "modules": {}})).install()
     return tmp_path / "home" / "failing_job.py"
 
 

@@ -9,15 +9,15 @@ from pipeline.errors import InvalidJob
 from pipeline.searchers import SEARCHERS, Observation, Suggestion
 from pipeline.space import Choice, IntUniform, LogUniform, QUniform, Switch, Uniform, fits, key_of
 from pipeline.study import Budget, Objective, TuneJob
-from pipeline.study.distinct import untried_config
 from pipeline.study.trial_configs import (
     all_tried,
     config_of_trial,
-    fewer,
+    fewer_trials,
     start_configs,
     suggestion_of_trial,
     trials_in_all,
 )
+from pipeline.study.untried_configs import untried_config
 
 _SPACE = {
     "lr": LogUniform(0.001, 1.0),
@@ -148,7 +148,7 @@ def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any],
 )
 def test_fewer_trials_than_the_budget_are_explained(fields: dict[str, Any], reported: str | None) -> None:
     """A space of constants or a grid explains that it has fewer trials than the budget, and others do not."""
-    printed = fewer(_job(**fields))
+    printed = fewer_trials(_job(**fields))
     assert printed is None if reported is None else reported in str(printed)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.study.user_frames import Frame, is_tunepipes, is_users, user_frame, without_libraries
+from pipeline.study.user_frames import Frame, is_tunepipe_file, is_user_file, user_frame, without_libraries
 from pipeline.training import trainer
 
 KERAS = "/usr/lib/python3.11/site-packages/keras/src/utils/traceback_utils.py"
@@ -76,12 +76,12 @@ def test_a_frame_has_its_line_of_code_where_the_traceback_has_it() -> None:
 
 def test_a_file_is_the_users_by_its_path() -> None:
     """Files of Python, installed packages and tunepipe are not the user's, on this and other machines."""
-    assert is_users(__file__)
-    assert not any(map(is_users, (trainer.__file__, pytest.__file__, KERAS, "<string>")))
+    assert is_user_file(__file__)
+    assert not any(map(is_user_file, (trainer.__file__, pytest.__file__, KERAS, "<string>")))
 
 
 def test_a_file_of_tunepipe_is_known_by_its_path() -> None:
     """A file is tunepipe's if its path ends as that of one of its modules, also in another installation."""
-    assert is_tunepipes(trainer.__file__)
-    assert is_tunepipes("/somewhere/else/pipeline/training/trainer.py")
-    assert not is_tunepipes("/home/me/pipeline/training/mine.py")
+    assert is_tunepipe_file(trainer.__file__)
+    assert is_tunepipe_file("/somewhere/else/pipeline/training/trainer.py")
+    assert not is_tunepipe_file("/home/me/pipeline/training/mine.py")

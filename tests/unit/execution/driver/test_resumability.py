@@ -1,7 +1,7 @@
 """What keeps a study from being resumed."""
 
 from pipeline import Objective, TuneJob, Uniform
-from pipeline.execution.driver.resumability import unfiled_functions, unsaved_state
+from pipeline.execution.driver.resumability import unloadable_functions, unsaved_state
 from tests.unit.execution.recorded_curves import steps
 
 
@@ -17,8 +17,8 @@ def test_a_function_of_a_file_can_be_resumed_and_a_nested_one_cannot() -> None:
     def nested(config):
         yield {"score": config["x"]}
 
-    assert unfiled_functions(_job(steps)) is None
-    assert "nested is not defined in a file" in str(unfiled_functions(_job(nested)))
+    assert unloadable_functions(_job(steps)) is None
+    assert "nested is not defined in a file" in str(unloadable_functions(_job(nested)))
 
 
 def test_a_class_of_ray_tune_prevents_a_resume() -> None:

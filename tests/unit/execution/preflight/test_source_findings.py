@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.execution.preflight.source_findings import source_finding, unsaved_functions
+from pipeline.execution.preflight.source_findings import source_finding, unloadable_functions_text
 from pipeline.study.sources import SourceFile, Sources
 from tests.unit.execution.preflight.facts import build_model, job
 
@@ -36,7 +36,7 @@ def test_functions_without_a_file_are_a_warning() -> None:
     typed: dict[str, object] = {"__name__": "nowhere"}
     exec("def callbacks(config):\n    return []\n", typed)
     tuned = job(model=build_model, callbacks=typed["callbacks"])
-    assert unsaved_functions(tuned) == "callbacks cannot be loaded from a file"
+    assert unloadable_functions_text(tuned) == "callbacks cannot be loaded from a file"
     finding = source_finding(tuned, Sources((FILE,)))
     assert finding.level == "warning"
     assert finding.found == "callbacks cannot be loaded from a file: the study cannot be resumed"

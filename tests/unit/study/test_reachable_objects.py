@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.study.reachable import reachable
+from pipeline.study.reachable_objects import reachable
 
 
 class Marked:

@@ -3,14 +3,14 @@
 import importlib.util
 from pathlib import Path
 
-from pipeline.study.read_once import ReadOnce, content_of
+from pipeline.study.source_loader import SourceTextLoader, content_of
 
 
 def test_the_text_that_ran_is_kept(tmp_path: Path) -> None:
     """The content of a module is the text that ran, even if its file has changed since, and it leaves no bytecode."""
     file = tmp_path / "once.py"
     file.write_text("VALUE = 1\n")
-    loader = ReadOnce(file)
+    loader = SourceTextLoader(file)
     spec = importlib.util.spec_from_file_location("once", file, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

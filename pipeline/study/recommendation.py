@@ -1,4 +1,4 @@
-"""The scheduler and the searcher of a job that names none."""
+"""The scheduler and the searcher that are recommended for a job that names none."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from pipeline.searchers import Suggestion
 from pipeline.space import Choice, IntUniform, Uniform, combination, key_of
-from pipeline.study.distinct import draws_each_config_once, equal_configs_train_equally, untried_config
+from pipeline.study.untried_configs import draws_each_config_once, equal_configs_train_equally, untried_config
 from tests.unit.simulation.simulation_inputs import job
 
 _SPACE = {"n": IntUniform(1, 5), "kind": Choice(["a", "b"])}

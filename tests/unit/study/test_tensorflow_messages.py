@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.study.quiet import quiet_retracing
+from pipeline.study.tensorflow_messages import quiet_retracing
 
 _PRINTED = """
 import os

@@ -3,22 +3,17 @@
 import dis
 import functools
 import gc
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePosixPath
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
-
-from pipeline.study.user_frames import INSTALLED, is_tunepipes
 
 __all__ = ["names_of", "reachable"]
 
 _LONGEST = 1000
 """A longer list holds data."""
 
-_PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/")
 _CACHE: type = type(functools.cache(len))
 
 
@@ -111,6 +106,5 @@ def _is_users(module: str) -> bool:
 
 
 def _is_library(file: str) -> bool:
-    return (
-        any(part in INSTALLED for part in PurePosixPath(file).parts) or bool(_PYTHON.search(file)) or is_tunepipes(file)
-    )
+    # Code of a notebook or a prompt, whose file is not a path, is the user's.
+    return not file.startswith("<") and not is_user_file(file)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ReadOnce", "content_of"]
+__all__ = ["SourceTextLoader", "content_of"]
 
 
-class ReadOnce(importlib.abc.SourceLoader):
+class SourceTextLoader(importlib.abc.SourceLoader):
     """A loader that runs a file's text and keeps it: the text that is hashed and copied later is the text that ran.
 
     It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
@@ -39,7 +39,7 @@ def content_of(home: Mapping[str, Any]) -> bytes | None:
         home: The module's globals.
     """
     loader = getattr(home.get("__spec__"), "loader", None)
-    if isinstance(loader, ReadOnce):
+    if isinstance(loader, SourceTextLoader):
         return loader.content
     file = home.get("__file__")
     return Path(file).read_bytes() if file and Path(file).is_file() else None

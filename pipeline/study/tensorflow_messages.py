@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's notes about the machine and about new models off the terminal; other output stays."""
+"""TensorFlow's messages about the machine and about new models, which are not printed; other output stays."""
 
 import logging
 import os
