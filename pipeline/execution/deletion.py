@@ -74,7 +74,8 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
         what = by_count(len(entries.untracked), "entry that is", "entries that are")
         raise StorageError(
             f"{store.uri} has {len(entries.untracked):,} {what} not the study's: "
-            f"{listed_entries(entries.untracked)}. Nothing was deleted. Move them out of the folder, then delete the study."
+            f"{listed_entries(entries.untracked)}. Nothing was deleted. Move them out of the folder, then delete "
+            "the study."
         )
     try:
         sessions = read_sessions(store, only_last=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from pipeline.study.user_frames import is_user_file
+
 __all__ = ["names_of", "reachable"]
 
 _LONGEST = 1000
