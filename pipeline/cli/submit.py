@@ -137,7 +137,7 @@ def status(
     else:
         api = api_of(address)
         place = f"on {api.address}"
-        submissions = api.meant(submission) if submission else api.submissions()
+        submissions = api.matches(submission) if submission else api.submissions()
     if as_json:
         say_object({"submissions": [_as_object(each) for each in submissions]})
         return

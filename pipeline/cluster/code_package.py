@@ -88,7 +88,7 @@ def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
         files |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
     with _readable():
         _refuse_large(files, project, most)
-        content = _zipped(files)
+        content = _zip(files)
     return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{packed_job}{name}")
 
 
@@ -167,7 +167,7 @@ def _refuse_large(files: dict[str, Path], project: Path, most: int) -> None:
         )
 
 
-def _zipped(files: dict[str, Path]) -> bytes:
+def _zip(files: dict[str, Path]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(files.items()):

@@ -11,7 +11,7 @@ from pipeline.errors import ClusterError
 __all__ = ["report_end", "take_dashboard"]
 
 _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""The environment variable in which Ray tells a driver its submission."""
+"""The environment variable in which Ray passes its submission to a driver."""
 
 
 def take_dashboard() -> str | None:

@@ -29,8 +29,8 @@ class ImageProblem:
     Args:
         image: The image.
         pod: The pod's name.
-        reason: Kubernetes' word for it.
-        cause: What the node says; empty if it says nothing.
+        reason: The reason in the container's status.
+        cause: The node's message; empty if there is none.
         permanent: Whether the next attempts will fail, too.
     """
 

@@ -99,12 +99,12 @@ class JobsApi:
             JobNotFound: There is none; the message lists the existing ones.
             UsageError: The name means two studies, or one that runs in two storages.
         """
-        found = self.meant(name, storage)
+        found = self.matches(name, storage)
         return only(
             name, found, name_of=lambda each: each.name, storage_of=lambda each: each.storage, what="submissions"
         )
 
-    def meant(self, name: str, storage: str | None = None) -> Sequence[Submission]:
+    def matches(self, name: str, storage: str | None = None) -> Sequence[Submission]:
         """A submission by its own name, or those of the studies of that name that run, else the newest one.
 
         Args:

@@ -10,10 +10,10 @@ from yaml import YAMLError
 
 from pipeline.errors import ClusterError
 
-__all__ = ["ANSWER_SECONDS", "connected"]
+__all__ = ["ANSWER_SECONDS", "api_client"]
 
 ANSWER_SECONDS = (10.0, 60.0)
-"""To connect, and between two parts of an answer. A connection that is lost without a word is silent forever."""
+"""To connect, and between two parts of an answer. A connection that is lost without a reset stays open forever."""
 _IN_POD = "KUBERNETES_SERVICE_HOST"
 _WEB_PAGE = (
     "the server answers with a web page, as no API of Kubernetes does. Is --context the right one, and does its login "
@@ -21,7 +21,7 @@ _WEB_PAGE = (
 )
 
 
-def connected(context: str | None) -> client.ApiClient:
+def api_client(context: str | None) -> client.ApiClient:
     """A client with the credentials of the kubeconfig; in a pod without a kubeconfig, with those of its account.
 
     Args:

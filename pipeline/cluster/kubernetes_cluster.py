@@ -16,13 +16,13 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.api_errors import ServerUnavailable, api_request
-from pipeline.cluster.conflicts import created_with_retries, is_conflict
+from pipeline.cluster.creation_retries import create_with_retries, is_conflict
 from pipeline.cluster.download_results import download_results
-from pipeline.cluster.kubernetes_client import connected
+from pipeline.cluster.kubernetes_client import api_client
 from pipeline.cluster.kueue_requests import check_queue, queued_reason
 from pipeline.cluster.pod_ends import DELETIONS
 from pipeline.cluster.rayjob import Manifests
-from pipeline.cluster.rayjob_creation import RAYJOBS, created_rayjob, marked, own_rayjob
+from pipeline.cluster.rayjob_creation import RAYJOBS, create_rayjob, own_rayjob, with_mark
 from pipeline.cluster.rayjob_states import STUDY_LABEL
 from pipeline.errors import ClusterError
 
@@ -55,7 +55,7 @@ class Kubernetes:
         Raises:
             ClusterError: There is no kubeconfig, or no such context.
         """
-        api = connected(self._context)
+        api = api_client(self._context)
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
 
     def jobs(self, study: str | None = None) -> list[dict[str, Any]]:
@@ -79,10 +79,10 @@ class Kubernetes:
             ClusterError: The server refuses, or the study's queue does not exist.
         """
         check_queue(self._objects, self.namespace, manifests.job)
-        job, created = marked(manifests.job), None
+        job, created = with_mark(manifests.job), None
         try:
             with api_request(self.namespace, "create the RayJob"):
-                created = created_rayjob(self._objects, self.namespace, job, SILENT_SECONDS, POLL_SECONDS)
+                created = create_rayjob(self._objects, self.namespace, job, SILENT_SECONDS, POLL_SECONDS)
             if created is not None and manifests.file is not None:
                 self._create_file(manifests.file, created)
         except BaseException:
@@ -100,7 +100,7 @@ class Kubernetes:
         body = {**file, "metadata": {**file["metadata"], "ownerReferences": [owner]}}
         with api_request(self.namespace, "create the ConfigMap of the job file"):
             # That of a RayJob of this name which was just deleted is deleted after it.
-            created_with_retries(
+            create_with_retries(
                 lambda: self._core.create_namespaced_config_map(self.namespace, body),
                 is_conflict,
                 SILENT_SECONDS,
@@ -124,7 +124,7 @@ class Kubernetes:
         while self.exists(name):
             if time.monotonic() > end:
                 raise ClusterError(
-                    f"The RayJob {name!r} still exists {SILENT_SECONDS:.0f} s after it was marked for deletion: the "
+                    f"The RayJob {name!r} still exists {SILENT_SECONDS:.0f} s after it was with_mark for deletion: the "
                     "KubeRay operator, which ends its driver first, does not run. The RayJob will be deleted when the "
                     "operator runs again."
                 )

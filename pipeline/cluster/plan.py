@@ -159,7 +159,7 @@ def plan(
     wanted = min(need.workers or math.inf, trials_in_all(job))
     remaining, planned = wanted, []
     for group in groups:
-        sized = _sized(group, need, epoch_seconds_by_node or {})
+        sized = _group_plan(group, need, epoch_seconds_by_node or {})
         pods = min(sized.pods, math.ceil(remaining / sized.trials)) if sized.trials else 0 if sized.gpus else sized.pods
         remaining -= min(remaining, pods * sized.trials)
         planned.append(replace(sized, pods=pods))
@@ -205,7 +205,7 @@ def memory_for_trials(group: Mapping[str, Any]) -> int:
     return max(0, int(_amount(_limits(group)["memory"]) - _RAY_BYTES))
 
 
-def _sized(group: Mapping[str, Any], need: Resources, epoch_seconds_by_node: Mapping[str, float]) -> GroupPlan:
+def _group_plan(group: Mapping[str, Any], need: Resources, epoch_seconds_by_node: Mapping[str, float]) -> GroupPlan:
     """A group with its upper limit of pods, and what one pod has."""
     limits, name = _limits(group), str(group["groupName"])
     cpus, gpus = _for_trials(group, limits)

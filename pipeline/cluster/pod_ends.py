@@ -21,7 +21,7 @@ _TERMINATED = re.compile(r"ContainerStateTerminated\{ExitCode:(?P<code>[1-9]\d*)
 _MOMENT = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})"
 _RAN = re.compile(rf"StartedAt:{_MOMENT}.*?FinishedAt:{_MOMENT}")
 
-_AT_ONCE = timedelta(minutes=2)
+_SHORT_RUN = timedelta(minutes=2)
 """A container that ran for longer was not ended by its own mistake, but with its node, for instance a spot node."""
 
 _WITHIN = timedelta(minutes=5)
@@ -45,7 +45,7 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
             if event.involved_object.name == cluster
             and event.reason == reason
             and (ended := _TERMINATED.search(event.message or ""))
-            and _ended_at_once(event.message)
+            and _ran_briefly(event.message)
         ]
         if own and _repeats([event for event, _ in own]):
             last = own[-1][1]
@@ -57,12 +57,12 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
     return None
 
 
-def _ended_at_once(message: str) -> bool:
+def _ran_briefly(message: str) -> bool:
     """Whether a container ran for a short time only, as the operator's message says; True if it does not say."""
     if (ran := _RAN.search(message)) is None:
         return True
     started, finished = (datetime.strptime(each, "%Y-%m-%d %H:%M:%S %z") for each in ran.groups())
-    return finished - started <= _AT_ONCE
+    return finished - started <= _SHORT_RUN
 
 
 def _repeats(events: Sequence[Any]) -> bool:

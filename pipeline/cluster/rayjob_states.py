@@ -32,7 +32,7 @@ STUDY_LABEL = "tunepipe/study"
 """A label of a RayJob: the name of its study as a Kubernetes name."""
 
 SUBMISSION_ANNOTATION = "tunepipe/submission"
-"""An annotation of a RayJob: a random number of the call that has created it, by which it knows its own."""
+"""An annotation of a RayJob: a random number of the call that has created it, by which the call recognises it."""
 
 SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 """An annotation of a RayJob: the user and the machine that have submitted it."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob import rayjob_template
+from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.rayjob_states import storage_of, study_of
 from pipeline.cluster.rayjob_submissions import find_rayjob
 from pipeline.errors import JobNotFound

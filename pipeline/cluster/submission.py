@@ -14,7 +14,7 @@ from pipeline.cluster.jobs_api import ENDED, JobsApi, Submission
 from pipeline.cluster.rayjob_states import active_job, submitter_of
 from pipeline.cluster.storage_name import without_slash
 from pipeline.cluster.submitter import submitter
-from pipeline.errors import ClusterError, Fault, InvalidJob
+from pipeline.errors import ClusterError, Fault, Interrupted, InvalidJob
 
 if TYPE_CHECKING:
     from pipeline.cluster.kubernetes_cluster import Kubernetes
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Submitted", "apply_rayjob", "exit_code", "shared_storage", "submit"]
 
 _TRIES = 5
+_MAX_CHARACTERS = 600
+"""Characters of the cluster's message that are shown."""
 
 _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
 """Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
@@ -159,13 +161,13 @@ def exit_code(ended: Submission) -> int:
         ClusterError: The driver did not end by itself: the cluster lost it, or could not start it.
     """
     if ended.state == "STOPPED":
-        return 130
+        return Interrupted.exit_code
     if ended.exit_code is not None:
         return ended.exit_code
     if ended.state == "SUCCEEDED":
         return 0
     raise ClusterError(
-        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:600]} All "
+        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:_MAX_CHARACTERS]} All "
         "records are kept: `tunepipe submit` with the same storage resumes the study."
     )
 

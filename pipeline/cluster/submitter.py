@@ -1,4 +1,4 @@
-"""Who submits a study, for those who submit the same one and attach to it."""
+"""The user who submits a study, as it is shown to users who submit the same study and attach to it."""
 
 import getpass
 import platform

@@ -35,7 +35,7 @@ _START_SECONDS = 120.0
 """The longest wait for the pod to start on its node."""
 _READ_SECONDS = 60.0
 SILENT_SECONDS = 300.0
-"""A connection that has been silent for this long is lost: one that is cut off without a word stays open forever."""
+"""A connection that has been silent for this long is lost: one that is cut off without a reset stays open forever."""
 POLL_SECONDS = 1.0
 _TRIES = 3
 
@@ -64,6 +64,20 @@ def reader_pod(
     Raises:
         ClusterError: The RayJob has no such template, or the pod does not start.
     """
+    namespace = rayjob["metadata"]["namespace"]
+    created: Mapping[str, Any] = core.create_namespaced_pod(namespace, _manifest(rayjob, volume, mount)).to_dict()
+    name = created["metadata"]["name"]
+    try:
+        _wait_for_reader(core, namespace, name)
+        yield created
+    finally:
+        # If this fails, its owner or its own deadline deletes it.
+        with contextlib.suppress(ApiException, HTTPError, OSError):
+            core.delete_namespaced_pod(name, namespace)
+
+
+def _manifest(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of the pod, from the template of the submitter's pod."""
     metadata = rayjob["metadata"]
     if "submitterPodTemplate" not in rayjob["spec"]:
         raise ClusterError(
@@ -83,47 +97,43 @@ def reader_pod(
         "activeDeadlineSeconds": _POD_SECONDS,
         "terminationGracePeriodSeconds": 0,
     }
-    pod = {
+    return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "generateName": f"{metadata['name']}-reader-",
             "namespace": metadata["namespace"],
             "ownerReferences": _owners(rayjob),
-            **_marks(template.get("metadata") or {}),
+            **_labels_and_annotations(template.get("metadata") or {}),
         },
         "spec": spec,
     }
-    created: Mapping[str, Any] = core.create_namespaced_pod(metadata["namespace"], pod).to_dict()
-    name = created["metadata"]["name"]
-    try:
-        began = placed = time.monotonic()
-        while not _runs(reader := core.read_namespaced_pod(name, metadata["namespace"])):
-            now, unscheduled = time.monotonic(), unscheduled_reason(reader)
-            placed = placed if unscheduled is None else now
-            late = now > (placed + _START_SECONDS if unscheduled is None else began + _NODE_SECONDS)
-            problem = image_problem(reader, ())
-            missing = problem is not None and problem.permanent
-            if missing or reader.status.phase in ("Failed", "Succeeded") or late:
-                why = (
-                    (problem and problem.paragraph)
-                    or unscheduled
-                    or _last_warning(core, reader)
-                    or f"it is {reader.status.phase}"
-                )
-                raise ClusterError(
-                    f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. On "
-                    "the volume the study is as it was: `tunepipe results STUDY --kubernetes` tries again."
-                )
-            time.sleep(POLL_SECONDS)
-        yield created
-    finally:
-        # If this fails, its owner or its own deadline deletes it.
-        with contextlib.suppress(ApiException, HTTPError, OSError):
-            core.delete_namespaced_pod(name, metadata["namespace"])
 
 
-def _marks(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _wait_for_reader(core: client.CoreV1Api, namespace: str, name: str) -> None:
+    """Wait until the container of the pod runs; raise ClusterError if it does not start."""
+    began = placed = time.monotonic()
+    while not _runs(pod := core.read_namespaced_pod(name, namespace)):
+        now, unscheduled = time.monotonic(), unscheduled_reason(pod)
+        placed = placed if unscheduled is None else now
+        late = now > (placed + _START_SECONDS if unscheduled is None else began + _NODE_SECONDS)
+        problem = image_problem(pod, ())
+        missing = problem is not None and problem.permanent
+        if missing or pod.status.phase in ("Failed", "Succeeded") or late:
+            why = (
+                (problem and problem.paragraph)
+                or unscheduled
+                or _last_warning(core, pod)
+                or f"it is {pod.status.phase}"
+            )
+            raise ClusterError(
+                f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. On "
+                "the volume the study is as it was: `tunepipe results STUDY --kubernetes` tries again."
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _labels_and_annotations(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Labels and annotations: those of the template, which policies of a cluster may require, but not its network."""
     labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != _NETWORK_LABEL}
     return {"labels": {**labels, **_LABELS}, "annotations": {**(metadata.get("annotations") or {})}}
@@ -165,7 +175,7 @@ def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, stu
         StorageError: The archive cannot be written.
     """
     for _ in range(_TRIES):
-        code, why = _packed(core, pod, storage, study, archive)
+        code, why = _read_archive(core, pod, storage, study, archive)
         # A log that grew is fine; without a file that has disappeared, rows could be missing.
         if code == 0 or (code == _CHANGED and _REMOVED not in why):
             return
@@ -180,7 +190,7 @@ def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, stu
     )
 
 
-def _packed(
+def _read_archive(
     core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path
 ) -> tuple[int | None, str]:
     """Write the archive; return the exit code of tar, None if there is none, and what went wrong."""
@@ -197,7 +207,7 @@ def _packed(
         contextlib.suppress(WebSocketException),
         contextlib.closing(connection),
     ):
-        heard = time.monotonic()
+        received_at = time.monotonic()
         while True:
             open_still = connection.is_open()
             connection.update(timeout=_READ_SECONDS)
@@ -205,8 +215,8 @@ def _packed(
             _append(file, content)
             errors += said
             if content or said:
-                heard = time.monotonic()
-            if not open_still or time.monotonic() - heard > SILENT_SECONDS:
+                received_at = time.monotonic()
+            if not open_still or time.monotonic() - received_at > SILENT_SECONDS:
                 break
         # The command's exit status; empty if the connection was lost, or the pod's time was up, before it ended.
         status = yaml.safe_load(connection.read_channel(ERROR_CHANNEL)) or {}

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from scripts.helm_chart.components import cluster_components, operations_of
 from scripts.helm_chart.templates import KEPT, template_of
 from scripts.helm_chart.values import NOTES, schema, values

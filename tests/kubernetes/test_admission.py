@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.room import Failed
 from tests.kubernetes.user import NAMESPACE, OVERLAY

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from scripts.helm_chart import CHART, KEPT, PARTS
 from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl

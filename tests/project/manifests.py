@@ -8,7 +8,7 @@ from typing import Any
 import kubernetes_validate
 import yaml
 
-from pipeline.cluster.rayjob import rendered
+from pipeline.cluster.overlays import rendered
 from scripts.documentation.folder import Folder
 from scripts.documentation.markdown import Command, steps
 

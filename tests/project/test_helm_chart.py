@@ -7,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from scripts.documentation.command_line import unreadable
 from scripts.helm_chart import CHART, KEPT, MONITORING, NOTES, chart, named_components
 from tests.project.manifests import HOME

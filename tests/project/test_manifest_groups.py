@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster.rayjob import rendered
+from pipeline.cluster.overlays import rendered
 from tests.project.manifests import (
     PLATFORM,
     as_pod,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from tests.project.manifests import HOME, PLATFORM, pods, ray_cluster, refused_labels
 
 NVIDIA = "nvidia.com/gpu.present"

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from tests.project.manifests import RAY, as_pod, check_schema, pods
 
 NAMED = {"app.kubernetes.io/name": "tunepipe", "app.kubernetes.io/part-of": "tunepipe"}

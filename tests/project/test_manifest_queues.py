@@ -3,7 +3,8 @@
 import pytest
 
 import tune_jobs
-from pipeline.cluster.rayjob import overlays, rendered, study_manifests
+from pipeline.cluster.overlays import overlays, rendered
+from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError
 
 

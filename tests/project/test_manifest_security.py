@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from tests.project.manifests import RAY, check_schema, pods, pods_of_groups, ray_cluster, selects
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.cluster.rayjob import rendered
+from pipeline.cluster.overlays import rendered
 from tests.project.manifests import documented_overlay, pods, ray_cluster
 
 COMPONENTS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from pipeline.execution.ray.gauges import GAUGES
 from tests.project.manifests import HOME, RAY, as_pod, check_schema, pods, ray_cluster
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.cluster.rayjob import rayjob_template
+from pipeline.cluster.overlays import rayjob_template
 from tests.unit.cluster.kubernetes_server import rayjob
 
 __all__ = ["of_beale"]

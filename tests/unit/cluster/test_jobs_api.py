@@ -33,7 +33,7 @@ def test_a_study_that_runs_in_two_storages_is_found_by_its_storage(jobs_server):
         "s-3": job("s-3", storage="/old", status="FAILED", start_time=3),
     }
     api = JobsApi(jobs_server.address)
-    assert [each.name for each in api.meant("s")] == ["s-1", "s-2"]
+    assert [each.name for each in api.matches("s")] == ["s-1", "s-2"]
     with pytest.raises(UsageError, match=r"several submissions: s-1 in s3://b/x and s-2 in /studies\. .* --storage"):
         api.find("s")
     for storage, name in (("s3://b/x/", "s-1"), ("/studies/", "s-2"), ("/old", "s-3")):

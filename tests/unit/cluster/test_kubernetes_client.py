@@ -10,7 +10,7 @@ from kubernetes.config import incluster_config
 
 from pipeline.cluster import kubernetes_client
 from pipeline.cluster.api_errors import ServerUnavailable
-from pipeline.cluster.kubernetes_client import connected
+from pipeline.cluster.kubernetes_client import api_client
 from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.errors import ClusterError
 from tests.unit.cluster.json_handler import JsonHandler, running
@@ -92,16 +92,16 @@ class Client:
 
 def test_a_pod_without_a_kubeconfig_uses_its_account(in_pod):
     """In a pod of the cluster, as of a CI job, the account of the pod submits; no kubeconfig is needed."""
-    found = connected(None).configuration
+    found = api_client(None).configuration
     assert (found.host, found.api_key["BearerToken"]) == ("https://10.0.0.1:443", "bearer of-the-pod")
 
 
 def test_a_context_is_one_of_a_kubeconfig(in_pod):
     """A context is looked for in a kubeconfig, in a pod, too."""
     with pytest.raises(ClusterError, match="KUBECONFIG names the file"):
-        connected("lab")
+        api_client("lab")
 
 
 def test_a_kubeconfig_goes_before_the_account_of_a_pod(in_pod, api_server):
     """A kubeconfig in a pod is used instead of the pod's account."""
-    assert connected(None).configuration.host == f"http://127.0.0.1:{api_server.server_port}"
+    assert api_client(None).configuration.host == f"http://127.0.0.1:{api_server.server_port}"

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 
 from pipeline.cluster.overlay_fields import missing_fields
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 
 
 @pytest.mark.parametrize("overlay", overlays())

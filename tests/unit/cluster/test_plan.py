@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import tune_jobs
+from pipeline.cluster.overlays import rendered
 from pipeline.cluster.plan import check_head, memory_for_trials, plan
-from pipeline.cluster.rayjob import rendered, study_manifests
+from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
 
 

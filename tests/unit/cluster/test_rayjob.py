@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 import tune_jobs
+from pipeline.cluster.overlays import rendered
 from pipeline.cluster.plan import plan
-from pipeline.cluster.rayjob import rendered, study_manifests
+from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
 
 
@@ -140,18 +141,12 @@ def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
     head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
     head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
     head["volumes"].append({"name": "models", "image": {"reference": "models:1"}})
-    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     made = study_manifests(job(), "beale", "mine", "/studies", [], image="registry/x:7").job
     pod = made["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     assert [each["image"] for each in pod["containers"]] == ["registry/x:7", "logs/shipper:3"]
     assert pod["initContainers"][0]["image"] == "registry/x:7"
     assert pod["volumes"][-1]["image"] == {"reference": "models:1"}
-
-
-def test_an_unknown_overlay_lists_those_there_are():
-    """An unknown overlay is refused with the list of overlays and the option of an own folder."""
-    with pytest.raises(ClusterError, match=r"no overlay 'prd'.*dev, local-cpu, prod-gpu.*custom folder"):
-        rendered("prd")
 
 
 def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
@@ -195,15 +190,6 @@ def _large(where: Path) -> Path:
     return where / "large"
 
 
-def test_a_folder_with_the_name_of_an_overlay_does_not_hide_it(tmp_path, monkeypatch):
-    """An overlay is found although the current folder has a folder of its name, and a name that is too long is none."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "local-cpu").mkdir()
-    assert [each["kind"] for each in rendered("local-cpu")] == ["RayJob"]
-    with pytest.raises(ClusterError, match="There is no overlay 'xxx"):
-        rendered("x" * 300)
-
-
 @pytest.mark.parametrize("autoscales", [True, False])
 def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
     """A group keeps the least number of pods of its overlay, but no more than the study uses, which KubeRay refuses."""
@@ -211,7 +197,7 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
     cluster = template["spec"]["rayClusterSpec"]
     cluster["enableInTreeAutoscaling"] = autoscales
     cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6, "rayStartParams": None}
-    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     for trials, least, most in ((2, 2, 2), (9, 4, 6)):
         changed = job(budget__trials=trials)
         (group,) = study_manifests(changed, "beale", "mine", "/studies", []).job["spec"]["rayClusterSpec"][
@@ -228,7 +214,7 @@ def test_an_overlay_may_give_the_driver_variables(monkeypatch):
     template["spec"]["runtimeEnvYAML"] = (
         "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
     )
-    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     made = yaml.safe_load(study_manifests(job(), "beale", "mine", "/studies", []).job["spec"]["runtimeEnvYAML"])
     assert made["config"] == {"setup_timeout_seconds": 60}
     assert made["env_vars"]["LAB"] == "a"
@@ -242,27 +228,6 @@ def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
     """An overlay whose runtimeEnvYAML is no object is refused with the form that it must have."""
     (template,) = rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = given
-    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'mine' .* env_vars: \{NAME: value\}"):
         study_manifests(job(), "beale", "mine", "/studies", [])
-
-
-def test_an_overlay_that_lacks_a_field_is_refused_by_its_path(monkeypatch):
-    """A custom overlay whose pods have no limit of CPUs, or without a namespace, is refused with what is missing."""
-    (template,) = rendered("local-cpu")
-    del template["metadata"]["namespace"]
-    (group,) = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
-    del group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"]
-    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
-    missing = r"no metadata\.namespace and no spec\.rayClusterSpec\.workerGroupSpecs\.0\.template\..*limits\.cpu, from"
-    with pytest.raises(ClusterError, match=missing):
-        study_manifests(job(), "beale", "mine", "/studies", [])
-
-
-def test_a_namespace_of_the_command_line_is_enough(monkeypatch):
-    """A custom overlay without a namespace is used in the namespace that is given."""
-    (template,) = rendered("local-cpu")
-    del template["metadata"]["namespace"]
-    monkeypatch.setattr("pipeline.cluster.rayjob.rendered", lambda _: [template])
-    made = study_manifests(job(), "beale", "mine", "/studies", [], namespace="lab")
-    assert made.job["metadata"]["namespace"] == "lab"

@@ -40,7 +40,7 @@ def test_an_interrupted_creation_leaves_nothing(api_server, monkeypatch, whose):
             create()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rayjob_creation, "created_with_retries", interrupted)
+    monkeypatch.setattr(rayjob_creation, "create_with_retries", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Kubernetes(None, "tunepipe").apply(made)
     assert api_server.deleted == ([f"{RAYJOBS}/beale-1"] if whose == "own" else [])

