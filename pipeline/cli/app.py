@@ -24,13 +24,13 @@ def main() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        _complain("Interrupted.")
+        _print_error("Interrupted.")
         code = Interrupted.exit_code
     except TunepipeError as error:
         if isinstance(error, OutputLost):
             forget_output()
         if str(error):
-            _complain(str(error))
+            _print_error(str(error))
         code, final = error.exit_code, error.final
     except (ImportError, AttributeError) as error:
         # A job's folder comes before those of Python: a file in it hides a module from tunepipe, too.
@@ -38,13 +38,13 @@ def main() -> None:
 
         if not (hidden := hidden_behind(error)):
             raise
-        _complain(f"{type(error).__name__}: {error}. {hidden_text(hidden)}")
+        _print_error(f"{type(error).__name__}: {error}. {hidden_text(hidden)}")
         code, final = UserError.exit_code, True
     report_end(dashboard, code or 0, final=final)
     sys.exit(code or 0)
 
 
-def _complain(what: str) -> None:
+def _print_error(what: str) -> None:
     from pipeline.cli.console import command_console, wrapped
     from pipeline.sanitize import sanitize
 

@@ -58,7 +58,7 @@ def check(
     )
     console = command_console(err=as_json)
     found = []
-    waiting = console.status("looking …", spinner_style="dim") if console.is_terminal else nullcontext()
+    waiting = console.status("checking …", spinner_style="dim") if console.is_terminal else nullcontext()
     try:
         with waiting, closing(preflight.findings()) as findings:
             for finding in findings:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import note, say_bytes, say_output
-from pipeline.errors import UsageError
+from pipeline.errors import Interrupted, UsageError
 from pipeline.wording import by_count
 
 if TYPE_CHECKING:
@@ -148,4 +148,4 @@ def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False, raw
             f"\n{name} continues. `tunepipe logs {name} --follow --address {api.address}` follows it again, "
             f"`tunepipe stop {name} --address {api.address}` stops it."
         )
-        return 130
+        return Interrupted.exit_code

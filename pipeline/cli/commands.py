@@ -9,7 +9,9 @@ from pipeline.cli.compare import compare
 from pipeline.cli.control import budget, enqueue, pause
 from pipeline.cli.delete import delete
 from pipeline.cli.explain import explain
+from pipeline.cli.export import export
 from pipeline.cli.list import list_jobs
+from pipeline.cli.logs import logs
 from pipeline.cli.report import report
 from pipeline.cli.rerun import rerun
 from pipeline.cli.results import results
@@ -19,7 +21,6 @@ from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
 from pipeline.cli.stop import stop
 from pipeline.cli.studies import list_studies
-from pipeline.cli.study import export, logs
 from pipeline.cli.submit import status, submit
 
 __all__ = ["app"]

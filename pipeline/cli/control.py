@@ -8,7 +8,7 @@ from pipeline.cli.console import note, say
 from pipeline.cli.job_changes import assignments
 from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials
 from pipeline.cli.study_argument import Study, study_store, trial_id
-from pipeline.errors import InvalidJob, UsageError
+from pipeline.errors import Interrupted, InvalidJob, UsageError
 from pipeline.study.studies import as_argument
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _carry_out(store: "Store", command: "Command") -> None:
         outcome = wait_for_outcome(store, name)
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(Interrupted.exit_code) from None
     say(outcome or f"The study ended before it executed the command; {_resume(store)} executes it.")
 
 

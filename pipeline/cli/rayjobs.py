@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.cluster_options import say_log
 from pipeline.cli.console import note
-from pipeline.errors import ClusterError
+from pipeline.errors import ClusterError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "copied_study",
     "follow_rayjob",
-    "followed",
+    "print_until_end",
     "place_options",
     "rayjob_output",
     "say_continues",
@@ -29,7 +29,9 @@ __all__ = [
 ]
 
 
-def followed(server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False, raw: bool = False) -> int:
+def print_until_end(
+    server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False, raw: bool = False
+) -> int:
     """Print a driver's output until its RayJob has ended.
 
     Args:
@@ -119,7 +121,7 @@ def follow_rayjob(
     job = find_rayjob(server, name, storage)
     rayjob = str(job["metadata"]["name"])
     try:
-        return followed(server, rayjob, math.inf, raw=raw)
+        return print_until_end(server, rayjob, math.inf, raw=raw)
     except NeverStarts as error:
         raise ClusterError(f"{error} {kept(job)}") from None
     except ClusterError:
@@ -131,7 +133,7 @@ def follow_rayjob(
     except KeyboardInterrupt:
         note("")
         say_continues(rayjob, context, namespace)
-        return 130
+        return Interrupted.exit_code
 
 
 def rayjob_output(name: str, context: str | None, namespace: str, storage: str | None = None) -> str:

@@ -88,8 +88,8 @@ def _print_verdict(console: Console, result: "RerunResult") -> None:
             soft_wrap=True,
         )
     if result.failure:
-        alike = first_line(result.failure) == first_line(result.recorded_failure)
-        console.print("\nIt failed again, in the same way:" if alike else "\nIt failed:", style="bold")
+        same = first_line(result.failure) == first_line(result.recorded_failure)
+        console.print("\nIt failed again, in the same way:" if same else "\nIt failed:", style="bold")
         console.print(Text(sanitize(result.failure.rstrip())))
     elif result.recorded_failure:
         console.print(

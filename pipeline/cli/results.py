@@ -22,10 +22,10 @@ from pipeline.cli.cluster_options import (
 from pipeline.cli.console import command_console, say_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.rows import TOP, Rows, names, show_rows
-from pipeline.cli.several import print_how_to_continue, scores, several_board, show_several, study_line
+from pipeline.cli.several_studies import print_how_to_continue, scores, several_board, show_several, study_line
 from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.cli.table_output import Format, Output, format_of
-from pipeline.errors import UsageError
+from pipeline.errors import Interrupted, UsageError
 from pipeline.sanitize import sanitize
 from pipeline.study.studies import as_argument
 from pipeline.wording import capitalized
@@ -248,7 +248,7 @@ def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
                 # Reading a large study takes a part of the time only.
                 time.sleep(max(_WATCH_SECONDS, 3 * (time.monotonic() - before)))
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(Interrupted.exit_code) from None
     finally:
         _show(_found(stores), top, as_json=False)
 

@@ -133,7 +133,7 @@ def _run_and_print(
     # With --workers 0, trials print in this process; with --json, stdout must hold one object and nothing else.
     with (
         redirect_stdout(sys.stderr) if as_json else nullcontext(),
-        _failures_printed(tuned.name, storage, console, check),
+        _print_failures(tuned.name, storage, console, check),
         _logged(tuned.name, storage, logs),
     ):
         outcome = run_study(
@@ -160,7 +160,7 @@ def _logged(name: str, storage: str, logs: Sequence[str] | None) -> AbstractCont
 
 
 @contextmanager
-def _failures_printed(name: str, storage: str, console: "Console", check: str | None) -> Iterator[None]:
+def _print_failures(name: str, storage: str, console: "Console", check: str | None) -> Iterator[None]:
     """Print details of an error: each failed trial, or the line of the data function; and the command that checks."""
     try:
         yield

@@ -34,10 +34,10 @@ def serve(
     from pipeline.page.server import serve as serve_page
     from pipeline.storage import Store
 
-    def tell(address: str) -> None:
+    def say_address(address: str) -> None:
         say(f"The studies of {store.uri} are shown at {address} until Ctrl-C.")
 
     store = Store(storage)
     # Ctrl-C is the normal end of a server.
     with suppress(KeyboardInterrupt):
-        serve_page(store, host=host, port=port, control=control, say=tell)
+        serve_page(store, host=host, port=port, control=control, say=say_address)

@@ -57,11 +57,11 @@ def sql(
         raise _one_word(query)
     shape = format_of(format, output)
     named = [(study, load_results(study_store(study, storage).uri)) for study in studies]
-    with answered(labels(named), query, TimeLimit(seconds, _tell_slow)) as answer:
+    with answered(labels(named), query, TimeLimit(seconds, _note_slow)) as answer:
         output_table(answer, shape, output, limit=limit)
 
 
-def _tell_slow(spent: float) -> None:
+def _note_slow(spent: float) -> None:
     note(f"The query has been running for {spent:.0f} s. Ctrl-C ends it; --seconds N limits it.")
 
 

@@ -18,7 +18,7 @@ from pipeline.cli.console import note, say
 from pipeline.cli.control import Reason, stop_trial
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store
-from pipeline.errors import JobNotFound, UsageError, UserError
+from pipeline.errors import Interrupted, JobNotFound, UsageError, UserError
 from pipeline.study.studies import as_argument, called
 
 __all__ = ["stop"]
@@ -114,7 +114,7 @@ def _stop_here(study: str, storage: str) -> None:
         state = wait_for_end(store, session)
     except KeyboardInterrupt:
         note("\nThe request remains, and the study will end.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(Interrupted.exit_code) from None
     if state == "waiting":
         say(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")
         return

@@ -74,7 +74,7 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run or resume a study on a cluster and print its output. Ctrl-C ends the output, not the study."""
-    from pipeline.cluster.submission import shared_storage, submit as hand_over
+    from pipeline.cluster.submission import shared_storage, submit as submit_study
     from pipeline.execution.driver.warm_start import warm_started
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
@@ -102,15 +102,15 @@ def submit(
             submit_rayjob(tuned, job, storage, arguments, target, dry_run=dry_run, detach=detach, as_json=as_json)
         )
     api = api_of(address)
-    handed = hand_over(api, job, tuned.name, storage, arguments, project=Path.cwd())
+    submitted = submit_study(api, job, tuned.name, storage, arguments, project=Path.cwd())
     note(
-        already_running(tuned.name, handed.name, handed)
-        if handed.attached
-        else f"The study {tuned.name!r} was submitted as {handed.name}."
+        already_running(tuned.name, submitted.name, submitted)
+        if submitted.attached
+        else f"The study {tuned.name!r} was submitted as {submitted.name}."
     )
-    code = None if detach else follow_submission(api, handed.name, to_stderr=as_json)
+    code = None if detach else follow_submission(api, submitted.name, to_stderr=as_json)
     if as_json:
-        say_object(_as_object(api.submission(handed.name)))
+        say_object(_as_object(api.submission(submitted.name)))
     raise typer.Exit(code or 0)
 
 

@@ -13,8 +13,8 @@ import typer
 
 from pipeline.cli.cluster_options import already_running
 from pipeline.cli.console import note, say_object
-from pipeline.cli.rayjobs import followed, place_options, say_continues, say_copied
-from pipeline.errors import ClusterError, Fault, InvalidJob, UserError
+from pipeline.cli.rayjobs import print_until_end, place_options, say_continues, say_copied
+from pipeline.errors import ClusterError, Fault, Interrupted, InvalidJob, UserError
 from pipeline.wording import rough_duration
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def submit_rayjob(
     code = folder = None
     try:
         try:
-            code = followed(server, name, target.wait_pods, to_stderr=as_json)
+            code = print_until_end(server, name, target.wait_pods, to_stderr=as_json)
             # A mistake of the user left nothing new; often there is no study at all.
             if code != UserError.exit_code:
                 folder = server.download_results(server.job(name), tuned.name, storage, target.to)
@@ -184,7 +184,7 @@ def submit_rayjob(
     except KeyboardInterrupt:
         note("")
         say_continues(name, target.context, server.namespace)
-        return 130
+        return Interrupted.exit_code
 
 
 def _unstarted(job: Mapping[str, Any], name: str, where: str) -> str:

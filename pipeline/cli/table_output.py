@@ -156,7 +156,7 @@ def output_table(
         return
     batches = answer.batches if limit is None else answer.head(limit).to_batches()
     if output is not None:
-        with _opened(output) as file:
+        with _open_output(output) as file:
             FORMATS[shape](answer.schema, batches, file)
         say_path(output)
     elif sys.stdout is not None:
@@ -174,13 +174,13 @@ def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) 
     Raises:
         StorageError: It cannot be written, its folder does not exist, or it is a link or among a study's files.
     """
-    with _opened(output) as file:
+    with _open_output(output) as file:
         file.write(content.encode() if isinstance(content, str) else content)
     say_path(output, err=err)
 
 
 @contextmanager
-def _opened(output: Path) -> Iterator[BinaryIO]:
+def _open_output(output: Path) -> Iterator[BinaryIO]:
     """An open file: an existing one is replaced when the new one is whole, and is as it was if writing fails."""
     writable(output)
     # Neither a device, a pipe nor /dev/stdout is replaced; nor a file where it or its folder is read-only.

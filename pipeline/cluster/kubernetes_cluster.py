@@ -124,7 +124,7 @@ class Kubernetes:
         while self.exists(name):
             if time.monotonic() > end:
                 raise ClusterError(
-                    f"The RayJob {name!r} still exists {SILENT_SECONDS:.0f} s after it was with_mark for deletion: the "
+                    f"The RayJob {name!r} still exists {SILENT_SECONDS:.0f} s after it was marked for deletion: the "
                     "KubeRay operator, which ends its driver first, does not run. The RayJob will be deleted when the "
                     "operator runs again."
                 )

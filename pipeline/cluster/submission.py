@@ -167,8 +167,9 @@ def exit_code(ended: Submission) -> int:
     if ended.state == "SUCCEEDED":
         return 0
     raise ClusterError(
-        f"The submission {ended.name!r} ended before its study did: {' '.join(ended.message.split())[:_MAX_CHARACTERS]} All "
-        "records are kept: `tunepipe submit` with the same storage resumes the study."
+        f"The submission {ended.name!r} ended before its study did: "
+        f"{' '.join(ended.message.split())[:_MAX_CHARACTERS]} All records are kept: `tunepipe submit` with the same "
+        "storage resumes the study."
     )
 
 

@@ -174,7 +174,7 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
         counts), `grace`, `factor`, `interval`, `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds),
         `quantile`, `resample`, `samples` (min_samples_required), `brackets` (those that it has made), `burn_in`,
         `factors` (perturbation_factors), `explore` (custom_explore_fn) and `synch`; None for what the scheduler does
-        not have. An argument that it no longer keeps is find_private once.
+        not have. An argument that it no longer keeps is named once.
     """
     if scheduler is None:
         return {}

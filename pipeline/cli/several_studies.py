@@ -30,8 +30,8 @@ def show_several(studies: Mapping[str, "Results"], top: int) -> None:
     if tests := {label: scores(results.test) for label, results in studies.items() if results.test}:
         console.print("\nOn the test sets, which no trial has seen:")
         width = max(len(label) for label in tests)
-        for label, told_of in tests.items():
-            console.print(Text.assemble(sanitize(f"  {label:{width}}  "), (told_of, "bold")))
+        for label, values in tests.items():
+            console.print(Text.assemble(sanitize(f"  {label:{width}}  "), (values, "bold")))
 
 
 def several_board(studies: Mapping[str, "Results"], top: int) -> Group:

@@ -1,0 +1,94 @@
+"""`tunepipe export`: models of a study as files, and its trials for other tools."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.console import note, say, say_path
+from pipeline.cli.options import STORAGE, Storage
+from pipeline.cli.study_argument import Study, study_store, trial_id
+from pipeline.errors import UsageError
+from pipeline.wording import by_count, counted
+
+__all__ = ["export"]
+
+
+def export(
+    study: Study,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the model of the best trial into this folder, created if missing.",
+            show_default=False,
+        ),
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option(help="With --to: write the model of this trial (id or number).", show_default=False)
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --to: write the models of this many best trials, each into a folder.", show_default=False
+        ),
+    ] = None,
+    saved_model: Annotated[
+        bool, typer.Option("--saved-model", help="With --to: write a SavedModel for TensorFlow Serving, too.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --to: replace the files of an earlier export.")
+    ] = False,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the metrics and hyperparameters of every trial as TensorBoard logs into this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            help="Write a run for the study, with a child run for each trial, to this tracking URI of MLflow, or to a "
+            "new database in this folder.",
+            metavar="URI|FOLDER",
+            show_default=False,
+        ),
+    ] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Write the model of the best or any trial (Keras file, JSON, HDF5, SavedModel), or all trials for other tools."""
+    if to is None and (trial is not None or top is not None or saved_model or overwrite):
+        raise UsageError("--trial, --top, --saved-model and --overwrite need --to FOLDER, the folder for the models.")
+    if to is None and tensorboard is None and mlflow is None:
+        raise UsageError(
+            "Give an output: --to FOLDER for the best trial's model, --tensorboard FOLDER, --mlflow URI or "
+            "FOLDER for all trials."
+        )
+    store = study_store(study, storage)
+    if to is not None:
+        from pipeline.execution.export import export as export_models
+
+        wanted = None if trial is None else trial_id(trial)
+        written = export_models(
+            store, to, trial=wanted, top=top, saved_model=saved_model, overwrite=overwrite, note=note
+        )
+        for path in written:
+            say_path(path)
+    if tensorboard is not None:
+        from pipeline.results.export.tensorboard import write_tensorboard
+        from pipeline.results.tables.load import load_results
+
+        logged = write_tensorboard(load_results(store.uri), tensorboard)
+        command = shlex.join(["tensorboard", "--logdir", str(tensorboard)])
+        say(f"{counted(len(logged), 'trial')} in {tensorboard}: `{command}` shows them.")
+    if mlflow is not None:
+        from pipeline.results.export.mlflow import write_mlflow
+        from pipeline.results.tables.load import load_results
+
+        done = write_mlflow(load_results(store.uri), mlflow)
+        kept = f", {done.kept} {by_count(done.kept, 'was', 'were')} there already" if done.kept else ""
+        command = shlex.join(["mlflow", "ui", "--backend-store-uri", done.uri])
+        look = f": `{command}` shows them (package mlflow, in a separate environment)"
+        shown = "" if "://" in mlflow else look
+        say(f"{counted(done.written, 'trial')} written to {mlflow}{kept}{shown}.")
