@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.adapters import keras_tuner, optuna, ray_tune
-from pipeline.adapters.adapted import Adapted
-from pipeline.adapters.generated import generated_module
+from pipeline.adapters.adapter import Adapter
+from pipeline.adapters.generated_module import generated_module
 from pipeline.adapters.library import Library
-from pipeline.adapters.program import end_here, load, register
+from pipeline.adapters.program import end_program, load, register
 from pipeline.adapters.user_code import user_errors, user_line
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.space import Domain, walk
@@ -62,18 +62,18 @@ def from_file(
         example = "" if near is None else f", such as {near}"
         allowed = f"must be a name that the file defines{before}{example}"
         raise InvalidJob(subject, [Fault("name", name, allowed)])
-    if not name and program.ended_by() is None:
+    if not name and program.tuning_call() is None:
         allowed = f"must be given, as in {path.name}:NAME, because the file does not call {found.search}"
         raise InvalidJob(subject, [Fault("name", None, allowed)])
-    adapted = found.adapted(lambda: program, name)
-    job = _job(found, adapted, given, subject, path, name)
-    if name and program.call is not None and adapted.call is None:
+    adapter = found.adapter(lambda: program, name)
+    job = _job(found, adapter, given, subject, path, name)
+    if name and program.call is not None and adapter.call is None:
         note(
             f"{program.call.line}: this search does not tune {name}, and tunepipe runs the file only up to it: set the "
             "arguments of a later search by options, such as --trials and --set objectives=…"
         )
-    for sentence in adapted.left_out:
-        note(f"{adapted.call.line}: {sentence}" if adapted.call is not None else sentence)
+    for sentence in adapter.left_out:
+        note(f"{adapter.call.line}: {sentence}" if adapter.call is not None else sentence)
     return job
 
 
@@ -109,7 +109,7 @@ def from_keras_tuner(hypermodel: Any, **fields: Any) -> TuneJob:
         InvalidJob: A hyperparameter cannot be translated; names the line.
     """
     call = {"kind": "Tuner", "tuner": {}, "args": (), "kwargs": {}}
-    end_here(hypermodel, call)
+    end_program(hypermodel, call)
     return _from_object(keras_tuner.LIBRARY, hypermodel, fields, {"data": fields.get("data")}, call)
 
 
@@ -124,7 +124,7 @@ def from_ray_tune(trainable: Any, param_space: Mapping[str, Any], **fields: Any)
     Raises:
         InvalidJob: A parameter cannot be translated; names the line.
     """
-    end_here(trainable, {"space": param_space})
+    end_program(trainable, {"space": param_space})
     return _from_object(ray_tune.LIBRARY, trainable, fields, {"space": param_space}, {"space": param_space})
 
 
@@ -142,7 +142,7 @@ def from_optuna(objective: Any, **fields: Any) -> TuneJob:
     objectives = _listed(fields.get("objectives")) or [Objective(optuna.METRIC, "min")]
     directions = ["minimize" if one.mode == "min" else "maximize" for one in objectives]
     names = [one.metric for one in objectives]
-    end_here(objective, {"directions": directions, "names": names})
+    end_program(objective, {"directions": directions, "names": names})
     return _from_object(optuna.LIBRARY, objective, fields, {"names": names}, {"directions": directions, "names": names})
 
 
@@ -151,15 +151,15 @@ def _from_object(
 ) -> TuneJob:
     """A job from an object: by its name in a file where it has one, so that the study can be resumed."""
     own = {name: value for name, value in own.items() if value is not None}
-    adapted = library.adapted(None, "", target, **own)
+    adapter = library.adapter(None, "", target, **own)
     subject = getattr(target, "__qualname__", None) or type(target).__qualname__
     found = _located(target)
-    if found is None or not adapted.is_complete(fields):
-        return _job(library, adapted, fields, subject, None, subject)
+    if found is None or not adapter.is_complete(fields):
+        return _job(library, adapter, fields, subject, None, subject)
     module, name = found
     register(module, library.patches, target, call)
     assert module.__file__ is not None
-    return _job(library, adapted, fields, subject, Path(module.__file__), name)
+    return _job(library, adapter, fields, subject, Path(module.__file__), name)
 
 
 def _located(target: Any) -> tuple[ModuleType, str] | None:
@@ -183,18 +183,18 @@ def _has_source(module: ModuleType) -> bool:
 
 
 def _job(
-    library: Library, adapted: Adapted, given: Mapping[str, Any], subject: str, path: Path | None, name: str
+    library: Library, adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | None, name: str
 ) -> TuneJob:
     with user_errors(subject):
-        fields = dict(adapted.fields(given, subject))
+        fields = dict(adapter.fields(given, subject))
     for field in ("budget", "resources"):
         fields[field] = _merged(fields.get(field, {}), given.get(field))
     trials = fields["budget"].get("trials") if isinstance(fields["budget"], Mapping) else None
     if "start_with" in fields and isinstance(trials, int):
         fields["start_with"] = fields["start_with"][: max(0, trials)]
-    functions = _named(adapted.functions) if path is None else _functions(library, path, name)
+    functions = _named(adapter.functions) if path is None else _functions(library, path, name)
     fields["name"] = _job_name(path, name)
-    fields |= {field: function and functions[function] for field, function in adapted.function_fields.items()}
+    fields |= {field: function and functions[function] for field, function in adapter.function_fields.items()}
     left_out = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
     fields |= {field: value for field, value in given.items() if field not in left_out}
     starts: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.adapters.adapted import Adapted
+from pipeline.adapters.adapter import Adapter
 from pipeline.adapters.program import Patches, Program, running as program_running
 
 __all__ = ["Library"]
@@ -19,7 +19,7 @@ class Library:
         name: Its name, as `--from` has it.
         search: The call that starts its search, for a message.
         patches: Makes a context in which that call ends the program.
-        adapted: Makes the functions of a job from a program, a name and an object, as the class `Adapted` does.
+        adapter: Makes the functions of a job from a program, a name and an object, as the class `Adapter` does.
         text: The module that a study copies; `{title}`, `{module}` and `{name}` are those of the program.
         prepare: Called with the given fields of the job before a program is run.
     """
@@ -27,7 +27,7 @@ class Library:
     name: str
     search: str
     patches: Patches
-    adapted: Callable[..., Adapted]
+    adapter: Callable[..., Adapter]
     text: str
     prepare: Callable[[Mapping[str, Any]], None] = lambda _: None
 

@@ -9,11 +9,11 @@ from pipeline.adapters.domains import MAX_LISTED, listed
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Switch
 
-__all__ = ["Found", "branch_text", "parameter_name", "space_of", "typed"]
+__all__ = ["Hyperparameter", "branch_text", "parameter_name", "space_of", "typed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Hyperparameter:
     """A hyperparameter.
 
     Args:
@@ -64,7 +64,7 @@ def typed(value: Any, domain: Any) -> Any:
     return value
 
 
-def space_of(found: Iterable[Found], subject: str) -> dict[str, Any]:
+def space_of(found: Iterable[Hyperparameter], subject: str) -> dict[str, Any]:
     """A space of hyperparameters.
 
     Args:
@@ -75,7 +75,7 @@ def space_of(found: Iterable[Found], subject: str) -> dict[str, Any]:
         InvalidJob: Names that become the same, or a condition that no Switch can express; names the line.
     """
     space: dict[str, Any] = {}
-    names: dict[str, Found] = {}
+    names: dict[str, Hyperparameter] = {}
     faults: list[Fault] = []
     for one in found:
         name = parameter_name(one.name)
@@ -93,7 +93,7 @@ def space_of(found: Iterable[Found], subject: str) -> dict[str, Any]:
     return space
 
 
-def _place(space: dict[str, Any], name: str, one: Found, conditions: dict[str, tuple[Any, ...]]) -> None:
+def _place(space: dict[str, Any], name: str, one: Hyperparameter, conditions: dict[str, tuple[Any, ...]]) -> None:
     if not one.conditions:
         space.setdefault(name, one.domain)
         return

@@ -20,7 +20,7 @@ from pipeline.study.load_module import load_module
 from pipeline.study.script_arguments import script_arguments
 from pipeline.study.source_loader import content_of
 
-__all__ = ["Call", "Program", "ProgramEnd", "end_here", "load", "register", "running"]
+__all__ = ["Call", "Program", "ProgramEnd", "end_program", "load", "register", "running"]
 
 
 class ProgramEnd(BaseException):
@@ -61,7 +61,7 @@ class Program:
     call: Call | None = None
     _guarded: bool = field(default=False, repr=False)
 
-    def ended_by(self) -> Call | None:
+    def tuning_call(self) -> Call | None:
         """The call that starts the tuning. Code under `if __name__ == "__main__":` runs now if it is needed."""
         if self.call is None and not self._guarded:
             self._guarded = True
@@ -100,7 +100,7 @@ _RECORDING: list[list[Call]] = []
 """The calls of each program that is running, the innermost last."""
 
 
-def end_here(target: Any, arguments: Mapping[str, Any]) -> None:
+def end_program(target: Any, arguments: Mapping[str, Any]) -> None:
     """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program.
 
     Args:
@@ -165,7 +165,7 @@ def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
     if name in _LOADED and _LOADED[name].module is sys.modules.get(name):
         yield lambda: _LOADED[name]
         return
-    finder = _Ending(name)
+    finder = _ProgramFinder(name)
     with _recording(patches, Path(f"{name}.py")) as calls:
         sys.meta_path.insert(0, finder)
         try:
@@ -188,7 +188,7 @@ def _recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
     names: dict[str, Any] = vars(pipeline)
     before = names.get("run")
     # A program that itself makes a job and calls run ends there.
-    names["run"] = lambda *_, **__: end_here(None, {})
+    names["run"] = lambda *_, **__: end_program(None, {})
     try:
         with patches(), script_arguments(file), contextlib.redirect_stdout(sys.stderr):
             yield calls
@@ -218,7 +218,7 @@ def _is_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and "__name__" in names and "__main__" in texts
 
 
-class _Ending(MetaPathFinder):
+class _ProgramFinder(MetaPathFinder):
     """Finds a module as other finders do; a call that ends the program ends the module's import, not its importer."""
 
     def __init__(self, name: str) -> None:
@@ -233,11 +233,11 @@ class _Ending(MetaPathFinder):
         others = (finder for finder in list(sys.meta_path) if finder is not self)
         spec = next((one for one in (finder.find_spec(fullname, path, target) for finder in others) if one), None)
         if spec is not None and spec.loader is not None:
-            spec.loader = _EndingLoader(spec.loader)
+            spec.loader = _ProgramLoader(spec.loader)
         return spec
 
 
-class _EndingLoader(Loader):
+class _ProgramLoader(Loader):
     """Loads a module as its own loader does, up to the call that ends the program."""
 
     def __init__(self, loader: Loader) -> None:

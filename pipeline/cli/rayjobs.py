@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "copied_study",
     "follow_rayjob",
-    "print_until_end",
     "place_options",
+    "print_until_end",
     "rayjob_output",
     "say_continues",
     "say_copied",

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.cluster_options import already_running
 from pipeline.cli.console import note, say_object
-from pipeline.cli.rayjobs import print_until_end, place_options, say_continues, say_copied
+from pipeline.cli.rayjobs import place_options, print_until_end, say_continues, say_copied
 from pipeline.errors import ClusterError, Fault, Interrupted, InvalidJob, UserError
 from pipeline.wording import rough_duration
 

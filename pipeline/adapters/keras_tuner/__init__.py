@@ -4,8 +4,8 @@ The space is found by building models. Where the program calls `tuner.search(…
 from there; the search itself does not run.
 """
 
-from pipeline.adapters.keras_tuner.hypermodel import Adapted, prepare
-from pipeline.adapters.keras_tuner.stand_in import patches
+from pipeline.adapters.keras_tuner.hypermodel import HypermodelAdapter, prepare
+from pipeline.adapters.keras_tuner.stub_modules import patches
 from pipeline.adapters.library import Library
 
 __all__ = ["LIBRARY", "Adapted", "running"]
@@ -45,7 +45,10 @@ def data():
     return HYPERMODEL.data()
 '''
 
-LIBRARY = Library("keras-tuner", "tuner.search(…)", patches, Adapted, TEXT, prepare)
+LIBRARY = Library("keras-tuner", "tuner.search(…)", patches, HypermodelAdapter, TEXT, prepare)
+
+Adapted = HypermodelAdapter
+"""The class by the name that modules of stored studies import."""
 
 running = LIBRARY.running
 """The context in which a module is imported as a program of KerasTuner."""

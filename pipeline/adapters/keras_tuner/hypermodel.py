@@ -7,17 +7,17 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from pipeline.adapters import adapted
-from pipeline.adapters.keras_tuner.compiling import compiled
+from pipeline.adapters.adapter import Adapter
+from pipeline.adapters.keras_tuner.compile_arguments import recompile
 from pipeline.adapters.keras_tuner.data import data_of, pair
-from pipeline.adapters.keras_tuner.explore import explored
+from pipeline.adapters.keras_tuner.discovery import discover_hyperparameters
 from pipeline.adapters.keras_tuner.hypermodel_fit import fit_once, fit_steps, has_own_fit, sets_epochs, training_of
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.keras_tuner.own_trial import OwnTrial
 from pipeline.adapters.keras_tuner.ranges import finite
+from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, left_out_of_search, objectives_of
 from pipeline.adapters.loops import UNKNOWN_EPOCHS
-from pipeline.adapters.parameters import Found, space_of
+from pipeline.adapters.parameters import Hyperparameter, space_of
 from pipeline.adapters.program import Call
 from pipeline.datasets import Dataset
 from pipeline.errors import Fault, InvalidJob, ResourcesUnmet
@@ -26,7 +26,7 @@ from pipeline.study import Objective, Resources
 from pipeline.study.context import current
 from pipeline.study.loop_length import reports_of
 
-__all__ = ["Adapted", "prepare"]
+__all__ = ["HypermodelAdapter", "prepare"]
 
 
 def prepare(given: Mapping[str, Any]) -> None:
@@ -42,7 +42,7 @@ def prepare(given: Mapping[str, Any]) -> None:
         set_up(resources if isinstance(resources, Resources) else Resources(**dict(resources or {})))
 
 
-class Adapted(adapted.Adapted):
+class HypermodelAdapter(Adapter):
     """A hypermodel as the functions of a job.
 
     Args:
@@ -66,7 +66,7 @@ class Adapted(adapted.Adapted):
         """The function or the HyperModel."""
         if self.program is None:
             return _instance(self._given)
-        call = self.program.ended_by()
+        call = self.program.tuning_call()
         if call is None or (self._name and not self._is_searched(call.target)):
             return _instance(self.named)
         return call.arguments.get("own") or call.target
@@ -95,7 +95,7 @@ class Adapted(adapted.Adapted):
     def function_fields(self) -> Mapping[str, str | None]:
         """The fields of the job that are one of these functions; an own `fit` or `run_trial` has its arguments."""
         if self.has_fit:
-            function = "run_trial" if isinstance(self.hypermodel, OwnTrial) else "fit"
+            function = "run_trial" if isinstance(self.hypermodel, RunTrialHypermodel) else "fit"
             return {"function": function, "batch_size": None, "fit": None, "data": None}
         fields = {"model": "build_model"}
         if self.call is not None and (self.call.arguments["args"] or self.call.arguments["kwargs"]):
@@ -117,10 +117,10 @@ class Adapted(adapted.Adapted):
         Returns:
             The model as the hypermodel returns it, compiled or not.
         """
-        return self._built(HyperParameters(config))
+        return self._build(HyperParameters(config))
 
-    def _built(self, hp: HyperParameters) -> Any:
-        return compiled(_built(self.hypermodel, hp), {} if self.call is None else self.call.arguments["tuner"])
+    def _build(self, hp: HyperParameters) -> Any:
+        return recompile(_build_model(self.hypermodel, hp), {} if self.call is None else self.call.arguments["tuner"])
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
         """The fields of a job, as far as the hypermodel and its search say them."""
@@ -152,15 +152,15 @@ class Adapted(adapted.Adapted):
         """The settings of the tuner that the job does not have, a sentence each."""
         return [] if self.call is None else left_out_of_search(self.call, own_fit=self.has_fit)
 
-    def found(self) -> list[Found]:
+    def found(self) -> list[Hyperparameter]:
         """The hyperparameters, found by building models, and by fitting one up to its first epoch."""
 
         def run(hp: HyperParameters) -> None:
-            model = self._built(hp)
+            model = self._build(hp)
             if self.has_fit:
                 fit_once(self.hypermodel, hp, model, *self._fit_arguments(1))
 
-        hyperparameters = explored(run)
+        hyperparameters = discover_hyperparameters(run)
         given = self.call.arguments["tuner"] if self.call is not None else {}
         if (own := given.get("hyperparameters")) is not None and isinstance(own, HyperParameters):
             theirs = {one.name: one for one in own.found}
@@ -190,7 +190,7 @@ class Adapted(adapted.Adapted):
         args, kwargs = self._fit_arguments(trial.epochs if trial is not None else 1)
         arguments = args, {**kwargs, "callbacks": self.callbacks()}
         hp, objective = HyperParameters(config), objectives_of(self.call)[0]
-        return fit_steps(self.hypermodel, hp, self._built, arguments, state, objective)
+        return fit_steps(self.hypermodel, hp, self._build, arguments, state, objective)
 
     def _fit_arguments(self, epochs: int) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the search, for HyperModel.fit."""
@@ -212,7 +212,7 @@ def _instance(hypermodel: Any) -> Any:
     return hypermodel
 
 
-def _built(hypermodel: Any, hp: HyperParameters) -> Any:
+def _build_model(hypermodel: Any, hp: HyperParameters) -> Any:
     if not hasattr(hypermodel, "build"):
         return hypermodel(hp)
     return hypermodel.build(hp if getattr(hypermodel, "tunable", True) else hp.copy())

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.keras_tuner.own_trial import OwnTrial
+from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
 from pipeline.adapters.steps import Steps
 from pipeline.study import Objective
 from pipeline.study.loop_length import called_once, reports_of
@@ -33,7 +33,9 @@ def training_of(hypermodel: Any) -> Callable[..., Any]:
     Args:
         hypermodel: The HyperModel.
     """
-    training: Callable[..., Any] = hypermodel.training if isinstance(hypermodel, OwnTrial) else type(hypermodel).fit
+    training: Callable[..., Any] = (
+        hypermodel.training if isinstance(hypermodel, RunTrialHypermodel) else type(hypermodel).fit
+    )
     return training
 
 
@@ -73,7 +75,7 @@ def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             raise FirstEpoch
 
-    if isinstance(hypermodel, OwnTrial):
+    if isinstance(hypermodel, RunTrialHypermodel):
         hypermodel.reports_to(end, built=end)
     with _replaced_fit(keras.Model if model is None else model, end), suppress(FirstEpoch):
         hypermodel.fit(hp, model, *args, **{**kwargs, "callbacks": [Ending()]})
@@ -119,8 +121,8 @@ def fit_steps(
         from pipeline.training.state import save_variables
 
         model = build(hp)
-        stateless = isinstance(hypermodel, OwnTrial)
-        if isinstance(hypermodel, OwnTrial):
+        stateless = isinstance(hypermodel, RunTrialHypermodel)
+        if isinstance(hypermodel, RunTrialHypermodel):
             hypermodel.reports_to(lambda logs: steps.report(_numbers(logs)))
         # A model without an input has its variables only when it trains.
         unbuilt = model is not None and not model.built

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.adapters.domains import choice, distinct
 from pipeline.adapters.keras_tuner.ranges import number_domain
-from pipeline.adapters.parameters import Found, parameter_name, typed
+from pipeline.adapters.parameters import Hyperparameter, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_line, user_place
 from pipeline.space import Choice
 
@@ -27,16 +27,16 @@ class HyperParameters:
         self._given = dict(values or {})
         self._scopes: list[str] = []
         self._conditions: list[tuple[str, tuple[Any, ...]]] = []
-        self._known: dict[tuple[str, _Conditions], Found] = {}
+        self._known: dict[tuple[str, _Conditions], Hyperparameter] = {}
         self.values: dict[str, Any] = {}
 
     @property
-    def found(self) -> list[Found]:
+    def found(self) -> list[Hyperparameter]:
         """The hyperparameters that were used, in order."""
         return list(self._known.values())
 
     @property
-    def space(self) -> list[Found]:
+    def space(self) -> list[Hyperparameter]:
         """As `found`."""
         return self.found
 
@@ -234,7 +234,7 @@ class HyperParameters:
                 return self._value(name, domain, default, None, None)
         scoped, conditions = self._scoped(name), tuple(self._conditions)
         if (scoped, conditions) not in self._known:
-            self._known[scoped, conditions] = Found(scoped, domain, user_place(), conditions)
+            self._known[scoped, conditions] = Hyperparameter(scoped, domain, user_place(), conditions)
         if not all(self.values.get(parent, _Absent) in values for parent, values in conditions):
             return None
         if scoped not in self.values:

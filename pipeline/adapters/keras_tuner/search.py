@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.adapters.keras_tuner.batches import batch_size_of, left_out_of_batches, validation_steps_of
-from pipeline.adapters.keras_tuner.compiling import COMPILE
+from pipeline.adapters.keras_tuner.compile_arguments import COMPILE
 from pipeline.adapters.program import Call
 from pipeline.errors import Fault, InvalidJob
 from pipeline.study import Objective

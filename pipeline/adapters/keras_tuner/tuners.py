@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.adapters.keras_tuner.own_trial import OwnTrial
-from pipeline.adapters.program import end_here
+from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
+from pipeline.adapters.program import end_program
 from pipeline.adapters.user_code import refused
 
 __all__ = [
@@ -58,7 +58,7 @@ class HyperModel:
         return model.fit(*args, **kwargs)
 
 
-class _Built(HyperModel):
+class _FunctionHyperModel(HyperModel):
     """A function `build(hp)` as a hypermodel.
 
     Args:
@@ -113,7 +113,7 @@ ORACLES: dict[str, type[Oracle]] = {
 """The oracles by their names in `keras_tuner.oracles`."""
 
 
-class _Reports:
+class _ReportingOracle:
     """The oracle of a tuner whose `run_trial` is the user's.
 
     Args:
@@ -150,8 +150,8 @@ class Tuner:
     def __init__(self, *args: Any, **arguments: Any) -> None:
         self.arguments = {**dict(zip(self.names, args, strict=False)), **arguments}
         hypermodel = self.arguments.get("hypermodel")
-        self.hypermodel: Any = _Built(hypermodel) if inspect.isfunction(hypermodel) else hypermodel
-        self.oracle = _Reports(self)
+        self.hypermodel: Any = _FunctionHyperModel(hypermodel) if inspect.isfunction(hypermodel) else hypermodel
+        self.oracle = _ReportingOracle(self)
         self.report: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.built: Callable[[], None] = lambda: None
         self.directory = self.project_dir = "."
@@ -220,14 +220,14 @@ class Tuner:
         if (oracle := given.get("oracle")) is not None:
             kind = type(oracle).__name__.removesuffix("Oracle")
             given = {**{name: getattr(oracle, name) for name in _OF_ORACLES if hasattr(oracle, name)}, **given}
-        end_here(
+        end_program(
             self.arguments.get("hypermodel"),
             {
                 "kind": kind,
                 "tuner": given,
                 "args": args,
                 "kwargs": arguments,
-                "own": None if type(self).run_trial is Tuner.run_trial else OwnTrial(self),
+                "own": None if type(self).run_trial is Tuner.run_trial else RunTrialHypermodel(self),
                 "hooks": self._hooks(),
             },
         )

@@ -5,8 +5,9 @@ found by running the objective up to its first report, or until every call of `t
 """
 
 from pipeline.adapters.library import Library
-from pipeline.adapters.optuna.objective import Adapted
-from pipeline.adapters.optuna.study import METRIC, patches
+from pipeline.adapters.optuna.entry_points import patches
+from pipeline.adapters.optuna.objective import ObjectiveAdapter
+from pipeline.adapters.optuna.study import METRIC
 
 __all__ = ["LIBRARY", "METRIC", "Adapted", "running"]
 
@@ -25,7 +26,10 @@ def objective(config):
     return OBJECTIVE.steps(config)
 '''
 
-LIBRARY = Library("optuna", "study.optimize(…)", patches, Adapted, TEXT)
+LIBRARY = Library("optuna", "study.optimize(…)", patches, ObjectiveAdapter, TEXT)
+
+Adapted = ObjectiveAdapter
+"""The class by the name that modules of stored studies import."""
 
 running = LIBRARY.running
 """The context in which a module is imported as a program of Optuna."""

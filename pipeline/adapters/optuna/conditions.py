@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.adapters.domains import identity, probes
-from pipeline.adapters.parameters import Found
+from pipeline.adapters.parameters import Hyperparameter
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Choice, IntUniform
 
-__all__ = ["WHOLE_NUMBERS", "Run", "conditional"]
+__all__ = ["WHOLE_NUMBERS", "Run", "join_runs"]
 
 WHOLE_NUMBERS = 10
 """A range of at most this many whole numbers is tried in full, since each of them may decide about others."""
@@ -25,7 +25,7 @@ class Run:
     """
 
     values: Mapping[str, Any]
-    found: Sequence[Found]
+    found: Sequence[Hyperparameter]
 
     @property
     def names(self) -> set[str]:
@@ -33,7 +33,7 @@ class Run:
         return {one.name for one in self.found}
 
 
-def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
+def join_runs(runs: Sequence[Run], subject: str) -> list[Hyperparameter]:
     """The suggestions of all runs, with the conditions under which they are made.
 
     Args:
@@ -43,7 +43,7 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
     Raises:
         InvalidJob: A range changes, or no single suggestion decides whether another is made; names the line.
     """
-    suggestions: dict[str, Found] = {}
+    suggestions: dict[str, Hyperparameter] = {}
     faults: dict[str, Fault] = {}
     for run in runs:
         for one in run.found:
@@ -75,7 +75,7 @@ def conditional(runs: Sequence[Run], subject: str) -> list[Found]:
 
 
 def _condition(
-    one: Found, runs: Sequence[Run], present: Sequence[bool], found: Mapping[str, Found]
+    one: Hyperparameter, runs: Sequence[Run], present: Sequence[bool], found: Mapping[str, Hyperparameter]
 ) -> tuple[str, tuple[Any, ...]] | None:
     """The suggestion whose value decides whether another is made, and the values that lead to it."""
     for parent, known in found.items():

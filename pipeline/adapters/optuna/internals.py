@@ -9,8 +9,8 @@ __all__ = [
     "fixed_of",
     "grid_of",
     "left_out_of_pruner",
-    "longest_of",
-    "most_trials_of",
+    "max_resource_of",
+    "max_trials_of",
     "number_in_storage",
     "startup_of",
     "stoppable",
@@ -82,7 +82,7 @@ def factor_of(pruner: Any) -> int | None:
     return factor if isinstance(factor, int) else None
 
 
-def longest_of(pruner: Any) -> int | None:
+def max_resource_of(pruner: Any) -> int | None:
     """The largest number of reports that a pruner expects; None if it does not say.
 
     Args:
@@ -128,7 +128,7 @@ def fixed_of(sampler: Any) -> tuple[Mapping[str, Any], Any]:
     return ({}, sampler) if fixed is None else (fixed, getattr(sampler, "_base_sampler", None))
 
 
-def most_trials_of(callback: Any) -> int | None:
+def max_trials_of(callback: Any) -> int | None:
     """The number of trials after which a MaxTrialsCallback ends its study; None for other callbacks.
 
     Args:

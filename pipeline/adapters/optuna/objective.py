@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from pipeline.adapters import adapted
+from pipeline.adapters.adapter import Adapter
 from pipeline.adapters.metrics import numeric
 from pipeline.adapters.optuna.enqueued import enqueued_configs
 from pipeline.adapters.optuna.internals import constraints_of, stoppable
@@ -29,10 +29,10 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.study.context import current
 from pipeline.wording import counted
 
-__all__ = ["Adapted"]
+__all__ = ["ObjectiveAdapter"]
 
 
-class Adapted(adapted.Adapted):
+class ObjectiveAdapter(Adapter):
     """An objective of Optuna as the function of a job.
 
     Args:

@@ -8,7 +8,7 @@ from pipeline.adapters.optuna.internals import fixed_of, grid_of
 from pipeline.adapters.parameters import branch_text, parameter_name
 from pipeline.space import Grid, Switch, combinations
 
-__all__ = ["combinations_of", "is_known", "sampled_space", "searcher_of"]
+__all__ = ["combinations_of", "has_searcher", "sampled_space", "searcher_of"]
 
 _SEARCHERS = {
     "RandomSampler": "random",
@@ -35,7 +35,7 @@ def searcher_of(sampler: Any, objectives: int) -> str | None:
     return "motpe" if searcher == "tpe" and objectives > 1 else searcher
 
 
-def is_known(sampler: Any) -> bool:
+def has_searcher(sampler: Any) -> bool:
     """Whether a job has the searcher of a sampler.
 
     Args:

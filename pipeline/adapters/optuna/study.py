@@ -1,9 +1,8 @@
-"""Optuna's study: the call of `optimize` ends the program, and says objectives, budget and scheduler of the job."""
+"""The fields of a job in a call of Optuna's `optimize`: objectives, budget and scheduler."""
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions
@@ -11,16 +10,14 @@ from pipeline.adapters.optuna.internals import (
     constraints_of,
     factor_of,
     left_out_of_pruner,
-    longest_of,
-    most_trials_of,
+    max_resource_of,
+    max_trials_of,
     startup_of,
     warmup_of,
     wrapped_of,
 )
-from pipeline.adapters.optuna.returned import other_return
-from pipeline.adapters.optuna.samplers import is_known, searcher_of
-from pipeline.adapters.optuna.trial import quiet_optuna
-from pipeline.adapters.program import end_here
+from pipeline.adapters.optuna.return_values import other_return
+from pipeline.adapters.optuna.samplers import has_searcher, searcher_of
 from pipeline.study import Objective
 from pipeline.study.loop_length import reports_of
 from pipeline.wording import counted
@@ -32,7 +29,6 @@ __all__ = [
     "is_constrained",
     "left_out_of_study",
     "metrics_of",
-    "patches",
     "stated_reports",
 ]
 
@@ -60,84 +56,6 @@ _PRUNERS = {
 """The scheduler of each pruner that has one, and its argument for the epochs that every trial has."""
 
 
-@contextmanager
-def patches() -> Iterator[None]:
-    """A context in which Optuna's studies keep the arguments of optimize, end the program there, and store nothing."""
-    import optuna
-
-    create, stored = optuna.create_study, optuna.load_study
-    named: dict[str, Any] = {}
-
-    def create_study(**arguments: Any) -> Any:
-        kept = {name: value for name, value in arguments.items() if name not in ("storage", "load_if_exists")}
-        study = create(**kept)
-        named[study.study_name] = study
-        return study
-
-    def load_study(*, study_name: Any = None, **arguments: Any) -> Any:
-        if study_name in named:
-            study = named[study_name]
-            given = {name: value for name in ("sampler", "pruner") if (value := arguments.get(name)) is not None}
-            vars(study).update(given)
-            return study
-        theirs = stored(study_name=study_name, **arguments)
-        kept = {name: value for name, value in arguments.items() if name != "storage"}
-        study = create_study(study_name=theirs.study_name, directions=theirs.directions, **kept)
-        for name, value in theirs.user_attrs.items():
-            study.set_user_attr(name, value)
-        return study
-
-    def optimize(
-        study: Any,
-        func: Any,
-        n_trials: Any = None,
-        timeout: Any = None,
-        _jobs: Any = None,
-        catch: Any = (),
-        callbacks: Any = None,
-        **_: Any,
-    ) -> None:
-        waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
-        end_here(
-            func,
-            {
-                "directions": [direction.name.lower() for direction in study.directions],
-                "trials": n_trials,
-                "seconds": timeout,
-                "pruner": study.pruner,
-                "sampler": study.sampler,
-                "callbacks": callbacks,
-                "caught": bool(catch),
-                "names": study.metric_names,
-                "study": {"study_name": study.study_name, "directions": study.directions},
-                "attributes": study.user_attrs,
-                "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
-                "added": len(study.get_trials(deepcopy=False)) - len(waiting),
-            },
-        )
-
-    def ask(study: Any, *_: Any, **__: Any) -> None:
-        # If the program asks for trials itself, the objective is unknown.
-        optimize(study, None)
-
-    with ExitStack() as opened:
-        opened.enter_context(quiet_optuna())
-        for owner, name, value in (
-            (optuna, "create_study", create_study),
-            (optuna.study, "create_study", create_study),
-            (optuna, "load_study", load_study),
-            (optuna.study, "load_study", load_study),
-            # A program that starts again would delete the user's own study.
-            (optuna, "delete_study", lambda **_: None),
-            (optuna.study, "delete_study", lambda **_: None),
-            (optuna.study.Study, "optimize", optimize),
-            (optuna.study.Study, "ask", ask),
-        ):
-            opened.callback(setattr, owner, name, getattr(owner, name))
-            setattr(owner, name, value)
-        yield
-
-
 def metrics_of(arguments: Mapping[str, Any]) -> list[str]:
     """The names of an objective's values.
 
@@ -159,7 +77,7 @@ def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], object
     directions = arguments.get("directions") or ["minimize"] * len(metrics)
     pruner = wrapped_of(arguments.get("pruner"))
     budget: dict[str, Any] = {"epochs": _epochs(objective, pruner)}
-    counts = [arguments.get("trials"), *map(most_trials_of, arguments.get("callbacks") or ())]
+    counts = [arguments.get("trials"), *map(max_trials_of, arguments.get("callbacks") or ())]
     if given := [int(count) for count in counts if count]:
         budget["trials"] = min(given)
     if arguments.get("seconds"):
@@ -238,9 +156,9 @@ def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]
         left_out.append(
             f"{counted(added, 'trial')} that the study already has {'is' if added == 1 else 'are'} ignored."
         )
-    if not is_known(sampler):
+    if not has_searcher(sampler):
         left_out.append(f"{type(sampler).__name__} is ignored; set --search instead.")
-    if any(most_trials_of(callback) is None for callback in arguments.get("callbacks") or ()):
+    if any(max_trials_of(callback) is None for callback in arguments.get("callbacks") or ()):
         left_out.append("The callbacks of optimize are ignored.")
     if (line := other_return(_function(objective))) is not None:
         left_out.append(f"The value that line {line} returns is ignored; the best value that is reported counts.")
@@ -273,4 +191,4 @@ def _epochs(objective: Any, pruner: Any = None) -> int:
     if count := stated_reports(objective):
         return count
     # A callback or a helper may report.
-    return (longest_of(pruner) or UNKNOWN_EPOCHS) if mentions(function, _REPORTS) else 1
+    return (max_resource_of(pruner) or UNKNOWN_EPOCHS) if mentions(function, _REPORTS) else 1

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.adapters.domains import probes
-from pipeline.adapters.optuna.conditions import WHOLE_NUMBERS, Run, conditional
-from pipeline.adapters.optuna.sites import names_in_source
+from pipeline.adapters.optuna.conditions import WHOLE_NUMBERS, Run, join_runs
+from pipeline.adapters.optuna.suggestion_names import names_in_source
 from pipeline.adapters.optuna.trial import Trial
-from pipeline.adapters.parameters import Found
+from pipeline.adapters.parameters import Hyperparameter
 from pipeline.space import Choice, IntUniform
 
 __all__ = ["suggestions_of"]
@@ -22,7 +22,7 @@ class _Enough(BaseException):
 
 def suggestions_of(
     objective: Callable[[Any], Any], subject: str, study_of: Callable[[], Any] | None = None
-) -> list[Found]:
+) -> list[Hyperparameter]:
     """The suggestions; those that are made only for some values of another one have it as their condition.
 
     Args:
@@ -48,7 +48,7 @@ def suggestions_of(
             new = [one for one in run.found if one.name not in known]
             known |= {one.name for one in new}
             due += _each_other(replace(run, found=new)) if new else []
-    return conditional(runs, subject)
+    return join_runs(runs, subject)
 
 
 def _run(
@@ -57,9 +57,9 @@ def _run(
     sites: set[str] | None,
     study_of: Callable[[], Any] | None,
 ) -> Run:
-    suggestions: dict[str, Found] = {}
+    suggestions: dict[str, Hyperparameter] = {}
 
-    def seen(one: Found) -> None:
+    def seen(one: Hyperparameter) -> None:
         suggestions.setdefault(one.name, one)
         if sites is not None and suggestions.keys() >= sites:
             raise _Enough

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.adapters.domains import choice, distinct, floats, identity, integers, labels
 from pipeline.adapters.optuna.internals import number_in_storage
-from pipeline.adapters.parameters import Found, parameter_name, typed
+from pipeline.adapters.parameters import Hyperparameter, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_place
 from pipeline.space import Choice, Domain, IntUniform
 
@@ -38,7 +38,7 @@ class Trial:
 
     values: Mapping[str, Any]
     report_to: Callable[[float, dict[str, Any]], None]
-    seen: Callable[[Found], None] | None = None
+    seen: Callable[[Hyperparameter], None] | None = None
     pruned: Callable[[], bool] = lambda: False
     number: int = 0
     params: dict[str, Any] = field(default_factory=dict)
@@ -226,7 +226,7 @@ class Trial:
             else:
                 self.params[name] = _default(domain)
         if self.seen is not None:
-            self.seen(Found(name, domain, user_place()))
+            self.seen(Hyperparameter(name, domain, user_place()))
         return self.params[name]
 
 

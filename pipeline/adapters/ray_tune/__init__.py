@@ -5,7 +5,7 @@ Each report is an epoch. A checkpoint that is reported is the function's state, 
 
 from pipeline.adapters.library import Library
 from pipeline.adapters.ray_tune.entry_points import patches
-from pipeline.adapters.ray_tune.trainable import Adapted
+from pipeline.adapters.ray_tune.trainable import TrainableAdapter
 
 __all__ = ["LIBRARY", "Adapted", "running"]
 
@@ -24,7 +24,10 @@ def train(config, state):
     return TRAINABLE.steps(config, state)
 '''
 
-LIBRARY = Library("ray-tune", "tuner.fit()", patches, Adapted, TEXT)
+LIBRARY = Library("ray-tune", "tuner.fit()", patches, TrainableAdapter, TEXT)
+
+Adapted = TrainableAdapter
+"""The class by the name that modules of stored studies import."""
 
 running = LIBRARY.running
 """The context in which a module is imported as a program of Ray Tune."""

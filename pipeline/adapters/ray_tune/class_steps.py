@@ -29,7 +29,7 @@ def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rule
     """
     from ray import tune
 
-    trial = _made(trainable, config)
+    trial = _create(trainable, config)
     set_iteration(trial, rules.count)
     saves = trainable.save_checkpoint is not tune.Trainable.save_checkpoint  # type: ignore[attr-defined]
     try:
@@ -51,7 +51,7 @@ def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rule
         trial.cleanup()
 
 
-def _made(trainable: type, config: dict[str, Any]) -> Any:
+def _create(trainable: type, config: dict[str, Any]) -> Any:
     """An object of the class, with the id and the folder of the trial where there is one."""
     from ray.tune.result import TRIAL_INFO
 

@@ -4,15 +4,22 @@ import functools
 import inspect
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from pipeline.adapters.program import end_here
+from pipeline.adapters.attributes import replaced_attributes
+from pipeline.adapters.program import end_program
 from pipeline.adapters.user_code import refused
 from pipeline.machine import this_machine
 
-__all__ = ["Kept", "patches", "plain", "train_as_tune", "unwrapped"]
+__all__ = ["LocalObjectRef", "patches", "split_resources", "train_as_tune", "without_parameters"]
+
+_TUNE_CONFIG = ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s")
+"""The settings of tune.TuneConfig that are kept; tune.run has them as arguments."""
+
+_RUN_CONFIG = ("stop", "callbacks")
+"""The settings of tune.RunConfig that are kept; tune.run has them as arguments."""
 
 
 @contextmanager
@@ -25,6 +32,34 @@ def patches() -> Iterator[None]:
 
     def by_name(trainable: Any) -> Any:
         return registered.get(trainable, trainable) if isinstance(trainable, str) else trainable
+
+    tuner, run = _tuner_class(by_name), _run_function(by_name)
+    replaced = [
+        (tune, "Tuner", tuner),
+        (sys.modules["ray.tune.tuner"], "Tuner", tuner),
+        (tune, "run", run),
+        (sys.modules["ray.tune.tune"], "run", run),
+        (tune, "Experiment", _experiment),
+        (tune, "run_experiments", _experiment),
+        (tune, "register_trainable", registered.__setitem__),
+        (sys.modules["ray.tune.registry"], "register_trainable", registered.__setitem__),
+        (tune, "with_parameters", _with_parameters),
+        (tune, "with_resources", _with_resources),
+        (ray, "init", lambda *_, **__: None),
+        (ray, "shutdown", lambda *_, **__: None),
+        (ray, "put", LocalObjectRef),
+        *((ray, name, _resources) for name in ("cluster_resources", "available_resources")),
+    ]
+    with train_as_tune(), replaced_attributes(replaced):
+        yield
+
+
+def _tuner_class(by_name: Callable[[Any], Any]) -> type:
+    """A class as tune.Tuner, whose `fit` ends the program.
+
+    Args:
+        by_name: Returns the trainable that is registered with a name; a trainable itself stays.
+    """
 
     class Tuner:
         def __init__(self, trainable: Any = None, **arguments: Any) -> None:
@@ -40,56 +75,47 @@ def patches() -> Iterator[None]:
             raise refused("the program", "tune.Tuner.restore", "must be tune.Tuner(…); `tunepipe resume` continues")
 
         def fit(self) -> None:
-            trainable, kwargs = unwrapped(by_name(self.arguments["trainable"]))
+            trainable, kwargs = split_resources(by_name(self.arguments["trainable"]))
             tune_config, run_config = self.arguments.get("tune_config"), self.arguments.get("run_config")
-            end_here(
+            end_program(
                 trainable,
                 {
                     "space": self.arguments.get("param_space") or {},
                     "resources": kwargs,
-                    "stop": getattr(run_config, "stop", None),
-                    "callbacks": getattr(run_config, "callbacks", None),
-                    **{name: getattr(tune_config, name, None)
-                       for name in ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s")},
+                    **{name: getattr(tune_config, name, None) for name in _TUNE_CONFIG},
+                    **{name: getattr(run_config, name, None) for name in _RUN_CONFIG},
                 },
-            )  # fmt: skip
+            )
+
+    return Tuner
+
+
+def _run_function(by_name: Callable[[Any], Any]) -> Callable[..., None]:
+    """A function as tune.run, which ends the program.
+
+    Args:
+        by_name: Returns the trainable that is registered with a name; a trainable itself stays.
+    """
 
     def run(run_or_experiment: Any, *, config: Any = None, resources_per_trial: Any = None, **arguments: Any) -> None:
-        function, resources = unwrapped(by_name(run_or_experiment))
-        names = ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s", "stop", "callbacks")
-        end_here(
+        function, resources = split_resources(by_name(run_or_experiment))
+        end_program(
             function,
             {
                 "space": config or {},
                 "resources": resources or resources_per_trial or {},
-                **{name: arguments.get(name) for name in names},
+                **{name: arguments.get(name) for name in (*_TUNE_CONFIG, *_RUN_CONFIG)},
             },
         )
 
-    def experiment(*_: Any, **__: Any) -> None:
-        raise refused("the program", "tune.Experiment", "must be tune.Tuner(…).fit() or tune.run(function, …)")
-
-    replaced = [
-        (tune, "Tuner", Tuner),
-        (sys.modules["ray.tune.tuner"], "Tuner", Tuner),
-        (tune, "run", run),
-        (sys.modules["ray.tune.tune"], "run", run),
-        (tune, "Experiment", experiment),
-        (tune, "run_experiments", experiment),
-        (tune, "register_trainable", registered.__setitem__),
-        (sys.modules["ray.tune.registry"], "register_trainable", registered.__setitem__),
-        (tune, "with_parameters", _with_parameters),
-        (tune, "with_resources", _with_resources),
-        (ray, "init", lambda *_, **__: None),
-        (ray, "shutdown", lambda *_, **__: None),
-        (ray, "put", Kept),
-        *((ray, name, _resources) for name in ("cluster_resources", "available_resources")),
-    ]
-    with train_as_tune(), _replaced(replaced):
-        yield
+    return run
 
 
-class Kept:
+def _experiment(*_: Any, **__: Any) -> None:
+    raise refused("the program", "tune.Experiment", "must be tune.Tuner(…).fit() or tune.run(function, …)")
+
+
+class LocalObjectRef:
     """What `ray.put` returns to a program, for which no Ray runs: `ray.get` returns the value itself.
 
     Args:
@@ -116,9 +142,9 @@ def train_as_tune() -> Iterator[None]:
     found = ray.get
 
     def get(refs: Any, **arguments: Any) -> Any:
-        if isinstance(refs, Kept):
+        if isinstance(refs, LocalObjectRef):
             return refs.value
-        if isinstance(refs, list) and any(isinstance(one, Kept) for one in refs):
+        if isinstance(refs, list) and any(isinstance(one, LocalObjectRef) for one in refs):
             return [get(one, **arguments) for one in refs]
         return found(refs, **arguments)
 
@@ -126,16 +152,7 @@ def train_as_tune() -> Iterator[None]:
         tune.report(dict(metrics), checkpoint=checkpoint)
 
     replaced = {"report": report, "get_checkpoint": tune.get_checkpoint, "get_context": tune.get_context}
-    with _replaced([*((train, name, value) for name, value in replaced.items()), (ray, "get", get)]):
-        yield
-
-
-@contextmanager
-def _replaced(names: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
-    with ExitStack() as opened:
-        for owner, name, value in names:
-            opened.callback(setattr, owner, name, getattr(owner, name))
-            setattr(owner, name, value)
+    with replaced_attributes([*((train, name, value) for name, value in replaced.items()), (ray, "get", get)]):
         yield
 
 
@@ -161,7 +178,7 @@ def _with_resources(trainable: Any, resources: Any) -> Any:
     return _WithResources(trainable, resources)
 
 
-def unwrapped(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
+def split_resources(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
     """The trainable itself, and the resources that it requests.
 
     Args:
@@ -178,7 +195,7 @@ def unwrapped(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
     return trainable, resources
 
 
-def plain(function: Any) -> Any:
+def without_parameters(function: Any) -> Any:
     """The function or class without the parameters that tune.with_parameters gives it.
 
     Args:

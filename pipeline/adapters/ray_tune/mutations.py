@@ -27,14 +27,14 @@ class Mutations:
         space: The param_space, where each changed hyperparameter has a domain with its first values and those to which
             it changes.
         explore: Name in the space of the job → the domain to which it changes; None where the space has the same.
-        begins: Name in the space of the job → the domain of its first values, where the space has more than these. A
-            hyperparameter with a fixed value has that of its mutation.
+        first_values: Name in the space of the job → the domain of its first values, where the space has more than
+            these. A hyperparameter with a fixed value has that of its mutation.
         faults: Why a mutation cannot be joined with the param_space, with its name; the space is without it.
     """
 
     space: dict[str, Any]
     explore: dict[str, Domain | None]
-    begins: dict[str, Any]
+    first_values: dict[str, Any]
     faults: list[str]
 
 
@@ -68,7 +68,7 @@ def mutations_of(param_space: Mapping[str, Any], mutations: Mapping[str, Any], *
         found.explore[name] = None if explored == covering else explored
         first = domain_of_ray(own) if own is not _MISSING and is_drawn(own) else explored
         if own is not _MISSING and first != covering:
-            found.begins[name] = first
+            found.first_values[name] = first
     return found
 
 

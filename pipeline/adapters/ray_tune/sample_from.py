@@ -11,34 +11,34 @@ from typing import Any
 from pipeline.adapters.ray_tune.draws import MAX_LISTED, domain_of_draws
 from pipeline.study.random_numbers import same_random_numbers
 
-__all__ = ["computed", "is_function", "places_of_functions", "with_draws"]
+__all__ = ["compute_functions", "is_function", "places_of_functions", "with_draws"]
 
 
-class _Read(BaseException):
-    """Ends a function at its first look at another value. No `except Exception` of the function stops it."""
+class _ValueRead(BaseException):
+    """Ends a function when it first reads another value. No `except Exception` of the function stops it."""
 
 
-class _Pending(Exception):
+class _FunctionPending(Exception):
     """A function reads the value of another one that has none yet."""
 
 
-class _Unread:
-    """The values of a config that ends whoever reads them."""
+class _UnreadableConfig:
+    """The values of a config: reading one ends the function."""
 
     def __getattr__(self, name: str) -> Any:
-        raise _Read
+        raise _ValueRead
 
     def __getitem__(self, name: str) -> Any:
-        raise _Read
+        raise _ValueRead
 
     def __iter__(self) -> Iterator[Any]:
-        raise _Read
+        raise _ValueRead
 
     def __contains__(self, name: str) -> bool:
-        raise _Read
+        raise _ValueRead
 
 
-class _Values(dict[str, Any]):
+class _ConfigValues(dict[str, Any]):
     """The values of a config, also as attributes."""
 
     def __getattr__(self, name: str) -> Any:
@@ -50,8 +50,8 @@ class _Values(dict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
         if is_function(value):
-            raise _Pending(name)
-        return _Values(value) if isinstance(value, dict) else value
+            raise _FunctionPending(name)
+        return _ConfigValues(value) if isinstance(value, dict) else value
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value, or a default."""
@@ -105,7 +105,7 @@ def places_of_functions(space: Mapping[str, Any], above: tuple[str, ...] = ()) -
             yield (*above, name)
 
 
-def computed(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def compute_functions(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """A config with the values of its functions, which draw the same values each time.
 
     Args:
@@ -125,10 +125,10 @@ def computed(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 
 def _domain(value: Any) -> Any:
-    function = (lambda: value.func(_Unread())) if value.pass_config else value.func
+    function = (lambda: value.func(_UnreadableConfig())) if value.pass_config else value.func
     try:
         domain = domain_of_draws(function)
-    except _Read:
+    except _ValueRead:
         return value
     return value if len(getattr(domain, "categories", ())) > MAX_LISTED else domain
 
@@ -146,7 +146,7 @@ def _compute(config: dict[str, Any], place: tuple[str, ...], seed: int) -> bool:
     with same_random_numbers(zlib.crc32(f"{seed} {place}".encode())):
         try:
             inner[last] = _value(inner[last], config)
-        except _Pending:
+        except _FunctionPending:
             return False
     return True
 
@@ -157,6 +157,6 @@ def _value(function: Any, config: dict[str, Any]) -> Any:
         return function.func()
     call: Callable[[Any], Any] = function.func
     try:
-        return call(_Values(config))
+        return call(_ConfigValues(config))
     except (AttributeError, KeyError):
-        return call(_Values({"config": config}))
+        return call(_ConfigValues({"config": config}))

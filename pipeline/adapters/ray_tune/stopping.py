@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.adapters.metrics import flat
 from pipeline.execution.ray.internals import stopper_facts
 
-__all__ = ["Rules", "ignored_of", "longest_of", "seconds_of"]
+__all__ = ["Rules", "ignored_rules", "max_reports_of", "seconds_of"]
 
 _REPORTS = "training_iteration"
 _STUDY = ("ExperimentPlateauStopper",)
@@ -59,7 +59,7 @@ class Rules:
         return any(answers) or bool(result["done"])
 
 
-def longest_of(stop: Any) -> int | None:
+def max_reports_of(stop: Any) -> int | None:
     """The maximum number of reports of a trial; None if no rule says it.
 
     Args:
@@ -80,7 +80,7 @@ def seconds_of(stop: Any) -> float | None:
     return min((float(seconds) for seconds in limits if seconds is not None), default=None)
 
 
-def ignored_of(stop: Any) -> list[str]:
+def ignored_rules(stop: Any) -> list[str]:
     """The rules that nothing asks, in words.
 
     Args:

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.adapters import adapted
+from pipeline.adapters.adapter import Adapter
 from pipeline.adapters.loops import returned_after
 from pipeline.adapters.metrics import flat, numeric
 from pipeline.adapters.program import Call
 from pipeline.adapters.ray_tune.class_steps import class_steps
-from pipeline.adapters.ray_tune.entry_points import plain, train_as_tune, unwrapped
+from pipeline.adapters.ray_tune.entry_points import split_resources, train_as_tune, without_parameters
 from pipeline.adapters.ray_tune.mutations import Mutations, mutations_of
 from pipeline.adapters.ray_tune.param_space import config_of, outside_of, points_of, space_of_ray
-from pipeline.adapters.ray_tune.sample_from import computed, places_of_functions, with_draws
+from pipeline.adapters.ray_tune.sample_from import compute_functions, places_of_functions, with_draws
 from pipeline.adapters.ray_tune.stopping import Rules
 from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, stated_reports
 from pipeline.adapters.steps import Steps
@@ -31,7 +31,7 @@ from pipeline.study.context import continued_from, current
 from pipeline.study.source_loader import content_of
 from pipeline.wording import listed
 
-__all__ = ["Adapted"]
+__all__ = ["TrainableAdapter"]
 
 _SPACES = ("param_space", "search_space", "space", "config")
 """Names of variables that hold a program's space, unless it calls Tuner.fit or tune.run."""
@@ -39,11 +39,11 @@ _SPACES = ("param_space", "search_space", "space", "config")
 _ANONYMOUS = "_metric"
 """The metric of a number without a name, as Ray Tune calls it."""
 
-_MAX_BEGINNINGS = 1000
+_MAX_FIRST_CONFIGS = 1000
 """Number of trials whose first values are drawn apart from those to which a population changes them."""
 
 
-class Adapted(adapted.Adapted):
+class TrainableAdapter(Adapter):
     """A function of Ray Tune as the function of a job.
 
     Args:
@@ -60,14 +60,14 @@ class Adapted(adapted.Adapted):
 
     def is_tuned_by(self, call: Call) -> bool:
         """Whether a call of Tuner.fit or tune.run has the function, with or without its own parameters."""
-        return plain(call.target) is plain(unwrapped(self.named)[0])
+        return without_parameters(call.target) is without_parameters(split_resources(self.named)[0])
 
     @cached_property
     def trainable(self) -> Any:
         """The function, with the parameters that tune.with_parameters gives it."""
         if self.call is not None:
             return self.call.target
-        return unwrapped(self._given if self.program is None else self.named)[0]
+        return split_resources(self._given if self.program is None else self.named)[0]
 
     @cached_property
     def param_space(self) -> Mapping[str, Any]:
@@ -123,8 +123,8 @@ class Adapted(adapted.Adapted):
             file = Path(self.program.module.__file__ or "").name
             source = (content_of(vars(self.program.module)) or b"").decode(errors="replace")
         space = space_of_ray(self.param_space, subject, file, source)
-        begins = self._mutations.begins
-        tuned = fields_of_tuner(arguments, self.trainable, self.param_space, {**space, **begins}, source)
+        first_values = self._mutations.first_values
+        tuned = fields_of_tuner(arguments, self.trainable, self.param_space, {**space, **first_values}, source)
         fields = {"space": space, **tuned}
         search = searcher_facts(arguments.get("search_alg"))
         if self.call is not None and search["space"] and not self.param_space and not given.get("space"):
@@ -155,17 +155,19 @@ class Adapted(adapted.Adapted):
         self, first: list[dict[str, Any]], given: Mapping[str, Any], fields: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """The first configs, with draws from the param_space where the space also has what the scheduler adds."""
-        if not (begins := self._mutations.begins):
+        if not (first_values := self._mutations.first_values):
             return first
         # Grids take their values in turn, here as in Ray Tune.
-        begins = begins | {name: domain for name, domain in fields["space"].items() if isinstance(domain, Grid)}
+        first_values = first_values | {
+            name: domain for name, domain in fields["space"].items() if isinstance(domain, Grid)
+        }
         budget = given.get("budget", {})
         asked = budget.get("trials") if isinstance(budget, Mapping) else getattr(budget, "trials", None)
         counts = [count for count in (asked, fields["budget"].get("trials")) if isinstance(count, int)]
         seed = abs(asked_seed) if isinstance(asked_seed := given.get("seed"), int) else 0
         drawn = [
-            draw(begins, np.random.default_rng([seed, number, RandomStream.FIRST_VALUES]), number)
-            for number in range(min([*counts, 1][0], _MAX_BEGINNINGS))
+            draw(first_values, np.random.default_rng([seed, number, RandomStream.FIRST_VALUES]), number)
+            for number in range(min([*counts, 1][0], _MAX_FIRST_CONFIGS))
         ]
         return [config | (first[number] if number < len(first) else {}) for number, config in enumerate(drawn)]
 
@@ -175,7 +177,7 @@ class Adapted(adapted.Adapted):
         left_out = [*self._notes, *([] if self.call is None else left_out_of_tuner(self.call.arguments))]
         if (
             not inspect.isclass(self.trainable)
-            and (line := returned_after(plain(self.trainable), "report")) is not None
+            and (line := returned_after(without_parameters(self.trainable), "report")) is not None
         ):
             left_out.append(f"The value that line {line} returns is ignored; what is reported counts.")
         if names := ", ".join(".".join(map(str, place)) for place in places_of_functions(self.param_space)):
@@ -193,7 +195,7 @@ class Adapted(adapted.Adapted):
 
         trial = current()
         text = f"{0 if trial is None else trial.seed} {json.dumps(config, sort_keys=True)}"
-        whole = computed(config_of(self.param_space, config), zlib.crc32(text.encode()))
+        whole = compute_functions(config_of(self.param_space, config), zlib.crc32(text.encode()))
         stop = None if self.call is None else self.call.arguments.get("stop")
         rules = Rules(stop, "trial" if trial is None else trial.id, continued_from())
         if inspect.isclass(self.trainable):

@@ -1,13 +1,13 @@
 """The fields of a job in a call of Ray Tune: objectives, budget, scheduler and resources."""
 
-import functools
 import inspect
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions
-from pipeline.adapters.ray_tune.entry_points import plain
-from pipeline.adapters.ray_tune.stopping import ignored_of, longest_of, seconds_of
+from pipeline.adapters.ray_tune.entry_points import without_parameters
+from pipeline.adapters.ray_tune.stopping import ignored_rules, max_reports_of, seconds_of
 from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
@@ -42,7 +42,7 @@ def fields_of_tuner(
     budget: dict[str, Any] = {}
     if "num_samples" in arguments and (samples := arguments["num_samples"] or 1) != -1:
         grids = [len(domain.values) for domain in space.values() if isinstance(domain, Grid)]
-        budget["trials"] = int(samples) * _product(grids)
+        budget["trials"] = int(samples) * math.prod(grids)
     limits = [_seconds(arguments.get("time_budget_s")), seconds_of(arguments.get("stop"))]
     if known := [seconds for seconds in limits if seconds]:
         budget["seconds"] = min(known)
@@ -73,7 +73,7 @@ def _epochs(
     longest = scheduler.get("longest")
     counts_reports = scheduler.get("time") in (None, "training_iteration")
     limits = [
-        longest_of(arguments.get("stop")),
+        max_reports_of(arguments.get("stop")),
         longest if counts_reports else None,
     ]
     if not inspect.isclass(trainable):
@@ -83,7 +83,11 @@ def _epochs(
     if longest and scheduler.get("time") not in _NOT_REPORTS:
         return int(longest)
     # A callback or a helper may report.
-    repeats = inspect.isclass(trainable) or _yields(plain(trainable)) or mentions(plain(trainable), "(?i)report")
+    repeats = (
+        inspect.isclass(trainable)
+        or _yields(without_parameters(trainable))
+        or mentions(without_parameters(trainable), "(?i)report")
+    )
     return UNKNOWN_EPOCHS if repeats else 1
 
 
@@ -94,7 +98,7 @@ def stated_reports(trainable: Any, config: Mapping[str, Any]) -> int | None:
         trainable: The function.
         config: The trial's config, or the constants of the param_space.
     """
-    function = plain(trainable)
+    function = without_parameters(trainable)
     method = YIELDS if _yields(function) else "report"
     return reports_of(function, method, dict(known_values(config, first_parameter(function))))
 
@@ -144,7 +148,7 @@ def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
     Args:
         arguments: The arguments of the call, as `patches` keeps them.
     """
-    left_out = ignored_of(arguments.get("stop"))
+    left_out = ignored_rules(arguments.get("stop"))
     if arguments.get("callbacks"):
         left_out.append("The callbacks of the run are ignored.")
     facts = scheduler_facts(arguments.get("scheduler"))
@@ -172,7 +176,3 @@ def _differing(facts: Mapping[str, Any]) -> list[str]:
     if facts.get("synch"):
         found.append("synch=True")
     return found
-
-
-def _product(sizes: Sequence[int]) -> int:
-    return functools.reduce(lambda one, other: one * other, sizes, 1)

@@ -16,7 +16,7 @@ def test_the_module_that_a_study_copies_has_the_functions_of_the_job(name: str) 
     library = LIBRARIES[name]
     tree = ast.parse(library.text.format(title="kt.py:build", module="kt", name="build"))
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert defined == set(library.adapted(None, "", None).functions)
+    assert defined == set(library.adapter(None, "", None).functions)
     assert library.module_name("kt") == f"kt_from_{name.replace('-', '_')}"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.adapters.parameters import Found, branch_text, parameter_name, space_of, typed
+from pipeline.adapters.parameters import Hyperparameter, branch_text, parameter_name, space_of, typed
 from pipeline.errors import InvalidJob
 from pipeline.space import Choice, IntUniform, Switch, Uniform
 
@@ -19,10 +19,10 @@ def test_names_become_those_of_parameters(name: str, parameter: str) -> None:
 def test_conditions_become_branches() -> None:
     """Conditions of hyperparameters, also nested ones, become branches, and values are converted to their types."""
     found = [
-        Found("kind", Choice(("a", "b", "c")), "f.py, line 1"),
-        Found("deep", Choice((True, False)), "f.py, line 2", (("kind", ("a", "b")),)),
-        Found("rate", Uniform(0, 1), "f.py, line 3", (("kind", ("a", "b")), ("deep", (True,)))),
-        Found("size", 3, "f.py, line 4", (("kind", ("c",)),)),
+        Hyperparameter("kind", Choice(("a", "b", "c")), "f.py, line 1"),
+        Hyperparameter("deep", Choice((True, False)), "f.py, line 2", (("kind", ("a", "b")),)),
+        Hyperparameter("rate", Uniform(0, 1), "f.py, line 3", (("kind", ("a", "b")), ("deep", (True,)))),
+        Hyperparameter("size", 3, "f.py, line 4", (("kind", ("c",)),)),
     ]
     deep = Switch({"True": {"rate": Uniform(0, 1)}, "False": {}})
     assert space_of(found, "x") == {"kind": Switch({"a": {"deep": deep}, "b": {"deep": deep}, "c": {"size": 3}})}
@@ -33,7 +33,11 @@ def test_conditions_become_branches() -> None:
 
 def test_a_condition_on_one_value_is_none() -> None:
     """A condition on a parameter with one value is always true or always false, and makes no branch."""
-    found = [Found("kind", "a", "", ()), Found("x", 1, "", (("kind", ("a",)),)), Found("y", 1, "", (("kind", ("b",)),))]
+    found = [
+        Hyperparameter("kind", "a", "", ()),
+        Hyperparameter("x", 1, "", (("kind", ("a",)),)),
+        Hyperparameter("y", 1, "", (("kind", ("b",)),)),
+    ]
     assert space_of(found, "x") == {"kind": "a", "x": 1}
 
 
@@ -41,21 +45,24 @@ def test_a_condition_on_one_value_is_none() -> None:
     ("found", "message"),
     [
         (
-            [Found("A", 1, "f.py, line 1"), Found("a", 2, "f.py, line 2")],
+            [Hyperparameter("A", 1, "f.py, line 1"), Hyperparameter("a", 2, "f.py, line 2")],
             r"f.py, line 2: must have another name: 'A'",
         ),
         (
-            [Found("a", Uniform(0, 1), ""), Found("b", 2, "f.py, line 2", (("a", (0.5,)),))],
+            [Hyperparameter("a", Uniform(0, 1), ""), Hyperparameter("b", 2, "f.py, line 2", (("a", (0.5,)),))],
             "f.py, line 2: must depend on a hyperparameter with few values",
         ),
-        ([Found("b", 2, "f.py, line 2", (("a", (0.5,)),))], "must not depend on 'a', which is not found before it"),
         (
-            [Found("a", Choice((0.5, "0_5")), ""), Found("b", 2, "f.py, line 2", (("a", (0.5,)),))],
+            [Hyperparameter("b", 2, "f.py, line 2", (("a", (0.5,)),))],
+            "must not depend on 'a', which is not found before it",
+        ),
+        (
+            [Hyperparameter("a", Choice((0.5, "0_5")), ""), Hyperparameter("b", 2, "f.py, line 2", (("a", (0.5,)),))],
             "must depend on a hyperparameter whose values differ",
         ),
     ],
 )
-def test_conditions_that_no_space_can_express_are_refused(found: list[Found], message: str) -> None:
+def test_conditions_that_no_space_can_express_are_refused(found: list[Hyperparameter], message: str) -> None:
     """A condition that no space can express is refused with its line and what is allowed."""
     with pytest.raises(InvalidJob, match=message):
         space_of(found, "f.py")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.program import ProgramEnd, end_here, load, running
+from pipeline.adapters.program import ProgramEnd, end_program, load, running
 from pipeline.errors import InvalidJob
 
 PROGRAM = """
 import sys
 before = sys.argv
-from pipeline.adapters.program import end_here
+from pipeline.adapters.program import end_program
 
 def tuned():
     pass
@@ -60,10 +60,10 @@ def test_a_call_ends_the_program_and_is_kept(tmp_path: Path, capsys: pytest.Capt
 
 def test_code_under_main_runs_when_it_is_needed(tmp_path: Path) -> None:
     """Code of a program under `__main__` runs when the ending call is requested, and not at the import."""
-    call = "if __name__ == '__main__':\n    ran = True\n    end_here(tuned, {})"
+    call = "if __name__ == '__main__':\n    ran = True\n    end_program(tuned, {})"
     program = load(written(tmp_path, "program_two", call), no_patches)
     assert not hasattr(program.module, "ran")
-    call_found = program.ended_by()
+    call_found = program.tuning_call()
     assert call_found is not None
     assert call_found.target is program.module.tuned
     assert program.module.ran
@@ -71,7 +71,7 @@ def test_code_under_main_runs_when_it_is_needed(tmp_path: Path) -> None:
 
 def test_an_import_ends_where_the_program_does(tmp_path: Path) -> None:
     """An import of a program by a worker stops at the call that ends the program, and that call is kept."""
-    written(tmp_path, "program_three", "end_here(tuned, {'trials': 4})")
+    written(tmp_path, "program_three", "end_program(tuned, {'trials': 4})")
     sys.path.insert(0, str(tmp_path))
     with running("program_three", no_patches) as program:
         module = importlib.import_module("program_three")
@@ -95,7 +95,7 @@ def test_a_run_of_tunepipe_ends_a_program(tmp_path: Path) -> None:
 
 PARSING = """
 import argparse
-from pipeline.adapters.program import end_here
+from pipeline.adapters.program import end_program
 
 def arguments():
     parser = argparse.ArgumentParser()
@@ -112,10 +112,10 @@ def test_a_program_sees_no_command_line_but_its_own(
     monkeypatch.setattr(sys, "argv", ["tunepipe", "run", "program.py", "--from", "optuna"])
     guarded, plain = tmp_path / "program_seven.py", tmp_path / "program_eight.py"
     guarded.write_text(
-        PARSING.format(call="if __name__ == '__main__':\n    print('main')\n    end_here(1, vars(arguments()))")
+        PARSING.format(call="if __name__ == '__main__':\n    print('main')\n    end_program(1, vars(arguments()))")
     )
-    plain.write_text(PARSING.format(call="end_here(1, vars(arguments()))"))
-    found = load(guarded, no_patches).ended_by()
+    plain.write_text(PARSING.format(call="end_program(1, vars(arguments()))"))
+    found = load(guarded, no_patches).tuning_call()
     sys.path.insert(0, str(tmp_path))
     with running("program_eight", no_patches) as program:
         importlib.import_module("program_eight")
@@ -137,10 +137,10 @@ def test_an_error_under_main_is_reported_with_its_line(tmp_path: Path) -> None:
     """An error that a program raises under `__main__`, before its search, is reported with its line."""
     program = load(written(tmp_path, "program_six", "if __name__ == '__main__':\n    1 / 0"), no_patches)
     with pytest.raises(InvalidJob, match=r"program_six.py, line 9: must run.*ZeroDivisionError"):
-        program.ended_by()
+        program.tuning_call()
 
 
 def test_outside_of_a_program_nothing_ends() -> None:
     """Outside of a program, the call that would end it does nothing."""
-    end_here(None, {})
+    end_program(None, {})
     assert not issubclass(ProgramEnd, Exception)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import Dataset, IntUniform, LogUniform, QUniform, Split, Switch, Uniform
 from pipeline.adapters import from_file, from_keras_tuner
-from pipeline.adapters.keras_tuner import Adapted
+from pipeline.adapters.keras_tuner.hypermodel import HypermodelAdapter
 from pipeline.errors import InvalidJob
 from pipeline.space import Choice
 from pipeline.training.data import load_data
@@ -107,4 +107,4 @@ def test_a_function_of_python_becomes_a_job(tmp_path: Path) -> None:
     """A KerasTuner function passed in Python becomes a job with its space and builds models from configs."""
     job = from_keras_tuner(build, data=data, budget={"trials": 2, "epochs": 1}, resources={"workers": 0}, name="s")
     assert job.space == {"units": IntUniform(2, 8), "lr": Uniform(0.01, 0.1)}
-    assert Adapted(None, "", build).build({"units": 5, "lr": 0.05}).layers[0].units == 5
+    assert HypermodelAdapter(None, "", build).build({"units": 5, "lr": 0.05}).layers[0].units == 5

@@ -16,13 +16,13 @@ from sklearn.tree import DecisionTreeClassifier
 from pipeline import IntUniform, Switch, load_results, run
 from pipeline.adapters import from_file
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.keras_tuner.own_trial import OwnTrial
+from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
 from pipeline.adapters.keras_tuner.sklearn_tuner import SklearnTuner
 
 
 def scores(tuner: SklearnTuner, *data: Any, **named: Any) -> dict[str, float]:
     """The mean metrics of a trial with the defaults."""
-    folds = OwnTrial(tuner).fit(HyperParameters(), None, *data, **named)
+    folds = RunTrialHypermodel(tuner).fit(HyperParameters(), None, *data, **named)
     return {name: float(np.mean([fold[name] for fold in folds])) for name in folds[0]}
 
 

@@ -44,7 +44,7 @@ def test_a_tuner_that_builds_models_itself_is_refused_with_its_line() -> None:
 def test_methods_that_nothing_calls_are_known(own_trial: bool, hooks: list[str], monkeypatch: Any) -> None:
     """A search has the tuner's own methods that nothing calls; with its own `run_trial` it calls some itself."""
     calls: list[Any] = []
-    monkeypatch.setattr(tuners, "end_here", lambda _, arguments: calls.append(arguments))
+    monkeypatch.setattr(tuners, "end_program", lambda _, arguments: calls.append(arguments))
 
     class Hooked(RandomSearch):
         def on_trial_end(self, trial: Any) -> None:

@@ -10,8 +10,8 @@ from pipeline.adapters.optuna.internals import (
     factor_of,
     fixed_of,
     grid_of,
-    longest_of,
-    most_trials_of,
+    max_resource_of,
+    max_trials_of,
     number_in_storage,
     stoppable,
     warmup_of,
@@ -42,10 +42,10 @@ def test_the_rungs_of_a_pruner_are_read() -> None:
     """The reduction factor and the longest trial of a pruner are read, and one without them has None."""
     hyperband = optuna.pruners.HyperbandPruner(max_resource=9, reduction_factor=2)
     message = "Optuna no longer keeps them in _reduction_factor and _max_resource"
-    assert (factor_of(hyperband), longest_of(hyperband)) == (2, 9), message
+    assert (factor_of(hyperband), max_resource_of(hyperband)) == (2, 9), message
     assert factor_of(optuna.pruners.SuccessiveHalvingPruner(reduction_factor=3)) == 3, message
-    assert longest_of(optuna.pruners.HyperbandPruner()) is None
-    assert factor_of(optuna.pruners.MedianPruner()) is factor_of(None) is longest_of(None) is None
+    assert max_resource_of(optuna.pruners.HyperbandPruner()) is None
+    assert factor_of(optuna.pruners.MedianPruner()) is factor_of(None) is max_resource_of(None) is None
 
 
 def test_the_number_of_a_trial_in_its_storage_is_read() -> None:
@@ -79,8 +79,8 @@ def test_the_values_of_samplers_are_read() -> None:
 def test_the_trials_of_a_callback_are_read() -> None:
     """The number of trials that a MaxTrialsCallback allows is read, and other callbacks have none."""
     message = "Optuna no longer keeps it in _n_trials"
-    assert most_trials_of(optuna.study.MaxTrialsCallback(7)) == 7, message
-    assert most_trials_of(print) is None
+    assert max_trials_of(optuna.study.MaxTrialsCallback(7)) == 7, message
+    assert max_trials_of(print) is None
 
 
 def test_a_study_outside_of_optimize_may_be_stopped() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import from_optuna, load_results, run
 from pipeline.adapters import from_file
-from pipeline.adapters.optuna import Adapted
+from pipeline.adapters.optuna.objective import ObjectiveAdapter
 from pipeline.errors import InvalidJob
 from pipeline.training.function import FunctionLearner
 from tests.unit.adapters.conftest import PROGRAMS
@@ -47,7 +47,7 @@ def test_each_report_is_an_epoch_and_a_stopped_trial_is_pruned() -> None:
                 raise optuna.TrialPruned
         return x
 
-    learner = FunctionLearner(lambda config: Adapted(None, "", objective).steps(config), {"x": 0.5})
+    learner = FunctionLearner(lambda config: ObjectiveAdapter(None, "", objective).steps(config), {"x": 0.5})
     assert [dict(learner.run_epoch().metrics) for _ in range(2)] == [
         {"value": 0.0, "step": 0.0},
         {"value": 0.5, "step": 1.0},
@@ -69,7 +69,7 @@ def test_an_objective_runs_to_its_end_after_its_last_report() -> None:
         ended.append(x)
         return x
 
-    learner = FunctionLearner(lambda config: Adapted(None, "", objective).steps(config), {"x": 0.5})
+    learner = FunctionLearner(lambda config: ObjectiveAdapter(None, "", objective).steps(config), {"x": 0.5})
     for _ in range(3):
         assert ended == []
         learner.run_epoch()
@@ -101,10 +101,10 @@ def test_a_wrong_number_of_values_is_an_error() -> None:
     def objective(trial: Any) -> Any:
         return (1.0, 2.0)[: 1 + (trial.suggest_int("n", 0, 1) > 0)]
 
-    steps = Adapted(None, "", objective).steps({"n": 1})
+    steps = ObjectiveAdapter(None, "", objective).steps({"n": 1})
     with pytest.raises(ValueError, match="the objective returned 2 values; the study has 1"):
         next(steps)
-    assert next(Adapted(None, "", objective).steps({"n": 0})) == {"value": 1.0}
+    assert next(ObjectiveAdapter(None, "", objective).steps({"n": 0})) == {"value": 1.0}
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), "text"])
@@ -115,7 +115,7 @@ def test_a_trial_that_returns_no_value_fails_after_its_reports(value: Any) -> No
         trial.report(trial.suggest_float("x", 0, 1), 0)
         return value
 
-    learner = FunctionLearner(lambda config: Adapted(None, "", objective).steps(config), {"x": 0.5})
+    learner = FunctionLearner(lambda config: ObjectiveAdapter(None, "", objective).steps(config), {"x": 0.5})
     assert learner.run_epoch().metrics == {"value": 0.5}
     with pytest.raises(ValueError, match="after its reports: such a trial fails, as in Optuna"):
         learner.run_epoch()

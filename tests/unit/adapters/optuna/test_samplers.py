@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import load_results, run
 from pipeline.adapters import from_file
-from pipeline.adapters.optuna.samplers import combinations_of, is_known, sampled_space, searcher_of
+from pipeline.adapters.optuna.samplers import combinations_of, has_searcher, sampled_space, searcher_of
 from pipeline.space import Choice, Grid, IntUniform, Switch, Uniform
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -26,12 +26,12 @@ def _fixed(values: dict[str, Any], sampler: Any) -> Any:
 def test_samplers_have_a_searcher() -> None:
     """A known sampler has a searcher, one that fixes values that of its other sampler, and an unknown one none."""
     random = optuna.samplers.RandomSampler()
-    assert (searcher_of(random, 1), is_known(random)) == ("random", True)
+    assert (searcher_of(random, 1), has_searcher(random)) == ("random", True)
     assert searcher_of(optuna.samplers.TPESampler(), 2) == "motpe"
     assert (searcher_of(_fixed({"a": 1}, optuna.samplers.QMCSampler()), 1)) == "sobol"
     assert searcher_of(optuna.samplers.BruteForceSampler(), 1) == "grid"
-    assert (searcher_of(None, 1), is_known(None)) == (None, True)
-    assert (searcher_of(object(), 1), is_known(object())) == (None, False)
+    assert (searcher_of(None, 1), has_searcher(None)) == (None, True)
+    assert (searcher_of(object(), 1), has_searcher(object())) == (None, False)
 
 
 def test_a_grid_sampler_lists_values() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import IntUniform, LogUniform, QUniform, Uniform
 from pipeline.adapters.optuna.trial import Trial
-from pipeline.adapters.parameters import Found
+from pipeline.adapters.parameters import Hyperparameter
 from pipeline.errors import InvalidJob
 from pipeline.space import Choice
 
@@ -35,7 +35,7 @@ def test_a_suggestion_that_no_run_has_shown_is_reported() -> None:
 )
 def test_a_suggestion_has_a_domain(suggest: Any, domain: Any) -> None:
     """Each suggestion of a trial is recorded with its domain, and a repeated suggestion has the same value."""
-    seen: list[Found] = []
+    seen: list[Hyperparameter] = []
     trial = Trial({}, lambda *_: None, seen.append)
     assert suggest(trial) == suggest(trial)
     assert [(one.name, one.domain) for one in seen] == [("x", domain)] * 2

@@ -29,7 +29,7 @@ def test_fixed_and_missing_hyperparameters_are_drawn() -> None:
     found = mutations_of({"a": 1, "c": 3, "d": {"f": 9}}, mutations)
     assert space_of(found) == {"a": Choice((1, 2)), "c": 3, "d_f": 9, "d_e": Choice((7, 8)), "b": Uniform(0, 2)}
     assert found.explore == {"a": None, "b": None, "d_e": None}
-    assert found.begins == {}
+    assert found.first_values == {}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_hyperparameter_begins_in_its_own_domain(own: Any, drawn: Any, space: 
     found = mutations_of({"a": own}, {"a": drawn})
     assert space_of(found) == {"a": space}
     assert found.explore == {"a": explore}
-    assert found.begins == ({} if begins is None else {"a": begins})
+    assert found.first_values == ({} if begins is None else {"a": begins})
 
 
 @pytest.mark.parametrize("mutations", [{}, {"weight": {1: tune.uniform(1, 9), 2: [3, 4]}, 5: [6, 7]}])
@@ -217,8 +217,8 @@ def test_a_stored_study_of_a_population_that_is_refused_goes_on(
     path = Path(program("rt_pbt.py"))
     text = path.read_text().replace(*change)
     path.write_text(text.replace('value += config["lr"]', 'value += len(str(config["lr"]))'))
-    adapted = LIBRARIES["ray-tune"].adapted(lambda: load(path, LIBRARIES["ray-tune"].patches), "")
-    learner = FunctionLearner(adapted.steps, {"lr": "b"})
+    adapter = LIBRARIES["ray-tune"].adapter(lambda: load(path, LIBRARIES["ray-tune"].patches), "")
+    learner = FunctionLearner(adapter.steps, {"lr": "b"})
     assert learner.run_epoch().metrics["step"] == 1
     learner.close()
 

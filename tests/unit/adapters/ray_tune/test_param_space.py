@@ -9,8 +9,8 @@ from ray import tune
 
 from pipeline import Choice, Uniform
 from pipeline.adapters import from_file, from_ray_tune
-from pipeline.adapters.ray_tune import Adapted
 from pipeline.adapters.ray_tune.param_space import leaves, outside_of, points_of
+from pipeline.adapters.ray_tune.trainable import TrainableAdapter
 from pipeline.errors import InvalidJob
 from pipeline.study import Objective
 from pipeline.training.function import FunctionLearner
@@ -35,9 +35,9 @@ def test_values_that_are_no_json_reach_the_function() -> None:
         "data": np.ones(2),
         "inner": {"rate": tune.uniform(0, 1), "fixed": 3},
     }
-    adapted = Adapted(None, "", lambda config: seen.append(config) or {"y": 1.0}, space)
+    adapter = TrainableAdapter(None, "", lambda config: seen.append(config) or {"y": 1.0}, space)
     learner = FunctionLearner(
-        adapted.steps, {"activation": "sin", "sizes": [3, 4], "inner_rate": 0.5, "inner_fixed": 3}
+        adapter.steps, {"activation": "sin", "sizes": [3, 4], "inner_rate": 0.5, "inner_fixed": 3}
     )
     assert learner.run_epoch().metrics == {"y": 1.0}
     (config,) = seen

@@ -10,7 +10,7 @@ from ray import tune
 
 from pipeline import LogUniform, Uniform, load_results, run
 from pipeline.adapters import from_file
-from pipeline.adapters.ray_tune.sample_from import computed, is_function, places_of_functions, with_draws
+from pipeline.adapters.ray_tune.sample_from import compute_functions, is_function, places_of_functions, with_draws
 from pipeline.space import Choice
 
 
@@ -48,7 +48,7 @@ def test_other_values_are_read_in_each_form(function: Any) -> None:
     """A function reads other values as items or attributes of the config, or of a spec that has it."""
     space = {"a": {"x": 1}, "b": tune.sample_from(function)}
     assert is_function(with_draws(space)["b"])
-    assert computed(space, 0) == {"a": {"x": 1}, "b": 2}
+    assert compute_functions(space, 0) == {"a": {"x": 1}, "b": 2}
     assert is_function(space["b"])
 
 
@@ -56,7 +56,7 @@ def test_the_draws_of_a_function_depend_on_the_seed() -> None:
     """A function that reads and draws has the same values for the same seed, and the generators keep their states."""
     space = {"a": 2, "b": tune.sample_from(lambda config: config["a"] * random.random())}
     state = random.getstate()
-    first, again, other = (computed(space, seed)["b"] for seed in (1, 1, 2))
+    first, again, other = (compute_functions(space, seed)["b"] for seed in (1, 1, 2))
     assert first == again != other
     assert random.getstate() == state
 
@@ -65,7 +65,7 @@ def test_functions_that_read_each_other_are_refused() -> None:
     """Functions that need each other's values end the trial with their names."""
     space = {"a": tune.sample_from(lambda spec: spec.config.b), "b": tune.sample_from(lambda spec: spec.config.a)}
     with pytest.raises(ValueError, match="read each other's values: a, b"):
-        computed(space, 0)
+        compute_functions(space, 0)
 
 
 def test_functions_without_a_range_are_called_in_each_trial() -> None:
@@ -78,4 +78,4 @@ def test_functions_without_a_range_are_called_in_each_trial() -> None:
     )
     assert list(places_of_functions(space)) == [("lists", "sizes")]
     assert space["constant"].categories == [5]
-    assert len(computed(space, 0)["lists"]["sizes"]) == 3
+    assert len(compute_functions(space, 0)["lists"]["sizes"]) == 3

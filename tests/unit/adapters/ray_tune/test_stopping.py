@@ -9,7 +9,7 @@ from ray.tune import stopper
 
 from pipeline import load_results, run
 from pipeline.adapters import from_file
-from pipeline.adapters.ray_tune.stopping import Rules, ignored_of, longest_of, seconds_of
+from pipeline.adapters.ray_tune.stopping import Rules, ignored_rules, max_reports_of, seconds_of
 
 
 def reports(stop: Any, metric: str = "acc", most: int = 20) -> int:
@@ -56,14 +56,14 @@ def test_a_rule_counts_all_reports_of_a_trial_that_continues() -> None:
 def test_limits_are_those_of_the_budget() -> None:
     """The longest trial and the longest study are read from a dict, from stoppers and from stoppers within others."""
     combined = stopper.CombinedStopper(stopper.MaximumIterationStopper(12), stopper.TimeoutStopper(60))
-    assert (longest_of(combined), seconds_of(combined)) == (12, 60)
-    assert (longest_of({"training_iteration": 3, "acc": 1}), seconds_of({"acc": 1})) == (3, None)
-    assert (longest_of(lambda *_: False), seconds_of(None)) == (None, None)
+    assert (max_reports_of(combined), seconds_of(combined)) == (12, 60)
+    assert (max_reports_of({"training_iteration": 3, "acc": 1}), seconds_of({"acc": 1})) == (3, None)
+    assert (max_reports_of(lambda *_: False), seconds_of(None)) == (None, None)
 
 
 def test_stoppers_that_compare_trials_are_named() -> None:
     """A stopper that compares trials is named, and others are not."""
-    assert ignored_of([stopper.ExperimentPlateauStopper("acc"), stopper.NoopStopper()]) == [
+    assert ignored_rules([stopper.ExperimentPlateauStopper("acc"), stopper.NoopStopper()]) == [
         "ExperimentPlateauStopper is ignored: trials know nothing of each other."
     ]
 

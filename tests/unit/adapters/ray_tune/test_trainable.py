@@ -11,7 +11,7 @@ from ray import tune
 
 from pipeline import load_results, run
 from pipeline.adapters import from_file
-from pipeline.adapters.ray_tune import Adapted
+from pipeline.adapters.ray_tune.trainable import TrainableAdapter
 from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner
 
@@ -47,7 +47,7 @@ def counting(config: Mapping[str, Any]) -> None:
 
 def steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
     """The function's steps."""
-    return Adapted(None, "", counting, {"by": tune.choice([1, 2])}).steps(config, state)
+    return TrainableAdapter(None, "", counting, {"by": tune.choice([1, 2])}).steps(config, state)
 
 
 def test_a_checkpoint_is_the_functions_state() -> None:
@@ -73,7 +73,7 @@ def test_names_of_ray_train_are_those_of_ray_tune() -> None:
             train.report({"by": config["by"]}, checkpoint=tune.Checkpoint.from_directory(folder))
 
     before = train.report
-    learner = FunctionLearner(Adapted(None, "", earlier, {"by": tune.choice([1, 2])}).steps, {"by": 2})
+    learner = FunctionLearner(TrainableAdapter(None, "", earlier, {"by": tune.choice([1, 2])}).steps, {"by": 2})
     assert learner.run_epoch().metrics == {"by": 2.0}
     learner.close()
     assert train.report is before
@@ -96,7 +96,7 @@ def test_a_class_that_saves_no_checkpoint_is_replayed() -> None:
     """Steps of a Trainable class without save_checkpoint have no state, and another learner repeats them."""
 
     def plain_steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        return Adapted(None, "", Plain, {"by": tune.choice([1, 2])}).steps(config, state)
+        return TrainableAdapter(None, "", Plain, {"by": tune.choice([1, 2])}).steps(config, state)
 
     learner = FunctionLearner(plain_steps, {"by": 2})
     assert learner.run_epoch().metrics == {"count": 2.0, "done": 0.0}
@@ -128,7 +128,7 @@ def test_a_class_that_continues_counts_on() -> None:
     """A class that continues from a checkpoint knows how many steps its trial has taken."""
 
     def iterating(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        return Adapted(None, "", Iterating, {"by": tune.choice([1])}).steps(config, state)
+        return TrainableAdapter(None, "", Iterating, {"by": tune.choice([1])}).steps(config, state)
 
     learner = FunctionLearner(iterating, {"by": 1})
     assert [learner.run_epoch().metrics["before"] for _ in range(2)] == [0.0, 1.0]
@@ -139,7 +139,9 @@ def test_a_class_that_continues_counts_on() -> None:
 
 def reported(function: Any, config: Mapping[str, Any]) -> list[dict[str, float]]:
     """The metrics of all reports of a function."""
-    learner = FunctionLearner(lambda config, state: Adapted(None, "", function, config).steps(config, state), config)
+    learner = FunctionLearner(
+        lambda config, state: TrainableAdapter(None, "", function, config).steps(config, state), config
+    )
     found = []
     try:
         while True:
@@ -181,7 +183,7 @@ def test_a_function_runs_to_its_end_after_its_last_report() -> None:
         ended.append(start)
 
     def steps(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        return Adapted(None, "", train, {"by": tune.choice([1, 2]), "epochs": 4}).steps(config, state)
+        return TrainableAdapter(None, "", train, {"by": tune.choice([1, 2]), "epochs": 4}).steps(config, state)
 
     learner = FunctionLearner(steps, {"by": 2})
     state = None
@@ -216,9 +218,9 @@ def test_keys_that_are_not_text_reach_the_function() -> None:
         tune.report({"sum": config["class_weight"][0] + config["class_weight"][1] + config["class_weight"][2]})
 
     space = {"class_weight": {0: 1.0, 1: tune.uniform(1, 5), 2: tune.sample_from(lambda spec: spec.config.missing)}}
-    adapted = Adapted(None, "", weighted, space)
-    assert "tune.sample_from is called in each trial for class_weight.2" in adapted.left_out[-1]
+    adapter = TrainableAdapter(None, "", weighted, space)
+    assert "tune.sample_from is called in each trial for class_weight.2" in adapter.left_out[-1]
     space["class_weight"][2] = 4.0
-    learner = FunctionLearner(Adapted(None, "", weighted, space).steps, {"class_weight_1": 2.0})
+    learner = FunctionLearner(TrainableAdapter(None, "", weighted, space).steps, {"class_weight_1": 2.0})
     assert learner.run_epoch().metrics == {"sum": 7.0}
     learner.close()

@@ -9,7 +9,7 @@ import pytest
 from pipeline import IntUniform, LogUniform, Uniform, load_results, run
 from pipeline.adapters import from_file
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.keras_tuner.own_trial import OwnTrial
+from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
 from pipeline.training.function import FunctionLearner
 
 
@@ -81,5 +81,5 @@ def test_a_run_trial_gets_the_arguments_that_it_takes() -> None:
         def run_trial(self, trial: Any, data: int) -> None:
             seen.append((trial.hyperparameters.Int("a", 1, 3), trial.trial_id, data))
 
-    OwnTrial(Tuner()).fit(HyperParameters({"a": 2}), None, data=5, epochs=7, callbacks=[])
+    RunTrialHypermodel(Tuner()).fit(HyperParameters({"a": 2}), None, data=5, epochs=7, callbacks=[])
     assert seen == [(2, "0000", 5)]

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.adapters import from_file
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.keras_tuner.stand_in import patches
+from pipeline.adapters.keras_tuner.stub_modules import patches
 from pipeline.adapters.keras_tuner.tuners import HyperModel, RandomSearch
 from pipeline.errors import InvalidJob
 

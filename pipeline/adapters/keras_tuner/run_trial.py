@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.study.context import current
 
-__all__ = ["OwnTrial"]
+__all__ = ["RunTrialHypermodel"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class _Trial:
     trial_id: str
 
 
-class OwnTrial:
+class RunTrialHypermodel:
     """A hypermodel that builds nothing, and whose `fit` calls `run_trial` of a tuner.
 
     Args:

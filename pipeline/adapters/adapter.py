@@ -7,10 +7,10 @@ from typing import Any
 
 from pipeline.adapters.program import Call, Program
 
-__all__ = ["Adapted"]
+__all__ = ["Adapter"]
 
 
-class Adapted(ABC):
+class Adapter(ABC):
     """The object that a program tunes, as the functions of a job.
 
     Args:
@@ -35,7 +35,7 @@ class Adapted(ABC):
     @cached_property
     def call(self) -> Call | None:
         """The call that starts the tuning; None if there is none, or if it tunes another object."""
-        call = None if self.program is None else self.program.ended_by()
+        call = None if self.program is None else self.program.tuning_call()
         return call if call is None or not self._name or self.is_tuned_by(call) else None
 
     @abstractmethod

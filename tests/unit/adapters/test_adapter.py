@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.optuna import Adapted
+from pipeline.adapters.optuna.objective import ObjectiveAdapter
 from pipeline.adapters.program import load
 
 PROGRAM = """
-from pipeline.adapters.program import end_here
+from pipeline.adapters.program import end_program
 
 def tuned(trial):
     return 1
@@ -17,7 +17,7 @@ def tuned(trial):
 def other(trial):
     return 2
 
-end_here(tuned, {"directions": ["minimize"]})
+end_program(tuned, {"directions": ["minimize"]})
 """
 
 
@@ -25,15 +25,15 @@ end_here(tuned, {"directions": ["minimize"]})
 def test_a_call_counts_for_what_it_tunes(
     name: str, called: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An adapted object has the call that ended its program only if that call tunes this object."""
+    """An adapter has the call that ended its program only if that call tunes its object."""
     (tmp_path / "op_adapted.py").write_text(PROGRAM)
     program = load(tmp_path / "op_adapted.py", contextlib.nullcontext)
-    adapted = Adapted(lambda: program, name)
-    assert (adapted.call is not None) is called
-    assert adapted.named is getattr(program.module, name, None)
+    adapter = ObjectiveAdapter(lambda: program, name)
+    assert (adapter.call is not None) is called
+    assert adapter.named is getattr(program.module, name, None)
 
 
 def test_an_object_needs_no_program() -> None:
-    """An adapted object without a program has neither a name nor a call."""
-    adapted = Adapted(None, "", print)
-    assert (adapted.program, adapted.named, adapted.call, adapted.is_complete({})) == (None, None, None, True)
+    """An adapter without a program has neither a name nor a call."""
+    adapter = ObjectiveAdapter(None, "", print)
+    assert (adapter.program, adapter.named, adapter.call, adapter.is_complete({})) == (None, None, None, True)

@@ -7,10 +7,11 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from pipeline.adapters.attributes import replaced_attributes
 from pipeline.adapters.keras_tuner.errors import ERRORS
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.sklearn_tuner import SklearnTuner
@@ -36,12 +37,12 @@ _PARTS = (
 @contextmanager
 def patches() -> Iterator[None]:
     """A context in which KerasTuner's tuners end the program where they would search."""
-    installed = "keras_tuner" in sys.modules and not isinstance(sys.modules["keras_tuner"], _StandIn)
+    installed = "keras_tuner" in sys.modules and not isinstance(sys.modules["keras_tuner"], _StubModule)
     if installed or ("keras_tuner" not in sys.modules and importlib.util.find_spec("keras_tuner") is not None):
         with _patched(importlib.import_module("keras_tuner")):
             yield
         return
-    with _stood_in():
+    with _stub_modules():
         yield
 
 
@@ -49,24 +50,22 @@ def patches() -> Iterator[None]:
 def _patched(library: ModuleType) -> Iterator[None]:
     hyperparameters = f"{library.__name__}.engine.hyperparameters"
     modules = [library, library.tuners, *(module for name, module in sys.modules.items() if name == hyperparameters)]
-    with ExitStack() as opened:
-        for module in modules:
-            # A program's own HyperParameters say its ranges, as those that a build gets.
-            for replacement in (*TUNERS, SklearnTuner, HyperParameters):
-                if hasattr(module, name := replacement.__name__):
-                    opened.callback(setattr, module, name, getattr(module, name))
-                    setattr(module, name, replacement)
+    # A program's own HyperParameters say its ranges, as those that a build gets.
+    replacements = (*TUNERS, SklearnTuner, HyperParameters)
+    with replaced_attributes(
+        (module, each.__name__, each) for module in modules for each in replacements if hasattr(module, each.__name__)
+    ):
         yield
 
 
 @contextmanager
-def _stood_in() -> Iterator[None]:
+def _stub_modules() -> Iterator[None]:
     added: dict[str, ModuleType] = {}
     for top in _NAMES:
         for part in ("", *_PARTS):
             name = f"{top}.{part}" if part else top
             if name not in sys.modules:
-                added[name] = _StandIn(name)
+                added[name] = _StubModule(name)
     sys.modules.update(added)
     for name, module in added.items():
         parent, _, own = name.rpartition(".")
@@ -79,7 +78,7 @@ def _stood_in() -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-class _StandIn(ModuleType):
+class _StubModule(ModuleType):
     """Has the names that a program needs to define its hypermodel and to begin its search."""
 
     def __init__(self, name: str) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["COMPILE", "compiled"]
+__all__ = ["COMPILE", "recompile"]
 
 COMPILE = ("optimizer", "loss", "metrics")
 """The arguments of a tuner that take precedence over those with which a model was compiled."""
 
 
-def compiled(model: Any, tuner: Mapping[str, Any]) -> Any:
+def recompile(model: Any, tuner: Mapping[str, Any]) -> Any:
     """A model, compiled again where the tuner has arguments for it.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
-from pipeline.adapters.optuna.sites import names_in_source
+from pipeline.adapters.optuna.suggestion_names import names_in_source
 from pipeline.study.load_module import load_module
 
 HELPER = """

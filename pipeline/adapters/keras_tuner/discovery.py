@@ -7,15 +7,15 @@ from typing import Any
 
 from pipeline.adapters.domains import probes
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
-from pipeline.adapters.parameters import Found
+from pipeline.adapters.parameters import Hyperparameter
 
-__all__ = ["explored"]
+__all__ = ["discover_hyperparameters"]
 
 _MAX_RUNS = 48
 _SECONDS = 300.0
 
 
-def explored(run: Callable[[HyperParameters], None]) -> list[Found]:
+def discover_hyperparameters(run: Callable[[HyperParameters], None]) -> list[Hyperparameter]:
     """The hyperparameters of some code, in the order in which they are found.
 
     The code runs with the defaults first, then with the other values of what each run has found: each value of a choice
@@ -27,7 +27,7 @@ def explored(run: Callable[[HyperParameters], None]) -> list[Found]:
     Raises:
         Exception: What the code raises with its defaults; errors of other values are left to the trials.
     """
-    hyperparameters: dict[Any, Found] = {}
+    hyperparameters: dict[Any, Hyperparameter] = {}
     due: list[dict[str, Any]] = [{}]
     seen: set[str] = set()
     asked: list[Mapping[str, Any]] = []
@@ -59,7 +59,9 @@ def _key(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, default=repr)
 
 
-def _unasked(found: Iterable[Found], asked: Sequence[Mapping[str, Any]], seen: Collection[str]) -> list[dict[str, Any]]:
+def _unasked(
+    found: Iterable[Hyperparameter], asked: Sequence[Mapping[str, Any]], seen: Collection[str]
+) -> list[dict[str, Any]]:
     """The next values to run for hyperparameters that no run has used, because other values led to other branches."""
     due = []
     for one in found:
@@ -71,7 +73,7 @@ def _unasked(found: Iterable[Found], asked: Sequence[Mapping[str, Any]], seen: C
     return due
 
 
-def _next(values: Mapping[str, Any], new: list[Found]) -> list[dict[str, Any]]:
+def _next(values: Mapping[str, Any], new: list[Hyperparameter]) -> list[dict[str, Any]]:
     """What to run next: the new hyperparameters take their other values in turn, all together."""
     others = {
         one.name: [value for value in probes(one.domain) if value != values.get(one.name)]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.adapters.keras_tuner.compiling import compiled
+from pipeline.adapters.keras_tuner.compile_arguments import recompile
 
 
 def model(*, is_compiled: bool = True) -> keras.Model:
@@ -19,7 +19,7 @@ def model(*, is_compiled: bool = True) -> keras.Model:
 
 def test_arguments_of_a_tuner_replace_those_of_the_model() -> None:
     """A tuner's optimizer, loss and metrics replace the model's own, and what the tuner lacks stays."""
-    one = compiled(model(), {"loss": "mae", "metrics": ["mse"], "max_trials": 3})
+    one = recompile(model(), {"loss": "mae", "metrics": ["mse"], "max_trials": 3})
     config = one.get_compile_config()
     assert (config["loss"], config["metrics"]) == ("mae", ["mse"])
     assert float(one.optimizer.learning_rate) == pytest.approx(0.25)
@@ -32,7 +32,7 @@ def test_each_model_has_its_own_optimizer_and_metrics() -> None:
         "metrics": [keras.metrics.MeanSquaredError(name="m")],
         "loss": "mse",
     }
-    first, second = (compiled(model(is_compiled=False), tuner) for _ in range(2))
+    first, second = (recompile(model(is_compiled=False), tuner) for _ in range(2))
     assert first.optimizer is not second.optimizer is not tuner["optimizer"]
     assert float(first.optimizer.learning_rate) == pytest.approx(0.5)
     for one in (first, second):
@@ -45,8 +45,8 @@ def test_a_tuner_without_such_arguments_leaves_a_model_as_it_is() -> None:
     """A model is unchanged for a tuner without arguments of compile, and so is an object that is not a model."""
     one = model()
     optimizer = one.optimizer
-    assert compiled(one, {"loss": None, "objective": "val_loss"}).optimizer is optimizer
-    assert compiled(None, {"metrics": [len]}) is None
+    assert recompile(one, {"loss": None, "objective": "val_loss"}).optimizer is optimizer
+    assert recompile(None, {"metrics": [len]}) is None
 
 
 def test_functions_and_classes_of_the_program_stay_as_they_are() -> None:
@@ -60,9 +60,9 @@ def test_functions_and_classes_of_the_program_stay_as_they_are() -> None:
 
     one = model(is_compiled=False)
     one.compile("adam", far, metrics=[Own(name="own")])
-    assert isinstance(compiled(one, {"optimizer": "sgd"}).optimizer, keras.optimizers.SGD)
+    assert isinstance(recompile(one, {"optimizer": "sgd"}).optimizer, keras.optimizers.SGD)
     assert one.loss is far
-    other = compiled(model(), {"loss": far, "metrics": [Own(name="own")]})
+    other = recompile(model(), {"loss": far, "metrics": [Own(name="own")]})
     for each in (one, other):
         each.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
         assert set(each.get_metrics_result()) == {"loss", "own"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.generated import generated_module
+from pipeline.adapters.generated_module import generated_module
 from pipeline.study.source_loader import content_of
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.adapters.keras_tuner.explore import explored
+from pipeline.adapters.keras_tuner.discovery import discover_hyperparameters
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 
 
@@ -15,7 +15,7 @@ def test_branches_within_branches_are_found() -> None:
                 hp.Float(f"rate_{number}", 0, 1)
         hp.Float("last", 0, 1)
 
-    names = [one.name for one in explored(run)]
+    names = [one.name for one in discover_hyperparameters(run)]
     assert names == ["kind", "last", "deep", "count", *(f"rate_{number}" for number in range(20))]
 
 
@@ -27,13 +27,13 @@ def test_errors_of_other_values_are_left_to_the_trials() -> None:
             hp.Int("found", 1, 2)
             raise ValueError("no such model")
 
-    assert [one.name for one in explored(run)] == ["fails", "found"]
+    assert [one.name for one in discover_hyperparameters(run)] == ["fails", "found"]
 
     def fails(hp: HyperParameters) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        explored(fails)
+        discover_hyperparameters(fails)
 
 
 def test_a_value_is_tried_in_the_branch_that_asks_for_it() -> None:
@@ -44,4 +44,4 @@ def test_a_value_is_tried_in_the_branch_that_asks_for_it() -> None:
             for number in range(hp.Int("depth", 1, 2)):
                 hp.Float(f"rate_{number}", 0, 1)
 
-    assert [one.name for one in explored(run)] == ["kind", "depth", "rate_0", "rate_1"]
+    assert [one.name for one in discover_hyperparameters(run)] == ["kind", "depth", "rate_0", "rate_1"]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.adapters.optuna.returned import other_return
+from pipeline.adapters.optuna.return_values import other_return
 
 
 def same(trial: Any) -> Any:
