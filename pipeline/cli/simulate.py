@@ -76,7 +76,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Predict time, epochs, cost and best value of a study from learning curves, without training."""
-    from pipeline.simulation.view import forecast_object, forecast_view
+    from pipeline.simulation.forecast_view import forecast_object, forecast_view
 
     form = form_of("--plot", plot, _PICTURES)
     counts = _numbers(workers)
@@ -96,7 +96,7 @@ def simulate(
     if earlier := learned_from(tuned, storage):
         note(learning_in_words(tuned, earlier))
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
-    about = source(jobs[0]).described()
+    about = source(jobs[0]).description()
     _note_fewer_trials(tuned)
     forecasts = _forecasts(jobs, counts, source, repeats, earlier)
     if as_json:
@@ -114,16 +114,18 @@ def _source(
 ) -> "Callable[[TuneJob], CurveSource]":
     """The source of a job's learning curves."""
     if curves == _SYNTHETIC:
-        from pipeline.simulation.synthetic import Synthetic
+        from pipeline.simulation.synthetic_curves import SyntheticCurves
 
         epoch = 1.0 if seconds_per_epoch is None else seconds_per_epoch
         start = seconds_per_start or 0.0
-        return lambda job: Synthetic(job, seconds_per_epoch=epoch, seconds_per_start=start)
+        return lambda job: SyntheticCurves(job, seconds_per_epoch=epoch, seconds_per_start=start)
     from pipeline.results.tables.load import load_results
-    from pipeline.simulation.recorded import Recorded
+    from pipeline.simulation.recorded_curves import RecordedCurves
 
     results = load_results(study_store(curves, storage).uri)
-    return lambda job: Recorded(results, job, seconds_per_epoch=seconds_per_epoch, seconds_per_start=seconds_per_start)
+    return lambda job: RecordedCurves(
+        results, job, seconds_per_epoch=seconds_per_epoch, seconds_per_start=seconds_per_start
+    )
 
 
 def _forecasts(

@@ -120,11 +120,11 @@ def describe(split: Any) -> dict[str, Any]:
 
     Returns:
         `pipeline` (its kind), `batches` (None if unknown), and `elements` (types and shapes, or the name of the class
-        or function). Of a stream also what `Stream.described` says.
+        or function). Of a stream also what `Stream.description` says.
     """
     kind = kind_of(split)
     if isinstance(split, Stream):
-        return {"pipeline": kind, "batches": None, **split.described()}
+        return {"pipeline": kind, "batches": None, **split.description()}
     name = getattr(split, "__qualname__", type(split).__qualname__)
     elements = str(split.element_spec) if kind == TF_DATA else name
     return {"pipeline": kind, "batches": batches_of(split), "elements": elements}

@@ -86,7 +86,7 @@ class Stream:
         schema = self.files.dataset.schema
         return [name for name in self.inputs if is_image(schema.field(name).type)]
 
-    def described(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """What is recorded of it, as JSON values: `sha256` is that of the files' footers."""
         schema = self.files.dataset.schema
         elements = ", ".join(f"{name} ({schema.field(name).type})" for name in (*self.inputs, self.target))

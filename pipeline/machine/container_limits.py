@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Limits", "limits"]
+__all__ = ["Limits", "container_limits"]
 
 _UNLIMITED_BYTES = 2**60
 """Version 1 has no word for "no limit", but a number near 2**63."""
@@ -32,7 +32,7 @@ class Limits:
     free: float = math.inf
 
 
-def limits(root: Path = Path("/")) -> Limits:
+def container_limits(root: Path = Path("/")) -> Limits:
     """The limits of this process.
 
     Args:

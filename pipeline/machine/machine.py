@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.machine.container_limits import limits
+from pipeline.machine.container_limits import container_limits
 
-__all__ = ["Machine", "gpu_models", "held_memory", "this_machine"]
+__all__ = ["Machine", "gpu_models", "resident_memory", "this_machine"]
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 DEVICES = Path("/dev")
@@ -63,7 +63,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
     """
     import psutil
 
-    within, memory = limits(root), psutil.virtual_memory()
+    within, memory = container_limits(root), psutil.virtual_memory()
     return Machine(
         host=platform.node(),
         system=f"{platform.system()} {platform.release()}",
@@ -75,7 +75,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
     )
 
 
-def held_memory() -> int:
+def resident_memory() -> int:
     """Bytes of the machine's memory that this process holds."""
     import psutil
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from pipeline.machine.matrix_threads import one_thread
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config, carried_over
+from pipeline.space import Config, carry_over
 from pipeline.space.cube import Cube
 from pipeline.space.gaussian_process import GaussianProcess
-from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, near, vectors
+from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, neighbour, vectors
 from pipeline.space.values import Count
 from pipeline.space.walk import fitting
 
@@ -106,9 +106,9 @@ class _PB2(Population):
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
         space, known = self._space_around(donor.config), len(self._gains)
-        start = carried_over(space, donor.config, rng)
+        start = carry_over(space, donor.config, rng)
         if known < _FEWEST:
-            config = near(space, start, NEIGHBOUR_STEPS[0], rng)
+            config = neighbour(space, start, NEIGHBOUR_STEPS[0], rng)
             return config, f"near the donor's, with {known} gains to learn from"
         cube = Cube(space)
         candidates, best = rng.random((self._candidates, cube.sides)), cube.units([start])
@@ -139,7 +139,7 @@ class _PB2(Population):
         known = self._points([(one.epoch, one.before, one.config) for one in self._gains])
         gains = np.array([one.gain for one in self._gains])
         gains = np.clip((gains - gains.mean()) / (gains.std() or 1.0), -2, 2)
-        mean_of = GaussianProcess.fitted(known, gains)
+        mean_of = GaussianProcess.fit(known, gains)
         # The variance does not depend on values: configs that others have just started count as explored.
         started = [
             (donor.epoch, score, m.config)

@@ -89,7 +89,7 @@ def _improvement(points: _Reals, losses: _Reals) -> Callable[[_Reals], _Reals]:
     middle = np.median(losses)
     losses = np.minimum(losses, middle + 3 * (middle - losses.min()) + 1e-12)
     losses = (losses - losses.mean()) / (losses.std() or 1.0)
-    process = GaussianProcess.fitted(points, losses)
+    process = GaussianProcess.fit(points, losses)
 
     def improvement(at: _Reals) -> _Reals:
         mean, deviation = process.predict(at)

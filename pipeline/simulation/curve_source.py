@@ -52,5 +52,5 @@ class CurveSource(ABC):
         """
 
     @abstractmethod
-    def described(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """The source of the curves, as JSON values; `note` describes it in words."""

@@ -6,7 +6,7 @@ from statistics import median
 
 from pipeline.loop.trial import Trial
 from pipeline.simulation.curve_source import CurveSource
-from pipeline.simulation.play import SimulationResult, play
+from pipeline.simulation.simulator import SimulationResult, simulate
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 
@@ -147,7 +147,7 @@ def forecast(
             seeded.append((seeded_job, curves(seeded_job)))
         for count in workers:
             results = [
-                SeedResult.of(play(each, learned, count, earlier=earlier_studies(each, earlier)), each.seed)
+                SeedResult.of(simulate(each, learned, count, earlier=earlier_studies(each, earlier)), each.seed)
                 for each, learned in seeded
             ]
             yield Forecast(job, count, results)

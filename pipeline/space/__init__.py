@@ -2,20 +2,10 @@
 
 from pipeline.space.base import CountableDomain, Domain, ListedDomain
 from pipeline.space.choices import Choice, Grid
+from pipeline.space.combinations import combination, combinations, is_continuous, number_of
+from pipeline.space.configs import as_drawn, carry_over, compose, draw, explored_space, perturb
 from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.domains import DOMAINS, AnyDomain, Space, Switch
-from pipeline.space.space import (
-    as_drawn,
-    carried_over,
-    combination,
-    combinations,
-    compose,
-    draw,
-    endless,
-    explored_space,
-    number_of,
-    perturb,
-)
 from pipeline.space.stepped import IntUniform, QUniform
 from pipeline.space.values import Config, Value, key_of
 from pipeline.space.walk import (
@@ -49,7 +39,7 @@ __all__ = [
     "Uniform",
     "Value",
     "as_drawn",
-    "carried_over",
+    "carry_over",
     "combination",
     "combinations",
     "compose",
@@ -57,10 +47,10 @@ __all__ = [
     "draw",
     "drawn_names",
     "drawn_parameters",
-    "endless",
     "explored_space",
     "fits",
     "flat",
+    "is_continuous",
     "key_of",
     "kind_of_value",
     "kinds_of",

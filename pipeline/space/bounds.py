@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 from pipeline.errors import Fault
 from pipeline.space.values import LARGEST
 
-__all__ = ["as_real", "clipped", "faults_of_bounds", "is_real", "within"]
+__all__ = ["as_real", "clamp", "clip_unit", "faults_of_bounds", "is_real"]
 
 
 def is_real(value: object) -> TypeGuard[float]:
@@ -30,7 +30,7 @@ def as_real(value: Any) -> Any:
     return float(value) if is_real(value) else value
 
 
-def within(value: float, low: float, high: float) -> float:
+def clamp(value: float, low: float, high: float) -> float:
     """A number moved into an interval.
 
     Args:
@@ -41,7 +41,7 @@ def within(value: float, low: float, high: float) -> float:
     return min(max(value, low), math.nextafter(high, low))
 
 
-def clipped(unit: float) -> float:
+def clip_unit(unit: float) -> float:
     """A number moved into [0, 1].
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import Fault
 from pipeline.space.base import Domain
-from pipeline.space.bounds import as_real, clipped, faults_of_bounds, is_real, within
+from pipeline.space.bounds import as_real, clamp, clip_unit, faults_of_bounds, is_real
 from pipeline.space.values import LARGEST, STRICT_CONFIG, Real
 
 __all__ = ["LogUniform", "Normal", "Uniform"]
@@ -39,11 +39,11 @@ class Uniform(Domain):
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw a value."""
-        return within(float(rng.uniform(self.low, self.high)), self.low, self.high)
+        return clamp(float(rng.uniform(self.low, self.high)), self.low, self.high)
 
     def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> float:
         """Multiply a value by a factor, within the domain."""
-        return within(float(value) * factor, self.low, self.high)
+        return clamp(float(value) * factor, self.low, self.high)
 
     def contains(self, value: object) -> bool:
         """Whether a value is in the range, or its upper end, which is never drawn."""
@@ -55,11 +55,11 @@ class Uniform(Domain):
 
     def from_unit(self, unit: float) -> float:
         """The value at a quantile."""
-        return within(self.low + unit * (self.high - self.low), self.low, self.high)
+        return clamp(self.low + unit * (self.high - self.low), self.low, self.high)
 
     def to_unit(self, value: Any) -> float:
         """The quantile of a value."""
-        return clipped((value - self.low) / (self.high - self.low))
+        return clip_unit((value - self.low) / (self.high - self.low))
 
     def faults(self) -> list[Fault]:
         """What is wrong with the bounds."""
@@ -93,11 +93,11 @@ class LogUniform(Domain):
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw a value."""
-        return within(math.exp(rng.uniform(math.log(self.low), math.log(self.high))), self.low, self.high)
+        return clamp(math.exp(rng.uniform(math.log(self.low), math.log(self.high))), self.low, self.high)
 
     def perturb(self, value: Any, factor: float, rng: np.random.Generator) -> float:
         """Multiply a value by a factor, within the domain."""
-        return within(float(value) * factor, self.low, self.high)
+        return clamp(float(value) * factor, self.low, self.high)
 
     def contains(self, value: object) -> bool:
         """Whether a value is in the range, or its upper end, which is never drawn."""
@@ -110,12 +110,12 @@ class LogUniform(Domain):
     def from_unit(self, unit: float) -> float:
         """The value at a quantile."""
         low, high = math.log(self.low), math.log(self.high)
-        return within(math.exp(low + unit * (high - low)), self.low, self.high)
+        return clamp(math.exp(low + unit * (high - low)), self.low, self.high)
 
     def to_unit(self, value: Any) -> float:
         """The quantile of a value."""
         low, high = math.log(self.low), math.log(self.high)
-        return clipped((math.log(value) - low) / (high - low)) if value > 0 and high > low else 0.0
+        return clip_unit((math.log(value) - low) / (high - low)) if value > 0 and high > low else 0.0
 
     def faults(self) -> list[Fault]:
         """What is wrong with the bounds."""

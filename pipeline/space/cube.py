@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.space.base import CountableDomain, ListedDomain
-from pipeline.space.space import compose
+from pipeline.space.configs import compose
 from pipeline.space.values import Config
 from pipeline.space.walk import drawn_parameters
 
@@ -73,7 +73,7 @@ class Cube:
                 units[:, side] = [to_unit(config[name]) for config in configs]
                 continue
             for row, config in enumerate(configs):
-                if parameter.there(config):
+                if parameter.is_present(config):
                     units[row, side] = to_unit(config[name])
         return units
 
@@ -126,7 +126,7 @@ class Cube:
                 found[:, side] = (numbers + 0.5) / domain.count
         return found
 
-    def near(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
+    def neighbours(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
         """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again.
 
         Args:

@@ -42,7 +42,7 @@ class GaussianProcess:
         self._weights = cho_solve((self._lower, True), values, check_finite=False)
 
     @classmethod
-    def fitted(cls, points: _Reals, values: _Reals) -> Self:
+    def fit(cls, points: _Reals, values: _Reals) -> Self:
         """The process of the largest likelihood, by L-BFGS.
 
         Args:

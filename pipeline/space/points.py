@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipeline.space.cube import Cube
 from pipeline.space.values import Config
 
-__all__ = ["NEIGHBOUR_STEPS", "best_nearby", "near", "vectors"]
+__all__ = ["NEIGHBOUR_STEPS", "best_nearby", "neighbour", "vectors"]
 
 NEIGHBOUR_STEPS = (0.1, 0.02)
 """Distances at which neighbours of good configs are drawn, as shares of a parameter's range."""
@@ -32,7 +32,7 @@ def vectors(space: Mapping[str, Any], configs: Sequence[Config]) -> npt.NDArray[
     return cube.points(cube.units(configs))
 
 
-def near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.Generator) -> Config:
+def neighbour(space: Mapping[str, Any], config: Config, step: float, rng: np.random.Generator) -> Config:
     """A neighbour of a config: numbers move by a normal step, and one in ten listed values is drawn again.
 
     Args:
@@ -42,7 +42,7 @@ def near(space: Mapping[str, Any], config: Config, step: float, rng: np.random.G
         rng: The source of randomness.
     """
     cube = Cube(space)
-    return cube.config(cube.near(cube.units([config]), step, rng)[0])
+    return cube.config(cube.neighbours(cube.units([config]), step, rng)[0])
 
 
 def best_nearby(
@@ -67,7 +67,7 @@ def best_nearby(
     # A score is that of a config: many places are the same whole number.
     candidates = cube.rounded(candidates)
     for step in NEIGHBOUR_STEPS:
-        drawn = cube.near(best[np.arange(neighbours) % len(best)], step, rng)
+        drawn = cube.neighbours(best[np.arange(neighbours) % len(best)], step, rng)
         compared = np.vstack([candidates, drawn])
         order = np.argsort(-score(compared), kind="stable")
         best = candidates = compared[order[:_BEST]]

@@ -10,7 +10,7 @@ from pydantic import StrictBool
 
 from pipeline.errors import Fault
 from pipeline.space.base import CountableDomain
-from pipeline.space.bounds import as_real, clipped, faults_of_bounds, is_real
+from pipeline.space.bounds import as_real, clip_unit, faults_of_bounds, is_real
 from pipeline.space.values import INT64, STRICT_CONFIG, Real, Whole
 
 __all__ = ["IntUniform", "QUniform"]
@@ -109,8 +109,8 @@ class IntUniform(CountableDomain):
         if self.log:
             low, high = self._logarithms()
             middle = math.log(max(value, self.low) + 0.5 * self.step)
-            return clipped((middle - low) / (high - low)) if high > low else 0.0
-        return clipped(((value - self.low) / self.step + 0.5) / self.count)
+            return clip_unit((middle - low) / (high - low)) if high > low else 0.0
+        return clip_unit(((value - self.low) / self.step + 0.5) / self.count)
 
     def faults(self) -> list[Fault]:
         """What is wrong with the bounds or the step."""
@@ -204,7 +204,7 @@ class QUniform(CountableDomain):
     def to_unit(self, value: Any) -> float:
         """The quantile of a value."""
         first, last = self._steps()
-        return clipped((round(_exact(value) / _exact(self.q)) - first + 0.5) / (last - first + 1))
+        return clip_unit((round(_exact(value) / _exact(self.q)) - first + 0.5) / (last - first + 1))
 
     def faults(self) -> list[Fault]:
         """What is wrong with the bounds or the step."""

@@ -58,7 +58,7 @@ class ParameterPath:
         """Whether it is drawn, and not fixed."""
         return isinstance(self.domain, Domain)
 
-    def there(self, config: Mapping[str, Value]) -> bool:
+    def is_present(self, config: Mapping[str, Value]) -> bool:
         """Whether a config has the parameter.
 
         Args:
@@ -137,7 +137,7 @@ def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
     def one_of(config: Mapping[str, Value]) -> bool:
         count = 0
         for parameter, domain in parameters:
-            if parameter.when and not parameter.there(config):
+            if parameter.when and not parameter.is_present(config):
                 continue
             if parameter.name not in config or not domain.contains(config[parameter.name]):
                 return False

@@ -256,7 +256,7 @@ def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: st
         parameters.setdefault(parameter.name, []).append(parameter)
     for name, value in config.items():
         field, known = f"{path}.{name}", parameters.get(name, [])
-        here = next((parameter for parameter in known if parameter.there(config)), None)
+        here = next((parameter for parameter in known if parameter.is_present(config)), None)
         if not known:
             yield Fault(field, value, unknown("hyperparameter", parameters, name))
         elif here is None:

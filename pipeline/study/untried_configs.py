@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.searchers import Suggestion
-from pipeline.space import combination, combinations, draw, drawn_parameters, endless, key_of
+from pipeline.space import combination, combinations, draw, drawn_parameters, is_continuous, key_of
 from pipeline.space.random_streams import RandomStream
 from pipeline.study.job_fields import JobFields
 
@@ -28,7 +28,7 @@ def draws_each_config_once(job: JobFields) -> bool:
     Args:
         job: The study's job.
     """
-    return equal_configs_train_equally(job) and not endless(job.space) and bool(drawn_parameters(job.space))
+    return equal_configs_train_equally(job) and not is_continuous(job.space) and bool(drawn_parameters(job.space))
 
 
 def equal_configs_train_equally(job: JobFields) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
-from pipeline.simulation.play import play
-from pipeline.simulation.recorded import Recorded
+from pipeline.simulation.recorded_curves import RecordedCurves
+from pipeline.simulation.simulator import simulate
 
 
 def learn(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -32,7 +32,7 @@ def test_one_worker_decides_as_it_did(kind, tmp_path):
     run(job, storage=tmp_path)
     results = load_results(tmp_path / "learned")
     rows = []
-    done = play(job, Recorded(results, job, seconds_per_epoch=0.0, seconds_per_start=0.0), 1, rows.append)
+    done = simulate(job, RecordedCurves(results, job, seconds_per_epoch=0.0, seconds_per_start=0.0), 1, rows.append)
     recorded = results.decisions.sort_values("number")
     assert [(row.trial_id, row.epoch, row.kind, row.reason) for row in rows] == list(
         recorded[["trial_id", "epoch", "kind", "reason"]].itertuples(index=False, name=None)

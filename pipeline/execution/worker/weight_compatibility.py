@@ -128,7 +128,7 @@ def _bases(parameters: Sequence[ParameterPath], configs: Sequence[Config]) -> li
     bases = [configs[0]]
     for parameter in parameters:
         if not any(map(parameter.there, bases)):
-            bases += [config for config in configs if parameter.there(config)][:1]
+            bases += [config for config in configs if parameter.is_present(config)][:1]
     return bases
 
 
@@ -201,7 +201,7 @@ def _steps(
     moved: set[str] = set()
     before = first
     for parameter in parameters:
-        if parameter.drawn and parameter.there(other):
+        if parameter.drawn and parameter.is_present(other):
             moved.add(parameter.path)
             after = _between(space, first, other, moved)
             yield parameter.path, before, after
@@ -212,8 +212,8 @@ def _between(space: Mapping[str, Any], first: Config, other: Config, moved: set[
     """A config with the other one's values of the moved parameters, and in branches that the first does not take."""
 
     def pick(parameter: ParameterPath) -> Value:
-        moves = parameter.path in moved and parameter.there(other)
-        return (other if moves or not parameter.there(first) else first)[parameter.name]
+        moves = parameter.path in moved and parameter.is_present(other)
+        return (other if moves or not parameter.is_present(first) else first)[parameter.name]
 
     return compose(space, pick)
 

@@ -95,7 +95,7 @@ def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, li
     beyond: Config = {}
     absent: list[str] = []
     for parameter in walk(space):
-        if not parameter.drawn or not parameter.there(inside):
+        if not parameter.drawn or not parameter.is_present(inside):
             continue
         if parameter.name not in config:
             absent.append(parameter.name)

@@ -177,8 +177,8 @@ def _space(results: Results) -> list[tuple[str, str, str, str]]:
     best_config = results.best.config if results.best is not None else {}
     for parameter in results.parameters:
         name = parameter.name
-        best = format_value(best_config[name]) if name in best_config and parameter.there(best_config) else "–"
-        there = [parameter.there(config) for config in configs]
+        best = format_value(best_config[name]) if name in best_config and parameter.is_present(best_config) else "–"
+        there = [parameter.is_present(config) for config in configs]
         span = span_in_words(parameter.domain, front.loc[there, name]) if name in front else "–"
         words = domain_in_words(parameter.domain)
         if parameter.when:

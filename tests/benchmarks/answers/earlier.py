@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.loop.trial import observation
 from pipeline.searchers.earlier import EarlierStudy
-from pipeline.simulation.play import play
+from pipeline.simulation.simulator import simulate
 from tests.benchmarks.answers.simulated import BUDGET, PAIRS, job_of
 from tests.benchmarks.answers.studies import Learner, boosting, descent, network
 from tests.benchmarks.answers.tables import Live, Table
@@ -72,5 +72,5 @@ def earlier_study(name: str, kind: str, seed: int) -> Sequence[EarlierStudy]:
         seed: The later study's seed.
     """
     job = job_of(KINDS[kind](name), PAIRS[_PAIR], _SEED + seed, epochs=BUDGET)
-    trials = play(job, KINDS[kind](name), 1).trials
+    trials = simulate(job, KINDS[kind](name), 1).trials
     return [EarlierStudy(kind, [observation(trial, "min") for trial in trials])]

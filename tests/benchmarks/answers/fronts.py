@@ -21,7 +21,7 @@ from pipeline.pareto import hypervolume
 from pipeline.schedulers import FIFO, MOASHA, PromotingMOASHA, SchedulerSettings
 from pipeline.searchers import SEARCHERS
 from pipeline.simulation.curve_source import Curve
-from pipeline.simulation.play import play
+from pipeline.simulation.simulator import simulate
 from pipeline.space import Config
 from pipeline.study import Objective
 from tests.benchmarks.answers.simulated import BUDGET, Pair, job_of
@@ -102,7 +102,7 @@ def _shares(table: TwoObjectives, scheduler: str, searcher: str, workers: int, s
         job: Any = job_of(table, Pair(_SCHEDULERS[scheduler], "random"), seed, epochs=BUDGET)
         two = [Objective("loss", "min"), Objective("parameters", "min")]
         job = job.replaced({"objectives": two, "searcher": SEARCHERS[searcher]()})
-        shares.append(table.share(play(job, table, workers).front))
+        shares.append(table.share(simulate(job, table, workers).front))
     return shares
 
 

@@ -16,7 +16,7 @@ from pipeline.schedulers import (
 )
 from pipeline.searchers import SEARCHERS
 from pipeline.searchers.earlier import EarlierStudy
-from pipeline.simulation.play import play
+from pipeline.simulation.simulator import simulate
 from pipeline.study import Budget, Objective, TuneJob
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
@@ -41,7 +41,7 @@ class Pair:
         """The regret after each epoch of compute, from 1 to SIMULATED."""
         found = np.full(SIMULATED, np.nan)
         job = job_of(table, self, seed, epochs=SIMULATED)
-        for seconds, value in play(job, table, workers, earlier=earlier).best_curve:
+        for seconds, value in simulate(job, table, workers, earlier=earlier).best_curve:
             # All workers are busy all the time, and an epoch takes one second.
             found[min(max(int(seconds * workers) - 1, 0), SIMULATED - 1) :] = table.regret(value)
         return found

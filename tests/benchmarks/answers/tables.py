@@ -44,7 +44,7 @@ class Table(CurveSource):
         values = self.losses[int(np.argmin(distances))].tolist()
         return Curve(values, [1.0] * len(values), 0.0, values, len(values))
 
-    def described(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """The table's name."""
         return {"source": self.name, "note": f"Curves are those of the table {self.name}."}
 

@@ -12,7 +12,7 @@ from pipeline.loop.reporting import EpochOutcome, ReportInterval, is_over, repor
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
 from pipeline.schedulers import ASHA, PBT
-from pipeline.simulation.play import play
+from pipeline.simulation.simulator import simulate
 from pipeline.space import Grid
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob
@@ -87,7 +87,7 @@ def test_a_simulated_worker_reports_when_a_real_one_does(
     real = reports.copy()
     reports.clear()
     curves = list(_CURVES.values())
-    play(job, Written(lambda index, _: curves[index], seconds=0.01), workers=1)
+    simulate(job, Written(lambda index, _: curves[index], seconds=0.01), workers=1)
     assert reports == real
 
 

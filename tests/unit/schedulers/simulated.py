@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import SchedulerSettings
 from pipeline.simulation.curve_source import Curve as LearningCurve, CurveSource
-from pipeline.simulation.play import play
+from pipeline.simulation.simulator import simulate
 from pipeline.space import Config, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tests.unit.execution.recorded_curves import steps
@@ -44,7 +44,7 @@ class _Given(CurveSource):
         values = [self._curves[index](epoch) for epoch in range(1, self._epochs + 1)]
         return LearningCurve(values, [0.0] * self._epochs, 0.0, values, self._epochs)
 
-    def described(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """Not used here."""
         return {}
 
@@ -66,7 +66,7 @@ def simulated(
         budget=Budget(trials=len(learning_curves), epochs=epochs),
     )
     rows: list[DecisionRow] = []
-    done = play(job, _Given(learning_curves, epochs), 1, rows.append)
+    done = simulate(job, _Given(learning_curves, epochs), 1, rows.append)
     begins = {"start": "new", "promote": "promoted", "resume": "new"}
     turns = [(row.trial_id, row.epoch, begins[row.kind]) for row in rows if row.kind in begins]
     return {trial.trial_id: trial.epoch for trial in done.trials}, turns

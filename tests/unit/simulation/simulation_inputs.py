@@ -49,6 +49,6 @@ class Written(CurveSource):
         fields = {"start": 0.0, "levels": values, "known": len(values), **self._more}
         return Curve(values=values, seconds=[self._seconds] * len(values), **fields)
 
-    def described(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """A note."""
         return {"note": "Written down."}

@@ -6,12 +6,12 @@ import pytest
 
 from pipeline.simulation.forecast import forecast
 from pipeline.simulation.forecast_picture import forecast_picture
-from pipeline.simulation.synthetic import Synthetic
+from pipeline.simulation.synthetic_curves import SyntheticCurves
 from tests.unit.simulation.simulation_inputs import Written, job
 
 
 def _synthetic(tuned):
-    return Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
+    return SyntheticCurves(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
 
 
 def _texts(svg: bytes) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.simulation.forecast import Forecast, SeedResult, forecast
 from pipeline.simulation.pair_comparison import best_pairs, hypervolumes
-from pipeline.simulation.synthetic import Synthetic
+from pipeline.simulation.synthetic_curves import SyntheticCurves
 from pipeline.study import Objective
 from tests.unit.simulation.simulation_inputs import job
 
@@ -57,7 +57,7 @@ def test_several_objectives_are_compared_by_their_hypervolume() -> None:
     several = [Objective("score", "max"), Objective("cost", "min")]
     jobs = [job(scheduler=kind, objectives=several) for kind in ("fifo", "asha")]
     found = list(
-        forecast(jobs, [2], lambda one: Synthetic(one, seconds_per_epoch=1.0, seconds_per_start=0.0), repeats=3)
+        forecast(jobs, [2], lambda one: SyntheticCurves(one, seconds_per_epoch=1.0, seconds_per_start=0.0), repeats=3)
     )
     fifo, asha = hypervolumes(found)
     assert all(0.0 < other <= most <= 1.0 for most, other in zip(fifo, asha, strict=True) if most and other)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from pipeline.space.bounds import clipped, faults_of_bounds, is_real, within
+from pipeline.space.bounds import clamp, clip_unit, faults_of_bounds, is_real
 
 
 def test_values_are_moved_into_an_interval() -> None:
     """A value is moved into an interval without its high end, and a fraction into [0, 1]."""
-    assert within(-1.0, 0.0, 2.0) == 0.0
-    assert 1.9 < within(5.0, 0.0, 2.0) < 2.0
-    assert [clipped(unit) for unit in (-1, 0.5, 3)] == [0.0, 0.5, 1.0]
+    assert clamp(-1.0, 0.0, 2.0) == 0.0
+    assert 1.9 < clamp(5.0, 0.0, 2.0) < 2.0
+    assert [clip_unit(unit) for unit in (-1, 0.5, 3)] == [0.0, 0.5, 1.0]
 
 
 def test_a_boolean_is_not_a_number() -> None:

@@ -44,7 +44,7 @@ def test_a_space_without_parameters_has_one_place() -> None:
     cube = Cube({"fixed": 3})
     units = cube.units([{"fixed": 3}] * 2)
     assert (units.shape, cube.points(units).shape) == ((2, 0), (2, 0))
-    assert cube.config(cube.near(units, 0.1, np.random.default_rng(0))[0]) == {"fixed": 3}
+    assert cube.config(cube.neighbours(units, 0.1, np.random.default_rng(0))[0]) == {"fixed": 3}
 
 
 @given(seed=st.integers(0, 2**31 - 1))
@@ -64,7 +64,7 @@ def test_rounded_places_and_neighbours_are_those_of_their_configs(seed, step):
     """A rounded place, and each neighbour, has the numbers of its own config; absent parameters are drawn."""
     cube, rng = Cube(SPACE), np.random.default_rng(seed)
     configs = [draw(SPACE, rng) for _ in range(4)]
-    for places in (cube.rounded(rng.random((4, cube.sides))), cube.near(cube.units(configs), step, rng)):
+    for places in (cube.rounded(rng.random((4, cube.sides))), cube.neighbours(cube.units(configs), step, rng)):
         assert ((places >= 0) & (places <= 1)).all()
         again = cube.points(cube.units([cube.config(place) for place in places]))
         np.testing.assert_allclose(cube.points(places), again, atol=1e-9)

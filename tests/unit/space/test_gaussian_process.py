@@ -11,7 +11,7 @@ from pipeline.space.gaussian_process import GaussianProcess
 def test_a_process_follows_its_values() -> None:
     """A Gaussian process is close to the function near its points and less certain far from them."""
     points = np.linspace(0, 0.5, 11)[:, None]
-    process = GaussianProcess.fitted(points, np.sin(6 * points[:, 0]))
+    process = GaussianProcess.fit(points, np.sin(6 * points[:, 0]))
     mean, deviation = process.predict(np.array([[0.27], [1.0]]))
     assert mean[0] == pytest.approx(np.sin(6 * 0.27), abs=0.02)
     assert deviation[1] > 5 * deviation[0]
@@ -32,7 +32,7 @@ def test_it_is_that_of_scikit_learn(count: int) -> None:
         warnings.simplefilter("ignore")
         theirs = GaussianProcessRegressor(kernel, alpha=1e-8).fit(points, values)
     mean, deviation = theirs.predict(at, return_std=True)
-    found = GaussianProcess.fitted(points, values).predict(at)
+    found = GaussianProcess.fit(points, values).predict(at)
     np.testing.assert_allclose(found, [mean, deviation], atol=0.02)
 
 
@@ -40,7 +40,7 @@ def test_deviations_over_other_points_need_no_values() -> None:
     """A process over further points has the same deviations elsewhere, and smaller ones near the further points."""
     rng = np.random.default_rng(0)
     points, further = rng.random((20, 2)), np.array([[2.0, 2.0]])
-    process = GaussianProcess.fitted(points, np.sin(6 * points[:, 0]))
+    process = GaussianProcess.fit(points, np.sin(6 * points[:, 0]))
     over = process.over(np.vstack([points, further]))
     at = np.vstack([points, further])
     before, after = process.predict(at)[1], over.predict(at)[1]

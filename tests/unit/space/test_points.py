@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from pipeline.space import Choice, IntUniform, LogUniform, Normal, Switch, Uniform, draw, fits
 from pipeline.space.cube import Cube
-from pipeline.space.points import best_nearby, near, vectors
+from pipeline.space.points import best_nearby, neighbour, vectors
 
 SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -34,14 +34,14 @@ def test_an_absent_choice_has_no_value() -> None:
 def test_a_neighbour_is_a_config_of_the_space(seed: int, step: float) -> None:
     """A neighbour is a config of the space for any step, with the parameters of its own branch."""
     rng = np.random.default_rng(seed)
-    assert fits(SPACE, near(SPACE, draw(SPACE, rng), step, rng))
+    assert fits(SPACE, neighbour(SPACE, draw(SPACE, rng), step, rng))
 
 
 def test_a_neighbour_is_near() -> None:
     """A number moves by the step on its scale, one listed value in ten is redrawn, and constants are unchanged."""
     rng = np.random.default_rng(0)
     config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
-    found = [near(SPACE, config, 0.05, rng) for _ in range(2000)]
+    found = [neighbour(SPACE, config, 0.05, rng) for _ in range(2000)]
     units = [SPACE["lr"].to_unit(each["lr"]) for each in found]
     assert np.mean(units) == pytest.approx(0.5, abs=0.01)
     assert np.std(units) == pytest.approx(0.05, abs=0.005)

@@ -17,8 +17,8 @@ def test_walking_comes_to_every_parameter_with_its_condition() -> None:
     parameters = {parameter.path: parameter for parameter in walk(space)}
     assert list(parameters) == ["x", "s", "s.a.y", "s.a.t", "s.a.t.c.z"]
     assert parameters["s.a.t.c.z"].when == (("s", "a"), ("t", "c"))
-    assert parameters["s.a.t.c.z"].there({"s": "a", "t": "c"})
-    assert not parameters["s.a.t.c.z"].there({"s": "b"})
+    assert parameters["s.a.t.c.z"].is_present({"s": "a", "t": "c"})
+    assert not parameters["s.a.t.c.z"].is_present({"s": "b"})
     assert [parameter.name for parameter in parameters.values() if parameter.drawn] == ["s", "y", "t"]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.simulation.synthetic import Synthetic
+from pipeline.simulation.synthetic_curves import SyntheticCurves
 from pipeline.space import draw
 from pipeline.study import Budget, Objective
 from tests.unit.simulation.simulation_inputs import SPACE, job
@@ -11,7 +11,7 @@ from tests.unit.simulation.simulation_inputs import SPACE, job
 
 def _curves(seed: int = 0, count: int = 300, **fields):
     tuned = job(**{"seed": seed, "budget": Budget(trials=count, epochs=20), **fields})
-    made = Synthetic(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
+    made = SyntheticCurves(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
     configs = [draw(tuned.space, np.random.default_rng([seed, index])) for index in range(count)]
     return configs, [made.curve(index, 1, config) for index, config in enumerate(configs)]
 
@@ -20,7 +20,7 @@ def test_a_curve_depends_on_seed_and_number():
     """A curve depends only on seed and number, whatever was requested before."""
     configs, found = _curves()
     tuned = job(budget=Budget(trials=300, epochs=20))
-    again = Synthetic(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
+    again = SyntheticCurves(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
     assert again.curve(7, 1, configs[7]) == found[7]
     assert again.curve(8, 1, configs[7]).values != found[7].values
     assert _curves(seed=1)[1][7].values != found[7].values
@@ -77,5 +77,5 @@ def test_epochs_take_the_given_time_on_average():
 def test_a_space_that_draws_nothing_has_curves():
     """Trials of a space without drawn parameters differ by chance alone."""
     tuned = job(space={"x": 0.5}, trial_seeds=True)
-    made = Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
+    made = SyntheticCurves(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
     assert made.curve(0, 1, {"x": 0.5}).values != made.curve(1, 1, {"x": 0.5}).values

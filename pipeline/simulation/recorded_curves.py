@@ -20,7 +20,7 @@ from pipeline.storage.metric_column import metric_column
 from pipeline.study import TuneJob
 from pipeline.wording import counted
 
-__all__ = ["Recorded"]
+__all__ = ["RecordedCurves"]
 
 _SECONDS = ["seconds_train", "seconds_evaluate", "seconds_checkpoint"]
 
@@ -40,7 +40,7 @@ class _Record:
     others: Mapping[str, list[float]] = field(default_factory=dict)
 
 
-class Recorded(CurveSource):
+class RecordedCurves(CurveSource):
     """Curves of recorded trials: each config has the curve of the nearest recorded config.
 
     A curve that is too short, because its trial was stopped early, is extended: each additional epoch gains the median
@@ -106,7 +106,7 @@ class Recorded(CurveSource):
             self._curves[chosen] = self._extended(self._records[chosen])
         return self._curves[chosen]
 
-    def described(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """The study, how many of its trials are used, and the duration of their epochs."""
         epochs = [len(record.values) for record in self._records]
         count = counted(len(self._records), "recorded trial")

@@ -1,15 +1,14 @@
 """Configs of a space: a value for each parameter that is present."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from itertools import takewhile
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.space.base import CountableDomain, Domain, ListedDomain
+from pipeline.space.base import Domain, ListedDomain
 from pipeline.space.choices import Grid
+from pipeline.space.combinations import combination
 from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, When
@@ -17,14 +16,10 @@ from pipeline.space.walk import ParameterPath, When
 __all__ = [
     "Pick",
     "as_drawn",
-    "carried_over",
-    "combination",
-    "combinations",
+    "carry_over",
     "compose",
     "draw",
-    "endless",
     "explored_space",
-    "number_of",
     "perturb",
 ]
 
@@ -77,69 +72,6 @@ def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> 
     )
 
 
-def combinations(space: Mapping[str, Any]) -> int | None:
-    """The number of configs of a space; None if it is infinite because a real number is drawn.
-
-    Args:
-        space: The space.
-    """
-    sizes = [_size(domain) for domain in space.values()]
-    return None if None in sizes else math.prod(size for size in sizes if size is not None)
-
-
-def endless(space: Mapping[str, Any]) -> bool:
-    """Whether every config of a space has a drawn real number, so that no two configs are equal.
-
-    Args:
-        space: The space.
-    """
-    return any(_size(domain) is None and not isinstance(domain, Switch) for domain in space.values())
-
-
-def combination(space: Mapping[str, Any], index: int) -> Config:
-    """One of the configs of a space in which no real number is drawn.
-
-    Args:
-        space: The space.
-        index: The config's number, from 0. The last parameter changes fastest, branches follow each other, and after
-            the last config the first one follows again.
-    """
-    digits: dict[str, int] = {}
-    for name, domain in reversed(list(space.items())):
-        index, digits[name] = divmod(index, _count(domain))
-    config: Config = {}
-    for name, domain in space.items():
-        digit = digits[name]
-        if isinstance(domain, Switch):
-            for branch, inner in domain.branches.items():
-                if digit < (size := _configs(inner)):
-                    config |= {name: branch, **combination(inner, digit)}
-                    break
-                digit -= size
-        else:
-            config[name] = _nth(domain, digit)
-    return config
-
-
-def number_of(space: Mapping[str, Any], config: Mapping[str, Value]) -> int:
-    """The number of a config among all combinations: the inverse of `combination`.
-
-    Args:
-        space: A space in which no real number is drawn.
-        config: A config of that space.
-    """
-    number = 0
-    for name, domain in space.items():
-        if isinstance(domain, Switch):
-            before = takewhile(config[name].__ne__, domain.branches)
-            digit = sum(_configs(domain.branches[other]) for other in before)
-            digit += number_of(domain.branches[str(config[name])], config)
-        else:
-            digit = domain.number(config[name]) if isinstance(domain, CountableDomain) else 0
-        number = number * _count(domain) + digit
-    return number
-
-
 def perturb(
     space: Mapping[str, Any],
     config: Mapping[str, Value],
@@ -173,7 +105,7 @@ def perturb(
     return compose(space, pick)
 
 
-def carried_over(space: Mapping[str, Any], config: Mapping[str, Value], rng: np.random.Generator) -> Config:
+def carry_over(space: Mapping[str, Any], config: Mapping[str, Value], rng: np.random.Generator) -> Config:
     """A config with the values of a config from before a change of the space; what the space no longer lists is drawn.
 
     Args:
@@ -244,30 +176,6 @@ def as_drawn(space: Mapping[str, Any], config: Mapping[str, Value]) -> Config:
 
 def _has(config: Mapping[str, Value], parameter: ParameterPath) -> bool:
     """Whether a config has a value from which a parameter can move; after a change of the space it may have none."""
-    if not parameter.there(config) or parameter.name not in config:
+    if not parameter.is_present(config) or parameter.name not in config:
         return False
     return not isinstance(parameter.domain, ListedDomain) or parameter.domain.contains(config[parameter.name])
-
-
-def _size(domain: Any) -> int | None:
-    """Number of values of a parameter, those in branches included; None if it is infinite."""
-    if isinstance(domain, Switch):
-        sizes = [combinations(inner) for inner in domain.branches.values()]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
-    if isinstance(domain, CountableDomain):
-        return domain.count
-    return None if isinstance(domain, Domain) else 1
-
-
-def _count(domain: Any) -> int:
-    return _size(domain) or 1
-
-
-def _configs(space: Mapping[str, Any]) -> int:
-    return combinations(space) or 1
-
-
-def _nth(domain: Any, number: int) -> Value:
-    if isinstance(domain, CountableDomain):
-        return domain.nth(number)  # type: ignore[no-any-return]
-    return deepcopy(domain)  # type: ignore[no-any-return]

@@ -9,8 +9,8 @@ import pytest
 from pipeline.errors import DataError, UsageError
 from pipeline.results.analysis.epoch_timing import epoch_seconds
 from pipeline.results.tables.load import load_results
-from pipeline.simulation.play import play
-from pipeline.simulation.recorded import Recorded
+from pipeline.simulation.recorded_curves import RecordedCurves
+from pipeline.simulation.simulator import simulate
 from pipeline.space import draw
 from pipeline.study import Objective, TuneJob
 from tests.unit.results.studies import SPACE, Recording, asha_study, pbt_study, tune_job
@@ -22,10 +22,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return asha_study(tmp_path_factory.mktemp("recorded"))
 
 
-def _recorded(study: Recording, **changes) -> Recorded:
+def _recorded(study: Recording, **changes) -> RecordedCurves:
     given = {"seconds_per_epoch": None, "seconds_per_start": None}
     options = {name: changes.pop(name) for name in list(changes) if name in given}
-    return Recorded(load_results(study.store.uri), study.job.replaced(changes), **{**given, **options})
+    return RecordedCurves(load_results(study.store.uri), study.job.replaced(changes), **{**given, **options})
 
 
 def _drawn(index: int, seed: int = 3, epochs: int = 9):
@@ -112,7 +112,7 @@ def test_a_study_is_simulated_over_its_curves(study: Recording):
     """Any scheduler completes a simulation over a study's curves, and its best is not above the recorded one."""
     for kind in ("fifo", "promoting-asha", "median"):
         job = study.job.replaced({"scheduler": kind})
-        done = play(job, _recorded(study, scheduler=kind), 3)
+        done = simulate(job, _recorded(study, scheduler=kind), 3)
         assert len(done.trials) == 24
         assert done.best is not None
         assert done.best <= load_results(study.store.uri).best.value
@@ -136,14 +136,14 @@ def test_studies_that_cannot_be_replayed_are_refused(study: Recording):
     with pytest.raises(UsageError, match=r"pbt needs\. Simulate it with --curves synthetic"):
         _recorded(study, scheduler="pbt")
     with pytest.raises(DataError, match=r"no values of 'val_f1'.*its own is 'val_accuracy'"):
-        Recorded(
+        RecordedCurves(
             load_results(study.store.uri),
             TuneJob(**{**dict(study.job), "objectives": [Objective("val_f1", "max")]}),
             seconds_per_epoch=None,
             seconds_per_start=None,
         )
     with pytest.raises(DataError, match=r"None of the 24 trials.*space of job 'other'"):
-        Recorded(
+        RecordedCurves(
             load_results(study.store.uri),
             tune_job("other", space={"depth": SPACE["units"]}),
             seconds_per_epoch=None,
@@ -153,7 +153,7 @@ def test_studies_that_cannot_be_replayed_are_refused(study: Recording):
 
 def test_the_note_has_the_origin_of_the_curves(study: Recording):
     """The note has the number of trials used and how many of them are complete."""
-    reported = _recorded(study).described()
+    reported = _recorded(study).description()
     whole = int((load_results(study.store.uri).trials["epochs"] == 9).sum())
     assert (reported["source"], reported["recorded_trials"], reported["whole_trials"]) == ("mnist-asha", 24, whole)
     assert f"24 recorded trials of 'mnist-asha', {whole} of them complete" in reported["note"]

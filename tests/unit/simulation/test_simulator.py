@@ -9,15 +9,15 @@ from hypothesis import given, strategies as st
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.simulation.curve_source import Curve
-from pipeline.simulation.play import play
-from pipeline.simulation.synthetic import Synthetic
+from pipeline.simulation.simulator import simulate
+from pipeline.simulation.synthetic_curves import SyntheticCurves
 from pipeline.study import Budget, Objective
 from tests.unit.simulation.simulation_inputs import Written, job
 
 _ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 
 
-class Watched(Synthetic):
+class Watched(SyntheticCurves):
     """Synthetic curves that remember which were asked for."""
 
     def __init__(self, tuned) -> None:
@@ -45,7 +45,7 @@ def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epo
     tuned = job(scheduler=kind, budget=budget, seed=seed, objectives=[Objective("score", mode)])
     rows: list[DecisionRow] = []
     curves = Watched(tuned)
-    done = play(tuned, curves, workers, rows.append)
+    done = simulate(tuned, curves, workers, rows.append)
     ends = [(row.trial_id, _ENDS[row.kind]) for row in rows if row.kind in _ENDS]
     assert sorted(ends) == sorted((trial.trial_id, trial.state) for trial in done.trials)
     assert all(trial.epoch <= epochs for trial in done.trials)
@@ -73,7 +73,7 @@ def test_no_more_trials_run_than_there_are_workers(kind, workers, seed):
             running.discard(row.trial_id)
         most = max(most, len(running))
 
-    done = play(tuned, Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.5), workers, follow)
+    done = simulate(tuned, SyntheticCurves(tuned, seconds_per_epoch=1.0, seconds_per_start=0.5), workers, follow)
     assert most == min(workers, 12)
     assert not running
     assert 0 < done.busy <= done.worker_seconds * (1 + 1e-9)
@@ -86,7 +86,7 @@ def test_the_same_seed_comes_to_the_same(kind):
 
     def once(seed: int):
         tuned = job(scheduler=kind, seed=seed, budget=Budget(trials=8, epochs=5))
-        return play(tuned, Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0), 3)
+        return simulate(tuned, SyntheticCurves(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0), 3)
 
     assert once(1) == once(1)
     assert once(1) != once(2)
@@ -96,7 +96,7 @@ def test_time_is_that_of_the_longest_worker():
     """The simulated time of five equal trials is that of all in a row on one worker, and of three on two workers."""
     tuned = job(scheduler="fifo", budget=Budget(trials=5, epochs=4))
     curves = Written(lambda *_: [0.1] * 4, seconds=3.0, start=2.0)
-    one, two = (play(tuned, curves, workers) for workers in (1, 2))
+    one, two = (simulate(tuned, curves, workers) for workers in (1, 2))
     assert (one.seconds, one.busy, one.utilisation) == (70.0, 70.0, 1.0)
     assert (two.seconds, two.busy, two.worker_seconds) == (42.0, 70.0, 84.0)
 
@@ -106,9 +106,9 @@ def test_a_paused_trial_starts_again():
     # Two trials and rungs at 1 and 2: the better one continues twice.
     curves = Written(lambda index, _: [0.1 + index] * 4, seconds=1.0, start=10.0)
     budget = Budget(trials=2, epochs=4)
-    stops = play(job(scheduler="fifo", budget=budget), curves, 1)
+    stops = simulate(job(scheduler="fifo", budget=budget), curves, 1)
     doubling = PromotingASHA(grace_period=1, reduction_factor=2)
-    pauses = play(job(scheduler=doubling, budget=budget), curves, 1)
+    pauses = simulate(job(scheduler=doubling, budget=budget), curves, 1)
     assert (stops.epochs, stops.busy) == (8, 28.0)
     assert (pauses.epochs, pauses.busy) == (5, 45.0)
 
@@ -116,7 +116,7 @@ def test_a_paused_trial_starts_again():
 def test_the_studys_seconds_are_those_of_the_clock():
     """A budget of 11 seconds ends a simulation with epochs of one second at 11, by the simulated clock."""
     tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=100, seconds=11))
-    done = play(tuned, Written(lambda *_: [0.1] * 100), 2)
+    done = simulate(tuned, Written(lambda *_: [0.1] * 100), 2)
     assert done.seconds == 11
     assert done.end_reason == "The study's budget of 11 seconds is spent."
     assert {trial.state for trial in done.trials} == {"stopped"}
@@ -125,7 +125,7 @@ def test_the_studys_seconds_are_those_of_the_clock():
 def test_the_target_ends_the_study():
     """The trial that reaches the target is completed, and no trial is drawn after it."""
     tuned = job(scheduler="fifo", budget=Budget(trials=50, epochs=9, target=0.5))
-    done = play(tuned, Written(lambda index, _: [0.1 * index] * 9), 1)
+    done = simulate(tuned, Written(lambda index, _: [0.1 * index] * 9), 1)
     assert len(done.trials) == 6
     assert (done.trials[-1].state, done.trials[-1].epoch) == ("completed", 1)
     assert done.best == 0.5
@@ -135,7 +135,7 @@ def test_curves_that_fail_are_failures():
     """A trial whose curve fails ends after its last value, and three equal first errors end the study."""
     some = Written(lambda *_: [0.1, 0.2], failure="ValueError: no")
     tuned = job(scheduler="fifo")
-    done = play(tuned, some, 1)
+    done = simulate(tuned, some, 1)
     assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
     assert "failed with the same error" in done.end_reason
 
@@ -160,7 +160,7 @@ def test_the_value_of_a_failed_trial_is_not_the_best() -> None:
 
 def test_curves_that_end_are_completed():
     """A trial whose callback ended it is completed before its maximum."""
-    done = play(job(scheduler="fifo"), Written(lambda *_: [0.1, 0.2], ended=True), 4)
+    done = simulate(job(scheduler="fifo"), Written(lambda *_: [0.1, 0.2], ended=True), 4)
     assert {(trial.state, trial.epoch) for trial in done.trials} == {("completed", 2)}
 
 
@@ -171,7 +171,7 @@ def test_copied_weights_keep_their_value():
     slow, fast = [0.01 * epoch for epoch in range(1, 17)], [0.1 * epoch for epoch in range(1, 17)]
     rows: list[DecisionRow] = []
     curves = Written(lambda index, segment: fast if index == 0 or segment > 1 else slow)
-    done = play(tuned, curves, 1, rows.append)
+    done = simulate(tuned, curves, 1, rows.append)
     exploited = [row for row in rows if row.kind == "exploit"]
     assert exploited
     assert exploited[0].parent_trial == "0000"
@@ -184,7 +184,7 @@ def test_copied_weights_keep_their_value():
 def test_extended_epochs_are_counted():
     """Epochs beyond the known part of a curve are counted and reported."""
     curves = Written(lambda *_: [0.1] * 9, known=4)
-    assert play(job(scheduler="fifo"), curves, 3).extended == 12 * 5
+    assert simulate(job(scheduler="fifo"), curves, 3).extended == 12 * 5
 
 
 def test_the_front_has_all_objectives() -> None:
@@ -192,15 +192,15 @@ def test_the_front_has_all_objectives() -> None:
     curves = Written(lambda index, _: [0.1 + index] * 2, others={"cost": [3.0, 2.0]})
     budget = Budget(trials=2, epochs=2)
     several = [Objective("score", "max"), Objective("cost", "min")]
-    found = play(job(scheduler="fifo", budget=budget, objectives=several), curves, 1)
+    found = simulate(job(scheduler="fifo", budget=budget, objectives=several), curves, 1)
     assert found.front == ((-1.1, 2.0),)
-    assert play(job(scheduler="fifo", budget=budget), curves, 1).front == ()
+    assert simulate(job(scheduler="fifo", budget=budget), curves, 1).front == ()
 
 
 def test_a_trial_ends_where_the_curve_of_its_later_segment_ends() -> None:
     """A trial that takes over weights as old as the whole curve of its new config has ended."""
     curves = Written(lambda index, _: [epoch - index for epoch in range(4)], ended=True)
-    done = play(job(scheduler=PBT(interval=3, quantile=0.5), budget=Budget(trials=4, epochs=9)), curves, 1)
+    done = simulate(job(scheduler=PBT(interval=3, quantile=0.5), budget=Budget(trials=4, epochs=9)), curves, 1)
     assert {trial.state for trial in done.trials} == {"completed"}
     assert max(trial.segment for trial in done.trials) == 2
 
@@ -209,7 +209,7 @@ def test_a_trial_ends_where_the_curve_of_its_later_segment_ends() -> None:
 def test_trials_that_end_early_are_not_all_trained(scheduler: str) -> None:
     """Where trials end by themselves before their last epoch, most still stop at a rung as others do."""
     curves = Written(lambda index, _: [epoch / 100 - index for epoch in range(7)], ended=True)
-    done = play(job(scheduler=scheduler), curves, 2)
+    done = simulate(job(scheduler=scheduler), curves, 2)
     states = Counter((trial.state, trial.epoch) for trial in done.trials)
     assert states == {("stopped", 1): 9, ("stopped", 4): 2, ("completed", 7): 1}
 
@@ -219,6 +219,6 @@ def test_a_value_beyond_the_bounds_is_not_the_best() -> None:
     budget = Budget(trials=2, epochs=3)
     for most, found in ((0.25, ((3.0, 0.2), (5.0, 0.25))), (0.1, ())):
         bounded = job(scheduler="fifo", budget=budget, objectives=[Objective("score", "max", at_most=most)])
-        done = play(bounded, Written(lambda index, _: [0.9, 0.2 + 0.05 * index, 0.15]), 1)
+        done = simulate(bounded, Written(lambda index, _: [0.9, 0.2 + 0.05 * index, 0.15]), 1)
         assert done.best_curve == found
         assert done.best == (found[-1][1] if found else None)

@@ -5,7 +5,7 @@ import json
 from rich.console import Console
 
 from pipeline.simulation.forecast import Forecast, SeedResult
-from pipeline.simulation.view import forecast_object, forecast_view
+from pipeline.simulation.forecast_view import forecast_object, forecast_view
 from pipeline.study import Objective
 from tests.unit.simulation.simulation_inputs import job
 

@@ -11,7 +11,7 @@ from pipeline.space import Config
 from pipeline.space.random_streams import RandomStream
 from pipeline.study import TuneJob
 
-__all__ = ["Synthetic"]
+__all__ = ["SyntheticCurves"]
 
 _BEFORE = 0.9
 """The loss of an untrained model: the error rate with ten classes."""
@@ -23,7 +23,7 @@ _LATE = 0.1
 """The share of trials that improve late."""
 
 
-class Synthetic(CurveSource):
+class SyntheticCurves(CurveSource):
     """Learning curves of a landscape that the seed determines.
 
     A config's final loss grows with the squared distance of each parameter from its best value; a few parameters matter
@@ -83,7 +83,7 @@ class Synthetic(CurveSource):
         others = {metric: [self._cost(config, mode, best)] * count for metric, (mode, best) in self._others.items()}
         return Curve(values.tolist(), seconds, self._start, levels.tolist(), count, others=others)
 
-    def described(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """The family of the curves, and the duration of an epoch."""
         note = (
             "Curves are synthetic: power laws with noise; one trial in ten improves late. Use them to compare "

@@ -15,13 +15,11 @@ from pipeline.space import (
     Switch,
     Uniform,
     as_drawn,
-    carried_over,
-    combination,
+    carry_over,
     combinations,
     draw,
     explored_space,
     fits,
-    number_of,
     perturb,
 )
 
@@ -55,19 +53,6 @@ def test_grid_parameters_run_through_their_values() -> None:
     assert configs == expected * 2
 
 
-def test_a_large_grid_is_not_walked_through() -> None:
-    """The combination of any number is computed directly, although a grid may have too many to list."""
-    space = {f"p{i}": Grid(list(range(100))) for i in range(30)}
-    config = draw(space, np.random.default_rng(0), 100**29 + 7)
-    assert (config["p0"], config["p1"], config["p29"]) == (1, 0, 7)
-
-
-def test_a_space_of_constants_has_one_combination() -> None:
-    """A space of constants, and an empty one, have one combination."""
-    assert combinations({"x": 3}) == combinations({}) == 1
-    assert combination({"x": 3}, 5) == {"x": 3}
-
-
 def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
     """The parameters of a config's branch, nested ones too, follow its switch, and those of others are absent."""
     configs = [draw(_NESTED, np.random.default_rng(seed)) for seed in range(60)]
@@ -99,28 +84,6 @@ def test_branches_are_drawn_equally_often() -> None:
     """Branches are drawn equally often, however many parameters they have."""
     drawn = [draw(_NESTED, np.random.default_rng(seed))["schedule"] for seed in range(600)]
     assert all(150 < drawn.count(branch) < 250 for branch in ("constant", "decaying", "cyclic"))
-
-
-def test_combinations_of_branches_follow_each_other() -> None:
-    """The combinations of all branches with their parameters are enumerated, and each has its number."""
-    space = {
-        "width": Choice([8, 16]),
-        "schedule": Switch(
-            {"constant": {}, "cyclic": {"period": Grid([2, 4]), "way": Switch({"a": {}, "b": {"c": 1}})}}
-        ),
-    }
-    assert combinations(space) == 10
-    configs = [combination(space, index) for index in range(10)]
-    assert configs[:5] == [
-        {"width": 8, "schedule": "constant"},
-        {"width": 8, "schedule": "cyclic", "period": 2, "way": "a"},
-        {"width": 8, "schedule": "cyclic", "period": 2, "way": "b", "c": 1},
-        {"width": 8, "schedule": "cyclic", "period": 4, "way": "a"},
-        {"width": 8, "schedule": "cyclic", "period": 4, "way": "b", "c": 1},
-    ]
-    assert configs[5:] == [{**config, "width": 16} for config in configs[:5]]
-    assert combination(space, 10) == configs[0]
-    assert [number_of(space, config) for config in configs] == list(range(10))
 
 
 def test_exploring_moves_values_and_keeps_the_branch() -> None:
@@ -186,10 +149,10 @@ def test_the_probability_of_redrawing_is_kept(probability: float) -> None:
 def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
     """A config from before a change of its space keeps its numbers and listed values; others are drawn."""
     space = {"x": Uniform(0, 1), "kind": Choice(["b", "c"]), "how": Switch({"new": {"y": Uniform(2, 3)}}), "fixed": 7}
-    config = carried_over(space, {"x": 1.5, "kind": "b", "how": "old", "fixed": 6}, np.random.default_rng(0))
+    config = carry_over(space, {"x": 1.5, "kind": "b", "how": "old", "fixed": 6}, np.random.default_rng(0))
     assert (config["x"], config["kind"], config["how"], config["fixed"]) == (1.5, "b", "new", 7)
     assert 2 <= config["y"] < 3
-    assert carried_over(space, config, np.random.default_rng(1)) == config
+    assert carry_over(space, config, np.random.default_rng(1)) == config
 
 
 def test_exploring_by_other_factors() -> None:

@@ -18,7 +18,7 @@ from pipeline.searchers.earlier import EarlierStudy
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.study import TuneJob
 
-__all__ = ["SimulationResult", "play"]
+__all__ = ["SimulationResult", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SimulationResult:
         return self.best_curve[-1][1] if self.best_curve else None
 
 
-def play(
+def simulate(
     job: TuneJob,
     curves: CurveSource,
     workers: int,
