@@ -9,11 +9,11 @@ import numpy as np
 from pipeline.datasets import parquet, parquet_files
 from pipeline.datasets.base import Arrays, Dataset, Split, leaves
 from pipeline.datasets.breast_cancer import breast_cancer
-from pipeline.datasets.configured import RecordedConfig
+from pipeline.datasets.config_reads import RecordedConfig
 from pipeline.datasets.diabetes import diabetes
 from pipeline.datasets.digits import digits
 from pipeline.datasets.mnist import mnist
-from pipeline.datasets.parquet_files import names_files
+from pipeline.datasets.parquet_files import is_parquet
 from pipeline.errors import DataError, UserError
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.study.missing_parameter import missing_parameter
@@ -67,10 +67,10 @@ def load(
         DataError: The data set does not exist or cannot be used; says why.
     """
     if callable(data):
-        dataset = _called(data, () if config is None else (config,))
+        dataset = _call(data, () if config is None else (config,))
     elif data in DATASETS:
         dataset = DATASETS[data]()
-    elif names_files(data):
+    elif is_parquet(data):
         dataset = parquet.read(data, memory=memory, buffer=buffer)
     else:
         raise DataError(
@@ -85,7 +85,7 @@ def load(
     return dataset
 
 
-def present(data: Any) -> None:
+def check_files(data: Any) -> None:
     """Check that a job's data exist, as far as that is possible without loading them.
 
     Args:
@@ -94,11 +94,11 @@ def present(data: Any) -> None:
     Raises:
         DataError: They do not exist.
     """
-    if isinstance(data, str) and data not in DATASETS and names_files(data):
-        parquet_files.present(data)
+    if isinstance(data, str) and data not in DATASETS and is_parquet(data):
+        parquet_files.check_files(data)
 
 
-def _called(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -> Dataset:
+def _call(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -> Dataset:
     name = getattr(function, "__qualname__", repr(function))
     try:
         dataset = function(*arguments)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.datasets.frames import as_array, is_frame
 from pipeline.datasets.pipelines import check_pipeline
-from pipeline.datasets.shared import SharedPart
+from pipeline.datasets.shared_part import SharedPart
 from pipeline.errors import DataError
 
 __all__ = ["Arrays", "Dataset", "Split"]

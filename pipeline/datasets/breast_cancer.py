@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.column_arrays import scaled, split_rows
+from pipeline.datasets.row_arrays import scale_columns, split_rows
 
 __all__ = ["breast_cancer"]
 
@@ -19,7 +19,7 @@ def breast_cancer() -> Dataset:
 
     source = load_breast_cancer()
     train, validation, test = split_rows(len(source.target), source.target)
-    x, y = scaled(source.data, train), source.target.astype(np.float32).reshape(-1, 1)
+    x, y = scale_columns(source.data, train), source.target.astype(np.float32).reshape(-1, 1)
     return Dataset(
         name="breast-cancer",
         train=Split(x[train], y[train]),

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.errors import DataError
 
-__all__ = ["Inputs", "features", "inputs", "is_image", "is_text", "objects", "one_hot", "plain", "scaled", "split_rows"]
+__all__ = ["Inputs", "decode_categories", "features", "inputs", "is_image", "is_text", "objects"]
 
 Inputs: TypeAlias = np.ndarray | Mapping[str, np.ndarray]
 """One array, or arrays by the names of their columns; rows first."""
@@ -50,12 +50,12 @@ def objects(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     Raises:
         DataError: The column has nulls.
     """
-    _complete(column, name, where)
-    values: np.ndarray = plain(column).to_numpy()
+    _check_no_nulls(column, name, where)
+    values: np.ndarray = decode_categories(column).to_numpy()
     return values
 
 
-def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def decode_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The values of a column of categories; another column as it is.
 
     Args:
@@ -98,7 +98,7 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     Raises:
         DataError: The column is of another type, has nulls, has lists of differing lengths, or is not finite.
     """
-    _complete(column, name, where)
+    _check_no_nulls(column, name, where)
     type_ = column.type
     if pa.types.is_fixed_size_binary(type_):
         return _scaled(_bytes(column))
@@ -113,58 +113,7 @@ def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     )
 
 
-def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
-    """Class numbers as rows of zeros with a single one.
-
-    Args:
-        codes: Whole numbers from 0 to classes - 1, shape (rows,).
-        classes: Number of classes.
-
-    Returns:
-        float32, shape (rows, classes).
-    """
-    rows = np.zeros((len(codes), classes), np.float32)
-    rows[np.arange(len(codes)), codes] = 1
-    return rows
-
-
-def scaled(columns: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Columns of numbers, each scaled to 0 to 1 over the training rows; other rows may be slightly outside.
-
-    Args:
-        columns: Numbers, shape (rows, features).
-        train: The training rows.
-
-    Returns:
-        float32, shape (rows, features).
-    """
-    low, high = columns[train].min(axis=0), columns[train].max(axis=0)
-    units: np.ndarray = (columns - low) / (high - low)
-    return units.astype(np.float32)
-
-
-def split_rows(rows: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random split that is always the same: three fifths for training, a fifth for validation, a fifth for testing.
-
-    Args:
-        rows: Number of rows.
-        classes: Each row's class: every part gets the same share of each. None if there are none.
-
-    Returns:
-        The rows of the three parts, in ascending order.
-    """
-    from sklearn.model_selection import train_test_split
-
-    def split(whole: np.ndarray, size: int) -> list[np.ndarray]:
-        share = None if classes is None else classes[whole]
-        return [np.sort(part) for part in train_test_split(whole, test_size=size, random_state=0, stratify=share)]
-
-    rest, test = split(np.arange(rows), rows // 5)
-    train, validation = split(rest, rows // 5)
-    return train, validation, test
-
-
-def _complete(column: pa.ChunkedArray, name: str, where: str) -> None:
+def _check_no_nulls(column: pa.ChunkedArray, name: str, where: str) -> None:
     if column.null_count:
         raise DataError(
             f"Column {name!r} of {where} has {column.null_count} nulls; inputs must be complete: fill or drop them."

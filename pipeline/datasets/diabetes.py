@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.column_arrays import scaled, split_rows
+from pipeline.datasets.row_arrays import scale_columns, split_rows
 
 __all__ = ["diabetes"]
 
@@ -20,7 +20,7 @@ def diabetes() -> Dataset:
 
     source = load_diabetes(scaled=False)
     train, validation, test = split_rows(len(source.target))
-    x = scaled(source.data, train)
+    x = scale_columns(source.data, train)
     mean, deviation = source.target[train].mean(), source.target[train].std()
     y = ((source.target - mean) / deviation).astype(np.float32).reshape(-1, 1)
     return Dataset(

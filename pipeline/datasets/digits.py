@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.column_arrays import one_hot
+from pipeline.datasets.row_arrays import one_hot
 
 __all__ = ["digits"]
 

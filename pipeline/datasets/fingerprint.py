@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.base import Dataset
-from pipeline.datasets.configured import Reads
+from pipeline.datasets.config_reads import ConfigReads
 from pipeline.datasets.pipelines import describe
 from pipeline.wording import counted, listed
 
@@ -161,7 +161,7 @@ def first_recorded(recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def with_combination(
-    recorded: Mapping[str, Any] | None, reads: Reads, found: Mapping[str, Any]
+    recorded: Mapping[str, Any] | None, reads: ConfigReads, found: Mapping[str, Any]
 ) -> dict[str, list[dict[str, Any]]]:
     """What a study records of its data, with another combination of the values that its data function reads.
 
@@ -176,8 +176,8 @@ def with_combination(
     }
 
 
-def _reads(entry: Mapping[str, Any]) -> Reads:
-    return Reads(entry["config"], tuple(entry["absent"]))
+def _reads(entry: Mapping[str, Any]) -> ConfigReads:
+    return ConfigReads(entry["config"], tuple(entry["absent"]))
 
 
 def _named(tree: Any, suffix: str = "") -> Iterator[tuple[str, np.ndarray]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.column_arrays import features, one_hot
+from pipeline.datasets.column_arrays import features
+from pipeline.datasets.row_arrays import one_hot
 from pipeline.storage import Store
 
 __all__ = ["mnist"]

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.column_arrays import features, inputs, is_image, is_text, one_hot, plain
-from pipeline.datasets.held_out import held_out
-from pipeline.datasets.missing_values import check_complete
+from pipeline.datasets.column_arrays import decode_categories, features, inputs, is_image, is_text
+from pipeline.datasets.holdout import holdout_mask
+from pipeline.datasets.null_values import check_no_nulls
 from pipeline.datasets.parquet_files import ParquetFiles
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.row_arrays import one_hot
+from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 from pipeline.wording import size
 
@@ -52,7 +53,7 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
     Raises:
         DataError: The files cannot be read, or their content breaks a rule; says which, and what was found.
     """
-    files = ParquetFiles.of(data)
+    files = ParquetFiles.find(data)
     schema = files.dataset.schema
     target = [name for name in ("label", "target") if name in schema.names]
     columns = [name for name in schema.names if name not in ("label", "target", "split")]
@@ -60,15 +61,15 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
         raise DataError(f"The columns of {data} are {', '.join(schema.names) or 'none'}. {_RULES}")
     if files.rows < _MIN_ROWS:
         raise DataError(f"{data} has {files.rows} rows; at least {_MIN_ROWS} are needed.")
-    check_complete(files, columns)
-    sizes = _sizes(files, columns)
+    check_no_nulls(files, columns)
+    sizes = _group_sizes(files, columns)
     if buffer is None:
         streams = sum(sizes) > memory or any(is_image(schema.field(name).type) for name in columns)
         buffer = _buffer(files, sizes, memory) if streams else 0
-    return _streamed(files, columns, target[0], buffer) if buffer else _loaded(files, columns, target[0])
+    return _stream(files, columns, target[0], buffer) if buffer else _load(files, columns, target[0])
 
 
-def _loaded(files: ParquetFiles, columns: list[str], target: str) -> Dataset:
+def _load(files: ParquetFiles, columns: list[str], target: str) -> Dataset:
     data = files.data
     with files.read():
         table = files.dataset.to_table()
@@ -76,7 +77,7 @@ def _loaded(files: ParquetFiles, columns: list[str], target: str) -> Dataset:
     y, classes = _target(table.column(target), target, data)
     splits = {
         name: Split(x[rows] if isinstance(x, np.ndarray) else {key: x[key][rows] for key in x}, y[rows])
-        for name, rows in _rows(table, data).items()
+        for name, rows in _split_rows(table, data).items()
         if len(rows)
     }
     width = {"inputs": x.shape[1]} if isinstance(x, np.ndarray) and x.ndim > 1 else {}
@@ -90,9 +91,9 @@ def _loaded(files: ParquetFiles, columns: list[str], target: str) -> Dataset:
     )
 
 
-def _streamed(files: ParquetFiles, columns: list[str], target: str, buffer: int) -> Dataset:
+def _stream(files: ParquetFiles, columns: list[str], target: str, buffer: int) -> Dataset:
     named = "split" in files.dataset.schema.names
-    values, rows = _looked_through(files, target, named=named)
+    values, rows = _classes_and_rows(files, target, named=named)
     splits = {
         name: Stream(files, name, tuple(columns), target, values, named, count, min(buffer, count))
         for name, count in rows.items()
@@ -108,7 +109,7 @@ def _streamed(files: ParquetFiles, columns: list[str], target: str, buffer: int)
     )
 
 
-def _looked_through(files: ParquetFiles, target: str, *, named: bool) -> tuple[tuple[object, ...], dict[str, int]]:
+def _classes_and_rows(files: ParquetFiles, target: str, *, named: bool) -> tuple[tuple[object, ...], dict[str, int]]:
     """The classes, and the rows of each split, of one pass through the columns that say them."""
     columns = [*(["label"] if target == "label" else []), *(["split"] if named else [])]
     classes: np.ndarray | None = None
@@ -118,20 +119,20 @@ def _looked_through(files: ParquetFiles, target: str, *, named: bool) -> tuple[t
         if target == "label":
             labels = _classes(table.column("label"), files.data)
             classes = labels if classes is None else np.union1d(classes, labels)
-            _few(classes, files.rows, files.data)
+            _check_class_count(classes, files.rows, files.data)
         if named:
             counts.update(_names(table.column("split")).tolist())
     if classes is not None and len(classes) < 2:
-        raise _single(classes, files.data)
+        raise _single_class_error(classes, files.data)
     if named:
         _check_names(sorted({str(name) for name in counts}), files.data)
     else:
-        held = int(np.count_nonzero(held_out(files.rows)))
+        held = int(np.count_nonzero(holdout_mask(files.rows)))
         counts.update({"train": files.rows - held, "validation": held})
     return tuple(classes.tolist()) if classes is not None else (), {name: counts[name] for name in _SPLITS}
 
 
-def _sizes(files: ParquetFiles, columns: list[str]) -> list[float]:
+def _group_sizes(files: ParquetFiles, columns: list[str]) -> list[float]:
     """Bytes of the arrays of each row group's inputs, according to the files' footers."""
     schema, sizes = files.dataset.schema, []
     with files.read():
@@ -167,25 +168,25 @@ def _buffer(files: ParquetFiles, sizes: list[float], memory: float) -> int:
 
 def _target(column: pa.ChunkedArray, name: str, where: str) -> tuple[np.ndarray, list[str]]:
     if name == "target":
-        _complete(column, name, where)
+        _check_no_nulls(column, name, where)
         return features(column, name, where), []
     classes = _classes(column, where)
     if len(classes) < 2:
-        raise _single(classes, where)
-    _few(classes, len(column), where)
-    codes = np.searchsorted(classes, plain(column).to_numpy())
+        raise _single_class_error(classes, where)
+    _check_class_count(classes, len(column), where)
+    codes = np.searchsorted(classes, decode_categories(column).to_numpy())
     return one_hot(codes, len(classes)), [str(value) for value in classes]
 
 
-def _complete(column: pa.ChunkedArray, name: str, where: str) -> None:
+def _check_no_nulls(column: pa.ChunkedArray, name: str, where: str) -> None:
     if column.null_count:
         raise DataError(f"Column {name!r} of {where} has {column.null_count} nulls; every row needs a target.")
 
 
 def _classes(column: pa.ChunkedArray, where: str) -> np.ndarray:
     """The values of a column of labels, sorted."""
-    _complete(column, "label", where)
-    column = plain(column)
+    _check_no_nulls(column, "label", where)
+    column = decode_categories(column)
     type_ = column.type
     if not (is_text(type_) or pa.types.is_integer(type_) or pa.types.is_boolean(type_)):
         raise DataError(
@@ -195,11 +196,11 @@ def _classes(column: pa.ChunkedArray, where: str) -> np.ndarray:
     return np.unique(column.unique().to_numpy(zero_copy_only=False))
 
 
-def _single(classes: np.ndarray, where: str) -> DataError:
+def _single_class_error(classes: np.ndarray, where: str) -> DataError:
     return DataError(f"Column 'label' of {where} holds a single class, {classes[0]!r}; at least two are needed.")
 
 
-def _few(classes: np.ndarray, rows: int, where: str) -> None:
+def _check_class_count(classes: np.ndarray, rows: int, where: str) -> None:
     if classes.dtype.kind in "iu" and len(classes) > max(1000, rows // 2):
         raise DataError(
             f"Column 'label' of {where} holds {len(classes)} different whole numbers in {rows} rows. "
@@ -207,9 +208,9 @@ def _few(classes: np.ndarray, rows: int, where: str) -> None:
         )
 
 
-def _rows(table: pa.Table, where: str) -> dict[str, np.ndarray]:
+def _split_rows(table: pa.Table, where: str) -> dict[str, np.ndarray]:
     if "split" not in table.column_names:
-        held = held_out(table.num_rows)
+        held = holdout_mask(table.num_rows)
         return {"train": np.flatnonzero(~held), "validation": np.flatnonzero(held)}
     named = _names(table.column("split"))
     _check_names(sorted({str(name) for name in named}), where)
@@ -218,7 +219,7 @@ def _rows(table: pa.Table, where: str) -> dict[str, np.ndarray]:
 
 def _names(column: pa.ChunkedArray) -> np.ndarray:
     """The split of each row; of another type than text, its name: not every value can be converted to Python."""
-    column = plain(column)
+    column = decode_categories(column)
     return np.asarray(column.to_pylist(), object) if is_text(column.type) else np.array([column.type], object)
 
 

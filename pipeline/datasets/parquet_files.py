@@ -20,7 +20,7 @@ from pipeline.storage.parquet_tables import BROKEN
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
-__all__ = ["ParquetFiles", "RowGroup", "names_files", "names_many", "present"]
+__all__ = ["ParquetFiles", "RowGroup", "check_files", "is_folder_or_pattern", "is_parquet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class RowGroup:
     first: int
 
 
-def names_files(data: str) -> bool:
+def is_parquet(data: str) -> bool:
     """Whether a job's data are Parquet files, and not a data set's name.
 
     Args:
         data: A path, a URI, a pattern or a name.
     """
-    return data.partition("?")[0].endswith(".parquet") or names_many(data)
+    return data.partition("?")[0].endswith(".parquet") or is_folder_or_pattern(data)
 
 
-def names_many(data: str) -> bool:
+def is_folder_or_pattern(data: str) -> bool:
     """Whether a job's data are all files of a folder (`folder/`) or of a pattern (`folder/2026-*.parquet`).
 
     Args:
@@ -59,16 +59,16 @@ def names_many(data: str) -> bool:
     return path.endswith("/") or "*" in path
 
 
-def present(data: str) -> None:
+def check_files(data: str) -> None:
     """Check that there are files.
 
     Args:
-        data: As for `ParquetFiles.of`.
+        data: As for `ParquetFiles.find`.
 
     Raises:
         DataError: There are none, or they cannot be looked for.
     """
-    ParquetFiles.of(data)
+    ParquetFiles.find(data)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class ParquetFiles:
     paths: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: str) -> "ParquetFiles":
+    def find(cls, data: str) -> "ParquetFiles":
         """Look for the files that a job's `data` name.
 
         Args:
@@ -103,12 +103,12 @@ class ParquetFiles:
         """
         path, mark, query = data.partition("?")
         try:
-            if not names_many(data):
-                return cls._one(data)
+            if not is_folder_or_pattern(data):
+                return cls._find_file(data)
             fixed = path if path.endswith("/") else path[: path.index("*")].rpartition("/")[0] + "/"
             folder = "." if fixed == "/" and not path.startswith("/") else fixed
             store = Store(folder.rstrip("/") + mark + query if folder != "/" else folder)
-            paths = sorted(filter(_is_data, _listed(store)))
+            paths = sorted(filter(_is_data, _parquet_paths(store)))
         except StorageError as error:
             raise _unreadable(data, error) from None
         if not path.endswith("/"):
@@ -124,7 +124,7 @@ class ParquetFiles:
         return cls(data, root, uri, tuple(f"{root.rstrip('/')}/{name}" for name in paths))
 
     @classmethod
-    def _one(cls, data: str) -> "ParquetFiles":
+    def _find_file(cls, data: str) -> "ParquetFiles":
         path, mark, query = data.partition("?")
         folder, slash, name = path.rpartition("/")
         store = Store((folder or slash or ".") + mark + query)
@@ -150,7 +150,7 @@ class ParquetFiles:
     @property
     def many(self) -> bool:
         """Whether they are named by a folder or a pattern."""
-        return names_many(self.data)
+        return is_folder_or_pattern(self.data)
 
     @property
     def name(self) -> str:
@@ -282,7 +282,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile("[^/]*".join(map(re.escape, text.split("*"))))
 
 
-def _listed(store: Store) -> Sequence[str]:
+def _parquet_paths(store: Store) -> Sequence[str]:
     if store.local is None:
         return store.files()
     # The user's files may be links.
@@ -294,5 +294,5 @@ def _in_words(schema: pa.Schema) -> str:
 
 
 def _unreadable(data: str, error: Exception) -> DataError:
-    what = "The data" if names_many(data) else "The data file"
+    what = "The data" if is_folder_or_pattern(data) else "The data file"
     return DataError(f"{what} {data} cannot be read: {error.__cause__ or error}")

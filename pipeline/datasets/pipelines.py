@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeAlias
 
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-__all__ = ["Rows", "batched", "shuffled"]
+__all__ = ["Rows", "batches", "shuffle"]
 
 Rows: TypeAlias = Sequence[np.ndarray]
 """Arrays of the same rows, such as inputs and targets."""
@@ -14,7 +14,7 @@ _PIECE = 4096
 """Rows that leave the buffer together."""
 
 
-def shuffled(blocks: Iterable[Rows], capacity: int, generator: np.random.Generator) -> Iterator[Rows]:
+def shuffle(blocks: Iterable[Rows], capacity: int, generator: np.random.Generator) -> Iterator[Rows]:
     """Shuffle rows: each row that comes in takes the place of a random row of a full buffer, which goes out.
 
     Args:
@@ -46,7 +46,7 @@ def shuffled(blocks: Iterable[Rows], capacity: int, generator: np.random.Generat
         yield [array[order[start : start + _PIECE]] for array in buffer]
 
 
-def batched(blocks: Iterable[Rows], size: int) -> Iterator[Rows]:
+def batches(blocks: Iterable[Rows], size: int) -> Iterator[Rows]:
     """The rows in batches; the last batch has the rows that are left.
 
     Args:

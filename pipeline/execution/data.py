@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import Any, TypeAlias
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import Reads, RecordedConfig, takes_config
+from pipeline.datasets.config_reads import ConfigReads, RecordedConfig, takes_config
 from pipeline.datasets.fingerprint import differences, fingerprint, first_recorded, recorded_for, with_combination
 from pipeline.errors import DataError
 from pipeline.study import TuneJob
@@ -86,7 +86,7 @@ def made_by_workers(job: TuneJob, data: Dataset) -> bool:
 
 def _load(
     job: TuneJob, before: Mapping[str, Any] | None, memory: float | None = None
-) -> tuple[Dataset | None, Mapping[str, Any] | None, Reads | None]:
+) -> tuple[Dataset | None, Mapping[str, Any] | None, ConfigReads | None]:
     """The data, their fingerprint, and what a data function that takes the config has read."""
     trains = job.resources.workers == 0
     config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
@@ -95,7 +95,7 @@ def _load(
 
 
 def _document(
-    before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, reads: Reads | None
+    before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, reads: ConfigReads | None
 ) -> Mapping[str, Any] | None:
     """What the study records of its data."""
     return now if reads is None or now is None else with_combination(before, reads, now)

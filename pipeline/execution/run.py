@@ -146,7 +146,7 @@ def _run(
     if start.finished:
         return _finished_before(store, start)
     # Before the session begins: a finished study stays finished where its data are missing.
-    datasets.present(start.job.data)
+    datasets.check_files(start.job.data)
     if start.job.model is not None:
         refuse_other_keras()
     check_functions(start.job)

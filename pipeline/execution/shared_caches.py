@@ -4,7 +4,7 @@ import shutil
 import uuid
 from collections.abc import Sequence
 
-from pipeline.datasets.shared import KEPT_FREE, SharedPart
+from pipeline.datasets.shared_part import FREE_DISK_BYTES, SharedPart
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.shared_folder import SharedFolder, shared_root
@@ -58,7 +58,7 @@ def no_room(parts: Sequence[SharedPart]) -> str | None:
         parts: The parts of a data function's pipelines that trials share.
     """
     need = sum(part.bytes or 0 for part in parts)
-    if not parts or need + KEPT_FREE <= _free():
+    if not parts or need + FREE_DISK_BYTES <= _free():
         return None
     return f"They need {size(need)}, for which {shared_root()} has no room here: each trial computes them in each epoch"
 

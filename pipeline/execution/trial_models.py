@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import RecordedConfig, takes_config
+from pipeline.datasets.config_reads import RecordedConfig, takes_config
 from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
 from pipeline.errors import DamagedFile, DataError, JobNotFound, ModelError, StorageError, UserError
 from pipeline.execution.worker.checkpoint_writer import learner_part

@@ -13,9 +13,9 @@ import numpy as np
 
 from pipeline import datasets
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import Reads, RecordedConfig, takes_config
+from pipeline.datasets.config_reads import ConfigReads, RecordedConfig, takes_config
 from pipeline.datasets.fingerprint import recorded_buffer
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError, ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
@@ -104,7 +104,7 @@ def load_data(
         if takes_config(job.data) and config is None:
             config = RecordedConfig(example_config(job))
         data = _call_data_function(job, config, folder=folder, caches=caches, gpus=trains)
-    _check(job, data, Reads() if config is None else config.reads)
+    _check(job, data, ConfigReads() if config is None else config.reads)
     return data
 
 
@@ -247,7 +247,7 @@ def _call_data_function(
     return data
 
 
-def _check(job: TuneJob, data: Dataset, reads: Reads) -> None:
+def _check(job: TuneJob, data: Dataset, reads: ConfigReads) -> None:
     check_fit(job, data)
     if data.validation is None and job.folds == 1:
         metrics = [objective.metric for objective in job.objectives if objective.metric.startswith("val_")]

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from pipeline.datasets.configured import Reads, RecordedConfig
-from pipeline.datasets.shared import SharedPart
+from pipeline.datasets.config_reads import ConfigReads, RecordedConfig
+from pipeline.datasets.shared_part import SharedPart
 from pipeline.errors import DataError
 from pipeline.space import key_of
 from pipeline.storage.shared_folder import SharedFolder
@@ -30,9 +30,9 @@ class DataCall:
     parts: dict[str, SharedPart] = field(default_factory=dict)
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> ConfigReads:
         """What the function has read of the config so far."""
-        return Reads() if self.config is None else self.config.reads
+        return ConfigReads() if self.config is None else self.config.reads
 
     def add(self, part: SharedPart) -> str:
         """Record a part.

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.datasets.pipelines import TF_DATA, batches_of, is_endless, kind_of
-from pipeline.datasets.shared import KEPT_FREE, SharedPart
+from pipeline.datasets.shared_part import FREE_DISK_BYTES, SharedPart
 from pipeline.errors import DataError
 from pipeline.storage.shared_folder import shared_root
 from pipeline.training.data_call import DataCall, current_call
@@ -117,7 +117,8 @@ def _write(name: str, dataset: Any, folder: Path, call: DataCall) -> None:
     if not has_room:
         shutil.rmtree(writing, ignore_errors=True)
         left = size(shutil.disk_usage(folder).free)
-        reason = f"its elements leave less than {size(KEPT_FREE)} of the disk of {shared_root()}, which has {left} free"
+        least = size(FREE_DISK_BYTES)
+        reason = f"its elements leave less than {least} of the disk of {shared_root()}, which has {left} free"
         (folder / _UNSHARED).write_text(reason)
         return
     if call.reads != reads:
@@ -131,7 +132,7 @@ def _write(name: str, dataset: Any, folder: Path, call: DataCall) -> None:
 
 def _pass(dataset: Any, folder: Path) -> bool:
     """Read a pipeline to its end; whether the disk has room for what it writes."""
-    return all(shutil.disk_usage(folder).free >= KEPT_FREE for _ in dataset)
+    return all(shutil.disk_usage(folder).free >= FREE_DISK_BYTES for _ in dataset)
 
 
 def _bytes(spec: Any, count: int | None) -> int | None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split
 from pipeline.datasets.pipelines import batches_of, kind_of
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.stream import Stream
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import Reads, RecordedConfig
+from pipeline.datasets.config_reads import ConfigReads, RecordedConfig
 from pipeline.space import Config
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
@@ -129,7 +129,7 @@ class DataCombinations:
         *,
         memory: float,
         on_device: bool,
-        loaded: Callable[[Reads, Dataset], None],
+        loaded: Callable[[ConfigReads, Dataset], None],
         caches: SharedFolder | None = None,
     ) -> None:
         self._job, self._memory, self._on_device, self._loaded = job, memory, on_device, loaded
@@ -137,7 +137,7 @@ class DataCombinations:
         self._sets_up = sets_up_models(job)
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
-        self._kept: list[tuple[Reads, PreparedData]] = []
+        self._kept: list[tuple[ConfigReads, PreparedData]] = []
 
     def of(self, config: Config) -> PreparedData:
         """The data set for a config: one that is here, or the data function is called.

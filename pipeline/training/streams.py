@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 from pipeline.training.epoch_rows import steps_of
 from pipeline.training.iterator_numbers import iterator_numbers

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import Reads, takes_config
+from pipeline.datasets.config_reads import ConfigReads, takes_config
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
@@ -57,7 +57,7 @@ class TrainerFactory:
         *,
         memory: float | None = None,
         workers_here: int | None = None,
-        loaded: Callable[[Reads, Dataset], None] = lambda _reads, _data: None,
+        loaded: Callable[[ConfigReads, Dataset], None] = lambda _reads, _data: None,
         caches: SharedFolder | None = None,
     ) -> None:
         self.job = job

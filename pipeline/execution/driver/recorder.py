@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.datasets.configured import Reads
+from pipeline.datasets.config_reads import ConfigReads
 from pipeline.datasets.fingerprint import with_combination
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.session_file import SessionFile, SessionState
@@ -140,7 +140,7 @@ class Recorder:
         self.file.check()
         recorded = recorded_data(read_document(self._store))
         for entry in entries:
-            recorded = with_combination(recorded, Reads(entry["config"], tuple(entry["absent"])), entry["arrays"])
+            recorded = with_combination(recorded, ConfigReads(entry["config"], tuple(entry["absent"])), entry["arrays"])
         if recorded is not None:
             set_data(self._store, recorded)
 

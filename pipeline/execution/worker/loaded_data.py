@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import Reads
+from pipeline.datasets.config_reads import ConfigReads
 from pipeline.datasets.fingerprint import fingerprint, recorded_for
 from pipeline.execution.data import refuse_other_data
 from pipeline.storage import Store
@@ -25,7 +25,7 @@ class LoadedData:
         self._name, self._store = name, store
         self._new: list[Mapping[str, Any]] = []
 
-    def check(self, reads: Reads, data: Dataset) -> None:
+    def check(self, reads: ConfigReads, data: Dataset) -> None:
         """Compare the data for some configs with those that the study has recorded for them, or keep them to report.
 
         Args:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.datasets import load
-from pipeline.datasets.parquet_files import ParquetFiles, names_files
+from pipeline.datasets.parquet_files import ParquetFiles, is_parquet
 from pipeline.errors import DataError
 
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _names(data: str) -> list[str]:
-    return [path.rpartition("rows/")[2] for path in ParquetFiles.of(data).paths]
+    return [path.rpartition("rows/")[2] for path in ParquetFiles.find(data).paths]
 
 
 def test_a_folder_names_its_files_in_order(folder: Path) -> None:
@@ -39,13 +39,13 @@ def test_a_pattern_names_files(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(folder)
     assert _names("rows/*.parquet") == ["a.parquet", "b.parquet"]
     assert _names("*/*/c*") == ["more/c.parquet"]
-    assert names_files("*.parquet")
-    assert not names_files("digits")
+    assert is_parquet("*.parquet")
+    assert not is_parquet("digits")
 
 
 def test_row_groups_are_numbered_over_all_files(folder: Path) -> None:
     """Row groups have their rows and the number of rows before them in all files, also in a pickled copy."""
-    files = pickle.loads(pickle.dumps(ParquetFiles.of(f"{folder}/rows/*.parquet")))
+    files = pickle.loads(pickle.dumps(ParquetFiles.find(f"{folder}/rows/*.parquet")))
     assert [(group.file, group.group, group.rows, group.first) for group in files.groups] == [
         *((0, 0, 4, 0), (0, 1, 4, 4), (0, 2, 2, 8)),
         *((1, 0, 4, 10), (1, 1, 4, 14), (1, 2, 2, 18)),
@@ -56,11 +56,11 @@ def test_row_groups_are_numbered_over_all_files(folder: Path) -> None:
 
 def test_the_hash_is_that_of_the_content(folder: Path) -> None:
     """The hash depends on the rows, also if their number is the same, and not on the folder's path."""
-    before = ParquetFiles.of(f"{folder}/rows/").hash
+    before = ParquetFiles.find(f"{folder}/rows/").hash
     (folder / "rows").rename(folder / "moved")
-    assert ParquetFiles.of(f"{folder}/moved/").hash == before
+    assert ParquetFiles.find(f"{folder}/moved/").hash == before
     pq.write_table(pa.table({"x": range(1, 11), "target": range(10)}), folder / "moved/a.parquet", row_group_size=4)
-    assert ParquetFiles.of(f"{folder}/moved/").hash != before
+    assert ParquetFiles.find(f"{folder}/moved/").hash != before
 
 
 def test_files_need_the_same_columns(folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_no_files_are_reported(folder: Path, monkeypatch: pytest.MonkeyPatch, da
     (folder / "empty").mkdir()
     monkeypatch.chdir(folder)
     with pytest.raises(DataError, match=rf"no Parquet files {data.replace('*', '.')} in {folder}"):
-        ParquetFiles.of(data)
+        ParquetFiles.find(data)
 
 
 def test_a_damaged_file_is_reported(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from pipeline import Dataset, TuneJob, load_results, run
 from pipeline.datasets import Split
 from pipeline.datasets.fingerprint import unnoticed_changes
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 from pipeline.execution.data import start_loading
 from pipeline.execution.preflight.data_findings import data_facts, data_finding

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from pipeline import shared_cache
 from pipeline.datasets import Dataset
-from pipeline.datasets.configured import RecordedConfig
+from pipeline.datasets.config_reads import RecordedConfig
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage.shared_folder import SharedFolder, close_shared_folders
@@ -209,7 +209,7 @@ def test_a_full_disk_leaves_each_trial_its_own(
     caches: SharedFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a full disk, no cache is left, trials read their own pipelines, and the log reports the reason."""
-    monkeypatch.setattr("pipeline.training.node_cache.KEPT_FREE", 2**60)
+    monkeypatch.setattr("pipeline.training.node_cache.FREE_DISK_BYTES", 2**60)
     for _ in range(2):
         assert _numbers(_call(caches, lambda: _rows().apply(shared_cache("train")))) == list(range(8))
         printed = capsys.readouterr().out

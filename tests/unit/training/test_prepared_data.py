@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from pipeline.datasets import Dataset, Split
-from pipeline.datasets.configured import Reads
+from pipeline.datasets.config_reads import ConfigReads
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.compiled_trainer import CompiledTrainer
@@ -65,7 +65,7 @@ def _losses(factory: TrainerFactory, config: Mapping[str, Any]) -> list[float]:
 
 def test_trials_share_the_data_of_their_combination(tmp_path: Path) -> None:
     """A data function runs once for each value that it reads, and other trials with that value reuse its data."""
-    loaded: list[tuple[Reads, Dataset]] = []
+    loaded: list[tuple[ConfigReads, Dataset]] = []
     factory = TrainerFactory(_job(), None, loaded=lambda reads, data: loaded.append((reads, data)))
     alone = _losses(TrainerFactory(_job(), None), {"width": 3, "lr": 0.2})
     CALLS.clear()

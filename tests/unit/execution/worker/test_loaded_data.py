@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets import Dataset, Split
-from pipeline.datasets.configured import Reads
+from pipeline.datasets.config_reads import ConfigReads
 from pipeline.datasets.fingerprint import fingerprint
 from pipeline.errors import DataError
 from pipeline.execution.worker.loaded_data import LoadedData
@@ -15,7 +15,7 @@ from pipeline.storage import Store
 from pipeline.study import Objective, TuneJob, save_study
 from pipeline.study.files import set_data
 
-SMALL = Reads({"size": 8}, ("scale",))
+SMALL = ConfigReads({"size": 8}, ("scale",))
 
 
 def value(config: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.datasets import Dataset, load
 from pipeline.datasets.fingerprint import differences, fingerprint, recorded_buffer
-from pipeline.datasets.streamed import Stream
+from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 
 _ROWS = 300

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.datasets.column_arrays import Inputs, features as numbers, inputs, is_image, one_hot, plain
-from pipeline.datasets.held_out import held_out
+from pipeline.datasets.column_arrays import Inputs, decode_categories, features as numbers, inputs, is_image
+from pipeline.datasets.holdout import holdout_mask
 from pipeline.datasets.parquet_files import ParquetFiles, RowGroup
-from pipeline.datasets.shuffle_buffer import Rows, batched, shuffled
+from pipeline.datasets.row_arrays import one_hot
+from pipeline.datasets.shuffle_buffer import Rows, batches, shuffle
 from pipeline.errors import DataError
 
 __all__ = ["Stream"]
@@ -27,7 +28,8 @@ class Stream:
         inputs: Names of the columns that are inputs.
         target: The column of the target: `label` or `target`.
         classes: Values of the column `label`, sorted; empty for numbers.
-        named: Whether the column `split` names each row's split; otherwise the rows of `held_out` are for validation.
+        named: Whether the column `split` names each row's split; otherwise `holdout_mask` says which rows are for
+            validation.
         rows: Number of rows.
         buffer: Rows among which the next row is drawn.
     """
@@ -60,8 +62,8 @@ class Stream:
         else:
             generator = np.random.default_rng(seed)
             groups = generator.permutation(len(self.files.groups))
-            blocks = shuffled(self._blocks(groups), min(self.buffer, self.rows), generator)
-        for *columns, target in batched(blocks, size):
+            blocks = shuffle(self._blocks(groups), min(self.buffer, self.rows), generator)
+        for *columns, target in batches(blocks, size):
             yield self._joined(columns), target
 
     def first(self) -> Inputs:
@@ -121,7 +123,7 @@ class Stream:
         columns = [*self.inputs, self.target, *(["split"] if self.named else [])]
         table = self.files.table(group, columns)
         if self.named:
-            mine = np.asarray(plain(table.column("split")).to_pylist(), object) == self.split
+            mine = np.asarray(decode_categories(table.column("split")).to_pylist(), object) == self.split
         else:
             bits = self._held_out[group.first // 8 : -(-(group.first + group.rows) // 8)]
             held = np.unpackbits(bits)[group.first % 8 :][: group.rows].astype(bool)
@@ -130,7 +132,7 @@ class Stream:
 
     @cached_property
     def _held_out(self) -> np.ndarray:
-        return np.packbits(held_out(self.files.rows))
+        return np.packbits(holdout_mask(self.files.rows))
 
     def _targets(self, table: pa.Table) -> np.ndarray:
         column = table.column(self.target)
@@ -141,7 +143,7 @@ class Stream:
         if not self.classes:
             return numbers(column, self.target, self.files.data)
         known = np.array(self.classes, object if isinstance(self.classes[0], str) else None)
-        return one_hot(np.searchsorted(known, plain(column).to_numpy()), len(known))
+        return one_hot(np.searchsorted(known, decode_categories(column).to_numpy()), len(known))
 
     def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.datasets import load
-from pipeline.datasets.missing_values import check_complete
+from pipeline.datasets.null_values import check_no_nulls
 from pipeline.datasets.parquet_files import ParquetFiles
 from pipeline.errors import DataError
 
@@ -49,13 +49,13 @@ def test_columns_are_read_only_where_footers_do_not_say_that_they_are_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A column is searched for nulls only if the file's footer has no statistics for it."""
-    files = ParquetFiles.of(_folder(tmp_path, _WHOLE, write_statistics=["x", "v.list.element"]))
+    files = ParquetFiles.find(_folder(tmp_path, _WHOLE, write_statistics=["x", "v.list.element"]))
     read: list[str] = []
     table = ParquetFiles.table
     monkeypatch.setattr(
         ParquetFiles, "table", lambda self, group, columns: read.extend(columns) or table(self, group, columns)
     )
-    check_complete(files, ["x", "v", "text"])
+    check_no_nulls(files, ["x", "v", "text"])
     assert read == ["text"] * 6
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pipeline.datasets.parquet_files import ParquetFiles, RowGroup
 from pipeline.errors import DataError
 
-__all__ = ["check_complete"]
+__all__ = ["check_no_nulls"]
 
 
-def check_complete(files: ParquetFiles, columns: Sequence[str]) -> None:
+def check_no_nulls(files: ParquetFiles, columns: Sequence[str]) -> None:
     """Check that columns have no nulls. Only columns of which a file's footer does not say so are read.
 
     Args:
@@ -21,7 +21,7 @@ def check_complete(files: ParquetFiles, columns: Sequence[str]) -> None:
     """
     found: Counter[str] = Counter()
     for group in files.groups:
-        if unsure := [name for name in columns if name not in _complete(files, group, columns)]:
+        if unsure := [name for name in columns if name not in _complete_columns(files, group, columns)]:
             table = files.table(group, unsure)
             found.update({name: table.column(name).null_count for name in unsure})
     nulls = [(name, found[name]) for name in columns if found[name]]
@@ -35,7 +35,7 @@ def check_complete(files: ParquetFiles, columns: Sequence[str]) -> None:
     raise DataError(f"{which}; inputs must be complete: fill or drop them.")
 
 
-def _complete(files: ParquetFiles, group: RowGroup, columns: Sequence[str]) -> set[str]:
+def _complete_columns(files: ParquetFiles, group: RowGroup, columns: Sequence[str]) -> set[str]:
     """The columns that have no nulls in a row group, by the footer of its file."""
     with files.read():
         metadata = files.fragments[group.file].metadata.row_group(group.group)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets import Dataset, Split, load
-from pipeline.datasets.configured import Reads, RecordedConfig, takes_config
+from pipeline.datasets.config_reads import ConfigReads, RecordedConfig, takes_config
 from pipeline.datasets.fingerprint import differences, fingerprint, first_recorded, recorded_for, with_combination
 from pipeline.errors import DataError
 
@@ -83,13 +83,13 @@ def test_a_study_records_the_data_of_each_combination() -> None:
     prints = {size: fingerprint(sized({"size": size})) for size in (2, 3)}
     recorded: Any = None
     for size in (2, 3, 2):
-        recorded = with_combination(recorded, Reads({"size": size}, ("columns",)), prints[size])
+        recorded = with_combination(recorded, ConfigReads({"size": size}, ("columns",)), prints[size])
     recorded = json.loads(json.dumps(recorded))
     assert recorded_for(recorded, {"size": 3, "rate": 1}) == prints[3]
     assert recorded_for(recorded, {"size": 4}) is None
     assert first_recorded(recorded) == {"size": 3}
     assert recorded_for(prints[2], {"size": 9}) == prints[2]
-    other = with_combination(recorded, Reads({"size": 3}, ("columns",)), prints[2])
+    other = with_combination(recorded, ConfigReads({"size": 3}, ("columns",)), prints[2])
     assert differences(recorded, other) == [
         "with size=3 the train inputs have shape (2, 2) instead of (3, 2)",
         "with size=3 the train targets have shape (2,) instead of (3,)",

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import DataError
 from pipeline.space import key_of
 
-__all__ = ["Reads", "RecordedConfig", "takes_config"]
+__all__ = ["ConfigReads", "RecordedConfig", "takes_config"]
 
 _OPTIONAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -39,7 +39,7 @@ def takes_config(data: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reads:
+class ConfigReads:
     """The parameters that a data function has read: configs with the same values of them have the same data.
 
     Args:
@@ -77,10 +77,10 @@ class RecordedConfig(dict[str, Any]):
         self._read: dict[str, None] = {}
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> ConfigReads:
         """What was read so far."""
         present = {name: self._values[name] for name in self._read if name in self._values}
-        return Reads(present, tuple(name for name in self._read if name not in self._values))
+        return ConfigReads(present, tuple(name for name in self._read if name not in self._values))
 
     def __getitem__(self, name: str) -> Any:
         self._read[name] = None

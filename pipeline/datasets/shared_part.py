@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-__all__ = ["KEPT_FREE", "SharedPart"]
+__all__ = ["FREE_DISK_BYTES", "SharedPart"]
 
-KEPT_FREE = 2**30
+FREE_DISK_BYTES = 2**30
 """Bytes of a node's disk that shared parts leave free: other programs need some, too."""
 
 
@@ -15,7 +15,7 @@ class SharedPart:
     Args:
         name: Its name, as the data function gives it.
         elements: Types and shapes of its elements.
-        count: Number of its elements; None if only reading it would tell.
+        count: Number of its elements; None if it is not known before the part is read.
         bytes: Size of all elements; None if it is not known.
     """
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-__all__ = ["held_out"]
+__all__ = ["holdout_mask"]
 
 _BLOCK = 2**22
 """Rows that are permuted together, so that the rows of files larger than memory can be divided."""
 
 
-def held_out(rows: int) -> np.ndarray:
+def holdout_mask(rows: int) -> np.ndarray:
     """Which rows are held out: a fifth of each block of 4,194,304 rows, chosen at random, always the same.
 
     Args:
