@@ -59,7 +59,7 @@ __all__ = [
 
 
 _SIGPIPE = 13
-_LONGEST = 120
+_MAX_LENGTH = 120
 _MAX_FAULTS = 50
 """A message lists at most this many mistakes: more of them usually have one cause, a file of another kind."""
 
@@ -265,4 +265,4 @@ def _shown(value: object) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "…"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "…"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
 
-_LONGEST_NAME = 60
+_MAX_NAME_LENGTH = 60
 """Characters of a file's name that its temporary file's name contains: file systems allow 255 bytes."""
 
 MAX_ROWS = 1000
@@ -187,7 +187,7 @@ def _open_output(output: Path) -> Iterator[BinaryIO]:
     may_write = all(os.access(path, os.W_OK) for path in (output, output.parent))
     replaceable = output.is_file() and not output.is_symlink() and may_write
     in_place = output.exists() and not replaceable
-    place = output if in_place else output.with_name(f".{output.name[:_LONGEST_NAME]}-{uuid.uuid4().hex[:8]}")
+    place = output if in_place else output.with_name(f".{output.name[:_MAX_NAME_LENGTH]}-{uuid.uuid4().hex[:8]}")
     try:
         file = place.open("wb")
     except (OSError, ValueError) as error:

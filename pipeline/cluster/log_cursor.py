@@ -19,8 +19,8 @@ _JOINTS = (
     "The above exception was the direct cause of the following exception:\n",
     "During handling of the above exception, another exception occurred:\n",
 )
-_ONE = rf"{re.escape(_FIRST)}(?:[ \t].*\n)+\S.*(?:\n|\Z)"
-_TRACEBACK = re.compile(rf"^{_ONE}(?:\n(?:{'|'.join(map(re.escape, _JOINTS))})\n{_ONE})*", re.MULTILINE)
+_BLOCK = rf"{re.escape(_FIRST)}(?:[ \t].*\n)+\S.*(?:\n|\Z)"
+_TRACEBACK = re.compile(rf"^{_BLOCK}(?:\n(?:{'|'.join(map(re.escape, _JOINTS))})\n{_BLOCK})*", re.MULTILINE)
 _RAY_COMMAND = re.compile(r'^  File ".*/bin/ray", line \d+, in <module>$', re.MULTILINE)
 _MAX_CHARACTERS = 160
 

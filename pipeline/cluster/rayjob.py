@@ -27,7 +27,7 @@ from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
 __all__ = ["Manifests", "study_label", "study_manifests"]
 
-_LONGEST = 40
+_MAX_NAME_LENGTH = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
 
 _WAITS = {STORAGE_WAIT_VARIABLE: "300"}
@@ -224,8 +224,8 @@ def study_label(name: str) -> str:
         The name; with a digest of it if it had to be changed or cut.
     """
     plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
-    if plain == name and len(plain) <= _LONGEST and plain[0].isalpha():
+    if plain == name and len(plain) <= _MAX_NAME_LENGTH and plain[0].isalpha():
         return plain
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     # KubeRay names services by it, which must begin with a letter.
-    return f"s-{plain[: _LONGEST - 11].strip('-')}-{digest}".replace("--", "-")
+    return f"s-{plain[: _MAX_NAME_LENGTH - 11].strip('-')}-{digest}".replace("--", "-")

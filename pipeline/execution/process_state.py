@@ -10,7 +10,7 @@ from pipeline.training.global_state import kept_global_state
 
 __all__ = ["kept_process_state", "one_study"]
 
-_ONE = threading.RLock()
+_LOCK = threading.RLock()
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def one_study() -> Iterator[None]:
     Raises:
         UsageError: Another thread runs a study.
     """
-    if not _ONE.acquire(blocking=False):
+    if not _LOCK.acquire(blocking=False):
         raise UsageError(
             "Another thread of this process is running a study. Studies change what all threads share: random "
             "generators, imports, standard output, Ray. Run one after the other, or each in a separate process."
@@ -28,7 +28,7 @@ def one_study() -> Iterator[None]:
     try:
         yield
     finally:
-        _ONE.release()
+        _LOCK.release()
 
 
 @contextmanager

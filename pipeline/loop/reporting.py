@@ -8,7 +8,7 @@ from pipeline.study import Budget, TuneJob
 
 __all__ = ["TRAINING_ENDED", "EpochOutcome", "ReportInterval", "is_over", "report_seconds"]
 
-_SHORTEST_SECONDS = 2.0
+_MIN_SECONDS = 2.0
 _REPORTS_PER_SECOND = 100
 """Reports a second: each takes the driver 1 ms on a fast core; at 5 ms, this many keep it below half a core."""
 
@@ -19,7 +19,7 @@ def report_seconds(workers: int) -> float:
     Args:
         workers: Number of workers.
     """
-    return max(_SHORTEST_SECONDS, workers / _REPORTS_PER_SECOND)
+    return max(_MIN_SECONDS, workers / _REPORTS_PER_SECOND)
 
 
 def is_over(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:

@@ -21,7 +21,7 @@ __all__ = ["ACTIONS", "command_lines", "config_text", "control_state"]
 Form = Mapping[str, str]
 
 _SHOWN = 20
-_LONGEST = 2000
+_MAX_REASON_LENGTH = 2000
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "stop-trial": lambda values: f"Stop trial {values.get('trial_id')}",
     "enqueue": lambda values: "Try " + _config_text(values.get("config")),
@@ -170,8 +170,8 @@ def _session(store: Store) -> int:
 
 def _reason(form: Form) -> str:
     reason = form.get("reason", "").strip()
-    if len(reason) > _LONGEST:
-        raise UsageError(f"A reason must have at most {_LONGEST:,} characters; found {len(reason):,}.")
+    if len(reason) > _MAX_REASON_LENGTH:
+        raise UsageError(f"A reason must have at most {_MAX_REASON_LENGTH:,} characters; found {len(reason):,}.")
     return reason
 
 

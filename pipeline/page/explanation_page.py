@@ -14,10 +14,10 @@ from pipeline.results.views.sentences import of_importance
 
 __all__ = ["Explanations"]
 
-_PATIENCE = 1.0
+_TIMEOUT_SECONDS = 1.0
 """Seconds that a request waits for an explanation: most take less, and 10,000 trials take several."""
 
-_KEPT = 8
+_MAX_COMPUTATIONS = 8
 """Studies whose explanations are in memory."""
 
 
@@ -46,11 +46,11 @@ class Explanations:
 
     Args:
         studies: The studies.
-        patience: Seconds that `content` waits for a computation.
+        timeout: Seconds that `content` waits for a computation.
     """
 
-    def __init__(self, studies: StudyCache, *, patience: float = _PATIENCE) -> None:
-        self._studies, self._patience = studies, patience
+    def __init__(self, studies: StudyCache, *, timeout: float = _TIMEOUT_SECONDS) -> None:
+        self._studies, self._timeout = studies, timeout
         self._lock = threading.Lock()
         self._computations: OrderedDict[str, _Computation] = OrderedDict()
 
@@ -73,7 +73,7 @@ class Explanations:
         computation = self._computation(name, snapshot, asked)
         results = computation.snapshot.results
         try:
-            explanation = computation.found.result(self._patience)
+            explanation = computation.found.result(self._timeout)
         except TimeoutError:
             nothing: dict[str, Any] = {"importances": [], "sections": [], "causes": []}
             waits = {"waits_for": computation.snapshot.mark, "trials": len(results.trials)}
@@ -87,7 +87,7 @@ class Explanations:
                 known = self._computations[name] = _Computation(snapshot)
                 threading.Thread(target=known.run, name=f"explain {name}", daemon=True).start()
             self._computations.move_to_end(name)
-            if len(self._computations) > _KEPT:
+            if len(self._computations) > _MAX_COMPUTATIONS:
                 self._computations.popitem(last=False)
             return known
 

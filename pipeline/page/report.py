@@ -18,7 +18,7 @@ __all__ = ["report_html", "report_policy"]
 _SECONDS = 300
 """A report that is not drawn by then is given up."""
 
-_ONE = threading.Lock()
+_DRAWING = threading.Lock()
 """Reports are drawn one after the other, because each takes a core and some memory."""
 
 
@@ -35,7 +35,7 @@ def report_html(studies: StudyCache, name: str) -> str:
     """
 
     def draw(_results: Results) -> str:
-        with _ONE, TemporaryDirectory() as folder:
+        with _DRAWING, TemporaryDirectory() as folder:
             file = Path(folder) / "report.html"
             options = ["--storage", studies.store.uri, "--output", str(file)]
             command = [sys.executable, "-m", "pipeline", "report", *options, "--", name]

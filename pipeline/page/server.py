@@ -23,7 +23,7 @@ TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 GRACE_SECONDS = 3
 """Seconds that an ending server waits for responses that are being sent."""
 
-_SHORTEST = 16
+_MIN_TOKEN_LENGTH = 16
 
 
 def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[str], None]) -> None:
@@ -81,8 +81,8 @@ def _check_folder(store: Store) -> None:
 
 def _token(host: str) -> str | None:
     given = os.environ.get(TOKEN_VARIABLE)
-    if given is not None and len(given) < _SHORTEST:
-        raise UsageError(f"{TOKEN_VARIABLE} must have at least {_SHORTEST} characters; found {len(given)}.")
+    if given is not None and len(given) < _MIN_TOKEN_LENGTH:
+        raise UsageError(f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN_LENGTH} characters; found {len(given)}.")
     return given or (None if is_loopback(host) else new_token())
 
 

@@ -33,7 +33,7 @@ __all__ = ["StudyCache", "StudyLine"]
 
 _T = TypeVar("_T")
 
-_KEPT = 8
+_MAX_STUDIES = 8
 """Studies whose tables are in memory at the same time."""
 
 _POLL_SECONDS = 1.0
@@ -191,7 +191,7 @@ class StudyCache:
         with self._lock:
             study = self._studies.setdefault(name, _CachedStudy())
             self._studies.move_to_end(name)
-            while len(self._studies) > _KEPT:
+            while len(self._studies) > _MAX_STUDIES:
                 self._studies.popitem(last=False)
             return study
 

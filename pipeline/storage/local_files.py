@@ -95,7 +95,7 @@ class LocalFiles:
             written, probe = target.stat().st_mtime, _temporary(target)
             try:
                 # An empty file has room on a full disk, where a study may be deleted to free some.
-                _written(probe, [])
+                _write_synced(probe, [])
                 # The study's driver deletes files of this kind when it begins and when it ends.
                 with suppress(FileNotFoundError):
                     return probe.stat().st_mtime - written
@@ -169,7 +169,7 @@ class LocalFiles:
         _make_folder(target.parent)
         temporary = _temporary(target)
         try:
-            size = _written(temporary, pieces)
+            size = _write_synced(temporary, pieces)
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ class LocalFiles:
         _make_folder(target.parent)
         temporary = _temporary(target)
         try:
-            _written(temporary, [content])
+            _write_synced(temporary, [content])
             # Unlike a rename, a link fails if the name is taken.
             os.link(temporary, target)
         except FileExistsError:
@@ -198,7 +198,7 @@ class LocalFiles:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            return _taken(target, temporary)
+            return _take_name(target, temporary)
         finally:
             temporary.unlink(missing_ok=True)
         return True
@@ -253,7 +253,7 @@ def _temporary(target: Path) -> Path:
     return target.with_name(temporary_name(target.name))
 
 
-def _taken(target: Path, temporary: Path) -> bool:
+def _take_name(target: Path, temporary: Path) -> bool:
     """Take a name that must be free, then move a written file to it; returns whether the name was free.
 
     For a moment the file is there and empty.
@@ -266,7 +266,7 @@ def _taken(target: Path, temporary: Path) -> bool:
     return True
 
 
-def _written(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
+def _write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
     """Write a file and sync it; returns its size."""
     size = 0
     with path.open("wb") as file:

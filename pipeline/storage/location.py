@@ -11,7 +11,7 @@ from pyarrow import fs
 from pipeline.errors import StorageError, StorageUnreachable
 from pipeline.storage.local_files import LocalFiles
 from pipeline.storage.object_files import ObjectFiles, file_system, with_defaults
-from pipeline.storage.os_errors import is_away
+from pipeline.storage.os_errors import is_unreachable
 from pipeline.storage.paths import refuse_unwritable
 
 __all__ = ["Location"]
@@ -62,7 +62,7 @@ class Location:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
             reason = str(error).replace(with_defaults(text), text).rstrip(".")
             advice = ". In a URI, a space is %20 and a percent sign %25" if is_uri and _UNWRITABLE.search(text) else ""
-            kind = StorageUnreachable if is_away(error) else StorageError
+            kind = StorageUnreachable if is_unreachable(error) else StorageError
             raise kind(f"The storage {text!r} cannot be used: {reason}{advice}.") from None
 
     def uri_of(self, path: str) -> str:

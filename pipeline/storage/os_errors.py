@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.errors import StorageError, StorageUnreachable
 
-__all__ = ["Action", "is_away", "translated_errors"]
+__all__ = ["Action", "is_unreachable", "translated_errors"]
 
 Action = Literal["look at", "list", "read", "write", "delete"]
 
@@ -20,7 +20,7 @@ _UNREACHABLE = {
     errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EIO,
     errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT,
 }  # fmt: skip
-"""Errors of a folder whose server is away, as on NFS."""
+"""Errors of a folder whose server cannot be reached, as on NFS."""
 
 _UNAVAILABLE = re.compile(
     r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE|SLOW_DOWN|INTERNAL_FAILURE|REQUEST_TIMEOUT|THROTTLING)"
@@ -32,7 +32,7 @@ _GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?
 """How errors of Google's client are written: the reason, then the details of its attempts."""
 
 
-def is_away(error: BaseException) -> bool:
+def is_unreachable(error: BaseException) -> bool:
     """Whether an error says that a server cannot be reached, or is busy.
 
     Args:
@@ -51,7 +51,7 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
 
     Raises:
         FileNotFoundError: What is read, listed or deleted does not exist.
-        StorageUnreachable: A server is away or busy.
+        StorageUnreachable: A server cannot be reached, or is busy.
         StorageError: Any other error.
     """
     try:
@@ -65,7 +65,7 @@ def translated_errors(action: Action, uri: str) -> Iterator[None]:
         if (of_google := _GOOGLE.search(reason)) is not None:
             reason = of_google["reason"].removesuffix(")")
         advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
-        raise (StorageUnreachable if is_away(error) else StorageError)(
+        raise (StorageUnreachable if is_unreachable(error) else StorageError)(
             f"Cannot {action} {uri}: {reason}. {advice}, or choose another storage with --storage. "
             "`tunepipe resume` continues a study that has started."
         ) from error

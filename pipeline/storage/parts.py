@@ -11,7 +11,7 @@ __all__ = ["Parts", "RowGroup", "read_parts", "united"]
 
 _RETRIES = 5
 
-_KEPT = 64 * 2**20
+_CACHE_BYTES = 64 * 2**20
 
 RowGroup = tuple[str, int]
 """The path of a part, and the number of a group of its rows."""
@@ -40,7 +40,7 @@ class Parts:
         files: Callable[[str], Sequence[str]],
         read: Callable[[str], bytes],
         *,
-        kept: int = _KEPT,
+        kept: int = _CACHE_BYTES,
     ) -> None:
         self._uri, self._read = uri, read
         self._kept: dict[str, bytes] = {}

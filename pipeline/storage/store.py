@@ -17,7 +17,7 @@ from pipeline.storage.stored_files import StoredFiles
 
 __all__ = ["Store"]
 
-_DELETED_AT_ONCE = 16
+_DELETE_BATCH = 16
 """Files of a batch; the client of S3 opens 25 connections at most."""
 
 
@@ -116,12 +116,12 @@ class Store(StoredFiles):
         Raises:
             StorageError: A file cannot be deleted; any of its batch may be deleted or not, and no later one is.
         """
-        with ThreadPoolExecutor(_DELETED_AT_ONCE, thread_name_prefix="delete") as pool:
+        with ThreadPoolExecutor(_DELETE_BATCH, thread_name_prefix="delete") as pool:
             each = map if self.local is not None else pool.map
-            for start in range(0, len(paths), _DELETED_AT_ONCE):
+            for start in range(0, len(paths), _DELETE_BATCH):
                 if check is not None:
                     check()
-                for _ in each(self.delete, paths[start : start + _DELETED_AT_ONCE]):
+                for _ in each(self.delete, paths[start : start + _DELETE_BATCH]):
                     pass
 
     def delete_empty_folders(self) -> None:

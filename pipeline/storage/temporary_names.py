@@ -6,7 +6,7 @@ import uuid
 __all__ = ["temporary_name", "unfinished"]
 
 _MARK = ".writing-"
-_LONGEST = 200
+_MAX_BYTES = 200
 """Bytes of a name that its temporary name has: file systems allow 255 in total."""
 
 _UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_MARK)}(.+)-[0-9a-f]{{1,8}}", re.DOTALL)
@@ -18,7 +18,7 @@ def temporary_name(name: str) -> str:
     Args:
         name: The file's own name, without its folder.
     """
-    kept = name.encode()[:_LONGEST].decode(errors="ignore")
+    kept = name.encode()[:_MAX_BYTES].decode(errors="ignore")
     return f"{_MARK}{kept}-{uuid.uuid4().hex[:8]}"
 
 

@@ -14,7 +14,7 @@ __all__ = ["JobFile", "import_package", "job_file"]
 
 _PACKAGE = "__init__.py"
 
-_LONGEST_NAME = 200
+_MAX_NAME_BYTES = 200
 """Bytes; temporary names of files are longer than their final names."""
 
 
@@ -113,8 +113,8 @@ def _without_package(found: RelativeImport, *, script: bool) -> Fault:
 def _refuse_name(path: Path) -> None:
     """Refuse a file whose copy could not have the same name."""
     stem = path.stem
-    if not stem.isprintable() or stem.startswith(".") or len(stem.encode(errors="replace")) > _LONGEST_NAME:
-        rename = f"must have a name of at most {_LONGEST_NAME} printable bytes that begins with no dot: rename it"
+    if not stem.isprintable() or stem.startswith(".") or len(stem.encode(errors="replace")) > _MAX_NAME_BYTES:
+        rename = f"must have a name of at most {_MAX_NAME_BYTES} printable bytes that begins with no dot: rename it"
         raise InvalidJob("the job file", [Fault("file", path.name, rename)])
     if stem == "__main__":
         raise InvalidJob(f"job file {path}", [Fault("file", path.name, "must have another name: rename it")])

@@ -13,7 +13,7 @@ from pipeline.study.user_frames import is_user_file
 
 __all__ = ["names_of", "reachable"]
 
-_LONGEST = 1000
+_MAX_ITEMS = 1000
 """A longer list holds data."""
 
 _CACHE: type = type(functools.cache(len))
@@ -44,9 +44,9 @@ def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, FunctionType):
         return _of_function(value)
     if isinstance(value, dict):
-        return value.values() if len(value) <= _LONGEST else ()
+        return value.values() if len(value) <= _MAX_ITEMS else ()
     if isinstance(value, list | tuple | set | frozenset):
-        return value if len(value) <= _LONGEST else ()
+        return value if len(value) <= _MAX_ITEMS else ()
     if isinstance(value, functools.partial):
         return (value.func, *value.args, *value.keywords.values())
     if isinstance(value, MethodType):

@@ -35,8 +35,8 @@ from pipeline.training.trace_key import trace_key
 
 __all__ = ["Trace", "Traces"]
 
-_KEPT = 16
-_KEPT_BYTES = 512 * 2**20
+_CACHED_TRACES = 16
+_MAX_TRACE_BYTES = 512 * 2**20
 
 
 class Trace:
@@ -155,7 +155,7 @@ class Traces:
     """
 
     def __init__(self, parts: int = 1) -> None:
-        self._most = parts * _KEPT
+        self._max_traces = parts * _CACHED_TRACES
         self._kept: OrderedDict[int, Trace] = OrderedDict()
         self.made = 0
 
@@ -209,7 +209,7 @@ class Traces:
         """Delete the oldest traces, and large ones: a trace keeps its model in memory."""
         for key, trace in list(self._kept.items()):
             size = sum(trace.bytes for trace in self._kept.values())
-            if len(self._kept) < self._most and size <= _KEPT_BYTES:
+            if len(self._kept) < self._max_traces and size <= _MAX_TRACE_BYTES:
                 return
             if not trace.in_use:
                 del self._kept[key]

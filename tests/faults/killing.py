@@ -27,7 +27,7 @@ __all__ = ["Figures", "undisturbed_and_killed"]
 JOB = Path(__file__).with_name("resumable_study.py")
 NAME = "resumable"
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
-_PATIENCE = 600.0
+_TIMEOUT_SECONDS = 600.0
 """Seconds in which something has to happen: an epoch, the end of a process."""
 
 Victim = Literal["worker", "driver"]
@@ -123,7 +123,7 @@ class _Study:
     def finish(self) -> None:
         """Wait for the driver's end."""
         assert self.process is not None
-        assert self.process.wait(timeout=20 * _PATIENCE) == 0, self.reported()
+        assert self.process.wait(timeout=20 * _TIMEOUT_SECONDS) == 0, self.reported()
 
     def reported(self) -> str:
         """The output of all drivers."""
@@ -140,7 +140,7 @@ class _Study:
             lambda: len({(line.trial, line.epoch) for line in self.lines()}) >= epochs,
             self.process,
             lambda: f"No training continues.\n{self.reported()}",
-            seconds=_PATIENCE,
+            seconds=_TIMEOUT_SECONDS,
         )
 
     def rest(self, seconds: float) -> None:
@@ -171,7 +171,9 @@ class _Study:
                 return kill
             return None
 
-        kill: _Kill = wait_for(killed, reported=lambda: f"No worker is training.\n{self.reported()}", seconds=_PATIENCE)
+        kill: _Kill = wait_for(
+            killed, reported=lambda: f"No worker is training.\n{self.reported()}", seconds=_TIMEOUT_SECONDS
+        )
         return kill
 
     def kill_driver(self) -> _Kill:
@@ -187,7 +189,7 @@ class _Study:
 
     def count_orphans(self, children: list[psutil.Process]) -> None:
         """Record which of a driver's processes still exist after a while."""
-        _, alive = psutil.wait_procs(children, timeout=_PATIENCE)
+        _, alive = psutil.wait_procs(children, timeout=_TIMEOUT_SECONDS)
         self.orphans += [f"{each.pid} {each.name()}" for each in alive]
 
     def _seen(self, pids: set[int]) -> _Kill:

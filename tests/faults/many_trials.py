@@ -20,7 +20,7 @@ __all__ = ["Figures", "undisturbed_and_killed_driver"]
 
 JOB = Path(__file__).with_name("light_study.py")
 NAME = "light"
-_PATIENCE = 3600.0
+_TIMEOUT_SECONDS = 3600.0
 """Seconds within which a driver reaches the moment of its kill."""
 
 
@@ -79,7 +79,10 @@ class _Study:
         try:
             if until is not None:
                 wait_for(
-                    lambda: self._journal.stat().st_size >= until, driver, self._output.read_text, seconds=_PATIENCE
+                    lambda: self._journal.stat().st_size >= until,
+                    driver,
+                    self._output.read_text,
+                    seconds=_TIMEOUT_SECONDS,
                 )
                 driver.kill()
         except BaseException:

@@ -25,7 +25,7 @@ __all__ = ["Nodes", "nodes"]
 
 _RAY = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
 _HEAD = "127.0.0.2"
-_PATIENCE = 90
+_TIMEOUT_SECONDS = 90
 _LOST_SOON = {
     # A node that is killed is missed within seconds, and a missing head is not waited for long.
     "RAY_health_check_initial_delay_ms": "1000",
@@ -83,7 +83,7 @@ class Nodes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
         process.wait()
-        psutil.wait_procs(victims, timeout=_PATIENCE)
+        psutil.wait_procs(victims, timeout=_TIMEOUT_SECONDS)
         return [victim.pid for victim in victims]
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class Nodes:
                 assert process.poll() is None, ended
             return condition()
 
-        wait_for(holds, reported=reported, seconds=_PATIENCE)
+        wait_for(holds, reported=reported, seconds=_TIMEOUT_SECONDS)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pipeline.wording import capitalized, listed
 
 __all__ = ["data_notes", "fixed_lists", "inexact_data", "start_notes"]
 
-_LONGEST_LIST = 60
+_MAX_LIST_LENGTH = 60
 """Characters of a list in the space that a note shows whole."""
 
 
@@ -90,7 +90,7 @@ def fixed_lists(job: TuneJob) -> Iterator[str]:
     for name, value in job.space.items():
         if isinstance(value, list | tuple) and len(value) > 1:
             shown = repr(list(value))
-            shown = shown if len(shown) <= _LONGEST_LIST else "[…]"
+            shown = shown if len(shown) <= _MAX_LIST_LENGTH else "[…]"
             yield (
                 f"{name} is the list {shown} in every trial; Choice({shown}) draws one of its values, and Uniform(low, "
                 "high) a number of a range."

@@ -8,7 +8,7 @@ from pipeline.study.user_frames import user_frame
 
 __all__ = ["error_text", "failed_finding"]
 
-_LONGEST = 400
+_MAX_LENGTH = 400
 
 
 def failed_finding(name: str, failed: Failure, sources: Mapping[str, str], advice: str) -> Finding:
@@ -40,4 +40,4 @@ def error_text(text: str, trace: str, sources: Mapping[str, str]) -> str:
 
 def _shortened(text: str) -> str:
     text = first_line(text)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"

@@ -20,7 +20,7 @@ LONG = 300.0
 
 
 def _content(storage: Path, name: str) -> dict[str, object]:
-    return Explanations(StudyCache(Store(storage)), patience=LONG).content(name)
+    return Explanations(StudyCache(Store(storage)), timeout=LONG).content(name)
 
 
 def test_failures_and_stopping_are_explained(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(explanation_page, "explained", slow)
     monkeypatch.setattr(study_cache, "time", Leaping())
     cache = StudyCache(Store(tmp_path))
-    explanations = Explanations(cache, patience=0.05)
+    explanations = Explanations(cache, timeout=0.05)
     first = explanations.content("mnist-asha")
     mark = first["waits_for"]
     assert (first["trials"], mark) == (6, cache.mark("mnist-asha"))
@@ -81,7 +81,7 @@ def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest
 def test_an_explanation_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of a computation is raised, and the next request computes again."""
     asha_study(tmp_path, trials=6)
-    explanations = Explanations(StudyCache(Store(tmp_path)), patience=LONG)
+    explanations = Explanations(StudyCache(Store(tmp_path)), timeout=LONG)
     with monkeypatch.context() as patch:
         patch.setattr(explanation_page, "explained", lambda _results: 1 / 0)
         with pytest.raises(ZeroDivisionError):
