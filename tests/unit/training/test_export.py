@@ -146,7 +146,7 @@ def test_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(NotEvaluated, match=r"is exported, but evaluating it on the test split failed: ValueError: "):
-        export_module.exported(model, other, tmp_path)
+        export_module.export_and_evaluate(model, other, tmp_path)
     assert names(tmp_path) == FILES
 
 

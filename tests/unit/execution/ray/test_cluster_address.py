@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from pipeline.errors import ClusterError
-from pipeline.execution.ray import joining
+from pipeline.execution.ray import cluster_address
 from pipeline.execution.ray.cluster_address import address_of, check_reachable
 from tests.ray_sources import check_text
 
@@ -38,7 +38,7 @@ def test_a_host_that_is_none_is_no_cluster():
 
 def test_a_process_that_hangs_is_no_cluster(listening, monkeypatch):
     """A process that accepts a connection but never answers is not a cluster."""
-    monkeypatch.setattr(joining, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_address, "CONNECT_SECONDS", 0.2)
     with pytest.raises(ClusterError, match="nothing answered within"):
         check_reachable(f"127.0.0.1:{listening.getsockname()[1]}")
 
@@ -96,4 +96,4 @@ def test_the_address_that_is_given_goes_before_the_environments(monkeypatch):
 )
 def test_a_head_answers_as_ray_does(text, file, purpose, without):
     """Ray still has the call that identifies a head and the variable that enables TLS."""
-    check_text(text, file, f"pipeline/execution/ray/joining.py uses it to {purpose}", without)
+    check_text(text, file, f"pipeline/execution/ray/cluster_address.py uses it to {purpose}", without)

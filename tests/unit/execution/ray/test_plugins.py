@@ -21,7 +21,7 @@ from pipeline import (
 )
 from pipeline.errors import InvalidJob, NotResumable
 from pipeline.execution.preflight.exactness import exactness_finding
-from pipeline.execution.preflight.finding import Trained
+from pipeline.execution.preflight.finding import TrainingFacts
 from pipeline.storage import Store
 from pipeline.study import load_study
 from tests.unit.execution.rising_job import rising_job
@@ -114,7 +114,7 @@ def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
         run(rising_job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12
     assert load_study(Store(tmp_path).folder("theirs")).scheduler == RayScheduler(ASHA)
-    finding = exactness_finding(rising_job(searcher=OPTUNA), Trained("0000", {}, {}))
+    finding = exactness_finding(rising_job(searcher=OPTUNA), TrainingFacts("0000", {}, {}))
     assert (finding.level, OPTUNA in finding.found) == ("warning", True)
 
 
