@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.machine.container_limits import container_limits
 
-__all__ = ["Machine", "gpu_models", "resident_memory", "this_machine"]
+__all__ = ["Machine", "gpu_models", "process_memory", "this_machine"]
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 DEVICES = Path("/dev")
@@ -75,7 +75,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
     )
 
 
-def resident_memory() -> int:
+def process_memory() -> int:
     """Bytes of the machine's memory that this process holds."""
     import psutil
 

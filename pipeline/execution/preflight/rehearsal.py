@@ -36,7 +36,7 @@ from pipeline.execution.worker.representative_configs import CANDIDATES, represe
 from pipeline.execution.worker.weight_compatibility import copies_weights, mismatches
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
-from pipeline.machine import resident_memory
+from pipeline.machine import process_memory
 from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.signature import takes_state
@@ -125,7 +125,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
     limit = _QUICK_SECONDS if job.model is not None else _QUICK_FIRST_STEP
     if not _ended(report) and report.epoch < job.budget.epochs and _seconds(report.rows[-1]) < limit:
         report = worker.step()
-    held = resident_memory()
+    held = process_memory()
     worker.close()
     message, _, trace = (report.failure or report.unusable or report.stuck or "").partition("\n\nTraceback")
     rows = report.rows or first.rows

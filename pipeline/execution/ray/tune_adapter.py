@@ -282,11 +282,11 @@ class SilentReporter(tune.ProgressReporter):  # type: ignore[misc]
     def setup(self, **_: Any) -> None:
         """Do nothing."""
 
-    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+    def should_report(self, *_: Any, **__: Any) -> bool:
         """Never report."""
         return False
 
-    def on_report(self, trials: list[Any], done: bool, *_: Any) -> None:
+    def on_report(self, *_: Any, **__: Any) -> None:
         """Do nothing."""
 
 

@@ -1,6 +1,6 @@
 """The memory that a worker's process may hold before another process replaces it between two trials."""
 
-from pipeline.machine import Machine, resident_memory, this_machine
+from pipeline.machine import Machine, process_memory, this_machine
 from pipeline.study import Resources
 from pipeline.wording import counted, size
 
@@ -39,7 +39,7 @@ class MemoryLimit:
             held: Bytes of memory that the process holds; asked of the system unless given.
         """
         if held is None:
-            held = resident_memory()
+            held = process_memory()
         if self._first is None:
             self._first = held
         if held <= self._bytes or (not self._given and held < _GROWTH * self._first):
