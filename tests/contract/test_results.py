@@ -17,10 +17,10 @@ from pipeline.results.views.explanation_object import explanation_object
 from pipeline.results.views.leaderboard import leaderboard
 from pipeline.results.views.trial import trial_view
 from pipeline.space import fits
-from tests.unit.results.edges import EDGES
-from tests.unit.results.page import Page
+from tests.unit.results.extreme_studies import EDGES
+from tests.unit.results.html_page import Page
 from tests.unit.results.plots.drawing import drawn
-from tests.unit.results.small import printed
+from tests.unit.results.small_studies import printed
 from tests.unit.results.studies import START
 
 _PAGES = {"not_yet_a_trial", "all_failed", "many_trials", "branches"}

@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 from pipeline.searchers import SEARCHERS, Observation, RandomSearch, SearcherSettings
 from pipeline.space import Config, Switch, fits
-from tests.unit.searchers.learning import SQUARE
-from tests.unit.searchers.spaces import BRANCHES, ENDLESS, LISTED
+from tests.unit.searchers.known_optima import SQUARE
+from tests.unit.searchers.mixed_spaces import BRANCHES, ENDLESS, LISTED
 
 _LISTED_DEEP = {**LISTED, "s": Switch(BRANCHES)}
 _LEARNING = ("cma", "curves", "gp", "motpe", "nsga2", "tpe")

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.schedulers import SCHEDULERS
-from tests.faults.killing import undisturbed_and_killed
+from tests.faults.killed_study import undisturbed_and_killed
 from tests.faults.many_trials import undisturbed_and_killed_driver
 
 

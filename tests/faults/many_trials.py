@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import load_results
-from tests.faults.comparing import comparable, contradictions, differences
 from tests.faults.light_study import JOURNAL
+from tests.faults.study_comparison import comparable, contradictions, differences
 from tests.processes import TUNEPIPE, started, wait_for
 
 __all__ = ["Figures", "undisturbed_and_killed_driver"]

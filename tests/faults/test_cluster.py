@@ -9,8 +9,8 @@ import pytest
 
 from pipeline import load_results, run
 from pipeline.results import Results
-from tests.faults.comparing import comparable, differences
 from tests.faults.slow_study import JOB
+from tests.faults.study_comparison import comparable, differences
 from tests.integration.nodes import Nodes, nodes
 from tests.processes import TUNEPIPE, started, wait_for
 

@@ -12,8 +12,8 @@ from pipeline.storage import Store
 from pipeline.study.contents import contents
 from pipeline.study.studies import study_names
 from tests.bucket import Bucket
-from tests.faults.comparing import contradictions, differences
-from tests.faults.stepwise import killed_run
+from tests.faults.operation_kills import killed_run
+from tests.faults.study_comparison import contradictions, differences
 
 LENGTH = 4
 SOME = 9

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.killing import undisturbed_and_killed
+from tests.faults.killed_study import undisturbed_and_killed
 
 
 # Killed drivers and trials are in tests/integration (S3, Keras), killed pods in the core of tests/kubernetes.

@@ -11,7 +11,7 @@ import pytest
 from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import Interrupted
 from pipeline.schedulers import SCHEDULERS
-from tests.faults.comparing import contradictions, differences
+from tests.faults.study_comparison import contradictions, differences
 from tests.processes import receiving_signals
 
 SIGNALS = {

@@ -13,7 +13,7 @@ import pytest
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import TunepipeError
 from pipeline.storage.local_files import LocalFiles
-from tests.faults.comparing import contradictions, differences
+from tests.faults.study_comparison import contradictions, differences
 from tests.processes import receiving_signals
 
 FAULTS = ("full from then on", "one error", "SIGINT", "SIGTERM", "two signals")

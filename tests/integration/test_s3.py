@@ -18,8 +18,8 @@ from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.storage import Store
 from pipeline.study import Resources
 from pipeline.study.contents import remove
-from tests.faults.comparing import differences
 from tests.faults.slow_study import JOB
+from tests.faults.study_comparison import differences
 from tests.gcs import google_store
 from tests.processes import wait_for
 from tests.s3 import CREDENTIALS, ObjectStore, object_store

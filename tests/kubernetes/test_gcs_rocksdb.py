@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from pipeline import load_results
-from tests.faults.comparing import differences
+from tests.faults.study_comparison import differences
 from tests.kubernetes.groups import labelled, overlay_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import keeps_heads

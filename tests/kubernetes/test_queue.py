@@ -9,7 +9,7 @@ import yaml
 
 from pipeline import load_results
 from scripts.helm_chart import CHART
-from tests.faults.comparing import differences
+from tests.faults.study_comparison import differences
 from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.kueue import start_kueue, stop_kueue

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import load_results
 from pipeline.cluster.rayjob_states import state
-from tests.faults.comparing import differences
+from tests.faults.study_comparison import differences
 from tests.kubernetes.groups import overlay_with_identity
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store

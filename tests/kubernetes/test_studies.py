@@ -11,7 +11,7 @@ import pytest
 from pipeline import load_results
 from pipeline.cluster.rayjob_states import state
 from pipeline.cluster.submitter import submitter
-from tests.faults.comparing import differences
+from tests.faults.study_comparison import differences
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
 from tests.kubernetes.testbed.room import stop

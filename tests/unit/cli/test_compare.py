@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.hostile.command import tunepipe
-from tests.unit.results.small import one_epoch_study
+from tests.unit.results.small_studies import one_epoch_study
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pipeline.results.tables.trials import ranked
 from pipeline.results.views.as_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
 
 

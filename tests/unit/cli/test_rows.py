@@ -10,7 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.results import load_results
 from pipeline.results.tables.trials import ranked
 from pipeline.study import Objective
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 
 
 def test_columns_are_named_with_commas() -> None:

@@ -10,7 +10,7 @@ from pipeline import load_model, load_results, load_state, run
 from pipeline.errors import InvalidJob, ModelError
 from pipeline.storage import Store
 from tests.unit.execution.three_trials import JOB, flat, scored, val_loss
-from tests.unit.training.kinds import rows_of_six
+from tests.unit.training.model_kinds import rows_of_six
 
 
 def test_a_model_is_loaded_in_python(tuned_store, losing):

@@ -13,7 +13,7 @@ from pipeline.results.analysis.explanation import Explanation, explained
 from pipeline.results.views.answers import PREDICTED
 from pipeline.storage import Store
 from tests.clocks import Leaping
-from tests.unit.results.small import curves_study
+from tests.unit.results.small_studies import curves_study
 from tests.unit.results.studies import asha_study, pbt_study
 
 LONG = 300.0

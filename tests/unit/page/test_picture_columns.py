@@ -12,8 +12,8 @@ from pipeline.results import Results, load_results
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.query import select_trials
 from pipeline.space import Choice
-from tests.unit.results.fronts import recorded
-from tests.unit.results.small import of_function, wide_study
+from tests.unit.results.front_studies import recorded
+from tests.unit.results.small_studies import of_function, wide_study
 
 
 def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:

@@ -14,7 +14,7 @@ from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.study import Objective, layout
 from tests.clocks import Clock
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 from tests.unit.results.studies import Recording, asha_study, tune_job
 
 STUDY = "mnist-asha"

@@ -11,7 +11,7 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_page import Question, content, matching, table
 from pipeline.results import Results
 from pipeline.storage import Store
-from tests.unit.results.small import wide_study
+from tests.unit.results.small_studies import wide_study
 from tests.unit.results.studies import asha_study
 
 STUDY = "mnist-asha"

@@ -6,8 +6,15 @@ from pipeline.results import Results, load_results
 from pipeline.results.analysis import Explanation, explained
 from pipeline.space import LogUniform
 from tests.unit.results import studies
-from tests.unit.results.edges import branches
-from tests.unit.results.small import batches_study, curves_study, folded_study, of_function, walked_study, wide_study
+from tests.unit.results.extreme_studies import branches
+from tests.unit.results.small_studies import (
+    batches_study,
+    curves_study,
+    folded_study,
+    of_function,
+    walked_study,
+    wide_study,
+)
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from pipeline.schedulers import SchedulerContext, SuccessiveHalving
-from tests.unit.schedulers.simulated import curves, negative, simulated
+from tests.unit.schedulers.learning_curves import curves, negative, simulated
 
 
 @given(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext
-from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
+from tests.unit.schedulers.learning_curves import Curve, curves, negative, simulated
 
 
 def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None = None, mode: str = "max") -> Scheduler:

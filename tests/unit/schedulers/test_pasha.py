@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.schedulers import PASHA, AnyScheduler, PromotingASHA, Scheduler, SchedulerContext
-from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
+from tests.unit.schedulers.learning_curves import Curve, curves, negative, simulated
 
 
 def _built(settings: PASHA, trials: int, *, epochs: int = 8) -> Scheduler:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, SchedulerContext
-from tests.unit.schedulers.simulated import Curve, curves, negative, simulated
+from tests.unit.schedulers.learning_curves import Curve, curves, negative, simulated
 
 DOUBLING = PromotingASHA(grace_period=1, reduction_factor=2)
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.searchers import CMASearch, Observation, RandomSearch
 from pipeline.space import Choice, Config, Switch, Uniform
-from tests.unit.searchers.learning import CUBE, SQUARE, beats_chance, branin, sphere
+from tests.unit.searchers.known_optima import CUBE, SQUARE, beats_chance, branin, sphere
 
 
 def _tried(space: dict[str, Any], count: int, loss: Callable[[Config], float]) -> list[Observation]:

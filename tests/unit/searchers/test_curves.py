@@ -9,7 +9,7 @@ from pipeline.searchers import CurveSearch, Observation, RandomSearch
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.space import Choice, IntUniform, Switch, Uniform, draw, fits
-from tests.unit.searchers.learning import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
+from tests.unit.searchers.known_optima import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
 
 SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1), "s": Switch({"a": {}, "b": {"n": IntUniform(1, 4)}})}
 EPOCHS = 32

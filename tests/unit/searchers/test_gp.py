@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.searchers import GPSearch, Observation, RandomSearch
 from pipeline.space import Config, Uniform
-from tests.unit.searchers.learning import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
+from tests.unit.searchers.known_optima import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
 
 _LINE = {"x": Uniform(0, 1)}
 

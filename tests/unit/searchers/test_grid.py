@@ -11,7 +11,7 @@ from pipeline.space import (
     Uniform,
     fits,
 )
-from tests.unit.searchers.spaces import ENDLESS, LISTED
+from tests.unit.searchers.mixed_spaces import ENDLESS, LISTED
 
 
 def test_the_grid_covers_every_combination_once() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from pipeline.searchers import SEARCHERS
 from pipeline.space import Switch, Uniform
-from tests.unit.searchers.learning import SQUARE
+from tests.unit.searchers.known_optima import SQUARE
 
 
 def test_sobol_is_more_even_than_chance() -> None:

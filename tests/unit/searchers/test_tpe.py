@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.searchers import Observation, RandomSearch, TPESearch
 from pipeline.space import Choice, Config, Uniform
-from tests.unit.searchers.learning import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
+from tests.unit.searchers.known_optima import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
 
 _SPACE = {"x": Uniform(0, 1), "kind": Choice(["a", "b", "c"])}
 

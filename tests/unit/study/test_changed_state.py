@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.study.changed_state import changes_used
-from tests.unit.study import kept_values
+from tests.unit.study import module_values
 
 
 class Encoder:
@@ -95,18 +95,18 @@ def sets_in_library() -> list[str]:
 
 def calls_own_module() -> list[str]:
     """It calls a function of the user's module that is named as such a method."""
-    return kept_values.add(["a"])
+    return module_values.add(["a"])
 
 
 def sets_in_own_module() -> list[str]:
     """It sets a variable of the user's module."""
-    kept_values.CLASSES = 2
+    module_values.CLASSES = 2
     return []
 
 
 def fills_in_own_module() -> list[str]:
     """It fills a list of the user's module."""
-    kept_values.NAMES.append("a")
+    module_values.NAMES.append("a")
     return []
 
 
@@ -162,9 +162,9 @@ _LOAD, _BUILD = _in_factory()
         (changes_its_own, lambda: (ENCODER, INFO, NAMES), False),
         (calls_library, lambda: np.ma.zeros(1), False),
         (sets_in_library, lambda: os.environ, False),
-        (calls_own_module, lambda: kept_values.NAMES, False),
-        (sets_in_own_module, lambda: kept_values.CLASSES, True),
-        (fills_in_own_module, lambda: kept_values.NAMES, True),
+        (calls_own_module, lambda: module_values.NAMES, False),
+        (sets_in_own_module, lambda: module_values.CLASSES, True),
+        (fills_in_own_module, lambda: module_values.NAMES, True),
         (functools.partial(sets_global), lambda: CLASSES, True),
         (EXPERIMENT.load, EXPERIMENT.build, True),
         (EXPERIMENT.pure, EXPERIMENT.build, False),

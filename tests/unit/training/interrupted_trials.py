@@ -14,8 +14,8 @@ from pipeline.space import Config
 from pipeline.storage import unpack
 from pipeline.study import Budget, TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import rows_of_six
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.model_kinds import rows_of_six
+from tests.unit.training.reference_training import job_of, weights_of
 
 __all__ = ["AFTER", "BEFORE", "CONFIG", "FROM_THE_START", "JOBS", "full", "outcome", "stateful_callbacks"]
 

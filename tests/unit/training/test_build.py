@@ -17,8 +17,8 @@ from pipeline.study import Objective
 from pipeline.training.build import build_callbacks, build_model
 from pipeline.training.device_data import example_of
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import KINDS, dense, rows_of_six
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.model_kinds import KINDS, dense, rows_of_six
+from tests.unit.training.reference_training import job_of, weights_of
 
 EXAMPLE = example_of(rows_of_six().train)
 

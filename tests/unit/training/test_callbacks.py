@@ -12,8 +12,8 @@ from pipeline.space import Config
 from pipeline.storage import pack, unpack
 from pipeline.study import Budget, Fit
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import averaged, rows_of_six
-from tests.unit.training.training import fitted, job_of, weights_of
+from tests.unit.training.model_kinds import averaged, rows_of_six
+from tests.unit.training.reference_training import fitted, job_of, weights_of
 
 EPOCHS, SEED = 4, 1
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import KINDS, rows_of_six
-from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
+from tests.unit.training.model_kinds import KINDS, rows_of_six
+from tests.unit.training.reference_training import fitted_by_epochs, job_of, weights_of
 
 EPOCHS, SEED = 2, 3
 

@@ -14,7 +14,7 @@ from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs.generative import autoencoder, vae
 from tests.unit.training.programs.texts import reading, text_arrays
-from tests.unit.training.training import job_of
+from tests.unit.training.reference_training import job_of
 
 ROWS = np.random.default_rng(0).normal(size=(24, 6)).astype("float32")
 

@@ -18,8 +18,8 @@ from pipeline.training.ensemble import Ensemble, first_of, labels_of, seed_of
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.folds import folds_of
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import rows_of_six, weighted
-from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
+from tests.unit.training.model_kinds import rows_of_six, weighted
+from tests.unit.training.reference_training import fitted_by_epochs, job_of, weights_of
 
 SEED, EPOCHS = 5, 3
 

@@ -19,9 +19,9 @@ from pipeline.study import Resources
 from pipeline.training import export as export_module
 from pipeline.training.export import evaluate, export, export_winner
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import KINDS, averaged, dense, rows_of_six
+from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six
 from tests.unit.training.programs.texts import reading, text_arrays
-from tests.unit.training.training import job_of
+from tests.unit.training.reference_training import job_of
 
 SEED = 4
 FILES = ["architecture.json", "model.keras", "model.weights.h5"]

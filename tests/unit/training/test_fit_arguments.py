@@ -17,9 +17,9 @@ from pipeline.training.epoch_rows import order_of
 from pipeline.training.fit_arguments import class_weights_of, fit_arguments
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import dense as three_classes, rows_of_six, two_targets, weighted
+from tests.unit.training.model_kinds import dense as three_classes, rows_of_six, two_targets, weighted
 from tests.unit.training.programs.rows import dense, generated, mixed, py_dataset, shuffled
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.reference_training import job_of, weights_of
 
 SEED = 3
 

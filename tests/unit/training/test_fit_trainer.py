@@ -14,9 +14,9 @@ from pipeline.study import Resources
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import averaged, dense, rows_of_six, weighted
+from tests.unit.training.model_kinds import averaged, dense, rows_of_six, weighted
 from tests.unit.training.programs.texts import reading, text_arrays
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.reference_training import job_of, weights_of
 
 EPOCHS, SEED = 2, 3
 

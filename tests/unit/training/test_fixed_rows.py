@@ -11,8 +11,8 @@ from keras import layers
 from pipeline.training.export import export_winner
 from pipeline.training.fixed_rows import fixed_rows, is_stateful, reset_states
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import rows_of_six
+from tests.unit.training.reference_training import job_of
 
 
 class Recurrent(keras.Model):

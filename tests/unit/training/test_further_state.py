@@ -11,9 +11,9 @@ from pipeline.datasets import Dataset
 from pipeline.study import Objective, Phase
 from pipeline.training.further_state import build_optimizers, further_variables, skip_reductions
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import data_of
-from tests.unit.training.own_steps import OWN_STEPS, images
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import data_of
+from tests.unit.training.own_train_steps import OWN_STEPS, images
+from tests.unit.training.reference_training import job_of
 
 EPOCHS, SEED = 2, 2
 

@@ -10,8 +10,8 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.training.inputs import explain_shape_errors, mismatch
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import rows_of_six
+from tests.unit.training.reference_training import job_of
 
 
 def takes(*shapes: tuple[int | None, ...]) -> keras.Model:

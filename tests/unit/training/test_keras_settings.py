@@ -9,8 +9,8 @@ from pipeline.training.build import build_model
 from pipeline.training.device_data import example_of
 from pipeline.training.global_state import kept_global_state
 from pipeline.training.keras_settings import KerasSettings
-from tests.unit.training.kinds import dense, rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import dense, rows_of_six
+from tests.unit.training.reference_training import job_of
 
 EXAMPLE = example_of(rows_of_six().train)
 

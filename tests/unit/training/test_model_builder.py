@@ -12,7 +12,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.datasets.fingerprint import fingerprint
 from pipeline.study import Fit
 from pipeline.training.model_builder import ModelBuilder, recorded_inputs
-from tests.unit.training.training import job_of
+from tests.unit.training.reference_training import job_of
 
 ROWS = np.ones((6, 3), np.float32)
 

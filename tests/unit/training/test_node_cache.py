@@ -22,7 +22,7 @@ from pipeline.training.data import load_data
 from pipeline.training.pipeline_state import inexact_because
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.processes import wait_for
-from tests.unit.training.training import job_of
+from tests.unit.training.reference_training import job_of
 
 _MADE: list[int] = []
 """The elements that were made in this process."""

@@ -19,8 +19,8 @@ from pipeline.training.global_state import kept_global_state
 from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.persistent_objects import PersistentObjects, refuse_shared_weights
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import rows_of_six
+from tests.unit.training.reference_training import job_of
 
 NOISE = keras.Sequential([layers.GaussianNoise(0.5), layers.Dropout(0.2)])
 BODY = layers.Dense(5, activation="relu", kernel_initializer=keras.initializers.HeNormal())

@@ -18,9 +18,9 @@ from pipeline.training.device_data import as_batch
 from pipeline.training.export import rebuilt
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import dense, rows_of_six
-from tests.unit.training.phased import AT, fine_tuned, stopping, unfreeze
-from tests.unit.training.training import Rows, job_of, weights_of
+from tests.unit.training.fine_tuning import AT, fine_tuned, stopping, unfreeze
+from tests.unit.training.model_kinds import dense, rows_of_six
+from tests.unit.training.reference_training import Rows, job_of, weights_of
 
 EPOCHS, SEED = 4, 3
 _LONG = pytest.mark.long

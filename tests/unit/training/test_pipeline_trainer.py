@@ -23,7 +23,7 @@ from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs.catalogue import EXAMPLES, PROGRAMS
 from tests.unit.training.programs.program import Program
 from tests.unit.training.programs.rows import mixed
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.reference_training import job_of, weights_of
 
 EPOCHS, SEED = 4, 3
 

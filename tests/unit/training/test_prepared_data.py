@@ -17,7 +17,7 @@ from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.training import job_of
+from tests.unit.training.reference_training import job_of
 
 CALLS: list[tuple[int, str]] = []
 SCALE = 0.0

@@ -26,8 +26,8 @@ from tests.unit.training.interrupted_trials import (
     outcome,
     stateful_callbacks,
 )
-from tests.unit.training.kinds import KINDS, averaged, rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import KINDS, averaged, rows_of_six
+from tests.unit.training.reference_training import job_of
 
 SEED = 2
 

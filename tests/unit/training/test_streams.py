@@ -19,7 +19,7 @@ from pipeline.training.build import seed_generators
 from pipeline.training.streams import opened
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.training import job_of, weights_of
+from tests.unit.training.reference_training import job_of, weights_of
 
 _ROWS, _SEED = 400, 3
 

@@ -13,8 +13,8 @@ from tensorflow.python.eager import context
 from pipeline.training.compiled_epoch import trace_epoch
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.own_steps import EPOCHS, OWN_STEPS, images, outcomes
-from tests.unit.training.training import job_of
+from tests.unit.training.own_train_steps import EPOCHS, OWN_STEPS, images, outcomes
+from tests.unit.training.reference_training import job_of
 
 EXACT = [name for name in OWN_STEPS if "tf.random" not in name]
 
@@ -85,7 +85,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     """The metrics of trials here and in another process, from the start after others, and from a saved state."""
     folder = tmp_path_factory.mktemp("own")
     here = {name: outcomes(name, folder=folder) for name in OWN_STEPS}
-    subprocess.run([sys.executable, "-m", "tests.unit.training.own_steps", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "tests.unit.training.own_train_steps", str(folder)], check=True)
     return here, json.loads((Path(folder) / "found.json").read_text())
 
 

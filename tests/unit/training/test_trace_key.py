@@ -6,7 +6,7 @@ from keras import constraints, layers, losses, metrics, optimizers
 
 from pipeline.training.symbolic_floats import float_attributes
 from pipeline.training.trace_key import has_own_parts, trace_key
-from tests.unit.training.kinds import KINDS, OwnStep, Subclass
+from tests.unit.training.model_kinds import KINDS, OwnStep, Subclass
 
 
 class OwnLayer(layers.Dense):

@@ -9,8 +9,8 @@ from tensorflow.python.eager.polymorphic_function.concrete_function import Concr
 
 from pipeline.space import Config
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import data_of
-from tests.unit.training.training import fitted_by_epochs, job_of, weights_of
+from tests.unit.training.model_kinds import data_of
+from tests.unit.training.reference_training import fitted_by_epochs, job_of, weights_of
 
 SEED = 5
 one_hot = data_of(

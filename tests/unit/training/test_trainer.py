@@ -9,8 +9,8 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.study import Objective
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import dense, rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import dense, rows_of_six
+from tests.unit.training.reference_training import job_of
 
 SEED = 3
 

@@ -11,8 +11,8 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import ModelError
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.interrupted_trials import full
-from tests.unit.training.kinds import rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import rows_of_six
+from tests.unit.training.reference_training import job_of
 
 
 def _first(trainer_factory: TrainerFactory, seed: int) -> tuple[Any, list[np.ndarray]]:

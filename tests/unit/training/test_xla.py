@@ -10,8 +10,8 @@ import pytest
 from pipeline.study import Resources
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.training.xla import leave_out_xla
-from tests.unit.training.kinds import dense, rows_of_six
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import dense, rows_of_six
+from tests.unit.training.reference_training import job_of
 
 
 @pytest.mark.parametrize(("asked", "compiles"), [("auto", False), (False, False), (True, True)])

@@ -28,7 +28,7 @@ from tests.unit.execution.preflight.facts import job, steps, trained
 def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | None, tmp_path: Path) -> None:
     """A first epoch that differs for one seed, a second that differs after a checkpoint, and state are reported."""
     from pipeline.training.trainer_factory import TrainerFactory
-    from tests.unit.training.kinds import dense, rows_of_six
+    from tests.unit.training.model_kinds import dense, rows_of_six
 
     built = iter(range(100))
 

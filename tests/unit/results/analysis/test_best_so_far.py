@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.best_so_far import alive_seconds, progress, reached, rises, tracks, train_column
-from tests.unit.results.small import one_epoch_study
+from tests.unit.results.small_studies import one_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 
 

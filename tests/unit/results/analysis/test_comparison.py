@@ -10,8 +10,8 @@ from pipeline.errors import UsageError
 from pipeline.results import load_results
 from pipeline.results.analysis.comparison import compared
 from pipeline.study import Objective
-from tests.unit.results.fronts import recorded
-from tests.unit.results.small import one_epoch_study
+from tests.unit.results.front_studies import recorded
+from tests.unit.results.small_studies import one_epoch_study
 
 
 def test_the_expected_best_is_the_mean_over_all_draws(tmp_path: Path) -> None:

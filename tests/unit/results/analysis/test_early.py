@@ -9,7 +9,7 @@ from pipeline.results import load_results
 from pipeline.results.analysis.early import agreements, stopping
 from pipeline.results.views.sentences import of_stopping
 from pipeline.study import Objective, layout
-from tests.unit.results.small import by_epoch_study
+from tests.unit.results.small_studies import by_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 
 RISING = [[0.1 * n, 0.1 * n + 0.05, 0.1 * n + 0.1, 0.1 * n + 0.2] for n in range(6)]

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.failure_causes import causes, first_line
-from tests.unit.results.edges import EDGES
+from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.studies import START
 
 

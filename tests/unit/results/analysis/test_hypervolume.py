@@ -9,7 +9,7 @@ from pipeline.pareto import hypervolume
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.hypervolume import box_of, hypervolume_of, hypervolumes
 from pipeline.study import Objective
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 
 
 def _results(folder: Path, *further: Objective, points: list[tuple[float, int]]) -> Results:

@@ -9,7 +9,7 @@ from pipeline.results import Results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.importance import best_range, importances
 from pipeline.space import Choice, Grid, Switch, Uniform
-from tests.unit.results.small import of_function
+from tests.unit.results.small_studies import of_function
 
 
 def test_shares_come_near_the_known_ones(known: Explanation) -> None:

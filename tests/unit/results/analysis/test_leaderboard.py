@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.leaderboard import AT_EPOCH, FRONT, STATE, TRIAL, LeaderboardColumn, columns, rows
 from pipeline.results.tables.trials import configs_at_best, ranked
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 
 
 def test_rows_hold_values_at_the_best_epoch(asha_results: Results) -> None:

@@ -17,7 +17,7 @@ from pipeline.results.analysis.parameters import (
 )
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
-from tests.unit.results import fronts, studies
+from tests.unit.results import front_studies, studies
 
 
 def test_choices_of_mixed_types_have_distinct_positions(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_parameter_may_be_called_as_a_column_of_trials(tmp_path: Path, name: s
 
 def test_trials_beyond_a_bound_are_not_within(tmp_path: Path) -> None:
     """Of scored trials, those beyond a bound of an objective are left out where only trials within count."""
-    recording = fronts.recorded(tmp_path, Objective("parameters", "min", at_most=1000))
+    recording = front_studies.recorded(tmp_path, Objective("parameters", "min", at_most=1000))
     results = load_results(recording.store.uri)
     assert len(scored(results)) == 5
     assert within_bounds(results)[OBJECTIVE].tolist() == [0.9, 0.8, 0.7, 0.5]

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.results import Results
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.space import Choice, Uniform
-from tests.unit.results.small import plane_study
+from tests.unit.results.small_studies import plane_study
 
 
 def test_other_spaces_are_no_plane(asha_results: Results) -> None:

@@ -17,7 +17,7 @@ from pipeline.searchers.history import History
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.space.cube import Cube
 from pipeline.study import Objective
-from tests.unit.results.small import CURVES, curve_value, curves_study
+from tests.unit.results.small_studies import CURVES, curve_value, curves_study
 
 
 def by_name(found: list[Prediction]) -> dict[str, Prediction]:

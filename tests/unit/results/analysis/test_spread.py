@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.results import Results
 from pipeline.results.analysis.spread import spreads
-from tests.unit.results.small import INITS
+from tests.unit.results.small_studies import INITS
 
 
 def test_spreads_are_those_of_the_best_epoch(folded: Results) -> None:

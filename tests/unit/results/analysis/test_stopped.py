@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.results import Results
 from pipeline.results.analysis.stopped import ended_by_itself, saved_epochs, stopped_early
-from tests.unit.results.small import cut_off_study
+from tests.unit.results.small_studies import cut_off_study
 
 
 def test_saved_epochs_are_those_of_stopped_trials(asha_results: Results) -> None:

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pipeline.results.plots.comparison_picture import Measure, best_against, comparison_picture, look_of
-from tests.unit.results.small import one_epoch_study
+from tests.unit.results.small_studies import one_epoch_study
 
 
 @pytest.mark.parametrize("by", ["trials", "epochs"])

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from pipeline.results import load_results
 from pipeline.results.plots import hypervolume_over_epochs
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 
 
 def test_each_study_has_a_line_up_to_its_share(tmp_path: Path) -> None:

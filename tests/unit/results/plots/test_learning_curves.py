@@ -13,7 +13,7 @@ from pipeline.results import Results, load_results, plots
 from pipeline.results.plots.style import ACCENT, MUTED
 from pipeline.study import Objective
 from tests.unit.results.plots.drawing import drawn
-from tests.unit.results.small import by_epoch_study
+from tests.unit.results.small_studies import by_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 
 

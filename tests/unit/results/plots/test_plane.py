@@ -8,7 +8,7 @@ from pipeline.results import Results, plots
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.space import LogUniform, Uniform
 from tests.unit.results.plots.drawing import drawn
-from tests.unit.results.small import plane_study
+from tests.unit.results.small_studies import plane_study
 
 
 def test_bands_reach_over_two_hyperparameters(tmp_path: Path) -> None:

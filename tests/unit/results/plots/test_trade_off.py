@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.results import load_results, plots
 from pipeline.study import Objective
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 from tests.unit.results.plots.drawing import drawn
 
 

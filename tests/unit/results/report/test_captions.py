@@ -10,7 +10,7 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.results.report import captions
 from pipeline.study import Objective
-from tests.unit.results.edges import EDGES
+from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.studies import Recording, tune_job
 
 

@@ -10,8 +10,8 @@ import pytest
 from pipeline.results.analysis.comparison import Comparison, compared
 from pipeline.results.report.comparison_report import comparison_page
 from pipeline.results.views.comparison_tables import comparison_tables
-from tests.unit.results.page import Page
-from tests.unit.results.small import one_epoch_study
+from tests.unit.results.html_page import Page
+from tests.unit.results.small_studies import one_epoch_study
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.report import hover_points
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 
 
 def test_each_epoch_with_a_value_is_on_the_learning_curves(asha_results: Results) -> None:

@@ -8,7 +8,7 @@ from pipeline.results import Results
 from pipeline.results.analysis import Explanation, explained
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.views.sentences import of_importance
-from tests.unit.results.small import of_function
+from tests.unit.results.small_studies import of_function
 
 
 def test_each_hyperparameter_has_its_picture(known: Explanation) -> None:

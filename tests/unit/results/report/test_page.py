@@ -18,8 +18,8 @@ from pipeline.results.tables.trials import ranked
 from pipeline.space import LogUniform, Switch
 from pipeline.storage import Store
 from pipeline.study import layout
-from tests.unit.results.page import Page
-from tests.unit.results.small import cut_off_study
+from tests.unit.results.html_page import Page
+from tests.unit.results.small_studies import cut_off_study
 from tests.unit.results.studies import HOSTILE, Recording, tune_job
 
 

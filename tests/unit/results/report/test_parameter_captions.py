@@ -7,7 +7,7 @@ from pipeline.results import Results, load_results
 from pipeline.results.report import parameter_captions
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import layout
-from tests.unit.results.small import plane_study
+from tests.unit.results.small_studies import plane_study
 from tests.unit.results.studies import Recording, tune_job
 
 

@@ -12,8 +12,8 @@ from pipeline.results.report.sections import live_sections, sections
 from pipeline.space import Uniform
 from pipeline.study import Objective
 from tests.unit.results import studies
-from tests.unit.results.fronts import recorded
-from tests.unit.results.small import cut_off_study
+from tests.unit.results.front_studies import recorded
+from tests.unit.results.small_studies import cut_off_study
 
 
 def test_the_report_has_planes_and_paths(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.results.tables.front import objective_values, on_front, pareto_fro
 from pipeline.results.views.as_object import results_object
 from pipeline.results.views.summary import front_in_words, paragraphs
 from pipeline.study import Objective
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 from tests.unit.results.studies import Recording
 
 

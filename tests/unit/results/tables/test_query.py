@@ -8,7 +8,7 @@ from pipeline.errors import UsageError
 from pipeline.results import Results
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.query import query, select_trials
-from tests.unit.results.fronts import recorded
+from tests.unit.results.front_studies import recorded
 
 
 def test_a_condition_keeps_the_trials_for_which_it_holds(asha_results: Results) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.results.analysis.comparison import compared
 from pipeline.results.views.comparison_object import comparison_object
-from tests.unit.results.small import one_epoch_study
+from tests.unit.results.small_studies import one_epoch_study
 
 
 def test_the_object_has_the_whole_comparison(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.results import Results
 from pipeline.results.analysis.comparison import Comparison, compared
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_view, comparison_warnings, studies_of
-from tests.unit.results.small import one_epoch_study, printed, wide_study
+from tests.unit.results.small_studies import one_epoch_study, printed, wide_study
 
 VALUES = np.random.default_rng(0).uniform(0.1, 0.2, 20)
 

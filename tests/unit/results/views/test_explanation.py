@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation, explained
 from pipeline.results.views.explanation import explanation_view
-from tests.unit.results.small import printed
+from tests.unit.results.small_studies import printed
 
 
 def test_predictions_are_a_table(predicted: Explanation) -> None:

@@ -11,7 +11,7 @@ from pipeline.results import Results, load_results
 from pipeline.results.views.summary import paragraphs
 from pipeline.space import Uniform
 from pipeline.study import layout
-from tests.unit.results.edges import EDGES
+from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.studies import Recording, tune_job
 
 

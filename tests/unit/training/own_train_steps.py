@@ -17,8 +17,8 @@ from keras import layers, ops
 from pipeline.datasets import Dataset
 from pipeline.storage import pack, unpack
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.kinds import data_of
-from tests.unit.training.training import job_of
+from tests.unit.training.model_kinds import data_of
+from tests.unit.training.reference_training import job_of
 
 __all__ = ["EPOCHS", "OWN_STEPS", "images", "outcomes"]
 

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from pipeline.study import Phase, TuneJob
-from tests.unit.training.training import job_of
+from tests.unit.training.reference_training import job_of
 
 __all__ = ["AT", "fine_tuned", "frozen", "stopping", "unfreeze"]
 

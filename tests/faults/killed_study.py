@@ -18,8 +18,8 @@ from pipeline import load_results
 from pipeline.results import Results
 from pipeline.schedulers import SCHEDULERS
 from pipeline.study import layout
-from tests.faults.comparing import comparable, contradictions, differences, where_both_trained
 from tests.faults.resumable_study import JOURNAL
+from tests.faults.study_comparison import comparable, contradictions, differences, where_both_trained
 from tests.processes import wait_for
 
 __all__ = ["Figures", "undisturbed_and_killed"]
