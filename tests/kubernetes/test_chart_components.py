@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.cluster.rayjob import rendered
+from pipeline.cluster.overlays import rendered
 from scripts.helm_chart import CHART, named_components
 from tests.kubernetes.testbed.build import build_helm
 from tests.project.manifests import HOME, PLATFORM, with_components

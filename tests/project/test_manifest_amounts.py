@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cluster.rayjob import overlays, rendered
+from pipeline.cluster.overlays import overlays, rendered
 from tests.project.manifests import RAY, pods
 
 
