@@ -48,7 +48,7 @@ def written(folder: Path, name: str, call: str) -> Path:
 
 def test_a_call_ends_the_program_and_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The call that ends a program is kept with its line and arguments, and only names before it are defined."""
-    path = written(tmp_path, "program_one", "print('hello')\nend_here(tuned, {'trials': 3})")
+    path = written(tmp_path, "program_one", "print('hello')\nend_program(tuned, {'trials': 3})")
     program = load(path, no_patches)
     assert program.call is not None
     assert (program.call.target, program.call.arguments) == (program.module.tuned, {"trials": 3})
