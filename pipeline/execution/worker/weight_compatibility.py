@@ -127,7 +127,7 @@ def _bases(parameters: Sequence[ParameterPath], configs: Sequence[Config]) -> li
     """The first config, and for each parameter that no earlier one of these has, one that does."""
     bases = [configs[0]]
     for parameter in parameters:
-        if not any(map(parameter.there, bases)):
+        if not any(map(parameter.is_present, bases)):
             bases += [config for config in configs if parameter.is_present(config)][:1]
     return bases
 
