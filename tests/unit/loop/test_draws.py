@@ -9,8 +9,8 @@ from pipeline.loop import draws, study_loop
 from pipeline.loop.draws import own_draw
 from pipeline.loop.trial import Trial, observation
 from pipeline.searchers import SEARCHERS
-from pipeline.simulation.play import play
-from pipeline.simulation.synthetic import Synthetic
+from pipeline.simulation.simulator import simulate
+from pipeline.simulation.synthetic_curves import SyntheticCurves
 from pipeline.space import Choice, IntUniform, Switch, Uniform
 from pipeline.study import Budget, Objective
 from pipeline.study.trial_configs import config_of_trial, suggestion_of_trial
@@ -87,8 +87,8 @@ def test_a_searcher_learns_from_the_trials_as_they_are(monkeypatch, scheduler):
 
     monkeypatch.setattr(draws, "suggestion_of_trial", suggestion)
     monkeypatch.setattr(study_loop, "own_draw", own)
-    curves = Synthetic(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
-    play(tuned, curves, 3)
+    curves = SyntheticCurves(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0)
+    simulate(tuned, curves, 3)
     assert len(seen) == 30
     assert max(seen[1:]) < 15
 

@@ -143,7 +143,7 @@ def test_curves_that_fail_are_failures():
 def test_the_value_of_a_failed_trial_is_not_the_best() -> None:
     """The best value of a simulated study is never that of a failed trial; without another one there is none."""
     failing = Written(lambda *_: [0.1, 0.9], failure="ValueError: no")
-    done = play(job(scheduler="fifo"), failing, 1)
+    done = simulate(job(scheduler="fifo"), failing, 1)
     assert (done.best, done.best_curve) == (None, ())
 
     class FirstFails(Written):
@@ -154,7 +154,7 @@ def test_the_value_of_a_failed_trial_is_not_the_best() -> None:
             return replace(found, failure=None if index else "ValueError: no")
 
     curves = FirstFails(lambda index, _: [0.1, 0.2, 0.3] if index else [0.8, 0.9])
-    done = play(job(scheduler="fifo", budget=Budget(trials=2, epochs=3)), curves, 1)
+    done = simulate(job(scheduler="fifo", budget=Budget(trials=2, epochs=3)), curves, 1)
     assert done.best_curve == ((4.0, 0.2), (5.0, 0.3))
 
 
