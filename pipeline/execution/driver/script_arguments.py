@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.execution.driver.provenance import command_line
 from pipeline.study import TuneJob
 from pipeline.study.function_source import in_script
-from pipeline.study.recorded_copies import Recorded
+from pipeline.study.recorded_copies import RecordedCopies
 
 __all__ = ["arguments_of_script", "other_arguments"]
 
@@ -37,7 +37,7 @@ def other_arguments(document: Mapping[str, Any], arguments: Sequence[str] | None
     """
     if arguments is None or "sources" not in document:
         return None
-    before = Recorded(document["sources"]).arguments
+    before = RecordedCopies(document["sources"]).arguments
     if tuple(arguments) == before:
         return None
     return (
