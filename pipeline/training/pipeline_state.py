@@ -30,6 +30,7 @@ __all__ = [
     "pipeline_variables",
     "reading_to_skip",
     "repeats_itself",
+    "stages_of",
     "without_stages",
 ]
 
@@ -238,6 +239,15 @@ def _operations(function: Any) -> set[str]:
     library = function.graph.as_graph_def().library.function
     inner = {node.op for part in library for node in part.node_def}
     return inner | {operation.type for operation in function.graph.get_operations()}
+
+
+def stages_of(dataset: Any) -> Iterator[Any]:
+    """The pipelines of which a tf.data pipeline is made, from itself to its sources.
+
+    Args:
+        dataset: The pipeline.
+    """
+    return (stage.dataset for stage in _stages(dataset))
 
 
 def _stages(dataset: Any, cached: bool = False) -> Iterator[_Stage]:

@@ -106,9 +106,10 @@ def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:
     """
     if data is None or not data.pipelines or not callable(job.data):
         return None
+    from pipeline.training.outer_pipelines import outer_pipeline
     from pipeline.training.pipeline_state import inexact_because
 
-    return inexact_because(data)
+    return outer_pipeline(data, job.data) or inexact_because(data)
 
 
 def _late_phases(job: TuneJob) -> str | None:
