@@ -151,7 +151,8 @@ class TuneJob(JobFields, defer_build=False):
             if first == epochs:
                 rungs = " Trials are not compared before the last epoch, so that each of them completes."
         budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(epochs, 'epoch')}"
-        return f"Uses {chosen}, the defaults for {budget}.{rungs} --scheduler and --search choose others."
+        default = "default" if len(self.recommended) == 1 else "defaults"
+        return f"Uses {chosen}, the {default} for {budget}.{rungs} --scheduler and --search choose others."
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""

@@ -127,6 +127,9 @@ def test_the_recommendation_is_in_words() -> None:
         "Uses scheduler promoting-asha and searcher curves, the defaults for 16 trials of up to 1 epoch. Trials are "
         "not compared before the last epoch, so that each of them completes. --scheduler and --search choose others."
     )
+    alone = _job(searcher=RandomSearch()).recommendation
+    assert alone is not None
+    assert alone.startswith("Uses scheduler promoting-asha, the default for 16 trials")
     assert _job(scheduler=FIFO(), searcher=RandomSearch()).recommendation is None
 
 
