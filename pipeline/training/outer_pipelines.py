@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.datasets import Dataset
-from pipeline.study.reachable import reachable
+from pipeline.study.reachable_objects import reachable
 from pipeline.training.pipeline_state import changes_because, stages_of
 
 __all__ = ["outer_pipeline"]
