@@ -211,7 +211,8 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
 
 def _reason(error: Exception) -> str:
     """The first sentence of an error of Keras: further ones have the whole config of the model."""
-    first = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+    paragraph = " ".join(str(error).strip().partition("\n\n")[0].split())
+    first = paragraph.partition(". ")[0].rstrip(".")
     return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."
 
 

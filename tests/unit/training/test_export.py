@@ -259,6 +259,27 @@ def test_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: py
         export(model, tmp_path, example=rows_of_six().train.x)
 
 
+class WithoutConfig(keras.Model):
+    """A user's model that Keras cannot save, and whose error breaks its first sentence into lines."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self._last = layers.Dense(units, "softmax")
+
+    def call(self, x: Any) -> Any:
+        """Classes."""
+        return self._last(x)
+
+
+def test_the_reason_for_a_file_left_out_is_a_whole_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason why a file is left out is Keras' whole first sentence, also where it has several lines."""
+    model = WithoutConfig(3)
+    rows = rows_of_six().train.x
+    model(rows)
+    export(model, tmp_path, example=rows)
+    assert "must override `get_config()` in order to be serializable. Register" in capsys.readouterr().out
+
+
 def test_weights_that_are_nan_are_exported(tmp_path: Path) -> None:
     """A model whose weights are NaN, as after training on NaN, is exported with these weights."""
     model = keras.Sequential([keras.Input((6,)), layers.Dense(2), layers.Dense(3, "softmax")])
