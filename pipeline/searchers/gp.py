@@ -55,7 +55,7 @@ class GPSearch(RungSearch):
             return Suggestion(draw(space, rng, index))
         if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
             return Suggestion(draw(space, rng, index), EARLY)
-        known = _fewer(losses(before, open_too=True))
+        known = _best_and_newest(losses(before, open_too=True))
         cube = Cube(space)
         units = cube.units([config for config, _ in known])
         best = units[np.argsort([loss for _, loss in known], kind="stable")[:4]]
@@ -73,7 +73,7 @@ class GPSearch(RungSearch):
         return Suggestion(config)
 
 
-def _fewer(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
+def _best_and_newest(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
     if len(known) <= _MOST:
         return known
     newest, older = known[-_MOST // 2 :], known[: -_MOST // 2]

@@ -129,7 +129,7 @@ class KnownPoints:
         worst = max(loss for *_, loss in rows)
         rows += [(number, 1.0, worst) for number, one in enumerate(before) if one.state == "failed"]
         ranked = sorted(least, key=lambda number: least[number])
-        rows = _fewer(rows, ranked, most)
+        rows = _best_trials_and_others(rows, ranked, most)
         scale = LossScale.of(np.array([loss for *_, loss in rows]), np.array(list(least.values())))
         numbers = [number for number, *_ in rows]
         where = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
@@ -207,7 +207,7 @@ def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     return kept if not kept or kept[-1][0] == curve[0][0] else [*kept, curve[0]]
 
 
-def _fewer(rows: list[_Row], ranked: Sequence[int], most: int) -> list[_Row]:
+def _best_trials_and_others(rows: list[_Row], ranked: Sequence[int], most: int) -> list[_Row]:
     """At most `most` rows: all of the best trials, and the newest of the others, evenly from good to poor."""
     if len(rows) <= most:
         return rows

@@ -98,7 +98,7 @@ def predictions(results: Results) -> list[Prediction]:
     except StorageError:
         return []
     fits = fitting(space)
-    tried = [one for one in observed(_fewer(results), objective, epochs) if fits(one.config)]
+    tried = [one for one in observed(_best_newest_and_others(results), objective, epochs) if fits(one.config)]
     axes = [
         (side, parameter, values)
         for side, parameter in enumerate(drawn_parameters(space))
@@ -142,7 +142,7 @@ def most_different(found: Sequence[Prediction], most: int) -> list[Prediction]:
     return sorted(found, key=lambda one: -float(one.medians.max() - one.medians.min()))[:most]
 
 
-def _fewer(results: Results) -> Results:
+def _best_newest_and_others(results: Results) -> Results:
     """The results with as many trials as a searcher uses: all, or the best, the newest and some of the others.
 
     `History.chosen` would need an observation of each trial.
