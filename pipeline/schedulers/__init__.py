@@ -3,16 +3,7 @@
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.schedulers.asha import ASHA
-from pipeline.schedulers.base import (
-    Action,
-    Chosen,
-    Decision,
-    Mode,
-    ObjectiveValues,
-    Scheduler,
-    SchedulerContext,
-    SchedulerSettings,
-)
+from pipeline.schedulers.base import Action, Chosen, Decision, Mode, ObjectiveValues, Scheduler, SchedulerContext
 from pipeline.schedulers.fifo import FIFO
 from pipeline.schedulers.halving import SuccessiveHalving
 from pipeline.schedulers.hyperband import Hyperband
@@ -23,6 +14,7 @@ from pipeline.schedulers.pb2 import PB2
 from pipeline.schedulers.pbt import PBT
 from pipeline.schedulers.promoting import PromotingASHA
 from pipeline.schedulers.ray import RayScheduler
+from pipeline.schedulers.settings import SchedulerSettings
 from pipeline.space.kinds import any_settings, kind_of
 
 __all__ = [

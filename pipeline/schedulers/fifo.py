@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
+from pipeline.schedulers.settings import SchedulerSettings
 
 __all__ = ["FIFO"]
 

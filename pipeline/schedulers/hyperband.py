@@ -8,16 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import (
-    Chosen,
-    Decision,
-    Scheduler,
-    SchedulerContext,
-    SchedulerSettings,
-    beyond_maximum,
-)
+from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.bracket import Bracket
 from pipeline.schedulers.rungs import divided_rungs, rungs
+from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space import Config
 from pipeline.space.values import Count, Real
 from pipeline.trial_ids import DrawOrder, draw_order

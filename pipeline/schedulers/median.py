@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings, beyond_maximum
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
+from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space.values import Count
 
 __all__ = ["MedianStopping"]

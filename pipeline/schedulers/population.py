@@ -11,16 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import (
-    Chosen,
-    Decision,
-    Scheduler,
-    SchedulerContext,
-    SchedulerSettings,
-    beyond_maximum,
-)
+from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.exploration import Explore, changes_text, explore_faults, explored_domains
 from pipeline.schedulers.ordered import Ordered
+from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space import Config, as_drawn, explored_space
 from pipeline.space.random_streams import RandomStream
 from pipeline.space.values import Count, Real

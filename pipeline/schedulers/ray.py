@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.schedulers.base import Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.schedulers.base import Scheduler, SchedulerContext
+from pipeline.schedulers.settings import SchedulerSettings
 from pipeline.space.kinds import OpenSettings
 
 __all__ = ["RayScheduler"]

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Mode, SchedulerSettings, beyond_maximum
+from pipeline.schedulers.base import Mode
 from pipeline.schedulers.ordered import Ordered
+from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space.values import Count, Real
 
 __all__ = ["MeasuredRungSettings", "Rung", "RungSettings", "divided_rungs", "rungs"]
