@@ -20,7 +20,7 @@ __all__ = ["JOB", "METHODS", "iterations", "minimise"]
 METHODS = {"L-BFGS-B": True, "Nelder-Mead": False, "Powell": False, "SLSQP": True, "TNC": True}
 """SciPy's methods that keep to bounds, and whether they use the gradient."""
 
-_MOST = 200
+_MAX_ITERATIONS = 200
 
 
 def iterations(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -78,7 +78,7 @@ def minimise(name: str) -> TuneJob:
         objectives=[Objective("value", "min")],
         scheduler=FIFO(),
         searcher=GridSearch(),
-        budget=Budget(trials=len(METHODS), epochs=_MOST),
+        budget=Budget(trials=len(METHODS), epochs=_MAX_ITERATIONS),
     )
 
 

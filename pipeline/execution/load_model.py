@@ -14,7 +14,7 @@ from pipeline.wording import listed
 
 __all__ = ["load_model", "load_state"]
 
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 _rebuilt: WeakSet[Any] = WeakSet()
 """The models that were rebuilt in this process and are still in use."""
 
@@ -53,7 +53,7 @@ def _note_shared(model: Any) -> None:
         each for other in _rebuilt for variable in other.variables if (each := mine.get(id(variable))) is not None
     ]
     if shared:
-        names = listed(dict.fromkeys(variable.path for variable in shared[:_MOST_NAMES]))
+        names = listed(dict.fromkeys(variable.path for variable in shared[:_MAX_NAMES]))
         print(
             f"tunepipe: A model that was loaded before has now the weights {names} of this one, too: their layers are "
             "made outside of the model function, so all models of the process have them. Load one model in a process, "

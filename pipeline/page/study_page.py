@@ -22,7 +22,7 @@ from pipeline.results.analysis.leaderboard import (
     AT_EPOCH,
     EPOCHS,
     FRONT,
-    MOST_PARAMETERS,
+    MAX_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -146,7 +146,7 @@ def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, 
     pages = max(1, math.ceil(len(trials) / _ROWS))
     page = min(question.page, pages)
     shown = [str(trial) for trial in results.trials["trial_id"].take(trials[(page - 1) * _ROWS : page * _ROWS])]
-    heads, parameters = columns(results, MOST_PARAMETERS), len(tuned(results))
+    heads, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
     leaderboard = snapshot.derived("leaderboard", Leaderboard)
     return {
         "name": name,
@@ -157,7 +157,7 @@ def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, 
         "page": page,
         "pages": pages,
         "at": lambda number: replace(question, page=number).address(),
-        "some": of_shown(results, min(parameters, MOST_PARAMETERS), parameters),
+        "some": of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
         "heads": [_head(results, column, question) for column in heads],
         "rows": [_row(row, heads) for row in leaderboard.rows(only=shown, in_order=True)],
     }
@@ -206,7 +206,7 @@ def _database(results: Results) -> TrialsDatabase:
 def _example(results: Results) -> str:
     """A config as a user enters it: the best one's."""
     config = results.best.config if results.best is not None else {}
-    shown = {name: config[name] for name in foremost(results, MOST_PARAMETERS) if name in config}
+    shown = {name: config[name] for name in foremost(results, MAX_PARAMETERS) if name in config}
     rounded = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in shown.items()}
     return config_text(rounded) or "NAME=VALUE"
 

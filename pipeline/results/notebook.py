@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NotebookResults", "load_results", "show"]
 
-_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 _SHARE = 0.1
 """At most this share of a kernel's time is spent on pictures."""
 
@@ -117,7 +117,7 @@ async def _follow(store: Store, mark: str, update: Callable[[str], None], key: s
     """Draw a study again whenever it has changed, until it is finished or deleted."""
     from pipeline.results.report.sections import live_sections
 
-    pause = _LOOK_SECONDS
+    pause = _POLL_SECONDS
     while not mark.endswith("finished"):
         await asyncio.sleep(pause)
         began = asyncio.get_running_loop().time()
@@ -139,7 +139,7 @@ async def _follow(store: Store, mark: str, update: Callable[[str], None], key: s
             # A storage that cannot be reached now may be reached later.
             continue
         finally:
-            pause = max(_LOOK_SECONDS, (asyncio.get_running_loop().time() - began) / _SHARE)
+            pause = max(_POLL_SECONDS, (asyncio.get_running_loop().time() - began) / _SHARE)
 
 
 def _mark(store: Store) -> str:

@@ -24,7 +24,7 @@ _START = (
     "from pipeline.results.second_process import serve; serve(sys.argv[2], **json.loads(sys.argv[3]))"
 )
 
-_LEAST_BYTES = 1_000_000
+_MIN_BYTES = 1_000_000
 """Bytes of a study's epochs, about 50,000 of them: a smaller study is not worth the start of a process."""
 
 
@@ -37,7 +37,7 @@ def pays(store: "Store") -> bool:
     Raises:
         StorageError: The storage cannot be listed.
     """
-    return sum(size for _, size in store.sizes("epochs")) >= _LEAST_BYTES and this_machine().cpus >= 2
+    return sum(size for _, size in store.sizes("epochs")) >= _MIN_BYTES and this_machine().cpus >= 2
 
 
 def started(module: str, libraries: Sequence[str] = (), **skipped: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -19,7 +19,7 @@ __all__ = ["PASHA"]
 _PERCENTILE = 90
 """The percentile of random differences that is taken as noise: the paper's choice."""
 
-_MOST = 200
+_MAX_TRIALS = 200
 """Number of trials whose differences are used, the newest: the cost is quadratic."""
 
 
@@ -124,7 +124,7 @@ class _PASHA(Promoting):
             below: The rung in epochs beyond which trials count.
         """
         newest = (curve for curve in reversed(self._curves.values()) if max(curve) > below)
-        beyond = list(islice(newest, _MOST))[::-1]
+        beyond = list(islice(newest, _MAX_TRIALS))[::-1]
         epochs = np.array(sorted({epoch for curve in beyond for epoch in curve}))
         table = np.array([[curve.get(epoch, np.nan) for epoch in epochs.tolist()] for curve in beyond])
         distances = [_swapped_back(table[place] - table[place + 1 :], epochs > below) for place in range(len(beyond))]

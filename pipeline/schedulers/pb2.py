@@ -20,10 +20,10 @@ from pipeline.space.walk import fitting
 
 __all__ = ["PB2"]
 
-_MOST = 200
+_MAX_GAINS = 200
 """Number of gains that the process is fitted to, the newest: the cost is cubic, and old ones mean little."""
 
-_FEWEST = 4
+_MIN_GAINS = 4
 """Smallest number of gains to which the process is fitted."""
 
 _LARGEST = 1e100
@@ -92,7 +92,7 @@ class _PB2(Population):
             assert score is not None
             before = self._value(score)
             gain = (self._value(value) - before) / (epoch - member.epoch)
-            self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MOST:]
+            self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MAX_GAINS:]
         return super().on_result(trial_id, epoch, value)
 
     def state(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class _PB2(Population):
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
         space, known = self._space_around(donor.config), len(self._gains)
         start = carry_over(space, donor.config, rng)
-        if known < _FEWEST:
+        if known < _MIN_GAINS:
             config = neighbour(space, start, NEIGHBOUR_STEPS[0], rng)
             return config, f"near the donor's, with {known} gains to learn from"
         cube = Cube(space)

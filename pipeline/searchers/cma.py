@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.errors import Fault
 from pipeline.searchers.base import Observation, Suggestion, chance, losses
-from pipeline.searchers.history import MOST, History
+from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.rung_search import RungSearch, at_one_rung
 from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
 from pipeline.space.values import Real, Whole
@@ -67,7 +67,7 @@ class CMASearch(RungSearch):
         )
         history, generation_size = History.of(observations), evolution.population_size
         # Earlier generations no longer matter; the rest begins with a whole one.
-        first = -(-max(0, len(history) - MOST) // generation_size) * generation_size
+        first = -(-max(0, len(history) - MAX_OBSERVATIONS) // generation_size) * generation_size
         known = iter(losses(at_one_rung(space, history[first:], epochs=epochs)))
         while len(generation := list(islice(known, generation_size))) == generation_size:
             evolution.tell([(_units(space, names, one), loss) for one, loss in generation])

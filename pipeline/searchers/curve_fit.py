@@ -11,16 +11,16 @@ import numpy as np
 from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier import EarlierStudy, joined, points_of
-from pipeline.searchers.history import MOST, History
+from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
 from pipeline.space.cube import Cube
 
 __all__ = ["CurveFit", "curve_fit"]
 
-_MOST, _EARLIER = 220, 100
+_MAX_POINTS, _MAX_EARLIER_POINTS = 220, 100
 """The maximum number of points in a fit, and of points of earlier studies among them: the cost is cubic."""
 
-_JUDGED, _LEAST = 4, 0.5
+_MIN_TRIALS, _MIN_FACTOR = 4, 0.5
 """The number of trials with values from which on an earlier study may be found not to count, and the smallest factor of
 one that counts: that of the prior, from which values without any relation do not move it upwards."""
 
@@ -64,16 +64,16 @@ def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epo
     trials = _at_last_fit(history)
     if not earlier:
         return _alone(cube, trials, epochs)
-    own, count = own_points(cube, trials, epochs, _MOST - _EARLIER), len(trials)
-    others = points_of(cube, earlier, epochs, _EARLIER)
+    own, count = own_points(cube, trials, epochs, _MAX_POINTS - _MAX_EARLIER_POINTS), len(trials)
+    others = points_of(cube, earlier, epochs, _MAX_EARLIER_POINTS)
     counted = list(range(len(earlier)))
-    judged = own is not None and sum(bool(curve_of(trial, epochs)) for trial in trials) >= _JUDGED
+    judged = own is not None and sum(bool(curve_of(trial, epochs)) for trial in trials) >= _MIN_TRIALS
     if own is not None and judged:
         counted = [number for number, other in enumerate(others) if _supports(cube, own, other, count)]
     while counted:
         theta = _theta(_Data.of(cube, own, [others[number] for number in counted], count))
         found = CurveProcess(cube.groups, len(counted)).study_factors(theta)
-        if judged and found.min() < _LEAST:
+        if judged and found.min() < _MIN_FACTOR:
             counted.pop(int(found.argmin()))
             continue
         factors = np.zeros(len(earlier))
@@ -84,7 +84,7 @@ def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epo
 
 def _alone(cube: Cube, trials: Sequence[Observation], epochs: int) -> CurveFit:
     """The fit without earlier studies; before the first value, the prior."""
-    own = own_points(cube, trials, epochs, _MOST)
+    own = own_points(cube, trials, epochs, _MAX_POINTS)
     theta = CurveProcess(cube.groups).prior if own is None else _theta(_Data.of(cube, own, [], len(trials)))
     return CurveFit(theta, (), [])
 
@@ -102,9 +102,9 @@ def _at_last_fit(history: History) -> Sequence[Observation]:
     count = 2
     while math.ceil(count * _GROWTH) <= len(history):
         count = math.ceil(count * _GROWTH)
-    if count <= MOST:
+    if count <= MAX_OBSERVATIONS:
         return history[:count]
-    return [history[number] for number in np.linspace(0, count - 1, MOST).astype(int)]
+    return [history[number] for number in np.linspace(0, count - 1, MAX_OBSERVATIONS).astype(int)]
 
 
 class _Data(NamedTuple):

@@ -16,7 +16,7 @@ from pipeline.space.cube import Cube
 
 __all__ = ["CurveModel"]
 
-_MOST, _EARLIER = 500, 160
+_MAX_POINTS, _MAX_EARLIER_POINTS = 500, 160
 """The maximum number of points to condition on, and of points of earlier studies among them: the cost is cubic."""
 
 _ROOT_TAU = math.sqrt(2 * math.pi)
@@ -41,10 +41,10 @@ class CurveModel:
     def __init__(self, cube: Cube, before: Sequence[Observation], history: History, epochs: int) -> None:
         fit = curve_fit(cube, history, history.earlier, epochs)
         self._before, self._earlier = before, [history.earlier[number] for number in fit.counted]
-        known = own_points(cube, before, epochs, _MOST - _EARLIER * bool(fit.counted))
+        known = own_points(cube, before, epochs, _MAX_POINTS - _MAX_EARLIER_POINTS * bool(fit.counted))
         self._scale = None if known is None else known.scale
         self._process, self._theta = CurveProcess(cube.groups, len(fit.counted)), fit.theta
-        self._at, values = joined(known, points_of(cube, self._earlier, epochs, _EARLIER), len(before))
+        self._at, values = joined(known, points_of(cube, self._earlier, epochs, _MAX_EARLIER_POINTS), len(before))
         running = [trial for trial, one in enumerate(before) if one.state == "open"]
         believed = None
         if running:

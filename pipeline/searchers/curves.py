@@ -13,7 +13,7 @@ from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.curve_process import Reals
 from pipeline.searchers.earlier import EarlierStudy
-from pipeline.searchers.history import MOST, History
+from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import curve_of
 from pipeline.space import Config, draw, drawn_parameters, key_of
 from pipeline.space.cube import Cube
@@ -54,7 +54,7 @@ class CurveSearch(SuggestingSearch):
     ) -> Suggestion:
         """A config by the process, with the improvement that it expects at the last epoch."""
         rng, history = chance(seed, index), History.of(observations)
-        before = history.chosen(best=MOST // 4, newest=MOST // 4)
+        before = history.chosen(best=MAX_OBSERVATIONS // 4, newest=MAX_OBSERVATIONS // 4)
         if index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             return Suggestion(draw(space, rng, index), "Drawn at random, like every fourth config.")
         if not drawn_parameters(space):
@@ -108,7 +108,7 @@ class CurveSearch(SuggestingSearch):
             The median of each mean and the ends of its 90% interval, as losses: (median, low, high). Empty if fewer
             trials than `startup` have a loss, or all have the same: the process would know nothing.
         """
-        before = history.chosen(best=MOST // 4, newest=MOST // 4)
+        before = history.chosen(best=MAX_OBSERVATIONS // 4, newest=MAX_OBSERVATIONS // 4)
         bests = [min(loss for _, loss in curve) for one in before if (curve := curve_of(one, epochs))]
         if len(bests) < self.startup or min(bests) == max(bests):
             return []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.machine.matrix_threads import one_thread
 from pipeline.searchers.base import LARGEST_LOSS, Observation, Suggestion, chance, losses
-from pipeline.searchers.history import MOST, History
+from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
 from pipeline.space import Config, draw, drawn_parameters
 from pipeline.space.cube import Cube
@@ -22,7 +22,7 @@ __all__ = ["GPSearch"]
 
 _Reals = npt.NDArray[np.float64]
 
-_MOST = 200
+_MAX_TRIALS = 200
 """Number of trials that the process is fitted to, the best and the newest: the cost is cubic."""
 
 
@@ -49,7 +49,7 @@ class GPSearch(RungSearch):
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
     ) -> Suggestion:
         """A config by the process that is fitted to earlier observations."""
-        learned = History.of(observations).chosen(best=MOST // 2, newest=MOST // 2)
+        learned = History.of(observations).chosen(best=MAX_OBSERVATIONS // 2, newest=MAX_OBSERVATIONS // 2)
         rng, before = chance(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup or not drawn_parameters(space):
             return Suggestion(draw(space, rng, index))
@@ -74,10 +74,10 @@ class GPSearch(RungSearch):
 
 
 def _best_and_newest(known: list[tuple[Config, float]]) -> list[tuple[Config, float]]:
-    if len(known) <= _MOST:
+    if len(known) <= _MAX_TRIALS:
         return known
-    newest, older = known[-_MOST // 2 :], known[: -_MOST // 2]
-    return sorted(older, key=lambda one: one[1])[: _MOST // 2] + newest
+    newest, older = known[-_MAX_TRIALS // 2 :], known[: -_MAX_TRIALS // 2]
+    return sorted(older, key=lambda one: one[1])[: _MAX_TRIALS // 2] + newest
 
 
 def _improvement(points: _Reals, losses: _Reals) -> Callable[[_Reals], _Reals]:

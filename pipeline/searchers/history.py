@@ -11,9 +11,9 @@ from pipeline.searchers.base import Observation
 if TYPE_CHECKING:
     from pipeline.searchers.earlier import EarlierStudy
 
-__all__ = ["MOST", "History"]
+__all__ = ["MAX_OBSERVATIONS", "History"]
 
-MOST = 1000
+MAX_OBSERVATIONS = 1000
 """Number of observations from which a searcher learns at most: with more, each draw would take longer than the last."""
 
 _Key = tuple[float, float, int]
@@ -66,7 +66,7 @@ class History(Sequence[Observation]):
         self._all[number] = one
         self._enter(number)
 
-    def chosen(self, *, best: int = 0, newest: int = 0, most: int = MOST) -> list[Observation]:
+    def chosen(self, *, best: int = 0, newest: int = 0, most: int = MAX_OBSERVATIONS) -> list[Observation]:
         """The observations to learn from: all, or some if there are more than `most`.
 
         Those of running trials are always among them, because no similar config is tried at the same time.

@@ -16,7 +16,7 @@ from tests.processes import started
 __all__ = ["measure"]
 
 _PATIENCE = 300
-_LOOK = 0.02
+_POLL_SECONDS = 0.02
 
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
@@ -42,7 +42,7 @@ def _first_part() -> float:
                 while not _parts(folder):
                     if process.poll() is not None or time.perf_counter() - begun > _PATIENCE:
                         raise RuntimeError(f"No epoch was recorded:\n{(folder / 'errors').read_text()[-3000:]}")
-                    time.sleep(_LOOK)
+                    time.sleep(_POLL_SECONDS)
                 return time.perf_counter() - begun
             finally:
                 with contextlib.suppress(ProcessLookupError):

@@ -1,6 +1,6 @@
 // Axes: from values to places between 0 and 1 and back, and where their ticks are.
 
-const MOST = 20; // ticks that are tried
+const MAX_TICKS = 20; // ticks that are tried
 const NARROW = 8; // a logarithmic axis whose ends are closer than this factor has even steps
 const DECADES = Number(document.documentElement.dataset.decades); // values that span more are shown by their logarithm
 
@@ -80,7 +80,7 @@ export class Axis {
     }
     const inside = found.filter(value => this.place(value) >= 0 && this.place(value) <= 1);
     // One number says nothing of a scale.
-    if (inside.length < 2 && count < MOST && !(this.whole && this.most - this.least < 1)) return this.ticks(2 * count);
+    if (inside.length < 2 && count < MAX_TICKS && !(this.whole && this.most - this.least < 1)) return this.ticks(2 * count);
     return inside.map(value => ({ value, label: text(value) }));
   }
 }

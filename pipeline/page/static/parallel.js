@@ -4,7 +4,7 @@ import { cut, line, Picture, tell } from "./picture.js";
 
 const REACH = 18; // pixels next to an axis that still belong to it
 const CLICK = 4; // a shorter drag is a click
-const LEAST = 70; // pixels between axes; more of them than there is room for are scrolled
+const MIN_DISTANCE = 70; // pixels between axes; more of them than there is room for are scrolled
 const NARROW = 90; // pixels between axes, in which numbers of one nearly reach the next
 
 export class Parallel extends Picture {
@@ -21,7 +21,7 @@ export class Parallel extends Picture {
     this.top.addEventListener("pointerleave", () => { if (!this.drag) { tell(null); trials.point(-1); } });
   }
 
-  widen() { this.element.style.minWidth = `${LEAST * this.columns.length}px`; }
+  widen() { this.element.style.minWidth = `${MIN_DISTANCE * this.columns.length}px`; }
 
   get columns() {
     return [...this.trials.pictured, ...this.trials.columns.filter(column => column.mode)];

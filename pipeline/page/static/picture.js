@@ -1,7 +1,7 @@
 // A picture on a canvas: its size, its colours, its frame, and the note at the pointer.
 
 const COLOURS = ["ink", "quiet", "muted", "grid", "paper", "accent", "second", "third", "bad"];
-const MOST_LABEL = 72; // pixels of a number or a text next to an axis
+const MAX_LABEL_WIDTH = 72; // pixels of a number or a text next to an axis
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif";
 
 const FRAME = 25; // milliseconds of painting after which the rest waits for the next frame
@@ -96,7 +96,7 @@ export class Picture {
   // Draws both axes, and returns the area that the numbers next to them leave.
   frame(g, across, up, labels) {
     const { grid, ink, quiet, muted } = this.colours;
-    const widths = up.ticks(this.area.height / 45).map(tick => Math.min(g.measureText(tick.label).width, MOST_LABEL));
+    const widths = up.ticks(this.area.height / 45).map(tick => Math.min(g.measureText(tick.label).width, MAX_LABEL_WIDTH));
     this.margins.left = Math.max(24, ...widths) + 12;
     const area = this.area;
     g.lineWidth = 1;
@@ -106,7 +106,7 @@ export class Picture {
     for (const { value, label } of up.ticks(area.height / 45)) {
       const y = Math.round(area.top + (1 - up.place(value)) * area.height) + 0.5;
       line(g, grid, area.left, y, area.left + area.width, y);
-      g.fillText(cut(g, label, MOST_LABEL), area.left - 6, y);
+      g.fillText(cut(g, label, MAX_LABEL_WIDTH), area.left - 6, y);
     }
     g.textAlign = "center";
     g.textBaseline = "top";

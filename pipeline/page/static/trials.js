@@ -2,7 +2,7 @@
 
 import { Axis, shown } from "./axis.js";
 
-export const MOST_LINES = 1000; // more lines make the same grey
+export const MAX_LINES = 1000; // more lines make the same grey
 
 export class Trials {
   constructor(data) {
@@ -50,7 +50,7 @@ export class Trials {
     this.chosen = chosen;
     this.ordered = this.order.filter(place => chosen[place]);
     // Too many rows: evenly spaced ranks are shown, the best among them.
-    const step = Math.max(1, this.ordered.length / MOST_LINES), last = this.ordered.length - 1;
+    const step = Math.max(1, this.ordered.length / MAX_LINES), last = this.ordered.length - 1;
     this.drawn = [];
     for (let at = last; at >= 0; at -= step) this.drawn.push(this.ordered[Math.round(at)]);
     this.drawn.reverse();

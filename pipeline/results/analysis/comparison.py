@@ -13,12 +13,12 @@ from pipeline.errors import UsageError
 from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.comparability import comparability_problems
 from pipeline.results.analysis.domains import span_in_words
-from pipeline.results.analysis.early import FEWEST_TRIALS
+from pipeline.results.analysis.early import MIN_TRIALS
 from pipeline.results.analysis.hypervolume import box_of, hypervolumes
 from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, best_quarter, scored, tuned, within_bounds
 from pipeline.results.tables.load import Results
 
-__all__ = ["FEWEST_SEEDS", "Comparison", "Difference", "Member", "Seeds", "Shared", "compared"]
+__all__ = ["MIN_SEEDS", "Comparison", "Difference", "Member", "Seeds", "Shared", "compared"]
 
 _Reals = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ _Reals = npt.NDArray[np.float64]
 _AGAIN = 2000
 
 
-FEWEST_SEEDS = 3
+MIN_SEEDS = 3
 """The fewest studies that differ only in their seed for an interval of their mean."""
 
 
@@ -166,9 +166,9 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         raise UsageError(f"Only studies of one objective can be compared: {objectives}.")
     sign = 1.0 if next(iter(goals.values()))[1] == "max" else -1.0
     values = {name: sign * within_bounds(found)[OBJECTIVE].to_numpy(np.float64) for name, found in studies.items()}
-    usable = [len(found) for found in values.values() if len(found) >= FEWEST_TRIALS]
+    usable = [len(found) for found in values.values() if len(found) >= MIN_TRIALS]
     draws = max(1, min(usable) // 2) if usable else 0
-    again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= FEWEST_TRIALS}
+    again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= MIN_TRIALS}
     runs = {name: progress(found) for name, found in studies.items()}
     level = min(len(found.epochs) for found in studies.values())
     apart = comparability_problems(studies)
@@ -238,7 +238,7 @@ def _seeds(members: Sequence[Member]) -> list[Seeds]:
         if len(bests) < 2 or len(seeds) < len(group):
             continue
         low = high = None
-        if len(bests) >= FEWEST_SEEDS:
+        if len(bests) >= MIN_SEEDS:
             sample = np.random.default_rng(_SEED).integers(0, len(bests), (_AGAIN, len(bests)))
             low, high = (float(end) for end in np.quantile(bests[sample].mean(axis=1), [0.05, 0.95]))
         found.append(Seeds(tuple(member.name for member in group), float(bests.mean()), low, high))
@@ -275,7 +275,7 @@ def _shared(names: tuple[str, str], tried: Mapping[str, _Tried], sign: float) ->
         return Shared(names, len(common), None, ())
     values = np.array([[sign * first[config][1], sign * second[config][1]] for config in common])
     correlation = None
-    if len(common) >= FEWEST_TRIALS and (values.std(axis=0) > 0).all():
+    if len(common) >= MIN_TRIALS and (values.std(axis=0) > 0).all():
         ranks = pd.DataFrame(values).rank()
         correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
     bars = [tried[name].bar for name in names]

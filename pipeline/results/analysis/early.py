@@ -17,15 +17,15 @@ from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import is_or_are
 
-__all__ = ["FEWEST_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
+__all__ = ["MIN_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
 
 _Reals = npt.NDArray[np.float64]
 
-FEWEST_TRIALS = 5
+MIN_TRIALS = 5
 """The fewest trials for a meaningful rank correlation."""
 _AGAIN = 300
-_MOST_TRIALS = 2000
-_MOST_EPOCHS = 12
+_MAX_TRIALS = 2000
+_MAX_EPOCHS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +111,21 @@ def agreements(results: Results) -> list[Agreement]:
     reached = _curves(results)
     full = _full(results, reached)
     last = reached.shape[1]
-    if len(full) < FEWEST_TRIALS or last < 2:
+    if len(full) < MIN_TRIALS or last < 2:
         return []
     sign = 1.0 if results.objective.mode == "max" else -1.0
     everyone = sign * reached
     curves = everyone[full]
     finals = np.nanmax(curves, axis=1)
-    if len(finals) > _MOST_TRIALS:
-        chosen = np.linspace(0, len(finals) - 1, _MOST_TRIALS).round().astype(int)
+    if len(finals) > _MAX_TRIALS:
+        chosen = np.linspace(0, len(finals) - 1, _MAX_TRIALS).round().astype(int)
         curves, finals = curves[chosen], finals[chosen]
     ids = results.table("trials")["trial_id"].to_pylist()
     best = ids.index(results.best.trial_id) if results.best is not None else -1
     of_all, measured, rivals = _ranked(finals), [], everyone[_eligible(results)]
     for epoch in _epochs(results, last):
         known = np.isfinite(curves[:, epoch - 1])
-        if known.sum() < FEWEST_TRIALS:
+        if known.sum() < MIN_TRIALS:
             continue
         early, late = _ranked(curves[known, epoch - 1]), of_all if known.all() else _ranked(finals[known])
         column = rivals[:, epoch - 1]
@@ -162,9 +162,9 @@ def stopping(results: Results) -> Stopping:
 
     if not len(stopped):
         return outcome([], "no trial was stopped by comparison with others")
-    if results.best is None or len(full) < FEWEST_TRIALS:
+    if results.best is None or len(full) < MIN_TRIALS:
         there = f"there {is_or_are(len(full))} {len(full) or 'none'}"
-        return outcome([], f"a comparison needs {FEWEST_TRIALS} fully trained trials, and {there}")
+        return outcome([], f"a comparison needs {MIN_TRIALS} fully trained trials, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
     curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []
@@ -220,7 +220,7 @@ def _epochs(results: Results, last: int) -> list[int]:
     """At which epochs to look: the rungs, or powers of two; before the last."""
     rungs = [int(rung) for rung in rungs_of(results)["rung"] if rung < last]
     powers = [2**power for power in range(30) if 2**power < last]
-    return sorted({*rungs, *powers})[:_MOST_EPOCHS]
+    return sorted({*rungs, *powers})[:_MAX_EPOCHS]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,24 +9,24 @@ import numpy.typing as npt
 from pipeline.results.analysis.influence import most_telling
 from pipeline.results.analysis.surface import Surface, fitted, predicted
 
-__all__ = ["MOST_AXES", "Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
+__all__ = ["MAX_AXES", "Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
 
 _Reals = npt.NDArray[np.float64]
 
 _TREES, _AGAIN, _TREES_AGAIN = 100, 20, 20
 _RESAMPLES_OF_R_SQUARED = 200
-_LEAST_R_SQUARED = 0.1
+_MIN_R_SQUARED = 0.1
 """A forest that predicts less is not analysed, nor is one whose interval includes 0."""
 _SEED = 0
 
-MOST_AXES = 20
+MAX_AXES = 20
 """The maximum number of hyperparameters in a forest: of more, those are chosen that tell the most by themselves."""
 _FOLDS, _TREES_OF_FOLD = 5, 50
 """How often trials are divided to predict each of them without choosing hyperparameters by it."""
 
 Sample = tuple[_Reals, _Reals, int]
 """Positions from 0 to 1 by trial and axis, the objective of each trial, and how many axes, the first ones, are chosen
-before any other where there are more than `MOST_AXES`."""
+before any other where there are more than `MAX_AXES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     Returns:
         The forests, with what the first one predicts.
     """
-    axes = most_telling(units, values, MOST_AXES, first)
+    axes = most_telling(units, values, MAX_AXES, first)
     chosen = units[:, axes]
     whole = fitted(chosen, values, trees=_TREES, seed=_SEED)
     unseen = whole.unseen if len(axes) == units.shape[1] else _unseen(units, values, first)
@@ -88,7 +88,7 @@ def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     explained = r_squared(values, unseen)
     drawn = np.array([r_squared(values[sample], unseen[sample]) for sample in samples])
     low, high = interval(drawn, explained)
-    if explained < _LEAST_R_SQUARED or low <= 0 or whole.variance == 0:
+    if explained < _MIN_R_SQUARED or low <= 0 or whole.variance == 0:
         return Forests(whole, axes.tolist(), (), explained, low, high, ())
     again = [
         fitted(chosen[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
@@ -106,7 +106,7 @@ def _unseen(units: _Reals, values: _Reals, first: int) -> _Reals:
     unseen, fold = np.empty(len(values)), np.arange(len(values)) % _FOLDS
     for number in range(_FOLDS):
         known, other = fold != number, fold == number
-        axes = most_telling(units[known], values[known], MOST_AXES, first)
+        axes = most_telling(units[known], values[known], MAX_AXES, first)
         unseen[other] = predicted(
             units[known][:, axes], values[known], units[other][:, axes], trees=_TREES_OF_FOLD, seed=number
         )

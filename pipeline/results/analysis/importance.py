@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.forests import MOST_AXES, Fit, Forests, fit_here, interval
+from pipeline.results.analysis.forests import MAX_AXES, Fit, Forests, fit_here, interval
 from pipeline.results.analysis.parameters import OBJECTIVE, scored
-from pipeline.results.analysis.shares import LEAST_SHARE, Effect, Importance, Pair
+from pipeline.results.analysis.shares import MIN_SHARE, Effect, Importance, Pair
 from pipeline.results.analysis.surface import Surface
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
@@ -25,10 +25,10 @@ __all__ = ["best_range", "importances", "start_importances"]
 
 _Reals = npt.NDArray[np.float64]
 
-_MOST_VALUES = 8
-_MOST_TRIALS = 600
+_MAX_VALUES = 8
+_MAX_TRIALS = 600
 """The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
-_FEWEST_TRIALS = 12
+_MIN_TRIALS = 12
 _CELLS, _PAIR_CELLS = 24, 12
 _LARGEST = 1e150
 """The largest magnitude of a value: a variance is a square, and a float holds none of a larger value."""
@@ -123,12 +123,12 @@ def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[Parameter
     own = sum(parameter.when == when for parameter in axes)
     rows = rows[np.all([given(rows[axis.name]) for axis in axes], axis=0)]
     values = rows[OBJECTIVE].to_numpy(np.float64)
-    chosen = np.linspace(0, len(rows) - 1, min(len(rows), _MOST_TRIALS)).round().astype(int)
+    chosen = np.linspace(0, len(rows) - 1, min(len(rows), _MAX_TRIALS)).round().astype(int)
     units = np.array([_units(axis, rows[axis.name].iloc[chosen]) for axis in axes]).reshape(len(axes), -1).T
     # The domain may have been another one when a trial was drawn.
     known = np.isfinite(units).all(axis=1)
     count = len(rows) - int((~known).sum())
-    needed = max(_FEWEST_TRIALS, 3 * min(len(axes), MOST_AXES))
+    needed = max(_MIN_TRIALS, 3 * min(len(axes), MAX_AXES))
     where = _where(when)
     if count < needed:
         note = f"too few trials{where} with a value: {count}; at least {needed} are needed"
@@ -230,7 +230,7 @@ def _effects(
         low, high = interval(shares * scales[1:], share)
         lows, highs = np.quantile(others, [0.05, 0.95], axis=0)
         units = (np.arange(cells) + 0.5) / cells
-        best = best_range(axis.domain, units, means, mode) if low >= LEAST_SHARE else None
+        best = best_range(axis.domain, units, means, mode) if low >= MIN_SHARE else None
         effects.append(
             Effect(
                 axis, share, low, high, of_forest, best, units, means,
@@ -251,7 +251,7 @@ def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
     """
     order = means if mode == "max" else -means
     values = [domain.from_unit(float(unit)) for unit in units]
-    if isinstance(domain, ListedDomain) and (len(values) <= _MOST_VALUES or not _ordered(values)):
+    if isinstance(domain, ListedDomain) and (len(values) <= _MAX_VALUES or not _ordered(values)):
         return format_value(values[int(order.argmax())])
     edge = order.min() + 0.75 * (order.max() - order.min())
     good = [value for value, height in zip(values, order, strict=True) if height >= edge]

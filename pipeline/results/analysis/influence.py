@@ -8,7 +8,7 @@ __all__ = ["most_telling", "quarters", "ranks", "share_between"]
 _Reals = npt.NDArray[np.float64]
 
 _PARTS = 4
-_MOST_VALUES = 8
+_MAX_VALUES = 8
 """An axis with at most so many different places is compared place by place, any other by quarters of its places."""
 
 
@@ -81,4 +81,4 @@ def quarters(places: _Reals) -> _Reals:
 
 
 def _parts(places: _Reals) -> _Reals:
-    return places if len(np.unique(places)) <= _MOST_VALUES else quarters(places)
+    return places if len(np.unique(places)) <= _MAX_VALUES else quarters(places)

@@ -17,7 +17,7 @@ __all__ = [
     "AT_EPOCH",
     "EPOCHS",
     "FRONT",
-    "MOST_PARAMETERS",
+    "MAX_PARAMETERS",
     "SECONDS",
     "STATE",
     "TRIAL",
@@ -32,7 +32,7 @@ __all__ = [
 _FIELDS = ["state", "epochs", "seconds", "objective", "best_epoch"]
 """The columns of `trials` that the leaderboard shows beside the ids, in addition to those of the best epochs."""
 
-MOST_PARAMETERS = 30
+MAX_PARAMETERS = 30
 """The maximum number of hyperparameters in a leaderboard of a page: nobody scrolls through hundreds of columns."""
 
 _Record = tuple[str, int, float, float | None, int | None]

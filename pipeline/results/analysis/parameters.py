@@ -38,7 +38,7 @@ __all__ = [
 TRIAL, OBJECTIVE, STATE, VIOLATION = "_trial", "_objective", "_state", "_violation"
 """The columns of `scored` beside the parameters, whose names begin with a letter: one may be called objective."""
 
-_FEWEST_TRIALS, _MOST_TRIALS = 12, 1000
+_MIN_TRIALS, _MAX_TRIALS = 12, 1000
 
 
 def tuned(results: Results) -> list[str]:
@@ -69,7 +69,7 @@ def by_influence(results: Results) -> Sequence[str]:
     if not tells(results):
         return names
     rows = results.trials[_valued(results)]
-    rows = rows.iloc[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_TRIALS)).round().astype(int)]
+    rows = rows.iloc[np.linspace(0, len(rows) - 1, min(len(rows), _MAX_TRIALS)).round().astype(int)]
     ranked = ranks(rows["objective"].to_numpy(np.float64))
     shares = {}
     for name in names:
@@ -85,7 +85,7 @@ def tells(results: Results) -> bool:
     Args:
         results: A study's results.
     """
-    return int(_valued(results).sum()) >= _FEWEST_TRIALS
+    return int(_valued(results).sum()) >= _MIN_TRIALS
 
 
 def _valued(results: Results) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from pipeline.space import ListedDomain
 
 __all__ = ["has_plane", "has_trajectories"]
 
-_LEAST_TRIALS = 12
+_MIN_TRIALS = 12
 
 
 def has_plane(results: Results) -> bool:
@@ -20,7 +20,7 @@ def has_plane(results: Results) -> bool:
     return (
         len(names) == 2
         and not any(isinstance(domain, ListedDomain) for domain in domains)
-        and len(scored(results)) >= _LEAST_TRIALS
+        and len(scored(results)) >= _MIN_TRIALS
     )
 
 

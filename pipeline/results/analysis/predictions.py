@@ -13,7 +13,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
 from pipeline.searchers import CurveSearch
-from pipeline.searchers.history import MOST, History
+from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.space import ListedDomain, ParameterPath, drawn_parameters, key_of
 from pipeline.space.cube import Cube
 from pipeline.space.walk import fitting
@@ -26,7 +26,7 @@ _Reals = npt.NDArray[np.float64]
 _PLACES = 20
 """The number of positions along the axis of a number."""
 
-_CONFIGS, _LEAST_CONFIGS = 48, 8
+_MAX_CONFIGS, _MIN_CONFIGS = 48, 8
 """The maximum and minimum number of configs over which the other hyperparameters are averaged."""
 
 _POINTS = 5_000
@@ -105,7 +105,7 @@ def predictions(results: Results) -> list[Prediction]:
         if len(values := _values(parameter.domain)) > 1
     ]
     cube, count = Cube(space), sum(len(values) for *_, values in axes)
-    most = max(_LEAST_CONFIGS, min(_CONFIGS, _POINTS // max(count, 1)))
+    most = max(_MIN_CONFIGS, min(_MAX_CONFIGS, _POINTS // max(count, 1)))
     known = cube.units([one.config for one in tried])
     units = (
         _along(known[there], side, [parameter.domain.to_unit(value) for value in values], most)
@@ -148,13 +148,13 @@ def _best_newest_and_others(results: Results) -> Results:
     `History.chosen` would need an observation of each trial.
     """
     trials = results.trials
-    if (count := len(trials)) <= MOST:
+    if (count := len(trials)) <= MAX_OBSERVATIONS:
         return results
-    best = set(ranked(results)[: MOST // 4])
+    best = set(ranked(results)[: MAX_OBSERVATIONS // 4])
     chosen = np.array(trials["trial_id"].isin(best), bool)
-    chosen[count - MOST // 4 :] = True
+    chosen[count - MAX_OBSERVATIONS // 4 :] = True
     others = np.flatnonzero(~chosen)
-    chosen[others[np.linspace(0, len(others) - 1, MOST - int(chosen.sum())).astype(int)]] = True
+    chosen[others[np.linspace(0, len(others) - 1, MAX_OBSERVATIONS - int(chosen.sum())).astype(int)]] = True
     kept = trials[chosen]
     return replace(results, trials=kept, epochs=results.epochs[results.epochs["trial_id"].isin(kept["trial_id"])])
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from pipeline.space import ParameterPath
 from pipeline.space.walk import When
 
-__all__ = ["LEAST_SHARE", "Effect", "Importance", "Pair"]
+__all__ = ["MIN_SHARE", "Effect", "Importance", "Pair"]
 
 _Reals = npt.NDArray[np.float64]
 
-LEAST_SHARE = 0.005
+MIN_SHARE = 0.005
 """A smaller share is written as 0%: it may be nothing."""
 
 
@@ -68,7 +68,7 @@ class Pair:
     @property
     def clear(self) -> bool:
         """Whether the share is more than nothing."""
-        return self.share >= LEAST_SHARE
+        return self.share >= MIN_SHARE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pipeline.storage.metric_column import metric_column
 
 __all__ = ["Spread", "spreads"]
 
-_MOST = 32
+_MAX_TRIALS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def spreads(results: Results) -> list[Spread]:
     rows = at_best.set_index("trial_id")
     names, configs = tuned(results), configs_at_best(results)
     found = []
-    for trial in [trial for trial in ranked(results) if trial in rows.index][:_MOST]:
+    for trial in [trial for trial in ranked(results) if trial in rows.index][:_MAX_TRIALS]:
         label = format_value(configs[trial].get(names[0], "–")) if len(names) == 1 else trial
         each = rows.loc[trial, own].to_numpy(np.float64)
         found.append(

@@ -23,7 +23,7 @@ from pipeline.study.output_paths import check_output_folder
 
 __all__ = ["Log", "logged", "logs_of"]
 
-_LOOK_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
 
@@ -142,11 +142,11 @@ class _Follower(threading.Thread):
 
     def run(self) -> None:
         """Log until the study has ended, and then what is left."""
-        pause = _LOOK_SECONDS
+        pause = _POLL_SECONDS
         while not self._ended.wait(pause):
             began = time.monotonic()
             self._guarded(self._update)
-            pause = max(_LOOK_SECONDS, (time.monotonic() - began) / _SHARE)
+            pause = max(_POLL_SECONDS, (time.monotonic() - began) / _SHARE)
         self._guarded(self._update)
         self._guarded(self._log.close)
 

@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.text import Annotation
 
 from pipeline.results.analysis.effort import PHASES, Effort, effort
-from pipeline.results.plots.rungs import MOST_BARS, MOST_NAMED
+from pipeline.results.plots.rungs import MAX_BARS, MAX_NAMED
 from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, bare, plainly
 from pipeline.results.tables.load import Results
 
@@ -41,7 +41,7 @@ def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> 
     for phase, colour in _COLOURS.items():
         right = left + trials[phase].to_numpy()
         # One shape or collection, not a patch for each bar: those take seconds where trials are many.
-        if len(trials) > MOST_BARS:
+        if len(trials) > MAX_BARS:
             ax.fill_betweenx(rows, left, right, step="mid", color=colour, linewidth=0, rasterized=True)
         else:
             ax.add_collection(PolyCollection(_bars(rows, left, right), facecolors=colour, linewidths=0))
@@ -54,7 +54,7 @@ def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> 
         f"idle: {spent.idle:.1f} s" + (" →" if spent.idle > reach else ""), (0, below), (5, 0),
         textcoords="offset points", va="center", ha="left", color=INK,
     )  # fmt: skip
-    named = len(trials) <= MOST_NAMED
+    named = len(trials) <= MAX_NAMED
     if named:
         ax.set_yticks(rows, list(trials.index), fontsize=min(9, 300 / max(len(rows), 1)))
     else:

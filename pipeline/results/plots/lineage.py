@@ -12,7 +12,7 @@ from pipeline.results.analysis.best_so_far import tracks
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.parameters import config_positions
 from pipeline.results.plots.axes import parameter_axis
-from pipeline.results.plots.rungs import MOST_NAMED, epochs_by_trial
+from pipeline.results.plots.rungs import MAX_NAMED, epochs_by_trial
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, bare
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
@@ -63,7 +63,7 @@ def lineage(results: Results, ax: Axes) -> Axes:
             format_number(results.best.value), (results.best.epoch, height), (0, 7), textcoords="offset points",
             ha="right", va="bottom", color=ACCENT, weight="bold",
         )  # fmt: skip
-    if len(order) <= MOST_NAMED:
+    if len(order) <= MAX_NAMED:
         ax.set_yticks(list(rows.values()), list(rows))
         ax.tick_params(axis="y", length=0)
     else:

@@ -11,13 +11,13 @@ from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, bare
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 
-__all__ = ["MOST_BARS", "MOST_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
+__all__ = ["MAX_BARS", "MAX_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
 
-MOST_NAMED = 40
+MAX_NAMED = 40
 """The maximum number of trials whose rows have names."""
 
 
-MOST_BARS = 1000
+MAX_BARS = 1000
 """The maximum number of trials whose bars are drawn as vectors; more become a bitmap within the picture."""
 
 
@@ -36,7 +36,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
     states = dict(zip(results.trials["trial_id"].tolist(), results.trials["state"].tolist(), strict=True))
     rows = rows_of_rungs(results)
     order = list(rows)
-    many = len(order) > MOST_BARS
+    many = len(order) > MAX_BARS
     width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
     last = max([1, *epochs.values()])
     at = rungs_of(results)
@@ -70,7 +70,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
             ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False,
             rasterized=many,
         )  # fmt: skip
-    if len(order) <= MOST_NAMED:
+    if len(order) <= MAX_NAMED:
         ax.set_yticks(list(rows.values()), list(rows), fontsize=min(9, 300 / max(len(order), 1)))
         ax.tick_params(axis="y", length=0)
     else:
@@ -105,7 +105,7 @@ def rows_of_rungs(results: Results) -> dict[str, int]:
         results: A study's results.
     """
     epochs = epochs_by_trial(results)
-    order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= MOST_NAMED]
+    order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= MAX_NAMED]
     return {trial: len(order) - 1 - place for place, trial in enumerate(order)}
 
 

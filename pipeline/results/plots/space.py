@@ -25,8 +25,8 @@ from pipeline.results.plots.style import (
     ACCENT,
     BAD,
     INK,
-    MOST_AXES,
-    MOST_POINTS,
+    MAX_AXES,
+    MAX_POINTS,
     MUTED,
     PAPER,
     bare,
@@ -65,7 +65,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     early = (rows[STATE] == "stopped").to_numpy()
     best = (rows[TRIAL] == (results.best.trial_id if results.best else None)).to_numpy()
     values = rows[OBJECTIVE].to_numpy()
-    others = np.isin(np.arange(len(rows)), some_lines(len(rows), MOST_POINTS)) & ~best
+    others = np.isin(np.arange(len(rows)), some_lines(len(rows), MAX_POINTS)) & ~best
     look: dict[str, Any] = {
         "ls": "",
         "marker": "o",
@@ -101,7 +101,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         the top. A line is dotted where it passes parameters that the trial does not have.
     """
     bare(ax)
-    names, rows = foremost(results, MOST_AXES), scored(results)
+    names, rows = foremost(results, MAX_AXES), scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
     values = rows[OBJECTIVE].to_numpy()

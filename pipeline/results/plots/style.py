@@ -19,9 +19,9 @@ __all__ = [
     "BAD",
     "GRID",
     "INK",
-    "MOST_AXES",
-    "MOST_LINES",
-    "MOST_POINTS",
+    "MAX_AXES",
+    "MAX_LINES",
+    "MAX_POINTS",
     "MUTED",
     "PAPER",
     "SECOND",
@@ -36,13 +36,13 @@ __all__ = [
     "window",
 ]
 
-MOST_AXES = 16
+MAX_AXES = 16
 """The maximum number of hyperparameters side by side in a plot: the names of more have no room."""
 
-MOST_LINES = 500
+MAX_LINES = 500
 """The maximum number of lines in a plot: more lines make the same grey, and take seconds to draw."""
 
-MOST_POINTS = 2000
+MAX_POINTS = 2000
 """The maximum number of points in a small plot: more points would cover each other."""
 
 _RC: dict[str, Any] = {
@@ -163,12 +163,12 @@ def some_lines(count: int, most: int | None = None) -> npt.NDArray[np.int64]:
 
     Args:
         count: How many there are.
-        most: How many to draw at most; None for `MOST_LINES`.
+        most: How many to draw at most; None for `MAX_LINES`.
 
     Returns:
         Positions of lines, ascending, int64; at most `most`.
     """
-    return np.linspace(0, count - 1, min(count, most or MOST_LINES)).round().astype(np.int64)
+    return np.linspace(0, count - 1, min(count, most or MAX_LINES)).round().astype(np.int64)
 
 
 def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) -> npt.NDArray[np.int64]:

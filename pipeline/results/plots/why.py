@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.results.analysis.parameters import axis_positions
-from pipeline.results.analysis.shares import LEAST_SHARE
+from pipeline.results.analysis.shares import MIN_SHARE
 from pipeline.results.plots.axes import parameter_axis, spaced
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
 from pipeline.results.tables.load import Results
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bars", "early_values", "importance_bars", "partial_dependence", "predicted_along"]
 
-_MOST_BARS = 12
+_MAX_BARS = 12
 
 
 def importance_bars(importance: "Importance", ax: Axes) -> Axes:
@@ -45,13 +45,13 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
     # A thin line, drawn over its bar: caps at 0 would look like separate bars.
     ax.hlines(rows, low, high, colors=INK, linewidths=1.1)
     for row, share, end in zip(rows, shares, np.maximum(shares, high), strict=True):
-        text = "<1%" if 0 < share < LEAST_SHARE else percent(share)
+        text = "<1%" if 0 < share < MIN_SHARE else percent(share)
         ax.annotate(text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
     names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in shown]
     ax.set_yticks(rows, names)
     ax.tick_params(axis="y", length=0)
     # Room for the number behind the longest line.
-    ax.set_xlim(0, max(float(high.max()), float(shares.max()), LEAST_SHARE) * 1.15)
+    ax.set_xlim(0, max(float(high.max()), float(shares.max()), MIN_SHARE) * 1.15)
     ax.set_ylim(0.4, len(shown) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
@@ -72,9 +72,9 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
         matplotlib takes it.
     """
     found = [(effect.parameter.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
-    pairs = [pair for pair in importance.pairs if pair.share >= LEAST_SHARE]
+    pairs = [pair for pair in importance.pairs if pair.share >= MIN_SHARE]
     found += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in pairs]
-    return sorted(found, key=lambda bar: -bar[1])[:_MOST_BARS]
+    return sorted(found, key=lambda bar: -bar[1])[:_MAX_BARS]
 
 
 def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:

@@ -7,7 +7,7 @@ from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.parameters import OBJECTIVE, scored
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
-from pipeline.results.plots.style import MOST_LINES
+from pipeline.results.plots.style import MAX_LINES
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.summary import hypervolume_in_words
@@ -213,4 +213,4 @@ def some_drawn(results: Results) -> str:
         results: A study's results.
     """
     count = len(results.trials)
-    return f" {MOST_LINES:,} evenly spaced trials of {count:,} are shown." if count > MOST_LINES else ""
+    return f" {MAX_LINES:,} evenly spaced trials of {count:,} are shown." if count > MAX_LINES else ""

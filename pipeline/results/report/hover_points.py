@@ -18,7 +18,7 @@ __all__ = ["HoverPoint", "of_best_so_far", "of_learning_curves", "of_objective_a
 HoverPoint = tuple[str, float, float]
 """A trial, and a place of it in data coordinates of the picture."""
 
-_MOST = 3000
+_MAX_POINTS = 3000
 """More points than these make a page heavy, and lie on top of each other."""
 
 
@@ -33,7 +33,7 @@ def of_learning_curves(results: Results) -> Sequence[HoverPoint]:
     """
     column = metric_column(results.objective.metric)
     rows = results.epochs[["trial_id", "epoch", column]][np.isfinite(results.epochs[column])]
-    if len(rows) > _MOST:
+    if len(rows) > _MAX_POINTS:
         rows = rows.drop_duplicates("trial_id", keep="last")
     return _few(rows["trial_id"], rows["epoch"], rows[column])
 
@@ -50,7 +50,7 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoin
     """
     rows = scored(results)
     rows = rows[given(rows[parameter])]
-    if len(rows) > _MOST:
+    if len(rows) > _MAX_POINTS:
         return []
     places = axis_positions(results.space[parameter], rows[parameter], spread=True)
     return _few(rows[TRIAL], places, rows[OBJECTIVE])
@@ -66,7 +66,7 @@ def of_rungs(results: Results) -> Sequence[HoverPoint]:
         Tuples (trial id, epoch, height of the bar as `rungs` draws it).
     """
     epochs, rows = epochs_by_trial(results), rows_of_rungs(results)
-    if len(rows) > _MOST:
+    if len(rows) > _MAX_POINTS:
         return []
     long = [trial for trial in rows if epochs[trial] > 1]
     ends, middles = (epochs[trial] for trial in rows), (epochs[trial] / 2 for trial in long)
@@ -102,6 +102,6 @@ def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
 
 def _few(trials: Any, x: Any, y: Any) -> Sequence[HoverPoint]:
     """Points from columns of one length; none where there are too many."""
-    if len(trials) > _MOST:
+    if len(trials) > _MAX_POINTS:
         return []
     return [(str(trial), float(across), float(up)) for trial, across, up in zip(trials, x, y, strict=True)]

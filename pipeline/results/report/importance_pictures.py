@@ -5,9 +5,9 @@ from functools import partial
 
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.shares import LEAST_SHARE
+from pipeline.results.analysis.shares import MIN_SHARE
 from pipeline.results.plots.why import bars
-from pipeline.results.report.picture import MOST_PANELS, Section, panel, picture, without_results
+from pipeline.results.report.picture import MAX_PANELS, Section, panel, picture, without_results
 from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause
 
@@ -26,12 +26,12 @@ def importances(explanation: Explanation) -> Iterator[Section]:
         if not importance.effects:
             yield Section(importance_title(importance), of_importance(importance), [])
             continue
-        along = importance.effects[:MOST_PANELS]
+        along = importance.effects[:MAX_PANELS]
         height = 90 + 26 * len(bars(importance))
         note = "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. "
         note += (
             "A pair, written with ×, has the share that it adds to those of its two hyperparameters; pairs below "
-            f"{LEAST_SHARE:.1%} have no bar."
+            f"{MIN_SHARE:.1%} have no bar."
             if importance.pairs
             else ""
         )

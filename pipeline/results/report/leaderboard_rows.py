@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from pipeline.results.analysis.leaderboard import (
     FRONT,
-    MOST_PARAMETERS,
+    MAX_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -41,7 +41,7 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
     Returns:
         One `tr` element for each trial, without anything that was not escaped.
     """
-    board, shown = rows(results), columns(results, MOST_PARAMETERS)
+    board, shown = rows(results), columns(results, MAX_PARAMETERS)
     # Many texts are those of many trials.
     html: Callable[[str], str] = cache(lambda text: str(escape(sanitize(text))))
     cells = [

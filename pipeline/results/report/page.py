@@ -11,7 +11,7 @@ from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.leaderboard import (
     FRONT,
-    MOST_PARAMETERS,
+    MAX_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -71,7 +71,7 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
         paragraphs=[*paragraphs(results), *([said] if (said := of_earlier(earlier_counts(results))) else [])],
         tiles=_tiles(results),
         columns=shown,
-        parameters_note=of_shown(results, min(parameters, MOST_PARAMETERS), parameters),
+        parameters_note=of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
         order="descending" if results.objective.mode == "max" else "ascending",
         trials=len(results.trials),
         rows=leaderboard_rows(results, numeric=numeric, printed=PRINTED_ROWS, linked=detailed),
@@ -132,7 +132,7 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
 
 def _columns(results: Results) -> list[tuple[str, bool]]:
     """The leaderboard's columns: name, and whether it holds numbers."""
-    shown = columns(results, MOST_PARAMETERS)
+    shown = columns(results, MAX_PARAMETERS)
     return [("time" if column == SECONDS else column.name, _numeric(results, column)) for column in shown]
 
 

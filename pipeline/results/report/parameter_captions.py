@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.early import FEWEST_TRIALS
+from pipeline.results.analysis.early import MIN_TRIALS
 from pipeline.results.analysis.lineage import ancestry
 from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, foremost, scored, tuned
-from pipeline.results.plots.style import MOST_AXES
+from pipeline.results.plots.style import MAX_AXES
 from pipeline.results.report.captions import some_drawn
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
@@ -42,7 +42,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
     if best.nunique() > 1:
         span = f"the best {len(best)} between {format_number(best.min())} and {format_number(best.max())}"
     values = rows[parameter].astype(float)
-    if len(rows) < FEWEST_TRIALS or values.nunique() == 1 or rows[OBJECTIVE].nunique() == 1:
+    if len(rows) < MIN_TRIALS or values.nunique() == 1 or rows[OBJECTIVE].nunique() == 1:
         return f"{counted(len(rows), 'trial')}, {span}."
     rho = float(np.corrcoef(values.rank(), rows[OBJECTIVE].rank())[0, 1])
     shown = f"{rho:+.2f}".replace("-", "−")
@@ -58,7 +58,7 @@ def of_parallel_coordinates(results: Results) -> str:
     rows = scored(results)
     front = best_quarter(results, rows)
     parts = []
-    for name in foremost(results, MOST_AXES):
+    for name in foremost(results, MAX_AXES):
         values = front[name][given(front[name])]
         if values.empty:
             continue

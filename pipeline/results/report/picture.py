@@ -13,12 +13,12 @@ from pipeline.results.report.hover_points import HoverPoint
 from pipeline.results.tables.load import Results
 from pipeline.wording import counted, format_number, is_or_are
 
-__all__ = ["MOST_PANELS", "Picture", "Section", "beyond_in_words", "columns", "panel", "picture", "without_results"]
+__all__ = ["MAX_PANELS", "Picture", "Section", "beyond_in_words", "columns", "panel", "picture", "without_results"]
 
 _WIDE, _NARROW = 1040, 350
 _PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}
 """Width of a picture in CSS pixels, and how much higher it is, by how many stand side by side."""
-MOST_PANELS = 16
+MAX_PANELS = 16
 """The maximum number of pictures in a row."""
 
 

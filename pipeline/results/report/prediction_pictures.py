@@ -8,7 +8,7 @@ from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.predictions import most_different
 from pipeline.results.report.picture import Section, panel
 from pipeline.results.views.answers import PREDICTED
-from pipeline.results.views.sentences import MOST_PREDICTIONS, of_prediction, of_predictions
+from pipeline.results.views.sentences import MAX_PREDICTIONS, of_prediction, of_predictions
 
 __all__ = ["predictions"]
 
@@ -22,7 +22,7 @@ def predictions(explanation: Explanation) -> Iterator[Section]:
     found, results = explanation.predictions, explanation.results
     if not found:
         return
-    metric, shown = results.objective.metric, most_different(found, MOST_PREDICTIONS)
+    metric, shown = results.objective.metric, most_different(found, MAX_PREDICTIONS)
     limits = min(float(one.lows.min()) for one in shown), max(float(one.highs.max()) for one in shown)
     note = f"{of_predictions(found, metric)} The line is the median at epoch {found[0].epoch}, the band a 90% interval."
     yield Section(

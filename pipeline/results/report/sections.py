@@ -16,10 +16,10 @@ from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, foremo
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
-from pipeline.results.plots.style import MOST_AXES, MOST_POINTS
+from pipeline.results.plots.style import MAX_AXES, MAX_POINTS
 from pipeline.results.report import captions, hover_points, parameter_captions
 from pipeline.results.report.importance_pictures import importances
-from pipeline.results.report.picture import MOST_PANELS, Picture, Section, panel, picture, without_results
+from pipeline.results.report.picture import MAX_PANELS, Picture, Section, panel, picture, without_results
 from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
@@ -150,14 +150,14 @@ def _against_each(results: Results) -> Iterator[Section]:
     if len(rows):
         note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; "
         note += "crosses failed. The large one is the best trial."
-        if len(rows) > MOST_POINTS:
-            note += f" Each picture has the points of at most {MOST_POINTS:,} evenly spaced trials."
+        if len(rows) > MAX_POINTS:
+            note += f" Each picture has the points of at most {MAX_POINTS:,} evenly spaced trials."
         present = [name for name in names if given(rows[name]).any()]
         if absent := [name for name in names if name not in present]:
             note += f" No trial has {listed(absent)}."
         shown = present
-        if len(present) > MOST_PANELS:
-            shown = [name for name in by_influence(results) if name in present][:MOST_PANELS]
+        if len(present) > MAX_PANELS:
+            shown = [name for name in by_influence(results) if name in present][:MAX_PANELS]
             note += f" {of_shown(results, len(shown), len(present))}"
         panels = [_panel(results, f"against-{place}", name, count=len(shown)) for place, name in enumerate(shown)]
         yield Section("Objective against each hyperparameter", note, panels, small=True)
@@ -170,7 +170,7 @@ def _parallel(results: Results) -> Iterator[Section]:
         note += "Better values are at the top."
         if _with_gaps(results):
             note += " It is dotted where it passes hyperparameters that the trial does not have."
-        shown = foremost(results, MOST_AXES)
+        shown = foremost(results, MAX_AXES)
         if said := of_shown(results, len(shown), len(names)):
             note += f" {said}"
         alt = f"Parallel coordinates of {len(shown)} hyperparameters and {metric} for {len(rows)} trials."
@@ -278,7 +278,7 @@ def _population(results: Results) -> Iterator[Section]:
             "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied; "
             "the other trials are in the background."
         )
-        names = foremost(results, MOST_PANELS)
+        names = foremost(results, MAX_PANELS)
         if said := of_shown(results, len(names), len(tuned(results))):
             note += f" {said}"
         panels = [_schedule(results, f"schedule-{place}", name, count=len(names)) for place, name in enumerate(names)]

@@ -8,7 +8,7 @@ from pipeline.results.analysis.explanation import Explanation, grace_period
 from pipeline.results.analysis.predictions import Prediction, most_different
 from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.sentences import (
-    MOST_PREDICTIONS,
+    MAX_PREDICTIONS,
     conditions_in_words,
     of_agreements,
     of_earlier,
@@ -140,7 +140,7 @@ def prediction_rows(predictions: Sequence[Prediction]) -> list[PredictionRow]:
         predictions: As `predictions` has them. Of many, those along which they differ most have a row.
     """
     rows = []
-    for one in most_different(predictions, MOST_PREDICTIONS):
+    for one in most_different(predictions, MAX_PREDICTIONS):
         best, worst = one.best, one.worst
         where = conditions_in_words(one.parameter.when)
         rows.append(

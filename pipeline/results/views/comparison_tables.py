@@ -7,8 +7,8 @@ from typing import TypeVar
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.results.analysis.comparison import FEWEST_SEEDS, Comparison, Difference, Shared
-from pipeline.results.analysis.early import FEWEST_TRIALS
+from pipeline.results.analysis.comparison import MIN_SEEDS, Comparison, Difference, Shared
+from pipeline.results.analysis.early import MIN_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.analysis.parameters import by_influence, within_bounds
 from pipeline.results.tables.load import Results
@@ -87,9 +87,7 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
         tables.append(_differences(comparison))
     if comparison.seeds:
         rows = [[", ".join(one.names), format_number(one.mean), _span(one.low, one.high)] for one in comparison.seeds]
-        note = (
-            "" if all(one.low is not None for one in comparison.seeds) else f"An interval needs {FEWEST_SEEDS} seeds."
-        )
+        note = "" if all(one.low is not None for one in comparison.seeds) else f"An interval needs {MIN_SEEDS} seeds."
         tables.append(("Studies that differ only in their seed", note, ["studies", "mean best", "90% interval"], rows))
     names = [member.name for member in comparison.members]
     if comparison.ranges:
@@ -135,7 +133,7 @@ def _too_few(comparison: Comparison) -> str:
     bounded = any(objective.bounded for member in few for objective in member.results.objectives)
     return (
         f"Too few trials with a value{' within the bounds' if bounded else ''} for an interval, and to say which study "
-        f"is better: {found}; at least {FEWEST_TRIALS} are needed."
+        f"is better: {found}; at least {MIN_TRIALS} are needed."
     )
 
 
@@ -186,10 +184,8 @@ def _shared(comparison: Comparison) -> TitledTable:
     columns = ["studies", "configs in common", "rank correlation", "in the best quarter of both (trials)"]
     missing = [one for one in shown if one.correlation is None]
     reasons = {
-        f"A rank correlation needs {FEWEST_TRIALS} configs in common.": any(
-            one.count < FEWEST_TRIALS for one in missing
-        ),
-        "A rank correlation needs values that differ.": any(one.count >= FEWEST_TRIALS for one in missing),
+        f"A rank correlation needs {MIN_TRIALS} configs in common.": any(one.count < MIN_TRIALS for one in missing),
+        "A rank correlation needs values that differ.": any(one.count >= MIN_TRIALS for one in missing),
     }
     note = " ".join([*(reason for reason, holds in reasons.items() if holds), *([some] if some else [])])
     return "Configs that both have tried", note, columns, rows

@@ -10,7 +10,7 @@ from rich.text import Text
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.leaderboard import (
     FRONT,
-    MOST_PARAMETERS,
+    MAX_PARAMETERS,
     SECONDS,
     STATE,
     TRIAL,
@@ -103,7 +103,7 @@ def as_html(results: Results, *, top: int = 10) -> str:
         results: A study's results.
         top: How many rows.
     """
-    shown, parameters = columns(results, MOST_PARAMETERS), len(tuned(results))
+    shown, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
     head = "".join(f"<th>{escape(column.name)}</th>" for column in shown)
     body = "".join(
         f"<tr>{''.join(f'<{tag}>{escape(cell_text(row, column))}</{tag}>' for column in shown)}</tr>"
@@ -113,7 +113,7 @@ def as_html(results: Results, *, top: int = 10) -> str:
     more = results.table("trials").num_rows - top
     rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
-    some = of_shown(results, min(parameters, MOST_PARAMETERS), parameters)
+    some = of_shown(results, min(parameters, MAX_PARAMETERS), parameters)
     return f"<p>{escape(summary_line(results))}</p>{table}{rest}{f'<p>{escape(some)}</p>' if some else ''}"
 
 

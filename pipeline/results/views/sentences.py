@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.earlier import EarlierCounts
-from pipeline.results.analysis.early import FEWEST_TRIALS, Agreement, Stopping
+from pipeline.results.analysis.early import MIN_TRIALS, Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, Effort
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.predictions import Prediction, most_different
@@ -25,7 +25,7 @@ from pipeline.wording import (
 )
 
 __all__ = [
-    "MOST_PREDICTIONS",
+    "MAX_PREDICTIONS",
     "conditions_in_words",
     "of_agreements",
     "of_earlier",
@@ -41,7 +41,7 @@ __all__ = [
 
 _NAMED = 5
 
-MOST_PREDICTIONS = 16
+MAX_PREDICTIONS = 16
 """The number of hyperparameters whose predictions are shown."""
 
 
@@ -117,7 +117,7 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None, *, epochs:
         return "A trial has one epoch, so there are no early values."
     if not agreements:
         why = "Too few trials are fully trained to measure how well early values predict final ones"
-        return f"{why}: {FEWEST_TRIALS} are needed."
+        return f"{why}: {MIN_TRIALS} are needed."
     sure = next((one for one in agreements if one.low >= 0.5), None)
     text = "Before the last epoch, the rank correlation is never reliably 0.5 or more"
     if sure is not None:
@@ -200,7 +200,7 @@ def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
     """
     if not predictions:
         return ""
-    shown = len(most_different(predictions, MOST_PREDICTIONS))
+    shown = len(most_different(predictions, MAX_PREDICTIONS))
     differing = f" Of {len(predictions)} hyperparameters, the {shown} along which they differ most are shown."
     return (
         f"Predictions of {metric} by the Gaussian process with which the searcher curves draws configs, averaged over "

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.searchers import SEARCHERS, Observation
-from pipeline.searchers.history import MOST, History
+from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.space import Uniform
 
 _SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
@@ -18,7 +18,7 @@ def _known(number: int, loss: float, epoch: int = 1) -> Observation:
 
 def test_few_observations_are_all_learned_from() -> None:
     """If there are few observations, a searcher learns from all of them, in the order of the trials."""
-    tried = [_known(number, -number) for number in range(MOST)]
+    tried = [_known(number, -number) for number in range(MAX_OBSERVATIONS)]
     assert History(tried).chosen(best=10, newest=10) == tried
 
 
@@ -33,7 +33,7 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     numbers = [int(one.trial_id) for one in chosen]
     assert numbers == sorted(numbers)
     assert {5, 20, 30, 700, *range(1950, 2000)} <= set(numbers)
-    assert MOST - 60 <= len(numbers) <= MOST
+    assert MAX_OBSERVATIONS - 60 <= len(numbers) <= MAX_OBSERVATIONS
     assert 350 < sum(number < 1000 for number in numbers) < 650
 
 
@@ -84,7 +84,7 @@ def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
         _known(number, (number % 97 / 97 - 0.3) ** 2 + (number % 89 / 89 - 0.6) ** 2) for number in range(3000)
     )
     SEARCHERS[searcher]().suggest(_SPACE, seed=0, index=3000, observations=tried, epochs=1)
-    assert 0 < Counted.read <= 2 * MOST
+    assert 0 < Counted.read <= 2 * MAX_OBSERVATIONS
 
 
 def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None:

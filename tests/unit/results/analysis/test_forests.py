@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.results.analysis.forests import MOST_AXES, fit_here, forests
+from pipeline.results.analysis.forests import MAX_AXES, fit_here, forests
 
 
 def test_forests_of_resampled_trials_say_how_certain_the_first_is() -> None:
@@ -58,6 +58,6 @@ def test_the_axes_of_a_forest_are_among_those_of_the_sample() -> None:
     """Of more axes than a forest has, it has those that tell the most, by their numbers in the sample."""
     units = np.random.default_rng(0).random((120, 50))
     found = forests(units, units[:, 33], 50)
-    assert len(found.axes) == MOST_AXES == found.whole.low.shape[1] == found.again[0].low.shape[1]
+    assert len(found.axes) == MAX_AXES == found.whole.low.shape[1] == found.again[0].low.shape[1]
     assert 33 in found.axes
     assert found.r_squared > 0.8

@@ -102,7 +102,7 @@ def test_of_many_trials_some_are_used(predicted: Explanation, monkeypatch: pytes
         seen.append(history)
         return []
 
-    monkeypatch.setattr("pipeline.results.analysis.predictions.MOST", 12)
+    monkeypatch.setattr("pipeline.results.analysis.predictions.MAX_OBSERVATIONS", 12)
     monkeypatch.setattr(CurveSearch, "predicted", record)
     assert predictions(predicted.results) == []
     ids = [one.trial_id for one in seen[0]]

@@ -24,7 +24,7 @@ def test_bars_of_very_many_trials_end_where_the_trials_do(
     asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If trials are very many, one line with gaps has the bars of all trials that trained to their end."""
-    monkeypatch.setattr(import_module("pipeline.results.plots.rungs"), "MOST_BARS", 3)
+    monkeypatch.setattr(import_module("pipeline.results.plots.rungs"), "MAX_BARS", 3)
     ax = drawn(plots.rungs, asha_results)
     (line,) = [line for line in ax.lines if np.isnan(line.get_xdata()).any()]
     whole = asha_results.trials[~asha_results.trials["state"].isin(["stopped", "failed"])]

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.results import Results, plots
 from pipeline.results.analysis.parameters import TRIAL, config_positions, scored, tuned
-from pipeline.results.plots.style import MOST_AXES, some_lines
+from pipeline.results.plots.style import MAX_AXES, some_lines
 from tests.unit.results.plots.drawing import drawn
 
 
@@ -40,7 +40,7 @@ def test_of_many_points_evenly_spaced_ones_and_the_best_are_drawn(
 ) -> None:
     """Of very many trials, a hyperparameter's picture has a limited number of points, and that of the best trial."""
     every = drawn(plots.objective_against, asha_results, "lr")
-    monkeypatch.setattr(import_module("pipeline.results.plots.space"), "MOST_POINTS", 5)
+    monkeypatch.setattr(import_module("pipeline.results.plots.space"), "MAX_POINTS", 5)
     some = drawn(plots.objective_against, asha_results, "lr")
     counts = [[len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "o"] for ax in (every, some)]
     assert sum(counts[0]) == len(scored(asha_results))
@@ -62,7 +62,7 @@ def test_of_many_trials_evenly_spaced_ones_and_the_best_are_drawn(
     asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of very many trials, parallel coordinates draw the evenly spaced ones that their caption counts, and the best."""
-    monkeypatch.setattr(import_module("pipeline.results.plots.style"), "MOST_LINES", 5)
+    monkeypatch.setattr(import_module("pipeline.results.plots.style"), "MAX_LINES", 5)
     ax = drawn(plots.parallel_coordinates, asha_results)
     rows = scored(asha_results)
     shown = {*some_lines(len(rows)).tolist(), rows[TRIAL].tolist().index(asha_results.best.trial_id)}
@@ -94,5 +94,5 @@ def test_every_panel_shows_those_that_have_the_parameter(branches_results: Resul
 def test_of_many_hyperparameters_those_that_tell_the_most_have_an_axis(wide: Results) -> None:
     """Parallel coordinates of 60 hyperparameters have axes for as many as have room, the most telling one first."""
     ax = drawn(plots.parallel_coordinates, wide)
-    assert {len(line) for group in ax.collections for line in group.get_segments()} == {MOST_AXES + 1}
+    assert {len(line) for group in ax.collections for line in group.get_segments()} == {MAX_AXES + 1}
     assert ax.texts[0].get_text() == "p41"

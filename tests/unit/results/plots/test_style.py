@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from pipeline.results.plots.style import MOST_LINES, by_magnitude, some_lines, some_points, window
+from pipeline.results.plots.style import MAX_LINES, by_magnitude, some_lines, some_points, window
 
 
 def test_of_thousands_of_lines_some_stand_for_all() -> None:
     """Of thousands of lines a limited number is drawn, with the first and the last, and few lines are all drawn."""
     assert list(some_lines(3)) == [0, 1, 2]
     many = some_lines(10_000)
-    assert (len(set(many)), many[0], many[-1]) == (MOST_LINES, 0, 9999)
+    assert (len(set(many)), many[0], many[-1]) == (MAX_LINES, 0, 9999)
     assert list(some_lines(0)) == []
 
 

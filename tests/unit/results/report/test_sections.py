@@ -45,7 +45,7 @@ def test_a_note_says_that_not_all_points_are_drawn(both: Results, monkeypatch: p
         return next(one.note for one in live_sections(both) if one.title.startswith("Objective against each"))
 
     assert note().endswith("The large one is the best trial.")
-    monkeypatch.setattr(import_module("pipeline.results.report.sections"), "MOST_POINTS", 1)
+    monkeypatch.setattr(import_module("pipeline.results.report.sections"), "MAX_POINTS", 1)
     assert note().endswith("Each picture has the points of at most 1 evenly spaced trials.")
 
 
