@@ -32,7 +32,7 @@ from pipeline.results.analysis.leaderboard import (
     columns,
 )
 from pipeline.results.analysis.parameters import foremost, tuned
-from pipeline.results.analysis.stopped import stopped_early
+from pipeline.results.analysis.trial_ends import stopped_early
 from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials_database import TrialsDatabase, objective_columns

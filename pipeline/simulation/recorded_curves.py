@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.errors import DataError, UsageError
 from pipeline.results.analysis.epoch_timing import epoch_seconds
-from pipeline.results.analysis.stopped import ended_by_itself
+from pipeline.results.analysis.trial_ends import ended_by_itself
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results

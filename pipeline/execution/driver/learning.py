@@ -29,7 +29,7 @@ def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> 
     own = Store(storage).folder(job.name)
     if resume and own.exists(layout.STUDY):
         return read_earlier(own)
-    from pipeline.results.analysis.earlier import trials_to_learn_from
+    from pipeline.results.analysis.earlier_studies import trials_to_learn_from
     from pipeline.results.tables.load import load_results
 
     learned = []

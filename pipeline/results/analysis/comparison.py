@@ -13,7 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.comparability import comparability_problems
 from pipeline.results.analysis.domains import span_in_words
-from pipeline.results.analysis.early import MIN_TRIALS
+from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.hypervolume import box_of, hypervolumes
 from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, best_quarter, scored, tuned, within_bounds
 from pipeline.results.tables.load import Results

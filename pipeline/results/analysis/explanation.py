@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.results.analysis.earlier import EarlierCounts, earlier_counts
-from pipeline.results.analysis.early import Agreement, Stopping, agreements, stopping
+from pipeline.results.analysis.earlier_studies import EarlierCounts, earlier_counts
+from pipeline.results.analysis.early_stopping import Agreement, Stopping, agreements, stopping
 from pipeline.results.analysis.effort import Effort, effort
 from pipeline.results.analysis.failure_causes import Cause, causes
 from pipeline.results.analysis.forests import Fit, fit_here

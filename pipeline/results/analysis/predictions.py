@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import StorageError
-from pipeline.results.analysis.earlier import copied_studies, observed
+from pipeline.results.analysis.earlier_studies import copied_studies, observations_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
@@ -98,7 +98,7 @@ def predictions(results: Results) -> list[Prediction]:
     except StorageError:
         return []
     fits = fitting(space)
-    tried = [one for one in observed(_best_newest_and_others(results), objective, epochs) if fits(one.config)]
+    tried = [one for one in observations_of(_best_newest_and_others(results), objective, epochs) if fits(one.config)]
     axes = [
         (side, parameter, values)
         for side, parameter in enumerate(drawn_parameters(space))

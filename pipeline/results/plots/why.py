@@ -18,7 +18,7 @@ from pipeline.space import ListedDomain, ParameterPath
 from pipeline.wording import percent
 
 if TYPE_CHECKING:
-    from pipeline.results.analysis.early import Agreement
+    from pipeline.results.analysis.early_stopping import Agreement
     from pipeline.results.analysis.predictions import Prediction
     from pipeline.results.analysis.shares import Effect, Importance
 

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
-from pipeline.results.analysis.earlier import earlier_counts
+from pipeline.results.analysis.earlier_studies import earlier_counts
 from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.leaderboard import (
@@ -19,7 +19,7 @@ from pipeline.results.analysis.leaderboard import (
     columns,
 )
 from pipeline.results.analysis.parameters import best_quarter, scored, tuned
-from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.leaderboard_rows import leaderboard_rows
 from pipeline.results.report.sections import sections

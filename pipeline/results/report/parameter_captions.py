@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.early import MIN_TRIALS
+from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.lineage import ancestry
 from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, foremost, scored, tuned
 from pipeline.results.plots.style import MAX_AXES

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipeline.results.analysis.comparison import MIN_SEEDS, Comparison, Difference, Shared
-from pipeline.results.analysis.early import MIN_TRIALS
+from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.analysis.parameters import by_influence, within_bounds
 from pipeline.results.tables.load import Results

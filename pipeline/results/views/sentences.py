@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.earlier import EarlierCounts
-from pipeline.results.analysis.early import MIN_TRIALS, Agreement, Stopping
+from pipeline.results.analysis.earlier_studies import EarlierCounts
+from pipeline.results.analysis.early_stopping import MIN_TRIALS, Agreement, Stopping
 from pipeline.results.analysis.effort import PHASES, Effort
 from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.predictions import Prediction, most_different

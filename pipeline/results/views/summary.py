@@ -11,8 +11,8 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.parameters import by_influence, tuned
-from pipeline.results.analysis.stopped import saved_epochs, stopped_early
 from pipeline.results.analysis.study_decisions import study_decisions
+from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.early import Agreement
+from pipeline.results.analysis.early_stopping import Agreement
 from pipeline.results.plots.why import importance_bars
 from tests.unit.results.plots.drawing import drawn
 

@@ -11,7 +11,7 @@ from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.forests import Forests, Sample, fit_here
-from pipeline.results.analysis.stopped import saved_epochs
+from pipeline.results.analysis.trial_ends import saved_epochs
 from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.tables.trials import ranked

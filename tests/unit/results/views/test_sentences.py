@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.early import Agreement, PossiblyWrongStop, Stopping
+from pipeline.results.analysis.early_stopping import Agreement, PossiblyWrongStop, Stopping
 from pipeline.results.analysis.effort import effort
 from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.sentences import (

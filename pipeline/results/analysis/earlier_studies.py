@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import Fault, InvalidJob, StorageError
-from pipeline.results.analysis.stopped import ended_by_itself
+from pipeline.results.analysis.trial_ends import ended_by_itself
 from pipeline.results.analysis.warm_start import within
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
@@ -22,7 +22,14 @@ from pipeline.storage.metric_column import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
 
-__all__ = ["EarlierCount", "EarlierCounts", "copied_studies", "earlier_counts", "observed", "trials_to_learn_from"]
+__all__ = [
+    "EarlierCount",
+    "EarlierCounts",
+    "copied_studies",
+    "earlier_counts",
+    "observations_of",
+    "trials_to_learn_from",
+]
 
 
 def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:
@@ -40,7 +47,7 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
         InvalidJob: It has no value, no parameter in common, or no trial within the space.
     """
     objective = _common_objective(results, job)
-    tried = list(observed(results, objective, job.budget.epochs))
+    tried = list(observations_of(results, objective, job.budget.epochs))
     drawn = drawn_names(job.space)
     inside, seen, outside = [], dict[str, set[str]](), 0
     for one in tried:
@@ -124,7 +131,7 @@ def earlier_counts(results: Results) -> EarlierCounts:
     if not isinstance(job.searcher, CurveSearch) or not earlier:
         return EarlierCounts()
     epochs = job.budget.epochs
-    factors = job.searcher.factors(job.space, list(observed(results, job.objective, epochs)), earlier, epochs)
+    factors = job.searcher.factors(job.space, list(observations_of(results, job.objective, epochs)), earlier, epochs)
     counts = [
         EarlierCount(study.name, len(study.observations), factor)
         for study, factor in zip(earlier, factors, strict=True)
@@ -153,7 +160,7 @@ def _common_objective(results: Results, job: TuneJob) -> Objective:
     return job.objective if there else results.objective
 
 
-def observed(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
+def observations_of(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
     """A study's trials with some points of their curves, those without any value only if they failed.
 
     Args:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.results.analysis.epoch_timing import TIMED, epoch_seconds
 from pipeline.results.analysis.rungs import rungs_of
-from pipeline.results.analysis.stopped import saved_epochs, stopped_early
+from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
 from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs

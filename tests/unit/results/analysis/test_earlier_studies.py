@@ -12,7 +12,7 @@ import pytest
 from pipeline import Objective, TuneJob
 from pipeline.errors import InvalidJob
 from pipeline.results import Results
-from pipeline.results.analysis.earlier import EarlierCounts, earlier_counts, trials_to_learn_from
+from pipeline.results.analysis.earlier_studies import EarlierCounts, earlier_counts, trials_to_learn_from
 from pipeline.results.views.sentences import of_earlier
 from pipeline.space import IntUniform, LogUniform
 from pipeline.storage import Store
@@ -58,7 +58,7 @@ def test_a_metric_that_the_study_lacks_is_replaced_by_its_own(asha_results: Resu
 
 def test_no_more_than_the_largest_number_is_copied(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a study has many trials, only a limited number is copied, with the best ones among them."""
-    monkeypatch.setattr("pipeline.results.analysis.earlier.MAX_TRIALS", 9)
+    monkeypatch.setattr("pipeline.results.analysis.earlier_studies.MAX_TRIALS", 9)
     later = job(asha_results)
     found = trials_to_learn_from(asha_results, later, "a")
     assert len(found.trials) == 9 < found.of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import load_results
-from pipeline.results.analysis.early import agreements, stopping
+from pipeline.results.analysis.early_stopping import agreements, stopping
 from pipeline.results.views.sentences import of_stopping
 from pipeline.study import Objective, layout
 from tests.unit.results.small_studies import by_epoch_study

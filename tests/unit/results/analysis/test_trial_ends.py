@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.results import Results
-from pipeline.results.analysis.stopped import ended_by_itself, saved_epochs, stopped_early
+from pipeline.results.analysis.trial_ends import ended_by_itself, saved_epochs, stopped_early
 from tests.unit.results.small_studies import cut_off_study
 
 
