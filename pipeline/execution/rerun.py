@@ -13,7 +13,7 @@ from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.shared_caches import shared_caches
-from pipeline.results.tables.checked import config_from
+from pipeline.results.tables.column_check import config_from
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import trial_row

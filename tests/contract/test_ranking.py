@@ -20,13 +20,13 @@ from pipeline.results import Results
 from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
-from pipeline.results.tables.cleaning import clean_decisions, clean_epochs
-from pipeline.results.tables.derive import derive_trials
+from pipeline.results.tables.clean_tables import Tables
 from pipeline.results.tables.front import pareto_front
-from pipeline.results.tables.gather import Tables
 from pipeline.results.tables.load import from_tables
 from pipeline.results.tables.query import select_from
 from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials_derivation import derive_trials
+from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs
 from pipeline.space import Choice
 from pipeline.storage.schema import arrow_schema
 from pipeline.study import Checkpoints, Objective, layout

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.loop.messages import ProgressReport
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.clean_tables import read_tables
 from pipeline.schedulers import SCHEDULERS
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Budget, Objective
@@ -83,7 +83,9 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
         assert ends.get(decided[-1]) == trial.state
     table = s.store.read_table("decisions").to_pylist()
     assert all(entry["reason"].strip() for entry in table)
-    derived = gather(s.store, {"schema_version": SCHEMA_VERSION, "job": s.session.job.to_json()}).trials.to_pylist()
+    derived = read_tables(
+        s.store, {"schema_version": SCHEMA_VERSION, "job": s.session.job.to_json()}
+    ).trials.to_pylist()
     assert {entry["trial_id"]: entry["state"] for entry in derived} == {
         trial.trial_id: trial.state for trial in s.session.loop.trials.values()
     }

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
-from pipeline.results.tables.derive import derive_trials, epoch_columns
-from pipeline.results.tables.gather import Tables
+from pipeline.results.tables.clean_tables import Tables
+from pipeline.results.tables.trials_derivation import derive_trials, epoch_columns
+from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs, trial_ids, trial_positions
 
 __all__ = ["DerivedTrials"]
 

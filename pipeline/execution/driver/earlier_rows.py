@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from pipeline.results.tables.cleaning import trial_ids, trial_positions
+from pipeline.results.tables.unique_rows import trial_ids, trial_positions
 
 __all__ = ["EarlierRows"]
 

@@ -22,9 +22,9 @@ from pipeline.execution.driver.session_file import SessionFile
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import EpochRow
 from pipeline.results.tables.by_trials import TablesByTrials
-from pipeline.results.tables.cleaning import trial_ids, trial_positions, whole_numbers
-from pipeline.results.tables.derive import derive_trials
-from pipeline.results.tables.gather import Tables, gather, newest_checkpoints
+from pipeline.results.tables.clean_tables import Tables, newest_checkpoints, read_tables
+from pipeline.results.tables.trials_derivation import derive_trials
+from pipeline.results.tables.unique_rows import trial_ids, trial_positions, whole_numbers
 from pipeline.space import Config, flat
 from pipeline.space.column_values import column_value
 from pipeline.storage import Store
@@ -58,7 +58,7 @@ class TableWriter:
         self._parts = 0
         self._epoch_rows: list[dict[str, Any]] = []
         self._decision_rows: list[dict[str, Any]] = []
-        before = gather(store, self._document)
+        before = read_tables(store, self._document)
         self._check_sessions(before)
         self._take(before)
         self._columns = MetricColumns(before.epochs.schema)
@@ -146,7 +146,7 @@ class TableWriter:
         """
         if not self._earlier.exceed(reported):
             return
-        whole = gather(self._store, self._document)
+        whole = read_tables(self._store, self._document)
         ids = trial_ids(whole.epochs["trial_id"])
         last = np.array([reported.get(trial, 0) for trial in ids.to_pylist()], np.int64)
         beyond = whole_numbers(whole.epochs["epoch"]) > last[trial_positions(whole.epochs["trial_id"], ids)]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.results.tables.sessions import driver_seconds
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
@@ -56,7 +56,7 @@ def progress(results: Results) -> "pd.DataFrame":
     )
 
 
-@once
+@cache_per_results
 def reached(results: Results) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """What a study's epochs reached, in order of time: those of failed trials, or beyond a bound, are left out.
 
@@ -82,7 +82,7 @@ def reached(results: Results) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.f
     return seconds[order], values[order]
 
 
-@once
+@cache_per_results
 def rises(results: Results) -> "pd.DataFrame":
     """The epochs at which a study's best value changed.
 

@@ -11,7 +11,7 @@ from pipeline.results.analysis.trial_ends import ended_by_itself
 from pipeline.results.analysis.warm_start import within
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.searchers import CurveSearch, Observation
 from pipeline.searchers.earlier import EarlierStudy
 from pipeline.searchers.history import History
@@ -114,7 +114,7 @@ class EarlierCounts:
     note: str = ""
 
 
-@once
+@cache_per_results
 def earlier_counts(results: Results) -> EarlierCounts:
     """How much each earlier study counts, by all trials of a study.
 

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from pipeline.results.analysis.epoch_timing import TIMED, epoch_seconds
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
-from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
+from pipeline.results.tables.unique_rows import reals
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import is_or_are
 

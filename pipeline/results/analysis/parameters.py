@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.analysis.influence import quarters, ranks, share_between
-from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.results.tables.trials import best_rows, ranked
+from pipeline.results.tables.unique_rows import reals
 from pipeline.space import ListedDomain, drawn_names, key_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def tuned(results: Results) -> list[str]:
     return drawn_names(results.space)
 
 
-@once
+@cache_per_results
 def by_influence(results: Results) -> Sequence[str]:
     """The tuned parameters, those that tell the most about a trial's rank first.
 
@@ -108,7 +108,7 @@ def foremost(results: Results, most: int) -> Sequence[str]:
     return names if len(names) <= most else by_influence(results)[:most]
 
 
-@once
+@cache_per_results
 def scored(results: Results) -> "pd.DataFrame":
     """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
 
@@ -216,7 +216,7 @@ def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":
     return rows.iloc[best_first[: max(1, len(rows) // 4)]]
 
 
-@once
+@cache_per_results
 def _places(results: Results) -> npt.NDArray[np.int64]:
     """The place of each row of `scored` among all trials, the best first."""
     trials, order = (pa.array(ids, pa.string()) for ids in (scored(results)[TRIAL], ranked(results)))

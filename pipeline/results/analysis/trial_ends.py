@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.loop.reporting import is_over
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.study import Budget
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ended_by_itself", "saved_epochs", "stopped_early"]
 
 
-@once
+@cache_per_results
 def stopped_early(results: Results) -> "pd.DataFrame":
     """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off.
 

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.tables.checked import checked
-from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, trial_ids, trial_positions
-from pipeline.results.tables.derive import derive_trials
-from pipeline.results.tables.gather import columns_of_now, fitted_rows, newest_checkpoints, stored_rows
+from pipeline.results.tables.clean_tables import columns_of_now, fitted_rows, newest_checkpoints, stored_rows
+from pipeline.results.tables.column_check import check_columns
 from pipeline.results.tables.stored_space import parameters_of
+from pipeline.results.tables.trials_derivation import derive_trials
+from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs, trial_ids, trial_positions
 from pipeline.storage import Store
 from pipeline.storage.metric_column import column_of, metric_names
 from pipeline.storage.schema import KEYS, MEASURES, arrow_schema
@@ -24,7 +24,7 @@ _VALUES = 3_000_000
 
 
 class TablesByTrials:
-    """The tables that `gather` makes from a study's parts, `epochs` and `trials` some trials at a time.
+    """The tables that `read_tables` makes from a study's parts, `epochs` and `trials` some trials at a time.
 
     Args:
         store: The study's folder; no other process may replace its parts meanwhile.
@@ -45,7 +45,7 @@ class TablesByTrials:
         """The schema of `epochs`."""
         keys, bounds = self._keys()
         self.count = keys.num_rows
-        """The number of rows of `epochs`, those included that `gather` drops."""
+        """The number of rows of `epochs`, those included that `read_tables` drops."""
         self._filled = self._filled_columns(keys)
         self._ids = trial_ids(keys["trial_id"], self.decisions["trial_id"])
         at = trial_positions(keys["trial_id"], self._ids)
@@ -90,7 +90,7 @@ class TablesByTrials:
         schema = arrow_schema("epochs", self._space)
         if not self._parts.groups:
             return schema.empty_table(), bounds
-        return checked(pa.concat_tables(rows, promote_options="permissive"), "epochs", schema), bounds
+        return check_columns(pa.concat_tables(rows, promote_options="permissive"), "epochs", schema), bounds
 
     def _measured(self) -> list[str]:
         """The metrics' columns of objectives that may also be measured."""

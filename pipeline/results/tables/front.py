@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.pareto import non_dominated
-from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.trials import best_rows, ranked
+from pipeline.results.tables.unique_rows import reals
 from pipeline.study.ranking import total_violations
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError
 from pipeline.results.tables.arrow_or_frame import frames_on_demand
-from pipeline.results.tables.cleaning import reals
+from pipeline.results.tables.clean_tables import Tables, read_tables
 from pipeline.results.tables.configs import config_of
-from pipeline.results.tables.gather import Tables, gather
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
+from pipeline.results.tables.unique_rows import reals
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_names
@@ -155,12 +155,12 @@ class Results:
         return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
 
 
-@once
+@cache_per_results
 def _space(results: Results) -> Space:
     return parameters_of(results.study)
 
 
-@once
+@cache_per_results
 def _paths(results: Results) -> Sequence[ParameterPath]:
     return list(walk(space_of(results.study)))
 
@@ -183,7 +183,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     study = read_study(store)
     # Sessions first: a study that has ended has all of its rows.
     sessions = read_sessions(store)
-    tables = gather(store, study)
+    tables = read_tables(store, study)
     best = _best(tables, study)
     return _results(tables, study, sessions, best, location=store.uri, now=now, test=_test(store, best))
 

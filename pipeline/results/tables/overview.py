@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import UserError
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.load import read_study
 from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
@@ -117,4 +117,4 @@ def _trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
     try:
         return store.read_table(layout.TRIALS)
     except FileNotFoundError:
-        return gather(store, study).trials
+        return read_tables(store, study).trials

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import JobNotFound
-from pipeline.results.tables.cleaning import reals
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results, rank_order
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
+from pipeline.results.tables.unique_rows import reals
 from pipeline.space import Config
 from pipeline.study.studies import as_argument
 
@@ -31,7 +31,7 @@ def ranked(results: Results) -> list[str]:
     return ids
 
 
-@once
+@cache_per_results
 def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
     """Where in `results.trials` the trial of each epoch is.
 
@@ -47,7 +47,7 @@ def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
     return np.asarray(pc.fill_null(places, -1), np.int64)
 
 
-@once
+@cache_per_results
 def best_rows(results: Results) -> npt.NDArray[np.int64]:
     """Where in `results.epochs` the best epoch of each trial is.
 

@@ -1,7 +1,7 @@
 """The table of trials of a running study."""
 
 from pipeline.loop.messages import ProgressReport
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.clean_tables import read_tables
 from pipeline.schedulers import PromotingASHA
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.study import Budget
@@ -25,7 +25,7 @@ def test_the_table_of_trials_is_kept_up_to_date(study):
             verdict = s.session.on_report(assignment.trial_id, report)
             s.session.flush()
             s.session.flush()
-            assert s.store.read_table("trials.parquet").equals(gather(s.store, document).trials)
+            assert s.store.read_table("trials.parquet").equals(read_tables(s.store, document).trials)
     assert step > 10
 
 

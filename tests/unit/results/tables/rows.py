@@ -3,7 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.clean_tables import read_tables
 from tests.unit.results.studies import Recording
 
 __all__ = ["CONFIG", "assert_same", "trials_of"]
@@ -14,7 +14,7 @@ CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout"
 def trials_of(study: Recording) -> dict[str, dict[str, object]]:
     """Rows of `trials` by id, after what was recorded so far."""
     study.flush()
-    return {row["trial_id"]: row for row in gather(study.store, study.study).trials.to_pylist()}
+    return {row["trial_id"]: row for row in read_tables(study.store, study.study).trials.to_pylist()}
 
 
 def assert_same(table: pa.Table, other: pa.Table) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import StorageError
 from pipeline.results.tables.by_trials import TablesByTrials
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.clean_tables import read_tables
 from pipeline.space import Uniform
 from pipeline.storage.metric_column import metric_column, metric_field
 from pipeline.storage.schema import arrow_schema
@@ -17,8 +17,8 @@ from tests.unit.results.tables.rows import CONFIG
 
 
 def assert_gathered(study: Recording, *, values: int, turns: int | None = None) -> None:
-    """Assert that the tables are those of `gather`, read in so many turns."""
-    whole, found = gather(study.store, study.study), TablesByTrials(study.store, study.study, values=values)
+    """Assert that the tables are those of `read_tables`, read in so many turns."""
+    whole, found = read_tables(study.store, study.study), TablesByTrials(study.store, study.study, values=values)
     epochs, trials = zip(*found, strict=True)
     for table, expected in (
         (pa.concat_tables(epochs), whole.epochs),
@@ -35,7 +35,7 @@ def assert_gathered(study: Recording, *, values: int, turns: int | None = None) 
 @pytest.mark.parametrize("values", [1, 500, 10**9], ids=["each trial", "some trials", "all trials"])
 @pytest.mark.parametrize("name", ["asha", "pbt", "domains"])
 def test_the_tables_are_those_of_all_rows_at_once(name: str, values: int, request: pytest.FixtureRequest) -> None:
-    """However many trials are read at a time, rows, order and schemas are those of `gather`."""
+    """However many trials are read at a time, rows, order and schemas are those of `read_tables`."""
     study: Recording = request.getfixturevalue(name)
     assert_gathered(study, values=values, turns=1 if values == 10**9 else None)
 
@@ -74,7 +74,7 @@ def test_an_objective_that_is_reported_by_some_trials_is_not_measured(tmp_path: 
         study.train(trial, 1, {"lr": 0.5}, 0.5, 1.0, parameters=3, **{metric_column("parameters"): reported})
     study.flush()
     assert_gathered(study, values=values)
-    assert gather(study.store, study.study).trials["violation"].to_pylist() == [1e300, 0.0]
+    assert read_tables(study.store, study.study).trials["violation"].to_pylist() == [1e300, 0.0]
 
 
 def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> 
 
 
 def test_files_of_other_programs_are_refused(study: Recording) -> None:
-    """A part that is not of the study is refused as `gather` refuses it."""
+    """A part that is not of the study is refused as `read_tables` refuses it."""
     study.train("0000", 1, CONFIG, 0.5, 1.0)
     study.flush()
     rows = study.store.read_table("epochs")
@@ -107,7 +107,7 @@ def test_files_of_other_programs_are_refused(study: Recording) -> None:
     ):
         study.store.write_table("epochs/backup.parquet", foreign)
         with pytest.raises(StorageError) as expected:
-            gather(study.store, study.study)
+            read_tables(study.store, study.study)
         with pytest.raises(StorageError) as found:
             TablesByTrials(study.store, study.study)
         assert str(found.value) == str(expected.value)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.results import load_results
 from pipeline.results.tables import overview as module
-from pipeline.results.tables.gather import gather
+from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.overview import overview
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -18,7 +18,7 @@ from tests.unit.results.studies import START, Recording, asha_study, every_domai
 def test_each_overview_equals_the_results_of_its_study(tmp_path: Path) -> None:
     """A study's name, state, trials, epochs, best and start equal those of load_results, also for a minimum."""
     for study in (asha_study(tmp_path), every_domain_study(tmp_path)):
-        study.store.write_table(layout.TRIALS, gather(study.store, study.study).trials)
+        study.store.write_table(layout.TRIALS, read_tables(study.store, study.study).trials)
 
     for row in overview(Store(tmp_path)):
         results = load_results(row.location)

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import StorageError
-from pipeline.results.tables.checked import checked
-from pipeline.results.tables.cleaning import clean_decisions, clean_epochs
-from pipeline.results.tables.derive import derive_trials
+from pipeline.results.tables.column_check import check_columns
 from pipeline.results.tables.stored_space import parameters_of
+from pipeline.results.tables.trials_derivation import derive_trials
+from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs
 from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_column, metric_field, stored_column
 from pipeline.storage.schema import arrow_schema
 
-__all__ = ["Tables", "columns_of_now", "fitted_rows", "gather", "newest_checkpoints", "stored_rows"]
+__all__ = ["Tables", "columns_of_now", "fitted_rows", "newest_checkpoints", "read_tables", "stored_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Tables:
     decisions: pa.Table
 
 
-def gather(store: Store, study: Mapping[str, Any]) -> Tables:
+def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
     """Read a study's parts, and make clean tables from them.
 
     Args:
@@ -112,7 +112,7 @@ def fitted_rows(rows: pa.Table, table: str, space: Mapping[str, Any], uri: str) 
             f"A part of {table} in {uri} does not fit study.json: {error}. Move files of other programs out of "
             "the study."
         ) from None
-    return checked(_without_empty_chunks(whole), table, schema)
+    return check_columns(_without_empty_chunks(whole), table, schema)
 
 
 def columns_of_now(table: pa.Table, study: Mapping[str, Any]) -> pa.Table:

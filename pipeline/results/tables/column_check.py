@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from pipeline.errors import StorageError
 from pipeline.storage.schema import KEYS, STUDY_DECISIONS
 
-__all__ = ["checked", "config_column", "config_from"]
+__all__ = ["check_columns", "config_column", "config_from"]
 
 
-def checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
-    """A table whose columns are of the schema's types; other columns are metrics, as floats.
+def check_columns(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
+    """Check a table's columns, and cast them to the schema's types; other columns are metrics, as floats.
 
     Args:
         table: The study's parts of it, as one.

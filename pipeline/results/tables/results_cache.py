@@ -5,7 +5,7 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["once"]
+__all__ = ["cache_per_results"]
 
 _Results = TypeVar("_Results")
 """`Results`, whose module uses this one."""
@@ -13,7 +13,7 @@ _Results = TypeVar("_Results")
 _Answer = TypeVar("_Answer")
 
 
-def once(compute: Callable[[_Results], _Answer]) -> Callable[[_Results], _Answer]:
+def cache_per_results(compute: Callable[[_Results], _Answer]) -> Callable[[_Results], _Answer]:
     """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these.
 
     Args:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.results.tables.gather import gather, newest_checkpoints
+from pipeline.results.tables.clean_tables import newest_checkpoints, read_tables
 from pipeline.space import Choice, Uniform
 from pipeline.storage.metric_column import metric_field
 from pipeline.storage.schema import arrow_schema
@@ -16,7 +16,7 @@ from tests.unit.results.tables.rows import CONFIG, trials_of
 
 def test_a_study_without_a_part_has_empty_tables_with_every_column(study: Recording) -> None:
     """Before the first flush, tables are empty and have the columns of later tables."""
-    tables = gather(study.store, study.study)
+    tables = read_tables(study.store, study.study)
 
     assert tables.trials.num_rows == tables.epochs.num_rows == tables.decisions.num_rows == 0
     assert tables.trials.schema == arrow_schema("trials", study.job.space)
@@ -40,12 +40,12 @@ def test_a_compacted_study_has_columns_in_one_chunk(study: Recording) -> None:
     study.decide("0000", 0, "start", 0.0, config_after=CONFIG)
     study.train("0000", 1, CONFIG, 0.5, 1.0)
 
-    assert {column.num_chunks for column in gather(study.store, study.study).epochs.columns} == {1}
+    assert {column.num_chunks for column in read_tables(study.store, study.study).epochs.columns} == {1}
 
 
 def test_a_choice_of_mixed_types_is_text(domains: Recording) -> None:
     """The column of a choice with mixed types has the JSON of each value, except for texts, which are plain."""
-    mixed = gather(domains.store, domains.study).trials["config_mix"].to_pylist()
+    mixed = read_tables(domains.store, domains.study).trials["config_mix"].to_pylist()
 
     assert set(mixed) <= {"0.5", "auto", "true"}
     assert "auto" in mixed
@@ -67,7 +67,7 @@ def test_a_part_of_an_unknown_schema_version_is_refused(study: Recording) -> Non
     study.store.write_table(path, table)
 
     with pytest.raises(StorageError, match="schema version 99"):
-        gather(study.store, study.study)
+        read_tables(study.store, study.study)
 
 
 def test_a_metric_that_appears_later_is_united_by_name(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_metric_that_appears_later_is_united_by_name(tmp_path: Path) -> None:
     study.train("0000", 2, {"optimizer": "a"}, 0.6, 2.0)
     study.flush()
 
-    assert gather(study.store, study.study).epochs["val_auc"].to_pylist() == [None, 0.6]
+    assert read_tables(study.store, study.study).epochs["val_auc"].to_pylist() == [None, 0.6]
 
 
 def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> None:
@@ -89,13 +89,13 @@ def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> 
     study = Recording(tmp_path, job, metrics=("metric_",))
     study.train("0000", 1, {"lr": 0.5}, 0.25, 1)
     study.flush()
-    assert gather(study.store, study.study).trials["objective"].to_pylist() == [0.25]
+    assert read_tables(study.store, study.study).trials["objective"].to_pylist() == [0.25]
     part = pa.Table.from_pylist(
         [{**RAW, "trial_id": "0000", "epoch": 2, "точность": 0.75}],
         arrow_schema("epochs", job.space, [metric_field("точность")]),
     )
     study.store.write_table(layout.part("epochs", 2, 1), part)
-    tables = gather(study.store, study.study)
+    tables = read_tables(study.store, study.study)
     assert tables.epochs["точность"].to_pylist() == [0.25, 0.75]
     assert "metric_" not in tables.epochs.column_names
     assert tables.trials["objective"].to_pylist() == [0.75]

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, strategies as st
 
-from pipeline.results.tables.cleaning import clean_decisions, clean_epochs, reals, trial_ids, trial_positions
-from pipeline.results.tables.derive import derive_trials
-from pipeline.results.tables.gather import gather, newest_checkpoints
+from pipeline.results.tables.clean_tables import newest_checkpoints, read_tables
+from pipeline.results.tables.trials_derivation import derive_trials
+from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs, reals, trial_ids, trial_positions
 from pipeline.trial_ids import draw_order
 from tests.unit.results.studies import Recording
 from tests.unit.results.tables.rows import CONFIG, assert_same
@@ -20,7 +20,7 @@ def test_the_newest_attempt_is_used_in_any_order_of_rows(study: Recording) -> No
     study.train("0000", 2, CONFIG, 0.7, 4.0, attempt=1, session=2)
     study.flush(rows=1)
 
-    epochs = gather(study.store, study.study).epochs
+    epochs = read_tables(study.store, study.study).epochs
 
     assert epochs["epoch"].to_pylist() == [1, 2]
     assert epochs["val_accuracy"].to_pylist() == [0.5, 0.7]
@@ -35,7 +35,7 @@ def test_a_number_that_is_missing_is_nan() -> None:
 
 def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:
     """Cleaning clean tables changes nothing, and trials are derived from epochs without the rows that are obsolete."""
-    tables = gather(asha.store, asha.study)
+    tables = read_tables(asha.store, asha.study)
     raw = asha.store.read_table("epochs")
 
     assert raw.num_rows == tables.epochs.num_rows + 1
@@ -48,7 +48,7 @@ def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:
 
 def test_rows_in_any_order_give_the_same_tables(asha: Recording) -> None:
     """Tables are the same whatever the order in which parts are listed and rows are written."""
-    tables = gather(asha.store, asha.study)
+    tables = read_tables(asha.store, asha.study)
     order = np.random.default_rng(0).permutation(tables.epochs.num_rows)
 
     assert_same(clean_epochs(tables.epochs.take(pa.array(order))), tables.epochs)
@@ -62,7 +62,7 @@ def test_decisions_that_the_next_session_knew_nothing_of_no_longer_hold(study: R
     study.session, study.number = 2, 1
     study.decide("0000", 1, "resume", at=10)
     study.flush()
-    decisions = gather(study.store, study.study).decisions
+    decisions = read_tables(study.store, study.study).decisions
     assert decisions["number"].to_pylist() == [1, 2]
     assert decisions["kind"].to_pylist() == ["start", "resume"]
 

@@ -5,14 +5,14 @@ import weakref
 from dataclasses import replace
 
 from pipeline.results import Results
-from pipeline.results.tables.once import once
+from pipeline.results.tables.results_cache import cache_per_results
 
 
 def test_an_answer_is_computed_once_for_the_same_results(asha_results: Results) -> None:
     """A decorated function computes its answer for each object of results once, and keeps it no longer than them."""
     asked = []
 
-    @once
+    @cache_per_results
     def names(results: Results) -> set[str]:
         """Its own documentation."""
         asked.append(results)

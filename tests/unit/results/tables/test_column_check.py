@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.results.tables.checked import checked, config_column, config_from
+from pipeline.results.tables.column_check import check_columns, config_column, config_from
 
 _SCHEMA = pa.schema([pa.field("kept", pa.int64())], metadata={"schema_version": "1"})
 _ROW = {"session": [1], "trial_id": ["0000"], "attempt": [1], "epoch": [1], "time": [0], "kept": [1]}
@@ -13,7 +13,7 @@ _WHOLE = pa.schema([*_SCHEMA, *(pa.field(name, pa.array(_ROW[name]).type) for na
 
 def test_valid_columns_are_kept() -> None:
     """A table's columns of the schema are unchanged, and its other columns become float metrics."""
-    table = checked(pa.table({**_ROW, "loss": [1], "none": pa.nulls(1)}), "epochs", _WHOLE)
+    table = check_columns(pa.table({**_ROW, "loss": [1], "none": pa.nulls(1)}), "epochs", _WHOLE)
     assert table.column("kept").type == pa.int64()
     assert table.select(["loss", "none"]).to_pydict() == {"loss": [1.0], "none": [None]}
 
@@ -31,7 +31,7 @@ def test_a_table_that_does_not_fit_is_reported(column: str, values: object, what
     with pytest.raises(
         StorageError, match=rf"tunepipe did not write the table epochs in this form: .*{what}\. Move files"
     ):
-        checked(pa.table({**_ROW, column: values}), "epochs", _WHOLE)
+        check_columns(pa.table({**_ROW, column: values}), "epochs", _WHOLE)
 
 
 def test_only_decisions_about_the_study_have_no_trial() -> None:
@@ -39,11 +39,11 @@ def test_only_decisions_about_the_study_have_no_trial() -> None:
     rows = {"session": [1, 1], "number": [1, 2], "trial_id": ["0000", None], "reason": ["r", "r"]}
     for kind in ("pause", "resume", "budget"):
         table = pa.table({**rows, "kind": ["start", kind]})
-        assert checked(table, "decisions", table.schema).num_rows == 2
+        assert check_columns(table, "decisions", table.schema).num_rows == 2
     for kind in ("start", "stop", None):
         table = pa.table({**rows, "kind": pa.array(["start", kind], pa.string())})
         with pytest.raises(StorageError, match=r"1 of its rows have no trial_id"):
-            checked(table, "decisions", table.schema)
+            check_columns(table, "decisions", table.schema)
 
 
 def test_configs_of_decisions() -> None:
