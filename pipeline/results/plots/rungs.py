@@ -1,5 +1,8 @@
 """How far each trial trained, and the rungs at which trials were compared."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -10,6 +13,9 @@ from pipeline.results.plots.axes import spaced
 from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, bare
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["MAX_BARS", "MAX_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
 
@@ -32,25 +38,40 @@ def rungs(results: Results, ax: Axes) -> Axes:
         The axes: one row a trial, the best above; those that trained to their end in colour.
     """
     bare(ax, keep=("bottom",))
-    epochs = epochs_by_trial(results)
-    states = dict(zip(results.trials["trial_id"].tolist(), results.trials["state"].tolist(), strict=True))
-    rows = rows_of_rungs(results)
-    order = list(rows)
-    many = len(order) > MAX_BARS
-    width = float(np.clip(110 / max(len(order), 1), 0.7, 5))
+    epochs, rows, at = epochs_by_trial(results), rows_of_rungs(results), rungs_of(results)
     last = max([1, *epochs.values()])
-    at = rungs_of(results)
     if len(at):
         ax.annotate(
             "stopped", (0, 1), (-4, 3), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
             color=SECOND,
         )  # fmt: skip
+    _draw_bars(results, ax, rows, epochs)
+    _label_rows(ax, rows)
+    if last > 12 and len(at):
+        # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
+        ax.set_xscale("function", functions=(np.log1p, np.expm1))
+        ax.set_xlim(0, last * 1.08)
+        ax.set_xticks(spaced(ax, at["rung"].tolist(), ends=(0, last)))
+    else:
+        ax.set_xlim(0, last * 1.04)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _draw_rungs(ax, at)
+    ax.set_ylim(-0.8, max(len(rows), 1) - 0.2)
+    ax.set_xlabel("epochs")
+    return ax
+
+
+def _draw_bars(results: Results, ax: Axes, rows: Mapping[str, int], epochs: Mapping[str, int]) -> None:
+    """Draw a bar for each trial, with a mark at its end that shows how it ended."""
+    states = dict(zip(results.trials["trial_id"].tolist(), results.trials["state"].tolist(), strict=True))
+    many = len(rows) > MAX_BARS
+    width = float(np.clip(110 / max(len(rows), 1), 0.7, 5))
     for kind, colour, marker, alpha in (
         ("stopped", MUTED, "|", 0.6),
         ("failed", BAD, "x", 0.8),
         ("", ACCENT, "o", 1.0),
     ):
-        mine = [trial for trial in order if (states[trial] if states[trial] in ("stopped", "failed") else "") == kind]
+        mine = [trial for trial in rows if (states[trial] if states[trial] in ("stopped", "failed") else "") == kind]
         if not mine:
             continue  # a line without a point would still take room outside of the axes
         ends = np.array([[epochs[trial], rows[trial]] for trial in mine], np.float64)
@@ -70,20 +91,20 @@ def rungs(results: Results, ax: Axes) -> Axes:
             ends[:, 0], ends[:, 1], marker, color=colour, ms=min(width + 3, 6), mew=1.5, zorder=4, clip_on=False,
             rasterized=many,
         )  # fmt: skip
-    if len(order) <= MAX_NAMED:
-        ax.set_yticks(list(rows.values()), list(rows), fontsize=min(9, 300 / max(len(order), 1)))
+
+
+def _label_rows(ax: Axes, rows: Mapping[str, int]) -> None:
+    """Name each row, or say how many there are if they are many."""
+    if len(rows) <= MAX_NAMED:
+        ax.set_yticks(list(rows.values()), list(rows), fontsize=min(9, 300 / max(len(rows), 1)))
         ax.tick_params(axis="y", length=0)
     else:
         ax.set_yticks([])
-        ax.set_ylabel(f"{len(order)} trials, the best above")
-    if last > 12 and len(at):
-        # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
-        ax.set_xscale("function", functions=(np.log1p, np.expm1))
-        ax.set_xlim(0, last * 1.08)
-        ax.set_xticks(spaced(ax, at["rung"].tolist(), ends=(0, last)))
-    else:
-        ax.set_xlim(0, last * 1.04)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        ax.set_ylabel(f"{len(rows)} trials, the best above")
+
+
+def _draw_rungs(ax: Axes, at: "pd.DataFrame") -> None:
+    """Draw a line at each rung, with the number of trials that were stopped there."""
     named = spaced(ax, at["rung"].tolist())
     for rung, _, stopped in at.itertuples(index=False):
         ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
@@ -93,9 +114,6 @@ def rungs(results: Results, ax: Axes) -> Axes:
                 textcoords="offset points", ha="center", va="bottom", color=SECOND if stopped else MUTED,
                 weight="bold",
             )  # fmt: skip
-    ax.set_ylim(-0.8, max(len(order), 1) - 0.2)
-    ax.set_xlabel("epochs")
-    return ax
 
 
 def rows_of_rungs(results: Results) -> dict[str, int]:
