@@ -16,7 +16,7 @@ from tests.unit.results.studies import START, Recording, tune_job
 from tests.unit.results.tables.rows import CONFIG
 
 
-def assert_gathered(study: Recording, *, values: int, turns: int | None = None) -> None:
+def assert_same_tables(study: Recording, *, values: int, turns: int | None = None) -> None:
     """Assert that the tables are those of `read_tables`, read in so many turns."""
     whole, found = read_tables(study.store, study.study), TablesByTrials(study.store, study.study, values=values)
     epochs, trials = zip(*found, strict=True)
@@ -37,20 +37,20 @@ def assert_gathered(study: Recording, *, values: int, turns: int | None = None) 
 def test_the_tables_are_those_of_all_rows_at_once(name: str, values: int, request: pytest.FixtureRequest) -> None:
     """However many trials are read at a time, rows, order and schemas are those of `read_tables`."""
     study: Recording = request.getfixturevalue(name)
-    assert_gathered(study, values=values, turns=1 if values == 10**9 else None)
+    assert_same_tables(study, values=values, turns=1 if values == 10**9 else None)
 
 
 def test_a_study_that_has_only_begun_has_its_tables(study: Recording) -> None:
     """A study without rows has empty tables, and one that has only decisions has its trials."""
-    assert_gathered(study, values=1, turns=1)
+    assert_same_tables(study, values=1, turns=1)
     study.decide("0000", 0, "start", 0.0, config_after=CONFIG)
     study.decide(None, None, "pause", 0.0)
     study.flush()
-    assert_gathered(study, values=1, turns=1)
+    assert_same_tables(study, values=1, turns=1)
     study.train("0001", 1, CONFIG, 0.5, 1.0)
     study.decide("0002", 0, "start", 0.0, config_after=CONFIG)
     study.flush()
-    assert_gathered(study, values=1)
+    assert_same_tables(study, values=1)
 
 
 def test_rows_of_a_compacted_file_are_read_in_its_groups(asha: Recording, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_rows_of_a_compacted_file_are_read_in_its_groups(asha: Recording, tmp_pa
         parts = [rows.slice(first, 30) for first in range(0, rows.num_rows, 30)]
         study.store.write_tables(layout.compacted(table, 1), rows.schema, parts)
     assert len(study.store.parts("epochs").groups) > 2
-    assert_gathered(study, values=500)
+    assert_same_tables(study, values=500)
 
 
 @pytest.mark.parametrize("values", [1, 10**9])
@@ -73,7 +73,7 @@ def test_an_objective_that_is_reported_by_some_trials_is_not_measured(tmp_path: 
     for trial, reported in (("0000", None), ("0001", 5.0)):
         study.train(trial, 1, {"lr": 0.5}, 0.5, 1.0, parameters=3, **{metric_column("parameters"): reported})
     study.flush()
-    assert_gathered(study, values=values)
+    assert_same_tables(study, values=values)
     assert read_tables(study.store, study.study).trials["violation"].to_pylist() == [1e300, 0.0]
 
 
@@ -89,7 +89,7 @@ def test_an_objective_of_an_earlier_version_keeps_its_values(tmp_path: Path) -> 
     part = pa.Table.from_pylist([row | {"trial_id": "0000", "epoch": 2, "точность": 0.75}], schema)
     study.store.write_table(layout.part("epochs", 2, 1), part)
     for values in (1, 10**9):
-        assert_gathered(study, values=values)
+        assert_same_tables(study, values=values)
 
 
 def test_files_of_other_programs_are_refused(study: Recording) -> None:

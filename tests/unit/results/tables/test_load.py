@@ -136,7 +136,7 @@ def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_row
     """A study that ends after its tables were read counts as it was before, and not as ended without the last rows."""
     study.train("0000", 1, CONFIG, 0.9, 1.0)
     study.end(1.0, state="running")
-    whole = load.gather
+    whole = load.read_tables
 
     def read_before_the_end(*arguments: Any) -> Any:
         tables = whole(*arguments)
@@ -144,7 +144,7 @@ def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_row
         study.end(2.0)
         return tables
 
-    monkeypatch.setattr(load, "gather", read_before_the_end)
+    monkeypatch.setattr(load, "read_tables", read_before_the_end)
     during = load_results(study.store.uri, now=START)
     monkeypatch.undo()
     after = load_results(study.store.uri)

@@ -33,7 +33,7 @@ def test_a_number_that_is_missing_is_nan() -> None:
     np.testing.assert_array_equal(found, [1.0, np.nan, 3.0])
 
 
-def test_gathering_clean_tables_changes_nothing(asha: Recording) -> None:
+def test_cleaning_clean_tables_changes_nothing(asha: Recording) -> None:
     """Cleaning clean tables changes nothing, and trials are derived from epochs without the rows that are obsolete."""
     tables = read_tables(asha.store, asha.study)
     raw = asha.store.read_table("epochs")
