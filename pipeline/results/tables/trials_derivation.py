@@ -57,8 +57,7 @@ def derive_trials(
         value among those with the smallest violation of bounds, the earlier where two tie; a value that is not finite
         is never best.
     """
-    objective, schema = study["job"]["objectives"][0], arrow_schema("trials", parameters_of(study))
-    metric = metric_column(objective["metric"])
+    schema = arrow_schema("trials", parameters_of(study))
     objectives = [Objective(**fields) for fields in study["job"]["objectives"]]
     wanted = {*epoch_columns(study), *(column_of(one.metric, metric_names(epochs.schema)) for one in objectives)}
     epochs = epochs.select([name for name in epochs.column_names if name in wanted])
@@ -67,41 +66,24 @@ def derive_trials(
 
     ids = trial_ids(epochs["trial_id"], decisions["trial_id"])
     count = len(ids)
-    trial, epoch = trial_positions(epochs["trial_id"], ids), whole_numbers(epochs["epoch"])
-    values = _reals(epochs, metric)
+    trial, decided = trial_positions(epochs["trial_id"], ids), trial_positions(decisions["trial_id"], ids)
     newest = _newest(trial, count)
+    values = _reals(epochs, metric_column(objectives[0].metric))
     bounded = partial(_objective_values, epochs, has_values or partial(_has_values, epochs))
     violation = total_violations(objectives, bounded, rows=epochs.num_rows)
-    best = _best(trial, values if objective["mode"] == "max" else -values, violation, count)
-    seconds = sum((_reals_or_0(epochs, name) for name in SECONDS.values()), np.zeros(len(trial)))
-    attempts = np.ones(count, np.int64)
-    np.maximum.at(attempts, trial, whole_numbers(epochs["attempt"]))
-
-    decided, kind = trial_positions(decisions["trial_id"], ids), np.array(decisions["kind"].to_pylist(), object)
-    has_config = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(decisions["config_after"]), 0), False))
-    last = _newest(decided, count)
-    starts = np.bincount(decided[kind == "retry"], minlength=count) + 1
-    state = np.array([_STATE_AFTER.get(kind[row], "running") if row >= 0 else "running" for row in last], object)
-    # A retried trial waits until its new attempt has reported.
-    state[(state == "waiting") & (attempts >= starts)] = "running"
-
+    best = _best(trial, values if objectives[0].mode == "max" else -values, violation, count)
     columns: dict[str, Any] = {
         "study": [study["job"]["name"]] * count,
         "trial_id": ids,
-        "state": state,
         "objective": _picked(values, best),
-        "best_epoch": _picked(epoch, best),
         "violation": _picked(violation, best),
         "last_objective": _picked(values, newest),
-        "epochs": pc.fill_null(_picked(epoch, newest), 0),
-        "seconds": np.bincount(trial, weights=seconds, minlength=count),
-        "attempts": np.maximum(attempts, starts),
-        "parent": decisions["parent_trial"].take(_places(_newest(decided, count, kind == "exploit"))),
         "checkpoint": [(checkpoints or {}).get(trial_id) for trial_id in ids.to_pylist()],
-        "error": decisions["reason"].take(_places(np.where(state == "failed", last, -1))),
+        **_training_columns(epochs, trial, newest, best),
+        **_decision_columns(decisions, decided, _attempts(epochs, trial, count)),
     }
-    drawn = decisions["config_after"].take(_places(_newest(decided, count, has_config))).to_pylist()
     configs = epochs.select([name for name in epochs.column_names if name.startswith("config_")])
+    drawn = _drawn_configs(decisions, decided, count)
     columns |= _config_columns(schema, drawn, configs.take(_places(newest)), configs.take(_places(best)), best >= 0)
     arrays = [_array(columns[field.name], field.type) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -119,6 +101,53 @@ def epoch_columns(study: Mapping[str, Any]) -> list[str]:
     columns = dict.fromkeys([*map(metric_column, bounded), *(name for name in bounded if name in MEASURES)])
     fixed = ["trial_id", "session", "attempt", "epoch", metric_column(first.metric), *SECONDS.values()]
     return [*fixed, *(name for name in columns if name not in fixed), *configs]
+
+
+def _training_columns(epochs: pa.Table, trial: Indices, newest: Indices, best: Indices) -> dict[str, Any]:
+    """How far each trial trained, and how long that took; `newest` and `best` are rows of `epochs`."""
+    epoch = whole_numbers(epochs["epoch"])
+    seconds = sum((_reals_or_0(epochs, name) for name in SECONDS.values()), np.zeros(len(trial)))
+    return {
+        "best_epoch": _picked(epoch, best),
+        "epochs": pc.fill_null(_picked(epoch, newest), 0),
+        "seconds": np.bincount(trial, weights=seconds, minlength=len(newest)),
+    }
+
+
+def _attempts(epochs: pa.Table, trial: Indices, count: int) -> Indices:
+    """The latest attempt of each trial that has reported; 1 before the first report."""
+    attempts = np.ones(count, np.int64)
+    np.maximum.at(attempts, trial, whole_numbers(epochs["attempt"]))
+    return attempts
+
+
+def _decision_columns(decisions: pa.Table, decided: Indices, reported: Indices) -> dict[str, Any]:
+    """What decisions made of each trial: its state, attempts, parent and error.
+
+    Args:
+        decisions: Those about trials.
+        decided: The trial of each.
+        reported: The latest attempt of each trial that has reported.
+    """
+    count, kind = len(reported), np.array(decisions["kind"].to_pylist(), object)
+    last = _newest(decided, count)
+    starts = np.bincount(decided[kind == "retry"], minlength=count) + 1
+    state = np.array([_STATE_AFTER.get(kind[row], "running") if row >= 0 else "running" for row in last], object)
+    # A retried trial waits until its new attempt has reported.
+    state[(state == "waiting") & (reported >= starts)] = "running"
+    return {
+        "state": state,
+        "attempts": np.maximum(reported, starts),
+        "parent": decisions["parent_trial"].take(_places(_newest(decided, count, kind == "exploit"))),
+        "error": decisions["reason"].take(_places(np.where(state == "failed", last, -1))),
+    }
+
+
+def _drawn_configs(decisions: pa.Table, decided: Indices, count: int) -> list[str | None]:
+    """The newest config that decisions gave to each trial, as JSON."""
+    has_config = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(decisions["config_after"]), 0), False))
+    drawn: list[str | None] = decisions["config_after"].take(_places(_newest(decided, count, has_config))).to_pylist()
+    return drawn
 
 
 def _objective_values(
