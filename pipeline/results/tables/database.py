@@ -192,42 +192,78 @@ def run_select(
     if any(0xD800 <= ord(character) < 0xE000 for character in sql):
         raise UsageError(f"{what} must be text; found bytes that are not valid UTF-8 in {_short(condition or sql)}.")
 
-    time_limit = TimeLimit() if limit is None else limit
+    def message(error: duckdb.Error) -> str:
+        return _unanswered(error, what, columns, all_tables=condition is None)
 
-    def asked(work: Callable[[], Any]) -> Any:
-        """Let DuckDB work in a thread: in the main one it notices Ctrl-C late, and in some plans never."""
-        future = pool.submit(work)
+    with closing(database.cursor()) as own, ThreadPoolExecutor(1) as pool:
+        query = _Query(own, pool, TimeLimit() if limit is None else limit, message)
+        reader = query.work(lambda: _read(own, sql, what, condition))
+        yield Answer(reader.schema, query.batches(reader))
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A query that DuckDB answers in a thread: in the main one it notices Ctrl-C late, and in some plans never.
+
+    Args:
+        cursor: Its own cursor.
+        pool: Its thread.
+        limit: How long it may take.
+        message: What DuckDB's error means, for the user.
+    """
+
+    cursor: duckdb.DuckDBPyConnection
+    pool: ThreadPoolExecutor
+    limit: TimeLimit
+    message: Callable[[duckdb.Error], str]
+
+    def work(self, work: Callable[[], Any]) -> Any:
+        """What a function returns that lets DuckDB work.
+
+        Args:
+            work: The function.
+
+        Returns:
+            Its value.
+
+        Raises:
+            UsageError: DuckDB cannot answer, or not in time.
+        """
+        future = self.pool.submit(work)
         try:
-            while not wait([future], timeout=time_limit.left).done:
-                time_limit.passed()
+            while not wait([future], timeout=self.limit.left).done:
+                self.limit.passed()
             return future.result()
         except duckdb.Error as error:
-            raise UsageError(_unanswered(error, what, columns, all_tables=condition is None)) from None
+            raise UsageError(self.message(error)) from None
         except BaseException:
             # An interrupt that comes before the query has begun is lost.
             while not future.done():
-                own.interrupt()
+                self.cursor.interrupt()
                 wait([future], timeout=_INTERRUPT_SECONDS)
             raise
 
-    def read() -> pa.RecordBatchReader:
-        statements = duckdb.extract_statements(sql)
-        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-            one = "SELECT" if condition is None else "condition"
-            raise UsageError(
-                f"{what} must be one {one}; found {_short(condition or sql)}. Tables are only read, never changed."
-            )
-        # A SELECT may begin with an INSERT, as one of its common table expressions.
-        own.execute("begin transaction read only")
-        return own.sql(sql).to_arrow_reader(_BATCH)
+    def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The rows of its answer.
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        while (batch := asked(lambda: next(reader, None))) is not None:
+        Args:
+            reader: DuckDB's answer.
+        """
+        while (batch := self.work(lambda: next(reader, None))) is not None:
             yield batch
 
-    with closing(database.cursor()) as own, ThreadPoolExecutor(1) as pool:
-        reader = asked(read)
-        yield Answer(reader.schema, batches())
+
+def _read(cursor: duckdb.DuckDBPyConnection, sql: str, what: str, condition: str | None) -> pa.RecordBatchReader:
+    """Begin to read the answer to one SELECT, as `run_select` has it."""
+    statements = duckdb.extract_statements(sql)
+    if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+        one = "SELECT" if condition is None else "condition"
+        raise UsageError(
+            f"{what} must be one {one}; found {_short(condition or sql)}. Tables are only read, never changed."
+        )
+    # A SELECT may begin with an INSERT, as one of its common table expressions.
+    cursor.execute("begin transaction read only")
+    return cursor.sql(sql).to_arrow_reader(_BATCH)
 
 
 def suggested_column(name: str, columns: Collection[str]) -> str | None:
