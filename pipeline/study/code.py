@@ -151,7 +151,7 @@ def _module(name: str, digest: str | None, copies: Copies | None) -> ModuleType:
             raise InvalidJob(f"job file {copy}", [job_fault(error, copy)]) from error
         if imported is not None:
             return imported
-        return load_module(copy, name, content, arguments=copies.arguments)
+        return load_module(copy, name, content, arguments=copies.arguments, origin=copies.users_file(name))
     # Checked before it runs, because a study could name any module.
     changed = f"module {name} has changed since the study was saved, and there is no copy of its source"
     try:

@@ -24,7 +24,7 @@ class Copies(importlib.abc.MetaPathFinder):
     """A finder for the copies of the modules of a job's functions, and of the modules that these import.
 
     Once installed, an import of one of these modules returns what the study recorded, whatever is installed under that
-    name now: the user's own file if it has the same content, because it may read files next to it, else the copy. Other
+    name now: the user's own file if it has the same content, else the copy, with the `__file__` of `users_file`. Other
     modules that these import are also searched in the folders of the user's files, after all other paths.
 
     Args:
@@ -48,6 +48,7 @@ class Copies(importlib.abc.MetaPathFinder):
                 path, _ = self._copies.get(module, (f"{module}.py", ""))
                 self._copies[module] = (path, digest)
                 self._functions.add(module)
+        self._files = dict(recorded.files)
         self._packages = {
             name.rsplit(".", steps)[0] for name in self._copies for steps in range(1, name.count(".") + 1)
         } - set(self._copies)
@@ -82,6 +83,27 @@ class Copies(importlib.abc.MetaPathFinder):
                 "the job's own file (`tunepipe run FILE --resume`)"
             )
         return content
+
+    def users_file(self, module: str) -> Path | None:
+        """The user's file of a copy that reads files or folders next to it, as the value of its `__file__`.
+
+        A folder is not copied, so the code of the copy finds it only from where the user's file is.
+
+        Args:
+            module: The module's name; `path` is not None for it.
+
+        Returns:
+            The file, whose content may be another one since; None if the copy does not use `__file__`, if the user's
+            file does not exist on this machine, or if a copied data file differs there from its copy.
+        """
+        if b"__file__" not in self.content(module):
+            return None
+        for folder in self._originals:
+            file = folder / self._copies[module][0]
+            if file.is_file():
+                same = all(_has_digest(folder / path, digest) for path, digest in self._files.items())
+                return file if same else None
+        return None
 
     def unchanged_originals(self) -> dict[str, str]:
         """The path of each copy → the user's file from which it was copied, if that still has the same content."""
@@ -165,7 +187,9 @@ class Copies(importlib.abc.MetaPathFinder):
             return _spec(fullname, file, file.read_bytes(), [str(file.parent)])
         if self.path(fullname) is None:
             raise ModuleNotFoundError(f"The study's copy {self._folder / relative} does not exist.", name=fullname)
-        return _spec(fullname, self._folder / relative, self.content(fullname), [])
+        spec = _spec(fullname, self._folder / relative, self.content(fullname), [])
+        spec.origin = str(self.users_file(fullname) or spec.origin)
+        return spec
 
     def _original(self, relative: str, digest: str) -> Path | None:
         """The user's file, if it still has the content of its copy."""

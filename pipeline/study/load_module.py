@@ -86,6 +86,7 @@ def load_module(
     *,
     script: bool = False,
     arguments: Sequence[str] = (),
+    origin: Path | None = None,
 ) -> ModuleType:
     """Load a Python file as a module.
 
@@ -96,6 +97,7 @@ def load_module(
         content: The file's content when it was checked; by default it is read now.
         script: Whether the file is a script even where it imports relative to a package.
         arguments: The command line that it reads, without the file.
+        origin: The value of its `__file__`, for a copy of that file; by default it is `path`.
 
     Returns:
         The module, registered under its name.
@@ -123,7 +125,7 @@ def load_module(
     previous = sys.modules.pop(name, None)
     try:
         with script_arguments(path, arguments), same_random_numbers():
-            return _run(loader, path, name, file)
+            return _run(loader, path, name, file, origin or path)
     except InvalidJob:
         _put_back(name, previous)
         raise
@@ -132,7 +134,7 @@ def load_module(
         raise InvalidJob(f"job file {path}", [job_fault(error, path)]) from error
 
 
-def _run(loader: SourceTextLoader, path: Path, name: str, file: JobFile | None) -> ModuleType:
+def _run(loader: SourceTextLoader, path: Path, name: str, file: JobFile | None, origin: Path) -> ModuleType:
     """The module of a file, run and registered under its name."""
     package = None
     if file is not None:
@@ -144,6 +146,7 @@ def _run(loader: SourceTextLoader, path: Path, name: str, file: JobFile | None) 
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None:
         raise JobNotFound(f"{path} cannot be loaded as a Python file.")
+    spec.origin = str(origin)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     token, thread = _loading.set(True), threading.get_ident()
     outer = _threads_before.get(thread)

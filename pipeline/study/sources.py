@@ -56,6 +56,7 @@ class Sources:
         folders: Folders from which their modules are imported.
         uncopied: Imports and files that cannot be copied, each as a part of a sentence.
         hidden: Imports whose names are known only at run time, such as `job.py, line 3`.
+        data_folders: Folders next to the files that they name. They are not copied: the code reads them where they are.
     """
 
     files: tuple[SourceFile, ...] = ()
@@ -63,6 +64,7 @@ class Sources:
     folders: tuple[Path, ...] = ()
     uncopied: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    data_folders: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         """The copies' paths; those of a package are one."""
@@ -121,6 +123,7 @@ class _Search:
         self._files: dict[str, SourceFile] = {}
         self._data: dict[str, SourceFile] = {}
         self._roots: dict[Path, None] = {}
+        self._data_folders: dict[Path, None] = {}
         self._uncopied: dict[str, None] = {}
         self._here: dict[tuple[str, Path], bool] = {}
         self._due: deque[tuple[SourceFile, Path]] = deque()
@@ -146,8 +149,15 @@ class _Search:
             while self._due:
                 self._follow(*self._due.popleft())
         data = tuple(self._data.values())
+        # `folder / "data" / "words.txt"` names the folder, too.
+        named = [*(each.file for each in data), *self._data_folders]
         return Sources(
-            tuple(self._files.values()), data, tuple(self._roots), tuple(self._uncopied), tuple(self._hidden)
+            tuple(self._files.values()),
+            data,
+            tuple(self._roots),
+            tuple(self._uncopied),
+            tuple(self._hidden),
+            tuple(folder for folder in self._data_folders if not any(folder in each.parents for each in named)),
         )
 
     def add(self, source: SourceFile, root: Path) -> None:
@@ -176,15 +186,21 @@ class _Search:
                         break
 
     def _take_data(self, file: Path, root: Path) -> bool:
-        """Whether there is such a file; it is copied if the study can hold it."""
-        if not file.is_relative_to(root) or file.suffix == ".py" or not file.is_file():
+        """Whether there is such a file or folder; a file is copied if the study can hold it."""
+        if not file.is_relative_to(root) or file.suffix == ".py":
             return False
         path = file.relative_to(root).as_posix()
-        if path not in self._data and not any(part.startswith(".") for part in file.relative_to(root).parts):
+        hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+        if file != root and not hidden and _is_data_folder(file):
+            self._data_folders[file] = None
+            return True
+        if not file.is_file():
+            return False
+        if path not in self._data and not hidden:
             total = sum(len(other.content) for other in self._data.values()) + file.stat().st_size
             if total > _MAX_BYTES:
                 why = f"with which the copied data files exceed {size(_MAX_BYTES)}"
-                self._uncopied[f"{path}, {why} (the copies find it only by an absolute path)"] = None
+                self._uncopied[f"{path}, {why}"] = None
             else:
                 self._data[path] = SourceFile(path, path, file.read_bytes(), file)
         return True
@@ -246,6 +262,13 @@ class _Search:
         for name in list(sys.modules):
             if loaded_from(name, root) is not None:
                 self._take(name, root)
+
+
+def _is_data_folder(place: Path) -> bool:
+    """Whether a path is a folder that contains more than Python's modules."""
+    if not place.is_dir() or (place / "__init__.py").exists():
+        return False
+    return any(entry.suffix != ".py" and entry.name != "__pycache__" for entry in place.iterdir())
 
 
 def imported_since(before: Collection[str], recorded: RecordedCopies) -> dict[str, tuple[str, str]]:

@@ -21,6 +21,11 @@ def source_finding(job: TuneJob, sources: Sources) -> Finding:
     if not sources.files:
         return Finding("source", "ok", "the study's own copies")
     copied = f"copied into the study: {sources}"
+    if sources.data_folders:
+        folders = ", ".join(map(str, sources.data_folders))
+        copied += (
+            f". Not copied, and read where it is: {folders}; other machines need an absolute path that they can read"
+        )
     if sources.uncopied:
         advice = f"`resume` and `rerun` need it where it is now: {', '.join(map(str, sources.folders))}."
         return Finding("source", "warning", f"{copied}. Not copied: {'; '.join(sources.uncopied)}", advice)

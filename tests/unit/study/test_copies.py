@@ -92,6 +92,25 @@ def test_an_unchanged_original_is_used(tmp_path: Path) -> None:
     assert importlib.import_module("copied_changed").VALUE == 1
 
 
+def test_a_copy_that_reads_next_to_itself_has_the_path_of_the_users_file(tmp_path: Path) -> None:
+    """A copy that uses `__file__` gets the user's path, unless a data file there differs from the study's copy."""
+    mine, source = tmp_path / "mine", tmp_path / "source"
+    _copies(source, mine, copied_job="", copied_one="PLACE = __file__", copied_two="PLACE = __file__ + ''")
+    (mine / "copied_one.py").write_text("PLACE = None")
+    (mine / "words.txt").write_text("word")
+    modules = {
+        name: {"path": f"{name}.py", "sha256": hashlib.sha256((source / f"{name}.py").read_bytes()).hexdigest()}
+        for name in ("copied_job", "copied_one", "copied_two")
+    }
+    places = []
+    for words in ("word", "other"):
+        files = {"words.txt": hashlib.sha256(words.encode()).hexdigest()}
+        Copies(source, {}, RecordedCopies({"folders": [str(mine)], "modules": modules, "files": files})).install()
+        places.append(importlib.import_module("copied_one").PLACE)
+        forget_copies()
+    assert places == [str(mine / "copied_one.py"), str(source / "copied_one.py")]
+
+
 def test_another_version_that_is_loaded_makes_place_and_comes_back(tmp_path: Path) -> None:
     """A study's code does not get loaded modules of the same names, which are restored afterwards."""
     mine = tmp_path / "mine"

@@ -200,9 +200,34 @@ def test_large_files_are_not_copied_but_named(tmp_path: Path) -> None:
         file.truncate(10**7 + 1)
     sources = _data_of(tmp_path, "Path(__file__).with_name('large.bin')")
     assert sources.data == ()
-    assert sources.uncopied == (
-        "large.bin, with which the copied data files exceed 10 MB (the copies find it only by an absolute path)",
-    )
+    assert sources.uncopied == ("large.bin, with which the copied data files exceed 10 MB",)
+
+
+def test_folders_that_a_module_names_are_read_where_they_are(tmp_path: Path) -> None:
+    """A folder of data is named and not copied; one of a copied file, a package and a hidden folder are not named."""
+    for name in ("pets/cat/1.png", "data/words.txt", "helpers/__init__.py", "scripts/one.py", ".cache/a.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    paths = ['"pets"', '"data" / "words.txt"', '"helpers"', '"scripts"', '".cache"', '"."', '"missing"']
+    sources = _data_of(tmp_path, ", ".join(f"Path(__file__).parent / {path}" for path in paths))
+    assert sources.data_folders == (tmp_path / "pets",)
+    assert [file.path for file in sources.data] == ["data/words.txt"]
+    assert sources.uncopied == ()
+
+
+def test_a_job_finds_a_folder_next_to_its_file(tmp_path: Path) -> None:
+    """A loaded study's code reads a folder next to the job file from there, also after the file has changed."""
+    (tmp_path / "pets").mkdir()
+    (tmp_path / "pets/1.png").write_text("")
+    _data_of(tmp_path, "yield [each.name for each in (Path(__file__).parent / 'pets').iterdir()]")
+    store = Store(tmp_path / "study")
+    save_study(store, load_module(tmp_path / "beside_job.py").JOB)
+    with (tmp_path / "beside_job.py").open("a") as file:
+        file.write("\n# changed\n")
+    del sys.modules["beside_job"]
+    steps = load_study(store).function
+    assert next(steps({})) == ["1.png"]
+    assert steps.__code__.co_filename == str(tmp_path / "study/source/beside_job.py")
 
 
 def test_copied_files_belong_to_the_study(tmp_path: Path) -> None:

@@ -40,3 +40,10 @@ def test_functions_without_a_file_are_a_warning() -> None:
     finding = source_finding(tuned, Sources((FILE,)))
     assert finding.level == "warning"
     assert finding.found == "callbacks cannot be loaded from a file: the study cannot be resumed"
+
+
+def test_a_folder_of_data_is_named_without_a_warning() -> None:
+    """A folder that the code reads where it is is named with what other machines need, and is no warning."""
+    finding = source_finding(job(), Sources((FILE,), data_folders=(Path("/mine/pets"),)))
+    assert finding.level == "ok"
+    assert "Not copied, and read where it is: /mine/pets; other machines need an absolute path" in finding.found
