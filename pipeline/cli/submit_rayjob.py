@@ -18,7 +18,10 @@ from pipeline.errors import ClusterError, Fault, Interrupted, InvalidJob, UserEr
 from pipeline.wording import rough_duration
 
 if TYPE_CHECKING:
+    from pipeline.cluster.following import NeverStarts
+    from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob import Manifests
+    from pipeline.cluster.submission import Submitted
     from pipeline.study import TuneJob
 
 __all__ = ["Target", "submit_rayjob"]
@@ -115,21 +118,13 @@ def submit_rayjob(
 
     manifests = manifests_of(1)
     note(str(manifests.plan))
-    sources = manifests.sources
-    if len(sources.files) + len(sources.data) > 1:
-        note(f"Uploaded with the job: {sources}.")
-    if sources.uncopied:
-        note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
+    _note_sources(manifests)
     if dry_run:
-        objects = [each for each in (manifests.file, manifests.job) if each]
-        together = {"apiVersion": "v1", "kind": "List", "items": objects}
-        typer.echo(json.dumps(together) if as_json else str(manifests), nl=as_json)
+        _print_manifests(manifests, as_json=as_json)
         return 0
-    from pipeline.cluster.deleted_rayjob import check_finished
     from pipeline.cluster.following import NeverStarts
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.submission import apply_rayjob
-    from pipeline.cluster.waiting_time import kept
 
     metadata = manifests.job["metadata"]
     server = Kubernetes(target.context, metadata["namespace"])
@@ -149,42 +144,88 @@ def submit_rayjob(
         if as_json:
             say_object({**result, "exit_code": None})
         return 0
-    code = folder = None
+    created = (submitted.started or began).isoformat()
+    rayjob = {**manifests.job, "metadata": {**metadata, "name": name, "creationTimestamp": created}}
     try:
-        try:
-            code = print_until_end(server, name, target.wait_pods, to_stderr=as_json)
-            # A mistake of the user left nothing new; often there is no study at all.
-            if code != UserError.exit_code:
-                folder = server.download_results(server.job(name), tuned.name, storage, target.to)
-        except NeverStarts:
-            raise
-        except ClusterError:
-            # With a RayJob, the pods are deleted from which its end is read and by which results are copied.
-            if server.exists(name):
-                raise
-            created = (submitted.started or began).isoformat()
-            without_owner = {**manifests.job, "metadata": {**metadata, "name": name, "creationTimestamp": created}}
-            if code is None:
-                code, folder = 0, check_finished(server, without_owner, tuned.name, storage, target.to)
-            else:
-                folder = server.download_results(without_owner, tuned.name, storage, target.to)
+        code, folder = _follow(server, rayjob, tuned.name, storage, target, to_stderr=as_json)
         if folder is not None:
             say_copied(folder)
         if as_json:
             say_object({**result, "exit_code": code})
         return code
     except NeverStarts as error:
-        if submitted.attached:
-            raise ClusterError(f"{error} {kept(server.job(name))}") from None
-        try:
-            server.stop(name)
-        except ClusterError as left:
-            raise ClusterError(f"{error} {left}") from None
-        raise ClusterError(f"{error} The RayJob {name} was deleted.") from None
+        raise _delete_unstartable(server, submitted, error) from None
     except KeyboardInterrupt:
         note("")
         say_continues(name, target.context, server.namespace)
         return Interrupted.exit_code
+
+
+def _note_sources(manifests: "Manifests") -> None:
+    """Note which files are uploaded with the job, and which the image must have."""
+    sources = manifests.sources
+    if len(sources.files) + len(sources.data) > 1:
+        note(f"Uploaded with the job: {sources}.")
+    if sources.uncopied:
+        note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
+
+
+def _print_manifests(manifests: "Manifests", *, as_json: bool) -> None:
+    """Print manifests as YAML, or as one JSON object."""
+    objects = [each for each in (manifests.file, manifests.job) if each]
+    together = {"apiVersion": "v1", "kind": "List", "items": objects}
+    typer.echo(json.dumps(together) if as_json else str(manifests), nl=as_json)
+
+
+def _follow(
+    server: "Kubernetes", job: Mapping[str, Any], study: str, storage: str, target: Target, *, to_stderr: bool
+) -> tuple[int, Path | None]:
+    """Print a RayJob's output until its end, and copy the study's results.
+
+    Args:
+        server: The namespace.
+        job: The RayJob, with its name and the time of its creation.
+        study: The study's name.
+        storage: The storage, as the pods see it.
+        target: Where it runs, and the folder that gets results.
+        to_stderr: Whether the output goes to stderr.
+
+    Returns:
+        The study's exit code, and the folder with its results, if they were copied.
+    """
+    from pipeline.cluster.deleted_rayjob import check_finished
+    from pipeline.cluster.following import NeverStarts
+
+    name = job["metadata"]["name"]
+    code = folder = None
+    try:
+        code = print_until_end(server, name, target.wait_pods, to_stderr=to_stderr)
+        # A mistake of the user left nothing new; often there is no study at all.
+        if code != UserError.exit_code:
+            folder = server.download_results(server.job(name), study, storage, target.to)
+    except NeverStarts:
+        raise
+    except ClusterError:
+        # With a RayJob, the pods are deleted from which its end is read and by which results are copied.
+        if server.exists(name):
+            raise
+        if code is None:
+            return 0, check_finished(server, job, study, storage, target.to)
+        folder = server.download_results(job, study, storage, target.to)
+    return code, folder
+
+
+def _delete_unstartable(server: "Kubernetes", submitted: "Submitted", error: "NeverStarts") -> ClusterError:
+    """Delete a RayJob that cannot start, unless another call has created it; the error that says so."""
+    from pipeline.cluster.waiting_time import kept
+
+    if submitted.attached:
+        return ClusterError(f"{error} {kept(server.job(submitted.name))}")
+    try:
+        server.stop(submitted.name)
+    except ClusterError as left:
+        return ClusterError(f"{error} {left}")
+    return ClusterError(f"{error} The RayJob {submitted.name} was deleted.")
 
 
 def _unstarted(job: Mapping[str, Any], name: str, where: str) -> str:
