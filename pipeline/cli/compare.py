@@ -27,8 +27,8 @@ def compare(
 ) -> None:
     """Compare studies with the same objective: which is better, with what confidence, and where they agree."""
     from pipeline.results.analysis.comparison import compared
-    from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.study_labels import labels
     from pipeline.results.views.comparison_object import comparison_object
 
     form = form_of("--output", output, _FORMS)

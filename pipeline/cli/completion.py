@@ -70,7 +70,7 @@ def format_names(incomplete: str) -> list[str]:
     Args:
         incomplete: What has been typed of the word.
     """
-    from pipeline.results.views.formats import FORMATS
+    from pipeline.results.views.table_formats import FORMATS
 
     return [name for name in ("table", *FORMATS) if name.startswith(incomplete)]
 

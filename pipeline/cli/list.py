@@ -25,7 +25,7 @@ def list_jobs(as_json: Json = False) -> None:
         ]
         say_object({"jobs": rows})
         return
-    from pipeline.results.views.fitted import Column, FittedTable
+    from pipeline.results.views.fitted_table import Column, FittedTable
 
     table = FittedTable(
         [

@@ -160,8 +160,8 @@ def _found(
 ) -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
     from pipeline.results.tables.arrow_or_frame import postpone_pandas
-    from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.study_labels import labels
 
     postpone_pandas()
     places = {store.uri: study for study, store in reversed(stores)}
@@ -182,9 +182,9 @@ def show(store: "Store", *, top: int | None, as_json: bool) -> None:
 def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -> None:
     only = next(iter(studies.values())) if len(studies) == 1 else None
     if as_json:
-        from pipeline.results.views.as_object import results_object, several_object
+        from pipeline.results.views.results_object import objects_of_studies, results_object
 
-        say_object(results_object(only, top) if only else several_object(studies.values(), top))
+        say_object(results_object(only, top) if only else objects_of_studies(studies.values(), top))
     elif only:
         _show_one(only, top or TOP)
     else:
@@ -291,8 +291,8 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
     from pipeline.results.tables.user_files import files_of
-    from pipeline.results.views.as_object import trial_object
-    from pipeline.results.views.trial import trial_view
+    from pipeline.results.views.results_object import trial_object
+    from pipeline.results.views.trial_view import trial_view
 
     results = load_results(store.uri)
     trial_row(results, wanted)

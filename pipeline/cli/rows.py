@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.results import Results
-    from pipeline.results.views.fitted import FittedTable
+    from pipeline.results.views.fitted_table import FittedTable
 
 __all__ = ["TOP", "Rows", "names", "show_rows"]
 
@@ -112,7 +112,7 @@ def _rows_of_several(studies: Mapping[str, "Results"], rows: Rows) -> None:
     from pipeline.results.tables.database import Answer
     from pipeline.results.tables.front import pareto_front
     from pipeline.results.tables.query import select_from
-    from pipeline.results.views.several import best_of_each, objectives_in_words, several_leaderboard
+    from pipeline.results.views.several_studies import best_of_each, objectives_in_words, several_leaderboard
 
     only = {label: [point.trial_id for point in pareto_front(study)] for label, study in studies.items()}
     board = rows.shape == "table" and not rows.columns

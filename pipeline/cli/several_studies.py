@@ -42,7 +42,7 @@ def several_board(studies: Mapping[str, "Results"], top: int) -> Group:
         top: The maximum number of trials in the table.
     """
     from pipeline.results.tables.query import select_from
-    from pipeline.results.views.several import best_of_each, objectives_in_words, several_leaderboard
+    from pipeline.results.views.several_studies import best_of_each, objectives_in_words, several_leaderboard
 
     parts: list[RenderableType] = [study_line(label, results) for label, results in studies.items()]
     table = select_from(studies, columns=["trial_id"])

@@ -49,9 +49,9 @@ def sql(
 ) -> None:
     """Query the tables of studies in SQL; the column `study` has the study's name."""
     from pipeline.results.tables.database import TimeLimit
-    from pipeline.results.tables.labels import labels
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.query import answered
+    from pipeline.results.tables.study_labels import labels
 
     if not studies:
         raise _one_word(query)

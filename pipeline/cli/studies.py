@@ -9,8 +9,8 @@ __all__ = ["list_studies"]
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies in a storage, newest last."""
     from pipeline.results.tables.overview import overview
-    from pipeline.results.views.as_object import studies_object
-    from pipeline.results.views.fitted import Column, FittedTable
+    from pipeline.results.views.fitted_table import Column, FittedTable
+    from pipeline.results.views.results_object import studies_object
     from pipeline.storage import Store
     from pipeline.wording import format_number
 

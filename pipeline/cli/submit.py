@@ -127,7 +127,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """List the submissions of a cluster, newest last, and why RayJobs wait."""
-    from pipeline.results.views.fitted import Column, FittedTable
+    from pipeline.results.views.fitted_table import Column, FittedTable
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")
     if kubernetes:

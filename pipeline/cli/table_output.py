@@ -107,7 +107,7 @@ def format_of(named: str | None, output: Path | None) -> str:
     """
     if named is None and output is None:
         return "table"
-    from pipeline.results.views.formats import FORMATS, SUFFIXES
+    from pipeline.results.views.table_formats import FORMATS, SUFFIXES
 
     known = ["table", *FORMATS]
     if named is not None and named not in known:
@@ -138,7 +138,7 @@ def output_table(
         limit: The maximum number of rows; None for all, or for `MAX_ROWS` of a printed table.
         of: The number of all rows if the answer is only the first of them, which --top changes.
     """
-    from pipeline.results.views.formats import FORMATS, text_table
+    from pipeline.results.views.table_formats import FORMATS, text_table
 
     if shape == "table":
         most = of or limit or MAX_ROWS

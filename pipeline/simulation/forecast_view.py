@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.sanitize import sanitize
 from pipeline.simulation.forecast import Forecast, SeedResult, Span
 from pipeline.simulation.pair_comparison import BestPair, best_pairs, hypervolumes

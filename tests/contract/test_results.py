@@ -11,11 +11,11 @@ from pipeline.results.analysis.parameters import tuned
 from pipeline.results.report.page import report_page
 from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.as_object import results_object
 from pipeline.results.views.explanation import explanation_view
 from pipeline.results.views.explanation_object import explanation_object
 from pipeline.results.views.leaderboard import leaderboard
-from pipeline.results.views.trial import trial_view
+from pipeline.results.views.results_object import results_object
+from pipeline.results.views.trial_view import trial_view
 from pipeline.space import fits
 from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.html_page import Page

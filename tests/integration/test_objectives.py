@@ -11,7 +11,7 @@ import pytest
 from pipeline import TuneJob, load_results, run
 from pipeline.execution.preflight.finding import TrainingFacts
 from pipeline.execution.preflight.training_findings import objective_finding
-from pipeline.results.views.as_object import results_object
+from pipeline.results.views.results_object import results_object
 from tests.project.test_docs import blocks
 
 

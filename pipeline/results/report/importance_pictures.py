@@ -6,7 +6,7 @@ from functools import partial
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.shares import MIN_SHARE
-from pipeline.results.plots.why import bars
+from pipeline.results.plots.explanation_plots import bars
 from pipeline.results.report.picture import MAX_PANELS, Section, panel, picture, without_results
 from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause

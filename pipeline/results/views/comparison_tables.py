@@ -12,7 +12,7 @@ from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.analysis.parameters import by_influence, within_bounds
 from pipeline.results.tables.load import Results
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.foremost import of_shown
 from pipeline.sanitize import sanitize
 from pipeline.wording import counted, duration, format_number, listed

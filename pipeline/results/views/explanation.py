@@ -16,7 +16,7 @@ from pipeline.results.views.answers import (
     prediction_rows,
     share_rows,
 )
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.sentences import of_importance
 from pipeline.sanitize import sanitize
 

@@ -8,7 +8,7 @@ from pipeline.results.analysis.effort import PHASES
 from pipeline.results.analysis.explanation import Explanation
 from pipeline.results.analysis.predictions import Prediction
 from pipeline.results.analysis.shares import Effect, Importance
-from pipeline.results.views.as_object import accepted_changes_objects
+from pipeline.results.views.results_object import accepted_changes_objects
 
 __all__ = ["explanation_object"]
 

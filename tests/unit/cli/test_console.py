@@ -9,7 +9,7 @@ from rich.text import Text
 
 import pipeline.cli
 from pipeline.cli.console import SanitizingFile, command_console, say, say_output, wrapped
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
 LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"

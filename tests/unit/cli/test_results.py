@@ -8,7 +8,7 @@ from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.results import load_results
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.as_object import results_object
+from pipeline.results.views.results_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.front_studies import recorded

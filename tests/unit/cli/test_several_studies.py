@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.commands import app
 from pipeline.errors import UsageError
 from pipeline.results import load_results
-from pipeline.results.views.as_object import results_object
+from pipeline.results.views.results_object import results_object
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study, tune_job
 

@@ -20,7 +20,7 @@ from pipeline.errors import DataError
 from pipeline.execution.data import start_loading
 from pipeline.execution.preflight.data_findings import data_facts, data_finding
 from pipeline.execution.rerun import rerun
-from pipeline.results.views.as_object import results_object
+from pipeline.results.views.results_object import results_object
 from pipeline.storage import Store
 from pipeline.study import layout, load_study
 from pipeline.study.files import read_document, set_data

@@ -11,9 +11,9 @@ from pipeline.results.analysis import explained
 from pipeline.results.analysis.accepted_changes import AcceptedChange, accepted_changes
 from pipeline.results.analysis.comparability import comparability_problems
 from pipeline.results.report.page import report_page
-from pipeline.results.views.as_object import results_object
 from pipeline.results.views.explanation import explanation_view
 from pipeline.results.views.explanation_object import explanation_object
+from pipeline.results.views.results_object import results_object
 from pipeline.results.views.summary import accepted_changes_in_words
 
 _CHANGE = "the train inputs have different values, in the same shape"

@@ -12,7 +12,7 @@ from pipeline.cli.commands import app
 from pipeline.results import Results, load_results
 from pipeline.results.report.page import report_page
 from pipeline.results.tables.front import objective_values, on_front, pareto_front
-from pipeline.results.views.as_object import results_object
+from pipeline.results.views.results_object import results_object
 from pipeline.results.views.summary import front_in_words, paragraphs
 from pipeline.study import Objective
 from tests.unit.results.front_studies import recorded

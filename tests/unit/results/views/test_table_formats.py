@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import UsageError
-from pipeline.results.views.formats import FORMATS, text_table
+from pipeline.results.views.table_formats import FORMATS, text_table
 
 TABLE = pa.table(
     {

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pipeline.results.analysis.leaderboard import TRIAL, LeaderboardColumn, columns, rows
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials_database import OF_OBJECTIVE, by_objective
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.leaderboard import MORE, fitted_column, terminal_cells
 
 __all__ = ["best_of_each", "objectives_in_words", "several_leaderboard"]

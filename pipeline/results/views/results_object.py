@@ -27,7 +27,7 @@ from pipeline.storage.metric_column import metric_columns
 from pipeline.storage.schema import EPOCHS
 from pipeline.study import Objective
 
-__all__ = ["accepted_changes_objects", "results_object", "several_object", "studies_object", "trial_object"]
+__all__ = ["accepted_changes_objects", "objects_of_studies", "results_object", "studies_object", "trial_object"]
 
 _EPOCH_COLUMNS = {column.name for column in EPOCHS}
 
@@ -99,7 +99,7 @@ def _rows(results: Results, top: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-def several_object(studies: Iterable[Results], top: int | None = None) -> dict[str, Any]:
+def objects_of_studies(studies: Iterable[Results], top: int | None = None) -> dict[str, Any]:
     """The object that `--json` prints of several studies: those of each, in order.
 
     Args:

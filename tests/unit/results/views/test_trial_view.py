@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
 from pipeline.results.tables.user_files import TrialFile, TrialFiles
-from pipeline.results.views.trial import trial_view
+from pipeline.results.views.trial_view import trial_view
 from pipeline.study import Objective
 from tests.unit.results.small_studies import printed
 from tests.unit.results.studies import Recording, tune_job

@@ -10,9 +10,9 @@ from pipeline.results.analysis import explained
 from pipeline.results.analysis.comparison import compared
 from pipeline.results.tables.overview import overview
 from pipeline.results.tables.user_files import TrialFile, TrialFiles
-from pipeline.results.views.as_object import results_object, studies_object, trial_object
 from pipeline.results.views.comparison_object import comparison_object
 from pipeline.results.views.explanation_object import explanation_object
+from pipeline.results.views.results_object import results_object, studies_object, trial_object
 from pipeline.simulation.forecast import SeedResult
 from pipeline.storage import Store
 from pipeline.storage.schema import DECISIONS, TRIALS

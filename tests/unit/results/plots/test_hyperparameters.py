@@ -40,7 +40,7 @@ def test_of_many_points_evenly_spaced_ones_and_the_best_are_drawn(
 ) -> None:
     """Of very many trials, a hyperparameter's picture has a limited number of points, and that of the best trial."""
     every = drawn(plots.objective_against, asha_results, "lr")
-    monkeypatch.setattr(import_module("pipeline.results.plots.space"), "MAX_POINTS", 5)
+    monkeypatch.setattr(import_module("pipeline.results.plots.hyperparameters"), "MAX_POINTS", 5)
     some = drawn(plots.objective_against, asha_results, "lr")
     counts = [[len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "o"] for ax in (every, some)]
     assert sum(counts[0]) == len(scored(asha_results))

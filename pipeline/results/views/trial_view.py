@@ -16,7 +16,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.tables.user_files import TrialFiles
 from pipeline.results.views.fit_text import fit_text, newest_way, phases_text
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
 from pipeline.space import drawn_names

@@ -14,7 +14,7 @@ from pyarrow import csv
 
 from pipeline.errors import UsageError
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.views.fitted import Column, FittedTable
+from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.sanitize import escaped_json
 from pipeline.storage.parquet_tables import write_parquet
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from pipeline.results import Results
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.query import select_from
-from pipeline.results.views.several import best_of_each, objectives_in_words, several_leaderboard
+from pipeline.results.views.several_studies import best_of_each, objectives_in_words, several_leaderboard
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.studies import Recording, tune_job
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.results import plots
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.early_stopping import Agreement
-from pipeline.results.plots.why import importance_bars
+from pipeline.results.plots.explanation_plots import importance_bars
 from tests.unit.results.plots.drawing import drawn
 
 
