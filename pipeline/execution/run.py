@@ -156,7 +156,7 @@ def _run(
     earlier = learned_from(start.job, storage, resume=start.saved is not None)
     notes = list(start_notes(start.job, start.saved, earlier))
     # From here on the job is the study's: it names what was chosen for it.
-    start = replace(start, job=start.job.settled())
+    start = replace(start, job=start.job.resolved())
     load = start_loading(
         start.job,
         recorded_data(start.document),

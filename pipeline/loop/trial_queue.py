@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from pipeline.loop.decision_rows import DecisionRow, decision_row
 from pipeline.loop.draws import Draw
 from pipeline.loop.trial import Trial, TrialState
-from pipeline.schedulers import Chosen, Decision, Scheduler
+from pipeline.schedulers import Decision, Scheduler, Selection
 from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
@@ -148,7 +148,7 @@ class TrialQueue:
 
     def _stop_chosen(self, candidates: Collection[str], *, exhausted: bool = False) -> list[DecisionRow]:
         rows = []
-        stopped = self._scheduler.to_stop(candidates, exhausted=exhausted)
+        stopped = self._scheduler.trials_to_stop(candidates, exhausted=exhausted)
         for trial_id in stopped if exhausted else sorted(stopped, key=draw_order):
             decision = stopped[trial_id]
             trial = self._trials[trial_id]
@@ -194,7 +194,7 @@ def _counts(trials: Iterable[Trial] = ()) -> Counter[TrialState]:
     return counts
 
 
-def _row_of_start(trial: Trial, chosen: Chosen | None) -> DecisionRow:
+def _row_of_start(trial: Trial, chosen: Selection | None) -> DecisionRow:
     """The decision that a trial runs: a new one is started, a paused one is promoted or resumed."""
     if chosen is None or not (chosen.promoted or trial.started):
         return DecisionRow(trial.trial_id, 0, "start", trial.reason, config_after=trial.config)

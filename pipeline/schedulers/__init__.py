@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.schedulers.asha import ASHA
-from pipeline.schedulers.base import Action, Chosen, Decision, Mode, ObjectiveValues, Scheduler, SchedulerContext
+from pipeline.schedulers.base import Action, Decision, Mode, ObjectiveValues, Scheduler, SchedulerContext, Selection
 from pipeline.schedulers.fifo import FIFO
 from pipeline.schedulers.halving import SuccessiveHalving
 from pipeline.schedulers.hyperband import Hyperband
@@ -27,7 +27,6 @@ __all__ = [
     "SCHEDULERS",
     "Action",
     "AnyScheduler",
-    "Chosen",
     "Decision",
     "Hyperband",
     "MedianStopping",
@@ -39,6 +38,7 @@ __all__ = [
     "Scheduler",
     "SchedulerContext",
     "SchedulerSettings",
+    "Selection",
     "SuccessiveHalving",
 ]
 

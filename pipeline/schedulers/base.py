@@ -14,12 +14,12 @@ from pipeline.trial_ids import draw_order
 
 __all__ = [
     "Action",
-    "Chosen",
     "Decision",
     "Mode",
     "ObjectiveValues",
     "Scheduler",
     "SchedulerContext",
+    "Selection",
 ]
 
 Mode: TypeAlias = Literal["min", "max"]
@@ -68,7 +68,7 @@ class ObjectiveValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selection:
     """The trial that runs next.
 
     Args:
@@ -167,7 +167,7 @@ class Scheduler:
             trials: The number, as `SchedulerContext` has it at the start.
         """
 
-    def choose(self, candidates: Collection[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Selection | None:
         """Choose the trial that runs next.
 
         Args:
@@ -178,9 +178,9 @@ class Scheduler:
             One of them, or None: draw a new trial, or leave the worker idle if there is none to draw.
         """
         first = min(candidates, key=draw_order, default=None)
-        return None if first is None else Chosen(first, "the earliest of those that wait")
+        return None if first is None else Selection(first, "the earliest of those that wait")
 
-    def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+    def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """The waiting and paused trials that will not continue, and why.
 
         Args:
@@ -195,7 +195,7 @@ class Scheduler:
             return {}
         return {trial_id: Decision("stop", "it was not chosen, and no other trial runs") for trial_id in candidates}
 
-    def needed(self) -> set[tuple[str, int]]:
+    def needed_checkpoints(self) -> set[tuple[str, int]]:
         """Checkpoints of other trials that must not be deleted: trial ids with their own epochs.
 
         If a live trial has reached no milestone since its newest exploit, the parent's checkpoint is among them. The

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Selection
 from pipeline.schedulers.bracket import Bracket
 from pipeline.schedulers.rungs import divided_rungs, rungs
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
@@ -55,7 +55,7 @@ class Hyperband(SchedulerSettings):
             faults.append(Fault("scheduler.max_epochs", self.max_epochs, allowed))
         return faults
 
-    def settled(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
+    def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
         """The settings with what their rungs are derived from: as the study began, else the budget's maximum."""
         if self.grace_period is not None or self.max_epochs is not None:
             return self
@@ -157,7 +157,7 @@ class Brackets(Scheduler):
         """The last bracket waits for no more trials than can be drawn."""
         self._context = replace(self._context, trials=trials)
 
-    def choose(self, candidates: Collection[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that continues in the earliest bracket, the furthest first; None for a new trial."""
         waiting = set(candidates)
         if back := self._ended & waiting:
@@ -178,14 +178,14 @@ class Brackets(Scheduler):
                 return self._chosen(min(free[bracket], key=self._turn), bracket)
         return None
 
-    def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+    def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """The trials that were compared and do not continue."""
         out = {}
         for trial_id in candidates:
             if trial_id in self._compared and (rung := self._of[trial_id].newest(trial_id)) is not None:
                 out[trial_id] = self._of[trial_id].judged(trial_id, rung)
         rest = [trial_id for trial_id in candidates if trial_id not in out]
-        return {**out, **super().to_stop(rest, exhausted=exhausted)}
+        return {**out, **super().trials_to_stop(rest, exhausted=exhausted)}
 
     def state(self) -> dict[str, Any]:
         """The brackets, and the trials that ended or are due."""
@@ -225,10 +225,10 @@ class Brackets(Scheduler):
         rung = self._of[trial_id].newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)
 
-    def _chosen(self, trial_id: str, bracket: Bracket) -> Chosen:
+    def _chosen(self, trial_id: str, bracket: Bracket) -> Selection:
         rung = bracket.newest(trial_id)
         if rung is None or trial_id not in self._due:
-            return Chosen(trial_id, f"the earliest of {bracket.name} that no rung has paused")
+            return Selection(trial_id, f"the earliest of {bracket.name} that no rung has paused")
         which = f"one of the {len(rung.promoted)} that continue" if len(rung.promoted) > 1 else "the one that continues"
         reason = f"{rung.place(trial_id)} of {bracket.name}, {which}"
-        return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))
+        return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))

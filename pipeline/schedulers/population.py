@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Chosen, Decision, Scheduler, SchedulerContext
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Selection
 from pipeline.schedulers.exploration import Explore, changes_text, explore_faults, explored_domains
 from pipeline.schedulers.ordered import Ordered
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
@@ -152,7 +152,7 @@ class Population(Scheduler, ABC):
         """A trial that is not drawn yet precedes the others only if it can be drawn."""
         self._context = replace(self._context, trials=trials)
 
-    def choose(self, candidates: Collection[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that has trained the least; trials that are not drawn yet come first."""
         lost = [trial_id for trial_id in self._running if trial_id in candidates]
         # Ended members may wait again; the candidates are searched only if their number shows that there are any.
@@ -166,9 +166,9 @@ class Population(Scheduler, ABC):
         first = next(behind, None)
         if first is None or (undrawn and first[0]):
             return None
-        return Chosen(first[-1], "it has trained the least of the waiting trials")
+        return Selection(first[-1], "it has trained the least of the waiting trials")
 
-    def needed(self) -> set[tuple[str, int]]:
+    def needed_checkpoints(self) -> set[tuple[str, int]]:
         """The checkpoints from which live trials have their weights."""
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from pipeline.schedulers.base import Chosen, Decision, ObjectiveValues, Scheduler, SchedulerContext
+from pipeline.schedulers.base import Decision, ObjectiveValues, Scheduler, SchedulerContext, Selection
 from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
 from pipeline.schedulers.rungs import MeasuredRungSettings, Rung
 from pipeline.space import Config
@@ -96,10 +96,10 @@ class Promoting(Scheduler):
         """As long as more trials can be drawn, none is promoted to the end as the last one."""
         self._trials = trials
 
-    def choose(self, candidates: Collection[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Selection | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
         if free := self._free_candidates(candidates):
-            return Chosen(min(free, key=draw_order), "the earliest of those that no rung has paused")
+            return Selection(min(free, key=draw_order), "the earliest of those that no rung has paused")
         for below, above in reversed(list(pairwise(self._open()))):
             cut = self._promotable_count(below)
             for trial_id in below.held(cut):
@@ -109,7 +109,7 @@ class Promoting(Scheduler):
                     return self._promoted(trial_id, below, reason, below.value_at(cut - 1))
         return self._promote_one_to_end(candidates)
 
-    def to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+    def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """No trial, until no other trial can change which ones are among the best."""
         return {trial_id: self._final_stop_decision(trial_id) for trial_id in candidates} if exhausted else {}
 
@@ -178,13 +178,13 @@ class Promoting(Scheduler):
         """The highest rung at which a trial reported."""
         return next((rung for rung in reversed(self._rungs.values()) if trial_id in rung.values), None)
 
-    def _promoted(self, trial_id: str, rung: Rung | MultiObjectiveRung, reason: str, cutoff: float | None) -> Chosen:
+    def _promoted(self, trial_id: str, rung: Rung | MultiObjectiveRung, reason: str, cutoff: float | None) -> Selection:
         rung.promote(trial_id)
         self._held.discard(trial_id)
         self._free.add(trial_id)
-        return Chosen(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=cutoff)
+        return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=cutoff)
 
-    def _promote_one_to_end(self, waiting: Collection[str]) -> Chosen | None:
+    def _promote_one_to_end(self, waiting: Collection[str]) -> Selection | None:
         """The best of the highest rung, if no trial would otherwise reach its end."""
         if self._running or self._added < self._trials or self._rungs[self._end].values:
             return None

@@ -81,14 +81,14 @@ class MeasuredRungSettings(SchedulerSettings):
         """The next rung, or the end."""
         return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
-    def settled(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
+    def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
         """The settings with rungs as numbers: those of the study, else the measured ones for the epochs."""
-        settled = replace(self, grace_period=self._grace_period(epochs), reduction_factor=self.factor)
+        resolved = replace(self, grace_period=self._grace_period(epochs), reduction_factor=self.factor)
         if not isinstance(before, type(self)):
-            return settled
+            return resolved
         return replace(
-            settled,
-            grace_period=self.grace_period or before.grace_period or settled.grace_period,
+            resolved,
+            grace_period=self.grace_period or before.grace_period or resolved.grace_period,
             reduction_factor=self.reduction_factor or before.factor,
         )
 

@@ -52,7 +52,7 @@ class SchedulerSettings:
         """
         return []
 
-    def settled(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
+    def resolved(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
         """The settings as a study stores them: with a value wherever the default depends on the budget.
 
         Args:

@@ -116,7 +116,7 @@ class TuneJob(JobFields, defer_build=False):
             raise InvalidJob(_subject(fields), faults)
         return job
 
-    def settled(self, before: "TuneJob | None" = None) -> "TuneJob":
+    def resolved(self, before: "TuneJob | None" = None) -> "TuneJob":
         """The job as a study stores it: what the scheduler derives from the budget is there as numbers.
 
         A resume with another budget then continues with the rungs with which the study began.
@@ -124,7 +124,7 @@ class TuneJob(JobFields, defer_build=False):
         Args:
             before: The job with which the study began, for one that is resumed.
         """
-        scheduler = self.scheduler.settled(self.budget.epochs, None if before is None else before.scheduler)
+        scheduler = self.scheduler.resolved(self.budget.epochs, None if before is None else before.scheduler)
         return self if scheduler == self.scheduler else self.replaced({"scheduler": scheduler})
 
     @property

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import PB2, PBT, SCHEDULERS, Chosen, Decision, Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.schedulers import (
+    PB2,
+    PBT,
+    SCHEDULERS,
+    Decision,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    Selection,
+)
 from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, drawn_names, fits
 
 _SPACE = {
@@ -29,7 +38,7 @@ class SimulationResult:
     ends: dict[str, list[str]] = field(default_factory=dict)
     needed: list[set[tuple[str, int]]] = field(default_factory=list)
     starts: list[str] = field(default_factory=list)
-    chosen: list[tuple[Chosen, int]] = field(default_factory=list)
+    chosen: list[tuple[Selection, int]] = field(default_factory=list)
     """With the epoch at which the trial stood."""
     to_stop: list[tuple[str, int, Decision]] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)
@@ -76,7 +85,7 @@ class Play:
             while len(running) < self.workers:
                 chosen = scheduler.choose(tuple(waiting))
                 rest = [trial for trial in waiting if chosen is None or trial != chosen.trial_id]
-                self._dismiss(scheduler, scheduler.to_stop(rest, exhausted=False), waiting, epochs, result)
+                self._dismiss(scheduler, scheduler.trials_to_stop(rest, exhausted=False), waiting, epochs, result)
                 if chosen is not None:
                     trial = chosen.trial_id
                     assert trial in waiting
@@ -94,7 +103,7 @@ class Play:
                 scheduler.start(trial)
                 result.starts.append(trial)
             if not running:
-                left = scheduler.to_stop(tuple(waiting), exhausted=True)
+                left = scheduler.trials_to_stop(tuple(waiting), exhausted=True)
                 assert left.keys() == set(waiting)
                 self._dismiss(scheduler, left, waiting, epochs, result)
                 break
@@ -112,7 +121,7 @@ class Play:
                 continue
             decision = scheduler.on_result(trial, epoch, value)
             result.decisions.append((trial, epoch, value, decision))
-            result.needed.append(scheduler.needed())
+            result.needed.append(scheduler.needed_checkpoints())
             if step in self.lost and decision.action == "continue" and epoch < self.epochs:
                 epochs[trial] = saved[trial]
                 running.remove(trial)

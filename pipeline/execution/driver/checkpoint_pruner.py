@@ -146,7 +146,7 @@ class CheckpointPruner:
         }
 
     def _needed(self, best: Trial | None) -> set[_File]:
-        needed = set(self._scheduler.needed())
+        needed = set(self._scheduler.needed_checkpoints())
         if best is not None:
             needed.add((best.trial_id, best.best_epoch))
         if self._job.scheduler.exploits:

@@ -77,7 +77,7 @@ def reconciled(
         StudyChanged: The job is not the same; shows the difference.
     """
     # What the study's last session derived from its budget holds for the budget of the next one, too.
-    saved = saved.settled()
+    saved = saved.resolved()
     imported = [] if store is None else _changed_imports(job, saved, store)
     unchanged: dict[str, Any] = {
         path: before for path, before, now in _code_pairs(saved, job) if not imported and _same(before, now)
@@ -88,7 +88,7 @@ def reconciled(
         unchanged["learn_from"] = saved.learn_from
     # Another version of tunepipe, or another budget, may recommend others than those that the study began with.
     unchanged |= {name: getattr(saved, name) for name in job.recommended}
-    job = job.replaced(unchanged).settled(saved)
+    job = job.replaced(unchanged).resolved(saved)
     old, new = _by_path(saved), _by_path(job)
     faults = [] if accept_changes else [_import_fault(file) for file, _ in imported]
     for path in dict.fromkeys([*new, *old]):

@@ -14,7 +14,7 @@ from ray.tune.schedulers import (
 )
 
 from pipeline.execution.ray.plugin_class import build_plugin, plugin_errors
-from pipeline.schedulers import Chosen, Decision, RayScheduler, Scheduler, SchedulerContext
+from pipeline.schedulers import Decision, RayScheduler, Scheduler, SchedulerContext, Selection
 from pipeline.space import Config
 
 __all__ = ["PluginScheduler"]
@@ -127,13 +127,13 @@ class PluginScheduler(Scheduler):
         """Say how many trials there can be now."""
         self._context = replace(self._context, trials=trials)
 
-    def choose(self, candidates: Collection[str]) -> Chosen | None:
+    def choose(self, candidates: Collection[str]) -> Selection | None:
         """The paused trial that resumes."""
         with plugin_errors("scheduler", self._path):
             chosen = self._plugin.choose_trial_to_run(self)
         if chosen is None or chosen.trial_id not in candidates:
             return None
-        return Chosen(chosen.trial_id, f"chosen by {self._path}, which gives no reason")
+        return Selection(chosen.trial_id, f"chosen by {self._path}, which gives no reason")
 
     def state(self) -> dict[str, Any]:
         """Nothing: its state cannot be saved, and its study cannot be resumed."""

@@ -101,7 +101,7 @@ def test_a_rung_waits_for_the_whole_bracket() -> None:
     chosen = scheduler.choose(_ids(0, 1))
     assert (chosen.trial_id, chosen.promoted, chosen.rung, chosen.cutoff) == ("0001", True, 1, 0.4)
     assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, the one that continues"
-    gone = scheduler.to_stop(_ids(0), exhausted=False)["0000"]
+    gone = scheduler.trials_to_stop(_ids(0), exhausted=False)["0000"]
     assert (gone.action, gone.rung, gone.cutoff) == ("stop", 1, 0.4)
     assert gone.reason == "0.2 is number 2 of 2 at rung 1 of bracket 0, of which one continues"
 
@@ -114,7 +114,7 @@ def test_a_failed_trial_is_not_waited_for() -> None:
     assert scheduler.choose(_ids(0, 1, 2)) is None
     scheduler.end("0003")
     assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
-    assert list(scheduler.to_stop(_ids(0, 2), exhausted=False)) == ["0000"]
+    assert list(scheduler.trials_to_stop(_ids(0, 2), exhausted=False)) == ["0000"]
 
 
 def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
@@ -124,7 +124,7 @@ def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
     for trial in _ids(0, 1, 2, 3):
         scheduler.end(trial)
     assert scheduler.choose(_ids(0, 1, 2, 3)).trial_id == "0002"
-    assert scheduler.to_stop(_ids(0, 1, 3), exhausted=False) == {}
+    assert scheduler.trials_to_stop(_ids(0, 1, 3), exhausted=False) == {}
 
 
 @pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.5, "stop")])
@@ -204,10 +204,10 @@ def test_the_first_bracket_has_as_many_trials_as_published() -> None:
 
 def test_a_study_stores_what_its_rungs_are_derived_from() -> None:
     """Settings are stored with the maximum that the study began with, or with their grace period, and keep it."""
-    assert Hyperband().settled(32) == Hyperband(max_epochs=32)
-    assert Hyperband().settled(100, Hyperband(max_epochs=32)) == Hyperband(max_epochs=32)
-    assert Hyperband().settled(32, Hyperband(grace_period=1)) == Hyperband(grace_period=1)
-    assert Hyperband(grace_period=2).settled(32) == Hyperband(grace_period=2)
+    assert Hyperband().resolved(32) == Hyperband(max_epochs=32)
+    assert Hyperband().resolved(100, Hyperband(max_epochs=32)) == Hyperband(max_epochs=32)
+    assert Hyperband().resolved(32, Hyperband(grace_period=1)) == Hyperband(grace_period=1)
+    assert Hyperband(grace_period=2).resolved(32) == Hyperband(grace_period=2)
 
 
 def test_a_grace_period_and_a_maximum_are_a_fault() -> None:
@@ -231,5 +231,5 @@ def test_decisions_of_a_rung_hold_after_a_restore() -> None:
     second = _built(Hyperband(reduction_factor=2), 5, epochs=4, added=0)
     second.restore(first.state())
     for scheduler in (first, second):
-        assert list(scheduler.to_stop(_ids(3, 1, 0, 4), exhausted=False)) == _ids(1, 0)
+        assert list(scheduler.trials_to_stop(_ids(3, 1, 0, 4), exhausted=False)) == _ids(1, 0)
         assert scheduler.choose(_ids(3, 4)).trial_id == "0003"

@@ -124,7 +124,7 @@ def test_a_trial_at_the_top_rung_has_that_reason() -> None:
     scheduler.start(scheduler.choose(["0", "1"]).trial_id)
     scheduler.on_result("0", 2, 0.6)
     assert scheduler.choose(["0", "1"]) is None
-    left = scheduler.to_stop(["0", "1"], exhausted=True)
+    left = scheduler.trials_to_stop(["0", "1"], exhausted=True)
     assert left["0"].reason == (
         "0.6 is number 1 of 1 at rung 2, the topmost; more epochs would not change which trial is best"
     )

@@ -75,8 +75,8 @@ def test_the_lowest_take_over_the_uppermost() -> None:
     assert decision.parent_config == {"lr": 0.04, "layers": 2}
     assert decision.explored.startswith("times 0.8 or 1.2, or resampled: lr 0.04 → 0.0")
     assert decision.explored.endswith(", layers stays 2")
-    assert scheduler.needed() >= {("0003", 1)}
-    assert ("0000", 1) not in scheduler.needed()
+    assert scheduler.needed_checkpoints() >= {("0003", 1)}
+    assert ("0000", 1) not in scheduler.needed_checkpoints()
 
 
 def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None:
@@ -85,13 +85,13 @@ def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None
     report(scheduler, "0001", 1, 0.9)
     assert report(scheduler, "0000", 1, 0.1).parent_trial == "0001"
     report(scheduler, "0001", 2, 0.95)
-    assert scheduler.needed() == {("0001", 1), ("0001", 2)}
+    assert scheduler.needed_checkpoints() == {("0001", 1), ("0001", 2)}
     scheduler.end("0001")
-    assert scheduler.needed() == {("0001", 1)}
+    assert scheduler.needed_checkpoints() == {("0001", 1)}
     report(scheduler, "0000", 2, 0.97)
-    assert scheduler.needed() == {("0000", 2)}
+    assert scheduler.needed_checkpoints() == {("0000", 2)}
     scheduler.end("0000")
-    assert scheduler.needed() == set()
+    assert scheduler.needed_checkpoints() == set()
 
 
 def test_an_exploited_trial_is_no_donor_until_it_reports() -> None:

@@ -116,8 +116,8 @@ def test_remaining_trials_have_a_reason() -> None:
     scheduler.on_result("2", 2, 0.8)
     scheduler.end("2")
     assert scheduler.choose(["0", "1"]) is None
-    assert scheduler.to_stop(["0", "1"], exhausted=False) == {}
-    left = scheduler.to_stop(["0", "1"], exhausted=True)
+    assert scheduler.trials_to_stop(["0", "1"], exhausted=False) == {}
+    left = scheduler.trials_to_stop(["0", "1"], exhausted=True)
     assert left["0"].reason == "0.5 is number 2 of 3 at rung 1, of which one continues; no other trial is left to train"
     assert {(d.action, d.rung, d.cutoff) for d in left.values()} == {("stop", 1, 0.75)}
 
@@ -144,7 +144,7 @@ def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
         scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 0, epochs=16)
         scheduler.restore(state)
     assert scheduler.choose(["0", "2"]) is None
-    assert scheduler.to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
+    assert scheduler.trials_to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
 
 
 def test_a_poor_trial_that_ends_early_does_not_replace_the_best() -> None:

@@ -93,5 +93,5 @@ def test_a_rank_is_described() -> None:
 @pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (50, 3), (200, 12)])
 def test_the_measured_rungs_are_a_share_of_the_epochs(epochs: int, grace: int) -> None:
     """The measured grace period is 6% of a trial's maximum of epochs, and at least one epoch; the factor is 3.5."""
-    settled = PromotingASHA().settled(epochs)
-    assert (settled.grace_period, settled.reduction_factor) == (grace, 3.5)
+    resolved = PromotingASHA().resolved(epochs)
+    assert (resolved.grace_period, resolved.reduction_factor) == (grace, 3.5)

@@ -32,13 +32,13 @@ def test_the_first_rung_follows_the_budget(epochs: int, grace: int) -> None:
     """A model's job without a scheduler gets promoting ASHA with its first rung at about 6% of the epochs."""
     job = _job(budget=Budget(epochs=epochs))
     assert (job.scheduler, job.searcher) == (PromotingASHA(), CurveSearch())
-    assert job.settled().scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
+    assert job.resolved().scheduler == PromotingASHA(grace_period=grace, reduction_factor=3.5)
 
 
 def test_another_budget_gets_another_recommendation() -> None:
     """A changed budget changes the recommended settings of a job."""
-    settled = _job().replaced({"budget.epochs": 50}).settled()
-    assert settled.scheduler == PromotingASHA(grace_period=3, reduction_factor=3.5)
+    resolved = _job().replaced({"budget.epochs": 50}).resolved()
+    assert resolved.scheduler == PromotingASHA(grace_period=3, reduction_factor=3.5)
 
 
 @pytest.mark.parametrize("trained", [{}, {"model": None, "data": None, "function": function}])
@@ -50,17 +50,17 @@ def test_a_scheduler_by_name_has_the_measured_rungs(trained: dict[str, Any], nam
     """A scheduler with measured rungs that is chosen by name takes those of the final budget, of any job."""
     measured = kind(grace_period=3, reduction_factor=3.5)
     job = _job(**trained, scheduler=FIFO())
-    assert job.replaced({"scheduler": name, "searcher": "curves", "budget.epochs": 50}).settled().scheduler == measured
-    assert _job(**trained, scheduler=name).replaced({"budget.epochs": 50}).settled().scheduler == measured
-    assert _job().replaced({"scheduler": name, "budget.epochs": 50}).settled().scheduler == measured
+    assert job.replaced({"scheduler": name, "searcher": "curves", "budget.epochs": 50}).resolved().scheduler == measured
+    assert _job(**trained, scheduler=name).replaced({"budget.epochs": 50}).resolved().scheduler == measured
+    assert _job().replaced({"scheduler": name, "budget.epochs": 50}).resolved().scheduler == measured
 
 
 def test_given_rungs_stay() -> None:
     """A grace period or a reduction factor that the user gives stays, and the other one is the measured one."""
     job = _job(budget=Budget(epochs=50))
     changed = job.replaced({"scheduler": "promoting-asha", "scheduler.reduction_factor": 2})
-    assert changed.settled().scheduler == PromotingASHA(grace_period=3, reduction_factor=2.0)
-    given = _job(budget=Budget(epochs=50), scheduler={"kind": "promoting-asha", "grace_period": 1}).settled()
+    assert changed.resolved().scheduler == PromotingASHA(grace_period=3, reduction_factor=2.0)
+    given = _job(budget=Budget(epochs=50), scheduler={"kind": "promoting-asha", "grace_period": 1}).resolved()
     assert given.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
 
 
@@ -111,9 +111,9 @@ def test_the_searcher_follows_the_scheduler(name: str, search: SearcherSettings)
 
 def test_a_saved_job_keeps_both() -> None:
     """A job that is read from JSON keeps its scheduler and searcher, although the recommendation has changed."""
-    saved = TuneJob.from_json(_job(space={"width": Choice([1, 2])}).settled().to_json())
+    saved = TuneJob.from_json(_job(space={"width": Choice([1, 2])}).resolved().to_json())
     assert saved.recommended == set()
-    longer = saved.replaced({"budget.epochs": 100}).settled()
+    longer = saved.replaced({"budget.epochs": 100}).resolved()
     assert longer.scheduler == PromotingASHA(grace_period=1, reduction_factor=3.5)
 
 

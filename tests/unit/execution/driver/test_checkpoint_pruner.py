@@ -24,7 +24,7 @@ class Needing:
     def __init__(self, needed: Sequence[tuple[str, int]] = ()) -> None:
         self.checkpoints = needed
 
-    def needed(self) -> Sequence[tuple[str, int]]:
+    def needed_checkpoints(self) -> Sequence[tuple[str, int]]:
         """The checkpoints that another trial may still take over."""
         return self.checkpoints
 

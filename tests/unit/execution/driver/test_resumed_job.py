@@ -216,7 +216,7 @@ def test_a_hyperband_study_keeps_the_rungs_with_which_it_began(tmp_path: Path) -
     """A study with rungs that grew from one epoch, and one with rungs below its first maximum, resume with these."""
     named = job(tmp_path, JOB.replace('"fifo"', '"hyperband"'))
     grown = named.replaced({"scheduler": {"kind": "hyperband", "grace_period": 1}, "budget.epochs": 32})
-    divided = named.replaced({"budget.epochs": 32}).settled()
+    divided = named.replaced({"budget.epochs": 32}).resolved()
     longer = named.replaced({"budget.epochs": 64})
     rungs = [reconciled(longer, saved).scheduler.rungs(64) for saved in (grown, divided)]
     assert rungs == [(1, 3, 9, 27), (1, 4, 11, 32)]
