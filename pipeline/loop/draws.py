@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from pipeline.loop.trial import Trial, observation
 from pipeline.searchers import Suggestion
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.space import key_of
 from pipeline.space.walk import fitting

@@ -18,7 +18,7 @@ from pipeline.loop.scheduler_context import scheduler_context
 from pipeline.loop.trial import Trial
 from pipeline.loop.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.study import TuneJob
 
 __all__ = ["StudyLoop", "Verdict"]

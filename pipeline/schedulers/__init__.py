@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from pipeline.schedulers.asha import ASHA
 from pipeline.schedulers.base import Action, Decision, Mode, ObjectiveValues, Scheduler, SchedulerContext, Selection
 from pipeline.schedulers.fifo import FIFO
-from pipeline.schedulers.halving import SuccessiveHalving
 from pipeline.schedulers.hyperband import Hyperband
 from pipeline.schedulers.median import MedianStopping
 from pipeline.schedulers.moasha import MOASHA, PromotingMOASHA
 from pipeline.schedulers.pasha import PASHA
 from pipeline.schedulers.pb2 import PB2
 from pipeline.schedulers.pbt import PBT
-from pipeline.schedulers.promoting import PromotingASHA
+from pipeline.schedulers.promoting_asha import PromotingASHA
 from pipeline.schedulers.ray import RayScheduler
 from pipeline.schedulers.settings import SchedulerSettings
+from pipeline.schedulers.successive_halving import SuccessiveHalving
 from pipeline.space.kinds import any_settings, kind_of
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pipeline.schedulers.base import Decision, ObjectiveValues, Scheduler, SchedulerContext
 from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
-from pipeline.schedulers.promoting import Promoting
+from pipeline.schedulers.promoting_asha import Promoting
 from pipeline.schedulers.rungs import MeasuredRungSettings, RungSettings, rungs
 
 __all__ = ["MOASHA", "PromotingMOASHA"]

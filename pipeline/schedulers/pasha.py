@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
-from pipeline.schedulers.promoting import Promoting
+from pipeline.schedulers.promoting_asha import Promoting
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.space.values import Real
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from pipeline.errors import Fault
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Selection
 from pipeline.schedulers.exploration import Explore, changes_text, explore_faults, explored_domains
-from pipeline.schedulers.ordered import Ordered
+from pipeline.schedulers.ordered_keys import OrderedKeys
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space import Config, as_drawn, explored_space
 from pipeline.space.random_streams import RandomStream
@@ -107,9 +107,9 @@ class Population(Scheduler, ABC):
         # score are ordered by merit (the worst first, of equal ones the earlier added), in one view all of them and in
         # another those with their own weights. Waiting members are ordered by their turn.
         self._numbers: dict[str, int] = {}
-        self._ranked: Ordered[_Rank] = Ordered()
-        self._donors: Ordered[_Rank] = Ordered()
-        self._queue: Ordered[_Turn] = Ordered()
+        self._ranked: OrderedKeys[_Rank] = OrderedKeys()
+        self._donors: OrderedKeys[_Rank] = OrderedKeys()
+        self._queue: OrderedKeys[_Turn] = OrderedKeys()
 
     def add(self, trial_id: str, config: Config) -> None:
         """A trial joins the population."""
@@ -183,7 +183,7 @@ class Population(Scheduler, ABC):
         """Restore a state."""
         self._exploits = state["exploits"]
         self._members, self._numbers, self._running = {}, {}, set()
-        self._ranked, self._donors, self._queue = Ordered(), Ordered(), Ordered()
+        self._ranked, self._donors, self._queue = OrderedKeys(), OrderedKeys(), OrderedKeys()
         for trial_id, fields in state["members"].items():
             source = None if fields["source"] is None else (fields["source"][0], fields["source"][1])
             self._join(trial_id, Member(**{**fields, "config": dict(fields["config"]), "source": source}))
@@ -212,7 +212,7 @@ class Population(Scheduler, ABC):
         if self._members[trial_id].state == "running":
             self._running.add(trial_id)
 
-    def _orders(self, trial_id: str) -> Iterator[tuple[Ordered[Any], tuple[Any, ...]]]:
+    def _orders(self, trial_id: str) -> Iterator[tuple[OrderedKeys[Any], tuple[Any, ...]]]:
         """The orders that contain a member, and its key in each."""
         member = self._members[trial_id]
         if member.state == "waiting":

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.errors import Fault
 from pipeline.schedulers.base import Mode
-from pipeline.schedulers.ordered import Ordered
+from pipeline.schedulers.ordered_keys import OrderedKeys
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space.values import Count, Real
 
@@ -156,8 +156,8 @@ class Rung:
     mode: Mode
     values: dict[str, float] = field(default_factory=dict)
     promoted: dict[str, None] = field(default_factory=dict)
-    _ranked: Ordered[_Key] = field(default_factory=Ordered)
-    _open: Ordered[_Key] = field(default_factory=Ordered)
+    _ranked: OrderedKeys[_Key] = field(default_factory=OrderedKeys)
+    _open: OrderedKeys[_Key] = field(default_factory=OrderedKeys)
     _keys: dict[str, _Key] = field(default_factory=dict)
 
     @property
@@ -237,4 +237,4 @@ class Rung:
             state: The JSON values.
         """
         self.values, self.promoted = dict(state["values"]), dict.fromkeys(state["promoted"])
-        self._ranked, self._open, self._keys = Ordered(), Ordered(), {}
+        self._ranked, self._open, self._keys = OrderedKeys(), OrderedKeys(), {}

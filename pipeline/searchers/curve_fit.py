@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_process import CurveProcess, Points, Reals
-from pipeline.searchers.earlier import EarlierStudy, joined, points_of
+from pipeline.searchers.earlier_studies import EarlierStudy, join_points, points_of
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
 from pipeline.space.cube import Cube
@@ -130,7 +130,7 @@ class _Data(NamedTuple):
 
     @classmethod
     def of(cls, cube: Cube, own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> "_Data":
-        at, values = joined(own, others, trials)
+        at, values = join_points(own, others, trials)
         parts = (cube.groups, at.x, at.t, at.trial, at.studies, values)
         return cls(len(others), *(part.tobytes() for part in parts))
 

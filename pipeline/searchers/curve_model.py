@@ -9,7 +9,7 @@ from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_posterior import Posterior
 from pipeline.searchers.curve_process import CurveProcess, Points, Reals
-from pipeline.searchers.earlier import joined, points_of
+from pipeline.searchers.earlier_studies import join_points, points_of
 from pipeline.searchers.history import History
 from pipeline.searchers.known_points import own_points
 from pipeline.space.cube import Cube
@@ -44,7 +44,7 @@ class CurveModel:
         known = own_points(cube, before, epochs, _MAX_POINTS - _MAX_EARLIER_POINTS * bool(fit.counted))
         self._scale = None if known is None else known.scale
         self._process, self._theta = CurveProcess(cube.groups, len(fit.counted)), fit.theta
-        self._at, values = joined(known, points_of(cube, self._earlier, epochs, _MAX_EARLIER_POINTS), len(before))
+        self._at, values = join_points(known, points_of(cube, self._earlier, epochs, _MAX_EARLIER_POINTS), len(before))
         running = [trial for trial, one in enumerate(before) if one.state == "open"]
         believed = None
         if running:

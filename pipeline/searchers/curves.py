@@ -12,7 +12,7 @@ from pipeline.searchers.base import Observation, SuggestingSearch, Suggestion, c
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.curve_process import Reals
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import curve_of
 from pipeline.space import Config, draw, drawn_parameters, key_of

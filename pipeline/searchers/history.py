@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.searchers.base import Observation
 
 if TYPE_CHECKING:
-    from pipeline.searchers.earlier import EarlierStudy
+    from pipeline.searchers.earlier_studies import EarlierStudy
 
 __all__ = ["MAX_OBSERVATIONS", "History"]
 

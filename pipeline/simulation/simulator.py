@@ -14,7 +14,7 @@ from pipeline.loop.reporting import ReportInterval
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
 from pipeline.pareto import non_dominated
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.study import TuneJob
 

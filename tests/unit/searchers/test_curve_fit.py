@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.searchers import Observation
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_process import CurveProcess
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.space import Uniform
 from pipeline.space.cube import Cube

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.searchers import Observation
 from pipeline.searchers.curve_model import CurveModel
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.space import Uniform
 from pipeline.space.cube import Cube

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.searchers import CurveSearch, Observation, RandomSearch
-from pipeline.searchers.earlier import EarlierStudy
+from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.space import Choice, IntUniform, Switch, Uniform, draw, fits
 from tests.unit.searchers.known_optima import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched

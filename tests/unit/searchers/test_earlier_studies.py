@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.searchers import Observation
-from pipeline.searchers.earlier import EarlierStudy, joined, points_of
+from pipeline.searchers.earlier_studies import EarlierStudy, join_points, points_of
 from pipeline.searchers.known_points import KnownPoints
 from pipeline.space import Uniform
 from pipeline.space.cube import Cube
@@ -40,7 +40,7 @@ def test_no_trials_of_two_studies_are_the_same():
         KnownPoints.of(CUBE, _tried(4), EPOCHS, 100),
         points_of(CUBE, [EarlierStudy("a", _tried(3))] * 2, EPOCHS, 100),
     )
-    at, values = joined(own, others, 6)
+    at, values = join_points(own, others, 6)
     assert len(values) == len(at.t) == 2 * (4 + 3 + 3)
     trials = [set(at.trial[at.studies == study].tolist()) for study in range(3)]
     assert [len(each) for each in trials] == [4, 3, 3]
@@ -50,6 +50,6 @@ def test_no_trials_of_two_studies_are_the_same():
 
 def test_without_own_values_the_points_are_those_of_earlier_studies():
     """Before the study's first value the points are those of earlier studies alone."""
-    at, values = joined(None, points_of(CUBE, [EarlierStudy("a", _tried(3))], EPOCHS, 100), 2)
+    at, values = join_points(None, points_of(CUBE, [EarlierStudy("a", _tried(3))], EPOCHS, 100), 2)
     assert set(at.studies.tolist()) == {1}
     assert len(values) == 6

@@ -4,12 +4,12 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
-__all__ = ["Ordered"]
+__all__ = ["OrderedKeys"]
 
 _Key = TypeVar("_Key", bound=tuple[Any, ...])
 
 
-class Ordered(Sequence[_Key]):
+class OrderedKeys(Sequence[_Key]):
     """Keys in ascending order, each once.
 
     Args:

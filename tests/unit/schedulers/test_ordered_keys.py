@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers.ordered import Ordered
+from pipeline.schedulers.ordered_keys import OrderedKeys
 
 _KEYS = st.tuples(st.integers(-3, 3), st.integers(0, 3))
 
@@ -10,7 +10,7 @@ _KEYS = st.tuples(st.integers(-3, 3), st.integers(0, 3))
 @given(st.lists(_KEYS, unique=True), st.data())
 def test_items_are_kept_in_order(keys: list[tuple[int, int]], data: st.DataObject) -> None:
     """An ordered list to which keys are added and removed has the same keys and places as a sorted one."""
-    ordered, plain = Ordered(keys[::2]), set(keys[::2])
+    ordered, plain = OrderedKeys(keys[::2]), set(keys[::2])
     for key in keys[1::2]:
         ordered.add(key)
         plain.add(key)

@@ -10,7 +10,7 @@ from pipeline.searchers.curve_process import Points, Reals
 from pipeline.searchers.known_points import KnownPoints
 from pipeline.space.cube import Cube
 
-__all__ = ["EarlierStudy", "joined", "points_of"]
+__all__ = ["EarlierStudy", "join_points", "points_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def points_of(cube: Cube, earlier: Sequence[EarlierStudy], epochs: int, most: in
     return [KnownPoints.of(cube, study.observations, epochs, most // len(earlier)) for study in earlier]
 
 
-def joined(own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> tuple[Points, Reals]:
+def join_points(own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> tuple[Points, Reals]:
     """The points of this study and of earlier ones together.
 
     Args:
