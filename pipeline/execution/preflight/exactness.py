@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.datasets import Dataset
 from pipeline.execution.driver.resumability import unsaved_state
+from pipeline.execution.driver.start_notes import inexact_data
 from pipeline.execution.preflight.data_findings import SEEDED_DRAWS
 from pipeline.execution.preflight.finding import Finding, TrainingFacts
 from pipeline.execution.preflight.isolation import isolated
@@ -21,7 +23,12 @@ __all__ = ["exactness_finding", "function_exactness", "inexact_reason"]
 
 
 def inexact_reason(
-    worker: Worker, job: TuneJob, trial: Assignment, store: Store, seen: Sequence[EpochRow]
+    worker: Worker,
+    job: TuneJob,
+    trial: Assignment,
+    store: Store,
+    seen: Sequence[EpochRow],
+    data: Dataset | None = None,
 ) -> str | None:
     """Why a resumed trial may differ, as far as that is known or shows.
 
@@ -31,13 +38,14 @@ def inexact_reason(
         trial: The trial.
         store: The study's folder.
         seen: Its first epochs, at most two: they are trained again, the second from a checkpoint.
+        data: The data; None for a function objective, and to judge by the epochs alone.
     """
     hidden = (
         "keeps state outside of Keras' variables" if job.model is not None else "keeps state that it does not yield"
     )
     with isolated(job, trial, store, worker.directory):
         learner: Any = worker.trainer_factory.learner(trial.config, seed=trial.seed)
-        known: str | None = learner.inexact
+        known: str | None = inexact_data(job, data) or learner.inexact
         if known is not None or not seen:
             return known
         try:

@@ -140,7 +140,7 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
     seen = [*first.rows[:1], *(report.rows[-1:] if report is not first else ())]
     inexact, replays = None, job.function is not None and not takes_state(job.function)
     if job.model is not None and rows:
-        inexact = inexact_reason(worker, job, trial, store, seen if quick else [])
+        inexact = inexact_reason(worker, job, trial, store, seen if quick else [], data)
     elif quick:
         inexact, replays = function_exactness(worker, job, trial, store, seen)
     mismatched = _mismatch(worker, data, trial, store) if data is not None and job.model is not None else (None, "")

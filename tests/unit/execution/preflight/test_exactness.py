@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import Dataset
 from pipeline.execution.preflight.exactness import exactness_finding, function_exactness, inexact_reason
 from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
@@ -62,6 +63,28 @@ def test_epochs_that_are_not_repeatable_are_found(drift: str, reported: str | No
     seen: Any = [learner.run_epoch() for _ in range(2)]
     reason = inexact_reason(worker, tuned, Assignment("0000", {}, 1), Store(tmp_path), seen)
     assert reason is None if reported is None else str(reason).startswith(reported)
+
+
+def _given() -> Any:
+    """Data from a pipeline that is built outside of the function."""
+    return Dataset(train=PIPELINES[0], validation=PIPELINES[1])
+
+
+PIPELINES: list[Any] = []
+
+
+def test_a_pipeline_that_is_built_outside_of_the_data_function_is_the_reason(tmp_path: Path) -> None:
+    """Where trials read a shuffled pipeline on, the reason names the pipeline, as a study's note does."""
+    import tensorflow as tf
+
+    rows = tf.data.Dataset.from_tensor_slices(([[0.0, 1.0]] * 8, [0] * 8))
+    PIPELINES[:] = rows.shuffle(8, seed=3).batch(4), rows.batch(4)
+    tuned = job(data=_given, objectives=[Objective("val_loss", "min")])
+    learner = SimpleNamespace(inexact=None, close=lambda: None)
+    worker: Any = SimpleNamespace(trainer_factory=SimpleNamespace(learner=lambda *_, **__: learner), directory=None)
+    reason = inexact_reason(worker, tuned, Assignment("0000", {}, 1), Store(tmp_path), [], _given())
+    PIPELINES.clear()
+    assert str(reason).startswith("its train data come from a tf.data pipeline that is built outside the data function")
 
 
 def test_a_replay_is_reported_with_its_seconds() -> None:
