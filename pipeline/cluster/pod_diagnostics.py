@@ -47,8 +47,8 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
             waits.append(problem.clause)
     waits += [reason for pod in pods if (reason := unstarted_reason(pod, warnings))]
     evicted = evictions(job, warnings)
-    # While one trains, others may have ended with their nodes; an eviction says why a container has ended.
-    if not evicted and not any(map(is_running_worker, pods)) and (again := repeated_end(job, warnings)):
+    # While one trains, others may have ended with their nodes.
+    if not any(map(is_running_worker, pods)) and (again := repeated_end(job, warnings)):
         waits.append(again)
     if (refused := refusal(job, pods, warnings)) is not None:
         if refused.permanent:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from pipeline.cluster.pod_evictions import evicted_pods
 from pipeline.cluster.warning_events import first_seen, last_seen, times_seen
 
 __all__ = ["DELETIONS", "repeated_end"]
@@ -19,6 +20,7 @@ DELETIONS = ("DeletedHeadPod", "DeletedWorkerPod")
 _KINDS = dict(zip(DELETIONS, ("head", "worker"), strict=True))
 _TERMINATED = re.compile(r"ContainerStateTerminated\{ExitCode:(?P<code>[1-9]\d*),Signal:\d+,Reason:(?P<reason>\w*)")
 _MOMENT = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})"
+_POD = re.compile(r"Pod [^/;\s]+/(?P<name>[^;\s]+);")
 _RAN = re.compile(rf"StartedAt:{_MOMENT}.*?FinishedAt:{_MOMENT}")
 
 _SHORT_RUN = timedelta(minutes=2)
@@ -31,13 +33,14 @@ _WITHIN = timedelta(minutes=5)
 def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
     """Why pods of a RayJob's cluster do not stay, without a full stop; None if no two ended close in time.
 
-    Pods that had run for a while say nothing: their nodes may have been taken away.
+    Pods that had run for a while say nothing: their nodes may have been taken away. Nor do those that were evicted.
 
     Args:
         job: The RayJob, none of whose workers runs.
-        events: Events of its namespace, among them those with one of the reasons DELETIONS.
+        events: Events of its namespace, among them those with one of the reasons DELETIONS, and evictions.
     """
     cluster, namespace = (job.get("status") or {}).get("rayClusterName"), job["metadata"]["namespace"]
+    evicted = evicted_pods(job, events)
     for reason, kind in _KINDS.items():
         own = [
             (event, ended)
@@ -46,6 +49,7 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
             and event.reason == reason
             and (ended := _TERMINATED.search(event.message or ""))
             and _ran_briefly(event.message)
+            and not ((pod := _POD.search(event.message)) and pod["name"] in evicted)
         ]
         if own and _repeats([event for event, _ in own]):
             last = own[-1][1]

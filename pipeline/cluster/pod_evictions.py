@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.cluster.warning_events import moment
 
-__all__ = ["evictions"]
+__all__ = ["evicted_pods", "evictions"]
 
 _REASON = "Evicted"
 _OF_DISK = re.compile(r"ephemeral|EmptyDir", re.IGNORECASE)
@@ -27,14 +27,28 @@ def evictions(job: Mapping[str, Any], warnings: Sequence[Any]) -> list[str]:
     Returns:
         Sentences, the last one without a full stop.
     """
+    return [_sentences(each) for each in sorted(_own(job, warnings), key=moment)]
+
+
+def evicted_pods(job: Mapping[str, Any], warnings: Sequence[Any]) -> set[str]:
+    """The names of the pods of a RayJob's present cluster that were evicted.
+
+    Args:
+        job: The RayJob.
+        warnings: Warning events of its namespace.
+    """
+    return {each.involved_object.name for each in _own(job, warnings)}
+
+
+def _own(job: Mapping[str, Any], warnings: Sequence[Any]) -> list[Any]:
+    """The events about evicted pods of a RayJob's present cluster."""
     if not (cluster := (job.get("status") or {}).get("rayClusterName")):
         return []
-    own = [
+    return [
         each
         for each in warnings
         if each.reason == _REASON and (each.involved_object.name or "").startswith(f"{cluster}-")
     ]
-    return [_sentences(each) for each in sorted(own, key=moment)]
 
 
 def _sentences(event: Any) -> str:

@@ -50,11 +50,23 @@ def test_reasons_that_may_pass_are_waited_for() -> None:
 def test_an_eviction_is_the_reason_why_a_container_ended() -> None:
     """A worker that was evicted twice is reported with its node's reasons, not as a container that ends repeatedly."""
     terminated = "&ContainerStateTerminated{ExitCode:137,Signal:0,Reason:Error,Message:,}"
-    ended = [event_about("s-1-abc", terminated, reason="DeletedWorkerPod")] * 2
+    message = f"Deleted worker Pod tunepipe/s-1-abc-worker-x; Pod status: Failed; {terminated}"
+    ended = [event_about("s-1-abc", message, reason="DeletedWorkerPod")] * 2
     assert diagnose(JOB, [], ended).waits != ()
     evicted = event_about("s-1-abc-worker-x", "The node was low on resource: memory.", reason="Evicted")
     reason = "pod s-1-abc-worker-x was evicted from its node: The node was low on resource: memory"
     assert diagnose(JOB, [], [evicted, *ended]) == Diagnosis(None, (), (reason,))
+
+
+def test_an_eviction_does_not_hide_another_reason() -> None:
+    """A head that ends repeatedly is reported although a worker was evicted before."""
+    terminated = "&ContainerStateTerminated{ExitCode:1,Signal:0,Reason:Error,Message:,}"
+    message = f"Deleted head Pod tunepipe/s-1-abc-head-y; Pod status: Failed; {terminated}"
+    ended = [event_about("s-1-abc", message, reason="DeletedHeadPod")] * 2
+    evicted = event_about("s-1-abc-worker-x", "The node was low on resource: memory.", reason="Evicted")
+    found = diagnose(JOB, [], [evicted, *ended])
+    assert [each.partition(",")[0] for each in found.waits] == ["the head of s-1 ends repeatedly"]
+    assert len(found.evicted) == 1
 
 
 def test_a_pod_without_a_node_has_a_reason() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.cluster.pod_evictions import evictions
+from pipeline.cluster.pod_evictions import evicted_pods, evictions
 from tests.unit.cluster.kubernetes_objects import event_about
 from tests.unit.cluster.kubernetes_server import rayjob
 
@@ -44,4 +44,5 @@ def test_evictions_are_in_order_and_of_the_present_cluster():
         event_about(WORKER, "another event", reason="FailedMount"),
     ]
     assert [each.rpartition(": ")[2] for each in evictions(JOB, events)] == ["first", "second"]
+    assert evicted_pods(JOB, events) == {WORKER, "s-1-abcde-head-h5"}
     assert evictions(rayjob(), events) == []
