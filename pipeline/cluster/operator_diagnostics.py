@@ -50,9 +50,13 @@ def lost_head(job: Mapping[str, Any], pods: Sequence[Any]) -> str | None:
     runs = state(job) == "Running" and job["status"].get("rayClusterName")
     if not runs or any(map(is_running_head, pods)):
         return None
+    lost = f"{job['metadata']['name']} has lost its head."
+    # The operator counts this loss later.
+    if (job["status"].get("failed") or 0) >= (job["spec"].get("backoffLimit") or 0):
+        return f"{lost} KubeRay does not start it once more; submit the study again to resume it"
     return (
-        f"{job['metadata']['name']} has lost its head. KubeRay starts it again on a new cluster, where the study "
-        "continues; KubeRay 1.5 does so only after about 12 minutes"
+        f"{lost} KubeRay starts it again on a new cluster, where the study continues; KubeRay 1.5 does so only after "
+        "about 12 minutes"
     )
 
 

@@ -49,9 +49,18 @@ def test_a_processed_or_suspended_rayjob_has_an_operator() -> None:
 def test_a_running_study_without_a_head_has_lost_it(job: dict[str, Any], phases: list[str], lost: bool) -> None:
     """A RayJob that runs has lost its head if all pods of heads are deleted or have ended; others have none yet."""
     heads = [pod_with({"ray.io/node-type": "head"}, phase=phase) for phase in phases]
-    found = lost_head(job, heads)
+    found = lost_head({**job, "spec": {"backoffLimit": 3}}, heads)
     assert (found is not None) is lost
     assert not lost or str(found).startswith("s-1 has lost its head. KubeRay starts it again on a new cluster")
+
+
+@pytest.mark.parametrize(("failed", "again"), [(0, True), (2, True), (3, False)])
+def test_the_last_loss_of_a_head_is_final(failed: int, again: bool) -> None:
+    """After as many failures as a RayJob may have, KubeRay does not start it again, and the message has the remedy."""
+    job = {**rayjob("Running", rayClusterName="s-1-c", failed=failed), "spec": {"backoffLimit": 3}}
+    found = lost_head(job, [])
+    assert found is not None
+    assert ("KubeRay starts it again" in found, "submit the study again to resume it" in found) == (again, not again)
 
 
 def submitter(phase: str = "Succeeded", *, ended: float | None = 60.0, job_name: str = "s-1") -> V1Pod:
