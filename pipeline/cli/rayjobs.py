@@ -1,7 +1,6 @@
 """RayJobs that exist, on the command line: follow, read, copy, stop and list them."""
 
 import math
-import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "copied_study",
     "follow_rayjob",
-    "place_options",
     "print_until_end",
     "rayjob_output",
     "say_continues",
@@ -65,25 +63,13 @@ def say_copied(folder: Path) -> None:
     note(f"The study without its checkpoints was copied to {folder}.")
 
 
-def place_options(context: str | None, namespace: str) -> str:
-    """The options by which a command finds RayJobs in a namespace.
-
-    Args:
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJobs.
-    """
-    return "--kubernetes" + (f" --context {shlex.quote(context)}" if context else "") + f" --namespace {namespace}"
-
-
-def say_continues(name: str, context: str | None, namespace: str) -> None:
+def say_continues(name: str, where: str) -> None:
     """Print how to follow and to stop a RayJob whose output is no longer followed.
 
     Args:
         name: The RayJob.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
+        where: The options by which a command finds it.
     """
-    where = place_options(context, namespace)
     note(
         f"RayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it, "
         f"`tunepipe stop {name} {where}` stops it and deletes what is left of it."
@@ -123,7 +109,7 @@ def follow_rayjob(
     try:
         return print_until_end(server, rayjob, math.inf, raw=raw)
     except NeverStarts as error:
-        raise ClusterError(f"{error} {kept(job)}") from None
+        raise ClusterError(f"{error} {kept(job, server.options)}") from None
     except ClusterError:
         if server.exists(rayjob) or (place := storage_of(job)) is None:
             raise
@@ -132,7 +118,7 @@ def follow_rayjob(
         return 0
     except KeyboardInterrupt:
         note("")
-        say_continues(rayjob, context, namespace)
+        say_continues(rayjob, server.options)
         return Interrupted.exit_code
 
 

@@ -159,7 +159,9 @@ def status(
     command_console().print(table)
     for each in submissions:
         if kubernetes and each.exit_code is None and each.message:
-            say(each.message if each.name in each.message else f"{each.name}: {each.message}")
+            # A command at its end may have the name.
+            named = each.name in each.message.partition("`")[0]
+            say(each.message if named else f"{each.name}: {each.message}")
 
 
 def _as_object(submission: "Submission") -> dict[str, Any]:

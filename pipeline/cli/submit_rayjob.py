@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.cluster_options import already_running
 from pipeline.cli.console import note, say_object
-from pipeline.cli.rayjobs import place_options, print_until_end, say_continues, say_copied
+from pipeline.cli.rayjobs import print_until_end, say_continues, say_copied
 from pipeline.errors import ClusterError, Fault, Interrupted, InvalidJob, UserError
 from pipeline.wording import rough_duration
 
@@ -137,9 +137,9 @@ def submit_rayjob(
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
     result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:
-        say_continues(name, target.context, server.namespace)
+        say_continues(name, server.options)
         if not submitted.attached:
-            note(_unstarted(manifests.job, name, place_options(target.context, server.namespace)))
+            note(_unstarted(manifests.job, name, server.options))
             note(_remains(manifests.job))
         if as_json:
             say_object({**result, "exit_code": None})
@@ -157,7 +157,7 @@ def submit_rayjob(
         raise _delete_unstartable(server, submitted, error) from None
     except KeyboardInterrupt:
         note("")
-        say_continues(name, target.context, server.namespace)
+        say_continues(name, server.options)
         return Interrupted.exit_code
 
 
@@ -220,7 +220,7 @@ def _delete_unstartable(server: "Kubernetes", submitted: "Submitted", error: "Ne
     from pipeline.cluster.waiting_time import kept
 
     if submitted.attached:
-        return ClusterError(f"{error} {kept(server.job(submitted.name))}")
+        return ClusterError(f"{error} {kept(server.job(submitted.name), server.options)}")
     try:
         server.stop(submitted.name)
     except ClusterError as left:

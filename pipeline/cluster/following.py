@@ -11,7 +11,7 @@ from pipeline.cluster.api_errors import ServerUnavailable, Unauthorized
 from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Kubernetes
 from pipeline.cluster.log_cursor import LogCursor
 from pipeline.cluster.operator_diagnostics import absent_operator, lost_head, unreachable_head
-from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker, is_worker, unscheduled_reason
+from pipeline.cluster.pod_diagnostics import Diagnosis, diagnose, is_running_worker, is_worker, unscheduled_reason
 from pipeline.cluster.rayjob_states import has_ended, state, submitting_container
 from pipeline.cluster.waiting_time import kept
 from pipeline.errors import ClusterError
@@ -136,12 +136,12 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     if diagnosis.fatal is not None and not seen.had_workers:
         raise NeverStarts(diagnosis.fatal)
     # After the first worker, an event of a quota may be of pods that are no longer requested.
-    waits = [each for pod in pods if (each := unscheduled_reason(pod))] if seen.had_workers else diagnosis.waits
+    waits = [each for pod in pods if (each := unscheduled_reason(pod))] if seen.had_workers else _waits(diagnosis)
     # While trials train on other nodes, other pods may start at any time.
     seen.waiting_since = (seen.waiting_since or time.monotonic()) if waits and not has_workers else None
     if seen.waiting_since is not None and time.monotonic() - seen.waiting_since > wait_pods:
         raise ClusterError(
-            f"Pods of {name!r} could not start for {wait_pods:.0f} s: {waits[0]}. {kept(job)} "
+            f"Pods of {name!r} could not start for {wait_pods:.0f} s: {waits[0]}. {kept(job, server.options)} "
             "--wait-pods waits longer; --overlay and --gpus-per-trial request other nodes."
         )
     messages = [*diagnosis.waits, *([diagnosis.fatal] if diagnosis.fatal is not None else [])]
@@ -157,6 +157,11 @@ def _situation(server: Kubernetes, job: Mapping[str, Any], seen: _Progress, wait
     if lost is not None and seen_lost:
         messages.append(lost)
     return [*messages, *diagnosis.evicted, waiting or f"{name}: {state(job) or 'waits for the operator'}"]
+
+
+def _waits(diagnosis: Diagnosis) -> list[str]:
+    """What a study without a worker so far waits for: also workers that nodes evict before they train."""
+    return [*diagnosis.waits, *reversed(diagnosis.evicted)]
 
 
 def _new_output(server: Kubernetes, job: Mapping[str, Any], logs: dict[str, _Log]) -> Iterator[str]:

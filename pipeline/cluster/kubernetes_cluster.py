@@ -3,6 +3,7 @@
 Written against the API of Kubernetes and KubeRay; tests/kubernetes/README.md says what was tested on a server.
 """
 
+import shlex
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -48,6 +49,12 @@ class Kubernetes:
     def __init__(self, context: str | None, namespace: str) -> None:
         self._context, self.namespace = context, namespace
         self.connect()
+
+    @property
+    def options(self) -> str:
+        """The options by which a command finds the RayJobs of this namespace."""
+        context = f" --context {shlex.quote(self._context)}" if self._context else ""
+        return f"--kubernetes{context} --namespace {self.namespace}"
 
     def connect(self) -> None:
         """Read the credentials again: those of the last time may have expired, or have been renewed since.

@@ -8,8 +8,8 @@ from pipeline.cluster.ended_rayjobs import read_exit_code
 from pipeline.cluster.exit_codes import ended_state
 from pipeline.cluster.jobs_api import Submission
 from pipeline.cluster.kubernetes_cluster import Kubernetes
-from pipeline.cluster.operator_diagnostics import absent_operator, unreachable_head
-from pipeline.cluster.pod_diagnostics import diagnose
+from pipeline.cluster.operator_diagnostics import absent_operator, lost_head, unreachable_head
+from pipeline.cluster.pod_diagnostics import diagnose, is_running_worker
 from pipeline.cluster.rayjob import study_label
 from pipeline.cluster.rayjob_states import STUDY_LABEL, has_ended, state, storage_of, study_of, submitter_of
 from pipeline.cluster.storage_name import without_slash
@@ -107,9 +107,23 @@ def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequenc
         pods = server.pods(metadata["name"], job)
         found = diagnose(job, pods, server.warnings() if warnings is None else warnings)
         unreachable = unreachable_head(job, pods, datetime.now(UTC))
-        reason = found.fatal and f"{found.fatal} {kept(job)}"
-        reason = reason or unreachable or next(iter((*found.waits, *reversed(found.evicted))), None)
+        # While a worker trains, the study does not wait, and is not to be deleted.
+        fatal, waits = found.fatal, found.waits[0] if found.waits else None
+        if not any(map(is_running_worker, pods)):
+            until = kept(job, server.options)
+            fatal, waits = fatal and f"{fatal} {until}", waits and f"{waits}. {until}"
+        reason = fatal or unreachable or _without_head(server, job, pods) or waits
+        reason = reason or (found.evicted[-1] if found.evicted else None)
     return reason
+
+
+def _without_head(server: Kubernetes, job: Mapping[str, Any], pods: Sequence[Any]) -> str | None:
+    """What follows from the loss of a running study's head; None if it has one, or has ended meanwhile."""
+    if lost_head(job, pods) is None:
+        return None
+    # The cluster of a study that has just ended may be deleted between two requests.
+    again = [each for each in server.jobs() if _name(each) == _name(job)]
+    return lost_head(again[0], pods) if again else None
 
 
 def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> Submission:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.cluster.rayjob_states import state
 from pipeline.wording import rough_duration
 
 __all__ = ["kept", "waiting_time"]
@@ -15,22 +16,23 @@ def waiting_time(job: Mapping[str, Any]) -> str:
         job: The RayJob.
     """
     spec = job["spec"]
-    if seconds := spec.get("preRunningDeadlineSeconds"):
-        tries = (spec.get("backoffLimit") or 0) + 1
-        return f"for {rough_duration(seconds)}" + (f" in each of {tries} tries" if tries > 1 else "")
-    if seconds := spec.get("activeDeadlineSeconds"):
-        return f"for up to {rough_duration(seconds)}"
-    return "without a limit"
+    deadline, start = spec.get("activeDeadlineSeconds"), spec.get("preRunningDeadlineSeconds")
+    whole = f"for up to {rough_duration(deadline)}" if deadline else "without a limit"
+    if not start or state(job) == "Running":
+        return whole
+    tries = (spec.get("backoffLimit") or 0) + 1
+    begins = f"for {rough_duration(start)}" + (f" in each of {tries} tries" if tries > 1 else "")
+    # Then the RayJob is Running as soon as its head runs, and the deadline of its start is past.
+    if (spec.get("rayClusterSpec") or {}).get("enableInTreeAutoscaling"):
+        return f"{begins} for its head, and then {whole} for workers"
+    return begins
 
 
-def kept(job: Mapping[str, Any]) -> str:
+def kept(job: Mapping[str, Any], where: str) -> str:
     """The sentence about a RayJob that does not start: for how long it waits, and the command that deletes it.
 
     Args:
         job: The RayJob.
+        where: The options by which a command finds it.
     """
-    metadata = job["metadata"]
-    return (
-        f"The RayJob waits {waiting_time(job)}; `tunepipe stop {metadata['name']} --kubernetes --namespace "
-        f"{metadata['namespace']}` deletes it."
-    )
+    return f"The RayJob waits {waiting_time(job)}; `tunepipe stop {job['metadata']['name']} {where}` deletes it."

@@ -40,7 +40,7 @@ def test_status_lists_rayjobs_and_why_they_wait(api_server: ApiServer) -> None:
     assert "pod beale-2-x waits for a node: 0/2 nodes are available" in printed.output
     (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
     assert (found["submission"], found["study"], found["state"]) == ("beale-2", "beale", "initializing")
-    assert found["message"] == "pod beale-2-x waits for a node: 0/2 nodes are available"
+    assert found["message"].startswith("pod beale-2-x waits for a node: 0/2 nodes are available. The RayJob waits")
     event = {"metadata": {"name": "e"}, "involvedObject": {"name": "beale-2"}, "message": "exceeded quota: gpus"}
     api_server.answers[f"{CORE}/pods"] = [{"items": []}]
     api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
@@ -133,10 +133,11 @@ def test_a_rayjob_that_can_never_start_is_followed_to_its_reason(api_server: Api
     api_server.answers[RAYJOBS] = [{"items": [job]}]
     api_server.answers[f"{RAYJOBS}/beale-1"] = [job]
     api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
-    printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
+    printed = tunepipe("logs", "beale", "--follow", "--kubernetes", "--context", "c")
     assert printed.code == 2
     assert "violates PodSecurity" in printed.errors
-    assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` deletes it." in printed.errors
+    where = "--kubernetes --context c --namespace tunepipe"
+    assert f"`tunepipe stop beale-1 {where}` deletes it." in " ".join(printed.errors.split())
     assert api_server.deleted == []
 
 

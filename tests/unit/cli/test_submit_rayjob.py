@@ -106,7 +106,8 @@ def test_a_submission_that_is_not_followed_prints_its_name(api_server: ApiServer
         ([], "If it cannot start, it waits for up to 14.0 days: "),
         (
             [{"op": "add", "path": "/spec/preRunningDeadlineSeconds", "value": 3600}],
-            "If it cannot start, it waits for 60 min in each of 4 tries: ",
+            "If it cannot start, it waits for 60 min in each of 4 tries for its head, and then for up to 14.0 days for "
+            "workers: ",
         ),
         (
             [{"op": "remove", "path": "/spec/activeDeadlineSeconds"}],

@@ -260,6 +260,7 @@ def test_pods_without_a_node_are_reported_and_awaited(api_server):
 def test_a_lost_head_is_reported(api_server):
     """A running study without a head at two requests in succession is reported; one that has just ended is not."""
     runs = rayjob("Running", rayClusterName="s-1-c")
+    runs["spec"]["backoffLimit"] = 3
     head = {"items": [pod("h", "Running", "head")]}
     api_server.answers[f"{CORE}/pods/h/log"] = [""]
     api_server.answers[f"{RAYJOBS}/s-1"] = [runs, runs, rayjob("Complete")]
@@ -286,6 +287,23 @@ def test_a_pod_that_is_evicted_is_reported_once(api_server):
     reported = follow(wait_pods=0)
     reason = "pod s-1-c-worker-x was evicted from its node: Pod ephemeral local storage usage exceeds the total limit"
     assert reported.count(f"[kubernetes] {reason}") == 1
+
+
+def test_workers_that_are_evicted_before_they_train_are_an_error(api_server):
+    """If nodes evict each worker before it trains, following ends after --wait-pods with the last node's reason."""
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"name": "s-1-c-worker-x"},
+        "reason": "Evicted",
+        "message": "The node was low on resource: memory.",
+    }
+    api_server.answers[f"{RAYJOBS}/s-1"] = [rayjob("Running", rayClusterName="s-1-c")]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [pod("h", "Running", "head")]}]
+    api_server.answers[f"{CORE}/pods/h/log"] = [""]
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    reason = r"could not start for 0 s: pod s-1-c-worker-x was evicted from its node: .*memory\. The RayJob waits"
+    with pytest.raises(ClusterError, match=reason):
+        follow(wait_pods=0)
 
 
 def test_more_workers_are_waited_for_while_one_works(api_server):

@@ -1,5 +1,8 @@
 """RayJobs of a namespace: a server on loopback that answers as Kubernetes does."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 import tune_jobs
@@ -9,6 +12,16 @@ from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
+
+
+def test_a_namespace_has_the_options_that_find_it(api_server):
+    """The options by which a command finds a namespace name its context, quoted for a shell, if it was named."""
+    assert Kubernetes(None, "team").options == "--kubernetes --namespace team"
+    config = Path(os.environ["KUBECONFIG"])
+    config.write_text(
+        config.read_text().replace("name: c", "name: the lab").replace("-context: c", "-context: the lab")
+    )
+    assert Kubernetes("the lab", "team").options == "--kubernetes --context 'the lab' --namespace team"
 
 
 def test_a_job_file_belongs_to_its_rayjob(api_server, tmp_path):

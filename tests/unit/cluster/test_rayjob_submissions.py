@@ -10,6 +10,7 @@ from pipeline.cluster.rayjob_submissions import find_rayjob, rayjob_submissions
 from pipeline.errors import JobNotFound, UsageError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
 
+KEPT = "The RayJob waits without a limit; `tunepipe stop {} --kubernetes --namespace tunepipe` deletes it."
 WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/workloads"
 
 
@@ -66,7 +67,7 @@ def test_a_rayjob_that_waits_says_why(api_server: ApiServer) -> None:
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod("b-1-x", conditions=[unscheduled])]}]
     assert [each.message for each in rayjob_submissions(Kubernetes(None, "tunepipe"))] == [
         "a-1 waits in the queue 'gpus': no quota",
-        "pod b-1-x waits for a node: 0/2 nodes are available",
+        f"pod b-1-x waits for a node: 0/2 nodes are available. {KEPT.format('b-1')}",
     ]
 
 
@@ -86,14 +87,47 @@ def test_a_rayjob_that_cannot_start_says_why(api_server: ApiServer) -> None:
     api_server.answers[f"{CORE}/events"] = [{"items": events}]
     found = [each.message for each in rayjob_submissions(Kubernetes(None, "tunepipe"))]
     assert found[0].startswith("The image 'x:1' of pod p cannot be pulled: x:1: not found (ErrImagePull)")
-    assert found[0].endswith(
-        "The RayJob waits without a limit; `tunepipe stop a-1 --kubernetes --namespace tunepipe` deletes it."
-    )
+    assert found[0].endswith(KEPT.format("a-1"))
     assert found[1].startswith("The namespace 'tunepipe' refuses a pod of 'a-2': violates PodSecurity. Change")
-    assert found[2].endswith("has no room for another pod now: exceeded quota: gpus")
+    assert found[2].endswith(f"has no room for another pod now: exceeded quota: gpus. {KEPT.format('a-3')}")
     assert "the KubeRay operator does not run" in found[3]
     selectors = [query["fieldSelector"] for path, query in api_server.queries if path == f"{CORE}/events"]
     assert selectors == ["type=Warning", "reason=DeletedHeadPod", "reason=DeletedWorkerPod"]
+
+
+def test_a_study_that_trains_is_not_to_be_deleted(api_server: ApiServer) -> None:
+    """While a worker trains, `status` says why other pods do not start, without a command that deletes the study."""
+    waiting = {"waiting": {"reason": "ErrImageNeverPull", "message": "not there"}}
+    missing = {"name": "c", "image": "x:1", "imageID": "", "ready": False, "restartCount": 0, "state": waiting}
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "no spot node"}
+    trains = [pod("h", "Running", "head"), pod("w", "Running", "worker")]
+    others = [pod("x", containerStatuses=[missing]), pod("y", conditions=[unscheduled])]
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Running", "a-1", "a", rayClusterName="a-1-c")]}]
+    api_server.answers[f"{CORE}/pods"] = [{"items": [*trains, each]} for each in others for _ in range(2)]
+    fatal, waits = (rayjob_submissions(Kubernetes(None, "tunepipe"))[0].message for _ in others)
+    assert fatal.startswith("The image 'x:1' of pod x cannot be pulled: not there (ErrImageNeverPull)")
+    assert "tunepipe stop" not in fatal
+    assert waits == "pod y waits for a node: no spot node"
+
+
+def test_a_command_that_deletes_a_rayjob_names_the_context(api_server: ApiServer) -> None:
+    """The command that deletes a RayJob has the context in which it was found, which may not be the current one."""
+    api_server.answers[RAYJOBS] = [{"items": [of_study("Initializing", "a-1", "a", rayClusterName="a-1-c")]}]
+    event = {"metadata": {"name": "e"}, "involvedObject": {"name": "a-1-c"}, "message": "violates PodSecurity"}
+    api_server.answers[f"{CORE}/events"] = [{"items": [event]}]
+    (found,) = rayjob_submissions(Kubernetes("c", "tunepipe"))
+    assert found.message.endswith("`tunepipe stop a-1 --kubernetes --context c --namespace tunepipe` deletes it.")
+
+
+def test_a_study_that_has_lost_its_head_says_so(api_server: ApiServer) -> None:
+    """A study that runs without a head says so, unless it has ended since its RayJob was read."""
+    runs = of_study("Running", "a-1", "a", rayClusterName="a-1-c")
+    api_server.answers[RAYJOBS] = [{"items": [runs]}]
+    (found,) = rayjob_submissions(Kubernetes(None, "tunepipe"))
+    assert found.message.startswith("a-1 has lost its head. ")
+    api_server.answers[RAYJOBS] = [{"items": [runs]}, {"items": [of_study("Complete", "a-1", "a")]}]
+    (found,) = rayjob_submissions(Kubernetes(None, "tunepipe"))
+    assert found.message == ""
 
 
 def test_a_running_study_names_the_last_pod_that_was_evicted(api_server: ApiServer) -> None:
@@ -111,11 +145,12 @@ def test_a_running_study_names_the_last_pod_that_was_evicted(api_server: ApiServ
     ]
     api_server.answers[f"{CORE}/events"] = [{"items": events}]
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
-    api_server.answers[f"{CORE}/pods"] = [{"items": []}, {"items": []}, {"items": [pod(conditions=[unscheduled])]}]
+    head, waiting = pod("h", "Running", "head"), pod(conditions=[unscheduled])
+    api_server.answers[f"{CORE}/pods"] = [{"items": [head]}, {"items": []}, {"items": [head, waiting]}]
     messages = [rayjob_submissions(Kubernetes(None, "tunepipe"))[0].message for _ in range(2)]
     assert messages == [
         "pod a-1-c-worker-2 was evicted from its node: The node was low on resource: memory",
-        "pod p waits for a node: 0/2 nodes are available",
+        f"pod p waits for a node: 0/2 nodes are available. {KEPT.format('a-1')}",
     ]
 
 
@@ -141,7 +176,7 @@ def test_a_reason_is_found_without_the_right_to_list_events(api_server: ApiServe
     api_server.answers[f"{CORE}/pods"] = [{"items": [pod(conditions=[unscheduled])]}]
     api_server.gone.add(f"{CORE}/events")
     (found,) = rayjob_submissions(Kubernetes(None, "tunepipe"))
-    assert found.message == "pod p waits for a node: 0/2 nodes are available"
+    assert found.message == f"pod p waits for a node: 0/2 nodes are available. {KEPT.format('a-1')}"
 
 
 def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
