@@ -17,7 +17,7 @@ from pipeline.results.light_imports import light_imports
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["answer", "ask", "pays", "serve", "started"]
+__all__ = ["is_worthwhile", "read_answer", "send_arguments", "serve", "start_process"]
 
 _START = (
     "import gc, json, sys; gc.set_threshold(50_000, 2, 2); sys.path[:] = json.loads(sys.argv[1]); "
@@ -28,7 +28,7 @@ _MIN_BYTES = 1_000_000
 """Bytes of a study's epochs, about 50,000 of them: a smaller study is not worth the start of a process."""
 
 
-def pays(store: "Store") -> bool:
+def is_worthwhile(store: "Store") -> bool:
     """Whether a second process makes a command about a study faster.
 
     Args:
@@ -40,8 +40,8 @@ def pays(store: "Store") -> bool:
     return sum(size for _, size in store.sizes("epochs")) >= _MIN_BYTES and this_machine().cpus >= 2
 
 
-def started(module: str, libraries: Sequence[str] = (), **skipped: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a process that runs `main` of a module when `ask` says so, and ends with this one.
+def start_process(module: str, libraries: Sequence[str] = (), **skipped: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a process that runs `main` of a module when `send_arguments` says so, and ends with this one.
 
     It answers with what `main` prints. Its standard error is dropped: where it fails, its work is done here, and
     errors show here.
@@ -59,27 +59,27 @@ def started(module: str, libraries: Sequence[str] = (), **skipped: Sequence[str]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def ask(process: subprocess.Popen[bytes], *arguments: Any) -> None:
+def send_arguments(process: subprocess.Popen[bytes], *arguments: Any) -> None:
     """Let a process run `main(*arguments)`, once.
 
     It gets its arguments by its standard input: every user of the machine can read command lines, and a storage's URI
     may have a key in it.
 
     Args:
-        process: What `started` returned.
+        process: What `start_process` returned.
         arguments: The arguments, as JSON has them.
     """
     assert process.stdin is not None
-    with suppress(BrokenPipeError):  # it has failed already, and `answer` says so
+    with suppress(BrokenPipeError):  # it has failed already, and `read_answer` says so
         process.stdin.write(json.dumps(arguments).encode() + b"\n")
         process.stdin.flush()
 
 
-def answer(process: subprocess.Popen[bytes]) -> bytes | None:
+def read_answer(process: subprocess.Popen[bytes]) -> bytes | None:
     """What a process has answered when it ends; None if it failed.
 
     Args:
-        process: What `started` returned.
+        process: What `start_process` returned.
     """
     assert process.stdout is not None
     content = process.stdout.read()
@@ -87,7 +87,7 @@ def answer(process: subprocess.Popen[bytes]) -> bytes | None:
 
 
 def serve(module: str, libraries: Sequence[str], **skipped: Sequence[str]) -> None:
-    """The other side of `started`, which runs in the process.
+    """The other side of `start_process`, which runs in the process.
 
     Args:
         module: The module's name.
@@ -95,7 +95,7 @@ def serve(module: str, libraries: Sequence[str], **skipped: Sequence[str]) -> No
         skipped: What these need not import.
     """
     asked: SimpleQueue[list[Any]] = SimpleQueue()
-    threading.Thread(target=_follow, args=[asked], daemon=True).start()
+    threading.Thread(target=_read_arguments, args=[asked], daemon=True).start()
     with light_imports(**skipped):
         main = import_module(module).main
         for library in libraries:
@@ -103,7 +103,7 @@ def serve(module: str, libraries: Sequence[str], **skipped: Sequence[str]) -> No
     main(*asked.get())
 
 
-def _follow(asked: SimpleQueue[list[Any]]) -> None:
+def _read_arguments(asked: SimpleQueue[list[Any]]) -> None:
     """Read the arguments, and end this process when the one that started it is gone, and with it their pipe."""
     if line := sys.stdin.buffer.readline():
         asked.put(json.loads(line))

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.errors import Fault, InvalidJob, StorageError
 from pipeline.results.analysis.trial_ends import ended_by_itself
-from pipeline.results.analysis.warm_start import within
+from pipeline.results.analysis.warm_start import split_by_space
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
@@ -51,7 +51,7 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
     drawn = drawn_names(job.space)
     inside, seen, outside = [], dict[str, set[str]](), 0
     for one in tried:
-        config, beyond, _ = within(job.space, one.config)
+        config, beyond, _ = split_by_space(job.space, one.config)
         if beyond:
             outside += 1
             continue

@@ -42,16 +42,18 @@ def fitting(store: "Store") -> Iterator[Fit]:
     Raises:
         StorageError: The storage cannot be listed.
     """
-    if not second_process.pays(store):
+    if not second_process.is_worthwhile(store):
         yield fit_here
         return
-    with second_process.started(__name__, libraries=["sklearn.tree"], **_SKIPPED) as process:
+    with second_process.start_process(__name__, libraries=["sklearn.tree"], **_SKIPPED) as process:
 
         def fit_there(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
-            second_process.ask(process, [(units.tolist(), values.tolist(), first) for units, values, first in samples])
+            second_process.send_arguments(
+                process, [(units.tolist(), values.tolist(), first) for units, values, first in samples]
+            )
 
             def wait() -> Sequence[Forests]:
-                answer = second_process.answer(process)
+                answer = second_process.read_answer(process)
                 return _unpacked(answer, len(samples)) if answer is not None else fit_here(samples)()
 
             return wait

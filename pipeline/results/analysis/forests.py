@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.results.analysis.influence import most_telling
-from pipeline.results.analysis.surface import Surface, fitted, predicted
+from pipeline.results.analysis.surface import Surface, fit_surface, predicted
 
 __all__ = ["MAX_AXES", "Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
 
@@ -81,7 +81,7 @@ def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     """
     axes = most_telling(units, values, MAX_AXES, first)
     chosen = units[:, axes]
-    whole = fitted(chosen, values, trees=_TREES, seed=_SEED)
+    whole = fit_surface(chosen, values, trees=_TREES, seed=_SEED)
     unseen = whole.unseen if len(axes) == units.shape[1] else _unseen(units, values, first)
     rng = np.random.default_rng(_SEED)
     samples = rng.integers(0, len(values), (_RESAMPLES_OF_R_SQUARED, len(values)))
@@ -91,7 +91,7 @@ def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     if explained < _MIN_R_SQUARED or low <= 0 or whole.variance == 0:
         return Forests(whole, axes.tolist(), (), explained, low, high, ())
     again = [
-        fitted(chosen[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
+        fit_surface(chosen[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
         for turn, sample in enumerate(samples[:_AGAIN])
     ]
     return Forests(whole, axes.tolist(), again, explained, low, high, np.clip(drawn[:_AGAIN], 0, 1).tolist())

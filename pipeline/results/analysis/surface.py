@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Surface", "fitted", "predicted"]
+__all__ = ["Surface", "fit_surface", "predicted"]
 
 _Reals = npt.NDArray[np.float64]
 _Reals32 = npt.NDArray[np.float32]
@@ -79,7 +79,7 @@ class Surface:
         return self._covers[axis, cells]
 
 
-def fitted(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> Surface:
+def fit_surface(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> Surface:
     """Fit a forest.
 
     Args:

@@ -10,7 +10,7 @@ from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.space import Config, Value, key_of, walk
 from pipeline.wording import listed
 
-__all__ = ["WarmStart", "warm_start_configs", "within"]
+__all__ = ["WarmStart", "split_by_space", "warm_start_configs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def warm_start_configs(
     for trial in usable:
         if len(trials) == top:
             break
-        config, beyond, absent = within(space, theirs[trial])
+        config, beyond, absent = split_by_space(space, theirs[trial])
         if not config:
             strange.append(trial)
         if not config or key_of(config) in keys:
@@ -80,7 +80,7 @@ def _counts(row: Any) -> bool:
     return bool(row["state"] != "failed" and row["objective"] == row["objective"])
 
 
-def within(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, list[str]]:
+def split_by_space(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, list[str]]:
     """The values of a config that are in a space, those outside their domain, and those of unknown parameters.
 
     Args:

@@ -21,16 +21,16 @@ def test_a_second_process_needs_a_large_study_and_two_cpus(
     store.write("epochs/one.parquet", bytes(size // 2))
     store.write("epochs/two.parquet", bytes(size - size // 2))
     monkeypatch.setattr(second_process, "this_machine", lambda: replace(machine, cpus=cpus))
-    assert second_process.pays(store) is pays
+    assert second_process.is_worthwhile(store) is pays
 
 
 def test_a_process_answers_with_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process runs `main` of a module on this process's path, and its answer is what it prints."""
     (tmp_path / "asked.py").write_text("def main(*words): print(*words)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("asked") as process:
-        second_process.ask(process, "much", "more")
-        assert second_process.answer(process) == b"much more\n"
+    with second_process.start_process("asked") as process:
+        second_process.send_arguments(process, "much", "more")
+        assert second_process.read_answer(process) == b"much more\n"
     assert "asked" not in sys.modules
 
 
@@ -40,29 +40,29 @@ def test_a_process_imports_libraries_before_it_is_asked(tmp_path: Path, monkeypa
     text = "try: import pandas\nexcept ImportError: print('imported', flush=True)\n"
     (tmp_path / "library.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("asked", libraries=["library"], hidden=["pandas"]) as process:
+    with second_process.start_process("asked", libraries=["library"], hidden=["pandas"]) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == b"imported\n"
         process.stdin.close()
-        assert second_process.answer(process) is None
+        assert second_process.read_answer(process) is None
 
 
 def test_a_process_that_fails_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that fails has no answer, whatever it has printed."""
     (tmp_path / "failing.py").write_text("def main():\n    print(1)\n    raise MemoryError\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("failing") as process:
-        second_process.ask(process)
-        assert second_process.answer(process) is None
+    with second_process.start_process("failing") as process:
+        second_process.send_arguments(process)
+        assert second_process.read_answer(process) is None
 
 
 def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process ends when the other end of its standard input is gone, as it is with the process that started it."""
     (tmp_path / "endless.py").write_text("import threading\ndef main(): threading.Event().wait()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with second_process.started("endless") as process:
-        second_process.ask(process)
+    with second_process.start_process("endless") as process:
+        second_process.send_arguments(process)
         assert process.stdin is not None
         process.stdin.close()
-        assert second_process.answer(process) is None
+        assert second_process.read_answer(process) is None

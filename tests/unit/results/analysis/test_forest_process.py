@@ -16,7 +16,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A machine on which a second process pays for any study, and how many samples were fitted in this one."""
     here: list[int] = []
     fit_here = forest_process.fit_here
-    monkeypatch.setattr(second_process, "pays", lambda _store: True)
+    monkeypatch.setattr(second_process, "is_worthwhile", lambda _store: True)
     monkeypatch.setattr(forest_process, "fit_here", lambda samples: here.append(len(samples)) or fit_here(samples))
     return here
 
@@ -34,8 +34,8 @@ def test_a_process_that_dies_is_replaced(
     elsewhere: list[int], asha: Recording, asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the second process fails, this one fits the forests itself."""
-    ask: Callable[..., None] = second_process.ask
-    monkeypatch.setattr(second_process, "ask", lambda process, _samples: ask(process, "no samples"))
+    ask: Callable[..., None] = second_process.send_arguments
+    monkeypatch.setattr(second_process, "send_arguments", lambda process, _samples: ask(process, "no samples"))
     with fitting(asha.store) as fit:
         found = explained(asha_results, fit)
     assert elsewhere == [1]
@@ -46,8 +46,8 @@ def test_a_process_ends_with_its_context(
     elsewhere: list[int], asha: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second process ends with its context, also if nothing was asked for."""
-    process = second_process.started("pipeline.results.analysis.forest_process")
-    monkeypatch.setattr(second_process, "started", lambda *_, **__: process)
+    process = second_process.start_process("pipeline.results.analysis.forest_process")
+    monkeypatch.setattr(second_process, "start_process", lambda *_, **__: process)
     with fitting(asha.store):
         assert process.poll() is None
     assert process.returncode is not None
@@ -56,6 +56,6 @@ def test_a_process_ends_with_its_context(
 
 def test_a_small_study_needs_no_process(asha: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """The forests of a small study are fitted without a second process."""
-    monkeypatch.setattr(second_process, "started", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(second_process, "start_process", lambda *_, **__: pytest.fail("a process was started"))
     with fitting(asha.store) as fit:
         assert fit is forest_process.fit_here
