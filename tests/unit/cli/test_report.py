@@ -47,7 +47,7 @@ def test_another_process_fits_the_forests_of_a_large_study(tmp_path: Path, monke
     study, pages = asha_study(tmp_path).store.uri, [tmp_path / name for name in ("here.html", "there.html")]
     for page in pages:
         CliRunner().invoke(app, ["report", study, "--output", str(page)], catch_exceptions=False)
-        monkeypatch.setattr(second_process, "pays", lambda _store: True)
+        monkeypatch.setattr(second_process, "is_worthwhile", lambda _store: True)
         monkeypatch.setattr(forest_process, "fit_here", lambda _samples: pytest.fail("forests were fitted here"))
     here, there = (page.read_text(encoding="utf-8") for page in pages)
     assert "What mattered" in here
