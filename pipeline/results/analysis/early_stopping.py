@@ -24,6 +24,8 @@ _Reals = npt.NDArray[np.float64]
 MIN_TRIALS = 5
 """The fewest trials for a meaningful rank correlation."""
 _AGAIN = 300
+_Z_90 = 1.6449
+"""Standard errors on each side of a 90% interval."""
 _MAX_TRIALS = 2000
 _MAX_EPOCHS = 12
 
@@ -36,7 +38,7 @@ class Agreement:
         epoch: The epoch.
         trials: How many trials.
         correlation: Spearman's rank correlation of the value at that epoch with the best one.
-        low: Lower end of a 90% interval of it, by resampled trials.
+        low: Lower end of a 90% interval of it.
         high: Upper end.
         place: The rank of the study's best trial at that epoch, from 1, among all trials that came so far and
             are not farther beyond the objectives' bounds; None if it has no value there.
@@ -248,11 +250,21 @@ def _samples(count: int) -> npt.NDArray[np.int64]:
 
 
 def _correlation(early: _Ranked, late: _Ranked) -> tuple[float, float, float]:
-    """Spearman's rank correlation, and the ends of a 90% interval of it by resampled trials."""
+    """Spearman's rank correlation, and the ends of a 90% interval of it.
+
+    The interval is that of resampled trials, joined with that of Fisher's z: where few trials all agree, so do all
+    samples of them. The standard error of z is that of Bonett and Wright, "Sample size requirements for estimating
+    Pearson, Kendall and Spearman correlations", Psychometrika 65 (2000).
+    """
     again = (early.samples * late.samples).sum(axis=-1)
     rho = float(np.clip((early.whole * late.whole).sum(), -1, 1))
     low, high = np.clip(np.quantile(again, [0.05, 0.95]), -1, 1)
-    return rho, min(float(low), rho), max(float(high), rho)
+    count = early.whole.shape[-1]
+    # A correlation of 1 has no z: it counts as half-way to the next lower one, that of two exchanged neighbours.
+    most = 1 - 6 / (count * (count**2 - 1))
+    z, error = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (count - 3))
+    below, above = np.tanh([z - _Z_90 * error, z + _Z_90 * error])
+    return rho, min(float(low), float(below), rho), max(float(high), float(above), rho)
 
 
 def _ranks(values: _Reals, samples: npt.NDArray[np.int64]) -> _Reals:

@@ -19,7 +19,16 @@ def test_curves_that_never_cross_agree_from_the_first_epoch(tmp_path: Path) -> N
     """If curves never cross, the rank correlation of the first epoch is 1, and the best trial is first there."""
     first, *_ = agreements(by_epoch_study(tmp_path, RISING, epochs=4))
     assert (first.epoch, first.trials, first.place, first.among) == (1, 6, 1, 6)
-    assert (first.low, first.correlation, first.high) == (pytest.approx(1), pytest.approx(1), pytest.approx(1))
+    assert (first.correlation, first.high) == (pytest.approx(1), pytest.approx(1))
+
+
+@pytest.mark.parametrize(("trials", "low"), [(5, 0.386), (6, 0.745), (30, 0.999)])
+def test_an_interval_of_few_trials_is_wide_where_all_agree(trials: int, low: float, tmp_path: Path) -> None:
+    """If all trials keep their order, the interval is wide for five trials and narrow for thirty."""
+    curves = [[0.01 * n, 0.01 * n + 0.05, 0.01 * n + 0.1, 0.01 * n + 0.2] for n in range(trials)]
+    first, *_ = agreements(by_epoch_study(tmp_path, curves, epochs=4))
+    assert first.correlation == pytest.approx(1)
+    assert first.low == pytest.approx(low, abs=0.02)
 
 
 def test_curves_that_cross_disagree(tmp_path: Path) -> None:
