@@ -98,14 +98,14 @@ class _Pages:
         return self._page("studies.html.jinja", studies_content(self._studies))
 
     def study(self, request: Request) -> Response:
-        name, question = request.path_params["name"], study_page.Question.of(request.query_params)
-        content = study_page.content(self._studies, name, question)
+        name, query = request.path_params["name"], study_page.TableQuery.of(request.query_params)
+        content = study_page.content(self._studies, name, query)
         tried = request.query_params.get("config", "")
         return self._page("study.html.jinja", {**content, **self._controls(name), "tried": tried})
 
     def table(self, request: Request) -> Response:
-        question = study_page.Question.of(request.query_params)
-        return self._page("table.html.jinja", study_page.table(self._studies, request.path_params["name"], question))
+        query = study_page.TableQuery.of(request.query_params)
+        return self._page("table.html.jinja", study_page.table(self._studies, request.path_params["name"], query))
 
     def trial(self, request: Request) -> Response:
         name, trial = request.path_params["name"], request.path_params["trial"]

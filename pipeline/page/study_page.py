@@ -45,7 +45,7 @@ from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import duration, format_number, frequency, rough_duration
 
-__all__ = ["CONDITION_SECONDS", "Question", "content", "matching", "table"]
+__all__ = ["CONDITION_SECONDS", "TableQuery", "content", "matching", "table"]
 
 CONDITION_SECONDS = 20.0
 """A condition that takes longer is cancelled, so that none occupies a core forever."""
@@ -57,7 +57,7 @@ _FIXED = {TRIAL: "trial_id", AT_EPOCH: "best_epoch", EPOCHS: "epochs", SECONDS: 
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TableQuery:
     """Which trials are shown, and in which order.
 
     Args:
@@ -71,32 +71,32 @@ class Question:
     page: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Question":
-        """Read the question from an address.
+    def of(cls, given: Mapping[str, str]) -> "TableQuery":
+        """Read the query of an address.
 
         Args:
-            query: The address's query.
+            given: The names and values in it.
 
         Returns:
-            The question; a page that is not a number from 1 is the first page.
+            The query; a page that is not a number from 1 is the first page.
         """
-        page = query.get("page", "1")
+        page = given.get("page", "1")
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
-        return cls(query.get("where", "").strip(), query.get("sort", ""), max(number, 1))
+        return cls(given.get("where", "").strip(), given.get("sort", ""), max(number, 1))
 
     def address(self) -> str:
-        """The question as the query of an address."""
+        """The query as a part of an address."""
         given = {"where": self.where, "sort": self.sort, "page": self.page if self.page > 1 else ""}
         return "?" + urlencode({name: value for name, value in given.items() if value})
 
 
-def content(studies: StudyCache, name: str, question: Question) -> dict[str, Any]:
+def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]:
     """The content of the page.
 
     Args:
         studies: The studies.
         name: The study's name.
-        question: Which trials are in the table.
+        query: Which trials are in the table.
 
     Raises:
         JobNotFound: There is no such study.
@@ -118,47 +118,47 @@ def content(studies: StudyCache, name: str, question: Question) -> dict[str, Any
         "provenance": provenance_in_words(results.sessions),
         "example": _example(results),
         "budget": results.job["budget"],
-        **_table(snapshot, name, question),
+        **_table(snapshot, name, query),
     }
 
 
-def table(studies: StudyCache, name: str, question: Question) -> dict[str, Any]:
+def table(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]:
     """The content of the table of trials; the error of an invalid condition is shown above an empty table.
 
     Args:
         studies: The studies.
         name: The study's name.
-        question: Which trials.
+        query: Which trials.
 
     Raises:
         JobNotFound: There is no such study.
         UserError: It cannot be read.
     """
-    return _table(studies.snapshot(name), name, question)
+    return _table(studies.snapshot(name), name, query)
 
 
-def _table(snapshot: StudySnapshot, name: str, question: Question) -> dict[str, Any]:
+def _table(snapshot: StudySnapshot, name: str, query: TableQuery) -> dict[str, Any]:
     results, fault = snapshot.results, ""
     try:
-        trials = _matching(snapshot, question.where, question.sort)
+        trials = _matching(snapshot, query.where, query.sort)
     except UsageError as error:
         trials, fault = _NONE, str(error).replace("--where", "The condition").replace("--sort", "The order")
     pages = max(1, math.ceil(len(trials) / _ROWS))
-    page = min(question.page, pages)
+    page = min(query.page, pages)
     shown = [str(trial) for trial in results.trials["trial_id"].take(trials[(page - 1) * _ROWS : page * _ROWS])]
     heads, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
     leaderboard = snapshot.derived("leaderboard", Leaderboard)
     return {
         "name": name,
-        "question": question,
+        "table_query": query,
         "fault": fault,
         "total": len(results.trials),
         "matching": len(trials),
         "page": page,
         "pages": pages,
-        "at": lambda number: replace(question, page=number).address(),
+        "at": lambda number: replace(query, page=number).address(),
         "some": of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
-        "heads": [_head(results, column, question) for column in heads],
+        "heads": [_head(results, column, query) for column in heads],
         "rows": [_row(row, heads) for row in leaderboard.rows(only=shown, in_order=True)],
     }
 
@@ -239,17 +239,17 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _head(results: Results, column: LeaderboardColumn, question: Question) -> dict[str, Any]:
+def _head(results: Results, column: LeaderboardColumn, query: TableQuery) -> dict[str, Any]:
     name = _sql_name(results, column)
-    ascending, descending = question.sort == name, question.sort == f"-{name}"
-    best_first = not question.sort and name == "objective"
+    ascending, descending = query.sort == name, query.sort == f"-{name}"
+    best_first = not query.sort and name == "objective"
     better_below = results.objective.mode == "min"
     return {
         "name": "time" if column == SECONDS else column.name,
         "number": _numeric(results, column),
         "order": "ascending" if ascending or (best_first and better_below) else "descending"
         if descending or best_first else "",
-        "address": Question(question.where, f"-{name}" if ascending else name).address(),
+        "address": TableQuery(query.where, f"-{name}" if ascending else name).address(),
     }  # fmt: skip
 
 
