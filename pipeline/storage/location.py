@@ -53,6 +53,8 @@ class Location:
         try:
             if not is_uri:
                 folder = Path(text).expanduser().absolute()
+                if ".." in folder.parts:
+                    folder = folder.resolve()
                 return cls(str(folder), LocalFiles(folder))
             system, root = file_system(text)
             is_local = isinstance(system, fs.LocalFileSystem)

@@ -36,6 +36,16 @@ def test_a_folder_has_its_absolute_path(tmp_path: Path, monkeypatch: pytest.Monk
     assert location.uri_of("s") == str(tmp_path / "a:b?c/s")
 
 
+def test_a_folder_above_is_named_by_its_own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path with `..` is the folder that the system opens by it, also behind a link, and has no `..`."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a/b")
+    monkeypatch.chdir(tmp_path / "a/b")
+    assert Location.of("../../st").uri == str(tmp_path / "st")
+    assert Location.of(f"{tmp_path}/link/../st").uri == str(tmp_path / "a/st")
+    assert Location.of(f"{tmp_path}/link/st").uri == str(tmp_path / "link/st")
+
+
 def test_a_file_uri_is_a_folder_of_this_machine(tmp_path: Path) -> None:
     """A file:// URI refers to local files and stays as given, without its last slash."""
     location = Location.of(f"file://{tmp_path}/")
