@@ -19,6 +19,9 @@ __all__ = ["advice", "failure_text", "headline"]
 _OTHER_SHAPES = "`generator` yielded an element of shape"
 """In TensorFlow's message about a batch that does not fit the specification of a pipeline of Python code."""
 
+_UNPARSED = "UnparsedFlagAccessError"
+"""absl's error about a flag that is read before the command line was parsed."""
+
 _INTEGER_LABELS = re.compile(
     r"`target` and `output` must have the same (rank|shape).* target\.shape=\(\w+,( 1)?\), output\.shape=\(\w+, \d+\)"
 )
@@ -53,7 +56,8 @@ def advice(
     """What to do about an error whose message names only its effect.
 
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a module that a file of the job hides, a name that Keras does not have, and a generator's shapes.
+    folder, a module that a file of the job hides, a name that Keras does not have, a generator's shapes, and flags of
+    absl that are not parsed.
 
     Args:
         error: The error.
@@ -75,6 +79,11 @@ def advice(
             )
     if missing := missing_parameter(error, config, space):
         return missing
+    if type(error).__name__ == _UNPARSED:
+        return (
+            "app.run parses the flags of absl, and workers do not call it. Parse them where the file defines them: put "
+            "flags.FLAGS(sys.argv) after the definitions, outside of any function. Workers have the script's arguments."
+        )
     if _INTEGER_LABELS.search(str(error)):
         from pipeline.training.labels import ONE_HOT
 

@@ -65,6 +65,19 @@ def test_a_name_that_the_space_lacks_has_advice(tmp_path: Path) -> None:
     )
 
 
+def test_flags_of_absl_that_workers_do_not_parse_have_advice(tmp_path: Path) -> None:
+    """A flag that only `app.run` parses is explained with the line that parses it in workers, too."""
+    from absl import flags
+
+    values = flags.FlagValues()
+    flags.DEFINE_integer("steps", 3, "Steps.", flag_values=values)
+    with pytest.raises(flags.UnparsedFlagAccessError) as caught:
+        _ = values.steps
+    assert "put flags.FLAGS(sys.argv) after the definitions" in advice(
+        caught.value, {}, {}, started_in=tmp_path, shared=None
+    )
+
+
 @pytest.mark.parametrize("rows", [(4,), (4, 1)])
 def test_integer_labels_have_advice(tmp_path: Path, rows: tuple[int, ...]) -> None:
     """Keras' error about integer labels with categorical_crossentropy is reported with the loss that takes them."""
