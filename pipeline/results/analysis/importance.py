@@ -121,14 +121,11 @@ def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[Parameter
     ]
     axes = sorted(around, key=lambda parameter: parameter.when != when)
     own = sum(parameter.when == when for parameter in axes)
-    rows = rows[np.all([given(rows[axis.name]) for axis in axes], axis=0)]
+    rows = rows[np.all([_known(axis, rows[axis.name]) for axis in axes], axis=0)]
     values = rows[OBJECTIVE].to_numpy(np.float64)
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), _MAX_TRIALS)).round().astype(int)
     units = np.array([_units(axis, rows[axis.name].iloc[chosen]) for axis in axes]).reshape(len(axes), -1).T
-    # The domain may have been another one when a trial was drawn.
-    known = np.isfinite(units).all(axis=1)
-    count = len(rows) - int((~known).sum())
-    needed = max(_MIN_TRIALS, 3 * min(len(axes), MAX_AXES))
+    count, needed = len(rows), max(_MIN_TRIALS, 3 * min(len(axes), MAX_AXES))
     where = _where(when)
     if count < needed:
         note = f"too few trials{where} with a value: {count}; at least {needed} are needed"
@@ -136,7 +133,7 @@ def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[Parameter
     if values.min() == values.max():
         return _Trials(when, axes, own, count, f"all {count} trials{where} have the same value")
     values, clipped = _drawn_in(values, results.objective.mode)
-    return _Trials(when, axes, own, count, "", units[known], values[chosen][known], clipped)
+    return _Trials(when, axes, own, count, "", units, values[chosen], clipped)
 
 
 def _where(when: When) -> str:
@@ -165,6 +162,14 @@ def _importance(trials: _Trials, forests: Forests, mode: str) -> Importance:
     pairs = _pairs(forests.whole, forests.again, scales, axes, trials.when)
     used, left_out = len(trials.values), trials.own - len(effects)
     return Importance(trials.when, trials.count, used, *predicted, trials.clipped, effects, pairs, left_out=left_out)
+
+
+def _known(axis: ParameterPath, values: pd.Series) -> npt.NDArray[np.bool_]:
+    """Which trials have a value of the domain, which may have been another one when a trial was drawn."""
+    known = given(values)
+    if isinstance(axis.domain, ListedDomain):
+        known[known] = np.isfinite(_units(axis, values[known]))
+    return known
 
 
 def _units(axis: ParameterPath, values: Iterable[Any]) -> list[float]:

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.results import Results
+from pipeline.results import Results, load_results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.importance import best_range, importances
 from pipeline.space import Choice, Grid, Switch, Uniform
+from pipeline.study import Objective, layout
 from tests.unit.results.small_studies import of_function
+from tests.unit.results.studies import Recording, tune_job
 
 
 def test_shares_come_near_the_known_ones(known: Explanation) -> None:
@@ -67,6 +69,24 @@ def test_an_unknown_importance_has_a_reason(tmp_path: Path, trials: int, value: 
     (found,) = importances(of_function(tmp_path, value, trials=trials))
     assert (found.effects, found.pairs) == ((), ())
     assert reported in found.note
+
+
+@pytest.mark.parametrize("later", [0, 5, 20])
+def test_trials_with_values_of_an_earlier_domain_do_not_count(tmp_path: Path, later: int) -> None:
+    """Of a choice whose values were changed, only trials with one of the new values are analysed, however few."""
+    rng = np.random.default_rng(0)
+    space = {"a": Uniform(0.0, 1.0), "c": Choice(("x", "y"))}
+    job = tune_job("changed", space=space, scheduler="fifo", objectives=(Objective("val_loss", "min"),))
+    study = Recording(tmp_path, job)
+    for index in range(700 + later):
+        config = {"a": float(rng.random()), "c": ("old", "older")[index % 2] if index < 700 else ("x", "y")[index % 2]}
+        study.train(layout.trial_id(index), 1, config, config["a"], 1.0, val_loss=config["a"])
+        study.decide(layout.trial_id(index), 1, "finish", 1.0)
+    study.end(2.0)
+    (found,) = importances(load_results(study.store.uri))
+    assert (found.trials, found.used) == (later, later if later == 20 else 0)
+    if later < 20:
+        assert found.note == f"too few trials with a value: {later}; at least 12 are needed"
 
 
 def test_a_few_diverged_trials_do_not_drown_the_others(tmp_path: Path) -> None:
