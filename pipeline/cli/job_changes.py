@@ -137,7 +137,7 @@ def _starts_of_study(
     if not both or list(starts[:both]) != list(saved.start_with[:both]):
         return starts
     fitting = starts[: saved.budget.trials if trials is None else trials]
-    last = read_sessions(store, only_last=True)
+    last = read_sessions(store, only_last=True, resume=True)
     if only_appended(fitting, saved, last[-1] if last else None):
         return fitting
     if len(starts) != len(saved.start_with):

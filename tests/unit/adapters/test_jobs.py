@@ -194,6 +194,25 @@ def test_a_program_is_resumed_with_another_number_of_trials(
         assert [start["x"] for start in starts] == list(drawn["config_x"][: len(starts)])
 
 
+def test_a_program_keeps_its_studys_starts_once_the_searcher_has_drawn(
+    program: Callable[[str], str], tmp_path: Path
+) -> None:
+    """A program with further first configs continues with those of its study if the searcher has drawn trials."""
+    storage, place = str(tmp_path / "studies"), program("op_quad.py")
+    search, queued = "study.optimize(", "[study.enqueue_trial({'x': x}) for x in (1, 2, 3, 4)]"
+    Path(place).write_text(Path(place).read_text().replace(search, f"{queued}\n    {search}"))
+    words = ["run", place, "--from", "optuna", "--name", "s", "--storage", storage, "--workers", "0"]
+    assert command(*words, "--trials", "2").exit_code == 0
+    assert command("resume", f"{storage}/s", "--trials", "4", "--workers", "0").exit_code == 0
+    first = load_study(Store(storage).folder("s")).start_with
+    assert len(first) == 2
+    done = command(*words, "--resume", "--trials", "5")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "The study keeps its own start_with: 2 configs, not 4." in done.output
+    assert load_study(Store(storage).folder("s")).start_with == first
+    assert len(load_results(tmp_path / "studies/s").trials) == 5
+
+
 def test_a_space_that_the_user_gives_replaces_that_of_the_program(
     program: Callable[[str], str], tmp_path: Path
 ) -> None:
