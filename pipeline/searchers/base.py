@@ -25,7 +25,7 @@ __all__ = [
     "SearcherSettings",
     "SuggestingSearch",
     "Suggestion",
-    "chance",
+    "draw_generator",
     "losses",
 ]
 
@@ -218,7 +218,7 @@ class SuggestingSearch(SearcherSettings):
         return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
 
 
-def chance(seed: int, index: int) -> np.random.Generator:
+def draw_generator(seed: int, index: int) -> np.random.Generator:
     """The random generator of a config.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.searchers.base import Observation, Suggestion, chance, losses
+from pipeline.searchers.base import Observation, Suggestion, draw_generator, losses
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.rung_search import RungSearch, at_one_rung
 from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
@@ -51,7 +51,7 @@ class CMASearch(RungSearch):
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
     ) -> Suggestion:
         """A config by the evolution over whole generations of earlier observations, in the order of the trials."""
-        rng, names = chance(seed, index), _numbers(space)
+        rng, names = draw_generator(seed, index), _numbers(space)
         config = draw(space, rng, index)
         if not names:
             return Suggestion(config)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pipeline.machine.matrix_threads import one_thread
-from pipeline.searchers.base import Observation, SuggestingSearch, Suggestion, chance
+from pipeline.searchers.base import Observation, SuggestingSearch, Suggestion, draw_generator
 from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.curve_process import Reals
@@ -53,7 +53,7 @@ class CurveSearch(SuggestingSearch):
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
     ) -> Suggestion:
         """A config by the process, with the improvement that it expects at the last epoch."""
-        rng, history = chance(seed, index), History.of(observations)
+        rng, history = draw_generator(seed, index), History.of(observations)
         before = history.chosen(best=MAX_OBSERVATIONS // 4, newest=MAX_OBSERVATIONS // 4)
         if index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             return Suggestion(draw(space, rng, index), "Drawn at random, like every fourth config.")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.machine.matrix_threads import one_thread
-from pipeline.searchers.base import LARGEST_LOSS, Observation, Suggestion, chance, losses
+from pipeline.searchers.base import LARGEST_LOSS, Observation, Suggestion, draw_generator, losses
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
 from pipeline.space import Config, draw, drawn_parameters
@@ -50,7 +50,7 @@ class GPSearch(RungSearch):
     ) -> Suggestion:
         """A config by the process that is fitted to earlier observations."""
         learned = History.of(observations).chosen(best=MAX_OBSERVATIONS // 2, newest=MAX_OBSERVATIONS // 2)
-        rng, before = chance(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
+        rng, before = draw_generator(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup or not drawn_parameters(space):
             return Suggestion(draw(space, rng, index))
         if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pipeline.searchers.base import RANDOM_EVERY, Observation, SearcherSettings, chance
+from pipeline.searchers.base import RANDOM_EVERY, Observation, SearcherSettings, draw_generator
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trials_of_losses, sampled, tpe_sampler
 from pipeline.searchers.several_losses import has_rungs, losses_at_one_rung, ranked
@@ -40,7 +40,7 @@ class MOTPESearch(SearcherSettings):
     ) -> Config:
         """A config by the estimator over earlier observations."""
         learned = History.of(observations).chosen()
-        rng, before = chance(seed, index), ranked(losses_at_one_rung(space, learned, startup=self.startup))
+        rng, before = draw_generator(seed, index), ranked(losses_at_one_rung(space, learned, startup=self.startup))
         known = [one for one in before if one.state == "known"]
         if len(known) < self.startup or (has_rungs(learned) and index % RANDOM_EVERY == RANDOM_EVERY - 1):
             return draw(space, rng, index)

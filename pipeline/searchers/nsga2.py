@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.searchers.base import Observation, SearcherSettings, chance
+from pipeline.searchers.base import Observation, SearcherSettings, draw_generator
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trials_of_losses, sampled
 from pipeline.searchers.several_losses import losses_at_one_rung
@@ -47,7 +47,7 @@ class NSGA2Search(SearcherSettings):
     ) -> Config:
         """A config by the evolution of earlier observations."""
         learned = History.of(observations).chosen()
-        rng, before = chance(seed, index), losses_at_one_rung(space, learned, startup=self.population)
+        rng, before = draw_generator(seed, index), losses_at_one_rung(space, learned, startup=self.population)
         known = [one for one in before if one.state == "known"]
         if len(known) < self.population:
             return draw(space, rng, index)

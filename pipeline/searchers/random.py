@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pipeline.searchers.base import Observation, SearcherSettings, chance
+from pipeline.searchers.base import Observation, SearcherSettings, draw_generator
 from pipeline.space import Config, draw
 
 __all__ = ["RandomSearch"]
@@ -21,4 +21,4 @@ class RandomSearch(SearcherSettings):
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
     ) -> Config:
         """A random config."""
-        return draw(space, chance(seed, index), index)
+        return draw(space, draw_generator(seed, index), index)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from pipeline.searchers.base import Observation, Suggestion, chance
+from pipeline.searchers.base import Observation, Suggestion, draw_generator
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trials, sampled, tpe_sampler
 from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
@@ -41,7 +41,7 @@ class TPESearch(RungSearch):
         """A config by the estimator over earlier observations."""
         # The best few make the density of good configs, the others that of poor ones.
         learned = History.of(observations).chosen(best=_BEST)
-        rng, before = chance(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
+        rng, before = draw_generator(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup:
             return Suggestion(draw(space, rng, index))
         if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):

@@ -22,7 +22,7 @@ from pipeline.study import layout
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-__all__ = ["Exported", "check_mlflow", "write_mlflow"]
+__all__ = ["ExportSummary", "check_mlflow", "write_mlflow"]
 
 _METRICS, _PARAMS = 900, 100
 """The maximum number of entries that MLflow accepts in one request; a thousand of all kinds together."""
@@ -44,7 +44,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportSummary:
     """What an export did.
 
     Args:
@@ -58,7 +58,7 @@ class Exported:
     kept: int
 
 
-def write_mlflow(results: Results, destination: str) -> Exported:
+def write_mlflow(results: Results, destination: str) -> ExportSummary:
     """Write a study and its trials as runs of an experiment with the study's name.
 
     Writing a study again adds what is new. The run of a trial that has not changed stays as it is, a trial that has
@@ -83,7 +83,7 @@ def write_mlflow(results: Results, destination: str) -> Exported:
 
     with _settings():
         try:
-            with _quiet_logger():
+            with _without_log_messages():
                 uri, artifacts = locations(destination)
                 client = MlflowClient(tracking_uri=uri)
                 existing = client.get_experiment_by_name(results.name)
@@ -95,7 +95,7 @@ def write_mlflow(results: Results, destination: str) -> Exported:
                 f"MLflow at {destination}: {reason}. Name a tracking URI (http://HOST:5000, sqlite:///FILE) or a "
                 "folder."
             ) from None
-    return Exported(uri, written, kept)
+    return ExportSummary(uri, written, kept)
 
 
 def check_mlflow() -> None:
@@ -125,7 +125,7 @@ def _settings() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_logger() -> Iterator[None]:
+def _without_log_messages() -> Iterator[None]:
     """Leave out MLflow's messages about each step of a database's creation; its import has set the logger's level."""
     logger = logging.getLogger("mlflow")
     level = logger.level

@@ -7,7 +7,7 @@ from pipeline.results import plots
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.shares import MIN_SHARE
 from pipeline.results.plots.explanation_plots import bars
-from pipeline.results.report.picture import MAX_PANELS, Section, panel, picture, without_results
+from pipeline.results.report.picture import MAX_PANELS, Section, as_results_plot, panel, picture
 from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause
 
@@ -42,7 +42,7 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             note,
             [
                 picture(
-                    results, f"importance-{number}", without_results(plots.importance_bars, importance),
+                    results, f"importance-{number}", as_results_plot(plots.importance_bars, importance),
                     of_importance(importance), height, height,
                     f"Bar chart of the shares of {len(importance.effects)} hyperparameters.",
                 )

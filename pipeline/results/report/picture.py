@@ -13,7 +13,7 @@ from pipeline.results.report.hover_points import HoverPoint
 from pipeline.results.tables.load import Results
 from pipeline.wording import counted, format_number, is_or_are
 
-__all__ = ["MAX_PANELS", "Picture", "Section", "beyond_in_words", "columns", "panel", "picture", "without_results"]
+__all__ = ["MAX_PANELS", "Picture", "Section", "as_results_plot", "beyond_in_words", "columns", "panel", "picture"]
 
 _WIDE, _NARROW = 1040, 350
 _PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}
@@ -61,7 +61,7 @@ class Section:
         return columns(len(self.pictures)) if self.small else 1
 
 
-def without_results(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
+def as_results_plot(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
     """A drawing function for `picture` from one that needs only axes.
 
     Args:
@@ -98,7 +98,7 @@ def picture(
     Returns:
         Both drawings as SVG, with the caption and the alt text.
     """
-    seen = _Limits(lambda ax: draw(results, ax))
+    seen = _LimitsRecorder(lambda ax: draw(results, ax))
     wide = inline_svg(seen, name=name, size=(_WIDE, height), hover_points=where)
     narrow = inline_svg(seen, name=f"{name}-narrow", size=(_NARROW, narrow_height), hover_points=where)
     cut = beyond_in_words(values, seen.limits)
@@ -140,7 +140,7 @@ def panel(
     Returns:
         The drawing as SVG, with the caption and the alt text; no narrow version.
     """
-    seen, few = _Limits(draw), columns(count) < max(_PANELS)
+    seen, few = _LimitsRecorder(draw), columns(count) < max(_PANELS)
     width, factor = _PANELS[columns(count)]
     svg = inline_svg(seen, name=name, size=(width, round(factor * height)), hover_points=where)
     narrow = inline_svg(seen, name=f"{name}-narrow", size=(_NARROW, height), hover_points=where) if few else None
@@ -148,7 +148,7 @@ def panel(
     return Picture(f"{alt}{cut}", f"{caption}{cut}", svg, narrow)
 
 
-class _Limits:
+class _LimitsRecorder:
     """Draws, and keeps the limits of the vertical axis, which are known only after that."""
 
     def __init__(self, draw: Callable[[Axes], Axes]) -> None:

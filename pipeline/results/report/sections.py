@@ -19,7 +19,7 @@ from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MAX_AXES, MAX_POINTS
 from pipeline.results.report import captions, hover_points, parameter_captions
 from pipeline.results.report.importance_pictures import importances
-from pipeline.results.report.picture import MAX_PANELS, Picture, Section, panel, picture, without_results
+from pipeline.results.report.picture import MAX_PANELS, Picture, Section, as_results_plot, panel, picture
 from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
@@ -90,7 +90,7 @@ def _early(explanation: Explanation) -> Section:
     results, found = explanation.results, explanation.agreements
     note = "Among all trials, not only completed ones, the correlation would be higher."
     early = picture(
-        results, "early", without_results(plots.early_values, found),
+        results, "early", as_results_plot(plots.early_values, found),
         of_agreements(found, grace_period(results), epochs=results.job["budget"]["epochs"]), 300, 260,
         f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
     )  # fmt: skip

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.searchers.base import Observation, chance, losses
+from pipeline.searchers.base import Observation, draw_generator, losses
 from tests.unit.searchers.observations import known
 
 
@@ -28,9 +28,9 @@ def test_a_loss_is_known_up_to_an_epoch(observation: Observation, reach: float) 
 
 def test_each_draw_has_its_own_numbers() -> None:
     """The random numbers of each draw depend only on the seed and the draw's number."""
-    drawn = {(seed, index): chance(seed, index).random() for seed in range(20) for index in range(20)}
+    drawn = {(seed, index): draw_generator(seed, index).random() for seed in range(20) for index in range(20)}
     assert len(set(drawn.values())) == 400
-    assert chance(3, 4).random() == drawn[3, 4]
+    assert draw_generator(3, 4).random() == drawn[3, 4]
 
 
 @given(known=st.lists(st.floats(-5, 5) | st.sampled_from(["open", "failed"]), max_size=8))

@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
-from pipeline.results.export.mlflow import Exported, write_mlflow
+from pipeline.results.export.mlflow import ExportSummary, write_mlflow
 
 
 def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
@@ -34,7 +34,7 @@ def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_resu
     done = write_mlflow(asha_results, str(folder))
     client, study, trials = runs(folder, "mnist-asha")
 
-    assert done == Exported(f"sqlite:///{folder / 'mlflow.db'}", len(asha_results.trials), 0)
+    assert done == ExportSummary(f"sqlite:///{folder / 'mlflow.db'}", len(asha_results.trials), 0)
     assert sorted(trials) == asha_results.trials["trial_id"].to_list()
     best = asha_results.best
     assert best is not None

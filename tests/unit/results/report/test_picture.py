@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from pipeline.results import Results
-from pipeline.results.report.picture import beyond_in_words, columns, panel, picture, without_results
+from pipeline.results.report.picture import as_results_plot, beyond_in_words, columns, panel, picture
 
 
 def test_a_picture_is_drawn_for_a_wide_page_and_for_a_telephone(asha_results: Results) -> None:
@@ -34,7 +34,7 @@ def test_a_picture_is_drawn_for_a_wide_page_and_for_a_telephone(asha_results: Re
 def test_a_finding_can_be_drawn(asha_results: Results) -> None:
     """A picture is drawn from a finding as well as from results."""
     seen: list[Any] = []
-    draw = without_results(lambda shown, ax: seen.append(shown) or ax, "found")
+    draw = as_results_plot(lambda shown, ax: seen.append(shown) or ax, "found")
     draw(asha_results, None)  # type: ignore[arg-type]
     assert seen == ["found"]
 

@@ -8,7 +8,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from pipeline.errors import UsageError
-from pipeline.results.export.live import logged, logs_of
+from pipeline.results.export.live_logs import log_live, logs_of
 from pipeline.results.export.tensorboard import written_events
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -37,7 +37,7 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
     """A second session logs only its own epochs to MLflow and to TensorBoard, so that each epoch is logged once."""
     study, notes = _recorded(tmp_path / "studies"), []
     logs = [f"mlflow={folder}", f"tensorboard={tmp_path / 'board'}"]
-    with logged(study.store, logs, notes.append):
+    with log_live(study.store, logs, notes.append):
         pass
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("live")
@@ -47,7 +47,7 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
     study.session = 2
     _train(study, 3)
     study.end(5, started=10)
-    with logged(study.store, logs, notes.append):
+    with log_live(study.store, logs, notes.append):
         pass
     assert notes == []
     runs = client.search_runs([experiment.experiment_id])
@@ -74,7 +74,7 @@ def test_the_exported_winner_is_an_artifact_and_the_environment_tags(folder: Pat
     study.store.write(layout.session(1), json.dumps(session))
     study.store.write("export/model.keras", b"a model")
     study.store.write(layout.WINNER, '{"trial_id": "0001", "epoch": 2, "metrics": {"test_accuracy": 0.5}}')
-    with logged(study.store, [f"mlflow={folder}"], pytest.fail):
+    with log_live(study.store, [f"mlflow={folder}"], pytest.fail):
         pass
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
@@ -94,7 +94,7 @@ def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> 
     other.mkdir(parents=True)
     (other / "events.out.other").touch()
     logs = [f"tensorboard={tmp_path / 'board'}", "mlflow=ftp://nowhere"]
-    with logged(study.store, logs, notes.append):
+    with log_live(study.store, logs, notes.append):
         pass
     by_log = {note.partition(": ")[0]: note for note in notes}
     assert len(notes) == 2
@@ -105,7 +105,7 @@ def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> 
 
 def test_a_study_that_never_began_is_no_failure(tmp_path: Path) -> None:
     """For a study that never began, nothing is logged and nothing is reported."""
-    with logged(Store(tmp_path / "none"), [f"tensorboard={tmp_path / 'board'}"], pytest.fail):
+    with log_live(Store(tmp_path / "none"), [f"tensorboard={tmp_path / 'board'}"], pytest.fail):
         pass
     assert not (tmp_path / "board").exists()
 

@@ -21,7 +21,7 @@ from pipeline.sanitize import sanitize_line
 from pipeline.storage import Store
 from pipeline.study.output_paths import check_output_folder
 
-__all__ = ["Log", "logged", "logs_of"]
+__all__ = ["Log", "log_live", "logs_of"]
 
 _POLL_SECONDS = 2.0
 _SHARE = 0.05
@@ -90,7 +90,7 @@ def logs_of(texts: Sequence[str]) -> dict[str, Log]:
 
 
 @contextmanager
-def logged(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> Iterator[None]:
+def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> Iterator[None]:
     """Log a study while the context is open, and the rest of it when the context ends, however it ends.
 
     Args:
@@ -107,26 +107,26 @@ def logged(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> I
         return
     ended = threading.Event()
     # A thread for each, so that a server which hangs keeps no other log waiting.
-    followers = [_Follower(store, text, log, note, ended) for text, log in logs.items()]
-    for follower in followers:
-        follower.start()
+    threads = [_LogThread(store, text, log, note, ended) for text, log in logs.items()]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         ended.set()
         began = time.monotonic()
-        while (late := [one for one in followers if one.is_alive()]) and any(
+        while (late := [one for one in threads if one.is_alive()]) and any(
             time.monotonic() - began < one.patience for one in late
         ):
             late[0].join(_JOIN_SECONDS)
-        for follower in late:
+        for thread in late:
             note(
-                f"--log {follower.name}: not everything is logged yet, after {time.monotonic() - began:.0f} seconds; "
+                f"--log {thread.name}: not everything is logged yet, after {time.monotonic() - began:.0f} seconds; "
                 "a resume with --log adds the rest."
             )
 
 
-class _Follower(threading.Thread):
+class _LogThread(threading.Thread):
     """Logs what is new, again and again, and once more at the end."""
 
     def __init__(self, store: Store, text: str, log: Log, note: Callable[[str], None], ended: threading.Event) -> None:
