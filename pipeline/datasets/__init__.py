@@ -17,6 +17,7 @@ from pipeline.datasets.parquet_files import is_parquet
 from pipeline.errors import DataError, UserError
 from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.study.missing_parameter import missing_parameter
+from pipeline.study.uncopied_data import uncopied_data
 from pipeline.wording import did_you_mean
 
 __all__ = ["DATASETS", "Arrays", "Dataset", "Split", "leaves", "load"]
@@ -111,6 +112,8 @@ def _call(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -
         what = f"The data function {name} raised {type(error).__name__}: {error}"
         if hidden := hidden_behind(error):
             what = f"{what}. {hidden_text(hidden)}"
+        if uncopied := uncopied_data(error):
+            what = f"{what.rstrip('.')}. {uncopied}"
         if arguments and (missing := missing_parameter(error, arguments[0])):
             what = f"{what}. {missing}"
         raise DataError(what) from error

@@ -34,7 +34,8 @@ class Copies(importlib.abc.MetaPathFinder):
     """
 
     def __init__(self, folder: Path, fields: Mapping[str, Any], recorded: RecordedCopies | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
+        """The folder of the copies."""
         recorded = recorded or RecordedCopies()
         self.arguments = recorded.arguments
         """The arguments of the script that started the study; empty if none did."""
@@ -63,7 +64,7 @@ class Copies(importlib.abc.MetaPathFinder):
         """
         if module not in self._copies:
             return None
-        path = self._folder / self._copies[module][0]
+        path = self.folder / self._copies[module][0]
         return path if path.is_file() else None
 
     def content(self, module: str) -> bytes:
@@ -76,10 +77,10 @@ class Copies(importlib.abc.MetaPathFinder):
             ValueError: The copy has changed since.
         """
         path, digest = self._copies[module]
-        content = (self._folder / path).read_bytes()
+        content = (self.folder / path).read_bytes()
         if digest_of(content) != digest:
             raise ValueError(
-                f"the copy {self._folder / path} has changed since the study was saved: restore it, or continue with "
+                f"the copy {self.folder / path} has changed since the study was saved: restore it, or continue with "
                 "the job's own file (`tunepipe run FILE --resume`)"
             )
         return content
@@ -111,7 +112,7 @@ class Copies(importlib.abc.MetaPathFinder):
         for relative, digest in self._copies.values():
             original = self._original(relative, digest)
             if original is not None:
-                copy = self._folder / relative
+                copy = self.folder / relative
                 originals |= {str(copy): str(original), str(copy.resolve()): str(original)}
         return originals
 
@@ -186,8 +187,8 @@ class Copies(importlib.abc.MetaPathFinder):
         if file is not None:
             return _spec(fullname, file, file.read_bytes(), [str(file.parent)])
         if self.path(fullname) is None:
-            raise ModuleNotFoundError(f"The study's copy {self._folder / relative} does not exist.", name=fullname)
-        spec = _spec(fullname, self._folder / relative, self.content(fullname), [])
+            raise ModuleNotFoundError(f"The study's copy {self.folder / relative} does not exist.", name=fullname)
+        spec = _spec(fullname, self.folder / relative, self.content(fullname), [])
         spec.origin = str(self.users_file(fullname) or spec.origin)
         return spec
 
