@@ -50,14 +50,14 @@ def sql(
     """Query the tables of studies in SQL; the column `study` has the study's name."""
     from pipeline.results.tables.database import TimeLimit
     from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.query import answered
+    from pipeline.results.tables.query import stream_answer
     from pipeline.results.tables.study_labels import labels
 
     if not studies:
         raise _one_word(query)
     shape = format_of(format, output)
     named = [(study, load_results(study_store(study, storage).uri)) for study in studies]
-    with answered(labels(named), query, TimeLimit(seconds, _note_slow)) as answer:
+    with stream_answer(labels(named), query, TimeLimit(seconds, _note_slow)) as answer:
         output_table(answer, shape, output, limit=limit)
 
 

@@ -36,7 +36,7 @@ class Bracket:
         self._end, self._factor = at[-1], factor
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether no trial can join it: it has its size, or has started to compare."""
         return len(self.trials) >= self.size or bool(self.decided)
 
@@ -51,7 +51,7 @@ class Bracket:
         """
         return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
 
-    def decide(self, ended: set[str]) -> list[str]:
+    def compare(self, ended: set[str]) -> list[str]:
         """Decide at every rung at which all its trials have reported.
 
         Args:
@@ -87,7 +87,7 @@ class Bracket:
         """
         return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
 
-    def judged(self, trial_id: str, rung: Rung) -> Decision:
+    def stop_decision(self, trial_id: str, rung: Rung) -> Decision:
         """The decision to stop a trial at a rung.
 
         Args:

@@ -110,7 +110,7 @@ class Brackets(Scheduler):
 
     def add(self, trial_id: str, config: Config) -> None:
         """Add a trial to the bracket that is being filled, or start the next one."""
-        if not self._brackets or self._brackets[-1].full:
+        if not self._brackets or self._brackets[-1].is_full:
             last = self._brackets[-1].number if self._brackets else -1
             self._brackets.append(self._bracket(0 if self._size else (last + 1) % len(self._at)))
         bracket = self._of[trial_id] = self._brackets[-1]
@@ -143,7 +143,7 @@ class Brackets(Scheduler):
         # The others were compared while this trial counted as ended.
         cutoff = bracket.cutoff(rung)
         if cutoff is not None and (value < cutoff if self._context.mode == "max" else value > cutoff):
-            return bracket.judged(trial_id, rung)
+            return bracket.stop_decision(trial_id, rung)
         rung.promote(trial_id)
         return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
 
@@ -168,8 +168,8 @@ class Brackets(Scheduler):
         for trial_id in waiting - self._held:
             free[self._of[trial_id]].append(trial_id)
         for bracket in self._live:
-            if bracket.changed and (bracket.full or len(self._of) >= self._context.trials):
-                on = set(bracket.decide(self._ended))
+            if bracket.changed and (bracket.is_full or len(self._of) >= self._context.trials):
+                on = set(bracket.compare(self._ended))
                 self._held -= on
                 self._compared |= self._losers(bracket.trials) if on else set()
                 self._due |= on & waiting
@@ -183,7 +183,7 @@ class Brackets(Scheduler):
         out = {}
         for trial_id in candidates:
             if trial_id in self._compared and (rung := self._of[trial_id].newest(trial_id)) is not None:
-                out[trial_id] = self._of[trial_id].judged(trial_id, rung)
+                out[trial_id] = self._of[trial_id].stop_decision(trial_id, rung)
         rest = [trial_id for trial_id in candidates if trial_id not in out]
         return {**out, **super().trials_to_stop(rest, exhausted=exhausted)}
 

@@ -52,7 +52,7 @@ def tuned(results: Results) -> list[str]:
 
 @cache_per_results
 def by_influence(results: Results) -> Sequence[str]:
-    """The tuned parameters, those that tell the most about a trial's rank first.
+    """The tuned parameters, the one with the largest share of the variance of ranks first.
 
     For each parameter, the share of the variance of the ranks that lies between its values, or between quarters of its
     range of values, above what chance would give. This is quick, and looks at one parameter at a time: `importances`

@@ -10,7 +10,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table
 from pipeline.storage.schema import TABLES
 
-__all__ = ["answered", "query", "select_from", "select_trials"]
+__all__ = ["query", "select_from", "select_trials", "stream_answer"]
 
 
 def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
@@ -27,12 +27,12 @@ def query(studies: Mapping[str, Results], sql: str) -> pa.Table:
     Raises:
         UsageError: It is not a SELECT, uses an unknown name, or exceeds the memory limit.
     """
-    with answered(studies, sql) as answer:
+    with stream_answer(studies, sql) as answer:
         return pa.Table.from_batches(answer.batches, answer.schema)
 
 
 @contextmanager
-def answered(studies: Mapping[str, Results], sql: str, limit: TimeLimit | None = None) -> Iterator[Answer]:
+def stream_answer(studies: Mapping[str, Results], sql: str, limit: TimeLimit | None = None) -> Iterator[Answer]:
     """The answer of `query`, batch by batch: an answer of any size takes no more memory than a batch.
 
     Args:

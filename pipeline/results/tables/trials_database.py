@@ -37,13 +37,16 @@ class TrialsDatabase:
     """
 
     def __init__(self, studies: Mapping[str, Results], *, only: Mapping[str, Collection[str]] | None = None) -> None:
-        parts = [_meant(results, label, None if only is None else only[label]) for label, results in studies.items()]
+        parts = [
+            _selected_trials(results, label, None if only is None else only[label])
+            for label, results in studies.items()
+        ]
         self._columns = list(dict.fromkeys(name for part in parts for name in part.column_names))
-        self._group = _case(
+        self._group = _case_expression(
             {label: str(number) for number, group in enumerate(by_objective(studies)) for label in group}, "0"
         )
         rising = {label: "-objective" for label, results in studies.items() if results.objective.mode == "max"}
-        self._ranking = [self._group, *ranking_sql(f"({_case(rising, 'objective')})")]
+        self._ranking = [self._group, *ranking_sql(f"({_case_expression(rising, 'objective')})")]
         self._database = open_database()
         # The order of the rows is part of the table: trials come by id.
         fill_table(self._database, "trials", parts)
@@ -86,9 +89,9 @@ class TrialsDatabase:
         if where is not None and not where.strip():
             raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
         for name in sort:
-            _there(name.removeprefix("-"), self._columns, "--sort")
+            _check_column(name.removeprefix("-"), self._columns, "--sort")
         for name in columns or ():
-            _there(name, self._columns, "--columns")
+            _check_column(name, self._columns, "--columns")
         chosen = ", ".join(f'"{name}"' for name in columns) if columns else "*"
         # On a separate line, a comment in the condition cannot swallow the bracket.
         condition = f"where (\n{where}\n)" if where is not None else ""
@@ -160,20 +163,20 @@ def arrow_table(results: Results, name: str, label: str) -> pa.Table:
     return table.set_column(table.column_names.index("study"), "study", pa.array([label] * len(frame), pa.string()))
 
 
-def _meant(results: Results, label: str, only: Collection[str] | None) -> pa.Table:
+def _selected_trials(results: Results, label: str, only: Collection[str] | None) -> pa.Table:
     table = _with_objectives(results, arrow_table(results, "trials", label))
     if only is None:
         return table
     return table.filter(pc.is_in(table["trial_id"], value_set=pa.array(list(only), pa.string())))
 
 
-def _case(by_study: Mapping[str, str], otherwise: str) -> str:
+def _case_expression(by_study: Mapping[str, str], otherwise: str) -> str:
     """An SQL expression with its own value for each study."""
     whens = " ".join(f"when '{label.replace(chr(39), chr(39) * 2)}' then {then}" for label, then in by_study.items())
     return f"case study {whens} else {otherwise} end" if whens else otherwise
 
 
-def _there(name: str, known: Sequence[str], option: str) -> None:
+def _check_column(name: str, known: Sequence[str], option: str) -> None:
     if name in known:
         return
     near = suggested_column(name, known)

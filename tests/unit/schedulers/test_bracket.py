@@ -13,11 +13,11 @@ def test_a_bracket_decides_when_all_its_trials_have_reported_or_ended() -> None:
     bracket = Bracket(0, (1, 3, 9), 3.0, "max", size=6)
     bracket.trials = ["a", "b", "c", "d", "e", "f"]
     _reported(bracket, 1, {"a": 0.1, "b": 0.9, "c": 0.3, "d": 0.8, "e": 0.2})
-    assert bracket.decide(set()) == []
+    assert bracket.compare(set()) == []
 
-    assert bracket.decide({"f"}) == ["b", "d"]
+    assert bracket.compare({"f"}) == ["b", "d"]
     assert bracket.cutoff(bracket.rungs[1]) == 0.8
-    assert bracket.judged("c", bracket.rungs[1]).action == "stop"
+    assert bracket.stop_decision("c", bracket.rungs[1]).action == "stop"
 
 
 def test_later_brackets_have_fewer_trials_and_start_later() -> None:
@@ -31,7 +31,7 @@ def test_a_bracket_is_restored() -> None:
     first, second = (Bracket(0, (1, 3, 9), 3.0, "max", size=3) for _ in range(2))
     first.trials = ["a", "b", "c"]
     _reported(first, 1, {"a": 0.1, "b": 0.9, "c": 0.3})
-    first.decide(set())
+    first.compare(set())
     second.restore(first.state())
     assert second.state() == first.state()
-    assert second.full
+    assert second.is_full
