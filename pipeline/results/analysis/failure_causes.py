@@ -95,7 +95,7 @@ def first_line(text: str) -> str:
     Args:
         text: An error, with or without its traceback.
     """
-    lines = [_OPERATION.sub("", line.strip()) for line in text.strip().splitlines() if line.strip()]
+    lines = [line for each in text.splitlines() if (line := _OPERATION.sub("", each.strip()).strip())]
     if not lines:
         return ""
     if lines[0].startswith("Traceback"):

@@ -81,3 +81,18 @@ def test_an_error_of_an_operation_is_reported_without_its_names() -> None:
         f"ResourceExhaustedError: {{{{function_node __wrapped__Uniform_device_CPU:0}}}} {sentence} [Op:Uniform] name: "
     )
     assert first_line(reported) == f"ResourceExhaustedError: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("reported", "line"),
+    [
+        ("Traceback (most recent call last):\n  x\nOutOfRange: End\n[Op:IteratorGetNext] name: ", "OutOfRange: End"),
+        (
+            "UnknownError: {{function_node x}} \nFailed to open: x [Op:Read] name: ",
+            "UnknownError: Failed to open: x",
+        ),
+    ],
+)
+def test_lines_with_names_alone_are_not_the_error(reported: str, line: str) -> None:
+    """A line that only names a TensorFlow operation or its function is passed over."""
+    assert first_line(reported) == line
