@@ -142,18 +142,14 @@ def _nothing_shared(comparison: Comparison) -> str:
 
 
 def _with_best(comparison: Comparison, pairs: Sequence[_Pair]) -> tuple[Sequence[_Pair], str]:
-    """The pairs that are shown, all or of very many those of the best study, and the sentence that says so."""
+    """The pairs that are shown, all or of very many those of the study with the best value, and a sentence on them."""
     if len(pairs) <= _PAIRS:
         return pairs, ""
     names = {name for pair in pairs for name in pair.names}
-    values = {
-        member.name: member.best if member.expected is None else member.expected
-        for member in comparison.members
-        if member.name in names
-    }
+    values = {each.name: each.best for each in comparison.members if each.name in names and each.best is not None}
     better = max if comparison.members[0].results.objective.mode == "max" else min
-    best = better(values, key=lambda name: values[name] or 0.0)
-    note = f"Of {len(pairs):,} pairs of studies, those of {best} are shown, the best one; --json has all."
+    best = better(values, key=lambda name: values[name], default=pairs[0].names[0])
+    note = f"Of {len(pairs):,} pairs of studies, those of {best} are shown, which has the best value; --json has all."
     return [pair for pair in pairs if best in pair.names], note
 
 

@@ -25,10 +25,16 @@ CURVES = {"lr": LogUniform(1e-4, 1.0), "kind": Choice(("a", "b", "c")), "layers"
 
 
 def one_epoch_study(
-    root: Path, name: str, values: Sequence[float], *, seed: int = 0, metric: str = "val_accuracy"
+    root: Path,
+    name: str,
+    values: Sequence[float],
+    *,
+    seed: int = 0,
+    metric: str = "val_accuracy",
+    mode: Literal["max", "min"] = "max",
 ) -> Results:
     """A trial of one epoch for each value; trial i has the same config in every study."""
-    job = tune_job(name, scheduler="fifo", seed=seed, objectives=(Objective(metric, "max"),))
+    job = tune_job(name, scheduler="fifo", seed=seed, objectives=(Objective(metric, mode),))
     study = Recording(root, job)
     for index, value in enumerate(values):
         config = {"lr": 0.001 * (index + 1)}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -137,3 +138,17 @@ def test_of_very_many_pairs_those_of_the_best_study_are_shown(tmp_path: Path) ->
         assert len(rows) == 8
         assert all("s8" in row[0].split() for row in rows)
         assert "Of 36 pairs of studies, those of s8 are shown" in note
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_all_tables_show_the_pairs_of_the_same_study(tmp_path: Path, mode: Literal["max", "min"]) -> None:
+    """The study whose pairs are shown has the best value, also beside a study with too few trials or without values."""
+    sign = 1 if mode == "max" else -1
+    studies = {f"s{seed}": sign * (VALUES + seed / 100) for seed in range(9)}
+    studies |= {"tiny": sign * np.sort(VALUES)[-1:] + sign * 0.079, "none": VALUES[:0]}
+    comparison = compared(
+        {name: one_epoch_study(tmp_path, name, values, mode=mode) for name, values in studies.items()}
+    )
+    tables = {title: note for title, note, _, _ in comparison_tables(comparison)}
+    for title in ("Is the first better?", "Configs that both have tried"):
+        assert "those of s8 are shown, which has the best value" in tables[title]
