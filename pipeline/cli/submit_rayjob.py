@@ -219,9 +219,9 @@ def _delete_unstartable(server: "Kubernetes", submitted: "Submitted", error: "Ne
     """Delete a RayJob that cannot start, unless another call has created it; the error that says so."""
     from pipeline.cluster.waiting_time import kept
 
-    if submitted.attached:
-        return ClusterError(f"{error} {kept(server.job(submitted.name), server.options)}")
     try:
+        if submitted.attached:
+            return ClusterError(f"{error} {kept(server.job(submitted.name), server.options)}")
         server.stop(submitted.name)
     except ClusterError as left:
         return ClusterError(f"{error} {left}")

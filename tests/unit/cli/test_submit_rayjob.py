@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.cli import submit_rayjob
 from pipeline.cli.submit_rayjob import Target
+from pipeline.cluster.following import NeverStarts
 from pipeline.errors import InvalidJob
 from tests.hostile.command import tunepipe
 from tests.unit.cli.beale_rayjob import of_beale
@@ -192,6 +194,26 @@ def test_a_rayjob_of_another_owner_is_kept(api_server: ApiServer) -> None:
     assert printed.code == 2
     assert "violates PodSecurity" in printed.errors
     assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` deletes it." in printed.errors
+    assert api_server.deleted == []
+
+
+def test_the_reason_is_reported_without_a_rayjob_that_another_owner_deletes(
+    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If an existing RayJob that cannot start is deleted meanwhile, the reason is reported, and that there is none."""
+    found = rayjob("Initializing", "beale-1")
+    found["metadata"]["annotations"] = {"tunepipe/storage": "/studies"}
+    api_server.answers[RAYJOBS] = [{"items": [found]}]
+
+    def never_starts(*_: Any, **__: Any) -> int:
+        api_server.gone.add(f"{RAYJOBS}/beale-1")
+        raise NeverStarts("The image 'x:1' cannot be pulled.")
+
+    monkeypatch.setattr(submit_rayjob, "print_until_end", never_starts)
+    printed = tunepipe(*SUBMIT, "--overlay", "local-cpu")
+    assert printed.code == 2
+    assert "The image 'x:1' cannot be pulled. " in printed.errors
+    assert "beale-1" in printed.errors.partition("cannot be pulled. ")[2]
     assert api_server.deleted == []
 
 
