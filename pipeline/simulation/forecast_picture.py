@@ -29,7 +29,7 @@ def forecast_picture(forecasts: Sequence[Forecast], form: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from pipeline.results.plots.style import plainly, style, window
+    from pipeline.results.plots.style import axis_limits, plain_numbers, style
 
     objective = forecasts[0].job.objective
     counts = sorted({forecast.workers for forecast in forecasts})
@@ -51,8 +51,8 @@ def forecast_picture(forecasts: Sequence[Forecast], form: str) -> bytes:
                 shown += middle.tolist()
             ax.set_title(counted(workers, "worker"))
             ax.set_xlabel("simulated seconds")
-            plainly(ax.yaxis)
-        if (limits := window(np.array(shown), objective.mode)) is not None:
+            plain_numbers(ax.yaxis)
+        if (limits := axis_limits(np.array(shown), objective.mode)) is not None:
             panels[0].set_ylim(limits)
         panels[0].set_ylabel(f"best {objective.metric} so far")
         if shown:

@@ -13,7 +13,7 @@ from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.style import by_decade
 from pipeline.space import ListedDomain
 
-__all__ = ["height_in_points", "parameter_axis", "short_text", "spaced", "width_in_points"]
+__all__ = ["height_in_points", "parameter_axis", "short_text", "spaced_ticks", "width_in_points"]
 
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
@@ -53,7 +53,7 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
     line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
 
 
-def spaced(ax: Axes, places: Sequence[float], *, ends: Sequence[float] = ()) -> list[float]:
+def spaced_ticks(ax: Axes, places: Sequence[float], *, ends: Sequence[float] = ()) -> list[float]:
     """The places on the horizontal axis whose numbers do not touch: as many as there is room for, lower ones first.
 
     Args:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.best_so_far import progress
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, plainly, style, window
+from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, axis_limits, plain_numbers, style
 from pipeline.results.tables.load import Results
 
 __all__ = ["MEASURES", "Measure", "best_against", "comparison_picture", "look_of"]
@@ -57,12 +57,12 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
         ax.step(best_curve[by], best_curve["best"], where="post", lw=2, label=label.lstrip("_"), **look)
         ax.plot(best_curve[by].iloc[-1], best_curve["best"].iloc[-1], "o", color=look["color"], ms=5)
         shown += best_curve["best"].tolist()
-    limits = window(np.array(shown), objective.mode)
+    limits = axis_limits(np.array(shown), objective.mode)
     if limits is not None:
         ax.set_ylim(limits)
     ax.set_xlabel(_LABELS[by])
     ax.set_ylabel(f"best {objective.metric} so far")
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     if by != "seconds":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if shown:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from pipeline.results.analysis.cost import COSTS, costs, names_batches
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, by_decade, plainly, window
+from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, axis_limits, by_decade, plain_numbers
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results
 
@@ -51,10 +51,10 @@ def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
     if len(positive):
         ax.set_xscale("log")
         by_decade(ax.xaxis, float(positive.min()), float(positive.max()) * 1.01)
-    limits = window(rows["value"], results.objective.mode)
+    limits = axis_limits(rows["value"], results.objective.mode)
     if limits is not None:
         ax.set_ylim(limits)
     ax.set_xlabel(COSTS[cost])
     ax.set_ylabel(results.objective.metric)
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     return ax

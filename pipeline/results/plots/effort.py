@@ -10,7 +10,7 @@ from matplotlib.text import Annotation
 
 from pipeline.results.analysis.effort import PHASES, Effort, effort
 from pipeline.results.plots.rungs import MAX_BARS, MAX_NAMED
-from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, bare, plainly
+from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
 
 __all__ = ["where_time_went"]
@@ -30,7 +30,7 @@ def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> 
     Returns:
         `ax`, with the picture.
     """
-    bare(ax, keep=("bottom",))
+    remove_frame(ax, keep=("bottom",))
     ax.grid(True, axis="x")
     spent = effort(results) if spent is None else spent
     trials = spent.trials
@@ -64,7 +64,7 @@ def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> 
     ax.set_xlim(0, reach)
     ax.set_ylim(below - thick / 2 - 0.1, len(trials) + 0.6)
     ax.set_xlabel("seconds")
-    plainly(ax.xaxis)
+    plain_numbers(ax.xaxis)
     _name_phases(ax, [phase for phase in PHASES if trials[phase].sum() > 0])
     return ax
 

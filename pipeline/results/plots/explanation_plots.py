@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.results.analysis.parameters import axis_positions
 from pipeline.results.analysis.shares import MIN_SHARE
-from pipeline.results.plots.axes import parameter_axis, spaced
-from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, bare, plainly
+from pipeline.results.plots.axes import parameter_axis, spaced_ticks
+from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain, ParameterPath
 from pipeline.wording import percent
@@ -37,7 +37,7 @@ def importance_bars(importance: "Importance", ax: Axes) -> Axes:
     Returns:
         The axes: one bar each with its share as a number, the largest above; pairs in another colour.
     """
-    bare(ax, keep=("left",))
+    remove_frame(ax, keep=("left",))
     shown = bars(importance)
     rows = np.arange(len(shown), 0, -1)
     shares, low, high = (np.array([bar[place] for bar in shown]) for place in (1, 2, 3))
@@ -137,7 +137,7 @@ def _along(
         ax.plot(places, middle[once], color=ACCENT, lw=2.2)
     ax.set_title(parameter.name, weight="bold", fontsize=9.5, color=INK)
     ax.set_ylabel(results.objective.metric)
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     return ax
 
 
@@ -157,7 +157,7 @@ def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
     ax.axhline(0, color=MUTED, lw=1)
     ax.errorbar(epochs, rho, yerr=spans, color=ACCENT, lw=2, marker="o", ms=5, elinewidth=1.2, capsize=4)
     ax.set_xscale("log", base=2)
-    shown = spaced(ax, epochs)
+    shown = spaced_ticks(ax, epochs)
     ax.set_xticks(shown, labels=[str(epoch) for epoch in shown])
     ax.minorticks_off()
     ax.set_ylim(-1.05, 1.05)

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.results.analysis.spread import Spread, spreads
-from pipeline.results.plots.style import ACCENT, INK, MUTED, bare, plainly, window
+from pipeline.results.plots.style import ACCENT, INK, MUTED, axis_limits, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.wording import format_number
 
@@ -21,7 +21,7 @@ def deviations(results: Results, ax: Axes) -> Axes:
     Returns:
         `ax`, with the picture.
     """
-    bare(ax, keep=("bottom",))
+    remove_frame(ax, keep=("bottom",))
     ax.grid(True, axis="x")
     shown = spreads(results)
     for row, spread in zip(range(len(shown), 0, -1), shown, strict=True):
@@ -40,14 +40,14 @@ def deviations(results: Results, ax: Axes) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(0.3, len(shown) + 0.7)
     ax.set_xlabel(results.objective.metric)
-    plainly(ax.xaxis)
+    plain_numbers(ax.xaxis)
     return ax
 
 
 def _limits(shown: list[Spread], mode: str) -> tuple[float, float] | None:
     """Axis limits for the better three quarters; trials outside of them are shown as numbers at the side."""
     better = shown[: -(-3 * len(shown) // 4)]
-    whole, front = (window([value for one in some for value in one.each], mode) for some in (shown, better))
+    whole, front = (axis_limits([value for one in some for value in one.each], mode) for some in (shown, better))
     if whole is None or front is None:
         return whole
     return whole if whole[1] - whole[0] < 4 * (front[1] - front[0]) else front

@@ -29,10 +29,10 @@ from pipeline.results.plots.style import (
     MAX_POINTS,
     MUTED,
     PAPER,
-    bare,
-    plainly,
+    axis_limits,
+    plain_numbers,
+    remove_frame,
     some_lines,
-    window,
 )
 from pipeline.results.tables.configs import configs_of, given
 from pipeline.results.tables.load import Results
@@ -58,7 +58,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
-    limits = window(rows[OBJECTIVE], results.objective.mode)
+    limits = axis_limits(rows[OBJECTIVE], results.objective.mode)
     if limits is not None:
         ax.set_ylim(limits)
     many = len(rows) > 1000
@@ -85,7 +85,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
         lost = axis_positions(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     ax.yaxis.set_major_locator(MaxNLocator(5))
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     return ax
 
 
@@ -100,7 +100,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         The axes: the best quarter of the trials in colour, the best trial thick; better values of the objective are at
         the top. A line is dotted where it passes parameters that the trial does not have.
     """
-    bare(ax)
+    remove_frame(ax)
     names, rows = foremost(results, MAX_AXES), scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
@@ -146,7 +146,7 @@ def _ends(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
     if not len(values):
         return 0.0, 0.0
     best, worst = (values.max(), values.min()) if mode == "max" else (values.min(), values.max())
-    shown = window(values, mode)
+    shown = axis_limits(values, mode)
     if shown is not None:
         worst = max(worst, shown[0]) if mode == "max" else min(worst, shown[1])
     return float(worst), float(best)

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.hypervolume import box_of, hypervolumes
 from pipeline.results.plots.comparison_picture import look_of
-from pipeline.results.plots.style import plainly
+from pipeline.results.plots.style import plain_numbers
 from pipeline.results.tables.load import Results
 
 __all__ = ["hypervolume_over_epochs"]
@@ -37,7 +37,7 @@ def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
         ax.plot(curve["epochs"].iloc[-1], curve["share"].iloc[-1], "o", color=look["color"], ms=5)
     ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(studies) > 1:
         ax.legend(loc="lower right")

@@ -20,12 +20,12 @@ from pipeline.results.plots.style import (
     MUTED,
     PAPER,
     SECOND,
+    axis_limits,
     by_decade,
     by_magnitude,
-    plainly,
+    plain_numbers,
     some_lines,
     some_points,
-    window,
 )
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
@@ -57,10 +57,10 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     column = metric_column(results.objective.metric)
     _lines(results, ax, column)
     magnitudes = by_magnitude(ax, _values(results, column), results.objective.mode)
-    limits = None if magnitudes else window(_values(results, column), results.objective.mode)
+    limits = None if magnitudes else axis_limits(_values(results, column), results.objective.mode)
     _label_epochs(ax, results)
     ax.set_ylabel(results.objective.metric)
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
     for trial, rows in results.epochs[results.epochs["trial_id"].isin(failed)].groupby("trial_id"):
         known = rows[np.isfinite(rows[column])] if column in rows else rows.iloc[:0]
@@ -160,9 +160,9 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     """
     mode, (seconds, values) = results.objective.mode, reached(results)
     ax.set_xlabel("seconds since the study's start")
-    plainly(ax.xaxis)
+    plain_numbers(ax.xaxis)
     ax.set_ylabel(f"best {results.objective.metric} so far")
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     if not len(values):
         return ax
     best = np.maximum.accumulate(values) if mode == "max" else np.minimum.accumulate(values)
@@ -170,7 +170,7 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     rises = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
     ax.step([*seconds[rises], end], [*best[rises], best[-1]], where="post", color=ACCENT, lw=2.2, zorder=4)
     ax.plot(seconds[rises], best[rises], "o", color=ACCENT, ms=4.5, zorder=5)
-    limits = None if by_magnitude(ax, values, mode) else window(values, mode)
+    limits = None if by_magnitude(ax, values, mode) else axis_limits(values, mode)
     if limits is not None:
         ax.set_ylim(limits)
     ax.set_xlim(left=0)

@@ -13,7 +13,7 @@ from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.parameters import config_positions
 from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.rungs import MAX_NAMED, epochs_by_trial
-from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, bare
+from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.wording import format_number
@@ -31,7 +31,7 @@ def lineage(results: Results, ax: Axes) -> Axes:
     Returns:
         The axes: one row a trial, the best above; arrows lead from donor to receiver.
     """
-    bare(ax, keep=("bottom",))
+    remove_frame(ax, keep=("bottom",))
     order = ranked(results)
     rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
     epochs = epochs_by_trial(results)

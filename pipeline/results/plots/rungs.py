@@ -9,8 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis.rungs import rungs_of
-from pipeline.results.plots.axes import spaced
-from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, bare
+from pipeline.results.plots.axes import spaced_ticks
+from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 
@@ -37,7 +37,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
     Returns:
         The axes: one row a trial, the best above; those that trained to their end in colour.
     """
-    bare(ax, keep=("bottom",))
+    remove_frame(ax, keep=("bottom",))
     epochs, rows, at = epochs_by_trial(results), rows_of_rungs(results), rungs_of(results)
     last = max([1, *epochs.values()])
     if len(at):
@@ -51,7 +51,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
         # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
         ax.set_xscale("function", functions=(np.log1p, np.expm1))
         ax.set_xlim(0, last * 1.08)
-        ax.set_xticks(spaced(ax, at["rung"].tolist(), ends=(0, last)))
+        ax.set_xticks(spaced_ticks(ax, at["rung"].tolist(), ends=(0, last)))
     else:
         ax.set_xlim(0, last * 1.04)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -105,7 +105,7 @@ def _label_rows(ax: Axes, rows: Mapping[str, int]) -> None:
 
 def _draw_rungs(ax: Axes, at: "pd.DataFrame") -> None:
     """Draw a line at each rung, with the number of trials that were stopped there."""
-    named = spaced(ax, at["rung"].tolist())
+    named = spaced_ticks(ax, at["rung"].tolist())
     for rung, _, stopped in at.itertuples(index=False):
         ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
         if rung in named:

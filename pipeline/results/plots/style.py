@@ -26,14 +26,14 @@ __all__ = [
     "PAPER",
     "SECOND",
     "THIRD",
-    "bare",
+    "axis_limits",
     "by_decade",
     "by_magnitude",
-    "plainly",
+    "plain_numbers",
+    "remove_frame",
     "some_lines",
     "some_points",
     "style",
-    "window",
 ]
 
 MAX_AXES = 16
@@ -92,7 +92,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def bare(ax: Axes, *, keep: Sequence[str] = ()) -> None:
+def remove_frame(ax: Axes, *, keep: Sequence[str] = ()) -> None:
     """Remove frame and grid, except for the spines to keep.
 
     Args:
@@ -122,7 +122,7 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
     axis.axes.tick_params(name, which="minor", labelbottom=False, labelleft=False)
 
 
-def plainly(axis: Axis) -> None:
+def plain_numbers(axis: Axis) -> None:
     """Write an axis's numbers out, without a common factor next to it.
 
     Args:
@@ -197,7 +197,7 @@ def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) ->
     return np.sort(first[first >= 0])
 
 
-def window(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
+def axis_limits(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
     """Limits of an axis that show the good values well, though a few bad ones are far away.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.results.analysis.scale import spans_decades
-from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, plainly
+from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, plain_numbers
 from pipeline.results.tables.front import objective_values, on_front, pareto_front
 from pipeline.results.tables.load import Results
 
@@ -46,13 +46,13 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
         ax.set_xscale("log")
         by_decade(ax.xaxis, float(seen.min()), float(seen.max()))
     else:
-        plainly(ax.xaxis)
+        plain_numbers(ax.xaxis)
     modes = {objective.metric: objective.mode for objective in results.objectives}
     within = results.trials["violation"].eq(0).to_numpy()
     _bound(ax, np.column_stack([x, y])[known & ~failed & within], [modes[metric], modes[first]])
     ax.set_xlabel(metric)
     ax.set_ylabel(first)
-    plainly(ax.yaxis)
+    plain_numbers(ax.yaxis)
     return ax
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipeline.results.plots.axes import parameter_axis, spaced
+from pipeline.results.plots.axes import parameter_axis, spaced_ticks
 from pipeline.space import Choice, LogUniform, Uniform
 
 
@@ -42,6 +42,6 @@ def test_numbers_on_an_axis_do_not_touch() -> None:
     """A number on an axis is omitted if it is close to a lower number or to a requested end of the axis."""
     ax = Figure(figsize=(3, 2)).add_subplot()
     ax.set_xlim(0, 100)
-    assert spaced(ax, [1, 2, 50, 98], ends=(0, 100)) == [0, 50, 100]
-    assert spaced(ax, [1, 2, 50, 98]) == [1, 50, 98]
-    assert spaced(ax, []) == []
+    assert spaced_ticks(ax, [1, 2, 50, 98], ends=(0, 100)) == [0, 50, 100]
+    assert spaced_ticks(ax, [1, 2, 50, 98]) == [1, 50, 98]
+    assert spaced_ticks(ax, []) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from pipeline.results.plots.style import MAX_LINES, by_magnitude, some_lines, some_points, window
+from pipeline.results.plots.style import MAX_LINES, axis_limits, by_magnitude, some_lines, some_points
 
 
 def test_of_thousands_of_lines_some_stand_for_all() -> None:
@@ -30,18 +30,18 @@ def test_points_that_others_hide_are_not_drawn() -> None:
 def test_the_window_leaves_out_what_is_far_from_good() -> None:
     """The window of an axis leaves out a diverged trial and always contains the good end of the values."""
     good = np.linspace(0.9, 0.97, 30)
-    low, high = window([0.1, *good], "max")
+    low, high = axis_limits([0.1, *good], "max")
     assert 0.5 < low < high
     assert high > 0.97
-    low, high = window([40.0, *good], "min")
+    low, high = axis_limits([40.0, *good], "min")
     assert low < 0.9
     assert high < 2
 
 
 def test_equal_values_have_no_window() -> None:
     """Equal values have no window for their axis, and values that are not finite are ignored."""
-    assert window([0.5, 0.5, float("nan")], "max") is None
-    assert window([float("inf")], "max") is None
+    assert axis_limits([0.5, 0.5, float("nan")], "max") is None
+    assert axis_limits([float("inf")], "max") is None
 
 
 @pytest.mark.parametrize(
