@@ -29,6 +29,7 @@ from pipeline.study.tracebacks import error_text
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import EpochResult, TrainingEnded, run_validated_epoch
 from pipeline.training.data import load_data
+from pipeline.training.function import FunctionLearner
 from pipeline.training.trainer_factory import TrainerFactory
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ def rerun(
             on_epoch(epochs[-1])
             if result.last:
                 break
+        # The rest of a function may write files, so it runs again only where it is what failed.
+        if failed and isinstance(learner, FunctionLearner) and learner.unfinished:
+            learner.finish()
     except TrainingEnded:
         pass
     except TunepipeError:

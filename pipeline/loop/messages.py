@@ -131,6 +131,7 @@ class ProgressReport:
         data: The data that a function of the config has loaded since the last report: for each, the parameters that
             it read, `config` and `absent`, and the fingerprint, `arrays`.
         inexact: Why the trial may differ once it is resumed, as a part of a sentence; None if that is not known.
+        finishing: Whether the code of a function after its last step runs next: the next report has its last epochs.
     """
 
     rows: tuple[EpochRow, ...] = ()
@@ -147,6 +148,7 @@ class ProgressReport:
     node: Mapping[str, Any] | None = None
     data: tuple[Mapping[str, Any], ...] = ()
     inexact: str | None = None
+    finishing: bool = False
 
     def to_bytes(self) -> bytes:
         """The report as bytes: Ray Tune stores and prints every value of a result, except bytes."""

@@ -147,6 +147,8 @@ class StudyLoop:
         """
         if (failure := report.failure or report.unusable) is not None:
             return self.fail(trial, failure)
+        if report.finishing:
+            return "continue"
         decision = decision_at_milestones(self.job, self.scheduler, trial, report)
         if report.last:
             complete = is_over(self.job.budget, trial.epoch)

@@ -66,7 +66,9 @@ class FunctionLearner:
         """How many it has taken since it was started here."""
         self._ahead: tuple[Any, GeneratorStates] | None = None
         """A step that it has taken although its source said that there is none, until an epoch wants it."""
+        self._seconds_ahead = 0.0
         self._single = False
+        self._finished = False
         self._metrics = YieldedMetrics(function.__name__)
         self._new: list[Any] = []
         """The state that the last step has yielded, until it is saved; empty if it has yielded none."""
@@ -106,10 +108,32 @@ class FunctionLearner:
         self.model_epoch += 1
         self._taken += 1
         self._sparse = self._sparse or not self._new
-        seconds = time.perf_counter() - started
+        seconds, self._seconds_ahead = time.perf_counter() - started + self._seconds_ahead, 0.0
         # A function that ends here may take further steps in a later session, with a larger budget.
-        self._finish()
         return EpochResult(metrics, None, 0.0, seconds, 0.0, last=self._single)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the function has taken the last step that its source says, and the code after it has not run."""
+        # A function that continues from a state counts from there, or from 0.
+        return not self._finished and not self._single and self._length in (self.model_epoch, self._taken)
+
+    def finish(self) -> None:
+        """Run the function to its end; a step that it takes instead is kept for the next epoch.
+
+        Raises:
+            ModelError: The state of the last step holds something that cannot be saved.
+            Exception: Whatever the function raises.
+        """
+        started = time.perf_counter()
+        self._finished = True
+        if self._new:
+            # The rest of the function may change it.
+            self._save_state()
+        with seeding_imports(self._number), suppress(StopIteration):
+            step = self._next()
+            self._ahead = step, GeneratorStates.now()
+            self._seconds_ahead = time.perf_counter() - started
 
     def validate(self) -> Mapping[str, float]:
         """No metrics: the function itself validates."""
@@ -173,18 +197,6 @@ class FunctionLearner:
             return step
         self._generators.restore()
         return next(self._steps)
-
-    def _finish(self) -> None:
-        """Run the function to its end, where its source says that this was its last step."""
-        # A function that continues from a state counts from there, or from 0.
-        if self._single or self._length not in (self.model_epoch, self._taken):
-            return
-        if self._new:
-            # The rest of the function may change it.
-            self._save_state()
-        with seeding_imports(self._number), suppress(StopIteration):
-            step = self._next()
-            self._ahead = step, GeneratorStates.now()
 
     def _start(self, *, exploit: bool = False) -> None:
         state = None

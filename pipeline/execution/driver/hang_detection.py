@@ -12,6 +12,8 @@ __all__ = ["HangDetection"]
 _MIN_SECONDS = 600.0
 _EPOCHS_OF_SILENCE = 20
 """A worker hangs if it is silent for as long as this many of the longest epochs, and at least for `_MIN_SECONDS`."""
+_MIN_SECONDS_TO_FINISH = 3600.0
+"""The code of a function after its last step is no epoch: it may be a test, or an upload."""
 _REPORT_SLACK = 2.5
 """A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
 
@@ -36,6 +38,7 @@ class HangDetection:
         self._epoch_seconds, self._clock = resources.epoch_seconds, clock
         self._longest = 0.0
         self._reported_at: dict[str, float] = {}
+        self._finishing: set[str] = set()
 
     @property
     def limit(self) -> float | None:
@@ -44,14 +47,16 @@ class HangDetection:
             return self._epoch_seconds + _REPORT_SLACK * report_seconds(self._workers())
         return max(_MIN_SECONDS, _EPOCHS_OF_SILENCE * self._longest) if self._longest else None
 
-    def on_report(self, key: str, rows: Collection[EpochRow] = ()) -> None:
+    def on_report(self, key: str, rows: Collection[EpochRow] = (), *, finishing: bool = False) -> None:
         """Record a worker's report.
 
         Args:
             key: The key of its assignment.
             rows: The epochs that it reports.
+            finishing: Whether the code of a function after its last step runs next.
         """
         self._reported_at[key] = self._clock()
+        (self._finishing.add if finishing else self._finishing.discard)(key)
         for row in rows:
             self._longest = max(self._longest, row.seconds_build + row.seconds_train + row.seconds_evaluate)
 
@@ -63,10 +68,12 @@ class HangDetection:
         """
         now = self._clock()
         self._reported_at = {key: self._reported_at.get(key, now) for key in running}
+        self._finishing.intersection_update(running)
         if (limit := self.limit) is None:
             return []
-        # The final evaluation is not an epoch: a limit that the user sets for epochs does not apply to it.
+        # These are no epochs: a limit that the user sets for epochs does not apply to them.
         limits = {FINISH: max(limit, _MIN_SECONDS)}
+        limits |= dict.fromkeys(self._finishing, max(limit, _MIN_SECONDS_TO_FINISH))
         return [key for key, moment in self._reported_at.items() if now - moment > limits.get(key, limit)]
 
     def silence(self, key: str) -> float:

@@ -145,7 +145,7 @@ class Session:
         if self.final_evaluation.assigned:
             self.hang_detection.on_report(FINISH)
             return "stop" if self.final_evaluation.on_report(report) else "continue"
-        self.hang_detection.on_report(trial_id, report.rows)
+        self.hang_detection.on_report(trial_id, report.rows, finishing=report.finishing)
         loop, trial = self.loop, self.loop.trials[trial_id]
         self.recorder.tables.add_epochs(trial_id, trial.config, report.rows)
         if report.node is not None:

@@ -119,12 +119,18 @@ def _process_seconds() -> float:
     return time.time() - float(psutil.Process().create_time())
 
 
+def _reported(worker: Worker) -> ProgressReport:
+    """The worker's next report of epochs, or of the end of its trial."""
+    report = worker.step()
+    return worker.step() if report.finishing else report
+
+
 def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignment, store: Store) -> TrainingFacts:
     worker.begin(trial)
-    first = report = worker.step()
+    first = report = _reported(worker)
     limit = _QUICK_SECONDS if job.model is not None else _QUICK_FIRST_STEP
     if not _ended(report) and report.epoch < job.budget.epochs and _seconds(report.rows[-1]) < limit:
-        report = worker.step()
+        report = _reported(worker)
     held = process_memory()
     worker.close()
     message, _, trace = (report.failure or report.unusable or report.stuck or "").partition("\n\nTraceback")

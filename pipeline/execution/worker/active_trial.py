@@ -9,11 +9,13 @@ from pipeline.errors import DamagedFile
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.loop.incumbent import better_epoch
-from pipeline.loop.messages import Assignment, EpochRow
+from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
 from pipeline.loop.objective_values import violation_in
+from pipeline.loop.reporting import EpochOutcome
 from pipeline.storage import Checkpoint
 from pipeline.study import Objective, layout
 from pipeline.training.base import Learner, TrainingEnded, run_validated_epoch
+from pipeline.training.function import FunctionLearner
 from pipeline.training.trainer_factory import TrainerFactory
 
 __all__ = ["ActiveTrial"]
@@ -39,6 +41,7 @@ class ActiveTrial:
         waited: Seconds in which training waited for checkpoints, since the last report.
         is_over: Whether no more checkpoints will be written.
         folder: The folder where its callbacks and functions write; None before the first step.
+        outcome: What follows from its last epoch once the rest of its function has run; None unless that is next.
     """
 
     assignment: Assignment
@@ -56,6 +59,7 @@ class ActiveTrial:
     waited: float = 0.0
     is_over: bool = False
     folder: TrialFolder | None = None
+    outcome: EpochOutcome | None = None
 
     def start(self, trainer_factory: TrainerFactory, writer: CheckpointWriter, objective: Objective) -> None:
         """Build the learner, and load the trial's newest checkpoint, or the one whose weights it takes over.
@@ -137,6 +141,34 @@ class ActiveTrial:
         )
         self.rows.append(row)
         return result.metrics if result.validated else None
+
+    def begin_to_finish(self, outcome: EpochOutcome) -> ProgressReport | None:
+        """The report that the code of a function after its last step runs next; None if there is none to run.
+
+        Args:
+            outcome: What follows from the last epoch.
+        """
+        if not isinstance(self.learner, FunctionLearner) or not self.learner.unfinished:
+            return None
+        self.outcome = outcome
+        reported = self.rows[self.delivered - 1].epoch if self.delivered else self.assignment.reported_epoch
+        return ProgressReport(epoch=reported, finishing=True)
+
+    def finish(self) -> EpochOutcome | None:
+        """Run the rest of a function, where `begin_to_finish` has reported that it is next.
+
+        Returns:
+            What follows from the last epoch; None if something else is next.
+
+        Raises:
+            Exception: Whatever the function raises.
+        """
+        if (outcome := self.outcome) is None:
+            return None
+        assert isinstance(self.learner, FunctionLearner)
+        self.outcome = None
+        self.learner.finish()
+        return outcome
 
     def keep_best(
         self, value: float, objectives: Sequence[Objective], trainer_factory: TrainerFactory, writer: CheckpointWriter

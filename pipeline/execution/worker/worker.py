@@ -229,11 +229,13 @@ class Worker:
                 check_compatible(self.trainer_factory, trial.assignment)
             trial.start(self.trainer_factory, self._checkpoints, objective)
             last = trial.ended or (bool(trial.rows) and is_over(job.budget, trial.epoch))
+            if last and (announced := trial.begin_to_finish(TRAINING_ENDED)) is not None:
+                return announced
             # The driver may decide about epochs that it does not know yet before any more is trained.
             if last or (trial.rows and trial.epoch > trial.assignment.reported_epoch):
                 return self._report(trial, last=last)
         interval = ReportInterval(job, trial.epoch, first=not self._reports, workers=self._workers)
-        while True:
+        while (finished := trial.finish()) is None:
             try:
                 metrics = trial.train_epoch(self._node, interval.compares)
             except TrainingEnded:
@@ -250,8 +252,11 @@ class Worker:
             if value is not None:
                 trial.keep_best(value, job.objectives, self.trainer_factory, self._checkpoints)
             outcome = interval.after(row, seconds=time.monotonic() - started, ended=trial.ended)
+            if (announced := trial.begin_to_finish(outcome)) is not None:
+                return announced
             if outcome.due or self._stop_requested():
                 break
+        outcome = finished or outcome
         trial.leave_checkpoints(self._checkpoints, due=outcome.checkpoint, seconds=self._checkpoint_seconds)
         return self._report(trial, last=outcome.last, decided=outcome.checkpoint)
 

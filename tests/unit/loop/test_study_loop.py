@@ -130,6 +130,17 @@ def test_a_study_that_is_ended_starts_no_trial() -> None:
     assert rows[-1].reason == loop.end_reason == "No model can be built."
 
 
+def test_a_trial_whose_function_runs_to_its_end_continues() -> None:
+    """While the code of a function after its last step runs, neither a user nor the study's end stops its trial."""
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=2, epochs=4)), lambda _: None, lambda: 0.0)
+    trial = loop.next()
+    loop.stop(trial, "A user stopped it.")
+    loop.end("The study ends.")
+    report = ProgressReport(finishing=True)
+    loop.on_report(trial, report)
+    assert loop.judge(trial, report) == "continue"
+
+
 def test_a_trial_that_the_scheduler_stops_with_the_budget_s_last_epoch_is_not_cut_off() -> None:
     """A trial that the scheduler stops at the epoch that spends the budget stays stopped when the study gets more."""
     rows: list[DecisionRow] = []

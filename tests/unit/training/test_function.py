@@ -65,19 +65,31 @@ def constant(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def test_a_function_runs_to_its_end_after_its_last_step() -> None:
-    """A function whose source says how many steps it takes runs to its end with the last one, and not before."""
+    """A function whose source says how many steps it takes can run to its end after the last one, and not before."""
     ENDED.clear()
     learner = FunctionLearner(constant, {"long": False})
     for _ in range(2):
         learner.run_epoch()
-    learner.close()
+        assert not learner.unfinished
+    assert not learner.run_epoch().last
+    assert learner.unfinished
     assert ENDED == []
-    learner = FunctionLearner(constant, {"long": False})
-    for _ in range(3):
-        assert not learner.run_epoch().last
+    learner.finish()
     assert ENDED == ["saved"]
+    assert not learner.unfinished
     with pytest.raises(TrainingEnded):
         learner.run_epoch()
+
+
+def test_a_function_that_is_replayed_to_its_last_step_does_not_run_to_its_end() -> None:
+    """Loading a state repeats the steps of a function without a state, and not the code after the last one."""
+    ENDED.clear()
+    learner = FunctionLearner(constant, {"long": False})
+    for _ in range(3):
+        learner.run_epoch()
+    again = FunctionLearner(constant, {"long": False})
+    again.load(learner.save())
+    assert (again.model_epoch, ENDED) == (3, [])
 
 
 def test_a_function_that_takes_more_steps_than_its_source_says_takes_them_all() -> None:
@@ -90,6 +102,7 @@ def test_a_function_that_takes_more_steps_than_its_source_says_takes_them_all() 
     learner = FunctionLearner(constant, {"long": True}, seed=3)
     for _ in range(3):
         learner.run_epoch()
+    learner.finish()
     again = FunctionLearner(constant, {"long": True}, seed=3)
     again.load(learner.save())
     np.random.seed(0)
@@ -99,8 +112,27 @@ def test_a_function_that_takes_more_steps_than_its_source_says_takes_them_all() 
         learner.run_epoch()
 
 
+def test_the_time_of_a_step_that_is_taken_ahead_is_that_of_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a function goes on after the last step of its source, that step's epoch has the seconds of the step."""
+    now = [0.0]
+
+    def slow(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        steps = 1
+        if config["long"]:
+            steps = 2
+        for _ in range(steps):
+            now[0] += 7.0
+            yield {"y": 1.0}
+
+    monkeypatch.setattr("pipeline.training.function.time.perf_counter", lambda: now[0])
+    learner = FunctionLearner(slow, {"long": True})
+    assert learner.run_epoch().seconds_train == 7.0
+    learner.finish()
+    assert learner.run_epoch().seconds_train == 7.0
+
+
 def test_an_error_after_the_last_step_is_that_of_the_function() -> None:
-    """An error after the last step of a known number is raised with that step."""
+    """An error after the last step of a known number is raised where the function runs to its end."""
 
     def fails(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         for _ in range(2):
@@ -108,9 +140,10 @@ def test_an_error_after_the_last_step_is_that_of_the_function() -> None:
         raise ZeroDivisionError("mine")
 
     learner = FunctionLearner(fails, {})
-    learner.run_epoch()
-    with pytest.raises(ZeroDivisionError, match="mine"):
+    for _ in range(2):
         learner.run_epoch()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        learner.finish()
 
 
 def test_the_state_of_the_last_step_is_that_before_the_end() -> None:
@@ -126,6 +159,7 @@ def test_the_state_of_the_last_step_is_that_before_the_end() -> None:
     learner = FunctionLearner(emptying, {})
     for _ in range(2):
         learner.run_epoch()
+    learner.finish()
     assert state_of(learner.save(), folder=Path) == {"steps": [0, 1]}
 
 

@@ -57,7 +57,7 @@ def test_each_report_is_an_epoch_and_a_stopped_trial_is_pruned() -> None:
 
 
 def test_an_objective_runs_to_its_end_after_its_last_report() -> None:
-    """What an objective does after its loop of known length runs with the last report."""
+    """What an objective does after its loop of known length runs after the last report."""
     ended: list[float] = []
 
     def objective(trial: Any) -> float:
@@ -73,6 +73,7 @@ def test_an_objective_runs_to_its_end_after_its_last_report() -> None:
     for _ in range(3):
         assert ended == []
         learner.run_epoch()
+    learner.finish()
     assert ended == [0.5]
 
 

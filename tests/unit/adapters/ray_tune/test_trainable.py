@@ -168,7 +168,7 @@ def test_a_function_that_yields_reports() -> None:
 
 
 def test_a_function_runs_to_its_end_after_its_last_report() -> None:
-    """Code after a loop of known length runs with the last report, also if a checkpoint begins within the loop."""
+    """Code after a loop of known length runs after the last report, also if a checkpoint begins within the loop."""
     ended: list[int] = []
 
     def train(config: Mapping[str, Any]) -> None:
@@ -191,6 +191,7 @@ def test_a_function_runs_to_its_end_after_its_last_report() -> None:
         assert ended == []
         learner.run_epoch()
         state = learner.save() if epoch == 1 else state
+    learner.finish()
     assert ended == [0]
     again = FunctionLearner(steps, {"by": 2})
     assert state is not None
@@ -198,6 +199,7 @@ def test_a_function_runs_to_its_end_after_its_last_report() -> None:
     for _ in range(2):
         assert ended == [0]
         again.run_epoch()
+    again.finish()
     assert ended == [0, 2]
 
 

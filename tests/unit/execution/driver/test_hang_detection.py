@@ -82,6 +82,20 @@ def test_the_final_evaluation_has_the_default_limit():
     assert seen.hung([FINISH]) == [FINISH]
 
 
+def test_the_code_after_the_last_step_of_a_function_is_no_epoch():
+    """While the code of a function after its last step runs, its worker may be silent for an hour at least."""
+    seen, clock = watch(epoch_seconds=10)
+    seen.hung(["0000", "0001"])
+    seen.on_report("0000", finishing=True)
+    clock.now = 3600
+    assert seen.hung(["0000", "0001"]) == ["0001"]
+    clock.now = 3601
+    assert seen.hung(["0000"]) == ["0000"]
+    seen.on_report("0000", [row(1, 0.5)])
+    clock.now += 20
+    assert seen.hung(["0000"]) == ["0000"]
+
+
 def test_many_workers_may_be_silent_for_longer():
     """The limit for silence is longer with a thousand workers, which report less often."""
     few = HangDetection(Resources(epoch_seconds=1))

@@ -213,3 +213,52 @@ def test_a_working_folder_that_disappears_stops_no_trial(tmp_path):
     assert working.step().stuck is None
     assert (tmp_path / "files/0000/log.csv").is_file()
     working.close()
+
+
+def test_a_worker_reports_that_the_rest_of_a_function_runs_next(tmp_path):
+    """A worker reports before the code of a function after its last step runs, and its epochs after that."""
+    ended = []
+
+    def saves(config):
+        for step in range(2):
+            yield {"score": float(step)}
+        ended.append(config["x"])
+
+    job = TuneJob(
+        name="s", function=saves, space={"x": 1}, objectives=[Objective("score", "max")],
+        budget=Budget(trials=1, epochs=2), scheduler="fifo",
+    )  # fmt: skip
+    working = Worker(job, None, Store(tmp_path), session=1, capture=False)
+    working.begin(Assignment("0000", {"x": 1}, 0))
+    assert [row.epoch for row in working.step().rows] == [1]
+    announced = working.step()
+    assert (announced.finishing, announced.epoch, announced.rows, announced.last, ended) == (True, 1, (), False, [])
+    report = working.step()
+    assert (report.finishing, report.epoch, len(report.rows), report.last, ended) == (False, 2, 1, True, [1])
+    working.close()
+
+
+def test_a_worker_that_takes_over_runs_the_rest_of_a_function(tmp_path):
+    """A worker that takes over a trial after its last step runs the code of the function after it."""
+    ended = []
+
+    def saves(config):
+        for step in range(2):
+            yield {"score": float(step)}
+        ended.append(config["x"])
+
+    job = TuneJob(
+        name="s", function=saves, space={"x": 1}, objectives=[Objective("score", "max")],
+        budget=Budget(trials=1, epochs=2), scheduler="fifo",
+    )  # fmt: skip
+    first, second = (Worker(job, None, Store(tmp_path), session=1, capture=False) for _ in range(2))
+    for working in (first, second):
+        working.begin(Assignment("0000", {"x": 1}, 0))
+        while not working.step().finishing:
+            pass
+        assert ended == []
+        if working is first:
+            first.close()
+    assert [row.epoch for row in second.step().rows] == [1, 2]
+    assert ended == [1]
+    second.close()
