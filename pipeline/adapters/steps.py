@@ -32,7 +32,7 @@ class Steps(Iterator[Any]):
         *,
         length: int | None = None,
     ) -> None:
-        self._target, self._returned, self.length = target, returned, length
+        self._target, self._returned, self.stated_length = target, returned, length
         self._reports: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._turns: SimpleQueue[bool] = SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -71,7 +71,10 @@ def _reports(
     """
     if (tree := _tree(getattr(function, "__code__", None))) is None:
         return 0, False
-    home, assigned = getattr(function, "__globals__", {}), _locals(tree)
+    home = _globals(function)
+    assigned = _locals(tree)
+    # A generator that takes fewer steps than it says would not run to its end.
+    ends = _locals(tree, once=True) if method == YIELDS else assigned
     looped = False
     outermost: ast.AST = tree.body[0]
     if getattr(function, "__name__", "") == "<lambda>":
@@ -88,7 +91,7 @@ def _reports(
             raise _Unknown
         # What a called function yields is not what this one yields.
         if method != YIELDS and isinstance(node, ast.Call):
-            own = home.get(getattr(node.func, "id", None))
+            own = home.get(getattr(node.func, "id", ""))
             if calls(node, method):
                 number = 1
             elif inspect.isfunction(own) and own.__module__ == function.__module__ and own not in above:
@@ -104,7 +107,7 @@ def _reports(
                     raise _Unknown
                 number *= length
         if isinstance(node, ast.For):
-            inside = (*loops, (getattr(node.target, "id", ""), _length(node.iter, home, values, assigned)))
+            inside = (*loops, (getattr(node.target, "id", ""), _length(node.iter, home, values, assigned, ends)))
         elif isinstance(node, _REPEATED) and node is not outermost:
             inside = (*loops, ("", None))
         else:
@@ -182,8 +185,15 @@ def _called(call: ast.Call) -> str:
     return called.attr if isinstance(called, ast.Attribute) else str(getattr(called, "id", ""))
 
 
-def _locals(tree: ast.AST) -> dict[str, ast.expr]:
-    """The values of the names of a function: of their only assignment, or a constant of the first one."""
+def _globals(function: Callable[..., Any]) -> dict[str, Any]:
+    """The globals of a function that no name of its own hides."""
+    code = function.__code__
+    own = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
+    return {name: value for name, value in function.__globals__.items() if name not in own}
+
+
+def _locals(tree: ast.AST, *, once: bool = False) -> dict[str, ast.expr]:
+    """The values of the names of a function: of their only assignment, or a constant of the first one unless `once`."""
     assignments: dict[str, list[ast.expr]] = {}
     changed = {node.target.id for node in ast.walk(tree)
                if isinstance(node, ast.AugAssign | ast.For) and isinstance(node.target, ast.Name)}  # fmt: skip
@@ -196,14 +206,31 @@ def _locals(tree: ast.AST) -> dict[str, ast.expr]:
         name: min(each, key=lambda value: value.lineno) for name, each in assignments.items() if name not in changed
     }
     return {
-        name: value for name, value in firsts.items() if len(assignments[name]) == 1 or isinstance(value, ast.Constant)
+        name: value
+        for name, value in firsts.items()
+        if len(assignments[name]) == 1 or (isinstance(value, ast.Constant) and not once)
     }
 
 
 def _length(
-    iterable: ast.expr, names: Mapping[str, Any], values: Mapping[str, Any], assigned: Mapping[str, ast.expr]
+    iterable: ast.expr,
+    names: Mapping[str, Any],
+    values: Mapping[str, Any],
+    starts: Mapping[str, ast.expr],
+    ends: Mapping[str, ast.expr],
 ) -> int | None:
-    left = dict(assigned)
+    """The length of a range.
+
+    Args:
+        iterable: What a loop iterates over.
+        names: The globals.
+        values: The known values, by their expressions.
+        starts: The values of local names in the start of a range.
+        ends: Those in its other arguments.
+
+    Returns:
+        The length; None if it is not known.
+    """
 
     class Known(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> Any:
@@ -221,7 +248,11 @@ def _length(
     if not (isinstance(iterable, ast.Call) and getattr(iterable.func, "id", "") == "range"):
         return None
     try:
-        return len(_value(Known().visit(copy.deepcopy(iterable)), names))
+        known = copy.deepcopy(iterable)
+        for place, argument in enumerate(known.args):
+            left = dict(starts if place == 0 and len(known.args) > 1 else ends)
+            known.args[place] = Known().visit(argument)
+        return len(_value(known, names))
     except Exception:
         return None
 

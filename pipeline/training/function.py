@@ -224,7 +224,7 @@ class FunctionLearner:
         if inspect.isgeneratorfunction(function := python_function(self._function)):
             values = dict(known_values(self._config, first_parameter(self._function)))
             return reports_of(function, YIELDS, values)
-        return getattr(self._steps, "length", None)
+        return getattr(self._steps, "stated_length", None)
 
     @property
     def _number(self) -> int:

@@ -7,6 +7,7 @@ import pytest
 from pipeline.study.loop_length import YIELDS, called_once, first_parameter, known_values, reports_of
 
 EPOCHS = 7
+steps = 3
 
 
 def constant(tune: Any) -> None:
@@ -193,3 +194,40 @@ def test_whole_numbers_of_a_config_are_known_by_their_expressions() -> None:
     assert first_parameter(dict.fromkeys) == "iterable"
     assert dict(known_values({"a": 1, "b": 0.5, "c": {"d": 2}}, "c"))['c["c"]["d"]'] == 2
     assert set(dict(known_values({"a": 1, "b": 0.5}, "c"))) == {'c["a"]', 'c.get("a")'}
+
+
+def test_a_name_that_is_set_several_times_is_no_length_of_a_generator() -> None:
+    """The end of a loop around a `yield` is known only if its name is set once; its start may be set again."""
+
+    def ends(config: Any) -> Any:
+        epochs = 2
+        if config["long"]:
+            epochs = config["epochs"]
+        for step in range(epochs):
+            yield {"at": step}
+
+    def starts(config: Any, state: Any) -> Any:
+        start = 0
+        if state is not None:
+            start = state["step"]
+        for step in range(start, 4):
+            yield {"at": step}
+
+    assert reports_of(ends, YIELDS, {'config["epochs"]': 5}) is None
+    assert reports_of(starts, YIELDS, {}) == 4
+
+
+def test_a_parameter_or_local_name_hides_a_global_one() -> None:
+    """A global is not the length of a loop whose function has a parameter or a variable of that name."""
+
+    def of_parameter(config: Any, steps: int) -> Any:
+        for step in range(steps):
+            yield {"at": step}
+
+    def of_variable(config: Any) -> Any:
+        with config.opened() as steps:
+            for step in range(steps):
+                yield {"at": step}
+
+    assert reports_of(of_parameter, YIELDS, {}) is None
+    assert reports_of(of_variable, YIELDS, {}) is None

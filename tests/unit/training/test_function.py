@@ -55,11 +55,10 @@ ENDED: list[str] = []
 
 
 def constant(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Takes three steps, or five; the source says three."""
-    steps = 3
+    """Takes three steps, or five; the source says that its config has their number."""
     if config["long"]:
-        steps = 5
-    for step in range(steps):
+        config = {**config, "steps": 5}
+    for step in range(config["steps"]):
         yield {"at": step + np.random.random()}
     ENDED.append("saved")
 
@@ -67,7 +66,7 @@ def constant(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 def test_a_function_runs_to_its_end_after_its_last_step() -> None:
     """A function whose source says how many steps it takes can run to its end after the last one, and not before."""
     ENDED.clear()
-    learner = FunctionLearner(constant, {"long": False})
+    learner = FunctionLearner(constant, {"long": False, "steps": 3})
     for _ in range(2):
         learner.run_epoch()
         assert not learner.unfinished
@@ -84,10 +83,10 @@ def test_a_function_runs_to_its_end_after_its_last_step() -> None:
 def test_a_function_that_is_replayed_to_its_last_step_does_not_run_to_its_end() -> None:
     """Loading a state repeats the steps of a function without a state, and not the code after the last one."""
     ENDED.clear()
-    learner = FunctionLearner(constant, {"long": False})
+    learner = FunctionLearner(constant, {"long": False, "steps": 3})
     for _ in range(3):
         learner.run_epoch()
-    again = FunctionLearner(constant, {"long": False})
+    again = FunctionLearner(constant, {"long": False, "steps": 3})
     again.load(learner.save())
     assert (again.model_epoch, ENDED) == (3, [])
 
@@ -96,14 +95,14 @@ def test_a_function_that_takes_more_steps_than_its_source_says_takes_them_all() 
     """Where a function goes on after the last step of its source, no step is lost, and a state belongs to its step."""
 
     def values(steps: int) -> list[float]:
-        learner = FunctionLearner(constant, {"long": True}, seed=3)
+        learner = FunctionLearner(constant, {"long": True, "steps": 3}, seed=3)
         return [learner.run_epoch().metrics["at"] for _ in range(steps)]
 
-    learner = FunctionLearner(constant, {"long": True}, seed=3)
+    learner = FunctionLearner(constant, {"long": True, "steps": 3}, seed=3)
     for _ in range(3):
         learner.run_epoch()
     learner.finish()
-    again = FunctionLearner(constant, {"long": True}, seed=3)
+    again = FunctionLearner(constant, {"long": True, "steps": 3}, seed=3)
     again.load(learner.save())
     np.random.seed(0)
     assert [learner.run_epoch().metrics["at"] for _ in range(2)] == values(5)[3:]
@@ -117,15 +116,13 @@ def test_the_time_of_a_step_that_is_taken_ahead_is_that_of_its_epoch(monkeypatch
     now = [0.0]
 
     def slow(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-        steps = 1
-        if config["long"]:
-            steps = 2
-        for _ in range(steps):
+        config = {**config, "steps": 2}
+        for _ in range(config["steps"]):
             now[0] += 7.0
             yield {"y": 1.0}
 
     monkeypatch.setattr("pipeline.training.function.time.perf_counter", lambda: now[0])
-    learner = FunctionLearner(slow, {"long": True})
+    learner = FunctionLearner(slow, {"steps": 1})
     assert learner.run_epoch().seconds_train == 7.0
     learner.finish()
     assert learner.run_epoch().seconds_train == 7.0
@@ -161,6 +158,33 @@ def test_the_state_of_the_last_step_is_that_before_the_end() -> None:
         learner.run_epoch()
     learner.finish()
     assert state_of(learner.save(), folder=Path) == {"steps": [0, 1]}
+
+
+class Batches:
+    """Four steps; its `length` is something of its own."""
+
+    def __init__(self, length: Any) -> None:
+        self.length, self.taken = length, 0
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> dict[str, float]:
+        if self.taken == 4:
+            raise StopIteration
+        self.taken += 1
+        return {"at": float(self.taken)}
+
+
+@pytest.mark.parametrize("length", [2, np.array([2, 3])])
+def test_a_length_of_the_user_s_own_iterator_says_nothing_of_its_steps(length: Any) -> None:
+    """An attribute `length` of an iterator that the function returns is not the number of its steps."""
+    batches = Batches(length)
+    learner = FunctionLearner(lambda _: batches, {})
+    for step in range(1, 5):
+        learner.run_epoch()
+        assert not learner.unfinished
+        assert batches.taken == step
 
 
 def test_function_that_returns_has_one_step() -> None:
