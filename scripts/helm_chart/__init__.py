@@ -75,6 +75,7 @@ def chart() -> dict[str, str]:
         "templates/NOTES.txt": NOTES,
         "files/components.json": _data(cluster_components(_K8S / "components")),
         "files/overlays.json": _data({each: _overlay(each) for each in overlays()}),
+        "files/quotas.json": json.dumps({each: _refused(each) for each in overlays()}, indent=2) + "\n",
     }
     files.update(
         {
@@ -124,6 +125,12 @@ def write() -> None:
 def _overlay(name: str) -> dict[str, Any]:
     """The components of an overlay's cluster, and its own operations."""
     return operations_of(_K8S / "overlays" / name / "cluster", _K8S / "components")
+
+
+def _refused(name: str) -> list[str]:
+    """The resources of which an overlay's quota has none."""
+    (quota,) = (each for each in rendered(name, "foundation") if each["kind"] == "ResourceQuota")
+    return [resource for resource, amount in quota["spec"]["hard"].items() if amount == "0"]
 
 
 def _data(named: dict[str, dict[str, Any]]) -> str:

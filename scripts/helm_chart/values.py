@@ -47,7 +47,7 @@ cluster:
   enabled: false
   # The components that change it, from k8s/components, in the order in which an overlay's cluster/ names them: for example
   # [token, eks/gpu-a100, eks/gpu-l4-spot, s3-identity/pods], or [token, gpu-l4, runtime-class, page, openshift]. null: those of
-  # the overlay, with its sizes.
+  # the overlay, with its sizes. The quota stays that of the overlay: quota.hard has amounts for resources of which it has none.
   components: null
   # Operations of JSON Patch after the components, as the patches of an overlay:
   # {{RayCluster: [{{op: replace, path: /spec/headGroupSpec/template/spec/containers/0/resources/limits/cpu, value: "4"}}]}}. For
@@ -150,6 +150,12 @@ tunepipe's objects are in the namespace {{ .Values.namespace.name }}. Submit a s
 The pods of a study are those of its overlay, and the chart's values do not reach them. If your images are in a registry, write your
 own overlay that names them (docs/kubernetes.md), and give its path to --overlay; or give one image for all pods to
 --image. With Kueue, such an overlay has the component kueue; --queue and --priority name another queue and priority.
+{{- $pods := (include "tunepipe.components" . | fromJson).names }}
+{{- if and .Values.cluster.enabled (not .Values.identity.create) (or (has "s3-identity/pods" $pods) (has "aks/identity/pods" $pods)) }}
+
+The pods of the shared cluster are the account tunepipe-storage, which this release does not make: make it yourself, or set
+identity.create to true. Without it, no pod is created.
+{{- end }}
 
 helm uninstall keeps the namespace and the volume claim with all studies. To delete the studies, too:
 
@@ -236,6 +242,10 @@ def schema(groups: Mapping[str, Sequence[str]], components: Sequence[str]) -> di
             "from": {"type": "string", "pattern": "^/"},
             "value": {},
         },
+        "allOf": [
+            {"if": has(op={"enum": ops}), "then": {"required": [field]}}
+            for ops, field in ((["copy", "move"], "from"), (["add", "replace", "test"], "value"))
+        ],
     }
     patch = {"type": "array", "items": operation}
     patches = {

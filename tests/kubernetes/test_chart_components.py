@@ -14,6 +14,8 @@ from tests.project.manifests import HOME, PLATFORM, with_components
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 
+CONTAINER = "/spec/workerGroupSpecs/1/template/spec/containers/0"
+
 BEFORE = {
     "gpu-a100": ("spot", "time-slicing", "time-slicing/product", "time-slicing/strategy", "time-slicing/pods"),
     "gpu-t4": ("aks/spot", "aks/pool-taint", "eks/spot", "eks/spot-nodegroup", "eks-auto/spot"),
@@ -107,7 +109,10 @@ def named(objects: Any) -> Objects:
 @pytest.mark.parametrize("component", named_components())
 def test_a_component_changes_the_chart_as_kustomize_says(helm, tmp_path, component):
     """A component of `cluster.components` makes the same objects as in an overlay, after a group and the live page."""
-    components = ["token", "gke/gpu-l4-spot" if component.startswith("gke") else "gpu-l4", "page"]
+    first = "gke/gpu-l4-spot" if component.startswith("gke") else "gpu-l4"
+    if component.rpartition("/")[2] == first.rpartition("/")[2]:
+        first = first.rpartition("gpu-")[0] + "gpu-h200"
+    components = ["token", first, "page"]
     components += [group for group, changes in BEFORE.items() if component in changes]
     if component not in components:
         components.append(component)
@@ -116,6 +121,7 @@ def test_a_component_changes_the_chart_as_kustomize_says(helm, tmp_path, compone
     )
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("components", SETS, ids="+".join)
 def test_components_change_the_chart_in_their_order(helm, tmp_path, components):
     """Several components change the cluster, the live page and each other as in an overlay that names them so."""
@@ -124,6 +130,7 @@ def test_components_change_the_chart_in_their_order(helm, tmp_path, components):
     )
 
 
+@pytest.mark.core
 def test_a_patch_of_the_values_comes_after_the_components(helm, tmp_path):
     """Operations of `cluster.patches` change the cluster as an overlay's own patches do, after its components."""
     changes = [
@@ -162,6 +169,12 @@ def test_values_reach_groups_of_components_and_the_live_page(helm, tmp_path):
     assert [each["key"] for each in gpu["spec"]["tolerations"]] == ["nvidia.com/gpu", "sku"]
 
 
+def patched(op: str, path: str, **more: Any) -> dict[str, Any]:
+    """A cluster with a group of GPUs and one operation of JSON Patch."""
+    return {"components": ["gpu-l4"], "patches": {"RayCluster": [{"op": op, "path": path, **more}]}}
+
+
+@pytest.mark.core
 @pytest.mark.parametrize(
     ("cluster", "message"),
     [
@@ -170,13 +183,27 @@ def test_values_reach_groups_of_components_and_the_live_page(helm, tmp_path):
         ({"components": ["gke/gpu-l4-shared", "gke/time-sharing"]}, "follows one that it cannot change"),
         ({"components": ["gke/gpu-l4-shared", "gke/spot"]}, "follows one that it cannot change"),
         ({"components": ["spot"]}, "There is nothing at /spec/workerGroupSpecs/1/"),
+        ({"components": ["eks/gpu-l4", "time-slicing"]}, "For one in eks/ or aks/, name time-slicing/strategy"),
+        ({"components": ["gke/gpu-l4", "time-slicing"]}, "for one in gke/, gke/time-sharing"),
+        ({"components": ["gpu-l4", "eks/gpu-l4"]}, 'Two groups of cluster.components have the name "gpu-l4"'),
+        ({"components": ["gpu-a100-mig"]}, "requests nvidia.com/mig-1g.10gb, of which the quota of the overlay dev"),
+        ({"patches": {"Deployment": [{"op": "remove", "path": "/spec"}]}}, "name the component page"),
+        (patched("replace", f"{CONTAINER}/resources/limits/cpus", value="4"), "There is nothing at /spec/workerGroup"),
+        (patched("remove", "/spec/headGroupSpec/templte"), "There is nothing at /spec/headGroupSpec/templte"),
+        (patched("add", "/spec/workerGroupSpecs/gpu-l4/replicas", value=1), "There is nothing at /spec/workerGroup"),
+        (patched("add", "/spec/workerGroupSpecs/gpu-l4", value={}), "There is nothing at /spec/workerGroupSpecs/gpu-"),
+        (patched("replace", "/spec/workerGroupSpecs/2", value={}), "There is nothing at /spec/workerGroupSpecs/2"),
+        (patched("remove", "/spec/workerGroupSpecs/-"), "There is nothing at /spec/workerGroupSpecs/-"),
+        (patched("copy", "/spec/x", **{"from": "/spec/y/z"}), "There is nothing at /spec/y/z of the RayCluster"),
+        (patched("test", "/spec/x", value=1), "or a test of cluster.patches failed: at /spec/x is null, not 1"),
+        (patched("copy", "/spec/x"), "missing propert"),
         ({"components": ["gpu-l5"]}, "must be one of"),
         ({"components": ["kueue"]}, "must be one of"),
     ],
 )
 def test_components_that_cannot_be_are_refused(helm, tmp_path, cluster, message):
-    """A component that does not exist, lacks its group, or comes twice is refused, and so is a value for no group."""
-    made = templated(helm, tmp_path, {"cluster": {"enabled": True, **cluster}})
+    """A component without its group, or named twice, is refused, and so are values and patches of what is not there."""
+    made = templated(helm, tmp_path, {"overlay": "dev", "cluster": {"enabled": True, **cluster}})
     assert made.returncode != 0
     assert message in made.stderr
 
@@ -196,3 +223,19 @@ def test_every_component_is_a_value_or_one_of_a_study():
     """Each component of k8s/components is a value of the chart, or changes a study, which the chart does not make."""
     found = {path.parent.relative_to(HOME / "components").as_posix() for path in HOME.glob("components/**/kustomiz*")}
     assert found == {*named_components(), *FOUNDATION, *OTHERS}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(
+    "quota", [{"hard": {"requests.nvidia.com/mig-1g.10gb": "7"}}, {"create": False}], ids=["amount", "no quota"]
+)
+def test_a_group_needs_an_amount_in_the_quota(helm, tmp_path, quota):
+    """A group of parts of cards is taken with an amount for them, or without a quota of the chart."""
+    cluster = {"enabled": True, "components": ["gpu-a100-mig"]}
+    made = templated(helm, tmp_path, {"overlay": "dev", "cluster": cluster, "quota": quota})
+    assert made.returncode == 0, made.stderr
+    made = templated(helm, tmp_path, {"overlay": "local-cpu", "cluster": {"enabled": True, "components": ["gpu-l4"]}})
+    assert (
+        'The group "gpu-l4" requests nvidia.com/gpu, of which the quota of the overlay local-cpu has none'
+        in made.stderr
+    )

@@ -36,14 +36,22 @@
 {{- end }}
 {{- end }}
 
+{{- /* Fails because an object has nothing at a path. */}}
+{{- define "tunepipe.nothing" -}}
+{{- fail (printf "There is nothing at %s of the %s, which a component or cluster.patches changes or copies." .path .object.kind) }}
+{{- end }}
+
 {{- /* The value at a path of an object, as JSON. */}}
 {{- define "tunepipe.value" -}}
 {{- $value := .object }}
 {{- range splitList "/" (trimPrefix "/" .path) }}
-{{- if kindIs "slice" $value }}
-{{- $value = index $value (int .) }}
+{{- $name := . | replace "~1" "/" | replace "~0" "~" }}
+{{- if and (kindIs "slice" $value) (regexMatch "^[0-9]+$" $name) (lt (int $name) (len $value)) }}
+{{- $value = index $value (int $name) }}
+{{- else if and (kindIs "map" $value) (hasKey $value $name) }}
+{{- $value = index $value $name }}
 {{- else }}
-{{- $value = index $value (. | replace "~1" "/" | replace "~0" "~") }}
+{{- include "tunepipe.nothing" $ }}
 {{- end }}
 {{- end }}
 {{- toJson (dict "value" $value) }}
@@ -54,6 +62,7 @@
 {{- define "tunepipe.operation" -}}
 {{- $object := .object }}
 {{- $operation := .operation }}
+{{- $here := dict "object" $object "path" $operation.path }}
 {{- if contains "/*/" $operation.path }}
 {{- range $number, $group := $object.spec.workerGroupSpecs }}
 {{- if hasPrefix ($operation.groups | default "") $group.groupName }}
@@ -79,27 +88,44 @@
 {{- range initial $steps }}
 {{- $above = $node }}
 {{- $name = . | replace "~1" "/" | replace "~0" "~" }}
-{{- if not (kindIs "slice" $node) }}
-{{- $node = index $node $name }}
-{{- else if lt (int $name) (len $node) }}
+{{- if and (kindIs "slice" $node) (regexMatch "^[0-9]+$" $name) (lt (int $name) (len $node)) }}
 {{- $node = index $node (int $name) }}
+{{- else if and (kindIs "map" $node) (hasKey $node $name) }}
+{{- $node = index $node $name }}
 {{- else }}
-{{- $node = index dict $name }}
-{{- end }}
-{{- if kindIs "invalid" $node }}
-{{- fail (printf "There is nothing at %s of the %s, where a component or cluster.patches changes it." $operation.path $object.kind) }}
+{{- include "tunepipe.nothing" $here }}
 {{- end }}
 {{- end }}
+{{- $adds := has $operation.op (list "add" "copy" "move") }}
 {{- if eq $operation.op "test" }}
-{{- $found := (include "tunepipe.value" (dict "object" $object "path" $operation.path) | fromJson).value }}
+{{- $found := $operation.absent }}
+{{- if or (kindIs "slice" $node) (and (kindIs "map" $node) (hasKey $node $last)) }}
+{{- $found = (include "tunepipe.value" $here | fromJson).value }}
+{{- end }}
 {{- if ne (toJson $found) (toJson $value) }}
-{{- fail (printf "A component of cluster.components follows one that it cannot change: at %s is %s, not %s." $operation.path (toJson $found) (toJson $value)) }}
+{{- fail (printf "A component of cluster.components follows one that it cannot change, or a test of cluster.patches failed: at %s is %s, not %s." $operation.path (toJson $found) (toJson $value)) }}
 {{- end }}
 {{- else if kindIs "slice" $node }}
-{{- $at := ternary (len $node) (int $last) (eq $last "-") }}
-{{- $after := slice $node (ternary $at (add1 $at | int) (eq $operation.op "add")) }}
+{{- $at := len $node }}
+{{- if regexMatch "^[0-9]+$" $last }}
+{{- $at = int $last }}
+{{- else if not (and $adds (eq $last "-")) }}
+{{- include "tunepipe.nothing" $here }}
+{{- end }}
+{{- if gt $at (ternary (len $node) (sub (len $node) 1 | int) $adds) }}
+{{- include "tunepipe.nothing" $here }}
+{{- end }}
+{{- $after := slice $node (ternary $at (add1 $at | int) $adds) }}
 {{- $new := ternary list (list $value) (eq $operation.op "remove") }}
 {{- $_ := set $above $name (concat (slice $node 0 $at) $new $after) }}
+{{- else if not (kindIs "map" $node) }}
+{{- include "tunepipe.nothing" $here }}
+{{- else if $adds }}
+{{- $_ := set $node $last $value }}
+{{- else if and (eq $operation.op "append") (not (hasKey $node $last)) }}
+{{- fail (printf "A group of cluster.components has no label %s: time-slicing is for groups by NVIDIA's labels. For one in eks/ or aks/, name time-slicing/strategy; for one in gke/, gke/time-sharing." $last) }}
+{{- else if not (hasKey $node $last) }}
+{{- include "tunepipe.nothing" $here }}
 {{- else if eq $operation.op "remove" }}
 {{- $_ := unset $node $last }}
 {{- else if eq $operation.op "append" }}
