@@ -1,5 +1,6 @@
 """The shared cluster of the Helm chart with any components, compared with what Kustomize makes of them."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,13 @@ def helm() -> Path:
     return build_helm()
 
 
-def templated(helm: Path, folder: Path, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+def templated(
+    helm: Path, folder: Path, values: dict[str, Any], chart: Path = CHART
+) -> subprocess.CompletedProcess[str]:
     """What Helm says to the chart with these values."""
     file = folder / "values.yaml"
     file.write_text(yaml.safe_dump(values))
-    command = [helm, "template", "tunepipe", CHART, "--kube-version", "1.34.0", "--values", file]
+    command = [helm, "template", "tunepipe", chart, "--kube-version", "1.34.0", "--values", file]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -239,3 +242,19 @@ def test_a_group_needs_an_amount_in_the_quota(helm, tmp_path, quota):
         'The group "gpu-l4" requests nvidia.com/gpu, of which the quota of the overlay local-cpu has none'
         in made.stderr
     )
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(("create", "named"), [(False, True), (True, False)])
+def test_the_notes_name_an_account_that_is_missing(helm, tmp_path, create, named):
+    """The notes name the account of the cluster's pods if the release does not make it."""
+    chart = shutil.copytree(CHART, tmp_path / "chart")
+    # Helm renders its notes only for a release in a cluster.
+    (chart / "templates/NOTES.txt").rename(chart / "files/notes.txt")
+    (chart / "templates/notes.yaml").write_text('notes: {{ tpl (.Files.Get "files/notes.txt") . | toJson }}\n')
+    cluster = {"enabled": True, "components": ["gpu-l4", "s3-identity/pods"]}
+    made = templated(helm, tmp_path, {"cluster": cluster, "identity": {"create": create}}, chart)
+    assert made.returncode == 0, made.stderr
+    (notes,) = (each["notes"] for each in yaml.safe_load_all(made.stdout) if each and "notes" in each)
+    assert ("the account tunepipe-storage, which this release does not make" in notes) is named
+    assert "{{" not in notes
