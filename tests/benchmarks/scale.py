@@ -24,7 +24,7 @@ from tests.benchmarks.jobs.bench_trivial import count
 from tests.benchmarks.sides import peer
 from tests.s3 import CREDENTIALS, object_store
 
-__all__ = ["measure"]
+__all__ = ["measure", "workers_that_fit"]
 
 _GROWTH = Bar("at most", 1.2)
 _FEW = 2
@@ -44,7 +44,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     samples: dict[str, Any] = {}
     for name, measured in {
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
-        "reports": partial(_reports, (2,) if quick else (4, 48, _at_most(200)), 8 if quick else 8_000),
+        "reports": partial(_reports, (2,) if quick else workers_that_fit(4, 48, 200), 8 if quick else 8_000),
         "epochs": partial(_epochs, *((2, 8) if quick else (8, 4_000))),
         "stand-in": partial(_stand_in, (20, 40, 60) if quick else (1_000, 4_000, 10_000)),
         "flushes": partial(_flushes, *((20, 4) if quick else (10_000, 50))),
@@ -97,9 +97,10 @@ def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
     ], {"costs": dict(zip(workers, costs, strict=True))}
 
 
-def _at_most(workers: int) -> int:
-    """The number of workers, or as many of them as fit into the machine's memory."""
-    return min(workers, int(0.8 * psutil.virtual_memory().total / 1e6 / _WORKER_MEGABYTES))
+def workers_that_fit(*workers: int) -> Sequence[int]:
+    """Ascending numbers of workers, none larger than fits into the machine's memory."""
+    most = int(0.8 * psutil.virtual_memory().total / 1e6 / _WORKER_MEGABYTES)
+    return sorted({min(number, most) for number in workers})
 
 
 def _epochs(workers: int, epochs: int) -> tuple[list[Figure], Any]:

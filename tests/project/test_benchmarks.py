@@ -5,10 +5,12 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.scale import workers_that_fit
 from tests.browser import BROWSER
 
 
@@ -37,6 +39,15 @@ def test_the_benchmark_of_scale_works(tmp_path: Path) -> None:
     figures = _quick("scale", tmp_path)
     assert len(figures) == 13
     assert sum(figure["what"].startswith("S3") for figure in figures) == 1
+
+
+@pytest.mark.parametrize(("gigabytes", "workers"), [(2, [4, 10]), (8, [4, 42]), (32, [4, 48, 170]), (64, [4, 48, 200])])
+def test_the_benchmark_of_scale_starts_workers_that_fit(
+    gigabytes: int, workers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The numbers of workers of the scale benchmark ascend, and no number is larger than fits into memory."""
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=gigabytes * 1e9))
+    assert workers_that_fit(4, 48, 200) == workers
 
 
 @pytest.mark.long
