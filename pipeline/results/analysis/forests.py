@@ -37,7 +37,8 @@ class Forests:
         whole: The forest of all trials.
         axes: The numbers of its axes among those of the sample.
         again: Forests of resampled trials; empty if the whole one predicts too little to exclude chance.
-        r_squared: R² out of bag of the whole forest.
+        r_squared: R² for trials that the forest has not seen: out of bag, or with more than `MAX_AXES` hyperparameters
+            in five folds.
         low: Lower end of its 90% interval.
         high: Upper end.
         r_squared_again: R² for the resampled trials of each of `again`, clipped to 0 to 1.

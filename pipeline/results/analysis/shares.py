@@ -79,7 +79,7 @@ class Importance:
         when: On which branches of which switches they are; empty for all trials.
         trials: How many have a value.
         used: How many of them the forest has seen.
-        r_squared: R² out of bag: the share of the objective's variance that the forest predicts for trials that it has
+        r_squared: R²: the share of the objective's variance that the forest predicts for trials that it has
             not seen; below 0 if their mean is a better prediction, NaN without a forest.
         r_squared_low: Lower end of its 90% interval.
         r_squared_high: Upper end.
