@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 from pipeline.study.single_dispatch import implementations
@@ -16,6 +17,8 @@ __all__ = ["bytecode_digest"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 _READ_NAME = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_READ_VARIABLE = _READ_NAME | {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
+_OF_ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _WRITE_NAME = frozenset({"STORE_GLOBAL", "STORE_NAME"})
 _NOT_HASHED = ("__dict__", "__weakref__", "__doc__", "__slotnames__", "__firstlineno__", "__static_attributes__")
 """Members of a class that say nothing of what it does; pickling adds the fourth, and Python 3.13 the last two."""
@@ -73,7 +76,7 @@ def _parts(value: Any, module: str | None, seen: set[int]) -> Iterator[str]:
         yield str(getattr(value, "__name__", ""))
     elif (inner := _wrapped(value, module)) is not None:
         yield from _each(inner, module, seen)
-    elif is_dataclass(value) or isinstance(value, Enum | types.SimpleNamespace):
+    elif is_dataclass(value) or isinstance(value, Enum | types.SimpleNamespace | argparse.Namespace):
         yield from _each((type(value), vars(value) if hasattr(value, "__dict__") else repr(value)), module, seen)
     elif isinstance(value, Mapping):
         yield from _items(value, module, seen)
@@ -114,30 +117,36 @@ def _of_function(function: types.FunctionType, module: str | None, seen: set[int
         return
     yield from _parts(function.__code__, module, seen)
     yield from _each((function.__defaults__, function.__kwdefaults__, function.__dict__), module, seen)
-    for cell in function.__closure__ or ():
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
-            yield from _of_variable(cell.cell_contents, function.__code__, module, seen)
+            yield from _of_variable(name, cell.cell_contents, function.__code__, module, seen)
         except ValueError:
             yield "empty"
     names = sorted(_names(function.__code__) & set(function.__globals__))
     for name in names:
         yield name
-        yield from _of_variable(function.__globals__[name], function.__code__, module, seen)
+        yield from _of_variable(name, function.__globals__[name], function.__code__, module, seen)
 
 
-def _of_variable(value: Any, code: types.CodeType, module: str | None, seen: set[int]) -> Iterator[str]:
+def _of_variable(name: str, value: Any, code: types.CodeType, module: str | None, seen: set[int]) -> Iterator[str]:
     """A variable that code reads; of parsed arguments, those that it reads: others, such as a budget, may change."""
-    if isinstance(value, argparse.Namespace):
-        read = _all_names(code)
-        yield from _items({name: vars(value)[name] for name in sorted(vars(value)) if name in read}, module, seen)
+    if isinstance(value, argparse.Namespace) and (read := _uses(name, code)) <= set(vars(value)):
+        yield from _items({each: vars(value)[each] for each in sorted(read)}, module, seen)
     else:
         yield from _parts(value, module, seen)
 
 
-def _all_names(code: types.CodeType) -> set[str]:
-    """The names in code, including those of attributes, and in the functions within it."""
-    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return set(code.co_names).union(*map(_all_names, inner))
+def _uses(variable: str, code: types.CodeType) -> set[str]:
+    """The attributes of a variable in code and in the functions within it; an empty name for each other use."""
+    steps = [(step.opname, step.argval) for step in dis.get_instructions(code)]
+    used = {
+        str(then) if following in _OF_ATTRIBUTE else ""
+        for (operation, name), (following, then) in pairwise(steps)
+        if operation in _READ_VARIABLE and name == variable
+    }
+    return used.union(
+        *(_uses(variable, constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+    )
 
 
 def _names(code: types.CodeType) -> set[str]:

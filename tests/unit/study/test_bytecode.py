@@ -4,6 +4,7 @@ import types
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pipeline.study.bytecode import bytecode_digest
 
@@ -99,6 +100,23 @@ def test_parsed_arguments_that_a_function_reads_are_compared():
         before = bytecode_digest(typed(text))
         assert bytecode_digest(typed(text.replace("width=3", "width=4"))) != before
         assert bytecode_digest(typed(text.replace("trials=2", "trials=3"))) == before
+
+
+@pytest.mark.parametrize(
+    "uses",
+    [
+        "def build(a):\n    return a.width\ndef model(config):\n    return build(arguments)\n",
+        "def model(config):\n    return vars(arguments)['width']\n",
+        "def model(config):\n    return arguments.__dict__['width']\n",
+        "def model(config, args=arguments):\n    return args.width\n",
+        "settings = {'arguments': arguments}\ndef model(config):\n    return settings['arguments'].width\n",
+    ],
+)
+def test_parsed_arguments_that_are_passed_on_are_compared(uses):
+    """Parsed arguments that a function uses in another way than by their names change the digest."""
+    text = "import argparse\narguments = argparse.Namespace(width=3, trials=2)\n" + uses
+    assert bytecode_digest(typed(text)) == bytecode_digest(typed(text))
+    assert bytecode_digest(typed(text)) != bytecode_digest(typed(text.replace("width=3", "width=4")))
 
 
 def test_functions_that_call_each_other_have_a_digest():
