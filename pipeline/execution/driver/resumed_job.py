@@ -157,8 +157,8 @@ def only_appended(starts: Sequence[Config], saved: TuneJob, last: Mapping[str, A
     """
     if saved.start_from is not None or list(starts[: len(saved.start_with)]) != list(saved.start_with):
         return False
-    trials = (last or {}).get("resume") or {}
-    return len(trials.get("trials", ())) <= len(start_configs(saved))
+    trials = ((last or {}).get("resume") or {}).get("trials", ())
+    return sum(not trial.get("enqueued") for trial in trials) <= len(start_configs(saved))
 
 
 def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:

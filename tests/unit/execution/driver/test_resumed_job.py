@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import Budget, load_results, run
 from pipeline.errors import StudyChanged
-from pipeline.execution.driver.resumed_job import reconciled, with_study_settings
+from pipeline.execution.driver.resumed_job import only_appended, reconciled, with_study_settings
 from pipeline.schedulers import PromotingASHA, SuccessiveHalving
 from pipeline.storage import Store
 from pipeline.study import load_study
@@ -137,6 +137,16 @@ def test_start_configs_can_be_appended_until_the_searcher_draws(tmp_path):
     assert drawn == list(at_once.trials["config_x"])
     with pytest.raises(StudyChanged, match=r"start_with: must stay .*; more can be appended before"):
         resumed(study, more.replaced({"start_with": [*starts, {"x": 0.3}, {"x": 0.4}]}))
+
+
+def test_enqueued_trials_are_not_drawn_by_the_searcher(tmp_path):
+    """Start configs can be appended after a user has enqueued a config, while the searcher has drawn no trial."""
+    starts = [{"x": 0.1}, {"x": 0.2}]
+    saved = job(tmp_path).replaced({"start_with": starts})
+    trained = [{"enqueued": False}, {"enqueued": True}, {}]
+    more = [*starts, {"x": 0.3}]
+    assert only_appended(more, saved, {"resume": {"trials": trained}})
+    assert not only_appended(more, saved, {"resume": {"trials": [*trained, {"enqueued": False}]}})
 
 
 def test_changed_start_configs_are_refused(tmp_path):
