@@ -37,7 +37,7 @@ class Copies(importlib.abc.MetaPathFinder):
         self.folder = folder
         """The folder of the copies."""
         recorded = recorded or RecordedCopies()
-        self.arguments = recorded.arguments
+        self.arguments = recorded.arguments or ()
         """The arguments of the script that started the study; empty if none did."""
         self._copies = dict(recorded.modules)
         self._originals = [Path(original) for original in recorded.folders if Path(original).is_absolute()]

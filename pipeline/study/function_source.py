@@ -124,7 +124,9 @@ def in_script(function: Callable[..., Any]) -> bool:
         function: The function.
     """
     home = home_of(function)
-    return home.get("__name__") == "__main__" and "__file__" in home
+    # Some editors set __file__ in an interactive window, which runs in a kernel.
+    in_kernel = "ipykernel" in sys.argv[0]
+    return home.get("__name__") == "__main__" and "__file__" in home and not in_kernel
 
 
 def source_of(function: Callable[..., Any]) -> bytes | None:

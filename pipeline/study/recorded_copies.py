@@ -33,17 +33,18 @@ class RecordedCopies:
         self.modules: dict[str, tuple[str, str]] = {}
         self.folders: tuple[str, ...] = ()
         self.files: dict[str, str] = {}
-        self.arguments: tuple[str, ...] = ()
+        self.arguments: tuple[str, ...] | None = None
+        """None if no script has recorded them."""
         if value is None:
             return
         try:
             self.folders = tuple(value["folders"])
             self.modules = {name: (entry["path"], entry["sha256"]) for name, entry in value["modules"].items()}
             self.files = dict(value.get("files", {}))
-            self.arguments = tuple(value.get("arguments", ()))
+            self.arguments = tuple(value["arguments"]) if "arguments" in value else None
             paths = [path for path, _ in self.modules.values()]
             texts = [*self.folders, *self.modules, *(text for pair in self.modules.values() for text in pair)]
-            texts += [*self.files, *self.files.values(), *self.arguments]
+            texts += [*self.files, *self.files.values(), *(self.arguments or ())]
             sound = all(isinstance(text, str) and "\0" not in text for text in texts)
             sound = (
                 sound and all(path.endswith(".py") for path in paths) and all(map(_is_within, [*paths, *self.files]))
@@ -60,7 +61,7 @@ class RecordedCopies:
         """The value of `sources` in study.json."""
         modules = {name: {"path": path, "sha256": digest} for name, (path, digest) in sorted(self.modules.items())}
         content = {"folders": list(self.folders), "modules": modules, "files": dict(sorted(self.files.items()))}
-        return {**content, "arguments": list(self.arguments)} if self.arguments else content
+        return content if self.arguments is None else {**content, "arguments": list(self.arguments)}
 
 
 def _is_within(path: str) -> bool:

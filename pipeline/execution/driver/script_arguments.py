@@ -33,12 +33,12 @@ def other_arguments(document: Mapping[str, Any], arguments: Sequence[str] | None
         arguments: The arguments now; None if no script runs the study.
 
     Returns:
-        Two sentences; None if the arguments are the same.
+        Two sentences; None if the arguments are the same, or if those of the last session are not recorded.
     """
     if arguments is None or "sources" not in document:
         return None
     before = RecordedCopies(document["sources"]).arguments
-    if tuple(arguments) == before:
+    if before is None or tuple(arguments) == before:
         return None
     return (
         f"The script has {_shown(arguments)}, and had {_shown(before)} in the last session. Trials of both sessions "

@@ -56,6 +56,11 @@ def test_other_arguments_are_reported(before: list[str], now: list[str] | None, 
     assert found is None if reported is None else found is not None and reported in found
 
 
+def test_arguments_that_are_not_recorded_are_not_compared() -> None:
+    """A study in which no script has recorded its arguments says nothing about them."""
+    assert other_arguments({"sources": {"folders": [], "modules": {}, "files": {}}}, ["--width", "3"]) is None
+
+
 def test_a_script_that_resumes_with_other_arguments_prints_both(tmp_path: Path) -> None:
     """A script that resumes with other arguments prints both, and is refused if a function within it read them."""
     (tmp_path / "script.py").write_text(SCRIPT)
