@@ -53,7 +53,9 @@ def _note_shared(model: Any) -> None:
         each for other in _rebuilt for variable in other.variables if (each := mine.get(id(variable))) is not None
     ]
     if shared:
-        names = listed(dict.fromkeys(variable.path for variable in shared[:_MAX_NAMES]))
+        paths = list(dict.fromkeys(variable.path for variable in shared))
+        more = len(paths) - _MAX_NAMES
+        names = listed([*paths[:_MAX_NAMES], f"{more:,} more"] if more > 0 else paths)
         print(
             f"tunepipe: A model that was loaded before has now the weights {names} of this one, too: their layers are "
             "made outside of the model function, so all models of the process have them. Load one model in a process, "

@@ -62,24 +62,26 @@ def test_lambdas_of_a_notebook_s_job_are_found(tmp_path, monkeypatch):
         assert scored(load_model(store.uri, trial=trial)) == pytest.approx(val_loss(store, trial), rel=1e-5)
 
 
-BODY = keras.layers.Dense(4, name="body")
+BODY, NECK = keras.layers.Dense(4, name="body"), keras.layers.Dense(4, name="neck")
 
 
 def around_a_layer(config):
-    """A model around a layer of all trials."""
-    model = keras.Sequential([keras.Input((6,)), BODY, keras.layers.Dense(3, activation="softmax")])
+    """A model around layers of all trials."""
+    model = keras.Sequential([keras.Input((6,)), BODY, NECK, keras.layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.SGD(config["lr"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 def test_models_that_share_a_layer_are_noted(tmp_path, capsys):
-    """A model that takes over a layer of an earlier one, which is still in use, is returned with a note."""
+    """A model with layers of an earlier one that is in use is returned with a note that names and counts weights."""
     run(JOB.replaced({"model": around_a_layer, "budget.trials": 2}), storage=tmp_path, name="b", note=lambda _: None)
     capsys.readouterr()
     first = load_model(tmp_path / "b", trial=0)
     assert "A model that was loaded before" not in capsys.readouterr().out
     load_model(tmp_path / "b", trial=1)
-    assert "A model that was loaded before has now the weights sequential/body/kernel" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "A model that was loaded before has now the weights sequential/body/kernel" in out
+    assert "and 1 more of this one" in out
     assert first.layers[0] is BODY
     del first
     gc.collect()
