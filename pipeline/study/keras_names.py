@@ -51,6 +51,7 @@ _NAMES_OF_KERAS_2 = {
 """Names that Keras 2 or an earlier version had and Keras 3 does not have, as patterns by module: from the API of
 tf_keras 2.21, and from the files of Keras 2, which programs also imported."""
 
+_LEAST_SIMILARITY = 0.8
 _NO_NAME = re.compile(r"cannot import name '(\w+)'")
 _OF_TENSORFLOW = ("tensorflow.", "keras._tf_keras.")
 """What the paths of tensorflow.keras begin with, as programs and its modules have them."""
@@ -81,7 +82,9 @@ def advice_on_keras_name(error: BaseException) -> str:
     if _was_in_keras_2(inner, name):
         return OTHER_KERAS
     there = sys.modules.get(module)
-    near = None if there is None else closest(name, [each for each in dir(there) if not each.startswith("_")])
+    known = [] if there is None else [each for each in dir(there) if not each.startswith("_")]
+    # keras_tuner is another package, not a mistyped KerasTensor.
+    near = closest(name, known, cutoff=_LEAST_SIMILARITY)
     return "" if near is None else f"{own} has {near}, not {name}"
 
 

@@ -22,6 +22,7 @@ def keras(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module keras.layers with one layer, without TensorFlow."""
     layers, keras = ModuleType("keras.layers"), ModuleType("keras")
     layers.Dropout, keras.layers = type("Dropout", (), {}), layers  # type: ignore[attr-defined]
+    keras.KerasTensor = type("KerasTensor", (), {})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setitem(sys.modules, "keras.layers", layers)
     monkeypatch.setitem(sys.modules, "tensorflow.keras.layers", layers)
@@ -57,6 +58,7 @@ def test_a_name_of_keras_2_is_recognised(error: Exception, keras: ModuleType) ->
         (_absent("Swirl", "keras.layers"), ""),
         (_no_module("keras"), ""),
         (_no_module("keras_hub"), ""),
+        (_absent("keras_tuner", "keras"), ""),
         (_absent("x", "mine"), ""),
         (ImportError("nothing"), ""),
         (ValueError("TF_USE_LEGACY_KERAS"), ""),
