@@ -18,7 +18,7 @@ from pipeline.study.trial_configs import fewer_trials
 from pipeline.training.data import how_read, without_validation
 from pipeline.wording import capitalized, listed
 
-__all__ = ["data_notes", "fixed_lists", "inexact_data", "start_notes"]
+__all__ = ["data_notes", "fixed_lists", "inexact_data", "outer_data", "start_notes"]
 
 _MAX_LIST_LENGTH = 60
 """Characters of a list in the space that a note shows whole."""
@@ -70,6 +70,11 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(sharing)}."
     if unnoticed := unnoticed_changes(fingerprint):
         yield f"{capitalized(unnoticed)}."
+    if (outer := outer_data(job, data)) is not None:
+        yield (
+            "A trial's batches depend on the trials that its worker has trained before, and neither a resumed trial "
+            f"nor a rerun gets the same ones, because {outer}."
+        )
     if data is not None and (places := non_finite(data)):
         counts = listed(f"{count:,} in the {place}" for place, count in places.items())
         yield (
@@ -106,10 +111,23 @@ def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:
     """
     if data is None or not data.pipelines or not callable(job.data):
         return None
-    from pipeline.training.outer_pipelines import outer_pipeline
     from pipeline.training.pipeline_state import inexact_because
 
-    return outer_pipeline(data, job.data) or inexact_because(data)
+    return outer_data(job, data) or inexact_because(data)
+
+
+def outer_data(job: TuneJob, data: Dataset | None) -> str | None:
+    """Why a trial's batches depend on the trials before it, as a part of a sentence; None if they do not.
+
+    Args:
+        job: The study's job.
+        data: Its data; None for a function objective.
+    """
+    if data is None or not data.pipelines or not callable(job.data):
+        return None
+    from pipeline.training.outer_pipelines import outer_pipeline
+
+    return outer_pipeline(data, job.data)
 
 
 def _late_phases(job: TuneJob) -> str | None:
