@@ -253,7 +253,10 @@ class Worker:
                 trial.keep_best(value, job.objectives, self.trainer_factory, self._checkpoints)
             outcome = interval.after(row, seconds=time.monotonic() - started, ended=trial.ended)
             if (announced := trial.begin_to_finish(outcome)) is not None:
-                return announced
+                if not self._stop_requested():
+                    return announced
+                # The study ends after this report, which has the epochs.
+                trial.finish()
             if outcome.due or self._stop_requested():
                 break
         outcome = finished or outcome
