@@ -125,7 +125,8 @@ def in_script(function: Callable[..., Any]) -> bool:
     """
     home = home_of(function)
     # Some editors set __file__ in an interactive window, which runs in a kernel.
-    in_kernel = "ipykernel" in sys.argv[0]
+    program = Path((sys.argv or [""])[0])
+    in_kernel = program.name.startswith("ipykernel") or program.parent.name == "ipykernel"
     return home.get("__name__") == "__main__" and "__file__" in home and not in_kernel
 
 

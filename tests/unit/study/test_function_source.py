@@ -49,12 +49,16 @@ def test_the_running_script_is_found_by_its_file_s_name(tmp_path: Path, monkeypa
 
 
 def test_an_interactive_window_is_no_script(monkeypatch: pytest.MonkeyPatch, write: Callable[..., Path]) -> None:
-    """A function of a window that names its file is in no script if a kernel runs it."""
+    """A function of a window that names its file is in no script if the program that runs it is a kernel."""
     path = write(1, "script.py")
     space: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
     exec(compile(path.read_text(), str(path), "exec"), space)
     monkeypatch.setattr(sys, "argv", ["/lib/ipykernel_launcher.py", "-f", "connection.json"])
     assert not in_script(space["JOB"].model)
+    monkeypatch.setattr(sys, "argv", ["/home/user/ipykernel-demos/script.py"])
+    assert in_script(space["JOB"].model)
+    monkeypatch.setattr(sys, "argv", [])
+    assert in_script(space["JOB"].model)
 
 
 def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable[..., Path]) -> None:
