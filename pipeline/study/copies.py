@@ -102,8 +102,7 @@ class Copies(importlib.abc.MetaPathFinder):
         for folder in self._originals:
             file = folder / self._copies[module][0]
             if file.is_file():
-                same = all(_has_digest(folder / path, digest) for path, digest in self._files.items())
-                return file if same else None
+                return file if all(self._original(*each) for each in self._files.items()) else None
         return None
 
     def unchanged_originals(self) -> dict[str, str]:

@@ -31,7 +31,7 @@ from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.execution.worker.weight_compatibility import check_compatible, copies_weights
 from pipeline.execution.worker.winner import Winner
 from pipeline.loop.messages import Assignment, ProgressReport
-from pipeline.loop.reporting import TRAINING_ENDED, ReportInterval, is_over
+from pipeline.loop.reporting import TRAINING_ENDED, EpochOutcome, ReportInterval, is_over
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
@@ -229,8 +229,10 @@ class Worker:
                 check_compatible(self.trainer_factory, trial.assignment)
             trial.start(self.trainer_factory, self._checkpoints, objective)
             last = trial.ended or (bool(trial.rows) and is_over(job.budget, trial.epoch))
-            if last and (announced := trial.begin_to_finish(TRAINING_ENDED)) is not None:
-                return announced
+            next_epochs = EpochOutcome(last=False, due=True, checkpoint=True)
+            rest = trial.begin_to_finish(TRAINING_ENDED if last else next_epochs) if trial.rows else None
+            if rest is not None:
+                return rest
             # The driver may decide about epochs that it does not know yet before any more is trained.
             if last or (trial.rows and trial.epoch > trial.assignment.reported_epoch):
                 return self._report(trial, last=last)

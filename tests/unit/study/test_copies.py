@@ -93,11 +93,12 @@ def test_an_unchanged_original_is_used(tmp_path: Path) -> None:
 
 
 def test_a_copy_that_reads_next_to_itself_has_the_path_of_the_users_file(tmp_path: Path) -> None:
-    """A copy that uses `__file__` gets the user's path, unless a data file there differs from the study's copy."""
-    mine, source = tmp_path / "mine", tmp_path / "source"
+    """A copy that uses `__file__` gets the user's path, unless a data file in no folder is as the study's copy."""
+    mine, other, source = tmp_path / "mine", tmp_path / "other", tmp_path / "source"
     _copies(source, mine, copied_job="", copied_one="PLACE = __file__", copied_two="PLACE = __file__ + ''")
     (mine / "copied_one.py").write_text("PLACE = None")
-    (mine / "words.txt").write_text("word")
+    other.mkdir()
+    (other / "words.txt").write_text("word")
     modules = {
         name: {"path": f"{name}.py", "sha256": hashlib.sha256((source / f"{name}.py").read_bytes()).hexdigest()}
         for name in ("copied_job", "copied_one", "copied_two")
@@ -105,7 +106,9 @@ def test_a_copy_that_reads_next_to_itself_has_the_path_of_the_users_file(tmp_pat
     places = []
     for words in ("word", "other"):
         files = {"words.txt": hashlib.sha256(words.encode()).hexdigest()}
-        Copies(source, {}, RecordedCopies({"folders": [str(mine)], "modules": modules, "files": files})).install()
+        Copies(
+            source, {}, RecordedCopies({"folders": [str(mine), str(other)], "modules": modules, "files": files})
+        ).install()
         places.append(importlib.import_module("copied_one").PLACE)
         forget_copies()
     assert places == [str(mine / "copied_one.py"), str(source / "copied_one.py")]

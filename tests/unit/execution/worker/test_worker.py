@@ -215,20 +215,24 @@ def test_a_working_folder_that_disappears_stops_no_trial(tmp_path):
     working.close()
 
 
-def test_a_worker_reports_that_the_rest_of_a_function_runs_next(tmp_path):
-    """A worker reports before the code of a function after its last step runs, and its epochs after that."""
-    ended = []
+def saving_job(ended: list[int], *, epochs: int) -> TuneJob:
+    """A job of a function with two steps, after which it adds to a list."""
 
     def saves(config):
         for step in range(2):
             yield {"score": float(step)}
         ended.append(config["x"])
 
-    job = TuneJob(
+    return TuneJob(
         name="s", function=saves, space={"x": 1}, objectives=[Objective("score", "max")],
-        budget=Budget(trials=1, epochs=2), scheduler="fifo",
+        budget=Budget(trials=1, epochs=epochs), scheduler="fifo",
     )  # fmt: skip
-    working = Worker(job, None, Store(tmp_path), session=1, capture=False)
+
+
+def test_a_worker_reports_that_the_rest_of_a_function_runs_next(tmp_path):
+    """A worker reports before the code of a function after its last step runs, and its epochs after that."""
+    ended = []
+    working = Worker(saving_job(ended, epochs=2), None, Store(tmp_path), session=1, capture=False)
     working.begin(Assignment("0000", {"x": 1}, 0))
     assert [row.epoch for row in working.step().rows] == [1]
     announced = working.step()
@@ -238,19 +242,11 @@ def test_a_worker_reports_that_the_rest_of_a_function_runs_next(tmp_path):
     working.close()
 
 
-def test_a_worker_that_takes_over_runs_the_rest_of_a_function(tmp_path):
-    """A worker that takes over a trial after its last step runs the code of the function after it."""
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_a_worker_that_takes_over_runs_the_rest_of_a_function(epochs, tmp_path):
+    """A worker that takes over a trial after its last step announces the code after it, whatever the budget."""
     ended = []
-
-    def saves(config):
-        for step in range(2):
-            yield {"score": float(step)}
-        ended.append(config["x"])
-
-    job = TuneJob(
-        name="s", function=saves, space={"x": 1}, objectives=[Objective("score", "max")],
-        budget=Budget(trials=1, epochs=2), scheduler="fifo",
-    )  # fmt: skip
+    job = saving_job(ended, epochs=epochs)
     first, second = (Worker(job, None, Store(tmp_path), session=1, capture=False) for _ in range(2))
     for working in (first, second):
         working.begin(Assignment("0000", {"x": 1}, 0))
@@ -259,6 +255,8 @@ def test_a_worker_that_takes_over_runs_the_rest_of_a_function(tmp_path):
         assert ended == []
         if working is first:
             first.close()
-    assert [row.epoch for row in second.step().rows] == [1, 2]
+    report = second.step()
+    assert [row.epoch for row in report.rows] == [1, 2]
     assert ended == [1]
+    assert report.last or second.step().last
     second.close()
