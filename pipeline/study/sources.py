@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.study.adjacent_files import named_files
+from pipeline.study.adjacent_files import is_data_folder, joined_paths, named_files
 from pipeline.study.function_source import from_study, homes_of, is_loadable, module_named
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
@@ -176,27 +176,34 @@ class _Search:
             self._add_data(source, root)
 
     def _add_data(self, source: SourceFile, root: Path) -> None:
-        """Add the files that a module names next to itself, or in a folder above that is within the root."""
+        """Add the files and folders that a module names next to itself, or in a folder above within the root."""
         home = source.file.parent
         folders = [folder for folder in (home, *home.parents) if folder.is_relative_to(root)]
-        for name in named_files(source.content):
-            for folder in folders:
-                with suppress(OSError, ValueError):
-                    if self._take_data(Path(os.path.normpath(folder / name)), root):
-                        break
+        for names, take in (
+            (named_files(source.content), self._take_file),
+            # A literal that is no part of a path may be any text, such as the name of a layer.
+            (joined_paths(source.content), self._take_folder),
+        ):
+            for name in names:
+                for folder in folders:
+                    with suppress(OSError, ValueError):
+                        place = Path(os.path.normpath(folder / name))
+                        if place.is_relative_to(root) and place not in folders and take(place, root):
+                            break
 
-    def _take_data(self, file: Path, root: Path) -> bool:
-        """Whether there is such a file or folder; a file is copied if the study can hold it."""
-        if not file.is_relative_to(root) or file.suffix == ".py":
+    def _take_folder(self, folder: Path, root: Path) -> bool:
+        """Whether there is such a folder of data."""
+        if _is_hidden(folder, root) or not is_data_folder(folder):
+            return False
+        self._data_folders[folder] = None
+        return True
+
+    def _take_file(self, file: Path, root: Path) -> bool:
+        """Whether there is such a file; it is copied if the study can hold it."""
+        if file.suffix == ".py" or not file.is_file():
             return False
         path = file.relative_to(root).as_posix()
-        hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-        if file != root and not hidden and _is_data_folder(file):
-            self._data_folders[file] = None
-            return True
-        if not file.is_file():
-            return False
-        if path not in self._data and not hidden:
+        if path not in self._data and not _is_hidden(file, root):
             total = sum(len(other.content) for other in self._data.values()) + file.stat().st_size
             if total > _MAX_BYTES:
                 why = f"with which the copied data files exceed {size(_MAX_BYTES)}"
@@ -264,11 +271,9 @@ class _Search:
                 self._take(name, root)
 
 
-def _is_data_folder(place: Path) -> bool:
-    """Whether a path is a folder that contains more than Python's modules."""
-    if not place.is_dir() or (place / "__init__.py").exists():
-        return False
-    return any(entry.suffix != ".py" and entry.name != "__pycache__" for entry in place.iterdir())
+def _is_hidden(place: Path, root: Path) -> bool:
+    """Whether a file or folder below a root, or a folder on the way to it, has a hidden name."""
+    return any(part.startswith(".") for part in place.relative_to(root).parts)
 
 
 def imported_since(before: Collection[str], recorded: RecordedCopies) -> dict[str, tuple[str, str]]:

@@ -1,8 +1,13 @@
 """Files in its own folder that a module names."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
-from pipeline.study.adjacent_files import named_files
+from pipeline.study.adjacent_files import is_data_folder, joined_paths, named_files
 
 
 @pytest.mark.parametrize(
@@ -25,3 +30,50 @@ def test_a_file_is_named_by_literals(text: str, name: str) -> None:
 def test_other_texts_name_nothing(text: str) -> None:
     """A relative path without the module's folder, and text that is not Python, name no file."""
     assert named_files(text.encode()) == ()
+    assert joined_paths(text.encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("HERE / 'data' / 'cats'", {"data", "data/cats"}),
+        ("HERE.joinpath('data', 'cats')", {"data/cats"}),
+        ("os.path.join(HERE, 'data', 'cats')", {"data/cats"}),
+        ("Path(HERE, 'data')", {"data"}),
+        ("DATA = 'data'\nHERE / DATA / 'cats'", {"data", "data/cats"}),
+        ("DATA: str = 'data'\nHERE / DATA", {"data"}),
+        ("for kind in ['cats', 'dogs']: HERE / kind", {"cats", "dogs"}),
+        ("KINDS = ('cats', 'dogs')\n[HERE / kind for kind in KINDS]", {"cats", "dogs"}),
+        ("def read(kind, part='x'): return HERE / kind / part\nread('a')\nread(kind='b')", {"a", "b", "a/x", "b/x"}),
+        ("HERE / 'data' / unknown()", {"data"}),
+    ],
+)
+def test_a_literal_that_is_joined_to_a_path_is_a_path(text: str, paths: set[str]) -> None:
+    """The parts that a text joins to a path are its literals, and names for literals."""
+    assert set(joined_paths(f"HERE = Path(__file__).parent\n{text}".encode())) == paths
+
+
+@pytest.mark.parametrize(
+    "text", ["layers.Dense(8, 'relu')", "'''data'''", "config['data']", "', '.join(words)", "3 / 4", "total / count"]
+)
+def test_a_literal_that_no_path_has_is_text(text: str) -> None:
+    """A literal that the text joins to no path is not a path, although the text uses `__file__`."""
+    assert joined_paths(f"HERE = Path(__file__).parent\n{text}".encode()) == ()
+
+
+def test_a_large_folder_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a folder contains data is known from its first entry that is not a module."""
+    (tmp_path / "pets").mkdir()
+    for number in range(100):
+        (tmp_path / f"pets/{number}.png").write_text("")
+    seen, scandir = list[str](), os.scandir
+
+    @contextmanager
+    def counting(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scandir(path) as entries:
+            yield (seen.append(entry.name) or entry for entry in entries)
+
+    monkeypatch.setattr("pipeline.study.adjacent_files.os.scandir", counting)
+    monkeypatch.setattr("pipeline.study.adjacent_files.os.listdir", lambda path: pytest.fail(f"{path} is listed"))
+    assert is_data_folder(tmp_path / "pets")
+    assert len(seen) == 1

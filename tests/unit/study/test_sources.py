@@ -215,6 +215,16 @@ def test_folders_that_a_module_names_are_read_where_they_are(tmp_path: Path) -> 
     assert sources.uncopied == ()
 
 
+def test_a_text_that_is_the_name_of_a_folder_is_not_its_path(tmp_path: Path) -> None:
+    """A folder with the name of an activation, and the module's own folder, are no data of the job."""
+    mine = tmp_path / "mine"
+    for name in ("relu", "pets"):
+        (mine / name).mkdir(parents=True)
+        (mine / name / "1.png").write_text("")
+    within = "[Path(__file__).parent / 'pets', config.get('relu'), '.', Path(__file__).parent / '.']"
+    assert _data_of(mine, within).data_folders == (mine / "pets",)
+
+
 def test_a_job_finds_a_folder_next_to_its_file(tmp_path: Path) -> None:
     """A loaded study's code reads a folder next to the job file from there, also after the file has changed."""
     (tmp_path / "pets").mkdir()
