@@ -44,6 +44,9 @@ def located(study: str, storage: str) -> tuple[str, str]:
 
     Returns:
         The storage, and the study's name in it.
+
+    Raises:
+        StorageError: The path cannot be used.
     """
     from pipeline.storage import Store
     from pipeline.study import layout
@@ -58,8 +61,12 @@ def located(study: str, storage: str) -> tuple[str, str]:
             return storage, study
         if not Path(study, layout.STUDY).is_file():
             return storage, study
-    parent, name = os.path.split(os.path.abspath(Path(study).expanduser()))  # noqa: PTH100 (takes `..` out)
-    return parent, name
+    above, _, name = study.rstrip("/").rpartition("/")
+    if name in ("", ".", ".."):
+        parent, name = os.path.split(Store(study).uri)
+        return parent, name
+    # Only `..` is resolved: a study's folder that is a link keeps the link's name.
+    return Store(above or ("/" if study.startswith("/") else ".")).uri, name
 
 
 def study_store(study: str, storage: str) -> "Store":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.study_argument import located, study_store, trial_id
-from pipeline.errors import JobNotFound
+from pipeline.errors import JobNotFound, StorageError
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -29,6 +29,29 @@ def test_within_a_storage_its_folders_are_studies(here: Path, monkeypatch: pytes
     assert study_store("one", "studies").local == here / "studies/one"
     monkeypatch.chdir("one")
     assert study_store(".", "studies").local == here / "studies/one"
+
+
+def test_a_path_leads_where_the_system_goes(here: Path) -> None:
+    """A path with `..` behind a link is the folder that the system opens by it, as in --storage."""
+    (here / "deep/inner").mkdir(parents=True)
+    (here / "link").symlink_to(here / "deep/inner")
+    Recording(here / "deep/studies", tune_job("two"))
+    assert study_store("link/../studies/two", "studies").local == here / "deep/studies/two"
+    assert located("link/../studies/two", "studies") == (str(here / "deep/studies"), "two")
+    assert located("link/..", "studies") == (str(here), "deep")
+
+
+def test_a_study_that_is_a_link_keeps_the_link_s_name(here: Path) -> None:
+    """A study's folder that is a link to another disk is named by the link, also by a path with `..`."""
+    (here / "studies/other").symlink_to(here / "studies/one")
+    for path in ("studies/other", "studies/../studies/other", f"{here}/studies/other/"):
+        assert located(path, "studies") == (str(here / "studies"), "other")
+
+
+def test_a_path_that_cannot_be_used_is_refused(here: Path) -> None:
+    """A path in the home folder of a user who does not exist is refused in a sentence."""
+    with pytest.raises(StorageError, match="cannot be used"):
+        located("~nobody-of-that-name/studies/one", "studies")
 
 
 def test_a_study_of_the_storage_precedes_a_folder_of_its_name(here: Path) -> None:
