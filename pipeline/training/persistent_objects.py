@@ -4,6 +4,7 @@ An example is `augmentation = keras.Sequential([…])` at the top of a file. Eac
 objects had at first, so that a trial does not continue from the weights and the draws of the trials before it.
 """
 
+import re
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -123,7 +124,7 @@ class PersistentObjects:
         """
         left_out = set(map(_key, known))
         values = {}
-        for name, variable in self._named():
+        for name, variable in self._named(_name):
             if _key(variable) in left_out:
                 continue
             first, value = _first_value(variable), np.array(keras.ops.convert_to_numpy(variable))
@@ -141,20 +142,19 @@ class PersistentObjects:
             The names that no variable has here: their values are left out.
         """
         absent = dict.fromkeys(values)
-        for name, variable in self._named():
-            if name in values:
-                variable.assign(values[name])
-                del absent[name]
+        for naming in (_name, *_EARLIER_NAMINGS):
+            for name, variable in self._named(naming):
+                if name in absent:
+                    variable.assign(values[name])
+                    del absent[name]
         return list(absent)
 
-    def _named(self) -> Iterator[tuple[str, Any]]:
-        """The variables, each with a name without numbers, its shape, its type, and its number among those like it."""
+    def _named(self, naming: Callable[[str], str]) -> Iterator[tuple[str, Any]]:
+        """The variables, each with its path as it is named, its shape, its type, and its number among those like it."""
         count = Counter[str]()
         for variable in self._variables():
             (entry,) = describe([variable])
-            # The first automatic name of a kind has no number.
-            path = without_numbers(entry["path"]).replace("_#", "")
-            text = f"{path} {entry['shape']} {entry['dtype']}"
+            text = f"{naming(entry['path'])} {entry['shape']} {entry['dtype']}"
             count[text] += 1
             yield f"{text} {count[text]}", variable
 
@@ -166,6 +166,20 @@ class PersistentObjects:
                 yield value.state
             elif not isinstance(value, keras.optimizers.Optimizer):
                 yield from value.variables
+
+
+def _name(path: str) -> str:
+    """A path without the numbers of automatic names, the first of which has none."""
+    return without_numbers(path).replace("_#", "")
+
+
+def _name_without_digits(path: str) -> str:
+    return _DIGITS.sub("#", path).replace("_#", "")
+
+
+_DIGITS = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9]+([-_:. ][0-9]+)*")
+_EARLIER_NAMINGS: Sequence[Callable[[str], str]] = (_name_without_digits, str)
+"""What named the paths in checkpoints of earlier versions: `conv#d/kernel`, and before that `conv2d_3/kernel`."""
 
 
 def _key(variable: Any) -> int:

@@ -320,6 +320,27 @@ def test_values_are_found_by_names_that_another_process_numbers_otherwise() -> N
     assert [float(variable.value) for variable in made[1]] == [0.0, 1.0]
 
 
+def test_names_of_earlier_versions_are_found() -> None:
+    """A checkpoint of an earlier version has values of layers such as conv2d by names without or with all numbers."""
+    parts = [layers.Conv1D(2, 3), layers.Conv1D(2, 3), layers.Conv2D(2, 3)]
+    for part, shape in zip(parts, [(None, 8, 1), (None, 8, 1), (None, 8, 8, 1)], strict=True):
+        part.build(shape)
+    kernels = [part.kernel for part in parts]
+    names = ["conv#d/kernel [3, 1, 2] float32 1", "conv#d/kernel [3, 1, 2] float32 2"]
+    names.append("conv#d/kernel [3, 3, 1, 2] float32 1")
+    for saved in (names, [f"{kernel.path} {list(kernel.shape)} float32 1" for kernel in kernels]):
+        found = PersistentObjects([_using(*parts)])
+        found.begin()
+        values = [np.full(kernel.shape, float(place)) for place, kernel in enumerate(kernels, 1)]
+        assert found.restore(dict(zip(saved, values, strict=True))) == []
+        assert [float(np.mean(kernel)) for kernel in kernels] == [1.0, 2.0, 3.0]
+        assert list(found.changed([])) == [
+            "conv1d/kernel [3, 1, 2] float32 1",
+            "conv1d/kernel [3, 1, 2] float32 2",
+            "conv2d/kernel [3, 3, 1, 2] float32 1",
+        ]
+
+
 def test_a_saved_value_without_a_variable_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     """A trial that continues where a changed variable does not exist reports it, once for all trials."""
     extra = tf.Variable(0.0, name="pace", trainable=False)
