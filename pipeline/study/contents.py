@@ -3,7 +3,7 @@
 A link is never the study's own: neither it nor its target is touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import StorageError
@@ -115,11 +115,13 @@ def sweep(store: Store) -> None:
     store.delete_all([entry.path for entry in contents(store).own if unfinished(entry.path) is not None])
 
 
-def remove(store: Store) -> Sequence[Entry]:
+def remove(store: Store, check: Callable[[], None] | None = None) -> Sequence[Entry]:
     """Delete a study's own files, and the folders that are then empty; everything else stays.
 
     Args:
         store: The study's folder.
+        check: For a study that may begin again meanwhile: called before files are deleted; an error that it raises ends
+            the deletion. What a driver writes to take a session's number stays then.
 
     Returns:
         The entries that are left.
@@ -127,10 +129,19 @@ def remove(store: Store) -> Sequence[Entry]:
     # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
     # again, or replaced where there is no study.json yet.
     paths = [entry.path for entry in contents(store).own]
+    if check is not None:
+        paths = [path for path in paths if not _takes_a_number(path)]
     sessions = [path for path in paths if path.startswith("sessions/")]
     last = [*sessions, *(path for path in paths if path == layout.STUDY)]
-    store.delete_all([path for path in paths if path not in last])
+    store.delete_all([path for path in paths if path not in last], check)
     for path in last:
+        if check is not None:
+            check()
         store.delete(path)
     store.delete_empty_folders()
     return contents(store).untracked
+
+
+def _takes_a_number(path: str) -> bool:
+    """Whether a file is an unfinished one of a driver's session, such as its claim in an object store."""
+    return path.startswith("sessions/") and unfinished(path) is not None

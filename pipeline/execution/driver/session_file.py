@@ -22,12 +22,12 @@ from pipeline.storage.processes import identity, mark_ended
 from pipeline.study import layout
 from pipeline.study.studies import called
 
-__all__ = ["SessionFile", "SessionState"]
+__all__ = ["MARK_WITHIN", "SessionFile", "SessionState"]
 
 SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
 _POLL_SECONDS = 1.0
-_MARK_WITHIN = 200
+MARK_WITHIN = 200
 """The mark is within the first bytes of the file."""
 
 
@@ -204,7 +204,7 @@ class SessionFile:
     def _has_mark(self) -> bool:
         """Whether the stored file is this driver's; its first fields say so."""
         try:
-            start = self._store.read_start(layout.session(self.number), _MARK_WITHIN)
+            start = self._store.read_start(layout.session(self.number), MARK_WITHIN)
         except FileNotFoundError:
             return False
         return json.dumps({"mark": self._mark})[1:-1].encode() in start

@@ -1,14 +1,16 @@
 """What a session starts from: a new study, one without epochs that it replaces, or a study that it resumes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import NotResumable, StorageError
+from pipeline.errors import NotResumable, StorageError, StudyExists
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.resume_checks import abandoned, last_session
 from pipeline.execution.driver.resumed_job import code_changes, reconciled
+from pipeline.execution.driver.session_file import MARK_WITHIN
 from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
@@ -108,10 +110,29 @@ def replace_abandoned(store: Store, job: TuneJob, note: Callable[[str], None]) -
     Raises:
         StudyExists: Another driver has begun it.
     """
+    found = _session_starts(store)
     if not abandoned(store, note):
         last_session(store, job, resume=False, note=note)
+
+    def check() -> None:
+        # Files that are gone are no sign of another study: another driver may be replacing this one, too.
+        if any(found.get(path) != start for path, start in _session_starts(store).items()):
+            raise StudyExists(
+                f"Another driver has just begun the study {job.name!r} in {store.uri}. Give the new study another name "
+                "with --name (name=…)."
+            )
+
     note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
-    remove(store)
+    remove(store, check)
+
+
+def _session_starts(store: Store) -> Mapping[str, bytes]:
+    """The first bytes of each session's file, in which each driver has another mark."""
+    starts = {}
+    for path in store.files("sessions"):
+        with suppress(FileNotFoundError):
+            starts[path] = store.read_start(path, MARK_WITHIN)
+    return starts
 
 
 def unusable_state(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:

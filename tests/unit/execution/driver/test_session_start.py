@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from pipeline.errors import StorageError, StudyExists
+from pipeline.execution.driver.session_file import SessionFile
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start
-from pipeline.study import TuneJob
+from pipeline.storage import Store
+from pipeline.study import TuneJob, save_study
+from pipeline.study.contents import remove
 from tests.unit.execution.driver.resumed_study import finished, job
 
 
 def _start(tuned: TuneJob, folder: Path, **options: Any) -> SessionStart:
-    from pipeline.storage import Store
-
     defaults = {"resume": True, "accept_changes": False, "take_over": False, "note": lambda _: None}
     return session_start(tuned, Store(folder / "studies").folder("s"), folder / "studies", **{**defaults, **options})
 
@@ -42,9 +43,7 @@ def test_a_finished_study_is_finished_until_its_budget_changes(tmp_path: Path) -
 
 def test_a_study_without_epochs_is_replaced(tmp_path: Path) -> None:
     """A study without epochs whose driver is gone is replaced, unless it is to be resumed."""
-    store = finished(tmp_path)
-    for path in (*store.files("epochs"), *store.files("checkpoints")):
-        store.delete(path)
+    _abandoned(tmp_path)
     assert _start(job(tmp_path), tmp_path, resume=False).replaces
     assert not _start(job(tmp_path), tmp_path).replaces
 
@@ -65,6 +64,39 @@ def test_a_study_that_another_driver_has_begun_is_not_replaced(tmp_path: Path) -
         store.delete(path)
     replace_abandoned(store, start.job, print)
     assert store.files() == []
+
+
+def test_a_driver_that_begins_while_a_study_is_replaced_keeps_its_files(tmp_path: Path) -> None:
+    """Of two drivers that replace a study at the same time, the second one deletes nothing of the first one."""
+    store = _abandoned(tmp_path)
+    tuned = job(tmp_path)
+    other = SessionFile(store, 1)
+
+    def begin(_: str) -> None:
+        remove(store)
+        other.publish("running", "", resume="null")
+        save_study(store, tuned)
+
+    with pytest.raises(StudyExists, match="Another driver has just begun the study 's'"):
+        replace_abandoned(store, tuned, begin)
+    other.check()
+    assert store.files() == ["sessions/0001.json", "source/climbing.py", "study.json"]
+
+
+def test_the_claim_of_another_driver_stays_while_a_study_is_replaced(tmp_path: Path) -> None:
+    """What a driver writes to take a session's number is not deleted by another one that replaces the study."""
+    store = _abandoned(tmp_path)
+    claim = "sessions/.writing-0001.json-0123abcd"
+    replace_abandoned(store, job(tmp_path), lambda _: store.write(claim, "claim") and None)
+    assert [entry.path for entry in store.entries() if entry.kind == "file"] == [claim]
+
+
+def _abandoned(folder: Path) -> Store:
+    """A study without epochs whose driver is gone."""
+    store = finished(folder)
+    for path in (*store.files("epochs"), *store.files("checkpoints")):
+        store.delete(path)
+    return store
 
 
 def test_a_state_without_a_number_of_decisions_is_refused(tmp_path: Path) -> None:
