@@ -1,4 +1,7 @@
-"""What to do about a name that Keras does not have: Keras 2 had it, tensorflow.keras has it, or it is mistyped."""
+"""What to do about a name that Keras does not have: Keras 2 had it, tensorflow.keras has it, or it is mistyped.
+
+A name is an attribute of a module, or a text such as `loss="mse"` that Keras looks up in one.
+"""
 
 import importlib
 import re
@@ -53,6 +56,23 @@ tf_keras 2.21, and from the files of Keras 2, which programs also imported."""
 
 _LEAST_SIMILARITY = 0.8
 _NO_NAME = re.compile(r"cannot import name '(\w+)'")
+_NO_IDENTIFIER = re.compile(r"Could not interpret ([a-z ]+) identifier: ([\w-]+)\s*$", re.MULTILINE)
+"""In Keras' message about a text that is no name of a loss, a metric, an optimiser and so on."""
+
+_MODULES_OF_IDENTIFIERS = {
+    "activation function": "activations",
+    "constraint": "constraints",
+    "initializer": "initializers",
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "regularizer": "regularizers",
+}
+_FURTHER_IDENTIFIERS = {"loss": ["crossentropy"], "metric": ["accuracy"]}
+"""Names that only `compile` knows."""
+_FUNCTIONS = ("deserialize", "get", "serialize")
+"""Functions of each of these modules that are no names of what is in it."""
+
 _OF_TENSORFLOW = ("tensorflow.", "keras._tf_keras.")
 """What the paths of tensorflow.keras begin with, as programs and its modules have them."""
 
@@ -68,6 +88,8 @@ def advice_on_keras_name(error: BaseException) -> str:
     """
     if isinstance(error, ImportError) and "TF_USE_LEGACY_KERAS" in str(error):
         return OTHER_KERAS
+    if isinstance(error, ValueError) and (unknown := _NO_IDENTIFIER.search(_text(error))):
+        return _nearest_identifier(*unknown.groups())
     module, name = _missing(error)
     own = module
     for prefix in _OF_TENSORFLOW:
@@ -86,6 +108,23 @@ def advice_on_keras_name(error: BaseException) -> str:
     # keras_tuner is another package, not a mistyped KerasTensor.
     near = closest(name, known, cutoff=_LEAST_SIMILARITY)
     return "" if near is None else f"{own} has {near}, not {name}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # it may be the user's own class
+        return ""
+
+
+def _nearest_identifier(kind: str, name: str) -> str:
+    module = sys.modules.get(f"keras.{_MODULES_OF_IDENTIFIERS.get(kind)}")
+    if module is None:
+        return ""
+    found = [each for each in dir(module) if not each.startswith("_") and each not in _FUNCTIONS]
+    known = [*_FURTHER_IDENTIFIERS.get(kind, ()), *sorted(found, key=lambda each: not each.islower())]
+    near = closest(name, known)
+    return "" if near is None else f"Keras has the {kind} {near!r}, not {name!r}"
 
 
 def _missing(error: BaseException) -> tuple[str, str]:

@@ -56,8 +56,8 @@ def advice(
     """What to do about an error whose message names only its effect.
 
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a module that a file of the job hides, a name that Keras does not have, a generator's shapes, and flags of
-    absl that are not parsed.
+    folder, a module that a file of the job hides, a name or a text that Keras does not know, a generator's shapes, and
+    flags of absl that are not parsed.
 
     Args:
         error: The error.

@@ -2,6 +2,7 @@
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -95,3 +96,61 @@ def test_a_name_that_only_tensorflow_has_gets_its_module() -> None:
     with pytest.raises(ImportError) as raised:
         from tensorflow.keras.layers import Dropuot  # noqa: F401
     assert advice_on_keras_name(raised.value) == "keras.layers has Dropout, not Dropuot"
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "advice"),
+    [
+        ("loss", "mean_squared_eror", "Keras has the loss 'mean_squared_error', not 'mean_squared_eror'"),
+        ("loss", "crossentorpy", "Keras has the loss 'crossentropy', not 'crossentorpy'"),
+        ("metrics", ["acuracy"], "Keras has the metric 'accuracy', not 'acuracy'"),
+        ("optimizer", "rmsprpo", "Keras has the optimizer 'RMSprop', not 'rmsprpo'"),
+        ("loss", "gini", ""),
+    ],
+)
+def test_a_mistyped_argument_of_compile_gets_the_nearest_name(argument: str, value: Any, advice: str) -> None:
+    """Keras' error about a loss, a metric or an optimiser gets the nearest name, if one is similar."""
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+    def train() -> None:
+        model.compile(**{"loss": "mse", "jit_compile": False, argument: value})
+        model.fit(np.zeros((2, 2)), np.zeros((2, 1)), verbose=0)
+
+    with pytest.raises(ValueError, match="Could not interpret") as raised:
+        train()
+    assert advice_on_keras_name(raised.value) == advice
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "advice"),
+    [
+        ("activation", "rleu", "Keras has the activation function 'relu', not 'rleu'"),
+        ("kernel_initializer", "he_norml", "Keras has the initializer 'he_normal', not 'he_norml'"),
+        ("kernel_regularizer", "l22", "Keras has the regularizer 'l2', not 'l22'"),
+        ("kernel_constraint", "max_nrom", "Keras has the constraint 'max_norm', not 'max_nrom'"),
+    ],
+)
+def test_a_mistyped_argument_of_a_layer_gets_the_nearest_name(argument: str, value: str, advice: str) -> None:
+    """Keras' error about an activation, an initialiser, a regulariser or a constraint gets the nearest name."""
+    import keras
+
+    with pytest.raises(ValueError, match="Could not interpret") as raised:
+        keras.layers.Dense(1, **{argument: value})
+    assert advice_on_keras_name(raised.value) == advice
+    text = f'in user code:\n\n    File "job.py", line 1\n\n    ValueError: {raised.value}\n'
+    assert advice_on_keras_name(ValueError(text)) == advice
+
+
+def test_an_error_that_cannot_be_shown_gets_no_advice() -> None:
+    """An error of the user's own class whose text cannot be made gets no advice."""
+
+    class Silent(ValueError):
+        """An error without a text."""
+
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert advice_on_keras_name(Silent()) == ""
