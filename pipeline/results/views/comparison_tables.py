@@ -142,15 +142,40 @@ def _nothing_shared(comparison: Comparison) -> str:
 
 
 def _with_best(comparison: Comparison, pairs: Sequence[_Pair]) -> tuple[Sequence[_Pair], str]:
-    """The pairs that are shown, all or of very many those of the study with the best value, and a sentence on them."""
+    """The pairs that are shown, all or of very many those of one study, the same in each table, and a sentence on them.
+
+    It is the best study that each table of very many pairs has: one with too few trials has no differences.
+    """
     if len(pairs) <= _PAIRS:
         return pairs, ""
-    names = {name for pair in pairs for name in pair.names}
-    values = {each.name: each.best for each in comparison.members if each.name in names and each.best is not None}
-    better = max if comparison.members[0].results.objective.mode == "max" else min
-    best = better(values, key=lambda name: values[name], default=pairs[0].names[0])
-    note = f"Of {len(pairs):,} pairs of studies, those of {best} are shown, which has the best value; --json has all."
-    return [pair for pair in pairs if best in pair.names], note
+    tables: list[Sequence[Difference] | Sequence[Shared]] = [comparison.differences, comparison.shared]
+    named = [{name for pair in each for name in pair.names} for each in tables if len(each) > _PAIRS]
+    order = _best_first(comparison)
+    shown = next((name for name in order if all(name in each for each in named)), pairs[0].names[0])
+    if comparison.comparability_problems:
+        which = ""
+    elif shown == order[0]:
+        which = ", which has the best value"
+    else:
+        which = f", the best of those that have such pairs in each table; {order[0]} has the best value"
+    note = f"Of {len(pairs):,} pairs of studies, those of {shown} are shown{which}; --json has all."
+    return [pair for pair in pairs if shown in pair.names], note
+
+
+def _best_first(comparison: Comparison) -> list[str]:
+    """The studies, that with the best value first; those without a trial within the bounds, then without a value, last.
+
+    Studies that cannot be compared keep their order.
+    """
+    names = [member.name for member in comparison.members]
+    if comparison.comparability_problems:
+        return names
+    sign = -1.0 if comparison.members[0].results.objective.mode == "max" else 1.0
+    places = {
+        member.name: (member.best is None, within_bounds(member.results).empty, sign * (member.best or 0.0))
+        for member in comparison.members
+    }
+    return sorted(names, key=lambda name: places[name])
 
 
 def _differences(comparison: Comparison) -> TitledTable:

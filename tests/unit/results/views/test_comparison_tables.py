@@ -152,3 +152,24 @@ def test_all_tables_show_the_pairs_of_the_same_study(tmp_path: Path, mode: Liter
     tables = {title: note for title, note, _, _ in comparison_tables(comparison)}
     for title in ("Is the first better?", "Configs that both have tried"):
         assert "those of s8 are shown, which has the best value" in tables[title]
+
+
+def test_a_best_study_without_differences_is_named(tmp_path: Path) -> None:
+    """If the best study has too few trials, both tables show the pairs of the next one, and name the best one."""
+    studies = {f"s{seed}": VALUES + seed / 100 for seed in range(9)} | {"tiny": VALUES[:1] + 0.5}
+    comparison = compared({name: one_epoch_study(tmp_path, name, values) for name, values in studies.items()})
+    tables = {title: (note, rows) for title, note, _, rows in comparison_tables(comparison)}
+    for title in ("Is the first better?", "Configs that both have tried"):
+        note, rows = tables[title]
+        assert "those of s8 are shown, the best of those that have such pairs in each table; tiny has the best" in note
+        assert all("s8" in row[0].split() for row in rows)
+
+
+def test_of_studies_that_cannot_be_compared_none_is_called_the_best(tmp_path: Path) -> None:
+    """The pairs of the first study are shown where studies cannot be compared, and none is called the best."""
+    studies = {f"s{seed}": one_epoch_study(tmp_path, f"s{seed}", VALUES + seed / 100) for seed in range(9)}
+    other = studies["s8"]
+    comparison = compared({**studies, "s8": replace(other, study={**other.study, "job": {**other.job, "folds": 3}})})
+    tables = {title: note for title, note, _, _ in comparison_tables(comparison)}
+    assert "those of s0 are shown; --json has all." in tables["Configs that both have tried"]
+    assert "which has the best value" not in " ".join(tables.values())
