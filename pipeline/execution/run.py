@@ -82,8 +82,8 @@ def run(
         trials: Number of trials; the job's unless given.
         epochs: The maximum number of epochs of a trial; the job's unless given.
         workers: Number of parallel workers, 0 for this process; the job's unless given.
-        resume: Whether to resume the study of that name, if there is one; a finished study stays as it is. Budget,
-            resources and checkpoints are the job's.
+        resume: Whether to resume the study of that name, if there is one; a finished study stays as it is unless the
+            budget changes. Budget, resources and checkpoints are the job's.
         accept_changes: Whether to resume although code, data or domains of the job have changed.
         take_over: Whether to resume although the driver of the last session may still be alive, or its file is damaged.
             That driver, if it is alive, ends without writing anything more.
@@ -144,6 +144,8 @@ def _run(
         job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over, note=note
     )
     if start.finished:
+        if (unused := start.changes_without_effect) is not None:
+            note(unused)
         return _finished_before(store, start)
     # Before the session begins: a finished study stays finished where its data are missing.
     datasets.check_files(start.job.data)

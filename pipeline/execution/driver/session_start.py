@@ -50,6 +50,20 @@ class SessionStart:
         ended = self.last is not None and self.last["state"] == "finished"
         return ended and self.saved is not None and self.saved.budget == self.job.budget
 
+    @property
+    def changes_without_effect(self) -> str | None:
+        """Changes of the job that a finished study does not use, as a note; None if there is none."""
+        changes = [*self.code_changes]
+        before = len(self.saved.start_with) if self.saved is not None else 0
+        if self.saved is not None and len(self.job.start_with) > before:
+            changes.append(f"start_with has {len(self.job.start_with)} configs instead of {before}")
+        if not changes:
+            return None
+        return (
+            f"The study {self.job.name!r} is finished and trains nothing, so these changes have no effect: "
+            f"{'; '.join(changes)}. With a larger budget it resumes with them."
+        )
+
 
 def session_start(
     job: TuneJob,

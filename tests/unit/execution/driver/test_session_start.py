@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import StorageError, StudyExists
+from pipeline import run
+from pipeline.errors import StorageError, StudyChanged, StudyExists
 from pipeline.execution.driver.session_file import SessionFile
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start
 from pipeline.storage import Store
 from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import remove
-from tests.unit.execution.driver.resumed_study import finished, job
+from tests.unit.execution.driver.resumed_study import JOB, finished, job, resumed
 
 
 def _start(tuned: TuneJob, folder: Path, **options: Any) -> SessionStart:
@@ -39,6 +40,32 @@ def test_a_finished_study_is_finished_until_its_budget_changes(tmp_path: Path) -
     larger = _start(job(tmp_path).replaced({"budget.epochs": 4}), tmp_path)
     assert not larger.finished
     assert (larger.last["number"], len(larger.state["trials"])) == (1, 2)
+
+
+def test_changes_that_a_finished_study_does_not_use_are_noted(tmp_path: Path) -> None:
+    """A finished study refuses another job as any study does, and notes accepted changes, which have no effect."""
+    store = finished(tmp_path)
+    assert _start(job(tmp_path), tmp_path).changes_without_effect is None
+    changed = job(tmp_path, JOB.replace("+ step", "- step"), "falling.py")
+    with pytest.raises(StudyChanged):
+        _start(changed, tmp_path)
+    notes = list[str]()
+    outcome = resumed(store, changed, accept_changes=True, epochs=2, note=notes.append)
+    assert outcome.finished_before
+    assert notes == [
+        "The study 's' is finished and trains nothing, so these changes have no effect: falling.py, which defines "
+        "climb, has different code. With a larger budget it resumes with them."
+    ]
+
+
+def test_start_configs_that_a_finished_study_does_not_try_are_noted(tmp_path: Path) -> None:
+    """Start configs that are appended to a finished study are not tried, which is noted."""
+    started = job(tmp_path).replaced({"start_with": [{"x": 0.5}], "budget.total_epochs": 1})
+    run(started, storage=tmp_path / "studies", note=lambda _: None)
+    more = started.replaced({"start_with": [{"x": 0.5}, {"x": 0.25}]})
+    note = _start(more, tmp_path).changes_without_effect
+    assert note is not None
+    assert "start_with has 2 configs instead of 1" in note
 
 
 def test_a_study_without_epochs_is_replaced(tmp_path: Path) -> None:
