@@ -15,8 +15,8 @@ from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.storage import Store
 from pipeline.storage.shared_folder import close_shared_folders
+from pipeline.study.copied_modules import imported_since
 from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
-from pipeline.study.sources import imported_since
 
 __all__ = ["train"]
 

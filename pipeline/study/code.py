@@ -18,11 +18,11 @@ from pipeline.errors import InvalidJob
 from pipeline.study.bytecode import bytecode_digest
 from pipeline.study.callables import as_function
 from pipeline.study.copies import Copies
+from pipeline.study.function_names import named_in
 from pipeline.study.function_source import (
     UnloadedFunction,
     is_loadable,
     module_of,
-    named_in,
     qualified_name,
     script_of,
     source_of,

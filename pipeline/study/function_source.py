@@ -10,9 +10,8 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel
-
 from pipeline.study.callables import python_function
+from pipeline.study.function_names import functions_in, name_in
 from pipeline.study.source_loader import SourceTextLoader, content_of
 from pipeline.study.user_frames import is_user_file
 
@@ -25,7 +24,6 @@ __all__ = [
     "is_loadable",
     "module_named",
     "module_of",
-    "named_in",
     "notebook_functions",
     "qualified_name",
     "same_code",
@@ -174,17 +172,11 @@ def notebook_functions() -> list[Callable[..., Any]]:
     return [
         each
         for value in list(vars(sys.modules["__main__"]).values())
-        for each in _functions(value).values()
+        for each in functions_in(value).values()
         if isinstance(each, FunctionType | MethodType | functools.partial)
         and each.__module__ == "__main__"
         and not is_loadable(each)
     ]
-
-
-def _functions(value: object) -> dict[str, Any]:
-    """A value by the empty path, and, if it is a job, its functions by the paths of their fields."""
-    fields = getattr(value, "functions", None) if isinstance(value, BaseModel) else None
-    return {"": value, **(fields if isinstance(fields, dict) else {})}
 
 
 def is_loadable(function: Callable[..., Any]) -> bool:
@@ -209,36 +201,7 @@ def qualified_name(function: Callable[..., Any]) -> str | None:
     Returns:
         The name; None if no module has one for it.
     """
-    return _name_in(home_of(function), function)
-
-
-def _name_in(home: Mapping[str, Any], function: Callable[..., Any]) -> str | None:
-    """The name by which a module has a function whenever it is imported; None if there is none."""
-    if named_in(home, function.__qualname__) is function:
-        return str(function.__qualname__)
-    assigned: set[str] | None = None
-    for name, value in list(home.items()):
-        for path, each in _functions(value).items():
-            if each is function:
-                assigned = _assigned(content_of(home)) if assigned is None else assigned
-                if name in assigned:
-                    return f"{name}.{path}" if path else name
-    return None
-
-
-def _assigned(source: bytes | None) -> set[str]:
-    """The variables that a module assigns whenever it is imported, which excludes `if __name__ == "__main__":`."""
-    try:
-        statements = ast.parse(source or b"").body
-    except (SyntaxError, ValueError, RecursionError):
-        return set()
-    targets = [
-        target
-        for statement in statements
-        if isinstance(statement, ast.Assign | ast.AnnAssign)
-        for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
-    ]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    return name_in(home_of(function), function)
 
 
 def home_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -251,13 +214,13 @@ def home_of(function: Callable[..., Any]) -> dict[str, Any]:
         function: The function.
     """
     own = _own_home(function)
-    if not own or _name_in(own, function) is not None:
+    if not own or name_in(own, function) is not None:
         return own
     known = _elsewhere.get(function)
-    if known is not None and _name_in(known, function) is not None:
+    if known is not None and name_in(known, function) is not None:
         return known
     for home in _homes_with_files():
-        if home is not own and _has_job_with(home, function) and _name_in(home, function) is not None:
+        if home is not own and _has_job_with(home, function) and name_in(home, function) is not None:
             _elsewhere[function] = home
             return home
     return own
@@ -279,7 +242,7 @@ def _own_home(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _has_job_with(home: Mapping[str, Any], function: Callable[..., Any]) -> bool:
-    jobs = [_functions(value) for value in list(home.values())]
+    jobs = [functions_in(value) for value in list(home.values())]
     return any(each is function for functions in jobs for path, each in functions.items() if path)
 
 
@@ -290,23 +253,3 @@ def _homes_with_files() -> Iterator[dict[str, Any]]:
         file = home.get("__file__")
         if isinstance(file, str) and is_user_file(file):
             yield home
-
-
-def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
-    """The object with a qualified name among the globals of a module; None if there is none.
-
-    Args:
-        home: The globals.
-        qualified_name: Such as `Class.method`, or `JOB.phases.0.prepare`.
-
-    Returns:
-        The function, class or value; None if the module has no such name.
-    """
-    first, *rest = qualified_name.split(".")
-    value = home.get(first)
-    for part in rest:
-        if part.isdigit() and isinstance(value, tuple):
-            value = value[int(part)] if int(part) < len(value) else None
-        else:
-            value = getattr(value, part, None)
-    return value

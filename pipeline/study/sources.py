@@ -5,7 +5,7 @@ import importlib.machinery
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,10 @@ from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
 from pipeline.study.job_file import job_file
 from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
-from pipeline.study.recorded_copies import RecordedCopies
 from pipeline.study.source_loader import SourceTextLoader, content_of
 from pipeline.wording import size
 
-__all__ = ["SourceFile", "Sources", "imported_since", "originals_of", "sources_of", "sources_of_file"]
+__all__ = ["SourceFile", "Sources", "sources_of", "sources_of_file"]
 
 _COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
 _SHOWN = 8
@@ -274,43 +273,3 @@ class _Search:
 def _is_hidden(place: Path, root: Path) -> bool:
     """Whether a file or folder below a root, or a folder on the way to it, has a hidden name."""
     return any(part.startswith(".") for part in place.relative_to(root).parts)
-
-
-def imported_since(before: Collection[str], recorded: RecordedCopies) -> dict[str, tuple[str, str]]:
-    """Sources that this process has imported from the folders of a job's code, and that its study has no copy of.
-
-    Args:
-        before: Names of the modules that were imported before any of that code was called.
-        recorded: The existing copies.
-
-    Returns:
-        Each module's path within source/, and its text.
-    """
-    sources = {}
-    for folder in map(Path, recorded.folders):
-        for name in list(sys.modules):
-            if name in before or name in recorded.modules or name.partition(".")[0] in OWN_PACKAGES:
-                continue
-            if (file := loaded_from(name, folder)) is None:
-                continue
-            with suppress(OSError, UnicodeDecodeError):
-                sources[name] = (file.relative_to(folder).as_posix(), file.read_text("utf-8"))
-    return sources
-
-
-def originals_of(recorded: RecordedCopies, folders: Collection[Path]) -> list[SourceFile]:
-    """The present files of the modules that a study has copied; those that no longer exist are left out.
-
-    Unlike `sources_of`, this has the modules that were copied because they were imported while the study ran.
-
-    Args:
-        recorded: The existing copies.
-        folders: Folders from which the job's modules are imported now.
-    """
-    originals = []
-    for module, (path, _) in recorded.modules.items():
-        file = next((file for folder in folders if (file := folder / path).is_file()), None)
-        if file is not None:
-            with suppress(OSError):
-                originals.append(SourceFile(module, path, file.read_bytes(), file))
-    return originals

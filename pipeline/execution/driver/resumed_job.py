@@ -10,10 +10,11 @@ from pipeline.space import Config, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import config_columns
 from pipeline.study import TuneJob, layout, load_study
+from pipeline.study.copied_modules import originals_of
 from pipeline.study.files import recorded_sources, saved_texts
 from pipeline.study.function_source import module_of, same_code, same_text, source_of
 from pipeline.study.named_functions import FUNCTION_FIELDS
-from pipeline.study.sources import SourceFile, originals_of, sources_of
+from pipeline.study.sources import SourceFile, sources_of
 from pipeline.study.trial_configs import start_configs
 from pipeline.wording import format_number
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from pipeline.storage import Store
 from pipeline.study import TuneJob
+from pipeline.study.copied_modules import imported_since
 from pipeline.study.files import recorded_sources
 from pipeline.study.recorded_copies import RecordedCopies
-from pipeline.study.sources import imported_since
 
 __all__ = ["ImportedSources"]
 

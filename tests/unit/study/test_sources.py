@@ -15,8 +15,7 @@ from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.contents import contents
 from pipeline.study.files import recorded_sources
 from pipeline.study.load_module import load_module
-from pipeline.study.recorded_copies import RecordedCopies
-from pipeline.study.sources import Sources, imported_since, sources_of, sources_of_file
+from pipeline.study.sources import Sources, sources_of, sources_of_file
 
 pytestmark = pytest.mark.usefixtures("own_modules")
 
@@ -117,20 +116,6 @@ def test_modules_that_cannot_be_copied_are_reported(folder: Path) -> None:
     sources = sources_in(folder, within="import fast, importlib; importlib.import_module('mod_' + 'two')")
     assert sources.uncopied == ("fast, which is not Python source",)
     assert sources.hidden == ("the_job.py, line 5",)
-
-
-def test_imports_at_run_time_are_found_afterwards(folder: Path) -> None:
-    """A module whose name is known only at run time is found after the function ran, with path and text."""
-    sources = sources_in(folder, within="import importlib; importlib.import_module('mod_' + 'three')")
-    recorded = RecordedCopies()
-    recorded.folders = tuple(map(str, sources.folders))
-    recorded.modules = {"the_job": ("the_job.py", "")}
-    before = frozenset(sys.modules)
-    assert imported_since(before, recorded) == {}
-    next(sys.modules["the_job"].steps({}))
-    assert imported_since(before, recorded) == {
-        name: (f"{name}.py", (folder / f"{name}.py").read_text()) for name in ("mod_three", "mod_one", "mod_two")
-    }
 
 
 @pytest.mark.parametrize("name", ["my job.py", "my.job.py", "job(1).py", "1st.py", "class.py", "größe.py"])
