@@ -6,7 +6,7 @@ from pipeline.execution.preflight.finding import Finding, TrainingFacts
 from pipeline.execution.preflight.storage_findings import kept_bytes
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import rough_duration
+from pipeline.wording import counted, rough_duration
 
 __all__ = ["Estimate", "study_estimate", "time_finding"]
 
@@ -76,9 +76,9 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
         estimate: Its size.
     """
     budget = job.budget
-    what = f"{estimate.trials} trials × {budget.epochs} epochs"
+    what = f"{counted(estimate.trials, 'trial')} × {counted(budget.epochs, 'epoch')}"
     if estimate.epochs < estimate.trials * budget.epochs:
-        what = f"{estimate.epochs} epochs in total"
+        what = f"{counted(estimate.epochs, 'epoch')} in total"
     workers = (
         "one worker" if estimate.workers == 1 else f"{estimate.workers} workers, if they do not slow each other down"
     )
@@ -94,7 +94,7 @@ def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
     seconds_per_epoch = estimate.seconds_epoch + estimate.seconds_build * estimate.trials / estimate.epochs
     enough = max(1, int((budget.seconds - estimate.seconds_start) * estimate.workers / seconds_per_epoch))
     advice = "Trials that are cut off keep their best epoch; a larger budget continues them."
-    return Finding("time", "warning", f"{sentence}. {limit}: enough for about {enough} epochs", advice)
+    return Finding("time", "warning", f"{sentence}. {limit}: enough for about {counted(enough, 'epoch')}", advice)
 
 
 def _stops_early(job: TuneJob) -> bool:

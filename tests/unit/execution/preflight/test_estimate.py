@@ -47,3 +47,9 @@ def test_a_budget_of_seconds_must_suffice(seconds, level) -> None:
 def test_the_estimate_reports_what_a_budget_of_seconds_is_enough_for() -> None:
     """The estimate says how many epochs a budget of seconds is enough for, after start and model building."""
     assert reported(Budget(trials=8, epochs=8, seconds=60))[1].endswith("enough for about 10 epochs")
+
+
+def test_one_trial_and_one_epoch_are_in_the_singular() -> None:
+    """The estimate of a study of one trial with one epoch has nouns in the singular."""
+    assert "for 1 trial × 1 epoch on one worker" in reported(Budget(trials=1, epochs=1))[1]
+    assert "for 1 epoch in total" in reported(Budget(trials=2, epochs=2, total_epochs=1))[1]
