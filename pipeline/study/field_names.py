@@ -70,11 +70,13 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
     if not (isinstance(owner, type) and fields_of(owner)):
         return None
     in_line = f" in line {line}" if line else ""
-    call = f"{name}({', '.join(fields_of(owner))})"
+    call = f"{name}({', '.join(f'{each}=…' for each in fields_of(owner))})"
     if problem == "missing":
         return Fault(f"{name}.{field}", f"{name}(…){in_line}", f"must be given, as in {_CALLS.get(name, call)}")
     if problem == "takes":
         return Fault(name, f"more values{in_line}", f"must be written as {_CALLS.get(name, call)}")
+    if "multiple values" in str(error):
+        return Fault(f"{name}.{field}", f"two values{in_line}", f"must be given once, as in {_CALLS.get(name, call)}")
     return Fault(f"{name}.{field}", f"{field}={in_line}", unknown("field", fields_of(owner), field))
 
 

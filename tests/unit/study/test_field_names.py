@@ -82,6 +82,24 @@ def test_a_misnamed_field_of_a_job_s_class_is_a_fault() -> None:
     assert without_line.found == "trails="
 
 
+def test_a_class_with_named_fields_is_shown_with_their_names() -> None:
+    """A value by its place, where fields have to be named, is refused with a call that names them."""
+    with pytest.raises(TypeError) as raised:
+        pipeline.Budget(16)  # type: ignore[misc]
+    fault = misnamed_field(raised.value, 7)
+    assert fault is not None
+    assert fault.allowed.startswith("must be written as Budget(trials=…, epochs=…, ")
+
+
+def test_a_field_that_is_given_twice_is_a_fault() -> None:
+    """A field that is given by its place and by its name exists, and is refused because it is given twice."""
+    with pytest.raises(TypeError) as raised:
+        pipeline.Objective("val_loss", "min", metric="val_loss")  # type: ignore[misc]
+    assert str(misnamed_field(raised.value, 7)) == (
+        "Objective.metric: must be given once, as in Objective('val_accuracy', 'max'); found 'two values in line 7'"
+    )
+
+
 def test_a_field_of_a_job_without_its_name_is_a_fault() -> None:
     """A field of a job that is given by its place is reported with the line of the job's file and an example."""
     with pytest.raises(TypeError) as raised:
