@@ -30,7 +30,8 @@ def probe_folder(storage: Store) -> Iterator[Store]:
     """
     missing = []
     if storage.local is not None:
-        missing = [folder for folder in (storage.local, *storage.local.parents) if not folder.exists()]
+        # Path.exists raises where it may not look, and for a name that is too long.
+        missing = [folder for folder in (storage.local, *storage.local.parents) if not os.path.exists(folder)]  # noqa: PTH110
     probe = storage.folder(f".tunepipe-check-{uuid.uuid4().hex[:8]}")
     try:
         yield probe

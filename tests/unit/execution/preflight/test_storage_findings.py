@@ -51,6 +51,29 @@ def test_a_storage_that_cannot_be_written_is_a_fault() -> None:
     assert "Permission denied" in printed
 
 
+def test_a_storage_with_a_name_that_no_folder_can_have_is_a_fault(tmp_path: Path) -> None:
+    """A storage whose name is too long is a fault with the system's reason, and no traceback."""
+    with probe_folder(Store(tmp_path / ("x" * 300))) as probe:
+        finding = storage_finding(probe, "here")
+    assert finding.level == "error"
+    assert "File name too long" in finding.found
+
+
+def test_a_storage_below_a_folder_that_may_not_be_read_is_a_fault() -> None:
+    """A storage below a folder of another user is a fault with the system's reason, and no traceback."""
+    code = (
+        "from pipeline.execution.preflight.storage_findings import probe_folder, storage_finding\n"
+        "from pipeline.storage import Store\n"
+        "with probe_folder(Store(sys.argv[1] + '/inner/studies')) as probe: finding = storage_finding(probe, 'here')\n"
+        "print(finding.level, finding.found)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o700)
+        printed = printed_without_privileges(code, folder)
+    assert printed.startswith("error Cannot")
+    assert "Permission denied" in printed
+
+
 def _study(name: str, tmp_path: Path, *, resume: bool = False, **fields: object) -> tuple[str, str]:
     function = job(name=name, function=steps, objectives=[Objective("score", "max")], **fields)
     finding = study_finding(function, Store(tmp_path), resume=resume, accept_changes=False, note=print)
