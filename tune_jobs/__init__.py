@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.load_module import is_file, load_module, split_job_name
+from pipeline.study.load_module import expanded, is_file, load_module, split_job_name
 from pipeline.study.tensorflow_messages import quiet_tensorflow
 from pipeline.wording import by_count, did_you_mean, listed
 
@@ -30,10 +30,7 @@ def find(name: str) -> TuneJob:
     """
     file, named = split_job_name(name)
     if file.endswith(".py"):
-        try:
-            path = Path(file).expanduser()
-        except RuntimeError as error:
-            raise JobNotFound(f"There is no job file {file}: {error}") from None
+        path = expanded(file)
         return _exported(load_module(path), f"job file {path}", file, named.removeprefix(":"))
     if (known := name.replace("_", "-")) in names():
         return _exported(_module(known), f"job {known!r}", known)

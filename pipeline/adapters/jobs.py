@@ -16,7 +16,7 @@ from pipeline.adapters.user_code import user_errors, user_line
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
-from pipeline.study.load_module import split_job_name
+from pipeline.study.load_module import expanded, split_job_name
 from pipeline.study.source_loader import content_of
 from pipeline.wording import closest, did_you_mean
 
@@ -47,7 +47,7 @@ def from_file(
         hint = did_you_mean(library, LIBRARIES)
         raise UsageError(f"--from {library}: tunepipe translates programs of {known}.{hint}")
     file, name = split_job_name(place)
-    path, name = Path(file).expanduser(), name.removeprefix(":")
+    path, name = expanded(file), name.removeprefix(":")
     found = LIBRARIES[library]
     if not path.stem.isidentifier():
         allowed = "must have a name that Python can import (letters, digits and _): rename it"

@@ -19,7 +19,7 @@ from pipeline.study.script_arguments import script_arguments
 from pipeline.study.source_loader import SourceTextLoader
 from pipeline.study.tensorflow_messages import quiet_tensorflow
 
-__all__ = ["end_loading", "is_file", "job_fault", "load_module", "split_job_name"]
+__all__ = ["end_loading", "expanded", "is_file", "job_fault", "load_module", "split_job_name"]
 
 _ENDS = (
     "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
@@ -64,6 +64,21 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def expanded(file: str) -> Path:
+    """The path of a job file, with the home folder of a user for `~`.
+
+    Args:
+        file: The file, as the command line has it.
+
+    Raises:
+        JobNotFound: There is no such user.
+    """
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise JobNotFound(f"There is no job file {file}: {error}") from None
 
 
 def split_job_name(job: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from pipeline import LogUniform, Objective, from_optuna, from_ray_tune, load_res
 from pipeline.adapters import from_file
 from pipeline.cli.commands import app
 from pipeline.cli.job_changes import job_of
-from pipeline.errors import InvalidJob, UserError
+from pipeline.errors import InvalidJob, JobNotFound, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.sources import sources_of
@@ -42,6 +42,12 @@ def test_a_mistake_is_reported(place: str, library: str, message: str, program: 
     with pytest.raises(UserError) as raised:
         from_file(f"{program(name)}{colon}{function}", library, {})
     assert message in " ".join(str(raised.value).split())
+
+
+def test_a_file_in_the_home_folder_of_no_user_is_refused() -> None:
+    """A program in the home folder of a user who does not exist is refused in a sentence."""
+    with pytest.raises(JobNotFound, match="There is no job file ~"):
+        from_file("~nobody-of-that-name/x.py:objective", "optuna", {})
 
 
 def test_a_file_whose_name_cannot_be_imported_is_refused(program: Callable[[str], str]) -> None:
