@@ -25,6 +25,7 @@ from pipeline.space.walk import fitting
 from pipeline.study.field_names import unknown
 from pipeline.study.job_fields import JobFields
 from pipeline.study.untried_configs import draws_each_config_once, equal_configs_train_equally, untried_config
+from pipeline.wording import counted, is_or_are
 
 __all__ = [
     "all_tried",
@@ -240,7 +241,8 @@ def fewer_trials(job: JobFields) -> str | None:
             f"The space has nothing to draw, so all {wanted} trials would be equal: only 1 is run. trial_seeds=True "
             "gives each trial its own initial weights."
         )
-    return f"The space has only {count} configs: {count} trials are run, not {wanted}."
+    trials = f"{counted(count, 'trial')} {is_or_are(count)} run"
+    return f"The space has only {counted(count, 'config')}: {trials}, not {wanted:,}."
 
 
 def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: str) -> Iterator[Fault]:

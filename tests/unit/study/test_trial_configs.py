@@ -140,6 +140,7 @@ def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any],
         ({"space": {"a": 1}}, "all 16 trials would be equal: only 1 is run"),
         ({"space": {"a": 1}, "trial_seeds": True}, None),
         ({"space": {"a": 1}, "budget": Budget(trials=1)}, None),
+        ({"space": {"a": Choice([8])}}, "The space has only 1 config: 1 trial is run, not 16."),
         (
             {"searcher": "grid", "space": {"a": Choice([1, 2, 3])}},
             "The space has only 3 configs: 3 trials are run, not 16",
