@@ -1,6 +1,6 @@
 """How a trial's model trains: the arguments of Keras' fit, and phases, each of which is a call of fit."""
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
@@ -37,8 +37,9 @@ def _class_weight(value: Any) -> dict[int, float] | None:
             name = int(name)
         if type(name) is not int or name < 0 or isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError(allowed)
-        if not math.isfinite(number) or number < 0:
-            raise ValueError(f"must have finite weights of at least 0, and class {name} has {number}")
+        # A whole number may be too large for a float.
+        if not 0 <= number <= sys.float_info.max:
+            raise ValueError(f"must have finite weights of at least 0, and class {name} has {number!s:.40}")
         weights[name] = float(number)
     return weights
 

@@ -17,6 +17,9 @@ UNKNOWN = 1e300
 """The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
 
 
+_MOST = 1e9
+"""More than all trials in parallel; the quotient of a tiny request may be infinite."""
+
 _Numbers = TypeVar("_Numbers", float, npt.NDArray[np.float64])
 
 
@@ -204,7 +207,7 @@ class Resources:
 
 def _whole(number: float) -> int:
     """The whole part, for quotients of decimal fractions: 0.3 / 0.1 is a little below 3."""
-    return math.floor(number + 1e-9)
+    return math.floor(min(number, _MOST) + 1e-9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

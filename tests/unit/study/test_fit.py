@@ -56,6 +56,8 @@ def test_the_command_line_sets_fields() -> None:
         ({"class_weight": [1, 2]}, "fit.class_weight", "dict from the numbers of classes"),
         ({"class_weight": {"cat": 1.0}}, "fit.class_weight", "dict from the numbers of classes"),
         ({"class_weight": {0: -1.0}}, "fit.class_weight", "at least 0, and class 0 has -1"),
+        ({"class_weight": {0: 10**400}}, "fit.class_weight", "must have finite weights"),
+        ({"class_weight": {0: float("nan")}}, "fit.class_weight", "must have finite weights"),
         ({"steps_per_epoch": 0}, "fit.steps_per_epoch", "whole number of at least 1"),
         ({"validation_steps": 1.5}, "fit.validation_steps", "whole number of at least 1"),
         ({"validation_freq": []}, "fit.validation_freq", "a list of epochs from 1"),

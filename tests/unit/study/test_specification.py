@@ -62,6 +62,8 @@ def test_parts_and_their_compaction_are_in_one_folder() -> None:
         (Resources(gpus=2), 8, 3, 1e9, 1),
         (Resources(memory_gigabytes=0.75), 8, 0, 3e9, 4),
         (Resources(memory_gigabytes=4), 8, 0, 3e9, 0),
+        (Resources(cpus=1e-320), 8, 0, 3e9, 1_000_000_000),
+        (Resources(cpus=1e-320, gpus=1e-320), 8, 1, 3e9, 1_000_000_000),
     ],
 )
 def test_trials_fit_by_what_is_scarcest(resources, cpus, gpus, memory, fits):
