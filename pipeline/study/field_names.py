@@ -62,7 +62,8 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
         return Fault(
             "TuneJob", found, "must get its fields by name, as in TuneJob(name='digits', model=build_model, …)"
         )
-    match = re.search(r"(\w+)\.__init__\(\) (got|missing|takes) .*?(?:'(\w+)'|$)", str(error))
+    # A search would take as long as the square of the length of a word.
+    match = re.match(r"(\w+)\.__init__\(\) (got|missing|takes) .*?(?:'(\w+)'|$)", str(error))
     if not isinstance(error, TypeError) or match is None:
         return None
     name, problem, field = match[1], match[2], match[3]

@@ -116,6 +116,7 @@ def test_a_field_of_a_job_without_its_name_is_a_fault() -> None:
         TypeError("f() got an unexpected keyword argument 'x'"),
         TypeError("Unknown.__init__() got an unexpected keyword argument 'x'"),
         ValueError("Budget.__init__() got an unexpected keyword argument 'trails'"),
+        TypeError("x" * 10**6),
     ],
 )
 def test_another_error_is_the_user_s_own(error: Exception) -> None:
