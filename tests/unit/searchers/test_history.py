@@ -58,6 +58,10 @@ def test_only_the_content_counts() -> None:
         assert kept.chosen(best=3, newest=3, most=most) == History(tried).chosen(best=3, newest=3, most=most)
 
 
+def _running(number: int) -> Observation:
+    return Observation({"x": number % 31 / 31, "y": number % 29 / 29}, "open", trial_id=f"{number:04d}")
+
+
 @pytest.mark.parametrize("searcher", ["tpe", "gp", "cma", "curves"])
 def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
     """A draw after 3000 trials reads only a limited number of observations."""
@@ -88,7 +92,29 @@ def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
 
 
 def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None:
-    """All running trials are chosen, also if they are more than a searcher otherwise learns from."""
+    """All running trials are chosen, also if they are more than a searcher otherwise learns from, and not alone."""
     tried = [_known(number, 1.0) for number in range(100)]
-    tried += [Observation({"x": 0.5, "y": 0.5}, "open", trial_id=f"{number:04d}") for number in range(100, 1300)]
-    assert History(tried).chosen() == tried[100:]
+    tried += [_running(number) for number in range(100, 1300)]
+    assert History(tried).chosen() == tried
+    tried = [_known(number, 1.0 + number % 10) for number in range(4000)]
+    tried += [_running(number) for number in range(4000, 5200)]
+    chosen = History(tried).chosen()
+    assert chosen[-1200:] == tried[4000:]
+    assert len(chosen) == 1200 + MAX_OBSERVATIONS // 4
+    assert {one.loss for one in chosen[:-1200]} == {1.0 + loss for loss in range(10)}
+
+
+@pytest.mark.parametrize("searcher", ["tpe", "cma", "motpe", "nsga2"])
+def test_a_study_of_very_many_workers_learns(searcher: str) -> None:
+    """Where more than 1,000 trials run, draws still come closer to the good configs than random ones."""
+    tried = [_known(number, (number % 97 / 97 - 0.1) ** 2 + (number % 89 / 89 - 0.1) ** 2) for number in range(1500)]
+    tried += [_running(number) for number in range(1500, 2600)]
+
+    def distance(name: str) -> float:
+        drawn = [
+            SEARCHERS[name]().suggest(_SPACE, seed=0, index=index, observations=History(tried), epochs=1).config
+            for index in range(2600, 2608)
+        ]
+        return sum(config["x"] + config["y"] for config in drawn)
+
+    assert distance(searcher) < distance("random")
