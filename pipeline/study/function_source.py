@@ -83,7 +83,7 @@ def module_named(home: Mapping[str, Any], function: Callable[..., Any]) -> str:
     """
     # A decorated function has the module's name of the one that it decorates.
     name = function.__module__ if home is _own_home(function) else home.get("__name__")
-    return (_script_name(home) if name == "__main__" else None) or str(name)
+    return (_script_name(home) if name == "__main__" and not _in_cell(function) else None) or str(name)
 
 
 def script_of(module: str) -> ModuleType | None:
@@ -134,7 +134,7 @@ def source_of(function: Callable[..., Any]) -> bytes | None:
     Args:
         function: The function.
     """
-    return content_of(home_of(function))
+    return None if _in_cell(function) else content_of(home_of(function))
 
 
 def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
@@ -187,6 +187,12 @@ def is_loadable(function: Callable[..., Any]) -> bool:
     """
     typed_in = python_function(function).__code__.co_filename.startswith("<")
     return not typed_in and source_of(function) is not None and qualified_name(function) is not None
+
+
+def _in_cell(function: Callable[..., Any]) -> bool:
+    """Whether a function's code is that of a notebook's cell: some editors set `__file__` there, to another text."""
+    code = getattr(python_function(function), "__code__", None)
+    return code is not None and Path(code.co_filename).parent.name.startswith("ipykernel_")
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:

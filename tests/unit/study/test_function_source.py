@@ -61,6 +61,23 @@ def test_an_interactive_window_is_no_script(monkeypatch: pytest.MonkeyPatch, wri
     assert in_script(space["JOB"].model)
 
 
+@pytest.mark.parametrize("name", ["study.ipynb", "window.py"])
+def test_code_of_a_cell_is_not_that_of_the_file_that_a_window_names(
+    tmp_path: Path, write: Callable[..., Path], name: str
+) -> None:
+    """A function of a cell has no file, although the kernel has a `__file__`, whose text may be another one."""
+    path = write(1, name)
+    cell = path.read_text().replace("return 1", "return 2")
+    space: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
+    exec(compile(cell, str(tmp_path / "ipykernel_7/123.py"), "exec"), space)
+    job = space["JOB"]
+
+    assert not job.resumable
+    assert source_of(job.model) is None
+    assert job.to_json()["model"]["function"] == "__main__:build"
+    assert not sources_of(job).files
+
+
 def test_a_script_is_saved_under_its_file_s_name(tmp_path: Path, write: Callable[..., Path]) -> None:
     """A script, which Python names __main__, is saved and found under its file's name."""
     path = write(1, "script.py")
