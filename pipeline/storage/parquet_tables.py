@@ -184,7 +184,8 @@ class ParquetPart:
         try:
             yield
         except BROKEN as error:
-            raise StorageError(f"{self._name} is not a complete Parquet file: {error}. {_ADVICE}") from None
+            reason = str(error).rstrip(".")
+            raise StorageError(f"{self._name} is not a complete Parquet file: {reason}. {_ADVICE}") from None
 
 
 def from_parquet(content: bytes, name: str) -> pa.Table:

@@ -80,6 +80,15 @@ def test_some_rows_and_columns_of_a_file_are_read() -> None:
         list(damaged.batches(0))
 
 
+def test_a_cut_off_file_is_reported_in_whole_sentences() -> None:
+    """The reason of Arrow that ends in a full stop, as for a file that was cut off, gets no second one."""
+    with pytest.raises(
+        StorageError, match=r"^a\.parquet is not a complete Parquet file: .*[^.]\. If another"
+    ) as raised:
+        from_parquet(bytes(to_parquet(TABLE))[:100], "a.parquet")
+    assert ".." not in str(raised.value)
+
+
 def test_a_changed_byte_gives_no_wrong_value() -> None:
     """A table with a changed byte is refused or equals the written one, because each page has a checksum."""
     whole, refused = bytearray(to_parquet(TABLE)), 0
