@@ -24,7 +24,8 @@ study already has that column, six digits of a digest follow (`val_acc_805d30`).
 it differs from the column, in `results --json`. All column names are lower-case and need no quotes in SQL.
 
 - **Missing values** are null: pandas shows NaN, NaT or None. In a metric's column, null means that the epoch did not report the metric, for example because
-  it was not validated; NaN and infinite values are what the training reported. `objective` is never NaN or infinite.
+  it was not validated; NaN and infinite values are what the training reported. `load_results` and `tunepipe sql` show NaN as missing, too. `objective` is
+  never NaN or infinite.
 - **Types**: metrics are `double`. A hyperparameter's column is `double` if it draws fractions, `int64` for whole numbers, `bool` for `True` and `False`, and
   `string` for texts and mixed values, with lists, dicts and `None` as JSON. `pd.read_parquet` turns `int64` columns with nulls into floats;
   `dtype_backend="pyarrow"` keeps them, as `load_results` does.
