@@ -17,6 +17,11 @@ from pipeline.wording import by_count, did_you_mean, listed
 
 __all__ = ["find", "jobs", "names"]
 
+_NOTEBOOK = (
+    "`jupyter nbconvert --to python` makes one of a notebook; remove the lines of its magics. In a notebook, run(JOB) "
+    "runs the study."
+)
+
 
 def find(name: str) -> TuneJob:
     """The job of that name.
@@ -35,7 +40,8 @@ def find(name: str) -> TuneJob:
     if (known := name.replace("_", "-")) in names():
         return _exported(_module(known), f"job {known!r}", known)
     if is_file(Path(name)):
-        raise JobNotFound(f"{name} is not a Python file: the name of a job file ends in .py. Rename it.")
+        what_to_do = _NOTEBOOK if name.endswith(".ipynb") else "Rename it."
+        raise JobNotFound(f"{name} is not a Python file: the name of a job file ends in .py. {what_to_do}")
     raise JobNotFound(_not_found(name))
 
 

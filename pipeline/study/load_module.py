@@ -25,6 +25,9 @@ _ENDS = (
     "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
     'them under `if __name__ == "__main__":`'
 )
+_OF_NOTEBOOKS = ("get_ipython", "display")
+"""Names that a notebook defines, and that magics become where it is converted to a Python file."""
+
 _loading: ContextVar[bool] = ContextVar("loading", default=False)
 """Whether a job's file is being loaded."""
 
@@ -217,6 +220,8 @@ def _remedy(error: BaseException) -> str:
         if not Path(error.filename).is_absolute():
             return f", and a relative path starts at the current folder, {here}: run tunepipe in the folder that has it"
         return ""
+    if isinstance(error, NameError) and error.name in _OF_NOTEBOOKS:
+        return ", and only a notebook has that name: remove the lines that the notebook's magics have become"
     if advice := advice_on_keras_name(error):
         return f", and {advice}"
     if isinstance(error, ModuleNotFoundError) and error.name:

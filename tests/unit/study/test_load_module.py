@@ -83,6 +83,15 @@ def test_names_in_the_current_folder_are_reported_with_a_remedy(
         load_module(path)
 
 
+@pytest.mark.parametrize("line", ["get_ipython().run_line_magic('matplotlib', 'inline')", "display(1)"])
+def test_a_magic_of_a_converted_notebook_is_reported_with_a_remedy(tmp_path: Path, line: str) -> None:
+    """A name that only a notebook has is reported with what to do about its line."""
+    path = tmp_path / "converted.py"
+    path.write_text(f"x = 1\n{line}\n")
+    with pytest.raises(InvalidJob, match=r"only a notebook has that name: remove the lines .*\(line 2\)"):
+        load_module(path)
+
+
 @pytest.mark.parametrize(
     ("call", "reported"),
     [

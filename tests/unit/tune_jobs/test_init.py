@@ -126,3 +126,10 @@ def test_a_file_that_is_not_python_is_reported(name: str, tmp_path: Path) -> Non
     (tmp_path / name).touch()
     with pytest.raises(JobNotFound, match=rf"{name} is not a Python file: the name of a job file ends in \.py"):
         tune_jobs.find(str(tmp_path / name))
+
+
+def test_a_notebook_is_refused_with_the_command_that_converts_it(tmp_path: Path) -> None:
+    """A notebook as a job file is refused with the command that makes a Python file of it."""
+    (tmp_path / "study.ipynb").touch()
+    with pytest.raises(JobNotFound, match=r"study\.ipynb is not a Python file: .* `jupyter nbconvert --to python"):
+        tune_jobs.find(str(tmp_path / "study.ipynb"))
