@@ -19,7 +19,7 @@ from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.script_arguments import arguments_of_script, other_arguments
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
-from pipeline.execution.driver.start_notes import start_notes
+from pipeline.execution.driver.start_notes import code_notes, start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state, one_study
@@ -156,7 +156,7 @@ def _run(
     if cluster is not None:
         check_reachable(cluster)
     earlier = learned_from(start.job, storage, resume=start.saved is not None)
-    notes = list(start_notes(start.job, start.saved, earlier))
+    notes = [*code_notes(given), *start_notes(start.job, start.saved, earlier)]
     # From here on the job is the study's: it names what was chosen for it.
     start = replace(start, job=start.job.resolved())
     load = start_loading(

@@ -14,11 +14,13 @@ from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.module_origin import import_folders
+from pipeline.study.sources import Sources
+from pipeline.study.stale_modules import stale_modules
 from pipeline.study.trial_configs import fewer_trials
 from pipeline.training.data import how_read, without_validation
-from pipeline.wording import capitalized, listed
+from pipeline.wording import by_count, capitalized, listed
 
-__all__ = ["data_notes", "fixed_lists", "inexact_data", "outer_data", "start_notes"]
+__all__ = ["code_notes", "data_notes", "fixed_lists", "inexact_data", "outer_data", "start_notes"]
 
 _MAX_LIST_LENGTH = 60
 """Characters of a list in the space that a note shows whole."""
@@ -49,6 +51,24 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
         yield less
     if (late := _late_phases(job)) is not None:
         yield late
+
+
+def code_notes(sources: Sources) -> Iterator[str]:
+    """Notes about a job's code for the user, before its session begins.
+
+    Args:
+        sources: The files that the study copies.
+
+    Yields:
+        Sentences.
+    """
+    if stale := stale_modules(sources.files):
+        has, them = by_count(len(stale), "has", "have"), by_count(len(stale), "it", "them")
+        yield (
+            f"{listed(file.path for file in stale)} {has} changed since this process imported {them}: it still runs "
+            "the old code, and parallel workers and `tunepipe resume` run the new one, which the study copies. Restart "
+            f"the process, or import {them} again with importlib.reload, and then the job."
+        )
 
 
 def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:

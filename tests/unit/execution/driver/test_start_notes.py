@@ -1,6 +1,9 @@
 """The notes when a session starts."""
 
+import importlib
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 
 from pipeline import Budget, Choice, Dataset, Objective, Phase, Split, TuneJob, Uniform
 from pipeline.datasets.shared_part import SharedPart
-from pipeline.execution.driver.start_notes import data_notes, fixed_lists, start_notes
+from pipeline.execution.driver.start_notes import code_notes, data_notes, fixed_lists, start_notes
+from pipeline.study.sources import sources_of
 from tests.unit.execution.recorded_curves import steps
 
 
@@ -53,6 +57,22 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
     (note,) = start_notes(job(function=typed), None, [])
     assert "typed is not defined in a file that the study can copy" in note
     assert list(start_notes(job(function=typed), job(function=typed), [])) == []
+
+
+def test_a_file_that_was_edited_after_its_import_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study notes that its copy of a module differs from what this process has imported."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_steps.py"
+    file.write_text("def steps(config):\n    yield {'score': 1.0}\n")
+    steps = importlib.import_module("edited_steps").steps
+    try:
+        assert list(code_notes(sources_of(job(function=steps)))) == []
+        file.write_text("def steps(config):\n    yield {'score': 200.0}\n")
+        (note,) = code_notes(sources_of(job(function=steps)))
+        assert note.startswith("edited_steps.py has changed since this process imported it")
+    finally:
+        del sys.modules["edited_steps"]
 
 
 def test_a_budget_that_cannot_be_used_up_is_noted() -> None:
