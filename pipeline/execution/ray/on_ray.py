@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ def run_on_ray(
     stdout = sys.stdout
     with (
         logged_output(store),
-        ray_environment(),
+        _imported(interrupts),
         _cluster(session.job, address, interrupts) as (workers, joined),
         scratch("ray") as folder,
     ):
@@ -72,6 +73,19 @@ def run_on_ray(
             for text in _cluster_notes(session.job, joined=joined):
                 note(text)
         _tune(session, store, load_data(), workers, _trial_resources(session.job, joined=joined), folder, interrupts)
+
+
+@contextlib.contextmanager
+def _imported(interrupts: Interrupts) -> Iterator[None]:
+    """Import Ray, and use it as `ray_environment` says.
+
+    An import that is cut off leaves parts of Ray behind, and a notebook's kernel could not import it again.
+    """
+    with contextlib.ExitStack() as environment:
+        with interrupts.defer_signals():
+            environment.enter_context(ray_environment())
+            importlib.import_module("ray.tune")
+        yield
 
 
 def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:

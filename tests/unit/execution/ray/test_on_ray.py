@@ -1,6 +1,8 @@
 """A study's start and end of Ray."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pipeline.execution.run import run
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob
+from tests.processes import receiving_signals
 
 
 def _loss(config: dict[str, Any]) -> float:
@@ -101,3 +104,36 @@ def test_trials_that_wait_for_a_node_are_noted(tmp_path: Path, monkeypatch: pyte
         "A trial of 'signalled' requests 3 CPUs, and no single node of the cluster has that: a node has at most 2 "
         "CPUs. Trials wait until such a node joins the cluster."
     )
+
+
+_INTERRUPTED_IMPORT = """
+import signal
+import sys
+from pipeline.execution.interrupts import interruptible
+from pipeline.execution.ray.on_ray import run_on_ray
+from pipeline.storage import Store
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+try:
+    with interruptible() as interrupts:
+        run_on_ray(None, Store(sys.argv[2]), None, interrupts)
+except KeyboardInterrupt:
+    print("interrupted")
+from ray import tune
+print(tune.Tuner.__name__)
+"""
+
+
+@pytest.mark.parametrize("module", ["ray.actor", "ray.tune.tuner"])
+def test_an_interrupt_while_ray_is_imported_leaves_it_importable(tmp_path: Path, module: str) -> None:
+    """Ctrl-C in the middle of the import of Ray ends the study, and the next one in the same process can import it."""
+    code = [sys.executable, "-c", _INTERRUPTED_IMPORT, module, str(tmp_path)]
+    with receiving_signals():
+        done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=200)
+    assert (done.stdout, done.stderr) == ("interrupted\nTuner\n", "")
