@@ -11,7 +11,7 @@ from pipeline.searchers.curve_posterior import Posterior
 from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier_studies import join_points, points_of
 from pipeline.searchers.history import History
-from pipeline.searchers.known_points import own_points
+from pipeline.searchers.known_points import own_points, units_of
 from pipeline.space.cube import Cube
 
 __all__ = ["CurveModel"]
@@ -48,7 +48,7 @@ class CurveModel:
         running = [trial for trial, one in enumerate(before) if one.state == "open"]
         believed = None
         if running:
-            points = cube.points(cube.units([before[trial].config for trial in running]))
+            points = cube.points(units_of(cube, [before[trial] for trial in running]))
             believed = Points(points, np.ones(len(running)), np.array(running))
         self._posterior = Posterior(self._process, self._theta, self._at, values, believed)
 
@@ -105,14 +105,16 @@ class CurveModel:
         return ends
 
     def reason(self, point: Reals, epochs: int) -> str:
-        """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance.
+        """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance there.
 
         Args:
             point: The config.
             epochs: A trial's maximum.
         """
         at = _at_end(point)
-        nearest = int(np.argmax(self._process.covariance(self._theta, at, self._at)[0]))
+        # All trials at their end: at an early epoch, the values of any two configs are alike.
+        ends = Points(self._at.x, np.ones(len(self._at.t)), self._at.trial, self._at.study)
+        nearest = int(np.argmax(self._process.covariance(self._theta, at, ends)[0]))
         study = int(self._at.studies[nearest])
         name = "" if study else self._before[self._at.trial[nearest]].trial_id
         where = f" near trial {name}" if name else f" near a trial of {self._earlier[study - 1].name}" if study else ""

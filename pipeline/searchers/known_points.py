@@ -1,6 +1,7 @@
 """The best losses of trials up to their epochs as points of a curve process: their selection and their scale."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -12,7 +13,7 @@ from pipeline.searchers.base import LARGEST_LOSS, Observation
 from pipeline.searchers.curve_process import Points, Reals
 from pipeline.space.cube import Cube
 
-__all__ = ["KnownPoints", "LossScale", "curve_of", "own_points", "thinned"]
+__all__ = ["KnownPoints", "LossScale", "curve_of", "own_points", "thinned", "units_of"]
 
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
 """The maximum number of a trial's epochs in the model: the newest, each earlier one by this factor, and the first."""
@@ -47,7 +48,12 @@ class LossScale:
             bests: The best loss of each trial.
         """
         best = float(bests.min())
-        plain = cls(best, max(float(np.median(bests)) - best, 1e-9 * max(1.0, abs(best))), 0.0, 1.0)
+        # Half of the trials may have the best loss, but for rounding.
+        least, spread = 1e-9 * max(1.0, abs(best)), float(bests.max()) - best
+        if 0.0 < spread < least:
+            # All losses are that small: those of another unit.
+            least = max(1e-9 * spread, sys.float_info.min)
+        plain = cls(best, max(float(np.median(bests)) - best, least), 0.0, 1.0)
         seen = plain.seen(losses)
         return cls(best, plain.width, float(seen.mean()), float(seen.std()) or 1.0)
 
@@ -133,7 +139,7 @@ class KnownPoints:
         scale = LossScale.of(np.array([loss for *_, loss in rows]), np.array(list(least.values())))
         numbers = [number for number, *_ in rows]
         where = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
-        x = cube.points(cube.units([before[number].config for number in where]))
+        x = cube.points(units_of(cube, [before[number] for number in where]))
         at = Points(
             x[[where[number] for number in numbers]], np.array([share for _, share, _ in rows]), np.array(numbers)
         )
@@ -150,6 +156,22 @@ def own_points(cube: Cube, before: Sequence[Observation], epochs: int, most: int
         most: The largest number of points.
     """
     return KnownPoints.of(cube, before, epochs, most) if any(curve_of(one, epochs) for one in before) else None
+
+
+def units_of(cube: Cube, tried: Sequence[Observation]) -> Reals:
+    """The places of observations in a cube, each computed once: that of a listed or a quantised value takes time.
+
+    Args:
+        cube: The space.
+        tried: The observations.
+
+    Returns:
+        As `cube.units` returns them for the configs.
+    """
+    missing = [one for one in tried if (kept := one.of_config.get("unit")) is None or kept[0] is not cube.space]
+    for one, unit in zip(missing, cube.units([one.config for one in missing]), strict=True):
+        one.of_config["unit"] = cube.space, unit
+    return np.array([one.of_config["unit"][1] for one in tried]).reshape(len(tried), cube.sides)
 
 
 _Row: TypeAlias = tuple[int, float, float]

@@ -27,7 +27,8 @@ class Cube:
     """
 
     def __init__(self, space: Mapping[str, Any]) -> None:
-        self._space = space
+        self.space = space
+        """The space."""
         self._parameters = parameters = drawn_parameters(space)
         self._where = {parameter.path: number for number, parameter in enumerate(parameters)}
         listed = [isinstance(parameter.domain, ListedDomain) for parameter in parameters]
@@ -149,5 +150,5 @@ class Cube:
             unit: A number from 0 to 1 for each side.
         """
         return compose(
-            self._space, lambda parameter: parameter.domain.from_unit(float(unit[self._where[parameter.path]]))
+            self.space, lambda parameter: parameter.domain.from_unit(float(unit[self._where[parameter.path]]))
         )

@@ -50,6 +50,16 @@ def test_a_gain_is_expected_near_the_best() -> None:
     assert "near trial 3" in found.reason(np.array([[0.28]]), EPOCHS)
 
 
+def test_a_reason_names_the_most_similar_config() -> None:
+    """The trial in a reason has the most similar config, even if another one has a value of an earlier epoch."""
+    tried = [
+        Observation({"x": x}, "known", x, ((EPOCHS, x),), f"{number}", ended=True)
+        for number, x in enumerate(np.linspace(0.1, 0.9, 9).tolist())
+    ]
+    tried.append(Observation({"x": 0.0}, "known", 1.0, ((1, 1.0),), "early"))
+    assert "near trial 0" in model(tried, []).reason(np.array([[0.051]]), EPOCHS)
+
+
 def test_before_the_first_loss_a_mean_has_no_scale() -> None:
     """With values of earlier studies alone, gains are known, but a mean loss raises an error."""
     found = model([], [EarlierStudy("before", TRIED)])

@@ -1,10 +1,11 @@
 """The losses of earlier trials that a curve process uses."""
 
 import numpy as np
+import pytest
 
 from pipeline.searchers import Observation
-from pipeline.searchers.known_points import KnownPoints, LossScale, curve_of, own_points, thinned
-from pipeline.space import Uniform
+from pipeline.searchers.known_points import KnownPoints, LossScale, curve_of, own_points, thinned, units_of
+from pipeline.space import Choice, QUniform, Uniform
 from pipeline.space.cube import Cube
 
 EPOCHS = 8
@@ -64,6 +65,40 @@ def test_a_scaled_loss_is_found_again() -> None:
     scale = LossScale.of(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 4.0]))
     np.testing.assert_allclose(scale.losses(scale.seen(np.array([1.0, 1.5, 2.5]))), [1.0, 1.5, 2.5])
     np.testing.assert_allclose(scale.losses(np.array([*scale.seen(np.array([99.0])), 1e9])), 3.0)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-12, 1e9])
+def test_the_unit_of_losses_does_not_matter(unit: float) -> None:
+    """Losses in another unit are the same on the scale, however small they are all together."""
+    losses = np.array([1.0, 1.5, 2.0, 3.0, 9.0])
+    one, other = LossScale.of(losses, losses), LossScale.of(losses * unit, losses * unit)
+    np.testing.assert_allclose(other.seen(losses * unit), one.seen(losses))
+    np.testing.assert_allclose(other.expected(0.5, 1.0), unit * one.expected(0.5, 1.0))
+
+
+def test_rounding_of_the_best_loss_does_not_count() -> None:
+    """If most trials have the best loss but for rounding, they have the same on the scale."""
+    losses = np.array([0.0, 1e-16, 2e-16, 3e-16, 0.5])
+    seen = LossScale.of(losses, losses).seen(losses)
+    np.testing.assert_allclose(seen[:4], seen[0], atol=1e-5)
+    assert seen[4] > seen[0] + 1
+
+
+def test_the_place_of_an_observation_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws of a study do not compute the places of earlier configs again; those in another space are their own."""
+    asked, to_unit = [], QUniform.to_unit
+    monkeypatch.setattr(QUniform, "to_unit", lambda domain, value: asked.append(value) or to_unit(domain, value))
+    space = {"q": QUniform(0.0, 1.0, 0.25), "c": Choice([[1], [2]])}
+    tried = [Observation({"q": q, "c": [1]}, "open") for q in (0.25, 0.5)]
+    first = units_of(Cube(space), tried)
+    np.testing.assert_array_equal(first, Cube(space).units([one.config for one in tried]))
+    asked.clear()
+    third = Observation({"q": 0.75, "c": [2]}, "open")
+    assert units_of(Cube(space), [*tried, third])[:2].tolist() == first.tolist()
+    assert asked == [0.75]
+    wider = Cube({"q": QUniform(0.0, 2.0, 0.25), "c": space["c"]})
+    np.testing.assert_array_equal(units_of(wider, tried), wider.units([one.config for one in tried]))
+    assert units_of(wider, []).shape == (0, 2)
 
 
 def test_a_failed_trial_has_the_worst_loss_at_its_last_epoch() -> None:
