@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,9 @@ _MAX_POINTS, _MAX_EARLIER_POINTS = 500, 160
 """The maximum number of points to condition on, and of points of earlier studies among them: the cost is cubic."""
 
 _ROOT_TAU = math.sqrt(2 * math.pi)
+
+_NEGLIGIBLE = 1e-12
+"""An expected improvement that is none, on the process' scale."""
 
 _DRAWS = 200
 """The number of draws of the process from which the distribution of a mean is estimated."""
@@ -55,7 +59,9 @@ class CurveModel:
     def gains(self, points: Reals) -> Reals:
         """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
 
-        Before this study's first value, the scale of its values is not known: then minus the expected value.
+        Before this study's first value, the scale of its values is not known: then minus the expected value. If no
+        config is expected to improve on the best loss, because that was luck: the improvement on the best predicted
+        one. Otherwise, the least certain configs would be drawn, however poor they are.
 
         Args:
             points: The configs.
@@ -63,14 +69,17 @@ class CurveModel:
         Returns:
             One number for each config, of shape (configs,).
         """
-        from scipy.special import ndtr
-
         mean, std = self._posterior.predict(_at_end(points))
         if self._scale is None:
             return -mean
-        better = (self._scale.least - mean) / std
-        improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
-        return improvement
+        improvement = _improvement(self._scale.least, mean, std)
+        return improvement if improvement.max() >= _NEGLIGIBLE else _improvement(self._best_predicted, mean, std)
+
+    @cached_property
+    def _best_predicted(self) -> float:
+        """The least value at the last epoch that is predicted of this study's configs."""
+        own = self._at.x[self._at.studies == 0]
+        return float(self._posterior.predict(_at_end(np.unique(own, axis=0)))[0].min())
 
     def mean_losses(self, groups: Reals) -> Reals:
         """Mean losses of configs at the last epoch. Losses beyond the worst of the process' scale count as that.
@@ -112,7 +121,7 @@ class CurveModel:
             epochs: A trial's maximum.
         """
         at = _at_end(point)
-        # All trials at their end: at an early epoch, the values of any two configs are alike.
+        # All trials at their end: at an early epoch, all configs' values are similar.
         ends = Points(self._at.x, np.ones(len(self._at.t)), self._at.trial, self._at.study)
         nearest = int(np.argmax(self._process.covariance(self._theta, at, ends)[0]))
         study = int(self._at.studies[nearest])
@@ -121,8 +130,21 @@ class CurveModel:
         if self._scale is None:
             return f"Best by what earlier studies have found,{where}."
         mean, std = self._posterior.predict(at)
-        gain = self._scale.expected(float(mean[0]), float(std[0]))
-        return f"Expected improvement {gain:.2g} at epoch {epochs}{where}."
+        if _improvement(self._scale.least, mean, std)[0] >= _NEGLIGIBLE:
+            gain = self._scale.expected(float(mean[0]), float(std[0]), self._scale.least)
+            return f"Expected improvement {gain:.2g} at epoch {epochs}{where}."
+        gain = self._scale.expected(float(mean[0]), float(std[0]), self._best_predicted)
+        over = f"Expected improvement {gain:.2g} on the best predicted value at epoch {epochs}{where}"
+        return f"{over}; none is expected on the best value."
+
+
+def _improvement(least: float, mean: Reals, std: Reals) -> Reals:
+    """The expected improvement on a value, of normal distributions."""
+    from scipy.special import ndtr
+
+    better = (least - mean) / std
+    improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
+    return improvement
 
 
 def _at_end(points: Reals) -> Points:

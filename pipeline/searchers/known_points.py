@@ -48,7 +48,7 @@ class LossScale:
             bests: The best loss of each trial.
         """
         best = float(bests.min())
-        # Half of the trials may have the best loss, but for rounding.
+        # Half of the trials may have the best loss, except for rounding.
         least, spread = 1e-9 * max(1.0, abs(best)), float(bests.max()) - best
         if 0.0 < spread < least:
             # All losses are that small: those of another unit.
@@ -89,18 +89,20 @@ class LossScale:
         """The best loss on this scale."""
         return (math.log(_OFFSET) - self.mean) / self.std
 
-    def expected(self, mean: float, std: float) -> float:
+    def expected(self, mean: float, std: float, least: float) -> float:
         """The expected improvement in units of the loss, whose logarithm is normal on this scale.
 
         Args:
             mean: The predicted mean, on this scale.
             std: The predicted standard deviation, on this scale.
+            least: The value on which it improves, on this scale.
         """
         from scipy.special import ndtr
 
         middle, spread = self.mean + self.std * mean, self.std * std
-        far = (math.log(_OFFSET) - middle) / spread
-        below = _OFFSET * ndtr(far) - math.exp(min(middle + spread**2 / 2, 700.0)) * ndtr(far - spread)
+        log = self.mean + self.std * least
+        far = (log - middle) / spread
+        below = math.exp(log) * ndtr(far) - math.exp(min(middle + spread**2 / 2, 700.0)) * ndtr(far - spread)
         return self.width * max(float(below), 0.0)
 
 

@@ -60,6 +60,24 @@ def test_a_reason_names_the_most_similar_config() -> None:
     assert "near trial 0" in model(tried, []).reason(np.array([[0.051]]), EPOCHS)
 
 
+def test_after_a_lucky_value_good_configs_are_drawn() -> None:
+    """If no config can be expected to improve on the best value, the improvement on the best predicted one counts."""
+    rng = np.random.default_rng(0)
+    tried = [
+        Observation({"x": x}, "known", loss := (x - 0.3) ** 2 + 0.1 * rng.normal(), ((EPOCHS, loss),), f"{number}")
+        for number, x in enumerate(rng.random(150).tolist())
+    ]
+    found, places = model(tried, []), np.linspace(0, 1, 21)[:, None]
+    gains = found.gains(places)
+    best = places[[np.argmax(gains)]]
+    assert abs(best[0, 0] - 0.3) <= 0.15
+    assert gains.max() > 1e-4
+    reason = found.reason(best, EPOCHS)
+    assert reason.startswith("Expected improvement 0.0")
+    assert f" on the best predicted value at epoch {EPOCHS} near trial " in reason
+    assert reason.endswith("; none is expected on the best value.")
+
+
 def test_before_the_first_loss_a_mean_has_no_scale() -> None:
     """With values of earlier studies alone, gains are known, but a mean loss raises an error."""
     found = model([], [EarlierStudy("before", TRIED)])

@@ -73,11 +73,11 @@ def test_the_unit_of_losses_does_not_matter(unit: float) -> None:
     losses = np.array([1.0, 1.5, 2.0, 3.0, 9.0])
     one, other = LossScale.of(losses, losses), LossScale.of(losses * unit, losses * unit)
     np.testing.assert_allclose(other.seen(losses * unit), one.seen(losses))
-    np.testing.assert_allclose(other.expected(0.5, 1.0), unit * one.expected(0.5, 1.0))
+    np.testing.assert_allclose(other.expected(0.5, 1.0, other.least), unit * one.expected(0.5, 1.0, one.least))
 
 
 def test_rounding_of_the_best_loss_does_not_count() -> None:
-    """If most trials have the best loss but for rounding, they have the same on the scale."""
+    """If most trials have the best loss except for rounding, they have the same on the scale."""
     losses = np.array([0.0, 1e-16, 2e-16, 3e-16, 0.5])
     seen = LossScale.of(losses, losses).seen(losses)
     np.testing.assert_allclose(seen[:4], seen[0], atol=1e-5)
