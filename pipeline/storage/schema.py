@@ -59,8 +59,12 @@ EPOCHS = (
     ),
     Column("epoch", _whole, "Epochs that the trial has trained, from 1; never decreases."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit copies the donor's."),
-    Column("learning_rate", _real, "The optimiser's learning rate at the end of the epoch."),
-    Column("updates", _whole, "Number of updates by the optimiser so far; null without an optimiser."),
+    Column(
+        "learning_rate",
+        _real,
+        "The optimiser's learning rate at the end of the epoch; of several optimisers, that of the first one in use.",
+    ),
+    Column("updates", _whole, "Number of updates by that optimiser so far; null without an optimiser."),
     Column("parameters", _whole, "Number of weights of the model; null without a model."),
     Column(
         "seconds_build",

@@ -21,11 +21,11 @@ class EpochResult:
 
     Args:
         metrics: Metric name → value, as Keras names them: `loss`, `accuracy`, `val_loss`, …
-        learning_rate: The optimiser's learning rate at the end of the epoch; None without an optimiser.
+        learning_rate: The learning rate at the end of the epoch of the first optimiser in use; None without one.
         seconds_build: Seconds to build and trace the model before this epoch; 0 after the first.
         seconds_train: Seconds of training.
         seconds_evaluate: Seconds of validation.
-        updates: The number of updates by the optimiser; None without an optimiser.
+        updates: The number of updates by that optimiser; None without one.
         parameters: The number of weights of the model; None without a model.
         last: Whether training is over: a callback stopped it, or a function ended.
         validated: Whether the epoch was validated, where there is anything to validate on.

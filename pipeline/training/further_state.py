@@ -10,7 +10,7 @@ import tensorflow as tf
 from pipeline.training.internals import layers_of, skip_reduction
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["build_optimizers", "further_variables", "skip_reductions"]
+__all__ = ["build_optimizers", "further_variables", "optimizers_of", "skip_reductions", "updating_optimizer"]
 
 
 def further_variables(model: keras.Model) -> list[Any]:
@@ -25,10 +25,33 @@ def further_variables(model: keras.Model) -> list[Any]:
         Variables of Keras or TensorFlow, each once, in an order that depends on the model's code alone.
     """
     known = {id(variable) for variable in (*model.variables, *model.optimizer.variables)}
-    further = [variable for optimizer in _optimizers(model)[1:] for variable in optimizer.variables]
+    further = [variable for optimizer in optimizers_of(model)[1:] for variable in optimizer.variables]
     for part in (model, *(layers_of(model) or ())):
         further += [value for value in _values(part) if isinstance(value, tf.Variable | keras.Variable)]
     return list({id(variable): variable for variable in further if id(variable) not in known}.values())
+
+
+def optimizers_of(model: keras.Model) -> list[Any]:
+    """The compiled optimiser, then others that the model holds, as in a GAN.
+
+    Args:
+        model: A compiled model.
+    """
+    further = {id(value): value for value in _values(model) if isinstance(value, keras.optimizers.Optimizer)}
+    return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
+
+
+def updating_optimizer(model: keras.Model) -> Any:
+    """The first optimiser that has updated weights: a GAN may leave the compiled one unused.
+
+    Args:
+        model: A compiled model.
+
+    Returns:
+        The optimiser; the compiled one if none has updated weights.
+    """
+    used = (each for each in optimizers_of(model) if int(keras.ops.convert_to_numpy(each.iterations)))
+    return next(used, model.optimizer)
 
 
 def build_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
@@ -38,7 +61,7 @@ def build_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
         model: Compiled and built.
         batch: Returns the specification of a batch of the training; called only where there are such optimisers.
     """
-    if len(_optimizers(model)) > 1:
+    if len(optimizers_of(model)) > 1:
         with ordered_sums():
             tf.function(model.train_step, autograph=False).get_concrete_function(batch())
 
@@ -52,14 +75,8 @@ def skip_reductions(model: keras.Model) -> None:
         model: A compiled model.
     """
     if model.distribute_strategy is tf.distribute.get_strategy():
-        for optimizer in _optimizers(model):
+        for optimizer in optimizers_of(model):
             skip_reduction(optimizer)
-
-
-def _optimizers(model: keras.Model) -> list[Any]:
-    """The compiled optimiser, then others that the model holds."""
-    further = {id(value): value for value in _values(model) if isinstance(value, keras.optimizers.Optimizer)}
-    return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
 
 
 def _values(part: Any) -> Iterator[Any]:

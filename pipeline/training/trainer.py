@@ -16,7 +16,7 @@ from pipeline.training.build import build_callbacks, seed_generators
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
-from pipeline.training.further_state import skip_reductions
+from pipeline.training.further_state import optimizers_of, skip_reductions, updating_optimizer
 from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.job_notes import JobNotes
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
@@ -124,13 +124,14 @@ class Trainer:
         loss_not_finite = not np.isfinite(metrics.get("loss", 0.0))
         if loss_not_finite:
             print(f"tunepipe: The loss is {metrics['loss']} in epoch {self._model_epoch}: training ends.")
+        optimizer = updating_optimizer(self.model)
         return EpochResult(
             metrics=metrics,
-            learning_rate=_as_float(self.model.optimizer.learning_rate),
+            learning_rate=_as_float(optimizer.learning_rate),
             seconds_build=seconds_build,
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
-            updates=int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
+            updates=int(keras.ops.convert_to_numpy(optimizer.iterations)),
             parameters=int(self.model.count_params()),
             last=(self._phase_ended and not self._phases.follows(len(self._begun))) or loss_not_finite,
             phase=len(self._begun),
@@ -181,8 +182,8 @@ class Trainer:
 
         Args:
             checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's: its weights, its optimiser's slots and its callbacks' state are taken
-                over; the learning rate and all other numbers stay as this trial's own config sets them.
+            exploit: The state is another trial's: its weights, its optimisers' slots and its callbacks' state are taken
+                over; the learning rates and all other numbers stay as this trial's own config sets them.
 
         Raises:
             ModelError: The state is of another architecture.
@@ -194,7 +195,8 @@ class Trainer:
         variables = [*variables_of(self.model), *self.state]
         saved = checkpoint.header["variables"]
         count = len(saved)
-        own = {i for i, variable in enumerate(variables) if exploit and _is_rate(variable, self.model.optimizer)}
+        rates = [_rate_of(optimizer) for optimizer in optimizers_of(self.model)] if exploit else []
+        own = {i for i, variable in enumerate(variables) if any(_value_of(variable) is rate for rate in rates)}
         load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
         self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
         outside = checkpoint.header.get("outside", [])
@@ -283,8 +285,14 @@ class Trainer:
         raise NotImplementedError
 
 
-def _is_rate(variable: Any, optimizer: Any) -> bool:
-    return variable is learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer))
+def _rate_of(optimizer: Any) -> Any:
+    """What an optimiser, or the one within it, takes its learning rate from; of a variable TensorFlow's own."""
+    return _value_of(learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer)))
+
+
+def _value_of(variable: Any) -> Any:
+    """TensorFlow's own variable of one of Keras: a compiled epoch knows only the former."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def _as_float(rate: Any) -> float:

@@ -70,6 +70,14 @@ def test_optimisers_create_their_variables_without_a_step() -> None:
     assert all((old == new.numpy()).all() for old, new in zip(before, model.weights, strict=True))
 
 
+def test_rate_and_updates_are_those_of_an_optimizer_that_updates() -> None:
+    """A GAN whose compiled optimiser is unused reports the learning rate and the updates of its first other one."""
+    job = job_of(OWN_STEPS["GAN, two optimisers"], objectives=[Objective("g_loss", "min")])
+    learner: Any = TrainerFactory(job, images()).learner({"lr": 0.25}, seed=SEED)
+    epoch = learner.run_epoch()
+    assert (epoch.learning_rate, epoch.updates) == (0.25, learner.steps)
+
+
 def _resumed(factory: TrainerFactory) -> tuple[list[Any], list[Any]]:
     """The metrics after the first epoch: of an uninterrupted trial, and of one that was resumed there."""
     whole, first, second = (factory.learner({}, seed=SEED) for _ in range(3))

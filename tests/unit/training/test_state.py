@@ -14,6 +14,7 @@ from keras import callbacks, layers
 
 from pipeline.errors import ModelError
 from pipeline.storage import Checkpoint, pack, unpack
+from pipeline.study import Objective
 from pipeline.training.state import without_numbers
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.interrupted_trials import (
@@ -27,6 +28,7 @@ from tests.unit.training.interrupted_trials import (
     stateful_callbacks,
 )
 from tests.unit.training.model_kinds import KINDS, averaged, rows_of_six
+from tests.unit.training.own_train_steps import OWN_STEPS, images
 from tests.unit.training.reference_training import job_of
 
 SEED = 2
@@ -172,6 +174,22 @@ def test_exploit_keeps_only_the_own_numbers(trainer_factory: TrainerFactory) -> 
         assert np.array_equal(ours, theirs) == (position != rate)
     assert receiver.run_epoch().learning_rate == np.float32(0.2)
     assert float(receiver.model.layers[2].rate) == 0.4
+
+
+@pytest.mark.parametrize("way", ["compiled", pytest.param("fit", marks=pytest.mark.long)])
+def test_exploit_keeps_the_learning_rate_of_each_optimizer(way: str) -> None:
+    """An exploit of a GAN copies the slots of both optimisers, and keeps the learning rates of its own config."""
+    job = job_of(OWN_STEPS["GAN, two optimisers"], objectives=[Objective("g_loss", "min")])
+    factory = TrainerFactory(job, images(), memory=1.0 if way == "fit" else None)
+    donor = factory.learner({"lr": 0.01}, seed=SEED)
+    donor.run_epoch()
+    receiver: Any = factory.learner({"lr": 0.2}, seed=SEED)
+
+    receiver.load(donor.save(), exploit=True)
+
+    both = (receiver.model.d_optimizer, receiver.model.g_optimizer)
+    assert [float(each.learning_rate) for each in both] == [np.float32(0.2)] * 2
+    assert [int(each.iterations) for each in both] == [int(receiver.steps)] * 2
 
 
 def test_resume_takes_the_learning_rate_as_it_was() -> None:
