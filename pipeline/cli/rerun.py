@@ -1,5 +1,6 @@
 """`tunepipe rerun`: trains one trial again, in this process."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,14 +33,16 @@ def rerun(
     """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
     from pipeline.execution.rerun import rerun as train_again
     from pipeline.results.tables.load import load_results
-    from pipeline.storage.metric_column import metric_column
+    from pipeline.storage.metric_column import column_of
 
     store = study_store(study, storage)
     results = load_results(store.uri)
     wanted = _named_trial(results, study, trial, option)
-    metric = metric_column(results.objective.metric)
+    column = column_of(results.objective.metric, results.metric_names)
     console = command_console()
-    result = train_again(store.uri, trial=wanted, on_epoch=lambda epoch: _print_epoch(console, epoch, metric))
+    result = train_again(
+        store.uri, trial=wanted, on_epoch=lambda epoch: _print_epoch(console, epoch, column, results.metric_names)
+    )
     _print_verdict(console, result)
 
 
@@ -55,13 +58,17 @@ def _named_trial(results: "Results", study: str, argument: str | None, option: s
     return trial_id(named)
 
 
-def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str) -> None:
+def _print_epoch(console: Console, epoch: "RerunEpoch", metric: str, names: Mapping[str, str]) -> None:
+    """Print a line of an epoch: the objective, by its column, and what differs, by the names of the metrics."""
     if epoch.epoch == 1:
         # Not before: an error of the call is printed without the header.
-        console.print(Text(f"epoch  {'recorded':>16}  {'now':>16}   {sanitize(metric)}", style="bold"))
+        console.print(
+            Text(f"epoch  {'recorded':>16}  {'now':>16}   {sanitize(names.get(metric, metric))}", style="bold")
+        )
     then = f"{epoch.recorded[metric]:.10g}" if metric in epoch.recorded else "–"
     now = f"{epoch.metrics[metric]:.10g}" if metric in epoch.metrics else "–"
-    mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {', '.join(epoch.differing)}"
+    differing = ", ".join(names.get(column, column) for column in epoch.differing)
+    mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {differing}"
     console.print(Text(sanitize(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}")))
 
 
