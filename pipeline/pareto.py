@@ -3,19 +3,23 @@
 Values are losses: less is better.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Reals", "dominated_box", "hypervolume", "non_dominated"]
+__all__ = ["Reals", "dominated_box", "growing_hypervolume", "hypervolume", "non_dominated"]
 
 Reals: TypeAlias = npt.NDArray[np.float64]
 
 _MARGIN = 0.1
 """How far the reference point of a hypervolume is beyond the worst values on the front, as a share of the front's
 range."""
+
+_BLOCK = 1000
+"""Points that are compared with a front at a time: comparing all of them together would take much memory."""
 
 
 def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
@@ -51,6 +55,9 @@ def _first_front(points: Reals) -> npt.NDArray[np.bool_]:
         before = np.minimum.accumulate(np.append(np.inf, points[:, -1]))[:-1]
         first: npt.NDArray[np.bool_] = points[:, -1] < before
         return first
+    if points.shape[1] == 3:
+        stairs = _Stairs()
+        return np.array([stairs.add(first, second) for first, second in points[:, 1:].tolist()], np.bool_)
     on_front, front, size = np.zeros(len(points), np.bool_), np.empty_like(points), 0
     for place, point in enumerate(points):
         if not (front[:size] <= point).all(axis=1).any():
@@ -87,12 +94,55 @@ def hypervolume(losses: Reals, reference: Sequence[float] | Reals) -> float:
         reference: The reference point.
     """
     corner = np.asarray(reference, np.float64)
-    inside = losses[np.isfinite(losses).all(axis=1) & (losses < corner).all(axis=1)]
+    inside = losses[_inside(losses, corner)]
     return _volume(inside[non_dominated(inside)], corner)
 
 
+def growing_hypervolume(losses: Reals, reference: Sequence[float] | Reals) -> Reals:
+    """The hypervolume of the first point, of the first two, and so on.
+
+    Args:
+        losses: As `hypervolume` takes them.
+        reference: The reference point.
+
+    Returns:
+        Shape (points,).
+    """
+    corner, gains, front = np.asarray(reference, np.float64), np.zeros(len(losses)), losses[:0]
+    inside = np.flatnonzero(_inside(losses, corner))
+    # The front so far dominates most points, so one comparison excludes many of them.
+    for block in np.split(inside, range(_BLOCK, len(inside), _BLOCK)):
+        for place in block[~_beaten(front, losses[block])]:
+            point = losses[place]
+            if not _beaten(front, point[None])[0]:
+                gains[place] = _gain(front, point, corner)
+                front = np.vstack([front[~(point <= front).all(axis=1)], point])
+    return np.cumsum(gains)
+
+
+def _inside(losses: Reals, corner: Reals) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.isfinite(losses).all(axis=1) & (losses < corner).all(axis=1), np.bool_)
+
+
+def _beaten(front: Reals, points: Reals) -> npt.NDArray[np.bool_]:
+    """Which points some point of a front is as good as in every value."""
+    return np.asarray(np.any(np.all(front[None] <= points[:, None], axis=2), axis=1), np.bool_)
+
+
+def _gain(front: Reals, point: Reals, corner: Reals) -> float:
+    """What a point that no point of a front beats adds to its volume: its own box, without what they have of it."""
+    # Of the front, most points have nothing of the box that a few of them do not have, too.
+    others, rest = [], np.maximum(front, point)
+    while len(rest):
+        largest = rest[int(np.prod(corner - rest, axis=1).argmax())]
+        others.append(largest)
+        rest = rest[~(largest <= rest).all(axis=1)]
+    shared = _volume(np.array(others), corner) if others else 0.0
+    return max(0.0, float(np.prod(corner - point)) - shared)
+
+
 def _volume(front: Reals, corner: Reals) -> float:
-    """The volume by slices along the last value; each slice is of one dimension less."""
+    """The volume of points of which none dominates another one."""
     if not len(front):
         return 0.0
     front = front[np.lexsort(front.T)]
@@ -100,11 +150,55 @@ def _volume(front: Reals, corner: Reals) -> float:
         return float(corner[0] - front[0, 0])
     bounds = np.append(front[1:, -1], corner[-1])
     if len(corner) == 2:
-        # A slice reaches from the least first value so far.
+        # A slice along the last value reaches from the least first value so far.
         return float((bounds - front[:, 1]) @ (corner[0] - np.minimum.accumulate(front[:, 0])))
-    total = 0.0
-    for place, (start, end) in enumerate(zip(front[:, -1], bounds, strict=True)):
-        if end > start:
-            below = front[: place + 1, :-1]
-            total += float(end - start) * _volume(below[non_dominated(below)], corner[:-1])
-    return total
+    if len(corner) == 3:
+        stairs, total = _Stairs(corner[0], corner[1]), 0.0
+        for (first, second, start), end in zip(front.tolist(), bounds.tolist(), strict=True):
+            stairs.add(first, second)
+            total += (end - start) * stairs.area
+        return total
+    # Each point adds to those after it: of more than three values, few of them share a part of its box.
+    return sum(_gain(front[place + 1 :], point, corner) for place, point in enumerate(front))
+
+
+class _Stairs:
+    """The front of points of two values that are added one by one, and the area that they dominate.
+
+    Args:
+        right: The reference point's first value.
+        top: Its second value.
+    """
+
+    def __init__(self, right: float = 0.0, top: float = 0.0) -> None:
+        self._right, self._top = right, top
+        self._first: list[float] = []
+        self._second: list[float] = []
+        self.area = 0.0
+        """The area up to the reference point."""
+
+    def add(self, first: float, second: float) -> bool:
+        """Add a point.
+
+        Args:
+            first: Its first value.
+            second: Its second value.
+
+        Returns:
+            Whether no point that was added before is at least as good in both values.
+        """
+        before = bisect_right(self._first, first)
+        # First values rise along the front, and second ones fall.
+        if before and self._second[before - 1] <= second:
+            return False
+        start = end = bisect_left(self._first, first)
+        height = self._second[start - 1] if start else self._top
+        left = first
+        while end < len(self._first) and self._second[end] >= second:
+            self.area += (self._first[end] - left) * (height - second)
+            left, height = self._first[end], self._second[end]
+            end += 1
+        right = self._first[end] if end < len(self._first) else self._right
+        self.area += (right - left) * (height - second)
+        self._first[start:end], self._second[start:end] = [first], [second]
+        return True

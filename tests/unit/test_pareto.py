@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.pareto import dominated_box, hypervolume, non_dominated
+from pipeline.pareto import dominated_box, growing_hypervolume, hypervolume, non_dominated
 
 _POINTS = st.integers(1, 4).flatmap(
     lambda values: st.lists(st.tuples(*[st.integers(0, 5)] * values), min_size=1, max_size=9)
@@ -29,6 +29,28 @@ def test_the_front_has_the_points_that_no_other_one_dominates(points: list[tuple
         for point in losses
     ]
     assert (~non_dominated(losses)).tolist() == dominated
+
+
+@given(points=_POINTS)
+def test_the_hypervolume_grows_point_by_point(points: list[tuple[int, ...]]) -> None:
+    """After each point, the growing hypervolume is that of all points so far."""
+    losses = np.array([[9, *point[1:]] if place == 1 else point for place, point in enumerate(points)], np.float64)
+    corner = [5.0] * losses.shape[1]
+    so_far = [hypervolume(losses[: count + 1], corner) for count in range(len(losses))]
+    assert growing_hypervolume(losses, corner).tolist() == pytest.approx(so_far)
+
+
+@pytest.mark.parametrize("values", [2, 3, 4])
+def test_a_front_of_hundreds_of_points_has_its_volume(values: int) -> None:
+    """The volume of a large front is the share of random places in the box that it dominates."""
+    rng = np.random.default_rng(values)
+    directions = np.abs(rng.normal(size=(300, values)))
+    losses = 1 - 0.9 * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    assert non_dominated(losses).all()
+    places = rng.random((20_000, values))
+    share = np.mean([(losses <= place).all(axis=1).any() for place in places])
+    assert hypervolume(losses, np.ones(values)) == pytest.approx(share, abs=0.015)
+    assert growing_hypervolume(losses, np.ones(values))[-1] == pytest.approx(hypervolume(losses, np.ones(values)))
 
 
 def test_points_beyond_the_reference_add_nothing() -> None:

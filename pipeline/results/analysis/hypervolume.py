@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.pareto import dominated_box, hypervolume
+from pipeline.pareto import dominated_box, growing_hypervolume
 from pipeline.results.analysis.best_so_far import alive_seconds
 from pipeline.results.tables.front import epoch_violations, objective_column
 from pipeline.results.tables.load import Results
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
 
 _Reals = npt.NDArray[np.float64]
-
-_BLOCK = 1000
-"""Points that are compared with the front at a time: comparing all of them together would take much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +76,6 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
     signs = np.array([-1.0 if one.mode == "max" else 1.0 for one in results.objectives])
     ideal, corner = (signs * np.array(list(at.values())) for at in (box.best, box.reference))
     scaled = (losses - ideal) / (corner - ideal)
-    front, found, ones = np.empty((0, len(signs))), np.zeros(len(scaled)), np.ones(len(signs))
-    inside, grown = np.flatnonzero((scaled < 1.0).all(axis=1)), np.zeros(len(scaled), np.int64)
-    # The front so far dominates most points, so one comparison excludes many of them.
-    for block in np.split(inside, range(_BLOCK, len(inside), _BLOCK)):
-        for place in block[~_beaten(front, scaled[block])]:
-            point = scaled[place]
-            if not _beaten(front, point[None])[0]:
-                front = np.vstack([front[~(point <= front).all(axis=1)], point])
-                found[place], grown[place] = hypervolume(front, ones), place
-    found = found[np.maximum.accumulate(grown)]
     epochs = results.epochs
     first = ~epochs["trial_id"].iloc[order].duplicated().to_numpy()
     return pd.DataFrame(
@@ -96,14 +83,9 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
             "seconds": alive_seconds(results, epochs)[order],
             "epochs": np.arange(1, len(order) + 1),
             "trials": np.cumsum(first),
-            "share": found,
+            "share": growing_hypervolume(scaled, np.ones(len(signs))),
         }
     )
-
-
-def _beaten(front: _Reals, points: _Reals) -> npt.NDArray[np.bool_]:
-    """Which points some point of a front is as good as in every objective."""
-    return np.asarray(np.any(np.all(front[None] <= points[:, None], axis=2), axis=1), np.bool_)
 
 
 def hypervolume_of(results: Results) -> tuple[HypervolumeBox, float] | None:
