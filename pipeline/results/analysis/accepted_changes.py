@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import pyarrow.compute as pc
+import numpy as np
 
 from pipeline.results.tables.load import Results
-from pipeline.trial_ids import draw_order
+from pipeline.results.tables.unique_rows import trial_ids, trial_positions, whole_numbers
 
 __all__ = ["AcceptedChange", "Kind", "accepted_changes"]
 
@@ -40,13 +40,19 @@ def accepted_changes(results: Results, kind: Kind | None = None) -> list[Accepte
         results: A study's results.
         kind: Only changes of this kind; None for all.
     """
+    kinds: Sequence[Kind] = ("data", "code") if kind is None else (kind,)
+    changed = [(session, each) for session in results.sessions for each in kinds if session.get(f"{each}_changes")]
+    if not changed:
+        return []
     epochs = results.table("epochs")
-    accepted = []
-    for session in results.sessions:
-        for each in ("data", "code") if kind is None else (kind,):
-            if changes := session.get(f"{each}_changes"):
-                since = pc.greater_equal(epochs["session"], session["number"])
-                parts = (epochs["trial_id"].filter(rows).to_pylist() for rows in (pc.invert(since), since))
-                trials = [sorted(set(part), key=draw_order) for part in parts]
-                accepted.append(AcceptedChange(int(session["number"]), each, tuple(changes), *map(tuple, trials)))
+    ids = trial_ids(epochs["trial_id"])
+    at, sessions = trial_positions(epochs["trial_id"].cast(ids.type), ids), whole_numbers(epochs["session"])
+    first, last = np.full(len(ids), np.iinfo(np.int64).max), np.zeros(len(ids), np.int64)
+    np.minimum.at(first, at, sessions)
+    np.maximum.at(last, at, sessions)
+    trials, accepted = np.array(ids.to_pylist(), object), []
+    for session, each in changed:
+        number = int(session["number"])
+        before, since = trials[first < number].tolist(), trials[last >= number].tolist()
+        accepted.append(AcceptedChange(number, each, tuple(session[f"{each}_changes"]), before, since))
     return accepted

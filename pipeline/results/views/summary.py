@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.loop.trial import LIVE_STATES
-from pipeline.results.analysis.accepted_changes import accepted_changes
+from pipeline.results.analysis.accepted_changes import AcceptedChange, accepted_changes
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.hypervolume import hypervolume_of
@@ -205,9 +205,11 @@ def accepted_changes_in_words(results: Results) -> str:
     Args:
         results: A study's results.
     """
-    sentences = []
-    for change in accepted_changes(results):
-        both = [trial for trial in change.since if trial in change.before]
+    changes, sentences = accepted_changes(results), []
+    if earlier := len(changes[:-_MANY]):
+        sentences.append(f"`tunepipe results --json` lists {counted(earlier, 'earlier change')} of data or code, too.")
+    for change in changes[-_MANY:]:
+        both = _in_both(change)
         mixed = f" ({_some(both)} on both)" if both else ""
         before, since = (_some(trials) if trials else "none" for trials in (change.before, change.since))
         sentences.append(
@@ -215,6 +217,12 @@ def accepted_changes_in_words(results: Results) -> str:
             f"Trained before: {before}; since then: {since}{mixed}. Values before and after cannot be compared."
         )
     return " ".join(sentences)
+
+
+def _in_both(change: AcceptedChange) -> list[str]:
+    """The trials that trained before a change, and after it."""
+    before = set(change.before)
+    return [trial for trial in change.since if trial in before]
 
 
 def study_decisions_in_words(results: Results) -> str:

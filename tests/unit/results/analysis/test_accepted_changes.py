@@ -107,6 +107,17 @@ def test_changed_code_is_named_like_changed_data(changed_code: Results, asha_res
     ]
 
 
+def test_a_sentence_names_the_last_of_many_changes(changed: Results) -> None:
+    """If a study was often continued with changed code, the last eight changes are described, and others counted."""
+    first, second = changed.sessions
+    sessions = [first, *({**second, "number": number} for number in range(2, 14))]
+    often = replace(changed, sessions=sessions)
+    assert len(accepted_changes(often)) == 12
+    text = accepted_changes_in_words(often)
+    assert text.startswith("`tunepipe results --json` lists 4 earlier changes of data or code, too. Session 6 ")
+    assert text.count("Values before and after cannot be compared.") == 8
+
+
 def test_an_id_that_is_no_number_is_named_too(changed: Results) -> None:
     """A study lists trials whose ids are not numbers after the others."""
     epochs = changed.epochs.assign(trial_id=changed.epochs["trial_id"].replace({"0001": "abc"}))
