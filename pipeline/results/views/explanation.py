@@ -1,11 +1,14 @@
 """The explanation of a study for a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.text import Text
 
 from pipeline.results.analysis.explanation import Explanation
+from pipeline.results.analysis.failure_causes import Cause
 from pipeline.results.analysis.shares import Importance
 from pipeline.results.views.answers import (
     AGREEMENT,
@@ -19,12 +22,15 @@ from pipeline.results.views.answers import (
 from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.sentences import of_importance
 from pipeline.sanitize import sanitize
+from pipeline.wording import counted
 
 __all__ = ["explanation_view"]
 
 _PROSE = 118
 """Longer lines are hard to read, on a terminal of any width and in a pipe."""
 _PAIRS = 3
+_CAUSES = 8
+"""The maximum number of errors that are named, the most frequent ones."""
 
 
 def explanation_view(explanation: Explanation) -> RenderableType:
@@ -50,8 +56,7 @@ def explanation_view(explanation: Explanation) -> RenderableType:
         if title == AGREEMENT and explanation.agreements:
             parts.append(Padding(_agreements(explanation), (0, 0, 0, 2), expand=False))
     if explanation.causes:
-        text = "; ".join(f"{len(cause.trials)} × {cause.what}" for cause in explanation.causes)
-        parts += _section("Why trials failed", text)
+        parts += _section("Why trials failed", _failures(explanation.causes))
     return Group(*parts)
 
 
@@ -60,6 +65,13 @@ def _section(title: str, text: str) -> list[RenderableType]:
         Text(f"\n{sanitize(title)}", style="bold"),
         Padding(Constrain(Text(sanitize(text)), _PROSE), (0, 0, 0, 2), expand=False),
     ]
+
+
+def _failures(causes: Sequence[Cause]) -> str:
+    named = [f"{len(cause.trials)} × {cause.what}" for cause in causes[:_CAUSES]]
+    if rest := causes[_CAUSES:]:
+        named.append(f"{sum(len(cause.trials) for cause in rest)} × {counted(len(rest), 'other error')}")
+    return "; ".join(named)
 
 
 def _shares(importance: Importance) -> FittedTable:

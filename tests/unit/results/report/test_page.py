@@ -92,6 +92,19 @@ def test_colours_follow_the_page(text: str) -> None:
     assert "prefers-color-scheme: dark" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_rare_errors_are_counted(tmp_path: Path) -> None:
+    """Of more than fifty different errors, the report has the fifty most frequent ones, and counts the others."""
+    study = Recording(tmp_path, tune_job("failing", space={"lr": LogUniform(1e-4, 1.0)}))
+    for index in range(60):
+        study.decide(f"{index:04d}", 0, "start", index, config_after={"lr": 0.1})
+        study.decide(f"{index:04d}", 0, "fail", index + 0.5, f"Error {'x' * index}.")
+    study.end(60, "failed")
+    shown = Page(report_page(load_results(study.store.uri)))
+    assert len(shown.all("pre")) == 50
+    assert "… and 10 rarer errors, which tunepipe results --json lists." in shown.text
+
+
 def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
     """The report's leaderboard has all trials in the order of their ranks, and marks the best one."""
     first = re.findall(r'<tr class="[^"]*">\s*<td data-key="([^"]+)">', text)

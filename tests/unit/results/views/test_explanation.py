@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation, explained
+from pipeline.results.analysis.failure_causes import Cause
 from pipeline.results.views.explanation import explanation_view
 from tests.unit.results.small_studies import printed
 
@@ -32,6 +33,15 @@ def test_each_question_has_its_answer(asha_results: Results) -> None:
     ]
     assert all(len(line) <= 120 for line in reported.splitlines())
     assert "1 × ValueError: units: " in reported
+
+
+def test_rare_errors_are_counted(known: Explanation) -> None:
+    """Of many different errors, the eight most frequent are named, and the trials with other ones are counted."""
+    causes = [Cause(f"Error {letter}", "", ("0001", "0002"), "") for letter in "abcdefghijk"]
+    reported = " ".join(printed(explanation_view(replace(known, causes=causes))).split())
+    assert reported.endswith(
+        "Why trials failed " + "; ".join(f"2 × Error {letter}" for letter in "abcdefgh") + "; 6 × 3 other errors"
+    )
 
 
 def test_a_population_names_the_origin_of_the_best_weights(pbt_results: Results) -> None:
