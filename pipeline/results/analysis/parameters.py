@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.analysis.influence import quarters, ranks, share_between
-from pipeline.results.tables.configs import configs_of
+from pipeline.results.tables.configs import configs_of, given
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.results.tables.trials import best_rows, ranked
@@ -30,6 +30,7 @@ __all__ = [
     "config_positions",
     "foremost",
     "scored",
+    "scored_with",
     "tells",
     "tuned",
     "within_bounds",
@@ -68,8 +69,9 @@ def by_influence(results: Results) -> Sequence[str]:
     names = tuned(results)
     if not tells(results):
         return names
-    rows = results.trials[_valued(results)]
-    rows = rows.iloc[np.linspace(0, len(rows) - 1, min(len(rows), _MAX_TRIALS)).round().astype(int)]
+    valued = np.flatnonzero(_valued(results))
+    chosen = np.linspace(0, len(valued) - 1, min(len(valued), _MAX_TRIALS)).round().astype(int)
+    rows = results.trials.iloc[valued[chosen]]
     ranked = ranks(rows["objective"].to_numpy(np.float64))
     shares = {}
     for name in names:
@@ -131,6 +133,20 @@ def scored(results: Results) -> "pd.DataFrame":
     configs = configs_of(drawn.take(pa.array(rows, mask=rows < 0)), results.space)
     values = {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
     return pd.DataFrame({**chosen.to_pydict(), **values}, dtype=object).astype({OBJECTIVE: float, VIOLATION: float})
+
+
+def scored_with(results: Results, parameter: str) -> "pd.DataFrame":
+    """The scored trials that have a value of a parameter, without the columns of hundreds of other ones.
+
+    Args:
+        results: A study's results.
+        parameter: A tuned parameter's name.
+
+    Returns:
+        Rows of `scored`, in its order: the fixed columns, and that of the parameter.
+    """
+    rows = scored(results)[[TRIAL, OBJECTIVE, STATE, VIOLATION, parameter]]
+    return rows[given(rows[parameter])]
 
 
 def within_bounds(results: Results) -> "pd.DataFrame":

@@ -38,7 +38,12 @@ class Surface:
     variance: float
     unseen: _Reals
     _covers: dict[tuple[int, int], _Reals] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What `_covered` returned: each axis is asked for with every other one."""
+    """What `_covered` and `_weighed` returned: each axis is asked for with every other one."""
+    _masses: _Reals = field(init=False, repr=False, compare=False)
+    """The boxes' values times their volumes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_masses", self.value * np.prod(self.high - self.low, axis=1))
 
     def along(self, axis: int, cells: int) -> _Reals:
         """The mean within each of equal parts of an axis, over all other axes.
@@ -50,8 +55,7 @@ class Surface:
         Returns:
             Means in the unit of the objective, of shape (cells,).
         """
-        whole = self.value * np.prod(self.high - self.low, axis=1) / (self.high - self.low)[:, axis]
-        means: _Reals = whole @ self._covered(axis, cells)
+        means: _Reals = self._masses @ self._covered(axis, cells)
         return means
 
     def across(self, axes: tuple[int, int], cells: tuple[int, int]) -> _Reals:
@@ -64,19 +68,22 @@ class Surface:
         Returns:
             Means in the unit of the objective, of shape (cells of the first axis, cells of the second).
         """
-        widths = self.high - self.low
-        whole = self.value * np.prod(widths, axis=1) / (widths[:, axes[0]] * widths[:, axes[1]])
-        first, second = (self._covered(axis, count) for axis, count in zip(axes, cells, strict=True))
-        means: _Reals = (first * whole[:, None]).T @ second
+        means: _Reals = self._weighed(axes[0], cells[0]) @ self._covered(axes[1], cells[1])
         return means
 
     def _covered(self, axis: int, cells: int) -> _Reals:
-        """Which share of each part of an axis each box covers."""
+        """Which share of each part of an axis each box covers, relative to its width; by box and part."""
         if (axis, cells) not in self._covers:
-            edges = np.linspace(0, 1, cells + 1)
-            ends = np.minimum(self.high[:, axis, None], edges[1:]) - np.maximum(self.low[:, axis, None], edges[:-1])
-            self._covers[axis, cells] = np.clip(ends, 0, None) * cells
+            edges, low, high = np.linspace(0, 1, cells + 1), self.low[:, axis, None], self.high[:, axis, None]
+            ends = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+            self._covers[axis, cells] = np.clip(ends, 0, None) * (cells / (high - low))
         return self._covers[axis, cells]
+
+    def _weighed(self, axis: int, cells: int) -> _Reals:
+        """The same times the boxes' masses; by part and box."""
+        if (axis, -cells) not in self._covers:
+            self._covers[axis, -cells] = np.ascontiguousarray((self._covered(axis, cells) * self._masses[:, None]).T)
+        return self._covers[axis, -cells]
 
 
 def fit_surface(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> Surface:

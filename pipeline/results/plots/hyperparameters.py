@@ -18,6 +18,7 @@ from pipeline.results.analysis.parameters import (
     best_quarter,
     foremost,
     scored,
+    scored_with,
 )
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
@@ -34,7 +35,7 @@ from pipeline.results.plots.style import (
     remove_frame,
     some_lines,
 )
-from pipeline.results.tables.configs import configs_of, given
+from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
 
@@ -52,8 +53,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     Returns:
         The axes: filled points trained to their end, hollow ones were stopped early, crosses failed.
     """
-    domain, rows = results.space[parameter], scored(results)
-    rows = rows[given(rows[parameter])]
+    domain, rows = results.space[parameter], scored_with(results, parameter)
     places = axis_positions(domain, rows[parameter], spread=True)
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
@@ -79,8 +79,9 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     stopped_best, full_best = best & early, best & ~early
     ax.plot(places[full_best], values[full_best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)
     ax.plot(places[stopped_best], values[stopped_best], "o", mfc=PAPER, ms=8, mec=ACCENT, mew=2, zorder=5)
-    failed = results.trials[results.trials["state"] == "failed"]
-    settings = [config[parameter] for config in configs_of(failed, {parameter: domain}) if config]
+    trials = results.columns("trials", ["state", f"config_{parameter}"])
+    failed = configs_of(trials[trials["state"] == "failed"], {parameter: domain})
+    settings = [config[parameter] for config in failed if config]
     if settings:
         lost = axis_positions(domain, pd.Series(settings, dtype=object))
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())

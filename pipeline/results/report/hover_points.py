@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.results.analysis.best_so_far import rises
-from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, axis_positions, scored
+from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, axis_positions, scored_with
 from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
-from pipeline.results.tables.configs import given
 from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
 from pipeline.storage.metric_column import metric_column
@@ -48,8 +47,7 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoin
     Returns:
         Tuples (trial id, position on the hyperparameter's axis, value of the objective).
     """
-    rows = scored(results)
-    rows = rows[given(rows[parameter])]
+    rows = scored_with(results, parameter)
     if len(rows) > _MAX_POINTS:
         return []
     places = axis_positions(results.space[parameter], rows[parameter], spread=True)

@@ -8,7 +8,15 @@ import pandas as pd
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.lineage import ancestry
-from pipeline.results.analysis.parameters import OBJECTIVE, best_quarter, config_positions, foremost, scored, tuned
+from pipeline.results.analysis.parameters import (
+    OBJECTIVE,
+    best_quarter,
+    config_positions,
+    foremost,
+    scored,
+    scored_with,
+    tuned,
+)
 from pipeline.results.plots.style import MAX_AXES
 from pipeline.results.report.captions import some_drawn
 from pipeline.results.tables.configs import given
@@ -26,8 +34,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
         results: A study's results.
         parameter: A tuned parameter's name.
     """
-    rows = scored(results)
-    rows = rows[given(rows[parameter])]
+    rows = scored_with(results, parameter)
     if rows.empty:
         return "No trial has a value."
     if isinstance(results.space[parameter], ListedDomain):

@@ -12,7 +12,7 @@ from pipeline.results.analysis.explanation import grace_period, start_explanatio
 from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.lineage import exploits
-from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, foremost, scored, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, foremost, scored, scored_with, tuned
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
@@ -290,13 +290,12 @@ def _with_gaps(results: Results) -> bool:
 
 
 def _panel(results: Results, name: str, parameter: str, *, count: int) -> Picture:
-    rows = scored(results)
+    rows = scored_with(results, parameter)
     return panel(
         name, lambda ax: plots.objective_against(results, ax, parameter),
         parameter_captions.of_objective_against(results, parameter), 240,
         f"Scatter chart of {results.objective.metric} against {parameter}.",
-        hover_points.of_objective_against(results, parameter), rows[OBJECTIVE][given(rows[parameter])],
-        count=count,
+        hover_points.of_objective_against(results, parameter), rows[OBJECTIVE], count=count,
     )  # fmt: skip
 
 

@@ -27,10 +27,9 @@ def check_columns(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
     Raises:
         StorageError: A column holds something else, or a row lacks what every row has.
     """
-    columns = []
-    for field in table.schema:
-        column = table[field.name]
-        wanted = schema.field(field.name).type if field.name in schema.names else pa.float64()
+    columns, types = [], {field.name: field.type for field in schema}
+    for field, column in zip(table.schema, table.columns, strict=True):
+        wanted = types.get(field.name, pa.float64())
         if field.type != wanted and not _becomes(field.type, wanted):
             raise _malformed(name, f"a part of it holds {field.type} in the column {field.name!r:.100}, not {wanted}")
         columns.append(column if field.type == wanted else column.cast(wanted, safe=False))

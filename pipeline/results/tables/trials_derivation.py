@@ -210,14 +210,19 @@ def _config_columns(
 ) -> dict[str, Any]:
     """The columns config_<name>: at the best epoch, else from the decisions, else at the last epoch."""
     configs: dict[int, Mapping[str, Any]] = {}
-    columns = {}
+    columns: dict[str, Any] = {}
+    # Made once: a table with hundreds of columns makes a list of their names each time.
+    in_bests, in_rows = set(bests.column_names), set(rows.column_names)
     for field in schema:
         name = field.name.removeprefix("config_")
         if name == field.name:
             continue
-        recorded = has_best if field.name in bests.column_names else np.zeros(len(drawn), np.bool_)
+        recorded = has_best if field.name in in_bests else np.zeros(len(drawn), np.bool_)
         rest = np.flatnonzero(~recorded).tolist()
-        trained = rows[field.name].to_pylist() if rest and field.name in rows.column_names else [None] * len(drawn)
+        if not rest and len(drawn):
+            columns[field.name] = bests[field.name]
+            continue
+        trained = rows[field.name].to_pylist() if rest and field.name in in_rows else [None] * len(drawn)
         values: list[Any] = [None] * len(drawn)
         for place in rest:
             # Most trials have a best epoch, and their texts need no reading.
@@ -233,4 +238,6 @@ def _config_columns(
 def _array(values: Any, type_: pa.DataType) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    return values.cast(type_) if isinstance(values, pa.Array) else pa.array(values, type_)
+    if not isinstance(values, pa.Array):
+        return pa.array(values, type_)
+    return values if values.type == type_ else values.cast(type_)

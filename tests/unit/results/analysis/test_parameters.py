@@ -11,11 +11,12 @@ from pipeline.results.analysis.parameters import (
     config_positions,
     foremost,
     scored,
+    scored_with,
     tells,
     tuned,
     within_bounds,
 )
-from pipeline.space import Choice, Uniform
+from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Objective
 from tests.unit.results import front_studies, studies
 
@@ -61,6 +62,20 @@ def test_trials_beyond_a_bound_are_not_within(tmp_path: Path) -> None:
     results = load_results(recording.store.uri)
     assert len(scored(results)) == 5
     assert within_bounds(results)[OBJECTIVE].tolist() == [0.9, 0.8, 0.7, 0.5]
+
+
+def test_only_trials_with_a_parameter_are_scored_with_it(tmp_path: Path) -> None:
+    """Of scored trials, those with a value of a parameter are given, with its column and no other parameter's."""
+    space = {"kind": Switch({"a": {"depth": Uniform(0, 1)}, "b": {}})}
+    recording = studies.Recording(tmp_path, studies.tune_job("some", space=space))
+    for index, config in enumerate(({"kind": "a", "depth": 0.25}, {"kind": "b"})):
+        recording.decide(f"{index:04d}", 0, "start", index, config_after=config)
+        recording.train(f"{index:04d}", 1, config, 0.5 + index, index + 0.5)
+    recording.end(2)
+    rows = scored_with(load_results(recording.store.uri), "depth")
+    assert rows["depth"].tolist() == [0.25]
+    assert rows[OBJECTIVE].tolist() == [0.5]
+    assert "kind" not in rows
 
 
 def test_of_many_parameters_those_that_tell_the_most_are_foremost(wide: Results) -> None:
