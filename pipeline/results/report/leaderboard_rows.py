@@ -24,13 +24,16 @@ from pipeline.sanitize import sanitize
 from pipeline.space.column_values import scalar
 from pipeline.wording import duration, format_number
 
-__all__ = ["leaderboard_rows"]
+__all__ = ["MAX_ROWS", "leaderboard_rows"]
+
+MAX_ROWS = 10_000
+"""The maximum number of rows of a page, which take 6 MB: a browser needs long to show more."""
 
 _REPEATED = str | int
 
 
 def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int, linked: Collection[str]) -> Markup:
-    """The leaderboard's rows, the best trial first: each cell has its text, and the key by which it sorts.
+    """The leaderboard's rows, the best trial first and at most `MAX_ROWS`: each cell has its text, and its sort key.
 
     Args:
         results: A study's results.
@@ -41,7 +44,7 @@ def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int,
     Returns:
         One `tr` element for each trial, without anything that was not escaped.
     """
-    board, shown = rows(results), columns(results, MAX_PARAMETERS)
+    board, shown = rows(results, top=MAX_ROWS), columns(results, MAX_PARAMETERS)
     # Many texts are those of many trials.
     html: Callable[[str], str] = cache(lambda text: str(escape(sanitize(text))))
     cells = [

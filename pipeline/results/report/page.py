@@ -21,7 +21,7 @@ from pipeline.results.analysis.leaderboard import (
 from pipeline.results.analysis.parameters import best_quarter, scored, tuned
 from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
 from pipeline.results.palette import DAY, NIGHT
-from pipeline.results.report.leaderboard_rows import leaderboard_rows
+from pipeline.results.report.leaderboard_rows import MAX_ROWS, leaderboard_rows
 from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
@@ -82,6 +82,7 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
         provenance=provenance_in_words(results.sessions),
         states=STATES,
         printed=PRINTED_ROWS,
+        most_rows=MAX_ROWS,
         day=DAY,
         night=NIGHT,
         # What pictures say was escaped when they were drawn.

@@ -12,7 +12,7 @@ from pipeline.results import Results, load_results
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.forests import Forests, Sample, fit_here
 from pipeline.results.analysis.trial_ends import saved_epochs
-from pipeline.results.report import page as report
+from pipeline.results.report import leaderboard_rows, page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.tables.trials import ranked
 from pipeline.space import LogUniform, Switch
@@ -103,6 +103,17 @@ def test_rare_errors_are_counted(tmp_path: Path) -> None:
     shown = Page(report_page(load_results(study.store.uri)))
     assert len(shown.all("pre")) == 50
     assert "… and 10 rarer errors, which tunepipe results --json lists." in shown.text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_page_has_some_of_very_many_trials(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more trials than a browser shows quickly, the leaderboard has the best ones, and says how many others are."""
+    monkeypatch.setattr(leaderboard_rows, "MAX_ROWS", 5)
+    monkeypatch.setattr(report, "MAX_ROWS", 5)
+    shown = report_page(asha_results)
+    assert re.findall(r'<tr class="[^"]*">\s*<td data-key="([^"]+)">', shown) == ranked(asha_results)[:5]
+    more = len(asha_results.trials) - 5
+    assert f"… and {more} more trials, which tunepipe results --format csv --output FILE lists." in Page(shown).text
 
 
 def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
