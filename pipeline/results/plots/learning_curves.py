@@ -17,6 +17,7 @@ from pipeline.results.plots.style import (
     ACCENT,
     BAD,
     INK,
+    MAX_POINTS,
     MUTED,
     PAPER,
     SECOND,
@@ -62,10 +63,13 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     ax.set_ylabel(results.objective.metric)
     plain_numbers(ax.yaxis)
     failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
-    for trial, rows in results.epochs[results.epochs["trial_id"].isin(failed)].groupby("trial_id"):
-        known = rows[np.isfinite(rows[column])] if column in rows else rows.iloc[:0]
-        if len(known):
-            ax.plot(known["epoch"].iloc[-1], known[column].iloc[-1], "x", color=BAD, ms=6, mew=1.6, label=f"_{trial}")
+    if len(failed) and column in results.epochs:
+        known = results.epochs[["trial_id", "epoch", column]][np.isfinite(results.epochs[column])]
+        last = known[known["trial_id"].isin(failed.tolist())].drop_duplicates("trial_id", keep="last")
+        if len(last):
+            # All together: a line for each of thousands takes seconds.
+            look: dict[str, Any] = {"color": BAD, "ms": 6, "mew": 1.6, "label": "_failed"}
+            ax.plot(last["epoch"], last[column], "x", rasterized=len(last) > MAX_POINTS, **look)
     if results.best is None:
         return ax
     best = _epochs_of(results, results.best.trial_id)
