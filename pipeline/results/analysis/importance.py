@@ -30,6 +30,9 @@ _MAX_TRIALS = 600
 """The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
 _MIN_TRIALS = 12
 _CELLS, _PAIR_CELLS = 24, 12
+_MAX_PAIR_CELLS = 50
+"""The maximum number of listed values that pairs tell apart: a thousand by a thousand take gigabytes, and half a minute
+of which the forest's few hundred trials say nothing."""
 _LARGEST = 1e150
 """The largest magnitude of a value: a variance is a square, and a float holds none of a larger value."""
 
@@ -211,7 +214,7 @@ def _cells(axis: ParameterPath) -> int:
 
 
 def _pair_cells(axis: ParameterPath) -> int:
-    return len(axis.domain.values) if isinstance(axis.domain, ListedDomain) else _PAIR_CELLS
+    return min(len(axis.domain.values), _MAX_PAIR_CELLS) if isinstance(axis.domain, ListedDomain) else _PAIR_CELLS
 
 
 def _effects(

@@ -55,7 +55,8 @@ class Surface:
         Returns:
             Means in the unit of the objective, of shape (cells,).
         """
-        means: _Reals = self._masses @ self._covered(axis, cells)
+        # Not kept: a hyperparameter may have a thousand values.
+        means: _Reals = self._masses @ self._cover(axis, cells)
         return means
 
     def across(self, axes: tuple[int, int], cells: tuple[int, int]) -> _Reals:
@@ -72,12 +73,17 @@ class Surface:
         return means
 
     def _covered(self, axis: int, cells: int) -> _Reals:
-        """Which share of each part of an axis each box covers, relative to its width; by box and part."""
+        """What `_cover` returns, kept."""
         if (axis, cells) not in self._covers:
-            edges, low, high = np.linspace(0, 1, cells + 1), self.low[:, axis, None], self.high[:, axis, None]
-            ends = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
-            self._covers[axis, cells] = np.clip(ends, 0, None) * (cells / (high - low))
+            self._covers[axis, cells] = self._cover(axis, cells)
         return self._covers[axis, cells]
+
+    def _cover(self, axis: int, cells: int) -> _Reals:
+        """Which share of each part of an axis each box covers, relative to its width; by box and part."""
+        edges, low, high = np.linspace(0, 1, cells + 1), self.low[:, axis, None], self.high[:, axis, None]
+        ends = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+        shares: _Reals = np.clip(ends, 0, None) * (cells / (high - low))
+        return shares
 
     def _weighed(self, axis: int, cells: int) -> _Reals:
         """The same times the boxes' masses; by part and box."""

@@ -180,3 +180,14 @@ def test_the_hyperparameters_of_a_branch_come_before_those_around_it(tmp_path: P
     everyone, inside = importances(of_function(tmp_path, lambda c: c["p30"], trials=240, space=space))
     assert everyone.left_out == 21
     assert ({effect.parameter.name for effect in inside.effects}, inside.left_out) == ({"inner", "other"}, 0)
+
+
+def test_values_of_hundreds_take_part_in_pairs(tmp_path: Path) -> None:
+    """A choice of hundreds of values has a mean for each, and a share with another hyperparameter."""
+    space = {"many": Choice(tuple(range(200))), "other": Uniform(0.0, 1.0)}
+    results = of_function(
+        tmp_path, lambda config: (config["many"] / 200 - 0.5) * (config["other"] - 0.5), trials=400, space=space
+    )
+    (found,) = importances(results)
+    assert found.pairs[0].low > 0.3
+    assert {effect.parameter.name: len(effect.means) for effect in found.effects} == {"many": 200, "other": 24}
