@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import UserError
+from pipeline.errors import StorageError, UserError
 from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.load import read_study
 from pipeline.results.tables.sessions import read_sessions, state_of
@@ -113,8 +113,8 @@ def glance(store: Store, name: str, now: datetime) -> Glance:
 
 
 def _trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
-    """The table `trials`, as the driver derived it last; from the parts where it has not yet."""
+    """The table `trials` as the driver derived it last; from the parts where there is none, or it is damaged."""
     try:
         return store.read_table(layout.TRIALS)
-    except FileNotFoundError:
+    except (FileNotFoundError, StorageError):
         return read_tables(store, study).trials

@@ -75,6 +75,16 @@ def test_one_study_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) 
     assert "study.json" in rows["broken"].fault
 
 
+def test_a_cut_off_table_of_trials_is_derived_again(tmp_path: Path) -> None:
+    """A study whose trials.parquet is damaged is listed from its parts, as its results are read."""
+    study = asha_study(tmp_path)
+    study.store.write(layout.TRIALS, b"PAR1")
+
+    (row,) = overview(Store(tmp_path))
+    assert (row.state, row.fault) == ("finished", None)
+    assert row.trials == len(load_results(row.location).trials)
+
+
 def test_failed_trials_are_not_best(tmp_path: Path) -> None:
     """The best value in a study's overview is that of a trial that did not fail."""
     study = Recording(tmp_path, tune_job("one"))
