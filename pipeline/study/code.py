@@ -107,7 +107,7 @@ def _validate(value: Any, info: ValidationInfo) -> Callable[..., Any]:
         for function, serialized in named:
             if serialized == dict(value):
                 return function
-        if any(serialized["function"] == parts[0] for _, serialized in named):
+        if context.get("placeholders") or any(serialized["function"] == parts[0] for _, serialized in named):
             return UnloadedFunction(parts[0], digest)
         raise ValueError(
             "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "

@@ -186,13 +186,14 @@ def saved_texts(store: Store) -> dict[str, bytes]:
     return texts
 
 
-def load_study(store: Store, *, here: Collection[Callable[..., Any]] = ()) -> TuneJob:
+def load_study(store: Store, *, here: Collection[Callable[..., Any]] = (), placeholders: bool = False) -> TuneJob:
     """Read a study's job.
 
     Args:
         store: The study's own folder.
         here: Functions of the notebook in which the study was started; their behaviour is compared, because they cannot
             be loaded.
+        placeholders: Whether a function of a notebook that is not among them is only named, to be compared with a job.
 
     Returns:
         The job; its functions are those of the loaded modules if their source is the same, else those of the copies.
@@ -206,7 +207,9 @@ def load_study(store: Store, *, here: Collection[Callable[..., Any]] = ()) -> Tu
         fields, recorded = read_job(store), recorded_sources(store)
     except FileNotFoundError:
         raise no_study(store) from None
-    return TuneJob.from_json(fields, source=_sources(store, recorded), recorded=recorded, here=here)
+    return TuneJob.from_json(
+        fields, source=_sources(store, recorded), recorded=recorded, here=here, placeholders=placeholders
+    )
 
 
 def read_job(store: Store) -> Mapping[str, Any]:

@@ -167,6 +167,7 @@ class TuneJob(JobFields, defer_build=False):
         recorded: RecordedCopies | None = None,
         load: bool = True,
         here: Collection[Callable[..., Any]] = (),
+        placeholders: bool = False,
     ) -> Self:
         """Read a job from the result of `to_json`.
 
@@ -177,6 +178,7 @@ class TuneJob(JobFields, defer_build=False):
             recorded: The other copies in that folder: what the functions import.
             load: Whether functions are loaded; else they are only named, and none of their code is run.
             here: Functions without a file that replace those of the same name that do the same.
+            placeholders: Whether another function without a file is only named, instead of being a fault.
 
         Returns:
             The job, validated.
@@ -185,7 +187,9 @@ class TuneJob(JobFields, defer_build=False):
             InvalidJob: Lists every fault.
         """
         copies = None if source is None else Copies(source, fields, recorded)
-        return cls.model_validate(dict(fields), context={"copies": copies, "load": load, "here": here})
+        return cls.model_validate(
+            dict(fields), context={"copies": copies, "load": load, "here": here, "placeholders": placeholders}
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TuneJob) and self._text() == other._text()

@@ -85,7 +85,7 @@ def last_session(
             f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
             f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
         )
-    return load_study(store, here=job.functions.values()) if exists else None, last
+    return load_study(store, here=job.functions.values(), placeholders=True) if exists else None, last
 
 
 def _finish_beginning(store: Store, note: Callable[[str], None]) -> None:

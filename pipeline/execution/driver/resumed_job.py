@@ -46,7 +46,7 @@ def with_study_settings(
     """
     if not store.exists(layout.STUDY):
         return job
-    saved = load_study(store, here=job.functions.values())
+    saved = load_study(store, here=job.functions.values(), placeholders=True)
     for name in _STUDY_SETTINGS[:-1]:
         old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
         differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]

@@ -1,6 +1,7 @@
 """What a session starts from."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,26 @@ def test_changes_that_a_finished_study_does_not_use_are_noted(tmp_path: Path) ->
         "The study 's' is finished and trains nothing, so these changes have no effect: falling.py, which defines "
         "climb, has different code. With a larger budget it resumes with them."
     ]
+
+
+def test_a_renamed_function_of_a_notebook_is_a_change_that_can_be_accepted(tmp_path: Path) -> None:
+    """A study of a function without a file refuses one of another name as a change, and continues if it is accepted."""
+
+    def before(config: dict[str, Any]) -> Iterator[dict[str, float]]:
+        yield {"score": config["x"]}
+
+    def after(config: dict[str, Any]) -> Iterator[dict[str, float]]:
+        yield {"score": config["x"] + 1}
+
+    first = job(tmp_path).replaced({"function": before})
+    run(first, storage=tmp_path / "studies", note=lambda _: None)
+    for renamed in (first.replaced({"function": after}), job(tmp_path)):
+        larger = renamed.replaced({"budget.trials": 3})
+        with pytest.raises(StudyChanged, match="must be the code that the study began with"):
+            _start(larger, tmp_path)
+        start = _start(larger, tmp_path, accept_changes=True)
+        assert start.job.function is larger.function
+        assert "has different code" in " ".join(start.code_changes)
 
 
 def test_start_configs_that_a_finished_study_does_not_try_are_noted(tmp_path: Path) -> None:
