@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from pipeline.errors import InvalidJob
-from pipeline.loop.commands import ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
+from pipeline.loop.commands import STOPPED_BY_USER, ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
 from pipeline.loop.decision_rows import study_row
 from pipeline.loop.limits import options_to_continue
 from pipeline.loop.study_loop import StudyLoop
@@ -80,7 +80,7 @@ def _execute(loop: StudyLoop, name: str, command: Command) -> str:
     said = f"(command {name})"
     match command:
         case StopTrial():
-            return _stop(loop, command, f"A user stopped it{because} {said}.")
+            return _stop(loop, command, f"{STOPPED_BY_USER}{because} {said}.")
         case Enqueue():
             return _enqueue(loop, name, command, f"A user enqueued it{because} {said}.")
         case Pause():

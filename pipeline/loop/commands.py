@@ -7,7 +7,20 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.space import Config
 
-__all__ = ["ChangeBudget", "Command", "Continue", "Enqueue", "Pause", "StopTrial", "command_from", "command_object"]
+__all__ = [
+    "STOPPED_BY_USER",
+    "ChangeBudget",
+    "Command",
+    "Continue",
+    "Enqueue",
+    "Pause",
+    "StopTrial",
+    "command_from",
+    "command_object",
+]
+
+STOPPED_BY_USER = "A user stopped it"
+"""How the reason of a decision begins that ends a trial because a user has requested it."""
 
 _Count = Annotated[int, Field(strict=True, ge=1)]
 

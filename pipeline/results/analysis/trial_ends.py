@@ -1,8 +1,9 @@
-"""The trials that were stopped early or ended by themselves, and the epochs that stops saved."""
+"""The trials that the scheduler or users stopped, or that ended by themselves, and the epochs that stops saved."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.loop.commands import STOPPED_BY_USER
 from pipeline.loop.reporting import is_over
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
@@ -11,7 +12,7 @@ from pipeline.study import Budget
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ended_by_itself", "saved_epochs", "stopped_early"]
+__all__ = ["ended_by_itself", "saved_epochs", "stopped_by_users", "stopped_early"]
 
 
 @cache_per_results
@@ -24,11 +25,32 @@ def stopped_early(results: Results) -> "pd.DataFrame":
     Returns:
         Rows of `trials`, in their order. It is the same frame each time, and must not be changed.
     """
-    stops = results.decisions[results.decisions["kind"] == "stop"].drop_duplicates("trial_id", keep="last")
-    compared = stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"]
-    # A study that was resumed with a larger budget may have continued a trial that it had stopped.
+    stops = _last_stops(results)
+    return _stopped(results, stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"])
+
+
+def stopped_by_users(results: Results) -> "pd.DataFrame":
+    """The trials that users stopped by a command.
+
+    Args:
+        results: A study's results.
+
+    Returns:
+        Rows of `trials`, in their order.
+    """
+    stops = _last_stops(results)
+    return _stopped(results, stops.loc[stops["reason"].str.startswith(STOPPED_BY_USER), "trial_id"])
+
+
+def _last_stops(results: Results) -> "pd.DataFrame":
+    """The last decision to stop each trial that was ever stopped."""
+    return results.decisions[results.decisions["kind"] == "stop"].drop_duplicates("trial_id", keep="last")
+
+
+def _stopped(results: Results, trials: "pd.Series") -> "pd.DataFrame":
+    """Those of some trials that are still stopped: a resume with a larger budget may have continued one."""
     # As a list: pandas reads a column of text value by value.
-    return results.trials[results.trials["trial_id"].isin(compared.tolist()) & results.trials["state"].eq("stopped")]
+    return results.trials[results.trials["trial_id"].isin(trials.tolist()) & results.trials["state"].eq("stopped")]
 
 
 def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:

@@ -19,7 +19,7 @@ from pipeline.results.analysis.leaderboard import (
     columns,
 )
 from pipeline.results.analysis.parameters import best_quarter, scored, tuned
-from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
+from pipeline.results.analysis.trial_ends import saved_epochs, stopped_by_users, stopped_early
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.leaderboard_rows import MAX_ROWS, leaderboard_rows
 from pipeline.results.report.sections import sections
@@ -118,9 +118,14 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
     tiles += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]
     failed = int((results.trials["state"] == "failed").sum())
-    stopped = len(stopped_early(results))
-    cut_off = int((results.trials["state"] == "stopped").sum()) - stopped
-    kinds = {"stopped early": stopped, "cut off by the end": cut_off, "failed": failed}
+    stopped, by_users = len(stopped_early(results)), len(stopped_by_users(results))
+    cut_off = int((results.trials["state"] == "stopped").sum()) - stopped - by_users
+    kinds = {
+        "stopped early": stopped,
+        "stopped by a user": by_users,
+        "cut off by the end": cut_off,
+        "failed": failed,
+    }
     note = ", ".join(f"{number:,} {what}" for what, number in kinds.items() if number)
     tiles.append(("trials", f"{len(results.trials):,}", note or "none stopped early, none failed"))
     saved, _ = saved_epochs(results)

@@ -12,7 +12,7 @@ from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.parameters import by_influence, tuned
 from pipeline.results.analysis.study_decisions import study_decisions
-from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
+from pipeline.results.analysis.trial_ends import saved_epochs, stopped_by_users, stopped_early
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fit_text import fit_text, phases_text
@@ -106,11 +106,16 @@ def _test(results: Results) -> str:
 
 def _others(results: Results) -> str:
     states = results.trials["state"].value_counts()
-    cut_off = int(states.get("stopped", 0)) - len(stopped_early(results))
+    early, by_users = len(stopped_early(results)), len(stopped_by_users(results))
+    others = {
+        "stopped by a user": by_users,
+        "cut off by the study's end": int(states.get("stopped", 0)) - early - by_users,
+    }
     # What they did, how many did it, and the word before it, of one and of many.
-    counts = {state: int(states.get(state, 0)) - (cut_off if state == "stopped" else 0) for state in STATES}
+    counts = {state: early if state == "stopped" else int(states.get(state, 0)) for state in STATES}
     kinds = [(look.verb, counts[state], ("is ", "are ") * (state in LIVE_STATES)) for state, look in STATES.items()]
-    kinds = [kind for kind in [*kinds, ("cut off by the study's end", cut_off, ("was ", "were "))] if kind[1]]
+    kinds += [(text, number, ("was ", "were ")) for text, number in others.items()]
+    kinds = [kind for kind in kinds if kind[1]]
     count = len(results.trials)
     if not kinds:
         return "No trial has started yet."

@@ -154,6 +154,20 @@ def cut_off_study(root: Path, *, compared: bool) -> Results:
     return load_results(study.store.uri)
 
 
+def user_stopped_study(root: Path) -> Results:
+    """Two trials of two epochs: a user stopped the first one after its first epoch, and the other one trained both."""
+    study = Recording(root, tune_job("stopped", scheduler="fifo", budget={"trials": 2, "epochs": 2}))
+    for number, epochs in enumerate((1, 2)):
+        trial = layout.trial_id(number)
+        study.decide(trial, 0, "start", 0.0)
+        for epoch in range(1, epochs + 1):
+            study.train(trial, epoch, {"lr": 0.1}, 0.1 * epoch, 1.0 * epoch)
+    study.decide("0000", 1, "stop", 1.0, "A user stopped it: too slow (command c1).")
+    study.decide("0001", 2, "finish", 2.0)
+    study.end(2.0)
+    return load_results(study.store.uri)
+
+
 def plane_study(root: Path, places: Sequence[tuple[float, float]], **space: Any) -> Results:
     """A trial at each place of two hyperparameters; the nearer to the middle, the better."""
     job = tune_job("plane", space=space, objectives=[Objective("value", "min")])

@@ -19,7 +19,7 @@ from pipeline.space import LogUniform, Switch
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.html_page import Page
-from tests.unit.results.small_studies import cut_off_study
+from tests.unit.results.small_studies import cut_off_study, user_stopped_study
 from tests.unit.results.studies import HOSTILE, Recording, tune_job
 
 
@@ -157,6 +157,15 @@ def test_trials_ended_by_the_budget_are_not_stopped_early(tmp_path: Path) -> Non
     assert "Both trials were cut off by the study's end." in text
     assert "trials 2 2 cut off by the end" in text
     assert "none saved by early stopping" in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_trial_that_a_user_stopped_was_not_cut_off(tmp_path: Path) -> None:
+    """A trial that a user stopped does not count among those that the study's end cut off."""
+    text = Page(report_page(user_stopped_study(tmp_path))).text
+
+    assert "trials 2 1 stopped by a user" in text
+    assert "cut off" not in text
 
 
 def test_both_kinds_of_stops_are_distinguished(tmp_path: Path) -> None:

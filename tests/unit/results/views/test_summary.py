@@ -12,6 +12,7 @@ from pipeline.results.views.summary import paragraphs
 from pipeline.space import Uniform
 from pipeline.study import layout
 from tests.unit.results.extreme_studies import EDGES
+from tests.unit.results.small_studies import user_stopped_study
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -34,6 +35,12 @@ def test_the_sentence_on_trials_agrees_with_their_number(full: int, stopped: int
         study.decide(trial, 1, "finish" if number < full else "stop", 2, cutoff=None if number < full else 0.6)
     study.end(3)
     assert words in " ".join(paragraphs(load_results(study.store.uri)))
+
+
+def test_a_user_stops_a_trial_not_the_end_of_the_study(tmp_path: Path) -> None:
+    """A trial that a user stopped is described so, and neither as stopped early nor as cut off by the study's end."""
+    text = " ".join(paragraphs(user_stopped_study(tmp_path)))
+    assert "Of 2 trials, 1 completed and 1 stopped by a user." in text
 
 
 @pytest.mark.parametrize(
