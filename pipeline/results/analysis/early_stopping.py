@@ -56,7 +56,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class PossiblyWrongStop:
-    """A trial that was stopped and might have become the best.
+    """A trial that was stopped, is not the best, and might have become it.
 
     Args:
         trial_id: The trial.
@@ -64,7 +64,7 @@ class PossiblyWrongStop:
         value: Its best value until then.
         missing: The difference between its value and the study's best.
         gained: How many of the trials that continued gained as much after that epoch.
-        trained: How many trials continued and could be compared.
+        trained: How many trials continued and could be compared at that epoch.
     """
 
     trial_id: str
@@ -171,7 +171,8 @@ def stopping(results: Results) -> Stopping:
     curves = np.fmax.accumulate(sign * reached[full], axis=1)
     doubts = []
     eligible = _eligible(results)[results.trials.index.get_indexer(stopped.index)]
-    known = stopped[eligible & np.isfinite(stopped["objective"]) & stopped["epochs"].between(1, curves.shape[1])]
+    comparable = stopped["epochs"].between(1, curves.shape[1]) & stopped["trial_id"].ne(results.best.trial_id)
+    known = stopped[eligible & np.isfinite(stopped["objective"]) & comparable]
     for epoch, rows in known.groupby("epochs"):
         gains = curves[:, -1] - curves[:, int(epoch) - 1]
         gains = np.sort(gains[np.isfinite(gains)])
@@ -180,7 +181,7 @@ def stopping(results: Results) -> Stopping:
         gained = len(gains) - np.searchsorted(gains, missing)
         columns = rows["trial_id"], values.tolist(), missing.tolist(), gained.tolist()
         doubts += [
-            PossiblyWrongStop(str(trial), int(epoch), value, less, more, len(full))
+            PossiblyWrongStop(str(trial), int(epoch), value, less, more, len(gains))
             for trial, value, less, more in zip(*columns, strict=True)
             if more
         ]

@@ -118,11 +118,16 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None, *, epochs:
     if not agreements:
         why = "Too few trials are fully trained to measure how well early values predict final ones"
         return f"{why}: {MIN_TRIALS} are needed."
-    sure = next((one for one in agreements if one.low >= 0.5), None)
+    reliable = [one for one in agreements if one.low >= 0.5]
+    unreliable = [place for place, one in enumerate(agreements) if one.low < 0.5]
+    sure = next(iter(agreements[max(unreliable, default=-1) + 1 :]), None)
     text = "Before the last epoch, the rank correlation is never reliably 0.5 or more"
     if sure is not None:
         there = f"({_sign(sure.correlation)} at that epoch)"
         text = f"From epoch {sure.epoch} on, the rank correlation is reliably 0.5 or more {there}"
+    elif reliable:
+        epochs_in_words = f"epoch{'s' * (len(reliable) > 1)} {listed(str(one.epoch) for one in reliable)}"
+        text = f"The rank correlation is reliably 0.5 or more at {epochs_in_words}, but not at each later one"
     text += f", among {counted(agreements[0].trials, 'fully trained trial')}."
     if grace is not None and sure is not None and sure.epoch < grace:
         text += f" A grace period of {sure.epoch} instead of {grace} might have been enough."

@@ -33,6 +33,10 @@ SURE = (
     "From epoch 2 on, the rank correlation is reliably 0.5 or more (+0.90 at that epoch), among 8 fully trained trials."
 )
 
+LAPSED = (
+    "The rank correlation is reliably 0.5 or more at epoch 2, but not at each later one, among 8 fully trained trials."
+)
+
 
 @pytest.mark.parametrize(
     ("early", "grace", "reported"),
@@ -44,12 +48,18 @@ SURE = (
         ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 1, SURE),
         ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 2, SURE),
         ([(1, -0.2, 0.3), (2, 0.6, 0.9)], 4, f"{SURE} A grace period of 2 instead of 4 might have been enough."),
+        ([(1, 0.6, 0.8), (2, -0.2, 0.3), (4, 0.6, 0.9)], 4, SURE.replace("epoch 2", "epoch 4")),
+        (
+            [(1, -0.2, 0.3), (2, 0.6, 0.9), (4, 0.4, 0.7)],
+            2,
+            f"{LAPSED} This does not justify a grace period shorter than 2.",
+        ),
     ],
 )
 def test_early_values_are_judged_by_their_interval(
     early: list[tuple[int, float, float]], grace: int | None, reported: str
 ) -> None:
-    """The grace period is compared with the first epoch whose agreement has a sufficient interval."""
+    """The grace period is compared with the first epoch from which on all agreements have a sufficient interval."""
     assert of_agreements([_agreement(*one) for one in early], grace, epochs=8) == reported
 
 
