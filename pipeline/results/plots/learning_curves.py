@@ -77,6 +77,9 @@ def learning_curves(results: Results, ax: Axes) -> Axes:
     labels = [(best[column].iloc[-1], name, ACCENT)]
     ax.plot(best["epoch"], best[column], color=ACCENT, lw=2.4, zorder=5)
     train = train_column(results)
+    if train is not None and not np.isfinite(best[train]).any():
+        # Another trial has values of it.
+        train = None
     if train is not None:
         ax.plot(best["epoch"], best[train], color=SECOND, lw=1.8, ls=(0, (4, 2)), zorder=4)
         labels.append((best[train].iloc[-1], "training", SECOND))

@@ -10,6 +10,7 @@ from pipeline.results.analysis.spread import spreads
 from pipeline.results.plots.style import MAX_LINES
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.views.summary import hypervolume_in_words
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
@@ -42,12 +43,12 @@ def of_learning_curves(results: Results) -> str:
     training = ""
     if train is not None:
         at = results.epochs[(results.epochs["trial_id"] == best.trial_id) & (results.epochs["epoch"] == best.epoch)]
-        name = results.metric_names.get(train, train)
-        training = f", with {name} {format_number(float(at[train].iloc[0]))} on the training split"
+        name, value = results.metric_names.get(train, train), float(at[train].iloc[0])
+        training = f", with {name} {format_number(value)} on the training split" if np.isfinite(value) else ""
     others = f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}"
     return (
         f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}{training}"
-        f"{others if len(rows) > 1 else ''}{crosses}.{some_drawn(results)}"
+        f"{others if len(rows) > 1 else ''}{crosses}.{some_drawn(_curves(results, metric_column(metric)))}"
     )
 
 
@@ -60,7 +61,7 @@ def of_learning_rates(results: Results) -> str:
     rates = results.epochs["learning_rate"].dropna()
     if rates.min() == rates.max():
         return f"The learning rate is {format_number(rates.min())} throughout."
-    some = some_drawn(results)
+    some = some_drawn(_curves(results, "learning_rate", "segment"), "lines")
     span = f"Learning rates lie between {format_number(rates.min())} and {format_number(rates.max())}"
     if results.best is None:
         return f"{span}.{some}"
@@ -174,8 +175,12 @@ def of_cost(results: Results, cost: str) -> str:
         return "No trial has a value yet."
     mine = rows[(rows["trial_id"] == results.best.trial_id) & (rows["value"] == results.best.value)]
     ends = rows.groupby("trial_id")[cost].last()
-    taken = f"The best value took {mine[cost].iloc[0]:,.0f} {COSTS[cost]}; " if len(mine) else ""
-    return f"{taken}trials took between {ends.min():,.0f} and {ends.max():,.0f}."
+    taken = f"The best value took {_amount(mine[cost].iloc[0])} {COSTS[cost]}; " if len(mine) else ""
+    return f"{taken}trials took between {_amount(ends.min())} and {_amount(ends.max())}."
+
+
+def _amount(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 100 else format_number(cost)
 
 
 def of_trajectories(results: Results) -> str:
@@ -206,11 +211,21 @@ def _crosses(results: Results) -> str:
     return crosses if drawn == len(failed) else f"{crosses}; {none}"
 
 
-def some_drawn(results: Results) -> str:
-    """The sentence that only some trials are drawn, with a space before it; empty if all are.
+def _curves(results: Results, column: str, *parts: str) -> int:
+    """How many curves of a column of `epochs` there are: one for each trial with a value, or for each part of one."""
+    if column not in results.epochs:
+        return 0
+    known = np.isfinite(results.epochs[column].to_numpy(np.float64))
+    keys = [trials_of_epochs(results)[known], *(results.epochs[part].to_numpy()[known] for part in parts)]
+    # Rows are sorted by trial and epoch.
+    return int(np.any([key[1:] != key[:-1] for key in keys], axis=0).sum()) + int(known.any())
+
+
+def some_drawn(count: int, what: str = "trials") -> str:
+    """The sentence that only some of many lines are drawn, with a space before it; empty if all are.
 
     Args:
-        results: A study's results.
+        count: How many there are.
+        what: What each of them is, in the plural.
     """
-    count = len(results.trials)
-    return f" {MAX_LINES:,} evenly spaced trials of {count:,} are shown." if count > MAX_LINES else ""
+    return f" {MAX_LINES:,} evenly spaced {what} of {count:,} are shown." if count > MAX_LINES else ""

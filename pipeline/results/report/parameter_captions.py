@@ -82,7 +82,7 @@ def of_parallel_coordinates(results: Results) -> str:
         f"The best of {counted(len(rows), 'trial')}, in colour, has"
     )  # fmt: skip
     text = f"{which} {listed(parts)}." if len(parts) <= 6 else f"{which} {', '.join(parts[:6])}, …"
-    return f"{text}{some_drawn(results)}"
+    return f"{text}{some_drawn(len(rows))}"
 
 
 def of_schedule(results: Results, parameter: str) -> str:

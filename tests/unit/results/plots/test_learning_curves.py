@@ -1,5 +1,6 @@
 """Curves by epoch and by time."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from matplotlib.collections import LineCollection
 
 from pipeline.results import Results, load_results, plots
 from pipeline.results.plots.style import ACCENT, MUTED
+from pipeline.results.report.captions import of_learning_curves
 from pipeline.study import Objective
 from tests.unit.results.plots.drawing import drawn
 from tests.unit.results.small_studies import by_epoch_study
@@ -40,6 +42,18 @@ def test_the_label_of_the_best_value_does_not_cross_the_axes(mode: Literal["max"
     box = label.get_window_extent()
     assert ax.bbox.y0 <= box.y0
     assert box.y1 <= ax.bbox.y1
+
+
+def test_the_best_trial_may_lack_the_training_metric(asha_results: Results) -> None:
+    """If other trials have the training metric and the best one does not, its curve is drawn without it."""
+    assert asha_results.best is not None
+    best = asha_results.epochs["trial_id"] == asha_results.best.trial_id
+    epochs = asha_results.epochs.assign(accuracy=asha_results.epochs["accuracy"].mask(best))
+    results = replace(asha_results, epochs=epochs)
+    labels = {text.get_text() for text in drawn(plots.learning_curves, results).texts}
+    assert "validation" in labels
+    assert "training" not in labels
+    assert "on the training split" not in of_learning_curves(results)
 
 
 def test_best_so_far_never_falls_and_ends_at_the_best(asha_results: Results) -> None:

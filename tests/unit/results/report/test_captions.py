@@ -4,11 +4,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.report import captions
+from pipeline.results.analysis.parameters import scored
+from pipeline.results.report import captions, parameter_captions
 from pipeline.study import Objective
 from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.studies import Recording, tune_job
@@ -35,10 +36,14 @@ def test_the_caption_has_the_cost_of_the_best(batches: Results) -> None:
     assert captions.of_cost(batches, "updates") == (
         "The best value took 200 updates of the weights; trials took between 20 and 200."
     )
+    quick = replace(batches, epochs=batches.epochs.assign(seconds_train=batches.epochs["seconds_train"] / 100))
+    assert captions.of_cost(quick, "seconds") == (
+        "The best value took 0.2 seconds of training; trials took between 0.02 and 0.2."
+    )
 
 
 def test_learning_curves_are_described_by_the_best_and_the_median(asha_results: Results) -> None:
-    """The caption of learning curves has the best, the median, the training split and the number of drawn curves."""
+    """The caption of learning curves has the best, the median and the training split."""
     best = asha_results.best
     assert best is not None
     reported = captions.of_learning_curves(asha_results)
@@ -46,8 +51,24 @@ def test_learning_curves_are_described_by_the_best_and_the_median(asha_results: 
         f"Trial {best.trial_id} reaches val_accuracy {best.value:.4g} at epoch {best.epoch}, with "
     )
     assert "on the training split; the median of 22 trials is " in reported
-    crowd = replace(asha_results, trials=pd.concat([asha_results.trials] * 100))
-    assert captions.of_learning_curves(crowd).endswith("500 evenly spaced trials of 2,400 are shown.")
+
+
+def test_captions_count_the_lines_that_are_left_out(
+    asha_results: Results, pbt_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If not all lines are drawn, captions have the number of all: trials with a value, or parts of trials."""
+    monkeypatch.setattr(captions, "MAX_LINES", 5)
+    known = np.isfinite(asha_results.epochs["val_accuracy"])
+    trials = asha_results.epochs.loc[known, "trial_id"].nunique()
+    assert trials < len(asha_results.trials)
+    assert captions.of_learning_curves(asha_results).endswith(f" 5 evenly spaced trials of {trials} are shown.")
+    usable = len(scored(asha_results))
+    caption = parameter_captions.of_parallel_coordinates(asha_results)
+    assert caption.endswith(f" 5 evenly spaced trials of {usable} are shown.")
+    segments = len(pbt_results.epochs[["trial_id", "segment"]].drop_duplicates())
+    assert captions.of_learning_rates(pbt_results).endswith(f" 5 evenly spaced lines of {segments} are shown.")
+    monkeypatch.setattr(captions, "MAX_LINES", trials)
+    assert "evenly spaced" not in captions.of_learning_curves(asha_results)
 
 
 def test_a_learning_rate_is_described_with_its_change(pbt_results: Results, asha_results: Results) -> None:
