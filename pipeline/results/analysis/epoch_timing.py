@@ -118,7 +118,7 @@ def seconds_left(
         rate: Epochs that all workers train in a second; None if that is unknown yet.
         ended: Epochs of each trial that has ended; as long as none has, each may train all its epochs.
         live: Epochs of each trial that has not.
-        limit: The largest number of trials.
+        limit: The largest number of trials; there may be more, drawn before it was lowered.
         seconds: Seconds during which a driver was alive.
         waited: Seconds since the last of these epochs was reported.
 
@@ -128,7 +128,7 @@ def seconds_left(
     bounds: list[float] = []
     if rate:
         each, begun = expected_epochs(ended, live, budget.epochs)
-        bounds.append((begun + each * (limit - len(ended) - len(live))) / rate - waited)
+        bounds.append((begun + each * max(limit - len(ended) - len(live), 0)) / rate - waited)
         if budget.total_epochs is not None:
             bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate - waited)
     if budget.seconds is not None:

@@ -20,6 +20,7 @@ from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stored_space import parameters_of, space_of
 from pipeline.results.tables.unique_rows import reals
+from pipeline.sanitize import sanitize_line
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_names
@@ -148,9 +149,8 @@ class Results:
         return driver_seconds(self.sessions)
 
     def __repr__(self) -> str:
-        best = (
-            f", best {self.objective.metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
-        )
+        metric = sanitize_line(self.objective.metric)
+        best = f", best {metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
         trials, epochs = (self.table(name).num_rows for name in ("trials", "epochs"))
         return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
 

@@ -104,7 +104,7 @@ def as_html(results: Results, *, top: int = 10) -> str:
         top: How many rows.
     """
     shown, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
-    head = "".join(f"<th>{escape(column.name)}</th>" for column in shown)
+    head = "".join(f"<th>{escape(sanitize_line(column.name))}</th>" for column in shown)
     body = "".join(
         f"<tr>{''.join(f'<{tag}>{escape(cell_text(row, column))}</{tag}>' for column in shown)}</tr>"
         for row in rows(results, top=top)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from rich.console import Console
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.views.leaderboard import leaderboard
+from pipeline.results.views.leaderboard import as_html, leaderboard
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
 from pipeline.wording import format_number
@@ -29,6 +30,14 @@ def test_the_first_line_is_the_best_trial(asha_results: Results) -> None:
     assert header.split()[:2] == ["trial", "val_accuracy"]
     assert first.split()[:3] == [best.trial_id, format_number(best.value), str(best.epoch)]
     assert first.split()[-1] == format_value(best.config["dropout"])
+
+
+def test_a_hostile_metric_is_shown_as_text(asha_results: Results) -> None:
+    """A notebook and the representation of results show control characters in a metric's name as escapes."""
+    job = {**asha_results.job, "objectives": [{"metric": "<b>\x1b[2J\u202e", "mode": "max"}]}
+    results = replace(asha_results, study={**asha_results.study, "job": job})
+    assert r"<th>&lt;b&gt;\x1b[2J\u202e</th>" in as_html(results)
+    assert r"best <b>\x1b[2J\u202e=" in repr(results)
 
 
 def test_constants_are_not_shown(asha_results: Results) -> None:
