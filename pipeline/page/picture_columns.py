@@ -106,7 +106,8 @@ def shown_metrics(results: Results) -> list[tuple[str, str]]:
     names = [*(name for name in names if name == first), *(name for name in names if name != first)]
     if results.epochs["learning_rate"].notna().any():
         names.append("learning_rate")
-    return [(name, sanitize_line(results.metric_names.get(name, name.replace("_rate", " rate")))) for name in names]
+    labels = {"learning_rate": "learning rate", **results.metric_names}
+    return [(name, sanitize_line(labels.get(name, name))) for name in names]
 
 
 def curves(results: Results, metric: str) -> bytes:
@@ -148,7 +149,7 @@ def best_so_far(results: Results) -> dict[str, Any]:
         keep[-1] = True
         rows = rows[keep]
     return {
-        "metric": results.objective.metric,
+        "metric": sanitize_line(results.objective.metric),
         **{name: _rounded(rows[name].to_numpy(np.float64)) for name in ("seconds", "epochs", "trials", "best")},
     }
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,12 @@ def test_the_objective_is_the_first_metric(asha_results: Results) -> None:
     """The objective is the first of the metrics whose curves are shown."""
     assert shown_metrics(asha_results)[0] == ("val_accuracy", "val_accuracy")
     assert ("learning_rate", "learning rate") in shown_metrics(asha_results)
+
+
+def test_a_metric_keeps_its_name(asha_results: Results) -> None:
+    """The label of a metric is its name, also where that ends like the learning rate's."""
+    renamed = replace(asha_results, epochs=asha_results.epochs.rename(columns={"accuracy": "hit_rate"}))
+    assert ("hit_rate", "hit_rate") in shown_metrics(renamed)
 
 
 def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
