@@ -38,6 +38,9 @@ def test_the_next_best_trial_replaces_a_best_trial_that_fails():
     good.state = "failed"
     incumbent.reconsider([good, other])
     assert incumbent.best is other
+    other.state = "failed"
+    incumbent.reconsider([good, other])
+    assert incumbent.best is None
 
 
 def test_a_value_within_the_bounds_beats_a_better_one_beyond():

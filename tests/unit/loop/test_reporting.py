@@ -98,6 +98,12 @@ def test_the_first_report_of_a_worker_follows_one_epoch() -> None:
     assert not ReportInterval(_job(), 0, first=False).after(row(1, 0.1), seconds=0.0).due
 
 
+def test_each_epoch_is_reported_where_all_together_are_limited() -> None:
+    """With a limit of the study's epochs, a report is due after each of them."""
+    interval = ReportInterval(_job(budget=Budget(trials=3, epochs=_EPOCHS, total_epochs=14)), 0, first=False)
+    assert interval.after(row(1, 0.1), seconds=0.0).due
+
+
 def test_a_report_is_due_after_some_seconds() -> None:
     """A report is due after the epoch that exceeds the seconds of its interval."""
     interval = ReportInterval(_job(), 0, first=False)

@@ -28,6 +28,28 @@ def test_the_budget_uses_the_seconds_of_the_caller():
     assert rows[-1].reason == loop.end_reason == "The study's budget of 10 seconds is spent."
 
 
+def test_epochs_that_are_trained_again_count_once():
+    """Epochs that another attempt reports again are not added to the epochs of the study."""
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), lambda _: None, lambda: 0.0)
+    trial = first_report(loop, [0.1, 0.2])
+    assert loop.total_epochs == 2
+    loop.on_report(trial, ProgressReport((row(1, 0.1), row(2, 0.2), row(3, 0.3)), 3))
+    assert loop.total_epochs == 3
+
+
+def test_a_report_after_an_interruption_ends_no_trial():
+    """A trial that reports once more after the study was interrupted stays paused, to continue when it is resumed."""
+    rows: list[DecisionRow] = []
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=3, epochs=4)), rows.append, lambda: 0.0)
+    trial = loop.next()
+    loop.interrupt()
+    report = ProgressReport((row(1, 0.5),), 1)
+    loop.on_report(trial, report)
+    loop.judge(trial, report)
+    assert (trial.state, trial.cut_off) == ("paused", False)
+    assert [one.kind for one in rows] == ["start", "pause"]
+
+
 def test_failures_that_end_first_do_not_end_a_study_in_which_another_trial_trains():
     """Three trials that fail with the same error do not end a study in which an earlier trial still trains."""
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=9, epochs=4)), lambda _: None, lambda: 0.0)

@@ -155,3 +155,19 @@ def test_an_ended_trial_is_not_offered_again() -> None:
     queue.queue.end(best, "failed")
     assert best.state == "failed"
     assert queue.take() is queue.trials["0000"]
+
+
+def test_an_enqueued_config_takes_no_draw_of_the_searcher() -> None:
+    """The searcher's draws are numbered without the configs that users enqueued, so that a grid loses no point."""
+    numbers: list[int] = []
+
+    def draw(number: int, *_: Any) -> Suggestion:
+        numbers.append(number)
+        return Suggestion({"x": 0.1 * number}, "drawn")
+
+    queue = Queue("fifo", trials=4, epochs=4, draw=draw)
+    queue.take()
+    queue.enqueued.append(Suggestion({"x": 0.9}, "enqueued"))
+    taken = [queue.take() for _ in range(3)]
+    assert [trial is not None and trial.enqueued for trial in taken] == [True, False, False]
+    assert numbers == [0, 1, 2]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.best_so_far import alive_seconds, progress, reached, rises, tracks, train_column
+from pipeline.study import Objective
 from tests.unit.results.small_studies import one_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 
@@ -77,3 +78,30 @@ def test_rows_fall_into_tracks(pbt_results: Results) -> None:
         assert len(found) == len(grouped)
         assert all((one == other).all() for one, other in zip(found, grouped, strict=True))
     assert tracks(epochs.iloc[:0], ["epoch"], by=["trial_id"]) == []
+
+
+def test_the_best_of_a_loss_falls(tmp_path: Path) -> None:
+    """If less is better, the curve of the best value falls from the first value to the smallest one."""
+    best_curve = progress(one_epoch_study(tmp_path, "a", [0.5, 0.7, 0.2], metric="val_loss", mode="min"))
+    assert best_curve["best"].to_list() == [0.5, 0.5, 0.2]
+
+
+def test_values_beyond_a_bound_do_not_count(tmp_path: Path) -> None:
+    """In the curve of the best value, an epoch beyond a bound counts, but its value does not."""
+    objectives = (Objective("val_accuracy", "max"), Objective("accuracy", "max", at_most=0.8))
+    study = Recording(tmp_path, tune_job("bounded", space={}, objectives=objectives))
+    for trial, epoch, value, at in (("0000", 1, 0.5, 1.0), ("0000", 2, 0.95, 2.0), ("0001", 1, 0.7, 3.0)):
+        study.train(trial, epoch, {}, value, at)
+    study.end(5.0)
+    results = load_results(study.store.uri)
+    assert progress(results)["best"].to_list() == [0.5, 0.5, 0.7]
+    assert [column.tolist() for column in reached(results)] == [[1.0, 3.0], [0.5, 0.7]]
+
+
+def test_a_worker_s_clock_may_be_slow(tmp_path: Path) -> None:
+    """An epoch that ended before its session by the clock of its worker counts as ended at the session's start."""
+    study = Recording(tmp_path, tune_job("slow"))
+    study.train("0000", 1, {"lr": 0.1}, 0.5, -2.0)
+    study.end(10.0)
+    results = load_results(study.store.uri)
+    assert alive_seconds(results, results.epochs).tolist() == [0.0]

@@ -33,6 +33,7 @@ def test_a_clear_difference_is_reported_and_an_unclear_one_is_not(tmp_path: Path
     }
     apart = {one.names: one for one in compared(studies).differences}
     assert apart["a", "b"].low > 0.4
+    assert apart["a", "b"].ahead == pytest.approx(0.5)
     assert apart["a", "b"].share == 1
     assert apart["b", "c"].low < 0 < apart["b", "c"].high
 
@@ -117,3 +118,17 @@ def test_trials_beyond_a_bound_are_not_expected(tmp_path: Path) -> None:
         assert member.high <= 0.5
     (shared,) = found.shared
     assert [first for first, _ in shared.good] == ["0003", "0004"]
+
+
+def test_small_losses_are_good_in_both(tmp_path: Path) -> None:
+    """If less is better, the configs that both studies find good are those with the smallest values."""
+    values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    studies = {name: one_epoch_study(tmp_path, name, values, metric="val_loss", mode="min") for name in ("a", "b")}
+    (shared,) = compared(studies).shared
+    assert shared.good == [("0000", "0000"), ("0001", "0001")]
+
+
+def test_studies_of_one_seed_do_not_differ_in_it(tmp_path: Path) -> None:
+    """Two studies of the same job and the same seed are no sample of seeds."""
+    studies = {name: one_epoch_study(tmp_path, name, [value], seed=1) for name, value in (("a", 0.1), ("b", 0.2))}
+    assert compared(studies).seeds == []

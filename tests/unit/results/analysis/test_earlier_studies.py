@@ -49,6 +49,13 @@ def test_trials_have_some_points_of_their_curves(asha_results: Results) -> None:
     assert found.missing == ()
 
 
+def test_curves_reach_to_the_last_epoch_of_the_job(asha_results: Results) -> None:
+    """A copied curve includes the last epoch that the job trains, and no later one of a longer study."""
+    later = job(asha_results, budget={"epochs": 3})
+    ends = {trial.curve[-1][0] for trial in trials_to_learn_from(asha_results, later, "a").trials if trial.curve}
+    assert max(ends) == 3
+
+
 def test_a_metric_that_the_study_lacks_is_replaced_by_its_own(asha_results: Results) -> None:
     """If a study has no values of the job's objective, the study's own objective is used."""
     later = job(asha_results, objectives=Objective("other", "min"))

@@ -58,6 +58,22 @@ def test_a_stop_is_in_doubt_where_survivors_gained_enough(tmp_path: Path) -> Non
     assert reported.saved_seconds == pytest.approx(2 * 3 * (0.29 + 0.05))
 
 
+def test_the_best_trial_is_in_no_doubt(tmp_path: Path) -> None:
+    """A stopped trial that is the best already is not among those that might have become it."""
+    results = by_epoch_study(tmp_path, [*RISING, [0.9, 0.2]], epochs=4)
+    assert results.best is not None
+    assert results.best.trial_id == "0006"
+    assert stopping(results).doubts == []
+
+
+def test_a_stop_is_compared_with_trials_that_had_a_value_then(tmp_path: Path) -> None:
+    """Of fully trained trials, those without a value until the epoch of a stop say nothing about it."""
+    late = [[math.nan, *curve[1:]] for curve in RISING[:2]]
+    reported = stopping(by_epoch_study(tmp_path, [*late, *RISING[2:], [0.55]], epochs=4))
+    assert [(doubt.trial_id, doubt.gained, doubt.trained) for doubt in reported.doubts] == [("0006", 4, 4)]
+    assert reported.trained == 6
+
+
 def test_the_bound_grows_tighter_with_trials_to_compare_with(tmp_path: Path) -> None:
     """With six compared trials and no stop in doubt, the bound is the exact binomial one of 39%."""
     reported = stopping(by_epoch_study(tmp_path, [*RISING, [0.05]], epochs=4))
@@ -95,3 +111,38 @@ def test_a_stopped_trial_beyond_a_bound_is_in_no_doubt(tmp_path: Path) -> None:
     assert results.best.trial_id == "0005"
     assert stopping(results).doubts == []
     assert [(one.place, one.among) for one in agreements(results)] == [(1, 6), (1, 6)]
+
+
+def test_a_loss_is_judged_as_a_metric(tmp_path: Path) -> None:
+    """If less is better, agreements and doubts are those of the same curves of a metric of which more is better."""
+    curves = [*RISING, [0.55], [0.45]]
+    metric = by_epoch_study(tmp_path / "max", curves, epochs=4)
+    loss = by_epoch_study(tmp_path / "min", [[1 - value for value in curve] for curve in curves], epochs=4, mode="min")
+    assert agreements(loss) == agreements(metric)
+    found, expected = (
+        [(one.trial_id, one.epoch, one.gained, one.trained, round(one.missing, 9)) for one in stopping(results).doubts]
+        for results in (loss, metric)
+    )
+    assert found == expected != []
+
+
+def test_trials_that_ended_early_have_no_final_value(tmp_path: Path) -> None:
+    """A trial that a callback ended counts neither among the fully trained trials nor among those stopped."""
+    study = Recording(tmp_path, tune_job("early", scheduler="asha", budget={"epochs": 4, "trials": 9}))
+    for index, curve in enumerate([*RISING, [0.05, 0.9]]):
+        trial = layout.trial_id(index)
+        study.decide(trial, 0, "start", 0.0, config_after={"lr": 0.1})
+        for epoch, value in enumerate(curve, start=1):
+            study.train(trial, epoch, {"lr": 0.1}, value, float(epoch))
+        study.decide(trial, len(curve), "finish", 9.0)
+    study.end(9.0)
+    results = load_results(study.store.uri)
+    assert {one.trials for one in agreements(results)} == {6}
+    assert (stopping(results).stopped, stopping(results).trained) == (0, 6)
+
+
+def test_a_gain_is_that_after_the_epoch_of_the_stop(tmp_path: Path) -> None:
+    """A stopped trial is compared with what others gained after its own last epoch, not after an earlier one."""
+    late = [[0.1 * n, 0.3, 0.9 + 0.01 * n, 0.9 + 0.01 * n] for n in range(6)]
+    (doubt,) = stopping(by_epoch_study(tmp_path, [*late, [0.1, 0.2, 0.9], [0.1, 0.5]], epochs=4)).doubts
+    assert (doubt.trial_id, doubt.epoch, doubt.gained) == ("0007", 2, 6)

@@ -55,6 +55,8 @@ def test_trials_are_expected_to_train_as_far_as_those_before() -> None:
     assert expected_epochs([10, 10], [3], 10) == (10.0, 7.0)
     # Half of the trials ended after the first epoch: one that is live continues, as no other has ended since.
     assert expected_epochs([1, 1], [2, 3], 5) == (3.0, 5.0)
+    # One that is live after the epoch at which others ended continues, too.
+    assert expected_epochs([1, 1], [1], 5)[1] == 4.0
     # Of four, two ended after one epoch and one after three; the fourth has trained two.
     each, begun = expected_epochs([1, 1, 3], [2], 4)
     assert (each, begun) == (2.0, 1.0)
@@ -81,6 +83,13 @@ def test_the_time_left_is_bounded_by_the_budget() -> None:
     assert left(Budget(trials=4, epochs=4), rate=2.0) == (2 + 2 * 4) / 2
     assert left(Budget(trials=4, epochs=4), rate=2.0, waited=1.5) == (2 + 2 * 4) / 2 - 1.5
     assert left(Budget(trials=4, epochs=4, total_epochs=8), rate=2.0) == (8 - 6) / 2
+    assert left(Budget(trials=4, epochs=4, total_epochs=8), rate=2.0, waited=0.5) == (8 - 6) / 2 - 0.5
     assert left(Budget(trials=4, epochs=4, seconds=6), rate=2.0) == 1.0
     assert left(Budget(trials=4, epochs=4, seconds=3), rate=2.0) == 0.0
     assert left(Budget(trials=4, epochs=4), rate=None) is None
+
+
+def test_trials_beyond_a_lowered_limit_still_end() -> None:
+    """Where a study has more trials than its limit allows by now, the live ones still take their time."""
+    known = {"ended": [4, 4], "live": [2], "seconds": 5.0}
+    assert seconds_left(Budget(trials=1, epochs=4), rate=2.0, limit=1, **known) == 1.0

@@ -71,6 +71,15 @@ def test_an_unknown_importance_has_a_reason(tmp_path: Path, trials: int, value: 
     assert reported in found.note
 
 
+def test_each_hyperparameter_takes_three_trials(tmp_path: Path) -> None:
+    """With more hyperparameters more trials are needed: three for each, and twelve at least."""
+    space = {f"p{number}": Uniform(0.0, 1.0) for number in range(6)}
+    (few,) = importances(of_function(tmp_path / "few", lambda config: config["p0"], trials=17, space=space))
+    assert few.note == "too few trials with a value: 17; at least 18 are needed"
+    (enough,) = importances(of_function(tmp_path / "enough", lambda config: config["p0"], trials=18, space=space))
+    assert "too few trials" not in enough.note
+
+
 @pytest.mark.parametrize("later", [0, 5, 20])
 def test_trials_with_values_of_an_earlier_domain_do_not_count(tmp_path: Path, later: int) -> None:
     """Of a choice whose values were changed, only trials with one of the new values are analysed, however few."""

@@ -5,7 +5,9 @@ from pathlib import Path
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.leaderboard import AT_EPOCH, FRONT, STATE, TRIAL, LeaderboardColumn, columns, rows
 from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.study import Objective
 from tests.unit.results.front_studies import recorded
+from tests.unit.results.studies import Recording, tune_job
 
 
 def test_rows_hold_values_at_the_best_epoch(asha_results: Results) -> None:
@@ -51,3 +53,17 @@ def test_a_page_has_columns_for_some_of_many_hyperparameters(wide: Results) -> N
     few = [column.name for column in columns(wide, 8) if column.kind == "config"]
     assert (len(few), few[0]) == (8, "p41")
     assert columns(wide, 60) == columns(wide)
+
+
+def test_an_objective_without_a_value_has_no_cell(tmp_path: Path) -> None:
+    """The row of a trial that did not report another objective has no value of it and is not on the front."""
+    objectives = (Objective("val_accuracy", "max"), Objective("size", "min"))
+    study = Recording(tmp_path, tune_job("some", objectives=objectives), metrics=("val_accuracy", "size"))
+    for trial, size in (("0000", 3.0), ("0001", None)):
+        study.train(trial, 1, {"lr": 0.1}, 0.5, 1.0, size=size)
+    study.end(2.0)
+    first, second = rows(load_results(study.store.uri))
+    column = LeaderboardColumn("metric", "size")
+    assert (first.values[column], first.values[FRONT]) == (3.0, True)
+    assert column not in second.values
+    assert second.values[FRONT] is False

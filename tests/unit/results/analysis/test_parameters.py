@@ -1,12 +1,15 @@
 """Hyperparameters of a study."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.parameters import (
     OBJECTIVE,
+    TRIAL,
+    best_quarter,
     by_influence,
     config_positions,
     foremost,
@@ -19,6 +22,7 @@ from pipeline.results.analysis.parameters import (
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.study import Objective
 from tests.unit.results import front_studies, studies
+from tests.unit.results.small_studies import one_epoch_study
 
 
 def test_choices_of_mixed_types_have_distinct_positions(tmp_path: Path) -> None:
@@ -88,3 +92,20 @@ def test_of_many_parameters_those_that_tell_the_most_are_foremost(wide: Results)
 def test_a_few_trials_do_not_tell(asha_results: Results, population: Results) -> None:
     """Parameters are compared only if there are enough trials with a value."""
     assert (tells(asha_results), tells(population)) == (True, False)
+
+
+def test_failed_trials_are_not_scored(asha_results: Results) -> None:
+    """A trial that failed after it had reached a value is not among those whose values are analysed."""
+    trials = asha_results.trials
+    failed = set(trials.loc[(trials["state"] == "failed") & trials["objective"].notna(), "trial_id"])
+    assert failed
+    assert failed.isdisjoint(scored(asha_results)[TRIAL])
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", [7, 6]), ("min", [0, 1])])
+def test_the_best_quarter_is_sorted_by_rank(mode: Literal["max", "min"], best: list[int], tmp_path: Path) -> None:
+    """The best quarter has the best trial first, in the direction of the objective, and at least one trial."""
+    results = one_epoch_study(tmp_path, "some", [0.1 * number for number in range(8)], mode=mode)
+    rows = scored(results)
+    assert best_quarter(results, rows)[TRIAL].tolist() == [f"{number:04d}" for number in best]
+    assert len(best_quarter(results, rows.iloc[:3])) == 1

@@ -148,3 +148,13 @@ def test_damaged_copies_of_earlier_studies_leave_no_prediction(predicted: Explan
     """If the copies of the earlier studies cannot be read, there is no prediction without them."""
     study = {**predicted.results.study, "job": {**predicted.results.job, "learn_from": ["a"]}}
     assert predictions(replace(predicted.results, study=study, location=str(tmp_path))) == []
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_difference_is_clear_where_intervals_are_apart(predicted: Explanation, mode: str) -> None:
+    """In either direction, the best value is clearly better than the worst if their intervals do not overlap."""
+    sign = 1 if mode == "max" else -1
+    middle = sign * np.array([0.1, 0.9, 0.5])
+    one = replace(predicted.predictions[1], mode=mode, medians=middle, lows=middle - 0.3, highs=middle + 0.3)
+    assert (one.best, one.worst, one.clear) == (1, 0, True)
+    assert not replace(one, lows=middle - 0.5, highs=middle + 0.5).clear

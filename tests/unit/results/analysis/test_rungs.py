@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.results import load_results
 from pipeline.results.analysis.rungs import rungs_of
 from tests.unit.results import studies
+from tests.unit.results.small_studies import by_epoch_study
 
 
 def test_rungs_count_where_brackets_compare(tmp_path: Path) -> None:
@@ -24,3 +25,9 @@ def test_rungs_count_where_brackets_compare(tmp_path: Path) -> None:
     recording.end(5)
     rungs = rungs_of(load_results(tmp_path / "brackets"))
     assert rungs.to_dict("list") == {"rung": [1, 3], "reached": [2, 2], "stopped": [1, 0]}
+
+
+def test_every_trial_that_trained_that_far_was_compared(tmp_path: Path) -> None:
+    """Where trials do not pause, those that a rung stopped were compared there, and those that trained further."""
+    results = by_epoch_study(tmp_path, [[0.1], [0.2, 0.3], [0.5, 0.6, 0.7, 0.8]], epochs=4)
+    assert rungs_of(results).to_dict("list") == {"rung": [1, 2], "reached": [3, 2], "stopped": [1, 1]}

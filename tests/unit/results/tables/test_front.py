@@ -132,3 +132,9 @@ def test_an_empty_column_of_an_earlier_version_does_not_hide_a_measure(both: Res
     """A measured objective has its values even if an earlier version recorded an empty metric of the same name."""
     earlier = recorded(tmp_path, own=True, own_value=None)
     assert objective_values(load_results(earlier.store.uri)).equals(objective_values(both))
+
+
+def test_a_trial_beyond_a_bound_is_on_no_front(tmp_path: Path) -> None:
+    """A trial beyond the bound of an objective is not on the front, though no other trial dominates it."""
+    results = load_results(recorded(tmp_path, Objective("parameters", "min", at_most=1000)).store.uri)
+    assert [point.trial_id for point in pareto_front(results)] == ["0000", "0001", "0004"]

@@ -270,3 +270,15 @@ def test_the_space_is_read_once(asha_results: Results, monkeypatch: pytest.Monke
     results.parameters.clear()
     assert set(results.space) == {parameter.name for parameter in results.parameters} == set(asha_results.space)
     assert len(asked) == 1
+
+
+def test_test_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    """Test metrics of an export count as long as the exported trial and epoch are the best there is."""
+    study = Recording(tmp_path, tune_job("tested"))
+    for epoch, value in ((1, 0.5), (2, 0.6)):
+        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
+    study.end(3.0)
+    for trial, epoch, test in (("0000", 2, {"test_loss": 0.25}), ("0000", 1, None), ("0001", 2, None)):
+        winner = {"trial_id": trial, "epoch": epoch, "metrics": {"test_loss": 0.25}}
+        study.store.write(layout.WINNER, json.dumps(winner))
+        assert load_results(study.store.uri).test == test

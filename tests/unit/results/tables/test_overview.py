@@ -11,7 +11,8 @@ from pipeline.results.tables import overview as module
 from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.overview import overview
 from pipeline.storage import Store
-from pipeline.study import layout
+from pipeline.study import Objective, layout
+from tests.unit.results.front_studies import recorded
 from tests.unit.results.studies import START, Recording, asha_study, every_domain_study, tune_job
 
 
@@ -94,6 +95,13 @@ def test_failed_trials_are_not_best(tmp_path: Path) -> None:
     study.end(3.0)
 
     assert [row.best for row in overview(Store(tmp_path))] == [0.5]
+
+
+def test_trials_beyond_a_bound_are_not_best(tmp_path: Path) -> None:
+    """The best value in a study's overview is that of a trial within the objectives' bounds, if there is one."""
+    for limit, best in ((1000, 0.9), (1, 0.5)):
+        recorded(tmp_path / str(limit), Objective("parameters", "min", at_most=limit))
+        assert [row.best for row in overview(Store(tmp_path / str(limit)))] == [best]
 
 
 def test_studies_are_read_in_parallel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

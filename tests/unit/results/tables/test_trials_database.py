@@ -11,6 +11,7 @@ from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.trials import ranked
 from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table, by_objective, objective_columns
 from pipeline.study import Objective
+from tests.unit.results.small_studies import one_epoch_study
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -88,3 +89,13 @@ def test_an_objective_may_be_called_as_a_column_of_trials(tmp_path: Path, metric
         (row,) = trials.select().to_pylist()
     assert [row[name] for name in names.values()] == [0.5, 42.0, 7.0]
     assert (row["seconds"], row["error"], row["front"]) == (pytest.approx(0.94), None, True)
+
+
+def test_values_of_different_objectives_are_sorted_apart(tmp_path: Path) -> None:
+    """Where studies differ in their objective, its values are sorted within the studies of each."""
+    given = {"a": ("accuracy", [0.2, 0.6]), "b": ("loss", [0.1, 0.9]), "c": ("accuracy", [0.4])}
+    studies = {name: one_epoch_study(tmp_path, name, values, metric=metric) for name, (metric, values) in given.items()}
+    with TrialsDatabase(studies) as trials:
+        found = trials.select(sort=["-objective"], columns=["study", "objective"])
+    assert found["study"].to_pylist() == ["a", "c", "a", "b", "b"]
+    assert found["objective"].to_pylist() == [0.6, 0.4, 0.2, 0.9, 0.1]

@@ -1,11 +1,13 @@
 """The table of trials, derived from epochs and decisions."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from pipeline.results import Results
-from tests.unit.results.studies import HOSTILE, Recording
+from pipeline.study import Objective
+from tests.unit.results.studies import HOSTILE, Recording, tune_job
 from tests.unit.results.tables.rows import CONFIG, trials_of
 
 
@@ -121,3 +123,13 @@ def test_trials_are_in_order_of_their_numbers(study: Recording) -> None:
         study.decide(trial, 0, "start", 0.0)
 
     assert list(trials_of(study)) == ["0002", "9999", "10000"]
+
+
+def test_the_smallest_violation_goes_before_a_better_value(tmp_path: Path) -> None:
+    """Where all epochs of a trial are beyond a bound, its best epoch is the one that is beyond it by least."""
+    objectives = (Objective("val_accuracy", "max"), Objective("loss", "min", at_most=1.0))
+    study = Recording(tmp_path, tune_job("beyond", objectives=objectives))
+    for epoch, value, loss in ((1, 0.5, 1.1), (2, 0.9, 1.3), (3, 0.4, 1.1)):
+        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch), loss=loss)
+    row = trials_of(study)["0000"]
+    assert (row["objective"], row["best_epoch"], row["violation"]) == (0.5, 1, pytest.approx(0.1))
