@@ -70,7 +70,7 @@ class History(Sequence[Observation]):
         """The observations to learn from: all, or some if there are more than `most`.
 
         Those of running trials are always among them, because no similar config is tried at the same time. If these are
-        more than half of `most`, a quarter of `most` is added, evenly from the best trial to the worst.
+        more than three quarters of `most`, a quarter of `most` is added, evenly from the best trial to the worst.
 
         Args:
             best: How many of the best trials: those that trained longest, and of these the ones with the least loss.
@@ -87,7 +87,7 @@ class History(Sequence[Observation]):
         numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open
         left = max(0, most - len(numbers))
         numbers.update(np.linspace(0, count - 1, left).astype(int).tolist())
-        if len(self._open) > most // 2:
+        if len(self._open) > most - most // 4:
             # They leave little place to others, and the best alone do not show where configs are poor.
             places = np.linspace(0, len(self._ranked) - 1, min(most // 4, len(self._ranked))).astype(int)
             numbers.update(self._ranked[place][-1] for place in places.tolist())

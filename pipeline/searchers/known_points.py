@@ -66,7 +66,9 @@ class LossScale:
         Returns:
             Scaled losses of the same shape, about mean 0 and standard deviation 1.
         """
-        apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
+        # With a tiny width, a large loss is infinitely far: as far as counts.
+        with np.errstate(over="ignore"):
+            apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
         scaled: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
         return scaled
 

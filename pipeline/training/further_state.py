@@ -50,8 +50,10 @@ def updating_optimizer(model: keras.Model) -> Any:
     Returns:
         The optimiser; the compiled one if none has updated weights.
     """
-    used = (each for each in optimizers_of(model) if int(keras.ops.convert_to_numpy(each.iterations)))
-    return next(used, model.optimizer)
+    # Others are looked for only where they matter: a model may hold long lists.
+    if _has_updated(model.optimizer):
+        return model.optimizer
+    return next(filter(_has_updated, optimizers_of(model)[1:]), model.optimizer)
 
 
 def build_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
@@ -90,3 +92,7 @@ def _values(part: Any) -> Iterator[Any]:
             # A user's list may contain itself.
             entered.add(id(value))
             due.extend(value.values() if isinstance(value, Mapping) else value)
+
+
+def _has_updated(optimizer: Any) -> bool:
+    return bool(int(keras.ops.convert_to_numpy(optimizer.iterations)))

@@ -141,11 +141,13 @@ class PersistentObjects:
         Returns:
             The names that no variable has here: their values are left out.
         """
-        absent = dict.fromkeys(values)
+        absent, assigned = dict.fromkeys(values), set()
         for naming in (_name, *_EARLIER_NAMINGS):
             for name, variable in self._named(naming):
-                if name in absent:
+                # An earlier naming may give a variable that has its value the name of another one.
+                if name in absent and _key(variable) not in assigned:
                     variable.assign(values[name])
+                    assigned.add(_key(variable))
                     del absent[name]
         return list(absent)
 

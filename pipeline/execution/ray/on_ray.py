@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -84,7 +83,6 @@ def _imported(interrupts: Interrupts) -> Iterator[None]:
     with contextlib.ExitStack() as environment:
         with interrupts.defer_signals():
             environment.enter_context(ray_environment())
-            importlib.import_module("ray.tune")
         yield
 
 
@@ -169,11 +167,18 @@ def _tune(
     folder: Path,
     interrupts: Interrupts,
 ) -> None:
-    from ray import tune
+    # Not before the cluster starts: its processes import TensorFlow at the same time.
+    with interrupts.defer_signals():
+        from ray import tune
 
-    from pipeline.execution.ray.gauges import StudyGauges
-    from pipeline.execution.ray.trainable import TrialTrainable
-    from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper, SilentReporter
+        from pipeline.execution.ray.gauges import StudyGauges
+        from pipeline.execution.ray.trainable import TrialTrainable
+        from pipeline.execution.ray.tune_adapter import (
+            SessionScheduler,
+            SessionSearcher,
+            SessionStopper,
+            SilentReporter,
+        )
 
     searcher, gauges = SessionSearcher(session, interrupts, workers), StudyGauges(session)
     with (

@@ -30,7 +30,7 @@ _MAX_TRIALS = 600
 """The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
 _MIN_TRIALS = 12
 _CELLS, _PAIR_CELLS = 24, 12
-_MAX_PAIR_CELLS = 50
+_MAX_PAIR_CELLS = 200
 """The maximum number of listed values that pairs tell apart: a thousand by a thousand take gigabytes, and half a minute
 of which the forest's few hundred trials say nothing."""
 _LARGEST = 1e150

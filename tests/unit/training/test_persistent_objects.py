@@ -341,6 +341,21 @@ def test_names_of_earlier_versions_are_found() -> None:
         ]
 
 
+def test_a_value_by_an_earlier_name_does_not_replace_one_that_was_found() -> None:
+    """A value whose earlier name is now that of a variable with its own saved value is reported as not found."""
+    keras.backend.clear_session()
+    first, second = parts = [layers.Dense(2, name=name) for name in ("dense_1", "dense_2")]
+    for part in parts:
+        part.build((None, 1))
+    found = PersistentObjects([_using(first, second)])
+    found.begin()
+    saved = {
+        f"{name}/kernel [1, 2] float32 1": np.full((1, 2), value) for name, value in (("dense", 1), ("dense_1", 2))
+    }
+    assert found.restore(saved) == ["dense_1/kernel [1, 2] float32 1"]
+    assert float(np.mean(first.kernel)) == 1.0
+
+
 def test_a_saved_value_without_a_variable_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     """A trial that continues where a changed variable does not exist reports it, once for all trials."""
     extra = tf.Variable(0.0, name="pace", trainable=False)

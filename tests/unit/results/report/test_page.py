@@ -102,7 +102,7 @@ def test_rare_errors_are_counted(tmp_path: Path) -> None:
     study.end(60, "failed")
     shown = Page(report_page(load_results(study.store.uri)))
     assert len(shown.all("pre")) == 50
-    assert "… and 10 rarer errors, which tunepipe results --json lists." in shown.text
+    assert "… and 10 more errors, which tunepipe results --json lists." in shown.text
 
 
 @pytest.mark.usefixtures("no_pictures")
