@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,48 @@ def test_comments_and_layout_make_no_module_stale(path: Path) -> None:
     """A module whose text has other comments and lines is as it was imported."""
     path.write_text(f"# A comment.\n\n{_TEXT}")
     assert not _stale(path)
+
+
+@pytest.mark.parametrize("members", ["16, 8, 0", "'adam', 'sgd', 'lion', 'nadam', 'ftrl', 'adamw', 'adagrad'"])
+def test_sets_are_compared_without_their_order(path: Path, members: str) -> None:
+    """Constants are compared as sets, which bytecode keeps in another order, and another member counts."""
+    text = f"def f(x):\n    return x in {{{members}}}\n"
+    path.write_text(text)
+    importlib.reload(sys.modules["edited_job"])
+    importlib.reload(sys.modules["edited_job"])
+    path.write_text(f"# A comment.\n{text}")
+    assert not _stale(path)
+    path.write_text(text.replace(", ", ", 'other', ", 1))
+    assert _stale(path)
+
+
+_DOCUMENTED = "'Module.'\n\n\nclass A:\n    'Class.'\n\n    def f(self):\n        'Method.'\n        return 'text'\n"
+
+
+@pytest.mark.parametrize("old", ["Module.", "Class.", "Method."])
+def test_an_edited_docstring_makes_no_module_stale(path: Path, old: str) -> None:
+    """A module whose docstrings were edited is as it was imported; any other text in it counts."""
+    path.write_text(_DOCUMENTED)
+    importlib.reload(sys.modules["edited_job"])
+    path.write_text(_DOCUMENTED.replace(old, "Something else."))
+    assert not _stale(path)
+    path.write_text(_DOCUMENTED.replace("'text'", "'other text'"))
+    assert _stale(path)
+
+
+@pytest.mark.parametrize("text", ["x = " + "-" * 5_000 + "1\n", "x = " + "+".join(["a"] * 20_000) + "\n"])
+def test_a_text_that_python_cannot_compile_says_nothing(path: Path, text: str) -> None:
+    """Where the edited text is too deeply nested for Python, no difference is reported."""
+    path.write_text(text)
+    assert not _stale(path)
+
+
+def test_warnings_about_the_edited_text_are_not_shown(path: Path) -> None:
+    """Python's warnings about a text appear where it is imported, not where it is compared."""
+    path.write_text("x = 1 is 1\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _stale(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 40])
