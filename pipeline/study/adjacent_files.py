@@ -3,7 +3,7 @@
 import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, product
+from itertools import islice, product, takewhile
 from pathlib import Path
 
 __all__ = ["is_data_folder", "joined_paths", "named_files"]
@@ -47,7 +47,7 @@ def joined_paths(source: bytes) -> tuple[str, ...]:
     """Relative paths that a text which uses `__file__` joins to another path: other literals may be any text.
 
     A part of a path is a literal, or a name that the module gives to literals: by an assignment, a loop over a list, or
-    an argument of one of its functions.
+    an argument of one of its functions. A path ends before the first part that is not known.
 
     Args:
         source: The text of a module.
@@ -59,8 +59,9 @@ def joined_paths(source: bytes) -> tuple[str, ...]:
     known = _literals_by_name(nodes)
     paths: dict[str, None] = {}
     for node in nodes:
-        choices = [_literals(part, known) for part in _joined(node)]
-        if choices and all(choices):
+        # A folder whose files have names that are made while it runs is a path by itself.
+        choices = list(takewhile(bool, (_literals(part, known) for part in _joined(node))))
+        if choices:
             paths |= dict.fromkeys("/".join(parts) for parts in islice(product(*choices), _MAX_PATHS))
     return tuple(paths)
 

@@ -46,10 +46,14 @@ def test_other_texts_name_nothing(text: str) -> None:
         ("KINDS = ('cats', 'dogs')\n[HERE / kind for kind in KINDS]", {"cats", "dogs"}),
         ("def read(kind, part='x'): return HERE / kind / part\nread('a')\nread(kind='b')", {"a", "b", "a/x", "b/x"}),
         ("HERE / 'data' / unknown()", {"data"}),
+        ("os.path.join(HERE, 'data', f'{number}.png')", {"data"}),
+        ("HERE.joinpath('data', 'cats', unknown, 'small')", {"data/cats"}),
+        ("Path(HERE, 'data', unknown())", {"data"}),
+        ("os.path.join(HERE, unknown, 'data')", set()),
     ],
 )
 def test_a_literal_that_is_joined_to_a_path_is_a_path(text: str, paths: set[str]) -> None:
-    """The parts that a text joins to a path are its literals, and names for literals."""
+    """The parts that a text joins to a path are its literals, and names for literals, up to the first unknown part."""
     assert set(joined_paths(f"HERE = Path(__file__).parent\n{text}".encode())) == paths
 
 
