@@ -55,6 +55,10 @@ _NAMES_OF_KERAS_2 = {
 tf_keras 2.21, and from the files of Keras 2, which programs also imported."""
 
 _LEAST_SIMILARITY = 0.8
+_SHORT = 4
+_LEAST_SIMILARITY_OF_SHORT = 0.75
+"""Of names of at most so many letters: that of rleu to relu, two letters of which are swapped."""
+
 _NO_NAME = re.compile(r"cannot import name '(\w+)'")
 _NO_IDENTIFIER = re.compile(r"Could not interpret ([a-z ]+) identifier: ([\w-]+)\s*$", re.MULTILINE)
 """In Keras' message about a text that is no name of a loss, a metric, an optimiser and so on."""
@@ -121,9 +125,15 @@ def _nearest_identifier(kind: str, name: str) -> str:
     module = sys.modules.get(f"keras.{_MODULES_OF_IDENTIFIERS.get(kind)}")
     if module is None:
         return ""
-    found = [each for each in dir(module) if not each.startswith("_") and each not in _FUNCTIONS]
+    # The base class, such as Loss, is similar to many names of users' own losses.
+    left_out = (*_FUNCTIONS, kind.capitalize())
+    found = [
+        each
+        for each in dir(module)
+        if not each.startswith("_") and each not in left_out and not isinstance(getattr(module, each), ModuleType)
+    ]
     known = [*_FURTHER_IDENTIFIERS.get(kind, ()), *sorted(found, key=lambda each: not each.islower())]
-    near = closest(name, known)
+    near = closest(name, known, cutoff=_LEAST_SIMILARITY if len(name) > _SHORT else _LEAST_SIMILARITY_OF_SHORT)
     return "" if near is None else f"Keras has the {kind} {near!r}, not {name!r}"
 
 

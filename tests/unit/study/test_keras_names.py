@@ -144,6 +144,25 @@ def test_a_mistyped_argument_of_a_layer_gets_the_nearest_name(argument: str, val
     assert advice_on_keras_name(ValueError(text)) == advice
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("loss", "my_loss"),
+        ("loss", "dice_loss"),
+        ("metric", "my_metric"),
+        ("metric", "f1_macro"),
+        ("optimizer", "my_optimizer"),
+        ("optimizer", "schedule"),
+        ("initializer", "my_initializer"),
+    ],
+)
+def test_a_base_class_or_a_module_of_keras_is_not_suggested(kind: str, name: str) -> None:
+    """The name of a user's own loss, metric or optimiser gets no base class, no module and no unlike name."""
+    import keras  # noqa: F401
+
+    assert advice_on_keras_name(ValueError(f"Could not interpret {kind} identifier: {name}")) == ""
+
+
 def test_an_error_that_cannot_be_shown_gets_no_advice() -> None:
     """An error of the user's own class whose text cannot be made gets no advice."""
 
