@@ -62,7 +62,7 @@ def located(study: str, storage: str) -> tuple[str, str]:
         if not Path(study, layout.STUDY).is_file():
             return storage, study
     above, _, name = study.rstrip("/").rpartition("/")
-    if name in ("", ".", ".."):
+    if name in ("", ".", "..") or (study.startswith("~") and "/" in study and not above):
         parent, name = os.path.split(Store(study).uri)
         return parent, name
     # Only `..` is resolved: a study's folder that is a link keeps the link's name.

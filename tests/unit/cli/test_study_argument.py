@@ -54,6 +54,15 @@ def test_a_path_that_cannot_be_used_is_refused(here: Path) -> None:
         located("~nobody-of-that-name/studies/one", "studies")
 
 
+def test_the_home_folder_is_a_study_like_any_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that is only a home folder leads there, and a folder `~` of the current folder is named by `./~`."""
+    monkeypatch.setenv("HOME", str(here / "studies/one"))
+    assert located("~/", "elsewhere") == (str(here / "studies"), "one")
+    assert located("./~/", "elsewhere") == (str(here), "~")
+    with pytest.raises(StorageError, match="cannot be used"):
+        located("~nobody-of-that-name/", "studies")
+
+
 def test_a_study_of_the_storage_precedes_a_folder_of_its_name(here: Path) -> None:
     """With --storage, a name means the study in that storage, not a local folder of the same name."""
     Recording(here, tune_job("one"))
