@@ -39,9 +39,15 @@ def _class_weight(value: Any) -> dict[int, float] | None:
             raise ValueError(allowed)
         # A whole number may be too large for a float.
         if not 0 <= number <= sys.float_info.max:
-            raise ValueError(f"must have finite weights of at least 0, and class {name} has {number!s:.40}")
+            raise ValueError(f"must have finite weights of at least 0, and class {name} has {_shown(number)}")
         weights[name] = float(number)
     return weights
+
+
+def _shown(number: float) -> str:
+    if isinstance(number, int) and abs(number) > sys.float_info.max:
+        return "a number beyond the largest float"
+    return f"{number:g}"
 
 
 def _freq(value: Any) -> int | tuple[int, ...]:

@@ -56,7 +56,10 @@ def test_the_command_line_sets_fields() -> None:
         ({"class_weight": [1, 2]}, "fit.class_weight", "dict from the numbers of classes"),
         ({"class_weight": {"cat": 1.0}}, "fit.class_weight", "dict from the numbers of classes"),
         ({"class_weight": {0: -1.0}}, "fit.class_weight", "at least 0, and class 0 has -1"),
-        ({"class_weight": {0: 10**400}}, "fit.class_weight", "must have finite weights"),
+        ({"class_weight": {0: 10**400}}, "fit.class_weight", "class 0 has a number beyond the largest float"),
+        ({"class_weight": {0: -(10**5000)}}, "fit.class_weight", "class 0 has a number beyond the largest float"),
+        ({"class_weight": {0: -(10**60)}}, "fit.class_weight", "class 0 has -1e+60"),
+        ({"class_weight": {0: float("inf")}}, "fit.class_weight", "class 0 has inf"),
         ({"class_weight": {0: float("nan")}}, "fit.class_weight", "must have finite weights"),
         ({"steps_per_epoch": 0}, "fit.steps_per_epoch", "whole number of at least 1"),
         ({"validation_steps": 1.5}, "fit.validation_steps", "whole number of at least 1"),
@@ -71,6 +74,7 @@ def test_invalid_fields_of_fit_are_named(given: dict[str, Any], field: str, allo
         _job(fit=given)
     assert [fault.field for fault in raised.value.faults] == [field]
     assert allowed in raised.value.faults[0].allowed
+    assert allowed in str(raised.value)
 
 
 def test_a_function_has_no_fit() -> None:
