@@ -59,9 +59,10 @@ class SessionStart:
             changes.append(f"start_with has {len(self.job.start_with)} configs instead of {before}")
         if not changes:
             return None
+        accepted = " and --accept-changes (in Python: accept_changes=True)" if self.code_changes else ""
         return (
             f"The study {self.job.name!r} is finished and trains nothing, so these changes have no effect: "
-            f"{'; '.join(changes)}. With a larger budget it resumes with them."
+            f"{'; '.join(changes)}. With a larger budget{accepted} it resumes with them."
         )
 
 

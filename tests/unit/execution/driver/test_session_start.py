@@ -55,7 +55,8 @@ def test_changes_that_a_finished_study_does_not_use_are_noted(tmp_path: Path) ->
     assert outcome.finished_before
     assert notes == [
         "The study 's' is finished and trains nothing, so these changes have no effect: falling.py, which defines "
-        "climb, has different code. With a larger budget it resumes with them."
+        "climb, has different code. With a larger budget and --accept-changes (in Python: accept_changes=True) it "
+        "resumes with them."
     ]
 
 
@@ -86,7 +87,7 @@ def test_start_configs_that_a_finished_study_does_not_try_are_noted(tmp_path: Pa
     more = started.replaced({"start_with": [{"x": 0.5}, {"x": 0.25}]})
     note = _start(more, tmp_path).changes_without_effect
     assert note is not None
-    assert "start_with has 2 configs instead of 1" in note
+    assert note.endswith("start_with has 2 configs instead of 1. With a larger budget it resumes with them.")
 
 
 def test_a_study_without_epochs_is_replaced(tmp_path: Path) -> None:
