@@ -253,9 +253,9 @@ def _difference(saved: TuneJob, job: TuneJob, imported: Sequence[tuple[SourceFil
     """The changes in the sources of the functions that differ, as a unified diff; each file once."""
     pairs = {(before, file.content): (file.path, file.path) for file, before in imported}
     for _, before, after in _code_pairs(saved, job):
-        if not _same(before, after):
-            files = f"{before.__module__}.py", f"{after.__module__}.py"
-            pairs[source_of(before) or b"", source_of(after) or b""] = files
+        source, changed = source_of(before), source_of(after)
+        if source is not None and changed is not None and not _same(before, after):
+            pairs[source, changed] = f"{before.__module__}.py", f"{after.__module__}.py"
     lines: list[str] = []
     for (old, new), (before, after) in pairs.items():
         a, b = (text.decode(errors="replace").splitlines() for text in (old, new))

@@ -96,6 +96,19 @@ def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
     ]
 
 
+def test_code_without_a_file_has_no_difference(tmp_path):
+    """A function of a notebook that is replaced by one of a file is refused without the whole file as added lines."""
+
+    def before(config):
+        yield {"score": config["x"]}
+
+    first = job(tmp_path).replaced({"function": before})
+    run(first, storage=tmp_path / "studies", note=lambda _: None)
+    with pytest.raises(StudyChanged, match="must be the code that the study began with") as error:
+        resumed(Store(tmp_path / "studies").folder("s"), job(tmp_path))
+    assert "@@" not in str(error.value)
+
+
 def test_a_changed_domain_is_named(study, tmp_path):
     """A changed domain is refused with the old one, and once accepted, new trials are drawn from the new domain."""
     changed = job(tmp_path, JOB.replace("Uniform(0, 1)", "Uniform(5, 6)"))
