@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import StorageError, UserError
+from pipeline.errors import StorageError, StorageUnreachable, UserError
 from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.load import read_study
 from pipeline.results.tables.sessions import read_sessions, state_of
@@ -116,5 +116,7 @@ def _trials_table(store: Store, study: Mapping[str, Any]) -> pa.Table:
     """The table `trials` as the driver derived it last; from the parts where there is none, or it is damaged."""
     try:
         return store.read_table(layout.TRIALS)
+    except StorageUnreachable:
+        raise
     except (FileNotFoundError, StorageError):
         return read_tables(store, study).trials

@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 
+from pipeline.errors import StorageUnreachable
 from pipeline.results import load_results
 from pipeline.results.tables import overview as module
 from pipeline.results.tables.clean_tables import read_tables
@@ -84,6 +85,19 @@ def test_a_cut_off_table_of_trials_is_derived_again(tmp_path: Path) -> None:
     (row,) = overview(Store(tmp_path))
     assert (row.state, row.fault) == ("finished", None)
     assert row.trials == len(load_results(row.location).trials)
+
+
+def test_a_storage_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the table of trials cannot be reached, its parts are not asked for, and the fault is shown."""
+    Recording(tmp_path, tune_job("one"))
+
+    def away(*_: object) -> None:
+        raise StorageUnreachable("It does not answer.")
+
+    monkeypatch.setattr(Store, "read_table", away)
+    monkeypatch.setattr(module, "read_tables", lambda *_: pytest.fail("the parts are read"))
+    (row,) = overview(Store(tmp_path))
+    assert (row.state, row.fault) == ("unreadable", "It does not answer.")
 
 
 def test_failed_trials_are_not_best(tmp_path: Path) -> None:
