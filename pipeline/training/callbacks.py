@@ -82,7 +82,7 @@ class Callbacks:
             kept, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
         self._model, self._validates = model, validates
-        self._begun = False
+        self._begun = self._ended = False
         self._logs: dict[str, Any] | None = None
         self._attributes: dict[int, ChangedAttributes] = {}
         self.per_train_batch = any(_has_hooks(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
@@ -117,6 +117,9 @@ class Callbacks:
         if self._begun:
             return
         self._begun = True
+        if self._ended:
+            # As each call of fit does: TensorBoard opens its files again, which on_train_end has closed.
+            self.list.set_model(self._model)
         with _continued_logs(self.list.callbacks if resumed else []):
             self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
@@ -156,7 +159,7 @@ class Callbacks:
     def end(self) -> None:
         """Call on_train_end."""
         if self._begun:
-            self._begun = False
+            self._begun, self._ended = False, True
             self.list.on_train_end(self._logs)
 
     def state(self) -> tuple[list[dict[str, Any]], list[np.ndarray]]:

@@ -1,6 +1,7 @@
 """Phases of a training: equal to further calls of fit, and separated in checkpoints, resume, exploits and export."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -233,3 +234,14 @@ def test_a_callback_that_compiles_is_pointed_to_phases(hook: str, memory: float 
     )
     with pytest.raises(ModelError, match=r"callback compiled the model.*phases=\[Phase"):
         learner.run_epoch()
+
+
+def test_tensorboard_writes_in_each_phase(tmp_path: Path) -> None:
+    """TensorBoard, whose files are closed at the end of a phase, writes the epochs of the next one."""
+    log = str(tmp_path)
+    learner: Any = _factory("compiled", callbacks=lambda _config: [keras.callbacks.TensorBoard(log)]).learner(
+        {}, seed=1
+    )
+    assert [learner.run_epoch().phase for _ in range(AT + 1)] == [0] * AT + [1]
+    learner.close()
+    assert len(list((tmp_path / "train").iterdir())) == 2
