@@ -237,6 +237,8 @@ def _length(
             if isinstance(node, ast.Name) and node.id in left:
                 # Each name once: a name that is set by its own value would never end.
                 return self.visit(copy.deepcopy(left.pop(node.id)))
+            if is_start and (first := _first(node)) is not None:
+                return first
             if isinstance(node, ast.expr) and (text := _without_default(node)) in values:
                 return ast.copy_location(ast.Constant(values[text]), node)
             return self.generic_visit(node)
@@ -250,11 +252,23 @@ def _length(
     try:
         known = copy.deepcopy(iterable)
         for place, argument in enumerate(known.args):
-            left = dict(starts if place == 0 and len(known.args) > 1 else ends)
+            is_start = place == 0 and len(known.args) > 1
+            left = dict(starts if is_start else ends)
             known.args[place] = Known().visit(argument)
         return len(_value(known, names))
     except Exception:
         return None
+
+
+def _first(node: ast.AST) -> ast.Constant | None:
+    """Where a loop begins without a state: the 0 or 1 in `state or 0` and `0 if state is None else state["at"]`."""
+    choices: list[ast.expr] = []
+    if isinstance(node, ast.IfExp):
+        choices = [node.body, node.orelse]
+    elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        choices = node.values[-1:]
+    constants = [each for each in choices if isinstance(each, ast.Constant) and type(each.value) is int]
+    return next((each for each in constants if each.value in (0, 1)), None)
 
 
 def _without_default(node: ast.expr) -> str:

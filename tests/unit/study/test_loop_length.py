@@ -45,6 +45,25 @@ def of_a_local(tune: Any, config: Any) -> None:
         tune.report(start, last)
 
 
+def of_a_state(tune: Any, state: Any) -> None:
+    """A start that depends on a state."""
+    for _ in range(state or 0, EPOCHS):
+        tune.report({})
+
+
+def of_a_checkpoint(tune: Any, checkpoint: Any) -> None:
+    """A local name that depends on a checkpoint."""
+    start = checkpoint["at"] + 1 if checkpoint else 0
+    for _ in range(start, EPOCHS):
+        tune.report({})
+
+
+def of_another_start(tune: Any, config: Any) -> None:
+    """A start that a config decides."""
+    for _ in range(3 if config["warm"] else config["start"], EPOCHS):
+        tune.report({})
+
+
 def nested(tune: Any) -> None:
     """A loop within a loop."""
     for _ in range(3):
@@ -116,6 +135,9 @@ two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
         (constant, 6),
         (of_config, 4),
         (of_a_local, 4),
+        (of_a_state, 7),
+        (of_a_checkpoint, 7),
+        (of_another_start, None),
         (nested, 21),
         (by_a_helper, 12),
         (by_callbacks, 3),
