@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pipeline import datasets
 from pipeline.errors import UsageError
 from pipeline.execution.data import start_loading
+from pipeline.execution.driver.changed_data import noting_changed_data
 from pipeline.execution.driver.ending import recording_end
 from pipeline.execution.driver.heartbeat import heartbeat
 from pipeline.execution.driver.learning import learned_from
@@ -180,7 +181,7 @@ def _run(
         if not new:
             # Commands that wait, such as a config to try next, come before the first draw.
             session.execute_commands(immediately=True)
-        with _display_context(display, session):
+        with noting_changed_data(store, note), _display_context(display, session):
             train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation
     return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)

@@ -220,10 +220,11 @@ def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[tuple[S
 
 
 def _import_fault(file: SourceFile) -> Fault:
-    used = "imported" if file.path.endswith(".py") else "read"
-    return Fault(
-        file.path, str(file.file), f"is {used} by the job, and must have the content that the study began with"
-    )
+    allowed = "by the job, and must have the content that the study began with"
+    if file.path.endswith(".py"):
+        return Fault(file.path, str(file.file), f"is imported {allowed}")
+    own = "a file that the job itself writes belongs into pipeline.trial().folder, or has an absolute path"
+    return Fault(file.path, str(file.file), f"is read {allowed}; {own}")
 
 
 def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
