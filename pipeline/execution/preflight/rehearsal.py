@@ -90,6 +90,8 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
     publish(WorkerStart(_process_seconds()))
     for trial in trials[: job.budget.max_failed_trials]:
         trained = _trained(worker, job, data, trial, store)
+        if trial is trials[0] and job.model is not None and trained.message is None:
+            trained = replace(trained, notes=[*trained.notes, *_overridden(worker, job, trials, store)])
         publish(trained)
         # Only this config may give numbers that are not finite; any other failure affects all configs.
         if finite(job, trained):
@@ -165,6 +167,20 @@ def _trained(worker: Worker, job: TuneJob, data: Dataset | None, trial: Assignme
         notes=list(worker.trainer_factory.notes.texts),
         **{"metrics": {}, **facts},
     )
+
+
+def _overridden(worker: Worker, job: TuneJob, trials: list[Assignment], store: Store) -> list[str]:
+    """A note on a hyperparameter without effect on the learning rate; none unless that is certain."""
+    from pipeline.training.overridden_rate import overridden_rate
+
+    configs = [trial.config for trial in trials]
+    try:
+        with isolated(job, trials[0], store, worker.directory):
+            note = overridden_rate(job, configs, seed=trials[0].seed)
+    except Exception:
+        # The configs that are built show an error of the callbacks.
+        return []
+    return [] if note is None else [note]
 
 
 def _ended(report: ProgressReport) -> bool:
