@@ -13,6 +13,7 @@ from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.shared_caches import shared_caches
+from pipeline.execution.worker.failures import at_epoch, raised
 from pipeline.results.tables.column_check import config_from
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results, load_results
@@ -118,8 +119,9 @@ def rerun(
     config = _first_config(results, trial_id, own)
     recorded = {int(record["epoch"]): _metrics(record) for record in own.to_dict("records")}
     failed = row["error"] if isinstance(row["error"], str) else ""
-    # A trial that failed did so in the epoch after its last.
-    wanted = max([0, *recorded]) + (1 if failed and len(own) == len(rows) else 0)
+    last = max([0, *recorded])
+    # A trial that failed did so in the epoch after its last, unless a number of the last one is not finite.
+    wanted = last + (1 if failed and not failed.endswith(at_epoch(last)) and len(own) == len(rows) else 0)
     seed = seed_of_trial(job, int(trial_id))
     learner = None
     epochs: list[RerunEpoch] = []
@@ -137,6 +139,8 @@ def rerun(
         opened.enter_context(in_trial(TrialContext(trial_id, seed, job.budget.epochs, folder)))
         learner = trainer_factory.learner(config, seed=seed)
         for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):
+            if epoch > last and not raised(failed) and isinstance(learner, FunctionLearner) and learner.unfinished:
+                break
             then = recorded.get(epoch, {})
             result = run_validated_epoch(learner, partial(_lacks, results, then))
             epochs.append(RerunEpoch(epoch, _columns(results, result), then))
@@ -144,7 +148,7 @@ def rerun(
             if result.last:
                 break
         # The rest of a function may write files, so it runs again only where it is what failed.
-        if failed and isinstance(learner, FunctionLearner) and learner.unfinished:
+        if raised(failed) and isinstance(learner, FunctionLearner) and learner.unfinished:
             learner.finish()
     except TrainingEnded:
         pass

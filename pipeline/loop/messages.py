@@ -31,6 +31,7 @@ class Assignment:
         reported_epoch: The last epoch that the driver has a report of.
         value: For `finish`: the best trial's objective.
         new: Whether the storage has nothing of the trial: then nothing is looked for there.
+        finished: Whether its function has run to its end before, under a smaller budget.
     """
 
     trial_id: str
@@ -46,6 +47,7 @@ class Assignment:
     reported_epoch: int = 0
     value: float | None = None
     new: bool = False
+    finished: bool = False
 
     @property
     def key(self) -> str:
@@ -132,6 +134,7 @@ class ProgressReport:
             it read, `config` and `absent`, and the fingerprint, `arrays`.
         inexact: Why the trial may differ once it is resumed, as a part of a sentence; None if that is not known.
         finishing: Whether the code of a function after its last step runs next: the next report has its last epochs.
+        finished: Whether the function has run to its end.
     """
 
     rows: tuple[EpochRow, ...] = ()
@@ -149,6 +152,7 @@ class ProgressReport:
     data: tuple[Mapping[str, Any], ...] = ()
     inexact: str | None = None
     finishing: bool = False
+    finished: bool = False
 
     def to_bytes(self) -> bytes:
         """The report as bytes: Ray Tune stores and prints every value of a result, except bytes."""

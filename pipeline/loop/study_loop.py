@@ -130,6 +130,7 @@ class StudyLoop:
             self.incumbent.reconsider(self.trials.values())
         record_milestones(self.job, trial, report)
         trial.epoch = max(trial.epoch, report.epoch)
+        trial.finished = trial.finished or report.finished
         trial.checkpoints.update(report.checkpoints)
         for trial_id, epoch, _ in report.left:
             self.changed.add(trial_id)

@@ -77,6 +77,7 @@ class Trial:
         reason: Why its config was drawn.
         enqueued: Whether a user gave its config to the running study.
         stop_reason: Why it ends at its next report, if a user has requested it; None otherwise.
+        finished: Whether its function has run to its end.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -109,6 +110,7 @@ class Trial:
     reason: str = "Drawn by the searcher."
     enqueued: bool = False
     stop_reason: str | None = None
+    finished: bool = False
 
     @property
     def live(self) -> bool:
@@ -133,6 +135,7 @@ class Trial:
             parent_epoch=self.parent_epoch,
             reported_epoch=self.epoch,
             new=new,
+            finished=self.finished,
         )
 
     def exploit(self, decision: Decision) -> None:

@@ -4,7 +4,7 @@ import inspect
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,8 +118,16 @@ class FunctionLearner:
         # A function that continues from a state counts from there, or from 0.
         return not self._finished and not self._single and self._length in (self.model_epoch, self._taken)
 
-    def finish(self) -> None:
+    @property
+    def replayed_to_end(self) -> bool:
+        """Whether it was replayed to the last step that its source says: a function with a state begins again there."""
+        return self._saved is None and self._length == self._taken
+
+    def finish(self) -> bool:
         """Run the function to its end; a step that it takes instead is kept for the next epoch.
+
+        Returns:
+            Whether it has ended.
 
         Raises:
             ModelError: The state of the last step holds something that cannot be saved.
@@ -130,10 +138,14 @@ class FunctionLearner:
         if self._new:
             # The rest of the function may change it.
             self._save_state()
-        with seeding_imports(self._number), suppress(StopIteration):
-            step = self._next()
-            self._ahead = step, GeneratorStates.now()
-            self._seconds_ahead = time.perf_counter() - started
+        with seeding_imports(self._number):
+            try:
+                step = self._next()
+            except StopIteration:
+                return True
+        self._ahead = step, GeneratorStates.now()
+        self._seconds_ahead = time.perf_counter() - started
+        return False
 
     def validate(self) -> Mapping[str, float]:
         """No metrics: the function itself validates."""

@@ -1,5 +1,6 @@
 """The trial that a worker trains: its learner, its rows since the last report, and its checkpoints."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.loop.incumbent import better_epoch
 from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
 from pipeline.loop.objective_values import violation_in
-from pipeline.loop.reporting import EpochOutcome
+from pipeline.loop.reporting import TRAINING_ENDED, EpochOutcome
 from pipeline.storage import Checkpoint
 from pipeline.study import Objective, layout
 from pipeline.training.base import Learner, TrainingEnded, run_validated_epoch
@@ -42,6 +43,8 @@ class ActiveTrial:
         is_over: Whether no more checkpoints will be written.
         folder: The folder where its callbacks and functions write; None before the first step.
         outcome: What follows from its last epoch once the rest of its function has run; None unless that is next.
+        finished: Whether its function has run to its end.
+        announced_bytes: Bytes of the checkpoints that were reported without an epoch.
     """
 
     assignment: Assignment
@@ -60,6 +63,8 @@ class ActiveTrial:
     is_over: bool = False
     folder: TrialFolder | None = None
     outcome: EpochOutcome | None = None
+    finished: bool = False
+    announced_bytes: int = 0
 
     def start(self, trainer_factory: TrainerFactory, writer: CheckpointWriter, objective: Objective) -> None:
         """Build the learner, and load the trial's newest checkpoint, or the one whose weights it takes over.
@@ -142,23 +147,42 @@ class ActiveTrial:
         self.rows.append(row)
         return result.metrics if result.validated else None
 
-    def begin_to_finish(self, outcome: EpochOutcome) -> ProgressReport | None:
+    @property
+    def has_finished(self) -> bool:
+        """Whether its function has run to its end before, under a smaller budget, and has no other step to take."""
+        learner = self.learner
+        return self.assignment.finished and isinstance(learner, FunctionLearner) and learner.replayed_to_end
+
+    def begin_to_finish(self, outcome: EpochOutcome, writer: CheckpointWriter) -> ProgressReport | None:
         """The report that the code of a function after its last step runs next; None if there is none to run.
+
+        The trial's checkpoint is in the storage before: if the worker is lost in that code, no epoch is repeated.
 
         Args:
             outcome: What follows from the last epoch.
+            writer: Writes the checkpoint.
+
+        Raises:
+            StorageError: The storage cannot be written.
+            Superseded: Another driver has taken the study over.
         """
         if not isinstance(self.learner, FunctionLearner) or not self.learner.unfinished:
             return None
         self.outcome = outcome
+        self.leave_checkpoints(writer, due=True, seconds=math.inf)
+        with self.waiting():
+            written = writer.written(wait=True)
+        self.announced_bytes += sum(checkpoint.bytes for checkpoint in written if not checkpoint.found)
         reported = self.rows[self.delivered - 1].epoch if self.delivered else self.assignment.reported_epoch
-        return ProgressReport(epoch=reported, finishing=True)
+        checkpoints = {checkpoint.epoch: checkpoint.bytes for checkpoint in written}
+        return ProgressReport(epoch=reported, checkpoints=checkpoints, finishing=True)
 
     def finish(self) -> EpochOutcome | None:
         """Run the rest of a function, where `begin_to_finish` has reported that it is next.
 
         Returns:
-            What follows from the last epoch; None if something else is next.
+            What follows from the last epoch, with which the trial is over if the function has ended; None if something
+            else is next.
 
         Raises:
             Exception: Whatever the function raises.
@@ -167,8 +191,8 @@ class ActiveTrial:
             return None
         assert isinstance(self.learner, FunctionLearner)
         self.outcome = None
-        self.learner.finish()
-        return outcome
+        self.finished = self.learner.finish()
+        return TRAINING_ENDED if self.finished else outcome
 
     def keep_best(
         self, value: float, objectives: Sequence[Objective], trainer_factory: TrainerFactory, writer: CheckpointWriter
@@ -250,8 +274,9 @@ class ActiveTrial:
             The rows, the earliest first; empty if no epoch has ended since.
         """
         if self.rows[self.delivered :]:
-            self.rows[-1] = replace(self.rows[-1], seconds_checkpoint=self.waited, bytes_checkpoint=checkpoint_bytes)
-            self.waited = 0.0
+            written = checkpoint_bytes + self.announced_bytes
+            self.rows[-1] = replace(self.rows[-1], seconds_checkpoint=self.waited, bytes_checkpoint=written)
+            self.waited, self.announced_bytes = 0.0, 0
         rows, self.delivered = tuple(self.rows[self.delivered :]), len(self.rows)
         return rows
 

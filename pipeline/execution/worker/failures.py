@@ -14,7 +14,9 @@ from pipeline.study.keras_names import advice_on_keras_name
 from pipeline.study.missing_parameter import missing_parameter
 from pipeline.study.tracebacks import error_text
 
-__all__ = ["advice", "failure_text", "headline"]
+__all__ = ["advice", "at_epoch", "failure_text", "headline", "raised"]
+
+_TRACEBACK = "Traceback (most recent call last):"
 
 _OTHER_SHAPES = "`generator` yielded an element of shape"
 """In TensorFlow's message about a batch that does not fit the specification of a pipeline of Python code."""
@@ -37,6 +39,24 @@ def failure_text(error: BaseException, what_to_do: str) -> str:
     """
     rest = f"{type(error).__name__}: {error}".partition("\n")[2]
     return "\n".join([headline(error, what_to_do), *([rest] if rest else []), "", error_text(error)])
+
+
+def at_epoch(epoch: int) -> str:
+    """The end of the text of a failure that is no error: a number of that epoch is not finite.
+
+    Args:
+        epoch: The trial's last epoch.
+    """
+    return f"\n\nAt epoch {epoch}."
+
+
+def raised(failure: str) -> bool:
+    """Whether a trial failed by an error of its code, rather than by a number, a lost worker or a checkpoint.
+
+    Args:
+        failure: The text that its trial keeps.
+    """
+    return _TRACEBACK in failure
 
 
 def headline(error: BaseException, what_to_do: str) -> str:

@@ -20,7 +20,7 @@ from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.active_trial import ActiveTrial
 from pipeline.execution.worker.checkpoint_seconds import node_seconds
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter
-from pipeline.execution.worker.failures import advice, failure_text
+from pipeline.execution.worker.failures import advice, at_epoch, failure_text
 from pipeline.execution.worker.imported_sources import ImportedSources
 from pipeline.execution.worker.loaded_data import LoadedData
 from pipeline.execution.worker.memory_limit import MemoryLimit
@@ -228,11 +228,12 @@ class Worker:
                 self._compare = False
                 check_compatible(self.trainer_factory, trial.assignment)
             trial.start(self.trainer_factory, self._checkpoints, objective)
-            last = trial.ended or (bool(trial.rows) and is_over(job.budget, trial.epoch))
-            next_epochs = EpochOutcome(last=False, due=True, checkpoint=True)
-            rest = trial.begin_to_finish(TRAINING_ENDED if last else next_epochs) if trial.rows else None
-            if rest is not None:
-                return rest
+            last = trial.ended or trial.has_finished or (bool(trial.rows) and is_over(job.budget, trial.epoch))
+            if trial.rows and not trial.has_finished:
+                next_epochs = EpochOutcome(last=False, due=True, checkpoint=True)
+                rest = trial.begin_to_finish(TRAINING_ENDED if last else next_epochs, self._checkpoints)
+                if rest is not None:
+                    return rest
             # The driver may decide about epochs that it does not know yet before any more is trained.
             if last or (trial.rows and trial.epoch > trial.assignment.reported_epoch):
                 return self._report(trial, last=last)
@@ -250,15 +251,15 @@ class Worker:
             for name, number in ((objective.metric, value or 0.0), ("loss", row.metrics.get("loss", 0.0))):
                 if not math.isfinite(number):
                     trial.is_over = True
-                    return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
+                    return self._report(trial, failure=f"{name} is {number}.{at_epoch(trial.epoch)}")
             if value is not None:
                 trial.keep_best(value, job.objectives, self.trainer_factory, self._checkpoints)
             outcome = interval.after(row, seconds=time.monotonic() - started, ended=trial.ended)
-            if (announced := trial.begin_to_finish(outcome)) is not None:
+            if (announced := trial.begin_to_finish(outcome, self._checkpoints)) is not None:
                 if not self._stop_requested():
                     return announced
                 # The study ends after this report, which has the epochs.
-                trial.finish()
+                outcome = trial.finish() or outcome
             if outcome.due or self._stop_requested():
                 break
         outcome = finished or outcome
@@ -309,4 +310,5 @@ class Worker:
             data=self._data.new(),
             node=node_facts() if self._reports == 1 else None,
             inexact=trial.learner.inexact if trial.learner is not None else None,
+            finished=trial.finished,
         )

@@ -1,14 +1,17 @@
 """Rerunning a trial: the same numbers with the same code, and a comparison otherwise."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import Budget, Fit, Objective, TuneJob, Uniform, run
-from pipeline.errors import JobNotFound
+from pipeline.errors import JobNotFound, NoTrialSucceeded
 from pipeline.execution.rerun import rerun
+from pipeline.execution.worker.worker import Worker
+from pipeline.loop.messages import ProgressReport
 from pipeline.schedulers import ASHA
 from pipeline.storage import Store
 
@@ -125,6 +128,55 @@ def test_the_code_after_the_last_step_runs_again_only_where_it_failed(tmp_path: 
     assert again.equal
     assert again.failure.startswith("ValueError: too fast")
     assert again.recorded_failure.startswith("ValueError: too fast")
+
+
+def diverges(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Two steps, the second of which has no number for a rate above 0.9, and code after them."""
+    for step in range(2):
+        yield {"distance": float("nan") if step and config["rate"] > 0.9 else config["rate"]}
+    ENDED.append(config["rate"])
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_the_code_after_the_last_step_does_not_run_again_where_a_number_failed(epochs: int, tmp_path: Path) -> None:
+    """A rerun of a trial that failed by NaN ends with that epoch, and runs no code after the function's last step."""
+    job = TuneJob(
+        name="ends", function=diverges, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=2, epochs=epochs), resources={"workers": 0},
+        start_with=[{"rate": 0.5}, {"rate": 0.95}],
+    )  # fmt: skip
+    ENDED.clear()
+    run(job, storage=tmp_path, note=lambda _: None)
+    assert ENDED == [0.5]
+    again = rerun(tmp_path / "ends", trial="0001")
+    assert (len(again.epochs), again.equal, again.failure) == (2, True, "")
+    assert again.recorded_failure.startswith("distance is nan.")
+    assert ENDED == [0.5]
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_the_code_after_the_last_step_does_not_run_again_where_a_worker_was_lost(
+    epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rerun of a trial that failed because its workers were lost runs no code after the function's last step."""
+    job = TuneJob(
+        name="ends", function=writes, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=1, epochs=epochs), resources={"workers": 0}, start_with=[{"rate": 0.5}],
+    )  # fmt: skip
+    ENDED.clear()
+
+    def lost(worker: Worker) -> ProgressReport:
+        report = step(worker)
+        return replace(report, failure="Its worker was lost 4 times.") if report.last else report
+
+    step = Worker.step
+    with monkeypatch.context() as patched:
+        patched.setattr(Worker, "step", lost)
+        with pytest.raises(NoTrialSucceeded):
+            run(job, storage=tmp_path, note=lambda _: None)
+    ENDED.clear()
+    again = rerun(tmp_path / "ends", trial="0000")
+    assert (len(again.epochs), again.equal, ENDED) == (2, True, [])
 
 
 def test_a_trial_that_is_not_there(store: Store) -> None:

@@ -124,6 +124,47 @@ def test_finished_trials_continue_with_more_epochs(tmp_path):
     assert epochs["score"].to_list() == [*CURVES["good"], *CURVES["steady"]]
 
 
+ENDED: list[str] = []
+
+
+def writing(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Two steps, and code after them."""
+    for step in range(2):
+        yield {"score": CURVES[str(config["curve"])][step]}
+    ENDED.append(config["curve"])
+
+
+@pytest.mark.parametrize("scheduler", ["fifo", "asha", "promoting-asha", "halving", "hyperband", "pasha"])
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_the_code_after_the_last_step_runs_once(epochs, scheduler, tmp_path):
+    """A trial runs the code after its function's last step once, however its scheduler pauses and continues it."""
+    ENDED.clear()
+    changes = {} if scheduler == "fifo" else {"scheduler.reduction_factor": 2}
+    changes |= {} if scheduler in ("fifo", "hyperband") else {"scheduler.grace_period": 1}
+    several = job(
+        "good", "steady", "tie late", "tie early", function=writing, scheduler=scheduler,
+        budget=Budget(trials=4, epochs=epochs),
+    ).replaced(changes)  # fmt: skip
+    run(several, storage=tmp_path, note=lambda _: None)
+    trials = load_results(tmp_path / "s").trials
+    ended = [trial["config_curve"] for trial in trials.to_dict("records") if trial["epochs"] == 2]
+    assert sorted(ENDED) == sorted(ended)
+    assert ended
+
+
+def test_the_code_after_the_last_step_does_not_run_again_with_a_larger_budget(tmp_path):
+    """A resume with more epochs ends trials whose function has ended, and runs no code after their last step again."""
+    ENDED.clear()
+    curves = ("good", "steady")
+    for epochs in (2, 4):
+        budget = Budget(trials=2, epochs=epochs)
+        run(job(*curves, function=writing, budget=budget), storage=tmp_path, resume=True, note=lambda _: None)
+    results = load_results(tmp_path / "s")
+    assert results.trials["state"].to_list() == ["completed", "completed"]
+    assert results.epochs["epoch"].to_list() == [1, 2, 1, 2]
+    assert sorted(ENDED) == sorted(curves)
+
+
 def test_a_config_that_waits_is_tried_before_the_first_draw_of_a_resume(tmp_path):
     """A config that was enqueued after a study had finished is the next trial when it resumes with one trial more."""
     space = {"curve": Choice(["good", "steady"]), "x": Uniform(0, 1)}

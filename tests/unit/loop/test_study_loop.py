@@ -5,6 +5,7 @@ import pytest
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.messages import ProgressReport
 from pipeline.loop.study_loop import StudyLoop
+from pipeline.loop.trial import Trial
 from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import first_report, row
@@ -161,6 +162,16 @@ def test_a_trial_whose_function_runs_to_its_end_continues() -> None:
     report = ProgressReport(finishing=True)
     loop.on_report(trial, report)
     assert loop.judge(trial, report) == "continue"
+
+
+def test_a_trial_keeps_that_its_function_has_run_to_its_end() -> None:
+    """The report after a function's end reaches later assignments of its trial, also after a resume."""
+    loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=2, epochs=4)), lambda _: None, lambda: 0.0)
+    trial = loop.next()
+    assert not trial.assignment().finished
+    loop.on_report(trial, ProgressReport((row(1, 0.1),), 1, last=True, finished=True))
+    loop.on_report(trial, ProgressReport(epoch=1))
+    assert Trial.from_json(trial.to_json()).assignment().finished
 
 
 def test_a_trial_that_the_scheduler_stops_with_the_budget_s_last_epoch_is_not_cut_off() -> None:

@@ -243,6 +243,63 @@ def test_a_worker_reports_that_the_rest_of_a_function_runs_next(tmp_path):
 
 
 @pytest.mark.parametrize("epochs", [2, 4])
+def test_a_trial_is_over_once_its_function_has_run_to_its_end(epochs, tmp_path):
+    """The report after the rest of a function is the trial's last one, also where the budget has more epochs."""
+    ended = []
+    working = Worker(saving_job(ended, epochs=epochs), None, Store(tmp_path), session=1, capture=False)
+    reports = trained(working, Assignment("0000", {"x": 1}, 0))
+    assert [(report.finishing, report.last, report.finished) for report in reports] == [
+        (False, False, False),
+        (True, False, False),
+        (False, True, True),
+    ]
+    assert ended == [1]
+
+
+def test_a_worker_that_is_lost_in_the_rest_of_a_function_repeats_no_epoch(tmp_path):
+    """Before the rest of a function runs, the state of its last step is in the storage, and its size in the reports."""
+    calls = []
+
+    def saves(config, state):
+        start = 0
+        if state is not None:
+            start = state
+        for step in range(start, 3):
+            calls.append(step)
+            yield {"score": -float(step)}, step + 1
+
+    job = TuneJob(
+        name="s", function=saves, space={"x": 1}, objectives=[Objective("score", "max")],
+        budget=Budget(trials=1, epochs=3), scheduler="fifo", checkpoints=Checkpoints(seconds=3600),
+    )  # fmt: skip
+    store = Store(tmp_path)
+    lost, second = (Worker(job, None, store, session=1, capture=False) for _ in range(2))
+    lost.begin(Assignment("0000", {"x": 1}, 0))
+    while not (announced := lost.step()).finishing:
+        pass
+    sizes = dict(store.sizes("checkpoints"))
+    assert announced.checkpoints == {1: sizes["checkpoints/0000/000001.ckpt"], 3: sizes["checkpoints/0000/000003.ckpt"]}
+    second.begin(Assignment("0000", {"x": 1}, 0, attempt=2))
+    assert second.step().finishing
+    assert calls == [0, 1, 2]
+    assert [row.epoch for row in second.step().rows] == [1, 2, 3]
+    assert lost.step().rows[-1].bytes_checkpoint == sum(sizes.values())
+    lost.close()
+    second.close()
+
+
+def test_a_function_that_has_run_to_its_end_does_not_run_to_it_again(tmp_path):
+    """A trial whose function has run to its end before is over at its last step, whatever the budget is now."""
+    ended = []
+    first, later = (
+        Worker(saving_job(ended, epochs=epochs), None, Store(tmp_path), session=1, capture=False) for epochs in (2, 4)
+    )
+    trained(first, Assignment("0000", {"x": 1}, 0))
+    (report,) = trained(later, Assignment("0000", {"x": 1}, 0, finished=True, reported_epoch=2))
+    assert (report.epoch, report.failure, ended) == (2, None, [1])
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
 def test_a_worker_that_takes_over_runs_the_rest_of_a_function(epochs, tmp_path):
     """A worker that takes over a trial after its last step announces the code after it, whatever the budget."""
     ended = []
