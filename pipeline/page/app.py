@@ -1,7 +1,9 @@
 """The pages and their data by address. Handlers are plain functions: the server runs each in a thread."""
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -39,8 +41,8 @@ _FOLDER = "page/templates"
 _POLL_SECONDS = 1.0
 _MAX_BYTES = 100_000
 """The maximum size of a form."""
-_SILENT = 15
-"""After this many checks without a change, a comment keeps the connection to the browser open."""
+_SILENT_SECONDS = 15.0
+"""After this many seconds without a change, an event shows the page that the server still answers."""
 
 
 def application(studies: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
@@ -188,19 +190,18 @@ class _Pages:
         """Server-sent events: one at the beginning, and one whenever `look` returns something else."""
 
         async def events() -> AsyncIterator[str]:
-            last, silent = None, 0
+            last, sent = None, -math.inf
             while not (self._closing() or await request.is_disconnected()):
                 try:
                     seen = await run_in_threadpool(look)
                 except TunepipeError:
                     seen = "unreadable"
-                silent += 1
                 if seen != last:
                     yield f"data: {seen}\n\n"
-                    last, silent = seen, 0
-                elif silent >= _SILENT:
-                    yield ": here\n\n"
-                    silent = 0
+                    last, sent = seen, time.monotonic()
+                elif time.monotonic() - sent >= _SILENT_SECONDS:
+                    yield "event: here\ndata: here\n\n"
+                    sent = time.monotonic()
                 await asyncio.sleep(_POLL_SECONDS)
 
         return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

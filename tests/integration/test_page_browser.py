@@ -313,6 +313,86 @@ def test_a_missing_server_is_reported(browser: Browser, storage: Path) -> None:
     assert "The server has not answered since" in browser.js("document.getElementById('missing').textContent")
 
 
+def test_a_silent_server_is_reported(browser: Browser, address: str) -> None:
+    """If no event comes for a minute, the page says so and opens another stream, whose first sign ends the note."""
+    source = """
+        window.streams = [];
+        window.EventSource = class extends EventTarget {
+            static CLOSED = 2;
+            readyState = 1;
+            constructor() { super(); window.streams.push(this); }
+            close() { this.readyState = 2; }
+        };
+        window.setTimeout = (timed => (call, delay) => timed(call, delay < 60000 ? delay : 500))(window.setTimeout);
+    """
+    note = "document.getElementById('missing')"
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
+    try:
+        browser.open(f"{address}/studies/mnist-asha")
+        browser.until("window.streams.length > 1")
+        assert browser.js("window.streams[0].readyState") == 2
+        assert browser.js(f"{note}.hidden") is False
+        assert "The server has not answered since" in browser.js(f"{note}.textContent")
+        for sign in ("open", "here"):
+            assert browser.js(f"""(() => {{
+                window.streams.at(-1).dispatchEvent(new Event('error'));
+                const before = {note}.hidden;
+                window.streams.at(-1).dispatchEvent(new Event('{sign}'));
+                return [before, {note}.hidden];
+            }})()""") == [False, True]
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_a_deleted_study_is_reported(browser: Browser, tmp_path: Path) -> None:
+    """A page whose study is deleted says that it shows an earlier state and why, until there is the study again."""
+    asha_study(tmp_path, trials=5, name="gone")
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/gone")
+        browser.until(READY)
+        (tmp_path / "gone").rename(tmp_path / ".gone")
+        browser.until("document.getElementById('old')?.hidden === false")
+        said = browser.js("document.getElementById('old').textContent")
+        assert said.startswith("This page cannot be updated, and shows an earlier state: There is no study 'gone' in ")
+        (tmp_path / ".gone").rename(tmp_path / "gone")
+        browser.until("document.getElementById('old').hidden")
+
+
+def test_pictures_wait_for_an_answer(browser: Browser, address: str) -> None:
+    """If the first data of a page's pictures do not come, the page asks for them again."""
+    source = """(fetched => { window.fetch = (...asked) => {
+        window.fetch = fetched;
+        return Promise.reject(new TypeError('no answer'));
+    }; })(window.fetch)"""
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
+    try:
+        for path in ("/studies/mnist-asha", "/studies/mnist-asha/trials/0000"):
+            browser.open(address + path)
+            browser.until(READY)
+            assert browser.faults() == []
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
+def test_the_best_quarter_is_that_of_trials_that_did_not_fail(browser: Browser, tmp_path: Path) -> None:
+    """Failed trials are not among those of which a quarter is in colour, also if they have reached a value."""
+    study = Recording(tmp_path, tune_job("failing", space={"lr": Uniform(0, 1), "decay": Uniform(0, 1)}))
+    for number in range(16):
+        trial, config = layout.trial_id(number), {"lr": 0.05 * number, "decay": 0.5}
+        study.decide(trial, 0, "start", number, config_after=config)
+        study.train(trial, 1, config, 0.01 * number, number)
+        study.decide(trial, 1, "finish" if number < 8 else "fail", number)
+    study.end(20)
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/failing")
+        quarters = """(async () => {
+            const { Trials } = await import('/static/trials.js');
+            const trials = new Trials(await (await fetch('/studies/failing/columns')).json());
+            return trials.trials.map((_, place) => trials.quarter(place));
+        })()"""
+        assert browser.js(quarters) == [3, 3, 2, 2, 1, 1, 0, 0, *[3] * 8]
+
+
 def test_a_comparison_follows_its_studies(browser: Browser, tmp_path: Path) -> None:
     """A comparison shows new values of its studies without reloading the page."""
     study = asha_study(tmp_path, trials=5, name="first")

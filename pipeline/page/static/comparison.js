@@ -1,5 +1,5 @@
 import { logarithmic } from "./choices.js";
-import { fetched, follow } from "./live.js";
+import { fetched, first, follow } from "./live.js";
 import { Steps } from "./steps.js";
 
 const studies = [...document.querySelectorAll("#studies [data-study]")], by = document.getElementById("by");
@@ -7,7 +7,7 @@ document.getElementById("best-section").hidden = false;
 const picture = new Steps(document.getElementById("best"), "Step chart of the best value so far of each study.");
 logarithmic(picture, [document.getElementById("best-log")], [], log => picture.show(picture.found, by.value, log[0]));
 by.addEventListener("change", () => picture.show(picture.found, by.value));
-await show();
+await first(show);
 document.documentElement.dataset.ready = "1";
 follow(show);
 

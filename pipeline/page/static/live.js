@@ -1,9 +1,16 @@
 // News from the server: the parts of the page that it marks are replaced by their present form.
 
 export async function fetched(address, options = {}) {
-  const answer = await fetch(address, { headers: { Accept: "text/html, */*" }, ...options });
-  if (!answer.ok) throw new Error(await answer.text());
+  const answer = await fetch(address, { headers: { Accept: "text/html, */*" }, ...options }).catch(() => { throw new Refused(); });
+  if (!answer.ok) throw new Refused(reason(await answer.text()));
   return answer;
+}
+
+// The server has not sent what was asked for; without a text, it has not answered.
+class Refused extends Error {}
+
+function reason(text) {
+  return (new DOMParser().parseFromString(text, "text/html").querySelector("main section") ?? { textContent: text }).textContent.trim();
 }
 
 export async function swap(address = location.href, options = {}) {
@@ -16,6 +23,7 @@ export async function swap(address = location.href, options = {}) {
 }
 
 const RETRY = 3000; // milliseconds after which an update that failed is tried again
+const SILENT = 60000; // milliseconds without an event, of which the server sends one every 15 s or so, until it counts as missing
 const SCROLLED = ".scroll, pre";
 const atEnd = one => one.scrollTop > 0 && one.scrollTop + one.clientHeight >= one.scrollHeight - 2;
 
@@ -38,6 +46,21 @@ function replace(old, fresh) {
   if (focus >= 0) all(fresh)[focus]?.focus({ preventScroll: true });
 }
 
+// The first data of a page's pictures, asked for until there is an answer.
+export async function first(ask) {
+  for (;;) {
+    try {
+      const found = await ask();
+      note("old", "");
+      return found;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      old(error);
+      await new Promise(done => { setTimeout(done, RETRY); });
+    }
+  }
+}
+
 export function follow(refresh = () => {}) {
   const { events, mark } = document.querySelector("[data-events]").dataset;
   let known = mark, busy = false, more = false;
@@ -50,20 +73,36 @@ export function follow(refresh = () => {}) {
         await swap();
         await refresh();
       } while (more);
-    } catch {
+      note("old", "");
+    } catch (error) {
+      old(error);
       // There may be no further event: the study may have ended.
       setTimeout(update, RETRY);
     } finally { busy = false; }
   };
-  let source = null;
+  let source = null, answered = new Date(), timer = 0;
+  const missing = () => note("missing", `The server has not answered since ${answered.toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`);
+  const present = () => {
+    answered = new Date();
+    note("missing", "");
+    watch();
+  };
+  // Where a network is lost, or the server hangs, the connection stays open; a proxy's error ends it for good.
+  const watch = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { missing(); source.close(); listen(); }, SILENT);
+  };
   const listen = () => {
     // A browser opens six connections to a server at most: a hidden tab needs none.
-    if (document.hidden) source?.close();
+    if (document.hidden) { source?.close(); clearTimeout(timer); }
     if (document.hidden || source?.readyState < EventSource.CLOSED) return;
     source = new EventSource(events);
-    source.addEventListener("open", () => missing(false));
-    source.addEventListener("error", () => missing(true));
+    watch();
+    source.addEventListener("open", present);
+    source.addEventListener("here", present);
+    source.addEventListener("error", missing);
     source.addEventListener("message", event => {
+      present();
       if (event.data === known) return;
       known = event.data;
       update();
@@ -73,16 +112,20 @@ export function follow(refresh = () => {}) {
   listen();
 }
 
-// Says whether the server is missing: what the page shows is then of an earlier time.
-function missing(whether) {
-  let note = document.getElementById("missing");
-  if (!note) {
-    note = document.createElement("p");
-    [note.id, note.className] = ["missing", "warning"];
-    note.setAttribute("role", "status");
-    document.querySelector("main").prepend(note);
+// Says that the page shows an earlier state because the server refuses its present one: the study may be deleted.
+function old(error) {
+  if (error instanceof Refused && error.message) note("old", `This page cannot be updated, and shows an earlier state: ${error.message}`);
+}
+
+// A sentence above the page, one of each kind; none if it is empty.
+function note(kind, text) {
+  let place = document.getElementById(kind);
+  if (!place) {
+    place = document.createElement("p");
+    [place.id, place.className] = [kind, "warning words"];
+    place.setAttribute("role", "status");
+    document.querySelector("main").prepend(place);
   }
-  note.hidden = !whether;
-  if (whether && !note.textContent) note.textContent = `The server has not answered since ${new Date().toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`;
-  if (!whether) note.textContent = "";
+  place.hidden = !text;
+  if (place.textContent !== text) place.textContent = text;
 }

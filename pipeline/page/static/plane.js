@@ -20,10 +20,10 @@ export class Plane extends Scatter {
     this.element.setAttribute("aria-label", `${kind} over ${this.columns.map(column => column.label).join(" and ")}; stronger colour is better.`);
   }
 
-  // From 0 for the worst trial to 1 for the best; NaN where a trial has no value.
+  // From 0 for the worst trial to 1 for the best; NaN where a trial does not count.
   quality(place) {
     const { valued, ranks } = this.trials;
-    if (this.trials.byName.get("objective").values[place] === null) return NaN;
+    if (!this.trials.counts(place)) return NaN;
     return valued > 1 ? 1 - (ranks[place] - 1) / (valued - 1) : 1;
   }
 

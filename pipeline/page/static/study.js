@@ -3,7 +3,7 @@
 import { shown } from "./axis.js";
 import { logarithmic, offer } from "./choices.js";
 import { Curves, decoded } from "./curves.js";
-import { fetched, follow, swap } from "./live.js";
+import { fetched, first, follow, swap } from "./live.js";
 import { Parallel } from "./parallel.js";
 import { Plane } from "./plane.js";
 import { Scatter } from "./scatter.js";
@@ -16,7 +16,7 @@ const json = async address => (await fetched(address)).json();
 const open = place => { location.href = `${study}/trials/${encodeURIComponent(trials.trials[place])}`; };
 const query = () => new URLSearchParams(location.search);
 
-const data = await json(`${study}/columns`);
+const data = await first(() => json(`${study}/columns`));
 let written = query().get("where") ?? ""; // the condition without what the brushes add to it
 const trials = new Trials(data);
 let timer = 0, before = new AbortController();
@@ -37,7 +37,7 @@ $("by").addEventListener("change", () => best.show(best.found, $("by").value));
 trials.changed.add(count);
 arranged();
 ranges();
-await Promise.all([showCurves(), showBest(), written ? ask() : null]);
+await first(() => Promise.all([showCurves(), showBest(), written ? ask() : null]));
 document.documentElement.dataset.ready = "1";
 
 $("filter").addEventListener("submit", event => {

@@ -1,7 +1,7 @@
 // The page of a trial: the curve of each of its metrics.
 
 import { Axis, shown } from "./axis.js";
-import { fetched, follow } from "./live.js";
+import { fetched, first, follow } from "./live.js";
 import { Picture, tell } from "./picture.js";
 
 class Curve extends Picture {
@@ -75,6 +75,6 @@ async function show() {
   }
 }
 
-await show();
+await first(show);
 document.documentElement.dataset.ready = "1";
 follow(show);

@@ -21,7 +21,7 @@ export class Trials {
     this.byName = new Map(data.columns.map(column => [column.name, column]));
     for (const column of data.columns) column.axis = new Axis(column.values, column.levels, column.log);
     this.order = Array.from(data.ranks.keys()).sort((a, b) => data.ranks[b] - data.ranks[a]); // the best last
-    this.valued = this.byName.get("objective").values.reduce((sum, value) => sum + (value !== null), 0);
+    this.valued = data.trials.reduce((sum, _, place) => sum + this.counts(place), 0);
     this.ask(places);
   }
 
@@ -63,10 +63,11 @@ export class Trials {
     for (const call of this.pointed) call();
   }
 
-  // How good a trial is among those with a value: 0 for the best quarter, 3 for the worst.
-  quarter(place) {
-    return this.byName.get("objective").values[place] === null ? 3 : Math.min(3, Math.floor(4 * (this.ranks[place] - 1) / this.valued));
-  }
+  // Whether a trial is ranked by its value: those that failed come after all others, whatever they reached.
+  counts(place) { return this.byName.get("objective").values[place] !== null && this.states[place] !== "failed"; }
+
+  // How good a trial is among those that count: 0 for the best quarter, 3 for the worst.
+  quarter(place) { return this.counts(place) ? Math.floor(4 * (this.ranks[place] - 1) / this.valued) : 3; }
 
   describe(place, more = []) {
     const texts = this.columns.map(column => {
