@@ -131,7 +131,7 @@ def _names(made):
 
 def test_name_servers_on_nodes_are_reached(own):
     """Pods may ask the name servers that clouds run on each node, and no other address of a node or a network."""
-    known = ("169.254.20.10", "169.254.10.10", "169.254.10.11", "169.254.169.254")
+    known = ("169.254.20.10", "169.254.25.10", "169.254.10.10", "169.254.10.11", "169.254.169.254")
     allowed = _names(rendered("dev", "foundation"))
     assert {str(address) for network in allowed for address in network} == set(known)
     auto = _names(own("base/foundation", "eks-auto/dns", part="foundation")) - allowed
