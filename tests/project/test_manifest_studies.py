@@ -1,12 +1,13 @@
 """The `study` of a custom overlay: what its `cluster` says holds for studies, too."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipeline.cluster.overlays import rendered
-from tests.project.manifests import documented_overlay, pods, ray_cluster
+from tests.project.manifests import HOME, check_schema, documented_overlay, pods, pods_of_groups, ray_cluster
 
 COMPONENTS = [
     "pull-secret/pods",
@@ -72,3 +73,37 @@ def test_the_documented_foundation_has_its_storage_and_no_monitoring(documented)
     (quota,) = (each for each in made if each["kind"] == "ResourceQuota")
     groups = ray_cluster(rendered(documented, "cluster"))["spec"]["workerGroupSpecs"][1:]
     assert quota["spec"]["hard"]["requests.nvidia.com/gpu"] == str(sum(group["maxReplicas"] for group in groups))
+
+
+def _patched(folder, part, kind):
+    """A part of an overlay in a folder, with the patches of docs/kubernetes-reference.md for a kind of objects."""
+    text = (HOME.parent / "docs/kubernetes-reference.md").read_text(encoding="utf-8")
+    blocks = [
+        yaml.safe_load(each) for each in re.findall(r"^```text\n(patches:.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    ]
+    (patches,) = (block["patches"] for block in blocks if block["patches"][0]["target"]["kind"] == kind)
+    file = folder / part / "kustomization.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "patches": patches}))
+    return rendered(str(folder), part)
+
+
+def test_the_documented_patches_leave_out_the_volume(own, tmp_path):
+    """With the documented patches, no pod of a study on an object store waits for the claim, whatever follows them."""
+    own("base/ray", "token", "gpu-l4", "ca-bundle", "gcs-rocksdb", "openshift")
+    groups = pods_of_groups(_patched(tmp_path, "cluster", "RayCluster"))
+    (job,) = own("../cluster", "study", part="study")
+    assert "claimName: studies" not in yaml.safe_dump(job)
+    assert len(groups) == 2
+    assert all([each["name"] for each in pod["volumes"]].count("studies") == 1 for pod in groups.values())
+
+
+def test_the_documented_patch_of_an_identity_closes_the_metadata_server(own, tmp_path):
+    """With the documented patch, pods on EKS reach the agent of Pod Identity, and not the metadata server of nodes."""
+    own("base/foundation", "s3-identity/account", part="foundation")
+    (policy,) = (
+        each for each in _patched(tmp_path, "foundation", "NetworkPolicy") if each["metadata"]["name"] == "identity"
+    )
+    check_schema(policy)
+    (rule,) = policy["spec"]["egress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["169.254.170.23/32"]
+    assert [port["port"] for port in rule["ports"]] == [80]
