@@ -133,7 +133,10 @@ def _nearest_identifier(kind: str, name: str) -> str:
         if not each.startswith("_") and each not in left_out and not isinstance(getattr(module, each), ModuleType)
     ]
     known = [*_FURTHER_IDENTIFIERS.get(kind, ()), *sorted(found, key=lambda each: not each.islower())]
-    near = closest(name, known, cutoff=_LEAST_SIMILARITY if len(name) > _SHORT else _LEAST_SIMILARITY_OF_SHORT)
+    # Swapped letters are many of a short name.
+    same = (each for each in known if sorted(each.lower()) == sorted(name.lower()))
+    cutoff = _LEAST_SIMILARITY if len(name) > _SHORT else _LEAST_SIMILARITY_OF_SHORT
+    near = next(same, None) or closest(name, known, cutoff=cutoff)
     return "" if near is None else f"Keras has the {kind} {near!r}, not {name!r}"
 
 

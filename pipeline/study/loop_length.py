@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
@@ -231,13 +231,14 @@ def _length(
     Returns:
         The length; None if it is not known.
     """
+    configs = {text.partition("[")[0].partition(".")[0] for text in values}
 
     class Known(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> Any:
             if isinstance(node, ast.Name) and node.id in left:
                 # Each name once: a name that is set by its own value would never end.
                 return self.visit(copy.deepcopy(left.pop(node.id)))
-            if is_start and (first := _first(node)) is not None:
+            if is_start and (first := _first(node, configs)) is not None:
                 return first
             if isinstance(node, ast.expr) and (text := _without_default(node)) in values:
                 return ast.copy_location(ast.Constant(values[text]), node)
@@ -260,14 +261,19 @@ def _length(
         return None
 
 
-def _first(node: ast.AST) -> ast.Constant | None:
-    """Where a loop begins without a state: the 0 or 1 in `state or 0` and `0 if state is None else state["at"]`."""
+def _first(node: ast.AST, configs: Collection[str]) -> ast.Constant | None:
+    """Where a loop begins without a state: the 0 or 1 in `state or 0` and `0 if state is None else state["at"]`.
+
+    A start that a config decides is another thing, and so is one of two constants.
+    """
     choices: list[ast.expr] = []
     if isinstance(node, ast.IfExp):
         choices = [node.body, node.orelse]
     elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
         choices = node.values[-1:]
     constants = [each for each in choices if isinstance(each, ast.Constant) and type(each.value) is int]
+    if len(constants) > 1 or any(isinstance(each, ast.Name) and each.id in configs for each in ast.walk(node)):
+        return None
     return next((each for each in constants if each.value in (0, 1)), None)
 
 

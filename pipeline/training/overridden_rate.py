@@ -14,7 +14,8 @@ __all__ = ["overridden_rate"]
 _NAMES = ("learning_rate", "lr")
 _RATES_BEFORE = (0.0, 1e-6, 1.0, 1e9)
 """Learning rates that a schedule may get: one that only limits them, or scales them, changes some of these."""
-_MAX_EPOCHS = 1000
+_MAX_EPOCHS = 100
+_MAX_CONFIGS = 4
 
 
 def overridden_rate(job: TuneJob, configs: Sequence[Config], *, seed: int) -> str | None:
@@ -38,14 +39,20 @@ def overridden_rate(job: TuneJob, configs: Sequence[Config], *, seed: int) -> st
         return None
     for name in _NAMES:
         values = sorted({value for config in configs if isinstance(value := config.get(name), float)})
-        if len(values) > 1:
-            rates = [_rates(job, configs[0], seed, name, value) for value in (values[0], values[-1])]
-            if rates[0] is not None and rates[0] == rates[1]:
-                return (
-                    f"the callback LearningRateScheduler sets the learning rate of every epoch, whatever the "
-                    f"hyperparameter {name} is: use it in the schedule, or remove it from the space."
-                )
+        # Another branch of a switch may have no such callback.
+        having = [config for config in configs if name in config][:_MAX_CONFIGS]
+        if len(values) > 1 and all(_is_overridden(job, config, seed, name, values) for config in having):
+            return (
+                f"the callback LearningRateScheduler sets the learning rate of every epoch, whatever the "
+                f"hyperparameter {name} is: use it in the schedule, or, if nothing else uses it, remove it from the "
+                f"space."
+            )
     return None
+
+
+def _is_overridden(job: TuneJob, config: Config, seed: int, name: str, values: Sequence[float]) -> bool:
+    rates = [_rates(job, config, seed, name, value) for value in (values[0], values[-1])]
+    return rates[0] is not None and rates[0] == rates[1]
 
 
 def _rates(job: TuneJob, config: Config, seed: int, name: str, value: float) -> list[float] | None:
@@ -57,7 +64,7 @@ def _rates(job: TuneJob, config: Config, seed: int, name: str, value: float) -> 
     if any(isinstance(each, keras.callbacks.LambdaCallback) for each in callbacks):
         return None
     schedules = [each.schedule for each in callbacks if type(each) is keras.callbacks.LearningRateScheduler]
-    if not schedules:
+    if not schedules or _reads_variables(schedules[-1]):
         return None
     rates: list[float] = []
     for epoch in range(min(job.budget.epochs, _MAX_EPOCHS)):
@@ -66,6 +73,13 @@ def _rates(job: TuneJob, config: Config, seed: int, name: str, value: float) -> 
             return None
         rates += after
     return rates
+
+
+def _reads_variables(schedule: Any) -> bool:
+    """Whether a schedule reads a variable of its module that the model function may set."""
+    code, names = getattr(schedule, "__code__", None), getattr(schedule, "__globals__", {})
+    read = {names[name] for name in code.co_names if isinstance(names.get(name), float)} if code else set()
+    return code is None or bool(read)
 
 
 def _rate(schedule: Any, epoch: int, before: float) -> Any:

@@ -102,7 +102,8 @@ def test_a_secret_that_is_made_later(tmp_path):
 
 def test_a_group_that_ray_requests_no_pod_of(tmp_path):
     """A study whose group offers Ray no GPU is reported with the command that lists what its trials request."""
-    no_gpu = added("/spec/workerGroupSpecs/1/rayStartParams", {"num-gpus": "0"})
+    # The plan counts rayStartParams and limits; for the autoscaler, this field takes the place of both.
+    no_gpu = added("/spec/workerGroupSpecs/1/resources", {"CPU": "1", "GPU": "0"})
     overlay = overlay_with(tmp_path / "overlay", "gpu-l4", more=[no_gpu])
     study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
     reason = "counted-1 runs without a worker: no pod was requested within 45 s"

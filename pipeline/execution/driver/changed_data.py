@@ -4,10 +4,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.study.files import recorded_sources
-from pipeline.study.recorded_copies import digest_of
+from pipeline.study.recorded_copies import RecordedCopies, digest_of
 from pipeline.wording import listed
 
 __all__ = ["noting_changed_data"]
@@ -21,22 +20,20 @@ def noting_changed_data(store: Store, note: Callable[[str], None]) -> Iterator[N
         store: The study's folder, with its copies.
         note: Called with a sentence where there are any.
     """
-    before = _changed(store)
+    recorded = recorded_sources(store)
+    before = _changed(recorded)
     _say(before, note)
     try:
         yield
     finally:
-        # The error that ends the study may be that its folder cannot be read.
-        with suppress(StorageError, FileNotFoundError):
-            _say([file for file in _changed(store) if file not in before], note)
+        _say([file for file in _changed(recorded) if file not in before], note)
 
 
-def _changed(store: Store) -> list[Path]:
-    recorded = recorded_sources(store)
+def _changed(recorded: RecordedCopies) -> list[Path]:
     changed = []
     for path, digest in recorded.files.items():
-        files = [file for folder in recorded.folders if (file := Path(folder, path)).is_file()]
         with suppress(OSError):
+            files = [file for folder in recorded.folders if (file := Path(folder, path)).is_file()]
             if files and all(digest_of(file.read_bytes()) != digest for file in files):
                 changed.append(files[0])
     return changed

@@ -10,7 +10,8 @@ export async function fetched(address, options = {}) {
 class Refused extends Error {}
 
 function reason(text) {
-  return (new DOMParser().parseFromString(text, "text/html").querySelector("main section") ?? { textContent: text }).textContent.trim();
+  const page = new DOMParser().parseFromString(text, "text/html");
+  return (page.querySelector("main section") ?? page.body).textContent.trim();
 }
 
 export async function swap(address = location.href, options = {}) {

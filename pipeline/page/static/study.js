@@ -151,8 +151,9 @@ async function ask() {
 
 async function matching() {
   if (!written) return null;
-  // The table says what is wrong with a condition that cannot be read.
-  return (await json(`${study}/matching?where=${encodeURIComponent(written)}`).catch(() => ({ places: [] }))).places;
+  // The table says what is wrong with a condition that cannot be read; a server that does not answer is asked again.
+  const none = error => { if (!error.message) throw error; return { places: [] }; };
+  return (await json(`${study}/matching?where=${encodeURIComponent(written)}`).catch(none)).places;
 }
 
 // What was asked before is no longer of interest, whenever it is answered.

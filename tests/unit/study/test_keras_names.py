@@ -144,6 +144,14 @@ def test_a_mistyped_argument_of_a_layer_gets_the_nearest_name(argument: str, val
     assert advice_on_keras_name(ValueError(text)) == advice
 
 
+def test_a_short_name_with_swapped_letters_gets_the_nearest_name() -> None:
+    """Of a name of three letters, two of which are swapped, the name with the same letters is suggested."""
+    import keras  # noqa: F401
+
+    advice = advice_on_keras_name(ValueError("Could not interpret optimizer identifier: sdg"))
+    assert advice == "Keras has the optimizer 'SGD', not 'sdg'"
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [

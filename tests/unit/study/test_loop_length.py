@@ -64,6 +64,18 @@ def of_another_start(tune: Any, config: Any) -> None:
         tune.report({})
 
 
+def of_a_condition(tune: Any, config: Any) -> None:
+    """A start that a condition of a config decides."""
+    for _ in range(1 if config["one_based"] else 0, EPOCHS):
+        tune.report({})
+
+
+def of_a_config(tune: Any, config: Any) -> None:
+    """A start that a config may give."""
+    for _ in range(config["first"] or 0, EPOCHS):
+        tune.report({})
+
+
 def nested(tune: Any) -> None:
     """A loop within a loop."""
     for _ in range(3):
@@ -138,6 +150,8 @@ two_lambdas = (lambda tune: constant(tune)), (lambda tune: without(tune))
         (of_a_state, 7),
         (of_a_checkpoint, 7),
         (of_another_start, None),
+        (of_a_condition, None),
+        (of_a_config, None),
         (nested, 21),
         (by_a_helper, 12),
         (by_callbacks, 3),

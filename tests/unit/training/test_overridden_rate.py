@@ -40,6 +40,20 @@ def test_a_schedule_that_ignores_the_hyperparameter_is_found() -> None:
     assert "hyperparameter lr" in (_found(lambda config: [_scheduler(lambda epoch: config["decay"] ** epoch)]) or "")
 
 
+def test_a_schedule_of_some_branches_alone_is_not_reported() -> None:
+    """Nothing is said where configs of the same hyperparameter have no such callback, and so use it."""
+    branches = iter((True, True, False, True, False))
+    assert _found(lambda _: [_scheduler(lambda _epoch: 0.1)] if next(branches) else []) is None
+
+
+RATE = 0.1
+
+
+def test_a_schedule_that_reads_a_variable_is_not_reported() -> None:
+    """Nothing is said where a schedule reads a number of its module, which the model function may set."""
+    assert _found(lambda _: [_scheduler(lambda _epoch: RATE)]) is None
+
+
 class _Own:
     """Makes a callback of the user's own class."""
 
