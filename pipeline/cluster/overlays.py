@@ -14,7 +14,7 @@ from pipeline.errors import ClusterError
 
 __all__ = ["overlays", "rayjob_template", "rendered"]
 
-_SECONDS = 60
+RENDERING_SECONDS = 60
 """The time in which Kustomize must render an overlay; it needs less than a second for those of tunepipe."""
 
 
@@ -49,11 +49,11 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
         )
     command = [kubectl, "kustomize", str(folder)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RENDERING_SECONDS)
     except subprocess.TimeoutExpired:
         raise ClusterError(
-            f"Kustomize has not rendered the overlay in {folder} within {_SECONDS} s. It does not end if a component "
-            "or replacement changes groups of workers and selects none of them: name the component runtime-class after "
+            f"Kustomize has not rendered the overlay in {folder} within {RENDERING_SECONDS} s. It does not end if a "
+            "component or replacement changes groups of workers and selects none of them: name the component runtime-class after "
             "the GPU groups, whose names must begin with 'gpu'."
         ) from None
     if done.returncode:

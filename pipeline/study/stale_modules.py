@@ -4,7 +4,6 @@ import dis
 import importlib.machinery
 import importlib.util
 import inspect
-import marshal
 import os
 import sys
 import warnings
@@ -17,10 +16,6 @@ from typing import Any
 from pipeline.study.sources import SourceFile
 
 __all__ = ["stale_modules"]
-
-_HEADER = 16
-"""Bytes before the code in a file of bytecode: Python's number, flags, and the source's time and size."""
-
 
 _HAS_DOCSTRING = 0x4000000
 """The flag of functions with a docstring since Python 3.13; earlier ones keep None in the place of a docstring."""
@@ -50,17 +45,30 @@ def _is_stale(file: SourceFile) -> bool:
     if Path(spec.origin) != file.file or sys.dont_write_bytecode or not os.access(cached.parent, os.W_OK):
         return False
     try:
+        # A file of bytecode begins with Python's number, flags, and the source's time and size.
         content, status = cached.read_bytes(), file.file.stat()
         number, flags = content[:4], content[4:8]
         written = tuple(int.from_bytes(content[start : start + 4], "little") for start in (8, 12))
         now = tuple(value & 0xFFFFFFFF for value in (int(status.st_mtime), status.st_size))
         if number != importlib.util.MAGIC_NUMBER or any(flags) or written == now:
             return False
-        loaded = marshal.loads(content[_HEADER:])
+        loaded = importlib.machinery.SourcelessFileLoader(file.module, spec.cached).get_code(file.module)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _meaning(loaded) != _meaning(compile(file.content, str(file.file), "exec", dont_inherit=True))
-    except (OSError, EOFError, SyntaxError, TypeError, ValueError, OverflowError, RecursionError, MemoryError):
+            return loaded is not None and _meaning(loaded) != _meaning(
+                compile(file.content, str(file.file), "exec", dont_inherit=True)
+            )
+    except (
+        ImportError,
+        OSError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ):
         return False
 
 

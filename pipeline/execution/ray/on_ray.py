@@ -31,7 +31,7 @@ from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob
 
-__all__ = ["run_on_ray"]
+__all__ = ["run_controller", "run_on_ray"]
 
 
 def run_on_ray(
@@ -71,7 +71,9 @@ def run_on_ray(
         with contextlib.redirect_stdout(stdout):
             for text in _cluster_notes(session.job, joined=joined):
                 note(text)
-        _tune(session, store, load_data(), workers, _trial_resources(session.job, joined=joined), folder, interrupts)
+        run_controller(
+            session, store, load_data(), workers, _trial_resources(session.job, joined=joined), folder, interrupts
+        )
 
 
 @contextlib.contextmanager
@@ -158,7 +160,7 @@ def _imports_not_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _tune(
+def run_controller(
     session: Session,
     store: Store,
     data: Dataset | None,
@@ -167,6 +169,17 @@ def _tune(
     folder: Path,
     interrupts: Interrupts,
 ) -> None:
+    """Import Ray Tune, and have its controller drive a study on the cluster of this process.
+
+    Args:
+        session: The driver's session.
+        store: The study's folder.
+        data: The job's data; None if its workers make them.
+        workers: How many trials train in parallel.
+        resources: What each trial requests of Ray.
+        folder: Where Ray Tune may write.
+        interrupts: Signals, which are deferred while Ray Tune is imported.
+    """
     # Not before the cluster starts: its processes import TensorFlow at the same time.
     with interrupts.defer_signals():
         from ray import tune

@@ -52,6 +52,8 @@ class CheckpointWriter:
         self._writing: list[Future[StoredCheckpoint]] = []
         self._found: list[StoredCheckpoint] = []
         self._checked = -math.inf
+        # A list of a few local files costs nothing, and a process that slept may have been replaced in less.
+        self._check_seconds = _CHECK_SECONDS if store.local is None else 0.0
 
     @property
     def enabled(self) -> bool:
@@ -186,13 +188,13 @@ class CheckpointWriter:
         return unpack(self._store.read(path), path)
 
     def check(self) -> None:
-        """Make sure that the study still belongs to this session; the storage is asked once a second at most.
+        """Make sure that the study still belongs to this session; an object store is asked once a second at most.
 
         Raises:
             Superseded: A later driver session has begun.
         """
         now = time.monotonic()
-        if self._session is not None and now - self._checked >= _CHECK_SECONDS:
+        if self._session is not None and now - self._checked >= self._check_seconds:
             check_newest(self._store, self._session)
             self._checked = now
 

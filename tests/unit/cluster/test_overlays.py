@@ -27,7 +27,7 @@ def test_an_overlay_that_kustomize_never_renders_is_refused(tmp_path, monkeypatc
     kubectl.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
     kubectl.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    monkeypatch.setattr("pipeline.cluster.overlays._SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.cluster.overlays.RENDERING_SECONDS", 0.1)
     with pytest.raises(
         ClusterError, match=r"has not rendered the overlay in \S+/local-cpu/study within 0\.1 s\..*after"
     ):

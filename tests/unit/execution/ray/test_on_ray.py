@@ -110,7 +110,7 @@ _INTERRUPTED_IMPORT = """
 import signal
 import sys
 from pipeline.execution.interrupts import interruptible
-from pipeline.execution.ray.on_ray import _tune, run_on_ray
+from pipeline.execution.ray.on_ray import run_controller, run_on_ray
 from pipeline.storage import Store
 
 class Interrupting:
@@ -123,7 +123,7 @@ sys.meta_path.insert(0, Interrupting())
 try:
     with interruptible() as interrupts:
         if "tune" in sys.argv[1]:
-            _tune(None, None, None, 1, {}, None, interrupts)
+            run_controller(None, None, None, 1, {}, None, interrupts)
         run_on_ray(None, Store(sys.argv[2]), None, interrupts)
 except KeyboardInterrupt:
     print("interrupted")
