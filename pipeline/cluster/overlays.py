@@ -53,8 +53,8 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     except subprocess.TimeoutExpired:
         raise ClusterError(
             f"Kustomize has not rendered the overlay in {folder} within {RENDERING_SECONDS} s. It does not end if a "
-            "component or replacement changes groups of workers and selects none of them: name the component runtime-class after "
-            "the GPU groups, whose names must begin with 'gpu'."
+            "component or replacement changes groups of workers and selects none of them: name the component "
+            "runtime-class after the GPU groups, whose names must begin with 'gpu'."
         ) from None
     if done.returncode:
         raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {' '.join(done.stderr.split())}")
