@@ -81,10 +81,12 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
-        self._events.clear()
-        self.call("Page.navigate", url=address)
-        while not any(event["method"] == "Page.loadEventFired" for event in self._events):
-            self._events.append(json.loads(self._socket.recv()))
+        # The page before may still ask its server, which has ended: that is no fault of the next one.
+        for each in ("about:blank", address):
+            self._events.clear()
+            self.call("Page.navigate", url=each)
+            while not any(event["method"] == "Page.loadEventFired" for event in self._events):
+                self._events.append(json.loads(self._socket.recv()))
 
     def press(self, key: str) -> None:
         """Press a key, as a keyboard does."""

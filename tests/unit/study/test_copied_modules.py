@@ -25,9 +25,11 @@ JOB = TuneJob(name="a", function=steps, space={}, objectives=Objective("v", "max
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A job's folder with a module that imports another one."""
     for name, text in {"late_job": JOB, "late_one": "import late_two", "late_two": "x = 1", "late_three": ""}.items():
+        # Another test's module of this name would be what the import finds.
+        monkeypatch.delitem(sys.modules, name, raising=False)
         (tmp_path / f"{name}.py").write_text(text)
     return tmp_path
 
