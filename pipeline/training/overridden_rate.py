@@ -76,10 +76,9 @@ def _rates(job: TuneJob, config: Config, seed: int, name: str, value: float) -> 
 
 
 def _reads_variables(schedule: Any) -> bool:
-    """Whether a schedule reads a variable of its module that the model function may set."""
+    """Whether a schedule may read a number or a collection of its module, which the model function may change."""
     code, names = getattr(schedule, "__code__", None), getattr(schedule, "__globals__", {})
-    read = {names[name] for name in code.co_names if isinstance(names.get(name), float)} if code else set()
-    return code is None or bool(read)
+    return code is None or any(isinstance(names.get(name), float | dict | list) for name in code.co_names)
 
 
 def _rate(schedule: Any, epoch: int, before: float) -> Any:

@@ -123,6 +123,17 @@ def test_a_worker_of_a_replaced_driver_writes_nothing(tmp_path):
     assert store.files("checkpoints") == []
 
 
+def test_a_local_study_is_checked_before_each_checkpoint(tmp_path):
+    """A worker in a local folder finds a later session that has begun right after its last checkpoint."""
+    writer, store = CheckpointWriter(Store(tmp_path), session=1), Store(tmp_path)
+    written(writer, 1)
+    before = store.files("checkpoints")
+    store.write("sessions/0002.json", "{}")
+    with pytest.raises(Superseded, match="session 2, has taken over"):
+        written(writer, 2)
+    assert store.files("checkpoints") == before
+
+
 def test_checkpoints_of_another_trial_are_not_reported(tmp_path):
     """Newer checkpoints that a killed driver's trial of the same number has left are not found as the trial's own."""
     writer = CheckpointWriter(Store(tmp_path), session=1)
