@@ -17,6 +17,7 @@ from typing import Any
 
 from pipeline.adapters.user_code import user_errors, user_place
 from pipeline.study.load_module import load_module
+from pipeline.study.main_block import is_main_guard
 from pipeline.study.script_arguments import script_arguments
 from pipeline.study.source_loader import content_of
 
@@ -207,15 +208,9 @@ def _guarded_body(module: ModuleType) -> Any:
         return None
     body: list[ast.stmt] = []
     for node in ast.parse(source).body:
-        if isinstance(node, ast.If) and _is_guard(node.test):
+        if is_main_guard(node):
             body += node.body
     return compile(ast.Module(body, []), module.__file__ or module.__name__, "exec") if body else None
-
-
-def _is_guard(test: ast.expr) -> bool:
-    names = {each.id for each in ast.walk(test) if isinstance(each, ast.Name)}
-    texts = {each.value for each in ast.walk(test) if isinstance(each, ast.Constant)}
-    return isinstance(test, ast.Compare) and "__name__" in names and "__main__" in texts
 
 
 class _ProgramFinder(MetaPathFinder):

@@ -13,6 +13,7 @@ from pipeline.execution.shared_caches import sharing_in_words
 from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
+from pipeline.study.main_block import notes_on_main_block
 from pipeline.study.module_origin import import_folders
 from pipeline.study.sources import Sources
 from pipeline.study.stale_modules import stale_modules
@@ -40,6 +41,9 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
     if saved is None:
         if (unfiled := unloadable_functions(job)) is not None:
             yield unfiled
+        else:
+            # A data function that returns arrays runs in this process.
+            yield from notes_on_main_block([each for field, each in job.functions.items() if field != "data"])
         if hidden := hidden_modules(import_folders(job.functions.values())):
             yield hidden_text(hidden)
         yield from fixed_lists(job)

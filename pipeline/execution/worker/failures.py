@@ -11,6 +11,7 @@ from pipeline.hidden_modules import hidden_behind, hidden_text
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.space import Config
 from pipeline.study.keras_names import advice_on_keras_name
+from pipeline.study.main_block import advice_on_main_block
 from pipeline.study.missing_parameter import missing_parameter
 from pipeline.study.tracebacks import error_text
 
@@ -76,8 +77,8 @@ def advice(
     """What to do about an error whose message names only its effect.
 
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a module that a file of the job hides, a name or a text that Keras does not know, a generator's shapes, and
-    flags of absl that are not parsed.
+    folder, a module that a file of the job hides, a name or a text that Keras does not know, a generator's shapes,
+    flags of absl that are not parsed, and names that a file sets only under `if __name__ == "__main__":`.
 
     Args:
         error: The error.
@@ -104,6 +105,8 @@ def advice(
             "app.run parses the flags of absl, and workers do not call it. Parse them where the file defines them: put "
             "flags.FLAGS(sys.argv) after the definitions, outside of any function. Workers have the script's arguments."
         )
+    if unset := advice_on_main_block(error):
+        return unset
     if _INTEGER_LABELS.search(str(error)):
         from pipeline.training.labels import ONE_HOT
 

@@ -59,6 +59,16 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
     assert list(start_notes(job(function=typed), job(function=typed), [])) == []
 
 
+def test_a_value_of_a_script_s_main_block_is_noted(tmp_path: Path) -> None:
+    """A function that uses a value which only the running script has is noted when the study starts."""
+    script = tmp_path / "train.py"
+    script.write_text('def score(config):\n    yield args.score\nif __name__ == "__main__":\n    args = 1\n')
+    home = {"__name__": "__main__", "__file__": str(script)}
+    exec(compile(script.read_text(), script, "exec"), home)
+    (note,) = start_notes(job(function=home["score"]), None, [])
+    assert note.startswith('score uses args, which train.py sets under `if __name__ == "__main__":`.')
+
+
 def test_a_file_that_was_edited_after_its_import_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A study notes that its copy of a module differs from what this process has imported."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)

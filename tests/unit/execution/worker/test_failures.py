@@ -78,6 +78,17 @@ def test_flags_of_absl_that_workers_do_not_parse_have_advice(tmp_path: Path) -> 
     )
 
 
+def test_a_value_of_a_main_block_has_advice(tmp_path: Path) -> None:
+    """The advice on a name that only the main block of its file sets says where to set it."""
+    mine = tmp_path / "mine.py"
+    mine.write_text('def build_model(config):\n    return args\nif __name__ == "__main__":\n    args = 1\n')
+    home: dict[str, Any] = {"__file__": str(mine)}
+    exec(compile(mine.read_text(), mine, "exec"), home)
+    with pytest.raises(NameError) as caught:
+        home["build_model"]({})
+    assert "mine.py sets args only under" in advised(caught.value, tmp_path)
+
+
 @pytest.mark.parametrize("rows", [(4,), (4, 1)])
 def test_integer_labels_have_advice(tmp_path: Path, rows: tuple[int, ...]) -> None:
     """Keras' error about integer labels with categorical_crossentropy is reported with the loss that takes them."""
