@@ -78,7 +78,7 @@ def from_file(
 
 
 def left_to_changes(job: TuneJob, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What a program says of hyperparameters that a user changes, left out: the user's values take precedence.
+    """Changes that remove the hyperparameters that a user changes from a program's job: the user's values count.
 
     Args:
         job: The job of the program.
@@ -213,7 +213,7 @@ def _job(
 def _within(
     space: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], explore: Iterable[str] | None
 ) -> dict[str, Any]:
-    """What a program says of its own space, as far as it fits the one that the caller gives: changes of the job."""
+    """What a program says about its own space, if it fits the caller's space, as changes of the job."""
     fitting: dict[str, Any] = {}
     kept = [{name: value for name, value in start.items() if _has(space.get(name), value)} for start in starts]
     if any(kept):

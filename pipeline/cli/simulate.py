@@ -91,7 +91,7 @@ def simulate(
         for named in _words("--scheduler", scheduler)
         for other in _words("--search", search)
     ]
-    from pipeline.execution.driver.learning import learned_from, learning_in_words
+    from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words
 
     if earlier := learned_from(tuned, storage):
         note(learning_in_words(tuned, earlier))

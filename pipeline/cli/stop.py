@@ -58,7 +58,7 @@ def stop(
         from pipeline.cli.rayjobs import stop_rayjob
 
         name, ended = stop_rayjob(study, context, namespace, place)
-        state = "had ended, and is deleted" if ended else "is stopped and deleted"
+        state = "had already ended and was deleted" if ended else "was stopped and deleted"
         say(f"RayJob {name} {state}. `tunepipe submit` continues its study.")
     elif address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage)):
         _stop_submission(address, study, place)

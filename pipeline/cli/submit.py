@@ -80,8 +80,8 @@ def submit(
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
     ignored = [f"--{name.replace('_', '-')}" for name in ("wait_pods", "to") if given_on_command_line(asked, name)]
     if detach and ignored:
-        need = by_count(len(ignored), "needs", "need")
-        raise UsageError(f"{' and '.join(ignored)} {need} a study that is followed, and --detach follows none.")
+        have = by_count(len(ignored), "has", "have")
+        raise UsageError(f"{' and '.join(ignored)} {have} no effect with --detach, which does not wait for the study.")
     if options.workers == 0:
         raise UsageError(
             "--workers 0 trains in the driver, which has no resources for it on a cluster: use at least 1."

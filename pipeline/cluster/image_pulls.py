@@ -56,7 +56,7 @@ class ImageProblem:
 
 
 def image_problem(pod: Any, warnings: Sequence[Any]) -> ImageProblem | None:
-    """An image that a pod waits for and that its node could not pull, one that will not come first; None without one.
+    """An image that a pod waits for and its node could not pull, permanent failures first; None if there is none.
 
     Args:
         pod: The pod.

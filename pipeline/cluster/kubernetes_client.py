@@ -16,7 +16,7 @@ ANSWER_SECONDS = (10.0, 60.0)
 """To connect, and between two parts of an answer. A connection that is lost without a reset stays open forever."""
 _IN_POD = "KUBERNETES_SERVICE_HOST"
 _WEB_PAGE = (
-    "the server answers with a web page, as no API of Kubernetes does. Is --context the right one, and does its login "
+    "the server answers with a web page instead of the Kubernetes API. Is --context the right one, and is its login "
     "still hold?"
 )
 
@@ -43,7 +43,7 @@ def api_client(context: str | None) -> client.ApiClient:
         raise _unusable(str(error)) from None
     # The client does not check what it reads.
     except (ValueError, TypeError, AttributeError, LookupError) as error:
-        raise _unusable(f"the kubeconfig is not one ({type(error).__name__}: {error})") from None
+        raise _unusable(f"the kubeconfig is not valid ({type(error).__name__}: {error})") from None
     send = made.rest_client.request
 
     def request(*arguments: Any, _request_timeout: Any = None, **options: Any) -> Any:

@@ -11,8 +11,8 @@ __all__ = ["LogCursor"]
 _RAY_LINES = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
 )
-"""Lines of Ray's command, with which KubeRay starts a study: they advise commands that are not tunepipe's, and say of a
-study that a mistake ended that it was stopped."""
+"""Lines of Ray's command, with which KubeRay starts a study: they advise commands that are not tunepipe's, and call a
+study stopped that an error ended."""
 
 _FIRST = "Traceback (most recent call last):\n"
 _JOINTS = (

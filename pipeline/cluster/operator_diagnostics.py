@@ -53,7 +53,7 @@ def lost_head(job: Mapping[str, Any], pods: Sequence[Any]) -> str | None:
     lost = f"{job['metadata']['name']} has lost its head."
     # The operator counts this loss later.
     if (job["status"].get("failed") or 0) >= (job["spec"].get("backoffLimit") or 0):
-        return f"{lost} KubeRay does not start it once more; submit the study again to resume it"
+        return f"{lost} KubeRay does not start it again; submit the study again to resume it"
     return (
         f"{lost} KubeRay starts it again on a new cluster, where the study continues; KubeRay 1.5 does so only after "
         "about 12 minutes"
@@ -75,7 +75,7 @@ def unreachable_head(job: Mapping[str, Any], pods: Sequence[Any], now: datetime)
     if status.get("reason") == _NEVER_READ:
         happened = (
             "the KubeRay operator could not read the study's state from port 8265 of the head in five minutes, and has "
-            "given the RayJob up"
+            "given up on the RayJob"
         )
     elif unread or _NOT_READ.search(status.get("message") or ""):
         happened = (

@@ -255,7 +255,7 @@ def _amount(quantity: object) -> float:
     """
     if (parts := _QUANTITY.fullmatch(str(quantity))) is None:
         raise ClusterError(
-            f"The overlay has the amount {str(quantity)!r}, which is none of Kubernetes: a number of CPUs or GPUs is "
-            "written as 2 or 500m, a size as 512Mi or 4Gi."
+            f"The overlay has the amount {str(quantity)!r}, which Kubernetes does not accept: a number of CPUs or GPUs "
+            "is written as 2 or 500m, a size as 512Mi or 4Gi."
         )
     return float(parts[1]) * _UNITS[parts[2]]

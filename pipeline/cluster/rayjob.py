@@ -186,7 +186,7 @@ def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any
         variables = {**_WAITS, **(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT}
     except (yaml.YAMLError, AttributeError, TypeError):
         raise ClusterError(
-            f"The runtimeEnvYAML of the overlay {overlay!r} is no runtime environment: it must be YAML of an object, "
+            f"The runtimeEnvYAML of the overlay {overlay!r} is not a runtime environment: it must be a YAML mapping, "
             "such as env_vars: {NAME: value}."
         ) from None
     return {**given, "env_vars": variables}

@@ -152,7 +152,7 @@ def _submission(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[A
 
 
 def _message(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any]) -> str:
-    """Why a RayJob waits; else what the operator says of it, which is often nothing."""
+    """Why a RayJob waits; otherwise the operator's message, which is often empty."""
     if has_ended(job):
         said = " ".join(str((job.get("status") or {}).get("message") or "").split())
         return " ".join(filter(None, (unreachable_head(job, (), datetime.now(UTC)), said)))

@@ -32,7 +32,7 @@ def stop_rayjob(server: Kubernetes, name: str) -> None:
         if time.monotonic() > end:
             raise ClusterError(
                 f"The RayJob {name!r} is deleted, but the pod {pod} of its driver still exists {seconds:.0f} s later: "
-                f"its node may be out of reach. `kubectl describe pod -n {server.namespace} {pod}` says more. Once the "
+                f"its node may be unreachable. `kubectl describe pod -n {server.namespace} {pod}` says more. Once the "
                 "pod has ended, `tunepipe submit` continues the study."
             )
         time.sleep(POLL_SECONDS)

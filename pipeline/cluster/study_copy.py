@@ -44,6 +44,6 @@ def readable_study(
         study = study_of(job)
     place = storage_of(job) or storage
     if place is None:
-        raise JobNotFound(f"The RayJob {job['metadata']['name']!r} does not say its storage: name it with --storage.")
+        raise JobNotFound(f"The RayJob {job['metadata']['name']!r} does not name its storage: give it with --storage.")
     copied = server.download_results(job, study, place, to)
     return (place, study) if copied is None else (str(to), study)

@@ -43,7 +43,7 @@ _CHANGED = 1
 """The exit code of tar if files changed while it read them."""
 _MISSING = "Cannot stat: No such file"
 _REMOVED = "removed before we read it"
-"""What tar says of a file that disappeared meanwhile: a running study has merged it into another one."""
+"""Tar's message about a file that disappeared in the meantime: a running study has merged it into another one."""
 
 
 @contextlib.contextmanager

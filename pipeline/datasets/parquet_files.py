@@ -117,8 +117,8 @@ class ParquetFiles:
         if not paths:
             raise DataError(
                 f"There are no Parquet files {data} in {store.uri}. The files of a folder are those whose names end in "
-                ".parquet. A relative path starts in the current folder: run the command there, or give an absolute "
-                "path."
+                ".parquet. A relative path is relative to the current folder: run the command there, or give an "
+                "absolute path."
             )
         root, uri = _root(store)
         return cls(data, root, uri, tuple(f"{root.rstrip('/')}/{name}" for name in paths))
@@ -142,8 +142,8 @@ class ParquetFiles:
             there, paths = store.exists(name), (f"{_root(store)[0].rstrip('/')}/{name}",)
         if not there:
             raise DataError(
-                f"There is no data file {data} in {store.uri}. A relative path starts in the current folder: run the "
-                "command in the folder of the file, or give an absolute path."
+                f"There is no data file {data} in {store.uri}. A relative path is relative to the current folder: run "
+                "the command in the folder of the file, or give an absolute path."
             )
         return cls(data, *_root(store), paths)
 

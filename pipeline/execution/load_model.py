@@ -57,9 +57,9 @@ def _note_shared(model: Any) -> None:
         more = len(paths) - _MAX_NAMES
         names = listed([*paths[:_MAX_NAMES], f"{more:,} more"] if more > 0 else paths)
         print(
-            f"tunepipe: A model that was loaded before has now the weights {names} of this one, too: their layers are "
-            "made outside of the model function, so all models of the process have them. Load one model in a process, "
-            "or save the first one before."
+            f"tunepipe: A model that was loaded earlier now has the weights {names} of this one, too: their layers are "
+            "created outside of the model function, so all models of the process share them. Load only one model in a "
+            "process, or save the first one before you load another."
         )
 
 

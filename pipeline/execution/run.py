@@ -11,14 +11,14 @@ from pipeline import datasets
 from pipeline.errors import UsageError
 from pipeline.execution.data import start_loading
 from pipeline.execution.driver.changed_data import noting_changed_data
-from pipeline.execution.driver.ending import recording_end
+from pipeline.execution.driver.earlier_studies import learned_from
 from pipeline.execution.driver.heartbeat import heartbeat
-from pipeline.execution.driver.learning import learned_from
 from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.script_arguments import arguments_of_script, other_arguments
 from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.session_end import recording_end
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
 from pipeline.execution.driver.start_notes import code_notes, start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
@@ -91,7 +91,7 @@ def run(
         address: Address of a running Ray cluster; None uses this machine.
         display: Shows the study while it runs; default: a progress line every ten seconds in a notebook, nothing in a
             script.
-        note: Called with sentences for the user, for example that there are fewer trials than asked for.
+        note: Called with sentences for the user, for example that there are fewer trials than requested.
 
     Returns:
         How the study ended.

@@ -14,14 +14,14 @@ import pandas as pd
 
 from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import foremost, tuned
+from pipeline.results.analysis.parameters import shown_parameters, tuned
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.results.tables.trials_database import objective_columns
-from pipeline.results.views.foremost import of_shown
+from pipeline.results.views.shown_parameters import of_shown
 from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.metric_column import metric_column, metric_columns
@@ -49,7 +49,7 @@ def trial_columns(results: Results) -> dict[str, Any]:
         texts in order, of which `values` are positions, and `sql`: each level as SQL writes it. A parameter has `log`:
         whether its axis is logarithmic; that of another column follows its values. An objective has `mode`: `max` or
         `min`. `front`: the positions of the trials on the front of several objectives. `metrics`: as `shown_metrics`
-        returns them. `foremost`: the names of the hyperparameters in pictures of all of them, and `some`: the sentence
+        returns them. `parameters`: the hyperparameters' columns in pictures of all of them, and `some`: the sentence
         that these are not all; empty if they are.
     """
     trials, objective = results.trials, results.objective
@@ -66,7 +66,7 @@ def trial_columns(results: Results) -> dict[str, Any]:
         ]
     space = results.space
     drawn = [name for name in tuned(results) if f"config_{name}" in trials]
-    shown = [name for name in foremost(results, _PARAMETERS) if name in drawn]
+    shown = [name for name in shown_parameters(results, _PARAMETERS) if name in drawn]
     for name in drawn:
         column = f"config_{name}"
         domain = space[name]
@@ -87,7 +87,7 @@ def trial_columns(results: Results) -> dict[str, Any]:
         "front": [place for place, trial in enumerate(ids) if trial in front],
         "columns": columns,
         "metrics": shown_metrics(results),
-        "foremost": [f"config_{name}" for name in shown],
+        "parameters": [f"config_{name}" for name in shown],
         "some": of_shown(results, len(shown), len(drawn)),
     }
 

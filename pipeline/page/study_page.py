@@ -31,14 +31,14 @@ from pipeline.results.analysis.leaderboard import (
     LeaderboardRow,
     columns,
 )
-from pipeline.results.analysis.parameters import foremost, tuned
+from pipeline.results.analysis.parameters import shown_parameters, tuned
 from pipeline.results.analysis.trial_ends import stopped_early
 from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials_database import TrialsDatabase, objective_columns
-from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.results.views.provenance import provenance_in_words
+from pipeline.results.views.shown_parameters import of_shown
 from pipeline.results.views.summary import paragraphs
 from pipeline.space import kinds_of
 from pipeline.study import TuneJob
@@ -206,7 +206,7 @@ def _database(results: Results) -> TrialsDatabase:
 def _example(results: Results) -> str:
     """A config as a user enters it: the best one's."""
     config = results.best.config if results.best is not None else {}
-    shown = {name: config[name] for name in foremost(results, MAX_PARAMETERS) if name in config}
+    shown = {name: config[name] for name in shown_parameters(results, MAX_PARAMETERS) if name in config}
     rounded = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in shown.items()}
     return config_text(rounded) or "NAME=VALUE"
 

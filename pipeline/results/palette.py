@@ -1,4 +1,4 @@
-"""The colours of pictures and pages, by day and by night."""
+"""The colours of pictures and pages, in light and dark mode."""
 
 __all__ = [
     "ACCENT",

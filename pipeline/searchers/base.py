@@ -139,7 +139,7 @@ class SearcherSettings:
     """Whether its draws depend on earlier trials."""
 
     learns_from_studies: ClassVar[bool] = False
-    """Whether its draws depend on what earlier studies have found, if the job names some."""
+    """Whether its draws depend on the trials of earlier studies, if the job names some."""
 
     every_objective: ClassVar[bool] = False
     """Whether it learns from all objectives and their bounds, and not from the first one alone."""

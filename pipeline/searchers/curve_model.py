@@ -59,9 +59,9 @@ class CurveModel:
     def gains(self, points: Reals) -> Reals:
         """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
 
-        Before this study's first value, the scale of its values is not known: then minus the expected value. If no
-        config is expected to improve on the best loss, because that was luck: the improvement on the best predicted
-        one. Otherwise, the least certain configs would be drawn, however poor they are.
+        Before this study's first value, the scale of its values is unknown, and the result is minus the expected value.
+        If no config is expected to improve on the best loss, because noise made it that good, the result is the
+        improvement on the best predicted loss. Otherwise, the least certain configs would be drawn, however poor.
 
         Args:
             points: The configs.
@@ -128,14 +128,14 @@ class CurveModel:
         name = "" if study else self._before[self._at.trial[nearest]].trial_id
         where = f" near trial {name}" if name else f" near a trial of {self._earlier[study - 1].name}" if study else ""
         if self._scale is None:
-            return f"Best by what earlier studies have found,{where}."
+            return f"Best according to earlier studies,{where}."
         mean, std = self._posterior.predict(at)
         if _improvement(self._scale.least, mean, std)[0] >= _NEGLIGIBLE:
             gain = self._scale.expected(float(mean[0]), float(std[0]), self._scale.least)
             return f"Expected improvement {gain:.2g} at epoch {epochs}{where}."
         gain = self._scale.expected(float(mean[0]), float(std[0]), self._best_predicted)
         over = f"Expected improvement {gain:.2g} on the best predicted value at epoch {epochs}{where}"
-        return f"{over}; none is expected on the best value."
+        return f"{over}; no improvement on the best value is expected."
 
 
 def _improvement(least: float, mean: Reals, std: Reals) -> Reals:

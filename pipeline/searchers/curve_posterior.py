@@ -36,7 +36,7 @@ class Posterior:
         self._rest = cholesky(rest, lower=True, check_finite=False)
 
     def predict(self, at: Points) -> tuple[Reals, Reals]:
-        """Mean and standard deviation of configs' values, without the part of a single trial, which is luck.
+        """Mean and standard deviation of configs' values, without the component of a single trial, which is chance.
 
         Args:
             at: The points.

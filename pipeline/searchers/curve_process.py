@@ -128,9 +128,9 @@ class CurveProcess:
             return covariance
         studies, factors = one.studies[:, None] == other.studies, self._factors(theta)
         between = np.where(studies, 1.0, factors[one.studies][:, None] * factors[other.studies])
-        luck = np.concatenate([[0.0], np.exp(theta[self._alike.stop :])])[one.studies][:, None]
+        of_trial = np.concatenate([[0.0], np.exp(theta[self._alike.stop :])])[one.studies][:, None]
         covariance = matern * between * (f + g * kappa)
-        covariance += studies * (m * kappa + _LEVEL) + same * (a + h * kappa + luck)
+        covariance += studies * (m * kappa + _LEVEL) + same * (a + h * kappa + of_trial)
         return covariance
 
     def _factors(self, theta: Reals) -> Reals:
@@ -178,8 +178,8 @@ class CurveProcess:
             matern, decay = matern * between, decay * between
         covariance = matern * along + m * (kappa * studies) + same * (a + h * kappa)
         if self._earlier:
-            luck = np.concatenate([[0.0], np.exp(theta[self._alike.stop :])])[at.studies]
-            covariance += _LEVEL * studies + same * luck
+            of_trial = np.concatenate([[0.0], np.exp(theta[self._alike.stop :])])[at.studies]
+            covariance += _LEVEL * studies + same * of_trial
         covariance[np.diag_indices(len(y))] += noise + JITTER
         lower = cholesky(covariance, lower=True, check_finite=False)
         alpha = cho_solve((lower, True), y, check_finite=False)
@@ -207,12 +207,12 @@ class CurveProcess:
         )
         if self._earlier:
             apart_too = (inner * matern * along * (1.0 - studies)).sum(axis=1)
-            of_trials = 0.5 * luck * (inner * same).sum(axis=1)
+            slope_of_trials = 0.5 * of_trial * (inner * same).sum(axis=1)
             rest = 1 - self._factors(theta)
             for number in range(1, self._earlier + 1):
                 mine = at.studies == number
                 slope[self._alike.start + number - 1] = rest[number] * apart_too[mine].sum()
-                slope[self._alike.stop + number - 1] = of_trials[mine].sum()
+                slope[self._alike.stop + number - 1] = slope_of_trials[mine].sum()
         return float(value), slope + apart / self.spread
 
     def negative_log_likelihood(self, theta: Reals, at: Points, y: Reals) -> float:

@@ -106,7 +106,7 @@ class CurveSearch(SuggestingSearch):
 
         Returns:
             The median of each mean and the ends of its 90% interval, as losses: (median, low, high). Empty if fewer
-            trials than `startup` have a loss, or all have the same: the process would know nothing.
+            trials than `startup` have a loss, or all have the same: the process would have nothing to learn from.
         """
         before = history.chosen(best=MAX_OBSERVATIONS // 4, newest=MAX_OBSERVATIONS // 4)
         bests = [min(loss for _, loss in curve) for one in before if (curve := curve_of(one, epochs))]

@@ -28,7 +28,7 @@ class RungSearch(SuggestingSearch):
     ) -> bool:
         """Whether a config is drawn at random: every second one as long as trials are compared before their last epoch.
 
-        Configs that are good early need not be good late. Without random ones, all draws would be near them.
+        Configs that are good early are not always good late. Without random draws, all draws would be near them.
 
         Args:
             space: The space.
@@ -46,7 +46,7 @@ def rung_of(
 ) -> float | None:
     """The highest rung that enough trials have reached: the epoch at which they can be compared.
 
-    Earlier epochs than a twentieth of the maximum say too little about the last one.
+    Epochs before a twentieth of the maximum say too little about the last one.
 
     Args:
         space: The space.

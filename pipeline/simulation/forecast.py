@@ -29,7 +29,7 @@ class Span:
 
     @classmethod
     def of(cls, numbers: Sequence[float | None]) -> "Span | None":
-        """The span of the numbers that there are; None if there is none.
+        """The span of some numbers; None if there are none.
 
         Args:
             numbers: One for each seed.

@@ -23,8 +23,8 @@ _EXTRA_COLUMNS = ("in use", "worker time", "epochs", "completed", "found after")
 """Columns that are left out on a narrow terminal."""
 
 _VOLUME = (
-    "The hypervolume is the share that all epochs of a study dominate, of one box for all rows with the same seed; its "
-    "reference point is a tenth of the front's range beyond the front."
+    "The hypervolume is the share of a box that all epochs of a study dominate; rows with the same seed have the same "
+    "box, whose reference point is a tenth of the front's range beyond the front."
 )
 
 _NO_VOLUME = "The curves have no epoch with values in all objectives within their bounds, so there is no hypervolume."

@@ -96,7 +96,7 @@ TRIALS = (
     Column("trial_id", _text, "The trial: the index of its draw, zero-padded."),
     Column("state", _text, "waiting, running, paused, stopped, completed or failed."),
     Column("objective", _real, "The first objective's value at its best epoch."),
-    Column("best_epoch", _whole, "The epoch of that value; the earlier one where two tie."),
+    Column("best_epoch", _whole, "The epoch of that value; the earliest one if several tie."),
     Column(
         "violation",
         _real,
@@ -122,7 +122,7 @@ DECISIONS = (
     Column(
         "kind",
         _text,
-        "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; of the whole study pause, "
+        "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; for the whole study pause, "
         "resume or budget.",
     ),
     Column(

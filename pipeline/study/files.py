@@ -50,7 +50,6 @@ def save_study(
     *,
     sources: Sources | None = None,
     before: Mapping[str, Any] | None = None,
-    data: Mapping[str, Any] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> None:
     """Write study.json and copies of the sources of the job's code.
@@ -62,8 +61,7 @@ def save_study(
         store: The study's own folder.
         job: The study's job. Functions defined in a notebook are named but not copied: see `TuneJob.resumable`.
         sources: The job's code; None to search for it.
-        before: The content of study.json of an earlier session, whose copies stay.
-        data: The fingerprint of the job's data; None for that of the earlier session.
+        before: The content of study.json of an earlier session, whose copies and fingerprint of the data stay.
         arguments: The arguments of the script that defines the job; None for those of the earlier session.
 
     Raises:
@@ -80,7 +78,7 @@ def save_study(
     if sources.folders:
         recorded.folders = tuple(str(folder) for folder in sources.folders)
     document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": recorded.to_json()}
-    data = (before or {}).get("data") if data is None else data
+    data = (before or {}).get("data")
     _write(store, document if data is None else {**document, "data": data})
     for file in (*sources.files, *sources.data):
         store.write(layout.source(file.path), file.content)

@@ -218,10 +218,10 @@ def _remedy(error: BaseException) -> str:
     here = Path.cwd()
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
         if not Path(error.filename).is_absolute():
-            return f", and a relative path starts at the current folder, {here}: run tunepipe in the folder that has it"
+            return f", and the path is relative to the current folder, {here}: run tunepipe in the folder that has it"
         return ""
     if isinstance(error, NameError) and error.name in _OF_NOTEBOOKS:
-        return ", and only a notebook has that name: remove the lines that the notebook's magics have become"
+        return ", and only a notebook has that name: remove the lines that the conversion made of the notebook's magics"
     if advice := advice_on_keras_name(error):
         return f", and {advice}"
     if isinstance(error, ModuleNotFoundError) and error.name:

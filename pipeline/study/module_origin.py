@@ -8,14 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.study.function_source import home_of, homes_of, module_named
+from pipeline.study.function_source import homes_of, module_named
 from pipeline.study.source_loader import SourceTextLoader
 from pipeline.study.user_frames import INSTALLED
 
 __all__ = [
     "OWN_PACKAGES",
     "folder_and_path",
-    "import_folder",
     "import_folders",
     "is_imported_from",
     "is_installed",
@@ -24,15 +23,6 @@ __all__ = [
 
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not copied because a study records its version."""
-
-
-def import_folder(function: Callable[..., Any]) -> Path | None:
-    """The folder from which the module of a function is imported; None if it has no file, or is installed.
-
-    Args:
-        function: The function.
-    """
-    return _folder_of(home_of(function), function)
 
 
 def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:

@@ -130,8 +130,8 @@ class Budget:
         total_epochs: Maximum epochs of the study, over all trials.
         seconds: Maximum wall-clock seconds, counted while a driver runs.
         target: The study ends when the first objective reaches this value.
-        max_failed_trials: The study ends if its first trials, this many, all fail with the same error, except for
-            numbers in it, and no other trial trains.
+        max_failed_trials: The study ends if this many trials, the first ones, all fail with the same error (numbers in
+            it may differ) and no other trial trains.
     """
 
     __pydantic_config__ = STRICT_CONFIG

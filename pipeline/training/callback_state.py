@@ -219,7 +219,7 @@ def _can_be_saved(value: Any) -> bool:
 
 
 def _add(value: Any, update: _Update, around: tuple[int, ...], add_object: _AddObject) -> bool:
-    """Add a value to a hash; returns whether it can be saved, or what `add_object` says of what cannot."""
+    """Add a value to a hash; returns whether it can be saved, or what `add_object` returns for a part that cannot."""
     if value is None or type(value) in (bool, int, float, str, bytes):
         update(f"{type(value).__name__} {value!r};".encode("utf-8", "surrogatepass"))
         return True

@@ -120,7 +120,7 @@ def _check_class_weight(data: Dataset) -> None:
         return
     where = f"The train split of the data set {data.name!r}"
     if targets is None:
-        raise DataError(f"{where} has no targets, so that fit.class_weight has no classes to weight. Leave it out.")
+        raise DataError(f"{where} has no targets, so fit.class_weight has no classes to weight. Leave it out.")
     if weighted:
         raise DataError(
             f"{where} has weights, and Keras' fit takes either these or class_weight. Leave out fit.class_weight, or "

@@ -28,7 +28,7 @@ def outer_pipeline(data: Dataset, function: Callable[..., Any]) -> str | None:
             outer = (stage for stage in stages_of(split) if id(stage) in known)
             if any(changes_because(stage) is not None for stage in outer):
                 return (
-                    f"its {name} data come from a tf.data pipeline that is built outside the data function, so that "
-                    "each trial reads it further; build it in the function"
+                    f"its {name} data come from a tf.data pipeline that is built outside the data function, so each "
+                    "trial continues to read it where the last one stopped; build it in the function"
                 )
     return None

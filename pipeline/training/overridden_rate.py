@@ -56,7 +56,7 @@ def _is_overridden(job: TuneJob, config: Config, seed: int, name: str, values: S
 
 
 def _rates(job: TuneJob, config: Config, seed: int, name: str, value: float) -> list[float] | None:
-    """The learning rate of each epoch under a schedule that ignores the one before; None if there is no such."""
+    """The learning rate of each epoch under a schedule that ignores the one before; None if there is none."""
     callbacks = build_callbacks(job, {**config, name: value}, seed=seed)
     # Any other callback may set the learning rate after it.
     if not all(type(each).__module__.startswith("keras.") for each in callbacks):

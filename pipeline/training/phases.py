@@ -22,7 +22,7 @@ class Phases:
         job: The study's job.
         config: The trial's config.
         seed: The trial's seed.
-        adapt: Called with the model after each change: makes of it what training here needs.
+        adapt: Called with the model after each change: prepares it for training in this process.
     """
 
     def __init__(self, job: TuneJob, config: Config, *, seed: int, adapt: Callable[[keras.Model], None]) -> None:

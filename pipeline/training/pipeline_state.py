@@ -57,7 +57,7 @@ _without_stages: "WeakSet[Any]" = WeakSet()
 PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 """Operations that call Python code of the process which made them."""
 
-_OUTSIDE = "a tf.data pipeline that is built outside the data function, so that trials continue to read the same one"
+_OUTSIDE = "a tf.data pipeline that is built outside the data function, so all trials read the same one"
 
 
 @dataclass(frozen=True, slots=True)

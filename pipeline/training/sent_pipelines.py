@@ -11,7 +11,7 @@ from pipeline.training.pipeline_state import PYTHON_OPERATIONS, without_stages
 __all__ = ["reduced"]
 
 _ATTRIBUTES = ("class_names", "file_paths")
-"""What Keras adds to the pipelines that it makes of folders."""
+"""What Keras adds to the pipelines that it creates from folders."""
 
 
 def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:

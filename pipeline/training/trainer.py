@@ -206,7 +206,7 @@ class Trainer:
             names = listed(dict.fromkeys(name.partition(" ")[0].removesuffix(":#") for name in absent))
             self.notes.say_once(
                 f"a checkpoint has values of variables outside of the model that are not found: {names}. They begin "
-                "with their first values, so that the trial may continue with other values than before."
+                "with their first values, so the trial may continue with different values."
             )
         self._model_epoch = int(checkpoint.header["model_epoch"])
         self._phase_ended = bool(checkpoint.header.get("phase_ended", False))

@@ -93,7 +93,7 @@ class HypermodelAdapter(Adapter):
 
     @property
     def function_fields(self) -> Mapping[str, str | None]:
-        """The fields of the job that are one of these functions; an own `fit` or `run_trial` has its arguments."""
+        """The fields of the job that are one of these functions; a custom `fit` or `run_trial` has its arguments."""
         if self.has_fit:
             function = "run_trial" if isinstance(self.hypermodel, RunTrialHypermodel) else "fit"
             return {"function": function, "batch_size": None, "fit": None, "data": None}

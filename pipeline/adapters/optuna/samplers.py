@@ -1,4 +1,4 @@
-"""What a sampler of Optuna says of a job: the searcher, and the values that it fixes or lists."""
+"""What a sampler of Optuna means for a job: the searcher, and the values that it fixes or lists."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

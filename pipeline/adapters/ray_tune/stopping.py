@@ -86,7 +86,7 @@ def ignored_rules(stop: Any) -> list[str]:
     Args:
         stop: The program's `stop`.
     """
-    return [f"{_kind(rule)} is ignored: trials know nothing of each other." for rule in _parts(stop)
+    return [f"{_kind(rule)} is ignored: a trial does not know the results of others." for rule in _parts(stop)
             if _kind(rule) in _STUDY]  # fmt: skip
 
 

@@ -85,7 +85,7 @@ class TrainableAdapter(Adapter):
         return {} if self.call is None else scheduler_facts(self.call.arguments.get("scheduler"))
 
     def _check_population(self) -> None:
-        """Refuse what no new study may have; the trials of a study that was stored with it go on."""
+        """Refuse what a new study must not have; a stored study that has it continues."""
         facts, line = self._scheduler, "" if self.call is None else self.call.line
         if not facts.get("mutations") and facts.get("explore") is not None:
             allowed = "must come with hyperparam_mutations, which say what may change: its function is not called"

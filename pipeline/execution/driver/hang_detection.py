@@ -13,7 +13,7 @@ _MIN_SECONDS = 600.0
 _EPOCHS_OF_SILENCE = 20
 """A worker hangs if it is silent for as long as this many of the longest epochs, and at least for `_MIN_SECONDS`."""
 _MIN_SECONDS_TO_FINISH = 3600.0
-"""The code of a function after its last step is no epoch: it may be a test, or an upload."""
+"""The code of a function after its last step is not an epoch: it may be a test, or an upload."""
 _REPORT_SLACK = 2.5
 """A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
 

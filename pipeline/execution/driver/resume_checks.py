@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import StorageError, StudyExists
-from pipeline.execution.driver.ending import has_epochs
+from pipeline.execution.driver.session_end import has_epochs
 from pipeline.execution.driver.takeover import take_over as prepare
 from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat_within
 from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions

@@ -223,7 +223,7 @@ def _import_fault(file: SourceFile) -> Fault:
     allowed = "by the job, and must have the content that the study began with"
     if file.path.endswith(".py"):
         return Fault(file.path, str(file.file), f"is imported {allowed}")
-    own = "a file that the job itself writes belongs into pipeline.trial().folder, or has an absolute path"
+    own = "a file that the job itself writes belongs in pipeline.trial().folder, or has an absolute path"
     return Fault(file.path, str(file.file), f"is read {allowed}; {own}")
 
 

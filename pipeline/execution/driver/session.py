@@ -1,7 +1,7 @@
 """One driver session of a study: it assigns trials to workers, takes their reports, decides, and records.
 
 Ray Tune's controller and the loop of `--workers 0` drive the same object: `next` is the next assignment for a free
-worker, `on_report` decides whether the trial continues. It knows no Ray and no Keras.
+worker, `on_report` decides whether the trial continues. It uses neither Ray nor Keras.
 """
 
 import time

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.datasets import Dataset
 from pipeline.datasets.fingerprint import unnoticed_changes
 from pipeline.datasets.non_finite import non_finite
-from pipeline.execution.driver.learning import learning_in_words
+from pipeline.execution.driver.earlier_studies import learning_in_words
 from pipeline.execution.driver.resumability import unloadable_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
 from pipeline.execution.shared_caches import sharing_in_words

@@ -121,7 +121,7 @@ class TableWriter:
         """
         # A driver that is held between two writes, as by a storage that does not answer, may be replaced meanwhile.
         self._file.check()
-        # The number counts when both tables are written: a part that was cut off is written once more, whole.
+        # The number counts when both tables are written: a part that was cut off is written again, in full.
         number = self._parts + 1
         epochs = self._write("epochs", self._epoch_rows, number)
         decisions = self._write("decisions", self._decision_rows, number)

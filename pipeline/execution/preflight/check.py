@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import StorageError, UserError
 from pipeline.execution.capacity import local_capacity
-from pipeline.execution.driver.learning import learned_from, learning_in_words
+from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words
 from pipeline.execution.driver.start_notes import fixed_lists
 from pipeline.execution.preflight.collector import Collector, rehearsal_checks
 from pipeline.execution.preflight.estimate import Estimate, study_estimate, time_finding

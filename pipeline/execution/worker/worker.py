@@ -1,6 +1,6 @@
 """A worker: it takes an assignment, trains epoch by epoch, reports, and leaves checkpoints.
 
-It knows no Ray: the Trainable calls it in a worker process, and `--workers 0` calls it in the driver's process.
+It does not use Ray: the Trainable calls it in a worker process, and `--workers 0` calls it in the driver's process.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ class Worker:
 
     Raises:
         DataError: The job has a model, and there are no data.
-        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none; or the seconds of the node are no number.
+        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none; or the seconds of the node are not a number.
     """
 
     def __init__(

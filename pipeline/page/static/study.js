@@ -77,10 +77,10 @@ function arranged() {
   const drawn = trials.columns.filter(column => column.name.startsWith("config_"));
   offer($("metric"), trials.metrics.map(([name, label]) => ({ name, label })), null);
   // Of several objectives the second one, of one a hyperparameter.
-  offer($("across"), trials.columns, trials.columns[1].mode ? trials.columns[1].name : trials.foremost[0] ?? "epochs");
+  offer($("across"), trials.columns, trials.columns[1].mode ? trials.columns[1].name : trials.parameters[0] ?? "epochs");
   offer($("up"), trials.columns, "objective");
-  offer($("plane-across"), drawn, trials.foremost[0]);
-  offer($("plane-up"), drawn, trials.foremost[1]);
+  offer($("plane-across"), drawn, trials.parameters[0]);
+  offer($("plane-up"), drawn, trials.parameters[1]);
   $("parallel-section").hidden = $("slices-section").hidden = !drawn.length;
   $("plane-section").hidden = drawn.length < 2;
   for (const { name } of trials.pictured) if (!slices.has(name)) {
@@ -88,8 +88,8 @@ function arranged() {
     slices.set(name, new Scatter($("slices").appendChild(place), trials, { brushed, open, small: true }));
     slices.get(name).show(name, "objective");
   }
-  // In a running study others may tell more by now.
-  for (const [name, picture] of slices) picture.element.hidden = !trials.foremost.includes(name);
+  // In a running study, others may have more influence by now.
+  for (const [name, picture] of slices) picture.element.hidden = !trials.parameters.includes(name);
   document.querySelectorAll(".some").forEach(note => { note.textContent = trials.some; });
   showScatter();
   if (drawn.length >= 2) showPlane();
@@ -166,7 +166,7 @@ async function table() {
 
 // The brushes as fields, for those who have no pointer.
 function ranges() {
-  const chosen = trials.columns.filter(({ name }) => trials.brushes.has(name) && !trials.foremost.includes(name));
+  const chosen = trials.columns.filter(({ name }) => trials.brushes.has(name) && !trials.parameters.includes(name));
   const offered = [...new Set([...trials.columns.filter(column => column.mode), ...trials.pictured, ...chosen])];
   $("ranges").replaceChildren(...offered.map(column => {
     const set = document.createElement("fieldset"), [low, high] = trials.brushes.get(column.name) ?? [null, null];

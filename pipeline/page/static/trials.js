@@ -25,8 +25,8 @@ export class Trials {
     this.ask(places);
   }
 
-  // The hyperparameters in pictures of all of them: of hundreds, those that tell the most.
-  get pictured() { return this.foremost.map(name => this.byName.get(name)); }
+  // The hyperparameters in pictures of all of them: of hundreds, those with the most influence.
+  get pictured() { return this.parameters.map(name => this.byName.get(name)); }
 
   ask(places) {
     this.asked = new Uint8Array(this.count).fill(places === null); // what the written condition lets through

@@ -246,7 +246,7 @@ def _ranked(values: _Reals) -> _Ranked:
 
 @lru_cache(maxsize=2)
 def _samples(count: int) -> npt.NDArray[np.int64]:
-    """Positions of resampled values, the same for each column of as many."""
+    """Positions of resampled values, the same for all columns of one length."""
     return np.random.default_rng(0).integers(0, count, (_AGAIN, count))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.results import second_process
 from pipeline.results.analysis.forests import Fit, Forests, Sample, fit_here, forests
-from pipeline.results.analysis.surface import Surface
+from pipeline.results.analysis.random_forest import RandomForest
 
 if TYPE_CHECKING:
     from pipeline.storage import Store
@@ -79,9 +79,9 @@ def _packed(fits: Sequence[Forests]) -> bytes:
     for number, fit in enumerate(fits):
         arrays[f"{number}"] = np.array([fit.r_squared, fit.low, fit.high, *fit.r_squared_again])
         arrays[f"{number}/axes"] = np.array(fit.axes)
-        for turn, surface in enumerate((fit.whole, *fit.again)):
+        for turn, forest in enumerate((fit.whole, *fit.again)):
             for name in ("low", "high", "value", "variance", "unseen"):
-                arrays[f"{number}/{turn}/{name}"] = np.asarray(getattr(surface, name))
+                arrays[f"{number}/{turn}/{name}"] = np.asarray(getattr(forest, name))
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     return content.getvalue()
@@ -90,15 +90,15 @@ def _packed(fits: Sequence[Forests]) -> bytes:
 def _unpacked(content: bytes, count: int) -> Sequence[Forests]:
     arrays = np.load(io.BytesIO(content), allow_pickle=False)
 
-    def surface(number: int, turn: int) -> Surface:
+    def forest(number: int, turn: int) -> RandomForest:
         low, high, value, variance, unseen = (
             arrays[f"{number}/{turn}/{name}"] for name in ("low", "high", "value", "variance", "unseen")
         )
-        return Surface(low, high, value, float(variance), unseen)
+        return RandomForest(low, high, value, float(variance), unseen)
 
     def fit(number: int) -> Forests:
         r_squared, low, high, *again = arrays[f"{number}"].tolist()
-        turns = [surface(number, turn) for turn in range(1 + len(again))]
+        turns = [forest(number, turn) for turn in range(1 + len(again))]
         return Forests(turns[0], arrays[f"{number}/axes"].tolist(), turns[1:], r_squared, low, high, again)
 
     return [fit(number) for number in range(count)]

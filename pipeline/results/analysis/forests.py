@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.results.analysis.influence import most_telling
-from pipeline.results.analysis.surface import Surface, fit_surface, predicted
+from pipeline.results.analysis.influence import most_influential
+from pipeline.results.analysis.random_forest import RandomForest, fit_forest, predicted
 
 __all__ = ["MAX_AXES", "Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
 
@@ -20,7 +20,7 @@ _MIN_R_SQUARED = 0.1
 _SEED = 0
 
 MAX_AXES = 20
-"""The maximum number of hyperparameters in a forest: of more, those are chosen that tell the most by themselves."""
+"""The maximum number of hyperparameters in a forest: of more, the most influential ones are chosen."""
 _FOLDS, _TREES_OF_FOLD = 5, 50
 """How often trials are divided to predict each of them without choosing hyperparameters by it."""
 
@@ -44,9 +44,9 @@ class Forests:
         r_squared_again: R² for the resampled trials of each of `again`, clipped to 0 to 1.
     """
 
-    whole: Surface
+    whole: RandomForest
     axes: Sequence[int]
-    again: Sequence[Surface]
+    again: Sequence[RandomForest]
     r_squared: float
     low: float
     high: float
@@ -80,9 +80,9 @@ def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     Returns:
         The forests, with what the first one predicts.
     """
-    axes = most_telling(units, values, MAX_AXES, first)
+    axes = most_influential(units, values, MAX_AXES, first)
     chosen = units[:, axes]
-    whole = fit_surface(chosen, values, trees=_TREES, seed=_SEED)
+    whole = fit_forest(chosen, values, trees=_TREES, seed=_SEED)
     unseen = whole.unseen if len(axes) == units.shape[1] else _unseen(units, values, first)
     rng = np.random.default_rng(_SEED)
     samples = rng.integers(0, len(values), (_RESAMPLES_OF_R_SQUARED, len(values)))
@@ -92,7 +92,7 @@ def forests(units: _Reals, values: _Reals, first: int) -> Forests:
     if explained < _MIN_R_SQUARED or low <= 0 or whole.variance == 0:
         return Forests(whole, axes.tolist(), (), explained, low, high, ())
     again = [
-        fit_surface(chosen[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
+        fit_forest(chosen[sample], values[sample], trees=_TREES_AGAIN, seed=turn, whole=False)
         for turn, sample in enumerate(samples[:_AGAIN])
     ]
     return Forests(whole, axes.tolist(), again, explained, low, high, np.clip(drawn[:_AGAIN], 0, 1).tolist())
@@ -107,7 +107,7 @@ def _unseen(units: _Reals, values: _Reals, first: int) -> _Reals:
     unseen, fold = np.empty(len(values)), np.arange(len(values)) % _FOLDS
     for number in range(_FOLDS):
         known, other = fold != number, fold == number
-        axes = most_telling(units[known], values[known], MAX_AXES, first)
+        axes = most_influential(units[known], values[known], MAX_AXES, first)
         unseen[other] = predicted(
             units[known][:, axes], values[known], units[other][:, axes], trees=_TREES_OF_FOLD, seed=number
         )

@@ -13,8 +13,8 @@ import pandas as pd
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.forests import MAX_AXES, Fit, Forests, fit_here, interval
 from pipeline.results.analysis.parameters import OBJECTIVE, scored
+from pipeline.results.analysis.random_forest import RandomForest
 from pipeline.results.analysis.shares import MIN_SHARE, Effect, Importance, Pair
-from pipeline.results.analysis.surface import Surface
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain, ParameterPath
@@ -218,8 +218,8 @@ def _pair_cells(axis: ParameterPath) -> int:
 
 
 def _effects(
-    surface: Surface,
-    again: Sequence[Surface],
+    forest: RandomForest,
+    again: Sequence[RandomForest],
     scales: Sequence[float],
     axes: Sequence[ParameterPath],
     when: When,
@@ -230,10 +230,10 @@ def _effects(
         if axis.when != when:
             continue
         cells = _cells(axis)
-        means = surface.along(number, cells)
+        means = forest.along(number, cells)
         others = np.array([one.along(number, cells) for one in again])
         shares = np.array([_share(other.var(), one) for other, one in zip(others, again, strict=True)])
-        of_forest = _share(means.var(), surface)
+        of_forest = _share(means.var(), forest)
         share = of_forest * scales[0]
         low, high = interval(shares * scales[1:], share)
         lows, highs = np.quantile(others, [0.05, 0.95], axis=0)
@@ -274,24 +274,28 @@ def _ordered(values: Sequence[Any]) -> bool:
 
 
 def _pairs(
-    surface: Surface, again: Sequence[Surface], scales: Sequence[float], axes: Sequence[ParameterPath], when: When
+    forest: RandomForest,
+    again: Sequence[RandomForest],
+    scales: Sequence[float],
+    axes: Sequence[ParameterPath],
+    when: When,
 ) -> list[Pair]:
     pairs = []
     for one, other in combinations(range(len(axes)), 2):
         if when not in (axes[one].when, axes[other].when):
             continue
         cells = _pair_cells(axes[one]), _pair_cells(axes[other])
-        of_forest = np.array([_together(each, (one, other), cells) for each in (surface, *again)])
+        of_forest = np.array([_together(each, (one, other), cells) for each in (forest, *again)])
         shares = of_forest * scales
         low, high = interval(shares[1:], float(shares[0]))
         pairs.append(Pair((axes[one].name, axes[other].name), float(shares[0]), low, high, float(of_forest[0])))
     return sorted(pairs, key=lambda pair: -pair.share)
 
 
-def _together(surface: Surface, axes: tuple[int, int], cells: tuple[int, int]) -> float:
-    both = surface.across(axes, cells)
-    return _share(both.var() - both.mean(axis=1).var() - both.mean(axis=0).var(), surface)
+def _together(forest: RandomForest, axes: tuple[int, int], cells: tuple[int, int]) -> float:
+    both = forest.across(axes, cells)
+    return _share(both.var() - both.mean(axis=1).var() - both.mean(axis=0).var(), forest)
 
 
-def _share(variance: float, surface: Surface) -> float:
-    return float(np.clip(variance / surface.variance, 0, 1)) if surface.variance > 0 else 0.0
+def _share(variance: float, forest: RandomForest) -> float:
+    return float(np.clip(variance / forest.variance, 0, 1)) if forest.variance > 0 else 0.0

@@ -1,9 +1,9 @@
-"""How much each hyperparameter by itself tells about the order of trials: a quick choice among hundreds."""
+"""The influence of each hyperparameter by itself on the ranks of trials: a quick choice among hundreds."""
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["most_telling", "quarters", "ranks", "share_between"]
+__all__ = ["most_influential", "quarters", "ranks", "share_between"]
 
 _Reals = npt.NDArray[np.float64]
 
@@ -12,8 +12,8 @@ _MAX_VALUES = 8
 """An axis with at most so many different places is compared place by place, any other by quarters of its places."""
 
 
-def most_telling(units: _Reals, values: _Reals, most: int, first: int | None = None) -> npt.NDArray[np.int64]:
-    """The axes that tell the most about the ranks of values, each by itself.
+def most_influential(units: _Reals, values: _Reals, most: int, first: int | None = None) -> npt.NDArray[np.int64]:
+    """The axes with the most influence on the ranks of values, each by itself.
 
     Args:
         units: Positions of trials, by trial and axis.
@@ -30,7 +30,7 @@ def most_telling(units: _Reals, values: _Reals, most: int, first: int | None = N
     ranked = ranks(values)
     shares = [share_between(_parts(column), ranked) for column in units.T]
     behind = np.arange(axes) >= (axes if first is None else first)
-    # Of axes that tell nothing, the first ones.
+    # Of axes without influence, the first ones.
     return np.sort(np.lexsort((np.arange(axes), -np.array(shares), behind))[:most])
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.parameters import foremost, tuned
+from pipeline.results.analysis.parameters import shown_parameters, tuned
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import best_rows, configs_at_best, ranked
@@ -79,11 +79,12 @@ def columns(results: Results, most: int | None = None) -> list[LeaderboardColumn
 
     Args:
         results: A study's results.
-        most: The maximum number of hyperparameters, chosen by `foremost`; None for all.
+        most: The maximum number of hyperparameters, chosen by `shown_parameters`; None for all.
     """
     first, *others = (LeaderboardColumn("metric", objective.metric) for objective in results.objectives)
     drawn = [
-        LeaderboardColumn("config", name) for name in (tuned(results) if most is None else foremost(results, most))
+        LeaderboardColumn("config", name)
+        for name in (tuned(results) if most is None else shown_parameters(results, most))
     ]
     return [TRIAL, first, AT_EPOCH, EPOCHS, SECONDS, STATE, *others, *([FRONT] if others else []), *drawn]
 

@@ -28,10 +28,10 @@ __all__ = [
     "best_quarter",
     "by_influence",
     "config_positions",
-    "foremost",
+    "influence_is_known",
     "scored",
     "scored_with",
-    "tells",
+    "shown_parameters",
     "tuned",
     "within_bounds",
 ]
@@ -67,7 +67,7 @@ def by_influence(results: Results) -> Sequence[str]:
         must not be changed.
     """
     names = tuned(results)
-    if not tells(results):
+    if not influence_is_known(results):
         return names
     valued = np.flatnonzero(_valued(results))
     chosen = np.linspace(0, len(valued) - 1, min(len(valued), _MAX_TRIALS)).round().astype(int)
@@ -81,8 +81,8 @@ def by_influence(results: Results) -> Sequence[str]:
     return sorted(names, key=lambda name: -shares[name])
 
 
-def tells(results: Results) -> bool:
-    """Whether there are enough trials to say which parameters tell the most about a trial's rank.
+def influence_is_known(results: Results) -> bool:
+    """Whether there are enough trials to say which parameters have the most influence on a trial's rank.
 
     Args:
         results: A study's results.
@@ -96,8 +96,8 @@ def _valued(results: Results) -> npt.NDArray[np.bool_]:
     return np.isfinite(reals(trials["objective"])) & np.asarray(pc.not_equal(trials["state"], "failed"), np.bool_)
 
 
-def foremost(results: Results, most: int) -> Sequence[str]:
-    """The tuned parameters that a picture or a table shows: all, or those that tell the most about a trial's rank.
+def shown_parameters(results: Results, most: int) -> Sequence[str]:
+    """The tuned parameters that a picture or a table shows: all, or those with the most influence on a trial's rank.
 
     Args:
         results: A study's results.

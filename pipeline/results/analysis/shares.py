@@ -87,7 +87,7 @@ class Importance:
         effects: By hyperparameter, the largest share first; empty without a result.
         pairs: By pair, the largest first.
         note: Why there is no result; empty if there is one.
-        left_out: How many hyperparameters were not analysed, because each by itself tells less about the order of
+        left_out: How many hyperparameters were not analysed, because each by itself has less influence on the order of
             trials than those that were.
     """
 

@@ -1,4 +1,4 @@
-"""Pictures of a study: each function takes results and axes, and gives the axes back."""
+"""Pictures of a study: each function takes results and axes, and returns the axes."""
 
 from pipeline.results.plots.comparison_picture import MEASURES, best_against, comparison_picture
 from pipeline.results.plots.cost import against_cost

@@ -16,9 +16,9 @@ from pipeline.results.analysis.parameters import (
     TRIAL,
     axis_positions,
     best_quarter,
-    foremost,
     scored,
     scored_with,
+    shown_parameters,
 )
 from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
@@ -91,7 +91,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
 
 
 def parallel_coordinates(results: Results, ax: Axes) -> Axes:
-    """Draw every trial as a line through its hyperparameters, of many those that tell the most, to its objective.
+    """Draw every trial as a line through its hyperparameters (of many the most influential ones) to its objective.
 
     Args:
         results: A study's results.
@@ -102,7 +102,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         the top. A line is dotted where it passes parameters that the trial does not have.
     """
     remove_frame(ax)
-    names, rows = foremost(results, MAX_AXES), scored(results)
+    names, rows = shown_parameters(results, MAX_AXES), scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
     values = rows[OBJECTIVE].to_numpy()

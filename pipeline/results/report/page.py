@@ -26,9 +26,9 @@ from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.sentences import of_earlier
+from pipeline.results.views.shown_parameters import of_shown
 from pipeline.results.views.states import STATES
 from pipeline.results.views.summary import paragraphs
 from pipeline.space import kinds_of

@@ -12,9 +12,9 @@ from pipeline.results.analysis.parameters import (
     OBJECTIVE,
     best_quarter,
     config_positions,
-    foremost,
     scored,
     scored_with,
+    shown_parameters,
     tuned,
 )
 from pipeline.results.plots.style import MAX_AXES
@@ -65,7 +65,7 @@ def of_parallel_coordinates(results: Results) -> str:
     rows = scored(results)
     front = best_quarter(results, rows)
     parts = []
-    for name in foremost(results, MAX_AXES):
+    for name in shown_parameters(results, MAX_AXES):
         values = front[name][given(front[name])]
         if values.empty:
             continue

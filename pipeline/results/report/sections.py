@@ -12,7 +12,7 @@ from pipeline.results.analysis.explanation import grace_period, start_explanatio
 from pipeline.results.analysis.forests import Fit, fit_here
 from pipeline.results.analysis.hypervolume import hypervolume_of
 from pipeline.results.analysis.lineage import exploits
-from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, foremost, scored, scored_with, tuned
+from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, scored, scored_with, shown_parameters, tuned
 from pipeline.results.analysis.plane import has_plane, has_trajectories
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.spread import spreads
@@ -24,8 +24,8 @@ from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.results.views.answers import AGREEMENT, TIME
-from pipeline.results.views.foremost import of_shown
 from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopping, of_time
+from pipeline.results.views.shown_parameters import of_shown
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import listed
 
@@ -170,7 +170,7 @@ def _parallel(results: Results) -> Iterator[Section]:
         note += "Better values are at the top."
         if _with_gaps(results):
             note += " It is dotted where it passes hyperparameters that the trial does not have."
-        shown = foremost(results, MAX_AXES)
+        shown = shown_parameters(results, MAX_AXES)
         if said := of_shown(results, len(shown), len(names)):
             note += f" {said}"
         alt = f"Parallel coordinates of {len(shown)} hyperparameters and {metric} for {len(rows)} trials."
@@ -278,7 +278,7 @@ def _population(results: Results) -> Iterator[Section]:
             "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied; "
             "the other trials are in the background."
         )
-        names = foremost(results, MAX_PANELS)
+        names = shown_parameters(results, MAX_PANELS)
         if said := of_shown(results, len(names), len(tuned(results))):
             note += f" {said}"
         panels = [_schedule(results, f"schedule-{place}", name, count=len(names)) for place, name in enumerate(names)]

@@ -48,7 +48,7 @@ _PARAMETER = "config_"
 """The prefix of the columns of hyperparameters."""
 
 _UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named) "([^"]+)"')
-"""What DuckDB says of a column that does not exist."""
+"""DuckDB's messages about a column that does not exist."""
 
 _INTERRUPT_SECONDS = 0.05
 """How often a query that must end is interrupted."""

@@ -1,7 +1,7 @@
 """The file of each driver session, and the state of the study that follows from them.
 
-A file without a number, a state, seconds or what a resume needs is not a session's. The other fields say who the driver
-is and when it was last alive: if they are damaged, the session can still be read, and `damage` lists the faults.
+A file without a number, a state, seconds or what a resume needs is not a session file. The other fields say who the
+driver is and when it was last alive: if they are damaged, the session can still be read, and `damage` lists the faults.
 """
 
 import re
@@ -203,7 +203,7 @@ def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
 
 def _no_session(store: Store, path: str, fault: str) -> StorageError:
     return StorageError(
-        f"{path} in {store.uri} is not a session's: {fault}. Restore it from a copy; or, if no driver is running, "
+        f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy; or, if no driver is running, "
         f"continue without it: `tunepipe resume {as_argument(store.uri)} --take-over`."
     )
 

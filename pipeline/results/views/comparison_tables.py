@@ -13,7 +13,7 @@ from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.analysis.parameters import by_influence, within_bounds
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted_table import Column, FittedTable
-from pipeline.results.views.foremost import of_shown
+from pipeline.results.views.shown_parameters import of_shown
 from pipeline.sanitize import sanitize
 from pipeline.wording import counted, duration, format_number, listed
 
@@ -213,7 +213,7 @@ def _shared(comparison: Comparison) -> TitledTable:
 
 
 def _shown(comparison: Comparison) -> list[str]:
-    """The hyperparameters that have a row: all, or those that tell the most in one of the studies."""
+    """The hyperparameters that have a row: all, or the most influential ones of one of the studies."""
     names = list(comparison.ranges)
     if len(names) <= _RANGES:
         return names

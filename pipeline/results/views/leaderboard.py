@@ -22,7 +22,7 @@ from pipeline.results.analysis.leaderboard import (
 from pipeline.results.analysis.parameters import by_influence, tuned
 from pipeline.results.tables.load import Results
 from pipeline.results.views.fitted_table import Column, FittedTable
-from pipeline.results.views.foremost import of_shown
+from pipeline.results.views.shown_parameters import of_shown
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize_line
 from pipeline.wording import counted, format_number

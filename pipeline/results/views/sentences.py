@@ -88,8 +88,8 @@ def of_importance(importance: Importance) -> str:
         )
     if importance.left_out:
         parts.append(
-            f"Of {len(importance.effects) + importance.left_out} hyperparameters, the {len(importance.effects)} that "
-            "tell the most about the order of trials, each by itself, were analysed."
+            f"Of {len(importance.effects) + importance.left_out} hyperparameters, the {len(importance.effects)} with "
+            "the most influence on a trial's rank, each by itself, were analysed."
         )
     return " ".join(parts)
 

@@ -142,7 +142,7 @@ def _time(results: Results) -> str:
 
 
 def _drawn(results: Results) -> Sequence[str]:
-    """The drawn parameters; if a sentence names only some of them, those that tell the most come first."""
+    """The drawn parameters; if a sentence names only some of them, the most influential ones come first."""
     names = tuned(results)
     return names if len(names) <= _MANY else by_influence(results)
 

@@ -17,7 +17,10 @@ from tests.hostile.command import tunepipe
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--wait-pods", "nan"], "--wait-pods"),
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--image", ""], "--image"),
         (["submit", "beale", "--storage", "/s", "--kubernetes", "--dry-run", "--namespace", "Mine_"], "--namespace"),
-        (["submit", "beale", "--storage", "/s", "--kubernetes", "--detach", "--to", "x"], "--to needs a study"),
+        (
+            ["submit", "beale", "--storage", "/s", "--kubernetes", "--detach", "--to", "x"],
+            "--to has no effect with --detach",
+        ),
         (["status"], "RAY_API_SERVER_ADDRESS"),
     ],
 )

@@ -96,7 +96,7 @@ def test_an_operator_that_never_read_the_state_has_given_up() -> None:
     """A RayJob whose state the operator never read may still have been training, and is not started again."""
     reported = unreachable_head(rayjob("Failed", reason="JobStatusCheckTimeoutExceeded"), [], NOW)
     assert reported is not None
-    assert "in five minutes, and has given the RayJob up; the study's records are kept" in reported
+    assert "in five minutes, and has given up on the RayJob; the study's records are kept" in reported
     assert "NetworkPolicy 'operator' of the namespace 'tunepipe'" in reported
 
 

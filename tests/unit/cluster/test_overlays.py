@@ -7,7 +7,7 @@ from pipeline.errors import ClusterError
 
 
 def test_an_unknown_overlay_lists_those_there_are():
-    """An unknown overlay is refused with the list of overlays and the option of an own folder."""
+    """An unknown overlay is refused with the list of overlays and the option of a custom folder."""
     with pytest.raises(ClusterError, match=r"no overlay 'prd'.*dev, local-cpu, prod-gpu.*custom folder"):
         rendered("prd")
 

@@ -97,7 +97,9 @@ def test_gpus_that_an_overlay_gives_to_ray_count(given, parallel):
 def test_a_limit_that_is_no_amount_is_refused(limits):
     """A limit of an overlay that Kubernetes cannot read is refused with the value and the form of an amount."""
     (value,) = limits.values()
-    with pytest.raises(ClusterError, match=rf"amount '{value}', which is none of Kubernetes: .* 2 or 500m.* 4Gi\."):
+    with pytest.raises(
+        ClusterError, match=rf"amount '{value}', which Kubernetes does not accept: .* 2 or 500m.* 4Gi\."
+    ):
         plan(job(), [_group(**limits)])
 
 

@@ -80,7 +80,7 @@ def test_models_that_share_a_layer_are_noted(tmp_path, capsys):
     assert "A model that was loaded before" not in capsys.readouterr().out
     load_model(tmp_path / "b", trial=1)
     out = capsys.readouterr().out
-    assert "A model that was loaded before has now the weights sequential/body/kernel" in out
+    assert "A model that was loaded earlier now has the weights sequential/body/kernel" in out
     assert "and 1 more of this one" in out
     assert first.layers[0] is BODY
     del first

@@ -100,16 +100,16 @@ def test_objectives_say_which_values_are_better(tmp_path: Path) -> None:
     assert [data["trials"][place] for place in data["front"]] == ["0000", "0001", "0003", "0004"]
 
 
-def test_of_many_hyperparameters_those_that_tell_the_most_are_in_pictures_of_all(tmp_path: Path) -> None:
+def test_the_most_influential_of_many_hyperparameters_are_in_pictures_of_all(tmp_path: Path) -> None:
     """Of 60 hyperparameters all are columns, 24 are in the pictures of all of them, and a sentence says so."""
     data = trial_columns(wide_study(tmp_path))
     assert sum(column["name"].startswith("config_") for column in data["columns"]) == 60
-    assert (len(data["foremost"]), data["foremost"][0]) == (24, "config_p41")
-    assert data["some"].startswith("Of 60 hyperparameters, the 24 that tell the most")
+    assert (len(data["parameters"]), data["parameters"][0]) == (24, "config_p41")
+    assert data["some"].startswith("Of 60 hyperparameters, the 24 with the most influence")
 
 
 def test_all_of_few_hyperparameters_are_in_pictures_of_all(asha_results: Results) -> None:
     """If there are few hyperparameters, all are in the pictures of all of them, in the order of the space."""
     data = trial_columns(asha_results)
-    assert data["foremost"] == [column["name"] for column in data["columns"] if column["name"].startswith("config_")]
+    assert data["parameters"] == [column["name"] for column in data["columns"] if column["name"].startswith("config_")]
     assert data["some"] == ""

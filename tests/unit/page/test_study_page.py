@@ -139,9 +139,9 @@ def test_an_unknown_study_has_no_page(studies: StudyCache) -> None:
 
 
 def test_a_table_has_columns_for_some_of_many_hyperparameters(tmp_path: Path) -> None:
-    """Of 60 hyperparameters, the table has those 30 that tell the most, and says so."""
+    """Of 60 hyperparameters, the table has the 30 most influential ones, and says so."""
     wide_study(tmp_path)
     found = table(StudyCache(Store(tmp_path)), "wide", TableQuery())
     assert sum(head["name"].startswith("p") for head in found["heads"]) == 30
     assert "p41" in [head["name"] for head in found["heads"]]
-    assert found["some"].startswith("Of 60 hyperparameters, the 30 that tell the most")
+    assert found["some"].startswith("Of 60 hyperparameters, the 30 with the most influence")

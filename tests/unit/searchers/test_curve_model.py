@@ -75,7 +75,7 @@ def test_after_a_lucky_value_good_configs_are_drawn() -> None:
     reason = found.reason(best, EPOCHS)
     assert reason.startswith("Expected improvement 0.0")
     assert f" on the best predicted value at epoch {EPOCHS} near trial " in reason
-    assert reason.endswith("; none is expected on the best value.")
+    assert reason.endswith("; no improvement on the best value is expected.")
 
 
 def test_before_the_first_loss_a_mean_has_no_scale() -> None:

@@ -161,7 +161,7 @@ def test_the_first_draw_is_what_an_earlier_study_recommends():
     earlier = _observed(40, _bowl)
     found = _drawn_after(earlier, [], 0)
     assert _near(found.config) < 0.5
-    assert found.reason == "Best by what earlier studies have found, near a trial of other."
+    assert found.reason == "Best according to earlier studies, near a trial of other."
     assert _drawn_after(earlier, [], 1).config == RandomSearch().draw(SPACE, seed=0, index=1)
 
 

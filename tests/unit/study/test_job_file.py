@@ -11,7 +11,7 @@ from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.function_source import module_of
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.load_module import load_module
-from pipeline.study.module_origin import import_folder
+from pipeline.study.module_origin import import_folders
 from pipeline.study.sources import sources_of
 
 pytestmark = pytest.mark.usefixtures("own_modules")
@@ -61,7 +61,7 @@ def test_a_job_file_with_relative_imports_is_a_module_of_its_package(tmp_path: P
     assert job_file(path, path.read_bytes()) == JobFile("tuned.job", tmp_path, "tuned")
     job = load_module(path).JOB
     function = job.functions["function"]
-    assert (value(job), module_of(function), import_folder(function)) == (22.0, "tuned.job", tmp_path)
+    assert (value(job), module_of(function), import_folders([function])) == (22.0, "tuned.job", [tmp_path])
     assert sorted(file.path for file in sources_of(job).files) == [
         "tuned/__init__.py", "tuned/helpers.py", "tuned/inner/__init__.py", "tuned/inner/late.py", "tuned/job.py",
     ]  # fmt: skip

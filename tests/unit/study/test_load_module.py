@@ -76,7 +76,7 @@ def test_names_in_the_current_folder_are_reported_with_a_remedy(
     with pytest.raises(InvalidJob, match=r"mine is in the current folder, .* set PYTHONPATH=\."):
         load_module(path)
     path.write_text("open('settings.json')")
-    with pytest.raises(InvalidJob, match=rf"a relative path starts at the current folder, {tmp_path}: run tunepipe"):
+    with pytest.raises(InvalidJob, match=rf"the path is relative to the current folder, {tmp_path}: run tunepipe"):
         load_module(path)
     path.write_text("open('/settings.json')")
     with pytest.raises(InvalidJob, match=r"file: must run as Python; found"):

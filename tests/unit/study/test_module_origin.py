@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.study.module_origin import (
     folder_and_path,
-    import_folder,
+    import_folders,
     is_imported_from,
     is_installed,
     loaded_from,
@@ -67,11 +67,11 @@ def test_a_loaded_module_has_its_file_below_its_folder(tmp_path: Path, monkeypat
     module = importlib.import_module("mod_one")
     assert loaded_from("mod_one", tmp_path) == tmp_path / "mod_one.py"
     assert loaded_from("mod_one", tmp_path / "below") is None
-    assert import_folder(module.f) == tmp_path
+    assert import_folders([module.f]) == [tmp_path]
 
 
 def test_functions_of_libraries_and_of_tunepipe_have_no_import_folder() -> None:
     """Functions of installed packages and of tunepipe add no folder to a worker's path."""
     assert sys.modules[counted.__module__].__file__
     functions = [json.dumps, counted, next(value for value in vars(networks).values() if callable(value))]
-    assert [import_folder(function) for function in functions] == [None, None, None]
+    assert import_folders(functions) == []

@@ -242,9 +242,7 @@ def test_copied_files_belong_to_the_study(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("another")
     with pytest.raises(StudyChanged, match="is read by the job, and must have the content that the study began with"):
         reconciled(job, saved, store=store)
-    with pytest.raises(
-        StudyChanged, match=r"a file that the job itself writes belongs into pipeline\.trial\(\)\.folder"
-    ):
+    with pytest.raises(StudyChanged, match=r"a file that the job itself writes belongs in pipeline\.trial\(\)\.folder"):
         reconciled(job, saved, store=store)
 
 

@@ -64,7 +64,7 @@ def test_limits_are_those_of_the_budget() -> None:
 def test_stoppers_that_compare_trials_are_named() -> None:
     """A stopper that compares trials is named, and others are not."""
     assert ignored_rules([stopper.ExperimentPlateauStopper("acc"), stopper.NoopStopper()]) == [
-        "ExperimentPlateauStopper is ignored: trials know nothing of each other."
+        "ExperimentPlateauStopper is ignored: a trial does not know the results of others."
     ]
 
 

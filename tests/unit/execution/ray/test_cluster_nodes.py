@@ -30,7 +30,7 @@ def _node(cpus: float, memory: float, *, alive: bool = True) -> dict[str, Any]:
 
 
 def test_memory_counts_where_ray_reserves_it(cluster: list[dict[str, Any]]) -> None:
-    """The nodes of a joined cluster have the memory that Ray knows, and those of an own one are unlimited."""
+    """The nodes of a joined cluster have the memory that Ray knows; those of a cluster of the study are unlimited."""
     cluster.append(_node(4.0, 16e9))
     assert cluster_nodes.cluster_nodes(joined=True) == [(0.0, 0.0, 64e9), (4.0, 0.0, 16e9)]
     assert cluster_nodes.cluster_nodes(joined=False) == [(0.0, 0.0, math.inf), (4.0, 0.0, math.inf)]

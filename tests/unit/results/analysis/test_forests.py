@@ -55,7 +55,7 @@ def test_chance_among_hundreds_of_axes_is_rarely_taken_for_an_effect() -> None:
 
 
 def test_the_axes_of_a_forest_are_among_those_of_the_sample() -> None:
-    """Of more axes than a forest has, it has those that tell the most, by their numbers in the sample."""
+    """Of more axes than a forest has, it has the most influential ones, by their numbers in the sample."""
     units = np.random.default_rng(0).random((120, 50))
     found = forests(units, units[:, 33], 50)
     assert len(found.axes) == MAX_AXES == found.whole.low.shape[1] == found.again[0].low.shape[1]

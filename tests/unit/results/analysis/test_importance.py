@@ -164,7 +164,7 @@ def test_many_values_without_an_order_have_no_best_range() -> None:
     assert best_range(Choice((*range(1, 12), 0)), units, means, "min") == "2"
 
 
-def test_of_many_hyperparameters_those_that_tell_the_most_are_analysed(wide: Results) -> None:
+def test_the_most_influential_of_many_hyperparameters_are_analysed(wide: Results) -> None:
     """Of 60 hyperparameters 20 are analysed, among them the one that matters, wherever it is in the space."""
     (found,) = importances(wide)
     assert (len(found.effects), found.left_out) == (20, 40)

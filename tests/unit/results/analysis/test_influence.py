@@ -2,30 +2,30 @@
 
 import numpy as np
 
-from pipeline.results.analysis.influence import most_telling, quarters, ranks, share_between
+from pipeline.results.analysis.influence import most_influential, quarters, ranks, share_between
 
 
-def test_the_axes_that_tell_the_most_are_chosen() -> None:
+def test_the_most_influential_axes_are_chosen() -> None:
     """Of many axes, those on which the values depend are chosen, numbers and listed values."""
     units = np.random.default_rng(0).random((200, 40))
     units[:, 31] = np.round(units[:, 31])
     values = units[:, 17] + 0.5 * units[:, 31]
-    assert most_telling(units, values, 2).tolist() == [17, 31]
-    assert len(most_telling(units, values, 5)) == 5
+    assert most_influential(units, values, 2).tolist() == [17, 31]
+    assert len(most_influential(units, values, 5)) == 5
 
 
 def test_the_first_axes_come_before_others() -> None:
     """Axes that are to come first are chosen before others that tell more, also if they tell nothing."""
     units = np.random.default_rng(0).random((100, 30))
     values = units[:, 20]
-    assert set(range(4)) <= set(most_telling(units, values, 5, first=4).tolist())
-    assert 20 in most_telling(units, values, 5, first=4)
-    assert most_telling(units, values, 3, first=4).max() < 4
+    assert set(range(4)) <= set(most_influential(units, values, 5, first=4).tolist())
+    assert 20 in most_influential(units, values, 5, first=4)
+    assert most_influential(units, values, 3, first=4).max() < 4
 
 
 def test_no_axis_is_left_out_where_there_is_room_for_all() -> None:
     """If there are no more axes than are wanted, all of them are chosen, in their order."""
-    assert most_telling(np.zeros((3, 4)), np.arange(3.0), 4, first=1).tolist() == [0, 1, 2, 3]
+    assert most_influential(np.zeros((3, 4)), np.arange(3.0), 4, first=1).tolist() == [0, 1, 2, 3]
 
 
 def test_equal_values_share_their_rank() -> None:

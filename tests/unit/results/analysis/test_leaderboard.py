@@ -49,7 +49,7 @@ def test_several_objectives_have_columns_and_a_front(tmp_path: Path, asha_result
 
 
 def test_a_page_has_columns_for_some_of_many_hyperparameters(wide: Results) -> None:
-    """With a maximum, the columns are those of the hyperparameters that tell the most, the first of them first."""
+    """With a maximum, the columns are those of the most influential hyperparameters, in that order."""
     few = [column.name for column in columns(wide, 8) if column.kind == "config"]
     assert (len(few), few[0]) == (8, "p41")
     assert columns(wide, 60) == columns(wide)

@@ -12,10 +12,10 @@ from pipeline.results.analysis.parameters import (
     best_quarter,
     by_influence,
     config_positions,
-    foremost,
+    influence_is_known,
     scored,
     scored_with,
-    tells,
+    shown_parameters,
     tuned,
     within_bounds,
 )
@@ -82,16 +82,16 @@ def test_only_trials_with_a_parameter_are_scored_with_it(tmp_path: Path) -> None
     assert "kind" not in rows
 
 
-def test_of_many_parameters_those_that_tell_the_most_are_foremost(wide: Results) -> None:
-    """If there are more parameters than are wanted, those that tell the most come first; else all, in their order."""
-    assert foremost(wide, 5)[0] == "p41"
-    assert len(foremost(wide, 5)) == 5
-    assert foremost(wide, 60) == tuned(wide)
+def test_the_most_influential_of_many_parameters_are_shown(wide: Results) -> None:
+    """If there are more parameters than are wanted, the most influential ones come first; else all, in their order."""
+    assert shown_parameters(wide, 5)[0] == "p41"
+    assert len(shown_parameters(wide, 5)) == 5
+    assert shown_parameters(wide, 60) == tuned(wide)
 
 
 def test_a_few_trials_do_not_tell(asha_results: Results, population: Results) -> None:
     """Parameters are compared only if there are enough trials with a value."""
-    assert (tells(asha_results), tells(population)) == (True, False)
+    assert (influence_is_known(asha_results), influence_is_known(population)) == (True, False)
 
 
 def test_failed_trials_are_not_scored(asha_results: Results) -> None:

@@ -91,7 +91,7 @@ def test_every_panel_shows_those_that_have_the_parameter(branches_results: Resul
         assert points == scored(branches_results)[name].notna().sum()
 
 
-def test_of_many_hyperparameters_those_that_tell_the_most_have_an_axis(wide: Results) -> None:
+def test_the_most_influential_of_many_hyperparameters_have_an_axis(wide: Results) -> None:
     """Parallel coordinates of 60 hyperparameters have axes for as many as have room, the most telling one first."""
     ax = drawn(plots.parallel_coordinates, wide)
     assert {len(line) for group in ax.collections for line in group.get_segments()} == {MAX_AXES + 1}

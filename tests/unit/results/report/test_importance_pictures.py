@@ -45,5 +45,5 @@ def test_of_many_effects_those_with_the_largest_shares_have_a_picture(wide: Resu
     bars, along = importances(explained(wide))
     assert len(along.pictures) == 16
     assert along.note.endswith("The 16 with the largest shares are shown.")
-    expected = "Of 60 hyperparameters, the 20 that tell the most about the order of trials, each by itself, were"
+    expected = "Of 60 hyperparameters, the 20 with the most influence on a trial's rank, each by itself, were"
     assert bars.pictures[0].caption.endswith(f"{expected} analysed.")

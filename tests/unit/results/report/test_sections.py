@@ -94,10 +94,10 @@ def test_models_and_costs_have_sections_of_their_own(folded: Results, batches: R
     assert "named by its batch size" in cost.note
 
 
-def test_pictures_of_many_hyperparameters_show_those_that_tell_the_most(wide: Results) -> None:
-    """Of 60 hyperparameters, pictures show the 16 that tell the most, and their notes say so."""
+def test_pictures_show_the_most_influential_of_many_hyperparameters(wide: Results) -> None:
+    """Of 60 hyperparameters, pictures show the 16 most influential ones, and their notes say so."""
     found = {section.title: section for section in live_sections(wide)}
-    said = "Of 60 hyperparameters, the 16 that tell the most about a trial's rank, each by itself, are shown."
+    said = "Of 60 hyperparameters, the 16 with the most influence on a trial's rank, each by itself, are shown."
     against, parallel = found["Objective against each hyperparameter"], found["All hyperparameters together"]
     assert len(against.pictures) == 16
     assert "against p41" in against.pictures[0].alt

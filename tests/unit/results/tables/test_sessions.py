@@ -78,7 +78,7 @@ def test_a_large_state_is_not_read_without_need(tmp_path: Path, monkeypatch: pyt
 )
 def test_an_invalid_value_is_reported(tmp_path: Path, field: str, value: object) -> None:
     """A session's invalid value is reported with its file and field."""
-    with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session's: {field}: "):
+    with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session file: {field}: "):
         read_sessions(_store(tmp_path, **{field: value}), resume=True)
 
 

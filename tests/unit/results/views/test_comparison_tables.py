@@ -121,12 +121,12 @@ def test_the_compared_studies_are_known_by_their_names(comparison: Comparison) -
 
 
 def test_of_many_hyperparameters_the_ranges_of_some_are_shown(tmp_path: Path, wide: Results) -> None:
-    """The table of ranges has the 30 hyperparameters that tell the most in a study, and its note says of how many."""
+    """The table of ranges has the 30 most influential hyperparameters of a study, and its note says of how many."""
     other = wide_study(tmp_path, name="other")
     tables = {title: (note, rows) for title, note, _, rows in comparison_tables(compared({"a": wide, "b": other}))}
     note, rows = tables["Where the best quarter of the trials lies"]
     assert (len(rows), rows[0][0]) == (30, "p41")
-    assert note.startswith("Of 60 hyperparameters, the 30 that tell the most")
+    assert note.startswith("Of 60 hyperparameters, the 30 with the most influence")
 
 
 def test_of_very_many_pairs_those_of_the_best_study_are_shown(tmp_path: Path) -> None:

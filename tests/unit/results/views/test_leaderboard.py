@@ -53,7 +53,7 @@ def test_top_determines_how_many_trials_are_shown(asha_results: Results) -> None
 
 
 @pytest.mark.parametrize(("trials", "kept"), [(16, ["telling"]), (8, ["noise_one"])])
-def test_parameters_that_tell_the_least_are_left_out_first(tmp_path: Path, trials: int, kept: list[str]) -> None:
+def test_the_least_influential_parameters_are_left_out_first(tmp_path: Path, trials: int, kept: list[str]) -> None:
     """A narrow terminal keeps the parameter that the objective depends on, or of too few trials the first one."""
     space = {name: Uniform(0, 1) for name in ("noise_one", "noise_two", "telling")}
     study = Recording(tmp_path, tune_job("wide", space=space))

@@ -122,8 +122,8 @@ def test_one_epoch_is_counted_in_the_singular(tmp_path: Path) -> None:
     assert any("1 epoch was trained in" in paragraph for paragraph in paragraphs(results))
 
 
-def test_of_many_hyperparameters_those_that_tell_the_most_are_named(wide: Results) -> None:
-    """Of 60 hyperparameters, sentences about the study name eight, beginning with the one that tells the most."""
+def test_the_most_influential_of_many_hyperparameters_are_named(wide: Results) -> None:
+    """Of 60 hyperparameters, sentences about the study name eight, beginning with the most influential one."""
     what, best, *_ = paragraphs(wide)
     assert "over p41, " in what
     assert " and 52 more, with" in what

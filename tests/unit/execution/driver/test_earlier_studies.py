@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import InvalidJob, JobNotFound, StorageError, StudyChanged
-from pipeline.execution.driver.learning import learned_from, learning_in_words
+from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words
 
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -53,7 +53,7 @@ def test_a_study_says_what_it_learns_from_and_draws_by_it(storage: Any) -> None:
     assert "Learns from 10 trials of the study 'first'; without b, which counts as drawn at random." in reported
     results = load_results(storage / "later")
     reasons = results.decisions[results.decisions["kind"] == "start"]["reason"].to_list()
-    assert reasons[0].startswith("Best by what earlier studies have found")
+    assert reasons[0].startswith("Best according to earlier studies")
     assert abs(_drawn(storage, "later")[0][0] - 0.8) < 0.3
 
 

@@ -1,6 +1,6 @@
 """The sentence that pictures and tables show some of many hyperparameters."""
 
-from pipeline.results.analysis.parameters import tells
+from pipeline.results.analysis.parameters import influence_is_known
 from pipeline.results.tables.load import Results
 
 __all__ = ["of_shown"]
@@ -17,8 +17,8 @@ def of_shown(results: Results, shown: int, of: int) -> str:
     if shown >= of:
         return ""
     which = (
-        f"the {shown} that tell the most about a trial's rank, each by itself,"
-        if tells(results)
+        f"the {shown} with the most influence on a trial's rank, each by itself,"
+        if influence_is_known(results)
         else f"the first {shown}"
     )
     return f"Of {of} hyperparameters, {which} are shown."

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.earlier_trials import EarlierTrials, read_earlier
-from pipeline.wording import counted, listed
+from pipeline.wording import by_count, counted, listed
 
 __all__ = ["learned_from", "learning_in_words"]
 
@@ -54,7 +54,8 @@ def _study_in_words(job: TuneJob, study: EarlierTrials) -> str:
     which = counted(count, "trial") if count == study.of else f"{count} of {counted(study.of, 'trial')}"
     parts = [f"{study.outside} lie outside this space"] if study.outside else []
     if study.missing:
-        parts.append(f"without {listed(study.missing)}, which counts as drawn at random")
+        count_as = by_count(len(study.missing), "counts", "count")
+        parts.append(f"without {listed(study.missing)}, which {count_as} as drawn at random")
     if (study.metric, study.mode) != (job.objective.metric, job.objective.mode):
         parts.append(f"by its own objective, {study.metric} ({study.mode})")
     return f"Learns from {which} of the study {study.study!r}{''.join(f'; {part}' for part in parts)}."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Surface", "fit_surface", "predicted"]
+__all__ = ["RandomForest", "fit_forest", "predicted"]
 
 _Reals = npt.NDArray[np.float64]
 _Reals32 = npt.NDArray[np.float32]
@@ -21,7 +21,7 @@ _POINTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class RandomForest:
     """A forest as boxes.
 
     Args:
@@ -92,7 +92,7 @@ class Surface:
         return self._covers[axis, -cells]
 
 
-def fit_surface(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> Surface:
+def fit_forest(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> RandomForest:
     """Fit a forest.
 
     Args:
@@ -111,7 +111,7 @@ def fit_surface(places: _Reals, values: _Reals, *, trees: int, seed: int, whole:
     points = np.random.default_rng(seed).random((_POINTS, places.shape[1])).astype(np.float32)
     variance = float(_mean(forest, points).var()) * scale**2
     unseen = _unseen(forest, rows, left_out) * scale if whole else np.empty(0)
-    return Surface(low, high, value * scale / trees, variance, unseen)
+    return RandomForest(low, high, value * scale / trees, variance, unseen)
 
 
 def predicted(places: _Reals, values: _Reals, others: _Reals, *, trees: int, seed: int) -> _Reals:

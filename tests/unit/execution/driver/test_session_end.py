@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
 from pipeline.execution.command_files import outcomes, send
-from pipeline.execution.driver.ending import failure_texts, recording_end
+from pipeline.execution.driver.session_end import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
 from pipeline.loop.commands import ChangeBudget
 from pipeline.loop.messages import ProgressReport
