@@ -111,7 +111,7 @@ def hidden_text(hidden: dict[Path, str]) -> str:
         hidden: What `hidden_modules` returned, not empty.
     """
     them = by_count(len(hidden), "it", "them")
-    return f"{what_hides(hidden)}: an import of that name, also in a library, may find {them} instead. Rename {them}."
+    return f"{what_hides(hidden)}: an import of that name, even in a library, may find {them} instead. Rename {them}."
 
 
 def what_hides(hidden: dict[Path, str]) -> str:

@@ -53,7 +53,7 @@ class JobsApi:
     """The Jobs API of one cluster.
 
     Args:
-        address: The address of the dashboard: http://HOST:8265 or https://…, also with a path.
+        address: The address of the dashboard: http://HOST:8265 or https://…, with or without a path.
 
     Raises:
         UsageError: It is not such an address.

@@ -42,7 +42,7 @@ def merge_study(downloaded: Path, place: Path) -> Path:
             )
         refuse_links(here)
     paths = {entry.path for entry in contents(new).own}
-    # The first session's file says whose copy this is, also if it is cut off here. A study that has ended has all of
+    # The first session's file says whose copy this is, even if it is cut off here. A study that has ended has all of
     # its rows, and one with a study.json all of its files.
     origin = layout.session(1)
     order = {path: (path != origin if begins else path.startswith("sessions/"), path == layout.STUDY) for path in paths}

@@ -20,7 +20,7 @@ _NOT_READ = re.compile("submitter finished at .* did not reach terminal state", 
 as well, but then the operator has read before when the job began."""
 
 _NEVER_READ = "JobStatusCheckTimeoutExceeded"
-"""The operator's reason after five minutes, also of a job that still runs (KubeRay 1.7)."""
+"""The operator's reason after five minutes, even for a job that still runs (KubeRay 1.7)."""
 
 
 def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:

@@ -28,7 +28,7 @@ def ray_token() -> str | None:
     try:
         path = Path.home() / ".ray/auth_token"
         return _checked(path.read_text(errors="replace").strip(), f"The file {path}") or None
-    # Without a home, as of a container's user that is no more than a number, there is no such file.
+    # Without a home folder, as for a container's user that is only a number, there is no such file.
     except (OSError, RuntimeError):
         return None
 

@@ -189,9 +189,9 @@ _RENAMED = {"losses": "worker_failures"}
 def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) -> Observation:
     """A trial as a searcher learns from it.
 
-    A trial counts by its best epoch and the config in force there, also if it was stopped early or is paused. One that
+    A trial counts by its best epoch and the config in force there, even if it was stopped early or is paused. One that
     has ended without a value counts as failed.
-    Its curve has every milestone so far, also while it trains.
+    Its curve has every milestone so far, even while it trains.
 
     Args:
         trial: The trial.

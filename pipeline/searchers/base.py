@@ -178,7 +178,7 @@ class SearcherSettings:
             space: The space.
             seed: The study's seed.
             index: The number of this searcher's draw, from 0.
-            observations: All configs that were tried before, also those of `start_with`, in the order of the trials.
+            observations: All configs that were tried before, with those of `start_with`, in the order of the trials.
 
         Returns:
             The config.
@@ -194,7 +194,7 @@ class SearcherSettings:
             space: The space.
             seed: The study's seed.
             index: The number of this searcher's draw, from 0.
-            observations: All configs that were tried before, also those of `start_with`, in the order of the trials.
+            observations: All configs that were tried before, with those of `start_with`, in the order of the trials.
             epochs: The maximum epochs of a trial, at which the config should be good.
 
         Returns:

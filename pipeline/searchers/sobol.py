@@ -32,7 +32,7 @@ class SobolSearch(SearcherSettings):
         if not paths:
             return compose(space, lambda parameter: parameter.domain)
         sequence = qmc.Sobol(len(paths), rng=seed, bits=_BITS)
-        if index:  # SciPy 1.17 cannot go forward by nothing.
+        if index:  # SciPy 1.17 cannot fast-forward by 0.
             sequence.fast_forward(index)
         units = dict(zip(paths, sequence.random(1)[0].tolist(), strict=True))
         return compose(space, lambda parameter: parameter.domain.from_unit(units[parameter.path]))

@@ -274,5 +274,5 @@ class ObjectFiles:
 
 
 def _keep(stream: object) -> None:
-    """Keep a stream from being freed, also at the end of the process: that would complete its upload."""
+    """Keep a stream from being freed, even at the end of the process: that would complete its upload."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(stream))

@@ -1,4 +1,4 @@
-"""What a user's function changes outside of itself, as by `global classes`, and whether other functions use that."""
+"""What a user's function changes outside of itself, such as by `global classes`, and whether other functions use it."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator

@@ -196,7 +196,7 @@ def _in_cell(function: Callable[..., Any]) -> bool:
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:
-    """The name by which a function is found in the module that loads it, also after another import.
+    """The name by which a function is found in the module that loads it, even after another import.
 
     A lambda, a method of an object, or a function that another one returned, is found by a variable (`build`) or a job
     (`JOB.model`).

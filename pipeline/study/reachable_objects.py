@@ -33,7 +33,7 @@ def reachable(functions: Iterable[Callable[..., Any]], ends: tuple[type, ...] = 
         if id(value) in seen:
             continue
         seen.add(id(value))
-        # A value that is made here, as by a property, must not give its id to another.
+        # A value that is created here, for example by a property, must not give its id to another.
         kept.append(value)
         yield value
         if not isinstance(value, ends):

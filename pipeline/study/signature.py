@@ -43,7 +43,7 @@ def takes_hyperparameters(function: Callable[..., Any], names: Container[str]) -
 
 
 def _parameters(function: Callable[..., Any]) -> Sequence[inspect.Parameter] | None:
-    """The parameters of a function; None if they are unknown, as of some built-in functions."""
+    """The parameters of a function; None if they are unknown, as for some built-in functions."""
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

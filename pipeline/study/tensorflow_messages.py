@@ -100,7 +100,7 @@ def _silence(loader: Loader) -> None:
         with without_notes():
             execute(module)
         if not _DRIVER.exists():
-            # At its first operation, as of a metric at the top of a job file, it prints that it has failed.
+            # At its first operation, such as that of a metric at the top of a job file, it prints that it has failed.
             with without_notes(gpus=False):
                 module.config.list_physical_devices()
 

@@ -85,7 +85,7 @@ class Ensemble:
 
         Raises:
             TrainingEnded: All have stopped.
-            Exception: Errors of the user's code, also those that Keras raises for it.
+            Exception: Errors of the user's code, including those that Keras raises for it.
         """
         if all(self._ended):
             raise TrainingEnded

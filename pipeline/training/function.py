@@ -65,7 +65,7 @@ class FunctionLearner:
         self._taken = 0
         """How many it has taken since it was started here."""
         self._ahead: tuple[Any, GeneratorStates] | None = None
-        """A step that it has taken although its source said that there is none, until an epoch wants it."""
+        """A step that it has taken although its source says that there is none, until an epoch wants it."""
         self._seconds_ahead = 0.0
         self._single = False
         self._finished = False

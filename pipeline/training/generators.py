@@ -59,7 +59,7 @@ def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
 
 @contextmanager
 def seeded_globally(seed: int, *, gpus: bool) -> Iterator[None]:
-    """Start all global generators again, also those of libraries that are imported within the context.
+    """Start all global generators again, including those of libraries that are imported within the context.
 
     Args:
         seed: The seed.

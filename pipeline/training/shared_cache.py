@@ -29,7 +29,7 @@ def shared_cache(name: str) -> Callable[[Any], Any]:
         raise DataError(f"shared_cache takes a name, such as shared_cache('train'); found {name!r}.")
 
     def apply(dataset: Any) -> Any:
-        # A job file imports this function where it is read, also by commands that do not train.
+        # A job file imports this function where it is read, even by commands that do not train.
         from pipeline.training.node_cache import cached_on_node
 
         return cached_on_node(name, dataset)

@@ -100,7 +100,7 @@ class Trainer:
         """Train one epoch and evaluate on the validation split.
 
         Raises:
-            Exception: Errors of the user's code, also those that Keras raises for it.
+            Exception: Errors of the user's code, including those that Keras raises for it.
         """
         seconds_build, self._seconds_build = self._seconds_build, 0.0
         while self._phases.due(len(self._begun), self._model_epoch, ended=self._phase_ended):

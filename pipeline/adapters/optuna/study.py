@@ -170,7 +170,7 @@ def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]
 
 
 def _function(objective: Any) -> Any:
-    """The function that the user wrote, also of a partial, a method or an object with `__call__`."""
+    """The function that the user wrote, even behind a partial, a method or an object with `__call__`."""
     while isinstance(objective, functools.partial):
         objective = objective.func
     objective = getattr(objective, "__func__", objective)

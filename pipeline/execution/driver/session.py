@@ -200,7 +200,7 @@ class Session:
         self.loop.written(changed, pruned=pruned)
 
     def clear(self) -> None:
-        """Delete the checkpoints that nothing needs, also those that workers have left without a report.
+        """Delete the checkpoints that nothing needs, including those that workers have left without a report.
 
         Raises:
             StorageError: The storage cannot be read or written.

@@ -119,7 +119,7 @@ class TableWriter:
             Superseded: Another driver has taken the study over; nothing was written.
             StorageError: The storage cannot be written; the rows are kept for the next flush.
         """
-        # A driver that is held between two writes, as by a storage that does not answer, may be replaced meanwhile.
+        # A driver that is held up between two writes, as by a storage that does not answer, may be replaced meanwhile.
         self._file.check()
         # The number counts when both tables are written: a part that was cut off is written again, in full.
         number = self._parts + 1

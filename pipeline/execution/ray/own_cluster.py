@@ -73,7 +73,7 @@ def _threads(job: TuneJob) -> Iterator[None]:
     """Within the context, Ray starts processes whose libraries for matrices use as many threads as a trial has CPUs.
 
     Ray says so only when a trial begins. Libraries that were imported before have a thread for each core of the
-    machine, also in a container that may use a few of them.
+    machine, even in a container that may use a few of them.
     """
     given = os.environ.get(_THREADS)
     os.environ.setdefault(_THREADS, str(max(1, math.floor(job.resources.cpus))))

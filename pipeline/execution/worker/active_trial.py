@@ -36,7 +36,7 @@ class ActiveTrial:
         rows: The epochs of its segment so far.
         delivered: How many of them are reported.
         in_epoch: Whether an epoch is in training: then the weights belong to no epoch.
-        ended: Whether the training itself has ended, as by EarlyStopping.
+        ended: Whether the training itself has ended, for example by EarlyStopping.
         saved_epoch: The epoch of its newest checkpoint; -1 without one.
         saved_at: When that was written, by the monotonic clock.
         waited: Seconds in which training waited for checkpoints, since the last report.

@@ -201,7 +201,7 @@ def _unit(axis: ParameterPath, value: object) -> float:
 
 
 def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
-    """Values, clipped at the bad end, at three interquartile ranges; not so where most values are the same."""
+    """Values, clipped at the bad end, at three interquartile ranges; unchanged if most values are the same."""
     sign, values = 1.0 if mode == "max" else -1.0, np.clip(values, -_LARGEST, _LARGEST)
     first, third = np.quantile(sign * values, [0.25, 0.75])
     edge = first - 3 * (third - first) if third > first else -math.inf

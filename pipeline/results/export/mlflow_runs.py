@@ -21,7 +21,7 @@ from pipeline.storage.metric_column import metric_column, metric_columns
 __all__ = ["MetricValue", "RunContent", "study_run", "trial_runs"]
 
 _STATUS = {"failed": "FAILED", "running": "RUNNING", "paused": "RUNNING", "waiting": "SCHEDULED"}
-"""MLflow's status for the state of a trial or a study; every other state is FINISHED, also an early stop."""
+"""MLflow's status for the state of a trial or a study; every other state is FINISHED, including an early stop."""
 
 _ALLOWED = re.compile(r"\w[\w.\- ]*(/\w[\w.\- ]*)*")
 """Names of metrics that MLflow accepts."""

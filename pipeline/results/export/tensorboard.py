@@ -72,7 +72,7 @@ def write_tensorboard(results: Results, folder: Path) -> list[Path]:
 
 
 class LiveTensorBoard:
-    """Writes the epochs of a study into event files while it runs, each once, also over several sessions.
+    """Writes the epochs of a study into event files while it runs, each once, even over several sessions.
 
     Where a trial has trained an epoch again, after a kill or a lost worker, TensorBoard shows the newer values.
 

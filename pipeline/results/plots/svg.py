@@ -80,7 +80,7 @@ def _make_room(figure: Figure, ax: Axes) -> None:
     """
     for axis in (ax.xaxis, ax.yaxis):
         if not axis.get_label_text():
-            # A label's place is measured, also that of an empty one.
+            # A label's place is measured, even that of an empty one.
             axis.set_label_coords(0, 0)
     ticks = _ticks(ax)
     _set_margins(figure, ax)
