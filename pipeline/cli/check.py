@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import command_console, note, say_object
+from pipeline.cli.console import command_console, note, print_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, AcceptChanges, Address, JobName, Json, Resume, Storage
 from pipeline.errors import Interrupted
@@ -68,7 +68,7 @@ def check(
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
         estimate = preflight.estimate and asdict(preflight.estimate)
-        say_object({"job": tuned.name, "findings": [each.as_object() for each in found], "estimate": estimate})
+        print_object({"job": tuned.name, "findings": [each.as_object() for each in found], "estimate": estimate})
     words = [job, *(["--from", options.from_] if options.from_ else [])]
     console.print(f"\n{_verdict(found, shlex.join(words))}", markup=False)
     if any(finding.level == "error" for finding in found):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import note, say_bytes, say_output
+from pipeline.cli.console import note, print_bytes, print_output
 from pipeline.errors import Interrupted, UsageError
 from pipeline.wording import by_count
 
@@ -24,8 +24,8 @@ __all__ = [
     "api_of",
     "follow_submission",
     "given_on_command_line",
+    "print_log",
     "refuse_other_options",
-    "say_log",
 ]
 
 Dashboard = Annotated[
@@ -95,7 +95,7 @@ def already_running(study: str, name: str, submitted: "Submitted") -> str:
     return f"The study {study!r} is already running as {name}{by}{at}, with the options of that run."
 
 
-def say_log(log: str, *, raw: bool = False, err: bool = False) -> None:
+def print_log(log: str, *, raw: bool = False, err: bool = False) -> None:
     """Print what a study's driver has printed.
 
     Args:
@@ -104,9 +104,9 @@ def say_log(log: str, *, raw: bool = False, err: bool = False) -> None:
         err: Whether to print to standard error.
     """
     if raw:
-        say_bytes(log.encode(errors="surrogatepass"))
+        print_bytes(log.encode(errors="surrogatepass"))
     else:
-        say_output(log, err=err)
+        print_output(log, err=err)
 
 
 def api_of(address: str | None) -> "JobsApi":
@@ -141,7 +141,7 @@ def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False, raw
 
     try:
         for text in api.follow(name):
-            say_log(text, raw=raw, err=to_stderr)
+            print_log(text, raw=raw, err=to_stderr)
         return exit_code(api.submission(name))
     except KeyboardInterrupt:
         note(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pipeline.cli.console import command_console, say_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.study_argument import study_argument, study_store
 from pipeline.cli.table_output import file_option, form_of, save
@@ -35,7 +35,7 @@ def compare(
     studies_with_names = [(study, load_results(study_store(study, storage).uri)) for study in studies]
     comparison = compared(labels(studies_with_names))
     if as_json:
-        say_object(comparison_object(comparison))
+        print_object(comparison_object(comparison))
     if not as_json:
         from pipeline.results.views.comparison_tables import comparison_view
 

@@ -20,11 +20,11 @@ __all__ = [
     "SanitizingFile",
     "command_console",
     "note",
-    "say",
-    "say_bytes",
-    "say_object",
-    "say_output",
-    "say_path",
+    "print_bytes",
+    "print_object",
+    "print_output",
+    "print_path",
+    "print_text",
     "wrapped",
 ]
 
@@ -124,7 +124,7 @@ class SanitizingFile:
         self._sink.flush()
 
 
-def say(text: str, *, err: bool = False) -> None:
+def print_text(text: str, *, err: bool = False) -> None:
     """Print sanitized text; a terminal as standard error gets lines that break between words.
 
     Args:
@@ -143,7 +143,7 @@ def note(message: str) -> None:
     Args:
         message: One line or several.
     """
-    say(message, err=True)
+    print_text(message, err=True)
 
 
 def wrapped(text: str, width: int, *, used: int = 0) -> str:
@@ -180,7 +180,7 @@ def _words(line: str, width: int) -> Iterator[str]:
         yield from [word] if cell_len(word.strip(" ")) <= width else re.findall(r" *[^ ]+| +$", word)
 
 
-def say_object(value: Any) -> None:
+def print_object(value: Any) -> None:
     """Print one JSON object on a line, for `--json`.
 
     Args:
@@ -189,7 +189,7 @@ def say_object(value: Any) -> None:
     typer.echo(json.dumps(value, allow_nan=False))
 
 
-def say_path(path: str | Path, *, err: bool = False) -> None:
+def print_path(path: str | Path, *, err: bool = False) -> None:
     """Print a path: unchanged for another program, sanitized on a terminal.
 
     Args:
@@ -203,7 +203,7 @@ def say_path(path: str | Path, *, err: bool = False) -> None:
         typer.echo(os.fsencode(path), err=err)
 
 
-def say_output(text: str, *, err: bool = False) -> None:
+def print_output(text: str, *, err: bool = False) -> None:
     """Print the output of a program, sanitized except for colours and progress bars.
 
     Args:
@@ -213,7 +213,7 @@ def say_output(text: str, *, err: bool = False) -> None:
     typer.echo(sanitize_output(text), nl=False, err=err)
 
 
-def say_bytes(content: bytes) -> None:
+def print_bytes(content: bytes) -> None:
     """Print bytes unchanged.
 
     Args:

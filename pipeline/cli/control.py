@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import note, say
+from pipeline.cli.console import note, print_text
 from pipeline.cli.job_changes import assignments
 from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials
 from pipeline.cli.study_argument import Study, study_store, trial_id
@@ -28,7 +28,7 @@ def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None
     store = study_store(study, storage)
     session = running_session(store)
     if session is None:
-        say(f"The study in {store.uri} is not running: there is nothing to pause.")
+        print_text(f"The study in {store.uri} is not running: there is nothing to pause.")
         return
     _carry_out(store, Pause(session=session["number"], reason=reason))
 
@@ -129,7 +129,7 @@ def _carry_out(store: "Store", command: "Command") -> None:
 
     if running_session(store) is None:
         send(store, command)
-        say(f"The study in {store.uri} is not running: {_resume(store)} executes the command.")
+        print_text(f"The study in {store.uri} is not running: {_resume(store)} executes the command.")
         return
     name = send(store, command)
     try:
@@ -137,7 +137,7 @@ def _carry_out(store: "Store", command: "Command") -> None:
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
         raise typer.Exit(Interrupted.exit_code) from None
-    say(outcome or f"The study ended before it executed the command; {_resume(store)} executes it.")
+    print_text(outcome or f"The study ended before it executed the command; {_resume(store)} executes it.")
 
 
 def _resume(store: "Store") -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import note, say
+from pipeline.cli.console import note, print_text
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store
 from pipeline.errors import UsageError
@@ -23,13 +23,13 @@ def delete(
     store = study_store(study, storage)
     contents = check_deletable(store, note)
     if not yes:
-        say(f"{store.uri} has {contents}")
+        print_text(f"{store.uri} has {contents}")
         try:
             agreed = typer.confirm("Delete all of it?", default=False)
         except typer.Abort:
             raise UsageError("No answer was given, so nothing was deleted. --yes deletes without asking.") from None
         if not agreed:
-            say("Nothing was deleted.")
+            print_text("Nothing was deleted.")
             return
     delete_study(store, note)
-    say(f"Deleted {store.uri}.")
+    print_text(f"Deleted {store.uri}.")

@@ -1,6 +1,6 @@
 """`tunepipe explain`: what a study's results say about its hyperparameters and its early stopping."""
 
-from pipeline.cli.console import command_console, say_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.study_argument import Study, study_store
 
@@ -21,6 +21,6 @@ def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> 
 
         explanation = explained(load_results(store.uri), fit)
     if as_json:
-        say_object(explanation_object(explanation))
+        print_object(explanation_object(explanation))
         return
     command_console().print(explanation_view(explanation))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import note, say, say_path
+from pipeline.cli.console import note, print_path, print_text
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import UsageError
@@ -74,14 +74,14 @@ def export(
             store, to, trial=wanted, top=top, saved_model=saved_model, overwrite=overwrite, note=note
         )
         for path in written:
-            say_path(path)
+            print_path(path)
     if tensorboard is not None:
         from pipeline.results.export.tensorboard import write_tensorboard
         from pipeline.results.tables.load import load_results
 
         logged = write_tensorboard(load_results(store.uri), tensorboard)
         command = shlex.join(["tensorboard", "--logdir", str(tensorboard)])
-        say(f"{counted(len(logged), 'trial')} in {tensorboard}: `{command}` shows them.")
+        print_text(f"{counted(len(logged), 'trial')} in {tensorboard}: `{command}` shows them.")
     if mlflow is not None:
         from pipeline.results.export.mlflow import write_mlflow
         from pipeline.results.tables.load import load_results
@@ -91,4 +91,4 @@ def export(
         command = shlex.join(["mlflow", "ui", "--backend-store-uri", done.uri])
         look = f": `{command}` shows them (package mlflow, in a separate environment)"
         shown = "" if "://" in mlflow else look
-        say(f"{counted(done.written, 'trial')} written to {mlflow}{kept}{shown}.")
+        print_text(f"{counted(done.written, 'trial')} written to {mlflow}{kept}{shown}.")

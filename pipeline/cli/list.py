@@ -1,6 +1,6 @@
 """`tunepipe list`: the bundled jobs."""
 
-from pipeline.cli.console import command_console, say_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import Json
 
 __all__ = ["list_jobs"]
@@ -23,7 +23,7 @@ def list_jobs(as_json: Json = False) -> None:
             }
             for name, job in jobs.items()
         ]
-        say_object({"jobs": rows})
+        print_object({"jobs": rows})
         return
     from pipeline.results.views.fitted_table import Column, FittedTable
 

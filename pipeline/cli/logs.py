@@ -14,10 +14,10 @@ from pipeline.cli.cluster_options import (
     api_of,
     follow_submission,
     given_on_command_line,
+    print_log,
     refuse_other_options,
-    say_log,
 )
-from pipeline.cli.console import say, say_bytes, say_output
+from pipeline.cli.console import print_bytes, print_output, print_text
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.errors import UsageError
@@ -74,7 +74,7 @@ def logs(
 
         if follow:
             raise typer.Exit(follow_rayjob(study, context, namespace, place, raw=raw))
-        say_log(rayjob_output(study, context, namespace, place), raw=raw)
+        print_log(rayjob_output(study, context, namespace, place), raw=raw)
         return
     if address is None:
         raise UsageError(
@@ -85,7 +85,7 @@ def logs(
     submission = api.find(study, place)
     if follow:
         raise typer.Exit(follow_submission(api, submission.name, raw=raw))
-    say_log(api.logs(submission.name), raw=raw)
+    print_log(api.logs(submission.name), raw=raw)
 
 
 def _print_trial(study: str, trial: str, storage: str, *, raw: bool) -> None:
@@ -96,13 +96,13 @@ def _print_trial(study: str, trial: str, storage: str, *, raw: bool) -> None:
     store, wanted = study_store(study, storage), trial_id(trial)
     printed = store.read(layout.log(wanted)) if store.exists(layout.log(wanted)) else b""
     if printed and raw:
-        say_bytes(printed)
+        print_bytes(printed)
         return
     if printed:
-        say_output(printed.decode(errors="replace"))
+        print_output(printed.decode(errors="replace"))
         return
     trial_row(load_results(store.uri), wanted)  # there may be no such trial at all
     kept = [Path(path).stem for path in store.files("logs")]
     none = "no trial did, or with --workers 0 the output went to the terminal"
     there = f"trials that did: {', '.join(kept)}" if kept else none
-    say(f"Trial {wanted} of the study in {store.uri} printed nothing; {there}.", err=True)
+    print_text(f"Trial {wanted} of the study in {store.uri} printed nothing; {there}.", err=True)

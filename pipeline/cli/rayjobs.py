@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.cluster_options import say_log
+from pipeline.cli.cluster_options import print_log
 from pipeline.cli.console import note
 from pipeline.errors import ClusterError, Interrupted
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "copied_study",
     "follow_rayjob",
+    "print_copied",
+    "print_how_to_follow",
     "print_until_end",
     "rayjob_output",
-    "say_continues",
-    "say_copied",
     "stop_rayjob",
     "submissions_of",
 ]
@@ -50,11 +50,11 @@ def print_until_end(
     from pipeline.cluster.following import follow
 
     for text in follow(server, name, wait_pods=wait_pods):
-        say_log(text, raw=raw, err=to_stderr)
+        print_log(text, raw=raw, err=to_stderr)
     return read_exit_code(server, name)
 
 
-def say_copied(folder: Path) -> None:
+def print_copied(folder: Path) -> None:
     """Print where a study was copied to.
 
     Args:
@@ -63,7 +63,7 @@ def say_copied(folder: Path) -> None:
     note(f"The study without its checkpoints was copied to {folder}.")
 
 
-def say_continues(name: str, where: str) -> None:
+def print_how_to_follow(name: str, where: str) -> None:
     """Print how to follow and to stop a RayJob whose output is no longer followed.
 
     Args:
@@ -118,7 +118,7 @@ def follow_rayjob(
         return 0
     except KeyboardInterrupt:
         note("")
-        say_continues(rayjob, server.options)
+        print_how_to_follow(rayjob, server.options)
         return Interrupted.exit_code
 
 
@@ -175,7 +175,7 @@ def copied_study(
 
     where, study = readable_study(Kubernetes(context, namespace), name, to, storage=storage, overlay=overlay)
     if where == str(to):
-        say_copied(to / study)
+        print_copied(to / study)
     return where, study
 
 

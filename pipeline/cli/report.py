@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pipeline.cli.console import say_path
+from pipeline.cli.console import print_path
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store
 from pipeline.cli.table_output import file_option, save
@@ -26,7 +26,7 @@ def report(
         from pipeline.results.tables.load import load_results
 
         if output is None:
-            say_path(write_report(store, fit))
+            print_path(write_report(store, fit))
             return
         page = report_page(load_results(store.uri), fit)
     save(output, page)

@@ -19,7 +19,7 @@ from pipeline.cli.cluster_options import (
     given_on_command_line,
     refuse_other_options,
 )
-from pipeline.cli.console import command_console, say_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.rows import TOP, Rows, names, show_rows
 from pipeline.cli.several_studies import print_how_to_continue, scores, several_board, show_several, study_line
@@ -184,7 +184,7 @@ def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -
     if as_json:
         from pipeline.results.views.results_object import objects_of_studies, results_object
 
-        say_object(results_object(only, top) if only else objects_of_studies(studies.values(), top))
+        print_object(results_object(only, top) if only else objects_of_studies(studies.values(), top))
     elif only:
         _show_one(only, top or TOP)
     else:
@@ -298,7 +298,7 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     trial_row(results, wanted)
     files = files_of(store, wanted)
     if as_json:
-        say_object(trial_object(results, wanted, files))
+        print_object(trial_object(results, wanted, files))
         return
     console = command_console()
     console.print(trial_view(results, wanted, files))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.console import command_console, say
+from pipeline.cli.console import command_console, print_text
 from pipeline.cli.table_output import output_table
 from pipeline.errors import UsageError
 
@@ -129,7 +129,7 @@ def _rows_of_several(studies: Mapping[str, "Results"], rows: Rows) -> None:
         output_table(Answer.of(shown), rows.shape, rows.output, of=table.num_rows)
     if note:
         # A file or a pipe gets the table alone.
-        say(note if rows.shape != "table" else f"\n{note}", err=rows.shape != "table")
+        print_text(note if rows.shape != "table" else f"\n{note}", err=rows.shape != "table")
 
 
 def _print_board(board: "FittedTable", asked: int, trials: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
-from pipeline.cli.console import command_console, note, say
+from pipeline.cli.console import command_console, note, print_text
 from pipeline.cli.control import continue_if_paused
 from pipeline.cli.job_changes import changes_of, limits
 from pipeline.cli.job_options import JobOptions, with_job_options
@@ -194,7 +194,7 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
     from pipeline.cli.results import show
 
     if not as_json and outcome.finished_before:
-        say(
+        print_text(
             f"The study {name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs continues "
             "it; `tunepipe run` with another --name starts a new one.\n"
         )
@@ -204,4 +204,4 @@ def _print_outcome(outcome: "Outcome", name: str, *, as_json: bool) -> None:
 
     from pipeline.results.report.page import write_report
 
-    say(f"\nstudy   {outcome.store.uri}\nreport  {write_report(outcome.store)}")
+    print_text(f"\nstudy   {outcome.store.uri}\nreport  {write_report(outcome.store)}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import say
+from pipeline.cli.console import print_text
 from pipeline.cli.options import STORAGE
 from pipeline.study.studies import STORAGE_VARIABLE
 
@@ -34,10 +34,10 @@ def serve(
     from pipeline.page.server import serve as serve_page
     from pipeline.storage import Store
 
-    def say_address(address: str) -> None:
-        say(f"The studies of {store.uri} are shown at {address} until Ctrl-C.")
+    def print_address(address: str) -> None:
+        print_text(f"The studies of {store.uri} are shown at {address} until Ctrl-C.")
 
     store = Store(storage)
     # Ctrl-C is the normal end of a server.
     with suppress(KeyboardInterrupt):
-        serve_page(store, host=host, port=port, control=control, say=say_address)
+        serve_page(store, host=host, port=port, control=control, on_address=print_address)

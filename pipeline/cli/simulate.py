@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.console import command_console, note, say_object
+from pipeline.cli.console import command_console, note, print_object
 from pipeline.cli.job_changes import changes_of, job_of, limits
 from pipeline.cli.options import (
     STORAGE,
@@ -100,7 +100,7 @@ def simulate(
     _note_fewer_trials(tuned)
     forecasts = _forecasts(jobs, counts, source, repeats, earlier)
     if as_json:
-        say_object(forecast_object(forecasts, about, price=price, own=tuned))
+        print_object(forecast_object(forecasts, about, price=price, own=tuned))
     else:
         command_console().print(forecast_view(forecasts, about, price=price, own=tuned))
     if plot is not None:

@@ -14,7 +14,7 @@ from pipeline.cli.cluster_options import (
     given_on_command_line,
     refuse_other_options,
 )
-from pipeline.cli.console import note, say
+from pipeline.cli.console import note, print_text
 from pipeline.cli.control import Reason, stop_trial
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store
@@ -59,7 +59,7 @@ def stop(
 
         name, ended = stop_rayjob(study, context, namespace, place)
         state = "had already ended and was deleted" if ended else "was stopped and deleted"
-        say(f"RayJob {name} {state}. `tunepipe submit` continues its study.")
+        print_text(f"RayJob {name} {state}. `tunepipe submit` continues its study.")
     elif address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage)):
         _stop_submission(address, study, place)
     else:
@@ -72,12 +72,12 @@ def _stop_submission(address: str, submission: str, storage: str | None) -> None
     api = api_of(address)
     sought = api.find(submission, storage)
     if sought.state in ENDED:
-        say(f"{sought.name} has already ended: {sought.state.lower()}.")
+        print_text(f"{sought.name} has already ended: {sought.state.lower()}.")
         return
     api.stop(sought.name)
     for _ in api.follow(sought.name):
         pass
-    say(f"{sought.name} is {api.submission(sought.name).state.lower()}. `tunepipe submit` continues its study.")
+    print_text(f"{sought.name} is {api.submission(sought.name).state.lower()}. `tunepipe submit` continues its study.")
 
 
 def _is_running(study: str, storage: str) -> bool:
@@ -104,7 +104,7 @@ def _stop_here(study: str, storage: str) -> None:
     session = request_stop(store)
     if session is None:
         state = state_in(store, read_sessions(store, only_last=True))
-        say(f"The study {called(store.uri)!r} is not running: it is {state}.")
+        print_text(f"The study {called(store.uri)!r} is not running: it is {state}.")
         return
     note(
         f"Session {session['number']} was asked to end: {describe_driver(session)}. Waiting for the end of the "
@@ -116,7 +116,7 @@ def _stop_here(study: str, storage: str) -> None:
         note("\nThe request remains, and the study will end.")
         raise typer.Exit(Interrupted.exit_code) from None
     if state == "waiting":
-        say(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")
+        print_text(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")
         return
     further = f" `tunepipe resume {as_argument(store.uri)}` continues it." if state == "interrupted" else ""
-    say(f"The study {called(store.uri)!r} is {state}.{further}")
+    print_text(f"The study {called(store.uri)!r} is {state}.{further}")

@@ -1,6 +1,6 @@
 """`tunepipe studies`: the studies in a storage."""
 
-from pipeline.cli.console import command_console, say_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 
 __all__ = ["list_studies"]
@@ -17,7 +17,7 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     store = Store(storage)
     rows = overview(store)
     if as_json:
-        say_object(studies_object(rows))
+        print_object(studies_object(rows))
         return
     console = command_console()
     if not rows:

@@ -19,7 +19,7 @@ from pipeline.cli.cluster_options import (
     given_on_command_line,
     refuse_other_options,
 )
-from pipeline.cli.console import command_console, note, say, say_object
+from pipeline.cli.console import command_console, note, print_object, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
 from pipeline.errors import UsageError
@@ -110,7 +110,7 @@ def submit(
     )
     code = None if detach else follow_submission(api, submitted.name, to_stderr=as_json)
     if as_json:
-        say_object(_as_object(api.submission(submitted.name)))
+        print_object(_as_object(api.submission(submitted.name)))
     raise typer.Exit(code or 0)
 
 
@@ -139,10 +139,10 @@ def status(
         place = f"on {api.address}"
         submissions = api.matches(submission) if submission else api.submissions()
     if as_json:
-        say_object({"submissions": [_as_object(each) for each in submissions]})
+        print_object({"submissions": [_as_object(each) for each in submissions]})
         return
     if not submissions:
-        say(f"There is no submission {place}. `tunepipe submit JOB` creates one.")
+        print_text(f"There is no submission {place}. `tunepipe submit JOB` creates one.")
         return
     table = FittedTable(
         [
@@ -161,7 +161,7 @@ def status(
         if kubernetes and each.exit_code is None and each.message:
             # A command at its end may have the name.
             named = each.name in each.message.partition("`")[0]
-            say(each.message if named else f"{each.name}: {each.message}")
+            print_text(each.message if named else f"{each.name}: {each.message}")
 
 
 def _as_object(submission: "Submission") -> dict[str, Any]:

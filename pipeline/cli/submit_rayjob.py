@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pipeline.cli.cluster_options import already_running
-from pipeline.cli.console import note, say_object
-from pipeline.cli.rayjobs import print_until_end, say_continues, say_copied
+from pipeline.cli.console import note, print_object
+from pipeline.cli.rayjobs import print_copied, print_how_to_follow, print_until_end
 from pipeline.errors import ClusterError, Fault, Interrupted, InvalidJob, UserError
 from pipeline.wording import rough_duration
 
@@ -137,27 +137,27 @@ def submit_rayjob(
         note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {metadata['namespace']}.")
     result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": metadata["namespace"]}
     if detach:
-        say_continues(name, server.options)
+        print_how_to_follow(name, server.options)
         if not submitted.attached:
             note(_unstarted(manifests.job, name, server.options))
             note(_remains(manifests.job))
         if as_json:
-            say_object({**result, "exit_code": None})
+            print_object({**result, "exit_code": None})
         return 0
     created = (submitted.started or began).isoformat()
     rayjob = {**manifests.job, "metadata": {**metadata, "name": name, "creationTimestamp": created}}
     try:
         code, folder = _follow(server, rayjob, tuned.name, storage, target, to_stderr=as_json)
         if folder is not None:
-            say_copied(folder)
+            print_copied(folder)
         if as_json:
-            say_object({**result, "exit_code": code})
+            print_object({**result, "exit_code": code})
         return code
     except NeverStarts as error:
         raise _delete_unstartable(server, submitted, error) from None
     except KeyboardInterrupt:
         note("")
-        say_continues(name, server.options)
+        print_how_to_follow(name, server.options)
         return Interrupted.exit_code
 
 

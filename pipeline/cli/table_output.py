@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from pipeline.cli.completion import format_names
-from pipeline.cli.console import SanitizingFile, command_console, say_path
+from pipeline.cli.console import SanitizingFile, command_console, print_path
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def output_table(
     if output is not None:
         with _open_output(output) as file:
             FORMATS[shape](answer.schema, batches, file)
-        say_path(output)
+        print_path(output)
     elif sys.stdout is not None:
         FORMATS[shape](answer.schema, batches, SanitizingFile(sys.stdout.buffer))
 
@@ -176,7 +176,7 @@ def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) 
     """
     with _open_output(output) as file:
         file.write(content.encode() if isinstance(content, str) else content)
-    say_path(output, err=err)
+    print_path(output, err=err)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ GRACE_SECONDS = 3
 _MIN_TOKEN_LENGTH = 16
 
 
-def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[str], None]) -> None:
+def serve(store: Store, *, host: str, port: int, control: bool, on_address: Callable[[str], None]) -> None:
     """Serve the page of a storage until the process is interrupted.
 
     Args:
@@ -34,7 +34,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         host: The address to listen on.
         port: The port; 0 for any that is free.
         control: Whether the page may change studies.
-        say: Called once with the address of the page.
+        on_address: Called once with the address of the page.
 
     Raises:
         JobNotFound: The storage is a folder that does not exist.
@@ -58,7 +58,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, say: Callable[[s
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     # The caller knows its own token; it must not appear in a log.
-    say(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
+    on_address(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
     server = uvicorn.Server(config)
     ends.append(server)
     try:

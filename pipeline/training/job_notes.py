@@ -25,7 +25,7 @@ class JobNotes:
         """The callback that writes where all trials write, in words; None if there is none."""
         self._subjects = set[str]()
 
-    def say_once(self, what: str, *, subject: str | None = None) -> None:
+    def print_once(self, what: str, *, subject: str | None = None) -> None:
         """Print a fact unless it was printed before.
 
         Args:
@@ -51,4 +51,4 @@ class JobNotes:
         names = [own.id, *(str(value) for value in config.values())]
         self.shared = next(filter(None, (member.callbacks.shared(names) for member in members)), None)
         if self.shared is not None:
-            self.say_once(self.shared)
+            self.print_once(self.shared)

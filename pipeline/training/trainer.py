@@ -156,7 +156,7 @@ class Trainer:
                         "another metric the objective (--set objectives.0.metric=NAME)."
                     ) from None
                 left_out = f"the metric {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}."
-                self.notes.say_once(left_out, subject=name)
+                self.notes.print_once(left_out, subject=name)
         return metrics
 
     def save(self) -> Checkpoint:
@@ -204,7 +204,7 @@ class Trainer:
             absent := self._persistent.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)))
         ):
             names = listed(dict.fromkeys(name.partition(" ")[0].removesuffix(":#") for name in absent))
-            self.notes.say_once(
+            self.notes.print_once(
                 f"a checkpoint has values of variables outside of the model that are not found: {names}. They begin "
                 "with their first values, so the trial may continue with different values."
             )

@@ -208,7 +208,7 @@ class TrainerFactory:
         Args:
             model: The model.
         """
-        leave_out_xla(model, self.job.resources, self.notes.say_once)
+        leave_out_xla(model, self.job.resources, self.notes.print_once)
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
         from pipeline.training.fit_trainer import FitTrainer
@@ -229,7 +229,7 @@ class TrainerFactory:
         reason = self._reason_for_fit(model, prepared)
         if reason is None:
             return self._compiled_trainer(config, model, prepared, fold, common)
-        self.notes.say_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+        self.notes.print_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
         return FitTrainer(self.job, config, model, data, fold, stream=not prepared.fits, reason=reason, **common)
 
     def _reason_for_fit(self, model: Any, prepared: "PreparedData") -> str | None:
@@ -263,7 +263,7 @@ class TrainerFactory:
                 trace = prepared.traces.of(model, part, batch_size, list(config.values()))
         trainer = CompiledTrainer(self.job, config, trace, part, retrace=own_trace, **common)
         if (callback := trainer.callbacks.batch_hook_callback) is not None:
-            self.notes.say_once(f"each batch is a separate call, which is slower: {callback} has batch hooks.")
+            self.notes.print_once(f"each batch is a separate call, which is slower: {callback} has batch hooks.")
         return trainer
 
     def dataset(self, config: Config) -> Dataset | None:

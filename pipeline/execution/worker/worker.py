@@ -135,7 +135,7 @@ class Worker:
                     return self._evaluate(trial) if trial.assignment.task == "finish" else self._train(trial)
             except (DataError, ModelError) as error:
                 if note := self._start.needed(trial, error):
-                    self.trainer_factory.notes.say_once(note)
+                    self.trainer_factory.notes.print_once(note)
                     return None
                 if self._capture:
                     print(error_text(error), end="", file=sys.stderr)
@@ -150,7 +150,7 @@ class Worker:
                     # The trial is intact: another worker resumes it.
                     raise
                 if note := self._start.needed(trial, error):
-                    self.trainer_factory.notes.say_once(note)
+                    self.trainer_factory.notes.print_once(note)
                     return None
                 print(error_text(error), end="", file=sys.stderr)
                 shared, config = self.trainer_factory.notes.shared, trial.assignment.config

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 import pipeline.cli
-from pipeline.cli.console import SanitizingFile, command_console, say, say_output, wrapped
+from pipeline.cli.console import SanitizingFile, command_console, print_output, print_text, wrapped
 from pipeline.results.views.fitted_table import Column, FittedTable
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
@@ -75,7 +75,7 @@ def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, caps
         monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
         monkeypatch.setenv("TERM", "xterm")
         monkeypatch.setenv("COLUMNS", "40")
-        say(text, err=True)
+        print_text(text, err=True)
         lines = capsys.readouterr().err.splitlines()
         assert " ".join(lines) == text
         assert (max(map(len, lines)) <= 40) == terminal
@@ -83,9 +83,9 @@ def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
     """Text that a command prints to stdout or stderr is sanitized."""
-    say(f"There is no study in {HOSTILE}.")
-    say(HOSTILE, err=True)
-    say_output(HOSTILE)
+    print_text(f"There is no study in {HOSTILE}.")
+    print_text(HOSTILE, err=True)
+    print_output(HOSTILE)
     reported = capsys.readouterr()
     assert reported.out == f"There is no study in {LEGIBLE}.\n{LEGIBLE}"
     assert reported.err == f"{LEGIBLE}\n"

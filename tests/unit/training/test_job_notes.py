@@ -23,7 +23,7 @@ def test_a_fact_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     """A fact is printed once, as a sentence of tunepipe, and remembered as it was given."""
     notes = JobNotes()
     for _ in range(2):
-        notes.say_once("trials go through fit.")
+        notes.print_once("trials go through fit.")
     assert notes.texts == ["trials go through fit."]
     assert capsys.readouterr().out == "tunepipe: Trials go through fit.\n"
 
@@ -32,8 +32,8 @@ def test_facts_about_one_subject_are_printed_once(capsys: pytest.CaptureFixture[
     """Facts whose words differ between trials are printed once for each subject."""
     notes = JobNotes()
     for number in range(2):
-        notes.say_once(f"the metric f1 is [{number}].", subject="f1")
-        notes.say_once(f"the metric f2 is [{number}].", subject="f2")
+        notes.print_once(f"the metric f1 is [{number}].", subject="f1")
+        notes.print_once(f"the metric f2 is [{number}].", subject="f2")
     assert notes.texts == ["the metric f1 is [0].", "the metric f2 is [0]."]
     assert capsys.readouterr().out == "tunepipe: The metric f1 is [0].\ntunepipe: The metric f2 is [0].\n"
 
