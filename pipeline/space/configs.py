@@ -137,8 +137,8 @@ def explored_space(
         when: The branches in which the space itself is.
 
     Returns:
-        A space in which the other parameters are plain values, those of a switch's branch beside its name. One that has
-        no value in the config, or a listed value that the space no longer has, keeps its domain.
+        A space in which the other parameters are plain values, those of a switch's branch next to its name. A parameter
+        without a value in the config, or with a listed value that the space no longer has, keeps its domain.
     """
     explored: dict[str, Any] = {}
     for name, domain in space.items():

@@ -46,7 +46,7 @@ class Store(StoredFiles):
     def age(self, path: str) -> float:
         """The seconds since a file was written, by the storage's own clock, to which this machine's may not be set.
 
-        A file is written beside it and deleted, to find out what time it is there.
+        A file is written next to it and deleted, to find out what time it is there.
 
         Args:
             path: The path within the store.

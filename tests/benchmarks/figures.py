@@ -53,16 +53,16 @@ class Figure:
         name: The benchmark.
         what: What is compared with what.
         ours: Our value.
-        beside: The value that it is compared with.
+        reference: The value that it is compared with.
         unit: Of both.
-        ratio: Said in words by `what`.
+        ratio: Of what, as `what` explains.
         bar: What the ratio must reach; None if none is set.
     """
 
     name: str
     what: str
     ours: float
-    beside: float
+    reference: float
     unit: str
     ratio: float
     bar: Bar | None = None
@@ -86,10 +86,10 @@ class Measured:
 
 
 def show(figures: Sequence[Figure], console: Console) -> None:
-    table = Table(title="How fast", title_justify="left")
+    table = Table(title="Speed", title_justify="left")
     for heading in ("benchmark", "what"):
         table.add_column(heading)
-    for heading in ("ours", "beside", "ratio", "bar"):
+    for heading in ("ours", "reference", "ratio", "bar"):
         table.add_column(heading, justify="right")
     table.add_column("")
     for figure in figures:
@@ -98,7 +98,7 @@ def show(figures: Sequence[Figure], console: Console) -> None:
             figure.name,
             figure.what,
             _quantity(figure.ours, figure.unit),
-            _quantity(figure.beside, figure.unit),
+            _quantity(figure.reference, figure.unit),
             f"{figure.ratio:.2f}",
             str(figure.bar or ""),
             verdict,

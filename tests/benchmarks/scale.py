@@ -53,7 +53,8 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     }.items():
         found, samples[name] = measured()
         for figure in found:
-            say(f"{figure.what}: {figure.ours:.3g} {figure.unit}, beside {figure.beside:.3g}, ratio {figure.ratio:.2f}")
+            amounts = f"{figure.ours:.3g} {figure.unit}, against {figure.reference:.3g}"
+            say(f"{figure.what}: {amounts}, ratio {figure.ratio:.2f}")
         figures += found
     return Measured(figures, samples)
 

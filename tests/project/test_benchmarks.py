@@ -29,7 +29,7 @@ def test_the_benchmark_of_pipelines_works(tmp_path: Path) -> None:
     """The benchmark of pipelines compares each kind with fit, and measures four trials that share a cache."""
     figures = _quick("pipelines", tmp_path)
     assert [figure["bar"] for figure in figures] == ["at most 1"] * 4 + ["at most 1.5"]
-    assert all(figure["ours"] > 0 and figure["beside"] > 0 for figure in figures)
+    assert all(figure["ours"] > 0 and figure["reference"] > 0 for figure in figures)
 
 
 @pytest.mark.long
@@ -58,7 +58,7 @@ def test_the_smaller_benchmarks_work(name: str, tmp_path: Path) -> None:
         pytest.skip("no Chromium on PATH: the benchmark of the page measures nothing")
     figures = _quick(name, tmp_path)
     assert figures
-    assert all(figure["ours"] > 0 and figure["beside"] > 0 for figure in figures)
+    assert all(figure["ours"] > 0 and figure["reference"] > 0 for figure in figures)
 
 
 @pytest.mark.long
@@ -69,4 +69,4 @@ def test_the_benchmark_of_the_search_works(tmp_path: Path) -> None:
         pytest.skip("KerasTuner is not installed: `make bench` installs it")
     figures = _quick("search", tmp_path)
     assert [figure["bar"] for figure in figures] == ["at least 15", "at least 5", *["at least 4"] * 3, "at most 1.8"]
-    assert all(figure["ours"] > 0 and figure["beside"] > 0 for figure in figures)
+    assert all(figure["ours"] > 0 and figure["reference"] > 0 for figure in figures)

@@ -254,7 +254,7 @@ _NOT_OVERRIDDEN = ("run_build", "load_model", "_build_and_fit_model", "_build_hy
 
 _HOOKS_OF_TRIALS = ("on_trial_begin", "on_trial_end")
 _HOOKS_OF_EPOCHS = ("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end", "save_model")
-"""Methods of KerasTuner's tuners that it calls beside the training."""
+"""Methods of KerasTuner's tuners that it calls in addition to the training."""
 
 _OF_ORACLES = ("objective", "max_trials", "seed", "max_epochs", "factor", "hyperband_iterations")
 

@@ -30,7 +30,7 @@ __all__ = [
 
 
 _FIELDS = ["state", "epochs", "seconds", "objective", "best_epoch"]
-"""The columns of `trials` that the leaderboard shows beside the ids, in addition to those of the best epochs."""
+"""The columns of `trials` that the leaderboard shows next to the ids, in addition to those of the best epochs."""
 
 MAX_PARAMETERS = 30
 """The maximum number of hyperparameters in a leaderboard of a page: nobody scrolls through hundreds of columns."""

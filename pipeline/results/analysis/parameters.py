@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 TRIAL, OBJECTIVE, STATE, VIOLATION = "_trial", "_objective", "_state", "_violation"
-"""The columns of `scored` beside the parameters, whose names begin with a letter: one may be called objective."""
+"""The columns of `scored` other than the parameters, whose names begin with a letter: one may be called objective."""
 
 _MIN_TRIALS, _MAX_TRIALS = 12, 1000
 

@@ -110,6 +110,6 @@ def _unique(table: pa.Table, key: tuple[Indices, Indices], age: tuple[Indices, .
     order = np.lexsort((*reversed(age), second, first))
     ends = np.append((np.diff(first[order]) != 0) | (np.diff(second[order]) != 0), True)
     rows = pa.array(order[ends])
-    # One column after the other: the whole table in one chunk would be in memory beside both.
+    # One column after the other: the whole table in one chunk would be in memory in addition to both.
     columns = [column.combine_chunks().take(rows) for column in table.columns]
     return pa.Table.from_arrays(columns, schema=table.schema)
