@@ -72,7 +72,7 @@ def _default_argument(value: object) -> str:
 
 
 def _meanings(cls: Callable[..., object]) -> dict[str, str]:
-    """What the docstring says of each field."""
+    """What the docstring says about each field."""
     arguments = inspect.getdoc(cls).partition("Args:\n")[2].partition("\n\n")[0]
     found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
     return {name: " ".join(meaning.split()) for name, meaning in found}

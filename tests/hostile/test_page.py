@@ -182,7 +182,7 @@ def _on_terminal(call: Callable[[], object]) -> bytes:
 
 
 def test_logs_go_to_a_terminal_without_what_it_would_obey(storage: Path) -> None:
-    """`logs` escapes control sequences except colours, also in a pipe, unless --raw is given."""
+    """`logs` escapes control sequences except colours, even in a pipe, unless --raw is given."""
     from pipeline.cli.commands import app
 
     (storage / "small" / "logs" / "0000.log").write_bytes(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \xff")

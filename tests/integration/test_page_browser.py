@@ -99,7 +99,7 @@ def test_a_brush_filters_the_table_by_a_condition_in_sql(browser: Browser, addre
 
 
 def test_two_hyperparameters_are_shown_as_contours_or_ranks(browser: Browser, address: str) -> None:
-    """Contours and ranks of two parameters are different pictures, also if one parameter lists its values."""
+    """Contours and ranks of two parameters are different pictures, even if one parameter lists its values."""
     browser.open(f"{address}/studies/mnist-asha")
     browser.until(READY)
     browser.js("document.getElementById('plane').scrollIntoView({block: 'center'})")
@@ -190,7 +190,7 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_an_update_that_fails_is_tried_again(browser: Browser, tmp_path: Path) -> None:
-    """A page shows the last state of a study, also if the update to it fails at first."""
+    """A page shows the last state of a study, even if the update to it fails at first."""
     study = asha_study(tmp_path, trials=5, name="last")
     with serving(tmp_path) as address:
         browser.open(f"{address}/studies/last")
@@ -375,7 +375,7 @@ def test_pictures_wait_for_an_answer(browser: Browser, address: str) -> None:
 
 
 def test_the_best_quarter_is_that_of_trials_that_did_not_fail(browser: Browser, tmp_path: Path) -> None:
-    """Failed trials are not among those of which a quarter is in colour, also if they have reached a value."""
+    """Failed trials are not among those of which a quarter is in colour, even if they have reached a value."""
     study = Recording(tmp_path, tune_job("failing", space={"lr": Uniform(0, 1), "decay": Uniform(0, 1)}))
     for number in range(16):
         trial, config = layout.trial_id(number), {"lr": 0.05 * number, "decay": 0.5}

@@ -177,7 +177,7 @@ store.append("log", b"end")
 
 
 def test_a_large_object_stays_where_its_replacement_is_cut_off(either_storage, tmp_path):
-    """An error within the upload of a large object leaves the earlier one, also after the end of the process."""
+    """An error within the upload of a large object leaves the earlier one, even after the end of the process."""
     done = subprocess.run(
         [sys.executable, "-c", _CUT_OFF, either_storage],
         env=_environment(),

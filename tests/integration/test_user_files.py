@@ -228,6 +228,6 @@ def pretrained(config):
 
 
 def test_a_model_reads_files_of_the_start_folder(start, tmp_path):
-    """A model function reads a relative path from the start folder, also for `load_model`."""
+    """A model function reads a relative path from the start folder, even for `load_model`."""
     run(model_job(model=pretrained, budget=Budget(trials=2, epochs=1)), storage=tmp_path)
     assert len(load_model(tmp_path / "s", trial="0001").get_weights()) == 2

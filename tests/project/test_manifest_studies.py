@@ -33,7 +33,7 @@ def test_components_of_a_cluster_change_its_studies(own, component):
 
 
 def test_a_cluster_names_the_images_of_its_studies(own):
-    """The images of a cluster are those of every pod of its studies, also of the pod that submits."""
+    """The images of a cluster are those of every pod of its studies, even of the pod that submits."""
     own("overlays/prod-gpu/cluster", images=IMAGES)
     (job,) = own("../cluster", "study", part="study")
     images = [container["image"] for pod in pods(job) for container in pod["containers"]]

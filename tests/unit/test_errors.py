@@ -101,7 +101,7 @@ def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
 
 
 def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:
-    """In a notebook, an error names the call that resumes instead of a command, also after pickling."""
+    """In a notebook, an error names the call that resumes instead of a command, even after pickling."""
     for typed, advice in ((True, "run(JOB, resume=True, accept_changes=True)"), (False, "`tunepipe resume NAME`")):
         error = StudyChanged("the study 's', to be resumed,", [Fault("seed", 1, "must stay 0")], typed=typed)
         for each in (error, pickle.loads(pickle.dumps(error))):

@@ -9,7 +9,7 @@ from pipeline.adapters.attributes import replaced_attributes
 
 
 def test_attributes_have_their_values_again_after_an_error() -> None:
-    """Attributes have the other values within the context, and their own again after it, also after an error."""
+    """Attributes have the other values within the context, and their own again after it, even after an error."""
     one, other = SimpleNamespace(a=1), SimpleNamespace(b=2)
     replaced = replaced_attributes([(one, "a", 3), (other, "b", 4), (one, "a", 5)])
     with suppress(KeyError), replaced:

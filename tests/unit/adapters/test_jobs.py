@@ -148,7 +148,7 @@ _EXPLORED = {"lr": None, "inner_factor": None, "layers": None, "decay": LogUnifo
 def test_a_users_hyperparameters_take_precedence(
     changes: dict[str, Any], explore: Any, starts: int, program: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """What a program says of a hyperparameter that a user changes, first values and domains, is left out."""
+    """What a program says about a hyperparameter that a user changes, first values and domains, is left out."""
     job = job_of(program("rt_mutations.py"), changes, str(tmp_path), resume=False, library="ray-tune")
     assert getattr(job.scheduler, "explore", None) == explore
     assert len(job.start_with) == starts

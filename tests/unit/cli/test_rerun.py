@@ -58,7 +58,7 @@ def reported_twice(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def test_metrics_are_printed_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`rerun` prints the objective and the metrics that differ by their names, also where columns have others."""
+    """`rerun` prints the objective and the metrics that differ by their names, even where columns have others."""
     job = TuneJob(
         name="again", function=reported_twice, space={"rate": 0.5}, objectives=[Objective("top 2 acc", "max")],
         budget=Budget(trials=1, epochs=1), resources={"workers": 0},

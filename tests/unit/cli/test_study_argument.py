@@ -42,7 +42,7 @@ def test_a_path_leads_where_the_system_goes(here: Path) -> None:
 
 
 def test_a_study_that_is_a_link_keeps_the_link_s_name(here: Path) -> None:
-    """A study's folder that is a link to another disk is named by the link, also by a path with `..`."""
+    """A study's folder that is a link to another disk is named by the link, even by a path with `..`."""
     (here / "studies/other").symlink_to(here / "studies/one")
     for path in ("studies/other", "studies/../studies/other", f"{here}/studies/other/"):
         assert located(path, "studies") == (str(here / "studies"), "other")

@@ -67,7 +67,7 @@ def queued(**conditions: tuple[str, str]) -> tuple[dict, dict]:
 
 
 def test_a_study_in_a_queue_reports_what_it_waits_for(api_server):
-    """A queued study reports Kueue's reason instead of a suspension, also after a preemption."""
+    """A queued study reports Kueue's reason instead of a suspension, even after a preemption."""
     waits, first = queued(QuotaReserved=("False", "insufficient unused quota for nvidia.com/gpu"))
     evicted, second = queued(
         QuotaReserved=("False", "Preempted"), Evicted=("True", "Preempted to accommodate a workload (UID: 7)")

@@ -25,7 +25,7 @@ def test_a_rayjob_is_created_only_for_a_queue_that_exists(api_server):
 
 
 def test_a_rayjob_in_a_queue_says_that_it_waits(api_server):
-    """A suspended RayJob waits in its queue, also where Kueue's workloads cannot be listed; one that runs does not."""
+    """A suspended RayJob waits in its queue, even where Kueue's workloads cannot be listed; one that runs does not."""
     job = rayjob("Suspended")
     job["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpus"}
     job["spec"]["suspend"] = True

@@ -195,7 +195,7 @@ def test_one_is_found_by_its_name_or_its_study(api_server: ApiServer) -> None:
 
 
 def test_a_slash_at_its_end_makes_no_other_storage(api_server: ApiServer) -> None:
-    """A RayJob is found by its storage with and without a slash at its end, also where an older tunepipe kept one."""
+    """A RayJob is found by its storage with and without a slash at its end, even where an older tunepipe kept one."""
     older = of_study("Running", "a-2", "a")
     older["metadata"]["annotations"] = {"tunepipe/storage": "s3://b/x/"}
     api_server.answers[RAYJOBS] = [{"items": [of_study("Running", "a-1", "a"), older]}]

@@ -17,7 +17,7 @@ def _data(change: Callable[[dict[str, np.ndarray]], object] = lambda _: None, **
 
 
 def test_the_same_data_have_the_same_fingerprint() -> None:
-    """The same data have the same fingerprint for any memory layout, also after a conversion to JSON."""
+    """The same data have the same fingerprint for any memory layout, even after a conversion to JSON."""
     one = fingerprint(_data())
     other = fingerprint(_data(lambda arrays: arrays.update(x=np.asfortranarray(arrays["x"]))))
     assert differences(one, other) == []

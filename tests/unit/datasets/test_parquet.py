@@ -87,7 +87,7 @@ def test_classes_are_named_by_their_values(tmp_path: Path, labels: object) -> No
 
 
 def test_binary_of_a_fixed_size_is_scaled(tmp_path: Path) -> None:
-    """Each byte of a binary column of fixed size is a feature from 0 to 1, also over several row groups."""
+    """Each byte of a binary column of fixed size is a feature from 0 to 1, even over several row groups."""
     images = pa.array([bytes([i, 255 - i, 51]) for i in range(10)], pa.binary(3))
     dataset = load(_file(tmp_path, {"image": images, "target": range(10)}, row_group_size=3))
     x = np.concatenate([dataset.train.x, dataset.validation.x])

@@ -44,7 +44,7 @@ def test_a_pattern_names_files(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_row_groups_are_numbered_over_all_files(folder: Path) -> None:
-    """Row groups have their rows and the number of rows before them in all files, also in a pickled copy."""
+    """Row groups have their rows and the number of rows before them in all files, even in a pickled copy."""
     files = pickle.loads(pickle.dumps(ParquetFiles.find(f"{folder}/rows/*.parquet")))
     assert [(group.file, group.group, group.rows, group.first) for group in files.groups] == [
         *((0, 0, 4, 0), (0, 1, 4, 4), (0, 2, 2, 8)),
@@ -55,7 +55,7 @@ def test_row_groups_are_numbered_over_all_files(folder: Path) -> None:
 
 
 def test_the_hash_is_that_of_the_content(folder: Path) -> None:
-    """The hash depends on the rows, also if their number is the same, and not on the folder's path."""
+    """The hash depends on the rows, even if their number is the same, and not on the folder's path."""
     before = ParquetFiles.find(f"{folder}/rows/").hash
     (folder / "rows").rename(folder / "moved")
     assert ParquetFiles.find(f"{folder}/moved/").hash == before

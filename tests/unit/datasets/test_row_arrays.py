@@ -7,7 +7,7 @@ from pipeline.datasets.row_arrays import one_hot, scale_columns, split_rows
 
 
 def test_classes_are_one_hot() -> None:
-    """One-hot targets have a column for each class, also for a class without rows."""
+    """One-hot targets have a column for each class, even for a class without rows."""
     rows = one_hot(np.array([2, 0, 2]), 4)
     assert rows.dtype == np.float32
     assert rows.tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]]

@@ -97,7 +97,7 @@ def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store, ahead: flo
 
 @pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
 def test_a_driver_lives_however_its_clock_is_set(store: Store, clock: dict[float, Any], ahead: float) -> None:
-    """A driver on another machine is alive if its heartbeat moves, also where its clock is hours behind or ahead."""
+    """A driver on another machine is alive if its heartbeat moves, even where its clock is hours behind or ahead."""
     session = _write(store, 1, age=10, ahead=ahead)
     assert state_in(store, [session]) == "running"
     clock[15.0] = lambda: _write(store, 1, ahead=ahead)
@@ -174,7 +174,7 @@ def test_a_heartbeat_shows_that_a_remote_driver_lives(store: Store, clock: dict[
 
 
 def test_a_remote_driver_without_heartbeat_is_dead(store: Store, clock: dict[float, Any]) -> None:
-    """A remote driver whose heartbeat does not move is dead, also if it ends during the wait."""
+    """A remote driver whose heartbeat does not move is dead, even if it ends during the wait."""
     assert not driver_alive(store, _write(store, 1, heartbeat=None), lambda _: None)
     session = _write(store, 1, age=0)
     clock[3.0] = lambda: _write(store, 1, age=0, state="interrupted")

@@ -53,7 +53,7 @@ def test_a_trial_that_was_to_be_stopped_is_stopped_after_a_restore():
 
 
 def test_a_command_is_executed_once():
-    """A command is executed once, also by the next driver, which finds its id in the state."""
+    """A command is executed once, even by the next driver, which finds its id in the state."""
     first = _loop()
     command = Enqueue(config={})
     printed = execute(first, "c1", command)

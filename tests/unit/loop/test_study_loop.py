@@ -165,7 +165,7 @@ def test_a_trial_whose_function_runs_to_its_end_continues() -> None:
 
 
 def test_a_trial_keeps_that_its_function_has_run_to_its_end() -> None:
-    """The report after a function's end reaches later assignments of its trial, also after a resume."""
+    """The report after a function's end reaches later assignments of its trial, even after a resume."""
     loop = StudyLoop(job(scheduler="fifo", budget=Budget(trials=2, epochs=4)), lambda _: None, lambda: 0.0)
     trial = loop.next()
     assert not trial.assignment().finished
@@ -200,7 +200,7 @@ def test_a_trial_that_is_cut_off_has_the_config_that_the_scheduler_has_explored(
 
 
 def test_a_trial_that_a_user_stops_is_not_cut_off() -> None:
-    """A trial that a user has stopped stays stopped, also if the study's budget is spent at its next report."""
+    """A trial that a user has stopped stays stopped, even if the study's budget is spent at its next report."""
     tuned = job(scheduler="fifo", budget=Budget(trials=2, epochs=9, total_epochs=1))
     loop = StudyLoop(tuned, lambda _: None, lambda: 0.0)
     trial = loop.next()

@@ -50,7 +50,7 @@ class Queue:
 
 
 def test_the_counts_can_be_read_while_trials_change() -> None:
-    """Another thread can read the counts of states while a trial gets a state that none had, also after a resume."""
+    """Another thread can read the counts of states while a trial gets a state that none had, even after a resume."""
     for rebuilt in (False, True):
         queue = Queue("fifo", trials=2, epochs=4)
         if rebuilt:

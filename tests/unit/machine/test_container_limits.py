@@ -67,7 +67,7 @@ def test_the_tightest_limit_above_a_process_counts(container):
 
 
 def test_a_pod_of_version_1(container):
-    """In version 1, limits are read from each controller's folder, also if one is set above the container's group."""
+    """In version 1, limits are read from each controller's folder, even if one is set above the container's group."""
     root = container(
         V1,
         {

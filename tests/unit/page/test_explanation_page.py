@@ -48,7 +48,7 @@ def test_predictions_have_a_row_for_each_hyperparameter(tmp_path: Path) -> None:
 
 
 def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While an explanation is computed the page says so; it is computed once, also if the study changes meanwhile."""
+    """While an explanation is computed the page says so; it is computed once, even if the study changes meanwhile."""
     study = asha_study(tmp_path, trials=6)
     may_end, computed = threading.Event(), list[Results]()
 

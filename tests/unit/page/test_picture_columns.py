@@ -32,7 +32,7 @@ def test_the_objective_is_the_first_metric(asha_results: Results) -> None:
 
 
 def test_a_metric_keeps_its_name(asha_results: Results) -> None:
-    """The label of a metric is its name, also where that ends like the learning rate's."""
+    """The label of a metric is its name, even where that ends like the learning rate's."""
     renamed = replace(asha_results, epochs=asha_results.epochs.rename(columns={"accuracy": "hit_rate"}))
     assert ("hit_rate", "hit_rate") in shown_metrics(renamed)
 

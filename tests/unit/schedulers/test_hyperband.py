@@ -51,7 +51,7 @@ def _reference(found: Sequence[Curve], eta: int, maximum: int) -> dict[str, int]
     mode=st.sampled_from(["max", "min"]),
 )
 def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, maximum: int, mode: str) -> None:
-    """Each trial trains as many epochs as in the paper's algorithm, rounded, also in an incomplete last bracket."""
+    """Each trial trains as many epochs as in the paper's algorithm, rounded, even in an incomplete last bracket."""
     found = curves(trials, seed)
     reached, _ = simulated(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), maximum, mode)
     assert reached == _reference(found, eta, maximum)

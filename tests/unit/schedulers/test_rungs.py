@@ -71,7 +71,7 @@ def test_a_rung_ranks_its_trials(reports: list[tuple[float, bool]], mode: Mode) 
 
 @given(reports=_reports, most=st.integers(0, 20))
 def test_the_best_that_do_not_continue_yet_are_held(reports: list[tuple[float, bool]], most: int) -> None:
-    """The best trials that were not promoted are held, the best first, also after a conversion to JSON."""
+    """The best trials that were not promoted are held, the best first, even after a conversion to JSON."""
     rung = Rung(4, "max")
     rung.values.update({str(number): value for number, (value, _) in enumerate(reports)})
     for number, (_, promoted) in enumerate(reports):

@@ -17,7 +17,7 @@ from tests.unit.schedulers.learning_curves import curves, negative, simulated
     mode=st.sampled_from(["max", "min"]),
 )
 def test_each_bracket_is_halved_separately(trials, seed, size, factor, mode):
-    """Each rung of each bracket promotes its share, also in a last bracket with too few trials."""
+    """Each rung of each bracket promotes its share, even in a last bracket with too few trials."""
     found, epochs = curves(trials, seed), 27
     settings = SuccessiveHalving(bracket_size=size, reduction_factor=factor, grace_period=2)
     reached, _ = simulated(settings, found if mode == "max" else negative(found), epochs, mode)

@@ -34,7 +34,7 @@ def test_a_mean_loss_is_that_of_the_configs() -> None:
 
 @pytest.mark.parametrize(("means", "configs"), [(7, 5), (14, 200)])
 def test_mean_losses_do_not_depend_on_what_is_asked_together(means: int, configs: int) -> None:
-    """Means are the same alone and together, also those of so many configs that they are predicted in several parts."""
+    """Means are the same alone and together, even those of so many configs that they are predicted in several parts."""
     groups = np.random.default_rng(0).random((means, configs, 1))
     found = model(TRIED, [])
     alone = np.concatenate([found.mean_losses(group[None]) for group in groups])

@@ -92,7 +92,7 @@ def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
 
 
 def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None:
-    """All running trials are chosen, also if they are more than a searcher otherwise learns from, and not alone."""
+    """All running trials are chosen, even if they are more than a searcher otherwise learns from, and not alone."""
     tried = [_known(number, 1.0) for number in range(100)]
     tried += [_running(number) for number in range(100, 1300)]
     assert History(tried).chosen() == tried

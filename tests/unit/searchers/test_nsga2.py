@@ -15,5 +15,5 @@ def test_it_keeps_to_the_bounds() -> None:
 
 
 def test_a_resumed_study_of_two_objectives_draws_the_same() -> None:
-    """A draw of NSGA-II depends on seed and observations alone, also after they were converted to JSON and back."""
+    """A draw of NSGA-II depends on seed and observations alone, even after they were converted to JSON and back."""
     assert draws_the_same_after_a_resume(NSGA2Search())

@@ -89,7 +89,7 @@ def test_trials_that_end_by_themselves_have_reached_their_last_epoch(kind: str) 
 
 
 def test_the_best_epoch_may_be_between_milestones() -> None:
-    """The loss of a trial that ended at the rung is that of its best epoch, also if no milestone has that loss."""
+    """The loss of a trial that ended at the rung is that of its best epoch, even if no milestone has that loss."""
     trials = [replace(known(x / 10, (1, 1.0), (4, 0.5)), loss=0.25) for x in range(4)]
     assert [one.loss for one in at_one_rung(_SPACE, trials, epochs=8)] == [0.25] * 4
 

@@ -63,7 +63,7 @@ def keeps_to_bounds(settings: SearcherSettings) -> bool:
 
 
 def draws_the_same_after_a_resume(settings: SearcherSettings) -> bool:
-    """Whether a draw depends on seed and observations alone, also after these went through JSON.
+    """Whether a draw depends on seed and observations alone, even after these went through JSON.
 
     Args:
         settings: Draws the configs.

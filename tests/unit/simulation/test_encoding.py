@@ -14,7 +14,7 @@ def _distance(one, other):
 
 
 def test_a_config_is_not_far_from_itself():
-    """A config has the distance 0 to itself, also if a parameter is missing."""
+    """A config has the distance 0 to itself, even if a parameter is missing."""
     assert _distance(_CONFIG, _CONFIG) == 0
     cyclic = {**_CONFIG, "schedule": "cyclic", "period": 3.0}
     assert _distance(cyclic, cyclic) == 0

@@ -19,7 +19,7 @@ _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
 
 def test_lists_keep_their_types_apart() -> None:
-    """1, 1.0, True and "1" are four values, also in lists and dicts; the order of keys does not matter."""
+    """1, 1.0, True and "1" are four values, even in lists and dicts; the order of keys does not matter."""
     domain = Choice([[1], [1.0], [True], ["1"], {"a": 1, "b": [None]}])
     assert not domain.faults()
     assert [domain.number(value) for value in ([1], [1.0], [True], ["1"])] == [0, 1, 2, 3]

@@ -19,7 +19,7 @@ def test_a_process_follows_its_values() -> None:
 
 @pytest.mark.parametrize("count", [3, 60])
 def test_it_is_that_of_scikit_learn(count: int) -> None:
-    """A fitted process predicts as scikit-learn's with the same covariance, start and bounds, also with noise."""
+    """A fitted process predicts as scikit-learn's with the same covariance, start and bounds, even with noise."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 

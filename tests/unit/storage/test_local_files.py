@@ -35,7 +35,7 @@ def test_a_failed_write_keeps_the_old_file(files: LocalFiles) -> None:
 
 
 def test_an_unfinished_file_is_not_listed(files: LocalFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file in writing, also after its writer was killed, exists only under a hidden temporary name."""
+    """A file in writing, even after its writer was killed, exists only under a hidden temporary name."""
     seen = []
     monkeypatch.setattr(os, "fsync", lambda _: seen.append((files.sizes(""), [e.path for e in files.entries()])))
     files.write("epochs/part-1.parquet", [b"x"])

@@ -23,7 +23,7 @@ def files(tmp_path: Path) -> ObjectFiles:
 
 @pytest.mark.parametrize("more", ["", "&allow_delayed_open=false"])
 def test_a_uri_is_a_file_system_and_a_path(more: str) -> None:
-    """A URI's options, also the added one, configure its file system; a URI unknown to pyarrow is an error."""
+    """A URI's options, including the added one, configure its file system; a URI unknown to pyarrow is an error."""
     system, path = file_system(f"s3://bucket/key?region=eu-west-1{more}")
     assert (path, system.region) == ("bucket/key", "eu-west-1")
     _, root = file_system("mock:///bucket/studies")

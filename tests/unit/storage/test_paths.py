@@ -37,7 +37,7 @@ def test_links(tmp_path: Path) -> None:
 
 
 def test_files_below_a_folder(tmp_path: Path) -> None:
-    """Plain files are listed with their sizes, also in subfolders; links are skipped, a missing folder has none."""
+    """Plain files are listed with their sizes, even in subfolders; links are skipped, a missing folder has none."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_text("12")
     (tmp_path / "link").symlink_to("a/b")

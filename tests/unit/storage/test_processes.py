@@ -40,7 +40,7 @@ def test_an_impossible_process_id_is_dead(pid: int) -> None:
 
 
 def test_a_number_that_was_given_again() -> None:
-    """A process with the same id and another start time is another process, also if the clock was set."""
+    """A process with the same id and another start time is another process, even if the clock was set."""
     record = identity()
     assert lives({**record, "process_started_after_boot": record["process_started_after_boot"] - 60}) is False
     assert lives({**record, "process_started": record["process_started"] + 3600}) is True

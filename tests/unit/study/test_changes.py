@@ -147,7 +147,7 @@ def test_wrong_paths_and_wrong_values_are_reported_together() -> None:
 
 
 def test_a_kind_that_does_not_exist() -> None:
-    """An unknown kind of scheduler is the only fault, also if its fields are set too."""
+    """An unknown kind of scheduler is the only fault, even if its fields are set too."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
     assert [str(fault) for fault in refused.value.faults] == [

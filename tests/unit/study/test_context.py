@@ -80,7 +80,7 @@ def test_each_model_of_a_trial_has_a_folder(context):
 
 
 def test_trials_may_work_in_another_directory(context, tmp_path_factory):
-    """With another current directory, also for the models of a trial, `trial().folder` is the trial's own folder."""
+    """With another current directory, even for the models of a trial, `trial().folder` is the trial's own folder."""
     home = tmp_path_factory.mktemp("home")
     before = Path.cwd()
     with in_trial(context, home):

@@ -104,7 +104,7 @@ def test_a_study_is_loaded_where_its_sources_are_gone(
 
 
 def test_a_copy_reads_the_arguments_of_its_script(tmp_path: Path, store: Store) -> None:
-    """A script that reads its command line gets the arguments that started the study, also after a later session."""
+    """A script that reads its command line gets the arguments that started the study, even after a later session."""
     folder = tmp_path / "mine"
     job = _of_files(folder, "import sys\nMORE = sys.argv[1:]\n")
     arguments = ["--size", "3", "--data", os.fsdecode(b"caf\xe9")]

@@ -244,7 +244,7 @@ def test_functions_of_a_job_that_another_module_makes_are_found_in_it(tmp_path: 
 
 
 def test_a_job_that_another_module_makes_is_loaded_from_its_copies(tmp_path: Path) -> None:
-    """A study runs the copies of the job's file and of the module that made it, also after both have changed."""
+    """A study runs the copies of the job's file and of the module that made it, even after both have changed."""
     folder, study = tmp_path / "here", Store(tmp_path / "study")
     folder.mkdir()
     job = _made(folder)

@@ -69,7 +69,7 @@ def test_a_job_file_with_relative_imports_is_a_module_of_its_package(tmp_path: P
 
 @pytest.mark.parametrize("top", ["", "from .job import JOB"])
 def test_the_copies_of_a_package_are_loaded_without_the_original(tmp_path: Path, top: str) -> None:
-    """A study loads its job from its copies, also where the package itself imports the job."""
+    """A study loads its job from its copies, even where the package itself imports the job."""
     path = in_package(tmp_path, top=top)
     store = Store(tmp_path / "study")
     save_study(store, load_module(path).JOB)

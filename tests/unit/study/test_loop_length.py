@@ -1,4 +1,4 @@
-"""What the source of a function says of how often it reports."""
+"""What the source of a function says about how often it reports."""
 
 from typing import Any
 
@@ -225,7 +225,7 @@ def test_a_call_outside_of_loops_is_made_once() -> None:
 
 
 def test_whole_numbers_of_a_config_are_known_by_their_expressions() -> None:
-    """The whole numbers of a config, also in dicts, are known by the expressions that read them from the parameter."""
+    """The whole numbers of a config, even in dicts, are known by the expressions that read them from the parameter."""
     assert first_parameter(lambda c: c) == "c"
     assert first_parameter(dict.fromkeys) == "iterable"
     assert dict(known_values({"a": 1, "b": 0.5, "c": {"d": 2}}, "c"))['c["c"]["d"]'] == 2

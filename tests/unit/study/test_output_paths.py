@@ -33,7 +33,7 @@ def study(tmp_path: Path) -> Path:
     ],
 )
 def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study's own file and a new file next to it are refused as output, also by a relative path or a link."""
+    """A study's own file and a new file next to it are refused as output, even by a relative path or a link."""
     monkeypatch.chdir(study.parent)
     (tmp_path / "linked").symlink_to(study)
     for named in (study / path, Path("s") / path, tmp_path / "linked" / path):

@@ -211,7 +211,7 @@ def test_a_text_that_is_the_name_of_a_folder_is_not_its_path(tmp_path: Path) -> 
 
 
 def test_a_job_finds_a_folder_next_to_its_file(tmp_path: Path) -> None:
-    """A loaded study's code reads a folder next to the job file from there, also after the file has changed."""
+    """A loaded study's code reads a folder next to the job file from there, even after the file has changed."""
     (tmp_path / "pets").mkdir()
     (tmp_path / "pets/1.png").write_text("")
     _data_of(tmp_path, "yield [each.name for each in (Path(__file__).parent / 'pets').iterdir()]")

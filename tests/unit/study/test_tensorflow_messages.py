@@ -41,7 +41,7 @@ load_module(Path("job.py"))
 
 @pytest.mark.parametrize(("level", "notes"), [(None, False), ("2", False), ("0", True)])
 def test_a_job_that_imports_tensorflow_prints_no_notes(tmp_path: Path, level: str | None, notes: bool) -> None:
-    """Notes, also of a missing driver, are hidden unless TF_CPP_MIN_LOG_LEVEL is 0; errors and other lines are not."""
+    """Notes, even of a missing driver, are hidden unless TF_CPP_MIN_LOG_LEVEL is 0; errors and other lines are not."""
     (tmp_path / "tensorflow.py").write_text(_PRINTED)
     (tmp_path / "job.py").write_text("import tensorflow\ntensorflow.operation()\n")
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}

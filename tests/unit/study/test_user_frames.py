@@ -81,7 +81,7 @@ def test_a_file_is_the_users_by_its_path() -> None:
 
 
 def test_a_file_of_tunepipe_is_known_by_its_path() -> None:
-    """A file is tunepipe's if its path ends as that of one of its modules, also in another installation."""
+    """A file is tunepipe's if its path ends as that of one of its modules, even in another installation."""
     assert is_tunepipe_file(trainer.__file__)
     assert is_tunepipe_file("/somewhere/else/pipeline/training/trainer.py")
     assert not is_tunepipe_file("/home/me/pipeline/training/mine.py")

@@ -271,7 +271,7 @@ class Graph(keras.Model):
 
 
 def test_a_model_that_is_called_in_its_own_step_alone_is_built_by_that_step() -> None:
-    """Its weights are those of its seed, also where its call cannot take the inputs of the data."""
+    """Its weights are those of its seed, even where its call cannot take the inputs of the data."""
 
     def graph() -> keras.Model:
         model = Graph()

@@ -272,7 +272,7 @@ class WithoutConfig(keras.Model):
 
 
 def test_the_reason_for_a_file_left_out_is_a_whole_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The reason why a file is left out is Keras' whole first sentence, also where it has several lines."""
+    """The reason why a file is left out is Keras' whole first sentence, even where it has several lines."""
     model = WithoutConfig(3)
     rows = rows_of_six().train.x
     model(rows)

@@ -183,7 +183,7 @@ def test_callbacks_see_one_training() -> None:
 
 
 def test_nothing_is_copied_into_the_process() -> None:
-    """Data too large for memory are not copied into the process, also those of a precision that fit converts."""
+    """Data too large for memory are not copied into the process, even those of a precision that fit converts."""
     data = rows_of_six()
     doubled = Dataset("t", *(Split(split.x.astype(np.float64), split.y) for split in (data.train, data.validation)))
     learner: Any = TrainerFactory(job_of(dense), doubled, memory=100.0).learner({}, seed=SEED)

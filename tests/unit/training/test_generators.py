@@ -41,7 +41,7 @@ def test_a_seed_restarts_all_generators() -> None:
 
 
 def test_states_continue_where_they_were_saved() -> None:
-    """Generators continue from a saved state, also after its conversion to JSON values and arrays."""
+    """Generators continue from a saved state, even after its conversion to JSON values and arrays."""
     seed_globally(3)
     _drawn()
     states = GeneratorStates.now().with_libraries()

@@ -34,7 +34,7 @@ def test_generators_continue_where_they_were() -> None:
 
 
 def test_settings_and_names_are_restored() -> None:
-    """Float precision, dtype policy, names of layers and options for graphs are restored, also after an error."""
+    """Float precision, dtype policy, names of layers and options for graphs are restored, even after an error."""
     keras.utils.clear_session()
     first = keras.layers.Dense(1).name
     policy, options = keras.config.dtype_policy().name, tf.config.optimizer.get_experimental_options()

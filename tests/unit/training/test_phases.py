@@ -118,7 +118,7 @@ def test_a_resumed_trial_is_in_its_phase(kind: str) -> None:
 
 
 def test_a_callback_that_stops_ends_the_phase() -> None:
-    """EarlyStopping ends the first phase with its best weights, then the trial, also after a resume."""
+    """EarlyStopping ends the first phase with its best weights, then the trial, even after a resume."""
     factory = _factory("compiled", at=5, callbacks=stopping)
     learner: Any = factory.learner({}, seed=SEED)
     results, states = [], []

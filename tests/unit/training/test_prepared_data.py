@@ -118,7 +118,7 @@ def scaled(config: Mapping[str, Any]) -> keras.Model:
 
 
 def test_a_data_function_that_sets_up_models_runs_again_where_others_came_between() -> None:
-    """A model sees what its data function set for its own config, also where its data are kept from before."""
+    """A model sees what its data function set for its own config, even where its data are kept from before."""
     job = job_of(scaled, data=wide_and_scaled, space={"width": 3, "lr": 0.1})
     factory = TrainerFactory(job, None)
     for width in (3, 3, 4, 3):

@@ -12,7 +12,7 @@ from pipeline.training.function import FunctionLearner
 
 @pytest.mark.parametrize("built", [True, False])
 def test_an_own_fit_is_a_function(built: bool, program: Callable[[str], str], tmp_path: Path) -> None:
-    """A hypermodel with its own fit is a function whose trials continue exactly, also if fit builds the model."""
+    """A hypermodel with its own fit is a function whose trials continue exactly, even if fit builds the model."""
     path = Path(program("kt_fit.py"))
     if not built:
         path.write_text(path.read_text().replace("        model.add(keras.Input((12,)))\n", ""))

@@ -1,4 +1,4 @@
-"""What a search says of a job."""
+"""What a search says about a job."""
 
 from typing import Any
 

@@ -42,7 +42,7 @@ def test_a_program_is_tuned(program: Callable[[str], str], tmp_path: Path) -> No
 
 
 def test_scorers_metrics_weights_and_groups_are_used() -> None:
-    """The scorer, the metrics, the weights and the groups of a search are used in each fold, also with DataFrames."""
+    """The scorer, the metrics, the weights and the groups of a search are used in each fold, even with DataFrames."""
     import pandas as pd
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What a sampler says of a job."""
+"""What a sampler says about a job."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -168,7 +168,7 @@ def test_a_function_that_yields_reports() -> None:
 
 
 def test_a_function_runs_to_its_end_after_its_last_report() -> None:
-    """Code after a loop of known length runs after the last report, also if a checkpoint begins within the loop."""
+    """Code after a loop of known length runs after the last report, even if a checkpoint begins within the loop."""
     ended: list[int] = []
 
     def train(config: Mapping[str, Any]) -> None:

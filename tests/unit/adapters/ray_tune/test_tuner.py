@@ -1,4 +1,4 @@
-"""What a Tuner or tune.run says of a job."""
+"""What a Tuner or tune.run says about a job."""
 
 from collections.abc import Callable
 from pathlib import Path

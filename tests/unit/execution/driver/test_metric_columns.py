@@ -6,7 +6,7 @@ from pipeline.execution.driver.metric_columns import MetricColumns
 
 
 def test_a_metric_keeps_the_column_of_earlier_sessions() -> None:
-    """Of two metrics with similar names the first keeps the plain column, also if a later session reverses them."""
+    """Of two metrics with similar names the first keeps the plain column, even if a later session reverses them."""
     first = MetricColumns(pa.schema([]))
     first.add(["a b"])
     first.add(["a-b"])

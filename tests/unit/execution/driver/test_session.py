@@ -369,7 +369,7 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
 
 
 def test_a_budget_that_waits_for_a_resume_counts_before_a_spent_limit(study):
-    """A change of the budget that waits continues a study whose limit is spent, also its trials that were cut off."""
+    """A change of the budget that waits continues a study whose limit is spent, with its trials that were cut off."""
     first = study("first", budget=Budget(trials=4, epochs=4, total_epochs=2))
     assert first.session.on_report(first.session.next().trial_id, ProgressReport((row(1, 0.1), row(2, 0.2)), 2)) == (
         "stop"

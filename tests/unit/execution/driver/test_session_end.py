@@ -146,7 +146,7 @@ def test_a_storage_that_fails_at_the_end_is_not_final(interrupted: bool, study, 
 
 
 def test_lost_output_deletes_no_epochs(study) -> None:
-    """A new study whose output is lost keeps its epochs, also where none has a value yet."""
+    """A new study whose output is lost keeps its epochs, even where none has a value yet."""
     s = study(budget=Budget(trials=1, epochs=3))
 
     def lost() -> None:

@@ -48,7 +48,7 @@ def test_outcomes_of_commands_are_said_by_their_ids(tmp_path: Path) -> None:
 
 
 def test_notes_go_elsewhere_in_a_context(tmp_path: Path) -> None:
-    """In the context, sentences go to another function, and after it to the one of before, also after an error."""
+    """In the context, sentences go to another function, and after it to the one of before, even after an error."""
     before: list[str] = []
     within: list[str] = []
     notes = SessionNotes(Store(tmp_path), before.append)

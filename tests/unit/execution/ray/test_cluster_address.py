@@ -66,7 +66,7 @@ def test_another_server_of_grpc_is_no_cluster():
 
 
 def test_a_head_is_a_cluster(ray_cluster, monkeypatch):
-    """A running head is a cluster, also where the environment names a proxy for web pages."""
+    """A running head is a cluster, even where the environment names a proxy for web pages."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     check_reachable(ray_cluster)
 

@@ -33,7 +33,7 @@ _JOB = TuneJob(
 
 
 def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of Ray ends the study with that error, also if the log with what Ray printed cannot be written."""
+    """An error of Ray ends the study with that error, even if the log with what Ray printed cannot be written."""
 
     def fail_to_start(*_: Any) -> None:
         print("raylet: no space")

@@ -145,7 +145,7 @@ def stacked(config: Mapping[str, Any]) -> dict[str, float]:
 
 @pytest.mark.parametrize("scheduler", ["fifo", MEDIAN])
 def test_lists_go_through_rays_classes(scheduler: str, tmp_path: Path) -> None:
-    """Lists, None and dicts pass through a Ray searcher unchanged, also in initial configs."""
+    """Lists, None and dicts pass through a Ray searcher unchanged, even in initial configs."""
     space = {"layers": Choice([None, [8], [16, 8]]), "u": Uniform(0, 1)}
     start = {"layers": [16, 8], "u": 0.5}
     study = TuneJob(

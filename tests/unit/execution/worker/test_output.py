@@ -45,7 +45,7 @@ def _print_and_raise() -> None:
 
 
 def test_a_log_grows(store: Store) -> None:
-    """Each capture appends to the log, also of a failing trial, and one without output writes nothing."""
+    """Each capture appends to the log, even of a failing trial, and one without output writes nothing."""
     with captured(store, "log"):
         os.write(1, b"1")
     with pytest.raises(ValueError, match="x"), captured(store, "log"):

@@ -165,7 +165,7 @@ def test_the_remedy_keeps_domains_and_names_no_empty_list() -> None:
     [(["lr", "rate"], []), (["lr", "depth"], ["kind.deep.depth"]), (["kind", "lr"], ["kind"]), (["width"], ["width"])],
 )
 def test_parameters_that_do_not_change_may_change_variables(changed: list[str], incompatible: list[str]) -> None:
-    """Only parameters that a population changes must leave the variables alone, also those of a branch."""
+    """Only parameters that a population changes must leave the variables alone, including those of a branch."""
 
     def variables_of(config: Config) -> Any:
         return variables(config["width"], config.get("depth", 0))

@@ -244,7 +244,7 @@ def test_a_worker_reports_that_the_rest_of_a_function_runs_next(tmp_path):
 
 @pytest.mark.parametrize("epochs", [2, 4])
 def test_a_trial_is_over_once_its_function_has_run_to_its_end(epochs, tmp_path):
-    """The report after the rest of a function is the trial's last one, also where the budget has more epochs."""
+    """The report after the rest of a function is the trial's last one, even where the budget has more epochs."""
     ended = []
     working = Worker(saving_job(ended, epochs=epochs), None, Store(tmp_path), session=1, capture=False)
     reports = trained(working, Assignment("0000", {"x": 1}, 0))

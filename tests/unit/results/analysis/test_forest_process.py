@@ -45,7 +45,7 @@ def test_a_process_that_dies_is_replaced(
 def test_a_process_ends_with_its_context(
     elsewhere: list[int], asha: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second process ends with its context, also if nothing was asked for."""
+    """A second process ends with its context, even if nothing was asked for."""
     process = second_process.start_process("pipeline.results.analysis.forest_process")
     monkeypatch.setattr(second_process, "start_process", lambda *_, **__: process)
     with fitting(asha.store):

@@ -41,7 +41,7 @@ def test_the_share_grows_with_the_front(tmp_path: Path) -> None:
 
 
 def test_the_share_is_that_of_all_epochs_so_far(tmp_path: Path) -> None:
-    """After each epoch the share is what all epochs so far dominate, also where they are more than a thousand."""
+    """After each epoch the share is what all epochs so far dominate, even where they are more than a thousand."""
     rng = np.random.default_rng(0)
     points = [
         (float(value), int(count)) for value, count in zip(rng.random(550), rng.integers(1, 999, 550), strict=True)

@@ -148,7 +148,7 @@ def test_a_minority_of_poor_values_is_not_clipped_to_the_others(tmp_path: Path) 
 
 @pytest.mark.parametrize("share", [0.5, 0.88])
 def test_values_whose_squares_no_float_holds_are_explained(tmp_path: Path, share: float) -> None:
-    """Losses of a diverged training are explained whatever their size, also where they are half of all."""
+    """Losses of a diverged training are explained whatever their size, even where they are half of all."""
     (found,) = importances(of_function(tmp_path, lambda config: 0.02 if config["a"] < share else 1e300))
     assert found.effects[0].parameter.name == "a"
     assert 0.5 < found.effects[0].share <= 1

@@ -15,7 +15,7 @@ def test_the_most_influential_axes_are_chosen() -> None:
 
 
 def test_the_first_axes_come_before_others() -> None:
-    """Axes that are to come first are chosen before others that tell more, also if they tell nothing."""
+    """Axes that are to come first are chosen before others that tell more, even if they tell nothing."""
     units = np.random.default_rng(0).random((100, 30))
     values = units[:, 20]
     assert set(range(4)) <= set(most_influential(units, values, 5, first=4).tolist())

@@ -56,7 +56,7 @@ def test_a_forest_is_that_of_scikit_learn() -> None:
 
 
 def test_other_trials_are_predicted_by_the_mean_of_the_trees() -> None:
-    """Trials that a forest has not seen are predicted in the unit of the objective, also where that is very large."""
+    """Trials that a forest has not seen are predicted in the unit of the objective, even where that is very large."""
     rng = np.random.default_rng(0)
     places, others = rng.random((200, 2)), rng.random((50, 2))
     for scale in (1.0, 1e150):

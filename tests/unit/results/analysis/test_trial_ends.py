@@ -38,7 +38,7 @@ def test_a_trial_that_was_continued_was_not_stopped(asha_results: Results) -> No
 
 
 def test_a_comparison_of_several_objectives_has_no_cutoff(tmp_path: Path) -> None:
-    """A trial that was stopped at a rung was stopped early, also if no single value was the cutoff."""
+    """A trial that was stopped at a rung was stopped early, even if no single value was the cutoff."""
     results = cut_off_study(tmp_path, compared=True)
     without = replace(results, decisions=results.decisions.assign(cutoff=float("nan")))
     assert list(stopped_early(without)["trial_id"]) == ["0000"]

@@ -59,7 +59,7 @@ def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> Non
 
 
 def test_each_config_is_used_once(asha_results: Results) -> None:
-    """A warm start uses each config once, also if it is given explicitly, and continues with the next best."""
+    """A warm start uses each config once, even if it is given explicitly, and continues with the next best."""
     space = {"optimizer": SPACE["optimizer"]}
     warm_start = warm_start_configs(asha_results, space, 3, [])
     assert len({config["optimizer"] for config in warm_start.configs}) == len(warm_start.configs) <= 3

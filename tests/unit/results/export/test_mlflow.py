@@ -125,7 +125,7 @@ def test_a_parameter_that_changes_is_exported_by_epoch(folder: Path, pbt_results
 def test_an_export_leaves_variables_and_loggers_as_they_were(
     asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An export to MLflow prints nothing and restores environment variables and log levels, also after an error."""
+    """An export to MLflow prints nothing and restores environment variables and log levels, even after an error."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)

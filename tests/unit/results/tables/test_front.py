@@ -117,7 +117,7 @@ def invoke(study: Recording, *arguments: str) -> list[str]:
 
 
 def test_the_command_marks_the_front_and_shows_it_alone(study: Recording) -> None:
-    """`tunepipe results` marks the front, and with --front prints it alone, also with conditions and formats."""
+    """`tunepipe results` marks the front, and with --front prints it alone, even with conditions and formats."""
     whole = invoke(study)
     assert whole[2].split()[:3] == ["trial", "val_accuracy", "at"]
     assert [line.split()[-2] for line in whole[3:9]].count("yes") == 4

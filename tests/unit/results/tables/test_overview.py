@@ -18,7 +18,7 @@ from tests.unit.results.studies import START, Recording, asha_study, every_domai
 
 
 def test_each_overview_equals_the_results_of_its_study(tmp_path: Path) -> None:
-    """A study's name, state, trials, epochs, best and start equal those of load_results, also for a minimum."""
+    """A study's name, state, trials, epochs, best and start equal those of load_results, even for a minimum."""
     for study in (asha_study(tmp_path), every_domain_study(tmp_path)):
         study.store.write_table(layout.TRIALS, read_tables(study.store, study.study).trials)
 

@@ -77,7 +77,7 @@ def test_studies_of_one_objective_are_together(asha_results: Results, domains_re
 
 @pytest.mark.parametrize("metric", ["seconds", "error", "front", "objective", "violation"])
 def test_an_objective_may_be_called_as_a_column_of_trials(tmp_path: Path, metric: str) -> None:
-    """An objective after the first has a column of its own, also if its metric is called as another column."""
+    """An objective after the first has a column of its own, even if its metric is called as another column."""
     objectives = [Objective("val_accuracy", "max"), Objective(metric, "min"), Objective("val_loss", "min")]
     study = Recording(tmp_path, tune_job("named", objectives=objectives), metrics=("val_accuracy", "val_loss", metric))
     study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0, **{metric: 42.0, "val_loss": 7.0})

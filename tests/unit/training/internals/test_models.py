@@ -17,7 +17,7 @@ def model_of(optimizer: Any = "adam") -> keras.Model:
 
 
 def test_a_model_that_is_compiled_again_is_noticed() -> None:
-    """A model that is compiled again is noticed, also if it keeps its optimiser."""
+    """A model that is compiled again is noticed, even if it keeps its optimiser."""
     model = model_of()
     before = internals.compilation_of(model)
     assert internals.compilation_of(model) is before
