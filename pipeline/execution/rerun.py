@@ -154,13 +154,21 @@ def rerun(
         pass
     except TunepipeError:
         raise
+    except SystemExit as error:
+        # A function may end itself after a step, as a script does.
+        if error.code not in (None, 0) or not epochs:
+            failure = _text_of(error)
     except Exception as error:
-        failure = f"{type(error).__name__}: {error}\n\n{error_text(error)}"
+        failure = _text_of(error)
     finally:
         with opened:
             if learner is not None:
                 learner.close()
     return RerunResult(config, tuple(epochs), failure, failed, None if len(own) == len(rows) else len(own) + 1, other)
+
+
+def _text_of(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}\n\n{error_text(error)}"
 
 
 def _first_config(results: Results, trial_id: str, own: "pd.DataFrame") -> Config:

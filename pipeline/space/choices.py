@@ -18,7 +18,8 @@ __all__ = ["Choice", "Grid"]
 
 def _as_tuple(values: object) -> object:
     listed = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str | bytes)
-    return tuple(values) if listed else values  # type: ignore[arg-type]
+    # An array without dimensions has no items.
+    return tuple(values) if listed and getattr(values, "ndim", 1) else values  # type: ignore[arg-type]
 
 
 _Values = Annotated[tuple[ReadValue, ...], BeforeValidator(_as_tuple)]

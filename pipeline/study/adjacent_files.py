@@ -11,6 +11,8 @@ __all__ = ["is_data_folder", "joined_paths", "named_files"]
 _MAX_ENTRIES = 1000
 """How many entries of a folder are looked at to find out whether it contains data."""
 
+_PATHS = ("Path", "PurePath")
+
 _MAX_PATHS = 1000
 """The maximum number of paths of one expression, each part of which may be one of several literals."""
 
@@ -46,8 +48,9 @@ def named_files(source: bytes) -> tuple[str, ...]:
 def joined_paths(source: bytes) -> tuple[str, ...]:
     """Relative paths that a text which uses `__file__` joins to another path: other literals may be any text.
 
-    A part of a path is a literal, or a name that the module gives to literals: by an assignment, a loop over a list, or
-    an argument of one of its functions. A path ends before the first part that is not known.
+    A part of a path is a literal, or a name that the module gives to literals: by an assignment, a loop over a list, an
+    argument of one of its functions, or the default of an argument of its command line. A path ends before the first
+    part that is not known.
 
     Args:
         source: The text of a module.
@@ -88,21 +91,22 @@ def _nodes(source: bytes) -> list[ast.AST]:
         return []
     try:
         return list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 
 
 def _joined(node: ast.AST) -> list[ast.expr]:
     """The parts that an expression joins to a path; empty if it joins none."""
     if isinstance(node, ast.BinOp):
-        return _divisors(node, (ast.Constant, ast.Name))
+        return _divisors(node, (ast.Constant, ast.Name, ast.Attribute, ast.Call))
     if not isinstance(node, ast.Call):
         return []
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if name in ("joinpath", "with_name"):
         return node.args
-    # The first argument is the path, as in os.path.join(HERE, "data") and Path(HERE, "data").
-    return node.args[1:] if name in ("join", "Path", "PurePath") else []
+    # The first argument is the path, as in os.path.join(HERE, "data") and Path(HERE, "data"), unless it is a text.
+    is_path = name in ("join", *_PATHS) and node.args and not isinstance(node.args[0], ast.Constant)
+    return node.args[1:] if is_path else []
 
 
 def _divisors(node: ast.expr, kinds: tuple[type[ast.expr], ...]) -> list[ast.expr]:
@@ -117,14 +121,18 @@ def _divisors(node: ast.expr, kinds: tuple[type[ast.expr], ...]) -> list[ast.exp
 def _literals_by_name(nodes: Iterable[ast.AST]) -> Mapping[str, list[str]]:
     """The literals that each name of a module may have, wherever it is defined."""
     functions: dict[str, list[str]] = {}
+    keyword_only: dict[str, list[str]] = {}
     pairs: list[tuple[str, ast.expr]] = []
     calls: list[ast.Call] = []
     loops: list[tuple[str, ast.expr]] = []
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+            keywords = [argument.arg for argument in node.args.kwonlyargs]
             functions[node.name] = names
+            keyword_only[node.name] = keywords
             pairs += zip(reversed(names), reversed(node.args.defaults), strict=False)
+            pairs += [(name, value) for name, value in zip(keywords, node.args.kw_defaults, strict=True) if value]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             calls.append(node)
         elif isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name):
@@ -134,7 +142,8 @@ def _literals_by_name(nodes: Iterable[ast.AST]) -> Mapping[str, list[str]]:
     for call in calls:
         names = functions.get(getattr(call.func, "id", ""), [])
         pairs += zip(names, call.args, strict=False)
-        pairs += [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg in names]
+        named = (*names, *keyword_only.get(getattr(call.func, "id", ""), []))
+        pairs += [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg in named]
     lists: dict[str, list[ast.expr]] = {}
     for name, value in pairs:
         if isinstance(value, ast.List | ast.Tuple | ast.Set):
@@ -142,10 +151,36 @@ def _literals_by_name(nodes: Iterable[ast.AST]) -> Mapping[str, list[str]]:
     for name, values in loops:
         each = lists.get(values.id, []) if isinstance(values, ast.Name) else [values]
         pairs += [(name, item) for items in each for item in getattr(items, "elts", ())]
+    pairs += _defaults_of_command_line(nodes)
     known: dict[str, list[str]] = {}
     for name, value in pairs:
         known.setdefault(name, []).extend(_literals(value, {}))
     return known
+
+
+def _defaults_of_command_line(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+    """What argparse gives to `args.data` without arguments: the expression, and the default of its argument."""
+    defaults: dict[str, ast.expr] = {}
+    parsed: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            flags = [text for flag in node.args for text in _literals(flag, {})]
+            # As argparse names it: by the first long option, else by the first one.
+            flag = next((text for text in flags if text.startswith("--")), flags[0] if flags else "")
+            name = (
+                next(iter(_literals(given["dest"], {})), "") if "dest" in given else flag.lstrip("-").replace("-", "_")
+            )
+            if "default" in given:
+                defaults[name] = given["default"]
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            called = getattr(node.value.func, "attr", "")
+            for target in node.targets:
+                if called == "parse_known_args" and isinstance(target, ast.Tuple) and target.elts:
+                    target = target.elts[0]
+                if called in ("parse_args", "parse_known_args") and isinstance(target, ast.Name):
+                    parsed.append(target.id)
+    yield from ((f"{name}.{attribute}", value) for name in parsed for attribute, value in defaults.items())
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -160,4 +195,12 @@ def _literals(part: ast.expr, known: Mapping[str, list[str]]) -> list[str]:
     """The texts that a part of a path may be; empty if that is not known."""
     if isinstance(part, ast.Constant):
         return [part.value] if isinstance(part.value, str) else []
+    if isinstance(part, ast.Call):
+        # As in `HERE / Path("data")`.
+        is_path = getattr(part.func, "attr", getattr(part.func, "id", "")) in _PATHS and part.args
+        choices = [_literals(argument, known) for argument in part.args]
+        return ["/".join(parts) for parts in islice(product(*choices), _MAX_PATHS)] if is_path else []
+    if isinstance(part, ast.Attribute):
+        name = f"{getattr(part.value, 'id', '')}.{part.attr}"
+        return [os.pardir] if name in ("os.pardir", "path.pardir") else known.get(name, [])
     return known.get(part.id, []) if isinstance(part, ast.Name) else []

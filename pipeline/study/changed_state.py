@@ -154,7 +154,7 @@ def _functions(source: bytes) -> list[_Node]:
     """The functions in a source, nested ones included; none if it is not Python."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return [node for node in ast.walk(tree) if isinstance(node, _Node)]
 

@@ -44,7 +44,7 @@ def _assigned(source: bytes | None) -> set[str]:
     """The variables that a module assigns whenever it is imported, which excludes `if __name__ == "__main__":`."""
     try:
         statements = ast.parse(source or b"").body
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     targets = [
         target

@@ -163,7 +163,7 @@ def same_text(one: bytes, other: bytes) -> bool:
     """
     try:
         return one == other or ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
 
 

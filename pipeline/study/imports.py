@@ -54,7 +54,7 @@ def imports_of(source: bytes, module: str, *, package: bool = False) -> Imports:
     """
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Imports()
     home = module if package else module.rpartition(".")[0]
     names: dict[str, None] = {}
@@ -90,7 +90,7 @@ def relative_imports(source: bytes) -> tuple[RelativeImport, ...]:
     """
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     tried = {
         id(each)
@@ -131,7 +131,7 @@ def exported_names(source: bytes) -> tuple[str, ...]:
             for node in tree.body
             if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "__all__" for target in node.targets)
         ]
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     return tuple(name for value in values if isinstance(value, list | tuple) for name in value if isinstance(name, str))
 

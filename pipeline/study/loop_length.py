@@ -1,35 +1,19 @@
 """How often code reports, from its source: the length of the loops around the call, or around a `yield`."""
 
 import ast
-import copy
 import functools
 import inspect
-import operator
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Mapping
-from types import CodeType
+from collections.abc import Callable, Generator, Iterator, Mapping
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
-__all__ = ["YIELDS", "called_once", "calls", "first_parameter", "known_values", "reports_of"]
+from pipeline.study.range_length import called_name, constant_value, expression_text, length_of_range
+
+__all__ = ["YIELDS", "called_once", "calls", "first_parameter", "known_values", "reports_of", "steps_of"]
 
 YIELDS = "yield"
 """What stands for a call in a function that yields what it reports."""
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {"range": range, "len": len, "min": min, "max": max, "int": int}
-_AROUND = ("tqdm", "enumerate", "reversed", "list")
-"""Functions that iterate over their first argument."""
-
-_ARITHMETIC: dict[type, Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-}
 
 _REPEATED = (
     ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
@@ -61,6 +45,29 @@ def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, A
     return count if in_loop else None
 
 
+def steps_of(generator: Generator[Any, Any, Any], config: Mapping[str, Any]) -> int | None:
+    """The number of steps of a generator that has not begun, according to its source and its arguments.
+
+    Args:
+        generator: The generator.
+        config: The config, which may be one of its arguments.
+
+    Returns:
+        What `reports_of` returns for its function.
+    """
+    frame, code = generator.gi_frame, generator.gi_code
+    if frame is None or code.co_name == "<genexpr>":
+        # The source of an expression is the lines around it.
+        return None
+    function = FunctionType(code, frame.f_globals, closure=tuple(CellType() for _ in code.co_freevars))
+    values: dict[str, int] = {}
+    for name, value in frame.f_locals.items():
+        values.update(_whole(name, value))
+        if isinstance(value, Mapping) and value == config:
+            values.update(known_values(value, name))
+    return reports_of(function, YIELDS, values)
+
+
 def _reports(
     function: Callable[..., Any], method: str, values: Mapping[str, Any], above: tuple[Any, ...]
 ) -> tuple[int, bool]:
@@ -72,6 +79,8 @@ def _reports(
     if (tree := _tree(getattr(function, "__code__", None))) is None:
         return 0, False
     home = _globals(function)
+    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    values = {text: value for text, value in values.items() if text not in stored}
     assigned = _locals(tree)
     # A generator that takes fewer steps than it says would not run to its end.
     ends = _locals(tree, once=True) if method == YIELDS else assigned
@@ -88,7 +97,8 @@ def _reports(
         nonlocal looped
         number = int(method == YIELDS and isinstance(node, ast.Yield))
         if method == YIELDS and isinstance(node, ast.YieldFrom):
-            raise _Unknown
+            number, inner = _delegated(node.value, function, values, home, above)
+            looped = looped or inner
         # What a called function yields is not what this one yields.
         if method != YIELDS and isinstance(node, ast.Call):
             own = home.get(getattr(node.func, "id", ""))
@@ -107,7 +117,10 @@ def _reports(
                     raise _Unknown
                 number *= length
         if isinstance(node, ast.For):
-            inside = (*loops, (getattr(node.target, "id", ""), _length(node.iter, home, values, assigned, ends)))
+            inside = (
+                *loops,
+                (getattr(node.target, "id", ""), length_of_range(node.iter, home, values, assigned, ends)),
+            )
         elif isinstance(node, _REPEATED) and node is not outermost:
             inside = (*loops, ("", None))
         else:
@@ -115,6 +128,42 @@ def _reports(
         return number + sum(count(each, inside) for each in ast.iter_child_nodes(node))
 
     return count(outermost, ()), looped
+
+
+def _delegated(
+    generator: ast.expr, function: Callable[..., Any], values: Mapping[str, Any], home: Mapping[str, Any], above: Any
+) -> tuple[int, bool]:
+    """What `_reports` returns for a generator of the same module, for the arguments with which it is called.
+
+    Raises:
+        _Unknown: It is another iterable.
+    """
+    called = home.get(getattr(getattr(generator, "func", None), "id", ""))
+    same_module = inspect.isgeneratorfunction(called) and called.__module__ == function.__module__
+    if not isinstance(generator, ast.Call) or not same_module or called in above:
+        raise _Unknown
+    keywords = {str(each.arg): each.value for each in generator.keywords}
+    try:
+        bound = inspect.signature(called).bind(*generator.args, **keywords)
+    except TypeError:
+        raise _Unknown from None
+    bound.apply_defaults()
+    passed: dict[str, Any] = {}
+    for name, argument in bound.arguments.items():
+        passed.update(_whole(name, argument))
+        if isinstance(argument, ast.expr):
+            text = expression_text(argument)
+            passed.update({name + key.removeprefix(text): value for key, value in values.items()
+                           if key.startswith((f"{text}[", f"{text}.get(")) or key == text})  # fmt: skip
+            try:
+                passed.update(_whole(name, constant_value(argument, home)))
+            except Exception:
+                continue
+    return _reports(called, YIELDS, passed, (*above, function))
+
+
+def _whole(name: str, value: Any) -> dict[str, int]:
+    return {name: value} if isinstance(value, int) and not isinstance(value, bool) else {}
 
 
 def called_once(function: Callable[..., Any], method: str) -> bool:
@@ -167,7 +216,7 @@ def calls(node: ast.AST, method: str) -> bool:
         node: The part.
         method: What is called: the last part of its name.
     """
-    return isinstance(node, ast.Call) and _called(node) == method
+    return isinstance(node, ast.Call) and called_name(node) == method
 
 
 @functools.lru_cache(maxsize=64)
@@ -177,12 +226,6 @@ def _tree(code: CodeType | None) -> ast.Module | None:
         return ast.parse(textwrap.dedent(inspect.getsource(code)))  # type: ignore[arg-type]
     except (OSError, TypeError, SyntaxError):
         return None
-
-
-def _called(call: ast.Call) -> str:
-    """The last part of the name of what is called; empty if it has none."""
-    called = call.func
-    return called.attr if isinstance(called, ast.Attribute) else str(getattr(called, "id", ""))
 
 
 def _globals(function: Callable[..., Any]) -> dict[str, Any]:
@@ -210,94 +253,3 @@ def _locals(tree: ast.AST, *, once: bool = False) -> dict[str, ast.expr]:
         for name, value in firsts.items()
         if len(assignments[name]) == 1 or (isinstance(value, ast.Constant) and not once)
     }
-
-
-def _length(
-    iterable: ast.expr,
-    names: Mapping[str, Any],
-    values: Mapping[str, Any],
-    starts: Mapping[str, ast.expr],
-    ends: Mapping[str, ast.expr],
-) -> int | None:
-    """The length of a range.
-
-    Args:
-        iterable: What a loop iterates over.
-        names: The globals.
-        values: The known values, by their expressions.
-        starts: The values of local names in the start of a range.
-        ends: Those in its other arguments.
-
-    Returns:
-        The length; None if it is not known.
-    """
-    configs = {text.partition("[")[0].partition(".")[0] for text in values}
-
-    class Known(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> Any:
-            if isinstance(node, ast.Name) and node.id in left:
-                # Each name once: a name that is set by its own value would never end.
-                return self.visit(copy.deepcopy(left.pop(node.id)))
-            if is_start and (first := _first(node, configs)) is not None:
-                return first
-            if isinstance(node, ast.expr) and (text := _without_default(node)) in values:
-                return ast.copy_location(ast.Constant(values[text]), node)
-            return self.generic_visit(node)
-
-    while isinstance(iterable, ast.Call) and iterable.args and _called(iterable) in _AROUND:
-        iterable = iterable.args[0]
-    if isinstance(iterable, ast.Call) and _called(iterable) == "trange":
-        iterable = ast.Call(ast.Name("range"), iterable.args, [])
-    if not (isinstance(iterable, ast.Call) and getattr(iterable.func, "id", "") == "range"):
-        return None
-    try:
-        known = copy.deepcopy(iterable)
-        for place, argument in enumerate(known.args):
-            is_start = place == 0 and len(known.args) > 1
-            left = dict(starts if is_start else ends)
-            known.args[place] = Known().visit(argument)
-        return len(_value(known, names))
-    except Exception:
-        return None
-
-
-def _first(node: ast.AST, configs: Collection[str]) -> ast.Constant | None:
-    """Where a loop begins without a state: the 0 or 1 in `state or 0` and `0 if state is None else state["at"]`.
-
-    A start that a config decides is another thing, and so is one of two constants.
-    """
-    choices: list[ast.expr] = []
-    if isinstance(node, ast.IfExp):
-        choices = [node.body, node.orelse]
-    elif isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-        choices = node.values[-1:]
-    constants = [each for each in choices if isinstance(each, ast.Constant) and type(each.value) is int]
-    if len(constants) > 1 or any(isinstance(each, ast.Name) and each.id in configs for each in ast.walk(node)):
-        return None
-    return next((each for each in constants if each.value in (0, 1)), None)
-
-
-def _without_default(node: ast.expr) -> str:
-    """The text of an expression, `config.get("epochs", 3)` as `config.get("epochs")`."""
-    if isinstance(node, ast.Call) and calls(node, "get") and len(node.args) == 2:
-        node = ast.Call(node.func, node.args[:1], [])
-    return ast.unparse(node).replace("'", '"')
-
-
-def _value(node: ast.AST, names: Mapping[str, Any]) -> Any:
-    """The value of an expression of constants, names and arithmetic: none of the user's functions is called.
-
-    Raises:
-        LookupError: It has a name that is unknown, or consists of something else.
-    """
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name):
-        return names[node.id]
-    if isinstance(node, ast.UnaryOp):
-        return _ARITHMETIC[type(node.op)](_value(node.operand, names))
-    if isinstance(node, ast.BinOp):
-        return _ARITHMETIC[type(node.op)](_value(node.left, names), _value(node.right, names))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return _FUNCTIONS[node.func.id](*(_value(each, names) for each in node.args))
-    raise LookupError(ast.unparse(node))

@@ -66,7 +66,6 @@ class CompiledTrainer(Trainer):
         self._trace, self._data, self._retrace = trace, data, retrace
         steps = steps_of(data.validation_rows, self.batch_size)
         self._validation_steps = min(steps, fit.validation_steps or steps)
-        self.state = trace.state
         self._drawn = random_ops(trace.train) if trace.trace_key is None else []
 
     @property
@@ -89,8 +88,10 @@ class CompiledTrainer(Trainer):
         self._trace.give_back()
         self._trace = self._retrace(self.model)
         self._trace.lend(self)
-        self.state = self._trace.state
         self._drawn = random_ops(self._trace.train)
+
+    def _further_state(self) -> list[Any]:
+        return self._trace.state
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         model, hooks = self.model, self.callbacks.list

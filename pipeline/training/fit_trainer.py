@@ -122,11 +122,6 @@ class FitTrainer(Trainer):
         """Inputs, targets and weights of the training part as the data set has them, not copied."""
         return self._train
 
-    def save(self) -> Checkpoint:
-        """Everything needed to resume exactly, including other optimisers."""
-        self.state = further_variables(self.model) if self._steps_known else []
-        return super().save()
-
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         """Resume from a state.
 
@@ -138,11 +133,12 @@ class FitTrainer(Trainer):
             ModelError: The state is of another architecture.
         """
         self._load_phases(checkpoint)
-        if self._steps_known:
-            if int(checkpoint.header["model_epoch"]):
-                self._build_further_optimizers()
-            self.state = further_variables(self.model)
+        if int(checkpoint.header["model_epoch"]):
+            self._build_further_optimizers()
         super().load(checkpoint, exploit=exploit)
+
+    def _further_state(self) -> list[Any]:
+        return further_variables(self.model) if self._steps_known else []
 
     def _build_further_optimizers(self) -> None:
         if self._steps_known:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.study.callables import python_function
 from pipeline.study.context import set_continued_from
-from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of
+from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of, steps_of
 from pipeline.study.signature import takes_state
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
@@ -236,6 +237,8 @@ class FunctionLearner:
         if inspect.isgeneratorfunction(function := python_function(self._function)):
             values = dict(known_values(self._config, first_parameter(self._function)))
             return reports_of(function, YIELDS, values)
+        if isinstance(self._steps, GeneratorType):
+            return steps_of(self._steps, self._config)
         return getattr(self._steps, "stated_length", None)
 
     @property

@@ -108,11 +108,6 @@ class PipelineTrainer(Trainer):
             return "the model has its own fit or evaluate, which is called for each epoch"
         return super().inexact or self._inexact_data or drawn_in_words(self._drawn)
 
-    def save(self) -> Checkpoint:
-        """Everything needed to resume exactly, including other optimisers and the pipelines' state."""
-        self.state = self._further_state()
-        return super().save()
-
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         """Resume from a state.
 
@@ -131,7 +126,6 @@ class PipelineTrainer(Trainer):
         if epochs:
             self._build_further_optimizers()
         self._skip(epochs - self._read)
-        self.state = self._further_state()
         super().load(checkpoint, exploit=exploit)
 
     def _fresh(self) -> Dataset:

@@ -16,6 +16,7 @@ __all__ = [
     "load_variables",
     "random_ops",
     "save_variables",
+    "value_of",
     "variables_of",
     "without_numbers",
 ]
@@ -30,6 +31,15 @@ def variables_of(model: Any) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
+def value_of(variable: Any) -> Any:
+    """TensorFlow's own variable of one of Keras: a compiled epoch knows only the former.
+
+    Args:
+        variable: A variable of Keras or TensorFlow.
+    """
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
 def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
     """Copy the value of each variable.
 
@@ -39,8 +49,7 @@ def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
     Returns:
         One array for each variable, of its shape and type, that shares no memory with it.
     """
-    values = (variable.value if isinstance(variable, keras.Variable) else variable for variable in variables)
-    return [np.array(value.numpy()) for value in values]
+    return [np.array(value_of(variable).numpy()) for variable in variables]
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:

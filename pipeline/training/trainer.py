@@ -14,6 +14,7 @@ from pipeline.study import TuneJob
 from pipeline.training.base import EpochResult, batch_size_of
 from pipeline.training.build import build_callbacks, seed_generators
 from pipeline.training.callbacks import Callbacks
+from pipeline.training.constant_scalars import ConstantScalars
 from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.further_state import optimizers_of, skip_reductions, updating_optimizer
@@ -22,7 +23,7 @@ from pipeline.training.job_notes import JobNotes
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.phases import Phases
-from pipeline.training.state import describe, load_variables, save_variables, variables_of
+from pipeline.training.state import describe, load_variables, save_variables, value_of, variables_of
 from pipeline.wording import listed
 
 __all__ = ["Trainer"]
@@ -72,12 +73,12 @@ class Trainer:
             steps=fit.steps_per_epoch or self.steps,
             validates=fit.validates,
         )
-        self.state: list[Any] = []
         self._closed = False
         self.notes = JobNotes()
         """Where facts about the job are printed once; those of a `TrainerFactory` serve all its trials."""
         self._objective = job.objective.metric
         self._persistent = PersistentObjects(job.functions.values())
+        self._constants = ConstantScalars()
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -113,6 +114,7 @@ class Trainer:
         seed_generators(self.seed, f"epoch {index}")
         try:
             self.callbacks.begin()
+            self._constants.remember(self._variables())
             logs, seconds_train, seconds_evaluate = self._epoch(index)
         except Exception as error:
             self._refuse_compilation(error)
@@ -142,6 +144,14 @@ class Trainer:
         """Metrics of the validation split now, by their names with `val_`; callbacks are not called."""
         return self._numbers({f"val_{name}": value for name, value in self._validation_metrics().items()})
 
+    def _variables(self) -> list[Any]:
+        """All variables of a saved state, in an order that depends on the model's code alone."""
+        return [*variables_of(self.model), *self._further_state()]
+
+    def _further_state(self) -> list[Any]:
+        """Variables that training changes in addition to the model's and its compiled optimiser's."""
+        raise NotImplementedError
+
     def _numbers(self, logs: Mapping[str, Any]) -> dict[str, float]:
         """The logs that are numbers; other values, from a callback or a metric, are left out and named once."""
         metrics = {}
@@ -164,7 +174,7 @@ class Trainer:
 
         It includes variables outside of the model that training has changed.
         """
-        variables = [*variables_of(self.model), *self.state]
+        variables = self._variables()
         states, arrays = self.callbacks.state()
         outside = self._persistent.changed([*variables, *self.model.metrics_variables])
         header = {
@@ -174,6 +184,7 @@ class Trainer:
             "variables": describe(variables),
             "callbacks": states,
             "outside": list(outside),
+            "constants": self._constants.unchanged(variables),
         }
         return Checkpoint(header, [*save_variables(variables), *arrays, *outside.values()])
 
@@ -183,7 +194,8 @@ class Trainer:
         Args:
             checkpoint: What `save` returned, here or in another process.
             exploit: The state is another trial's: its weights, its optimisers' slots and its callbacks' state are taken
-                over; the learning rates and all other numbers stay as this trial's own config sets them.
+                over; the learning rates, the scalars that its training did not change and all numbers outside of
+                variables stay as this trial's own config sets them.
 
         Raises:
             ModelError: The state is of another architecture.
@@ -192,11 +204,14 @@ class Trainer:
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
         self.callbacks.begin(resumed=True)
-        variables = [*variables_of(self.model), *self.state]
+        variables = self._variables()
+        self._constants.remember(variables)
         saved = checkpoint.header["variables"]
         count = len(saved)
         rates = [_rate_of(optimizer) for optimizer in optimizers_of(self.model)] if exploit else []
-        own = {i for i, variable in enumerate(variables) if any(_value_of(variable) is rate for rate in rates)}
+        own = {i for i, variable in enumerate(variables) if any(value_of(variable) is rate for rate in rates)}
+        if exploit:
+            own.update(checkpoint.header.get("constants", ()))
         load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
         self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
         outside = checkpoint.header.get("outside", [])
@@ -231,6 +246,7 @@ class Trainer:
     def _begin_phase(self) -> None:
         """Begin the next phase as another call of `fit` would, on the model that it prepares."""
         self._begun.append(self._model_epoch)
+        self._constants.forget()
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))
         self.model.stop_training = self._phase_ended = False
@@ -287,12 +303,7 @@ class Trainer:
 
 def _rate_of(optimizer: Any) -> Any:
     """What an optimiser, or the one within it, takes its learning rate from; of a variable TensorFlow's own."""
-    return _value_of(learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer)))
-
-
-def _value_of(variable: Any) -> Any:
-    """TensorFlow's own variable of one of Keras: a compiled epoch knows only the former."""
-    return variable.value if isinstance(variable, keras.Variable) else variable
+    return value_of(learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer)))
 
 
 def _as_float(rate: Any) -> float:

@@ -45,6 +45,7 @@ class ActiveTrial:
         outcome: What follows from its last epoch once the rest of its function has run; None unless that is next.
         finished: Whether its function has run to its end.
         announced_bytes: Bytes of the checkpoints that were reported without an epoch.
+        ends_process: Whether a SystemExit ends this process, and was not raised by the user's code.
     """
 
     assignment: Assignment
@@ -65,6 +66,7 @@ class ActiveTrial:
     outcome: EpochOutcome | None = None
     finished: bool = False
     announced_bytes: int = 0
+    ends_process: Callable[[SystemExit], bool] = lambda _: False
 
     def start(self, trainer_factory: TrainerFactory, writer: CheckpointWriter, objective: Objective) -> None:
         """Build the learner, and load the trial's newest checkpoint, or the one whose weights it takes over.
@@ -122,6 +124,11 @@ class ActiveTrial:
         except TrainingEnded:
             self.in_epoch = False
             raise
+        except SystemExit as error:
+            if not self._has_exited(error):
+                raise
+            self.in_epoch = False
+            raise TrainingEnded from None
         self.in_epoch = False
         self.epoch += 1
         self.ended = result.last
@@ -169,7 +176,7 @@ class ActiveTrial:
         if not isinstance(self.learner, FunctionLearner) or not self.learner.unfinished:
             return None
         self.outcome = outcome
-        self.leave_checkpoints(writer, due=True, seconds=math.inf)
+        self.leave_checkpoints(writer, due=True, seconds=math.inf, all_here=True)
         with self.waiting():
             written = writer.written(wait=True)
         self.announced_bytes += sum(checkpoint.bytes for checkpoint in written if not checkpoint.found)
@@ -191,8 +198,18 @@ class ActiveTrial:
             return None
         assert isinstance(self.learner, FunctionLearner)
         self.outcome = None
-        self.finished = self.learner.finish()
+        try:
+            self.finished = self.learner.finish()
+        except SystemExit as error:
+            if not self._has_exited(error):
+                raise
+            self.finished = True
         return TRAINING_ENDED if self.finished else outcome
+
+    def _has_exited(self, error: SystemExit) -> bool:
+        """Whether a function has ended itself after a step, as a script may by `sys.exit()`."""
+        by_itself = error.code in (None, 0) and not self.ends_process(error)
+        return by_itself and self.epoch > 0 and isinstance(self.learner, FunctionLearner)
 
     def keep_best(
         self, value: float, objectives: Sequence[Objective], trainer_factory: TrainerFactory, writer: CheckpointWriter
@@ -243,13 +260,14 @@ class ActiveTrial:
         self.saved_at = time.monotonic()
         self.saved_epoch = max(self.saved_epoch, epoch)
 
-    def leave_checkpoints(self, writer: CheckpointWriter, *, due: bool, seconds: float) -> None:
+    def leave_checkpoints(self, writer: CheckpointWriter, *, due: bool, seconds: float, all_here: bool = False) -> None:
         """Begin to write the checkpoint of a new best epoch, and one of the current epoch if that is due.
 
         Args:
             writer: Writes them.
             due: Whether one of the current epoch is due in any case.
             seconds: The longest time between two checkpoints.
+            all_here: Whether code that may read any file of the folder runs next.
 
         Raises:
             StorageError: The trial's folder cannot be copied to the storage.
@@ -262,7 +280,7 @@ class ActiveTrial:
             self.save(writer, self.epoch, self.snapshot(writer))
         if self.folder is not None and self.saved_epoch == self.epoch:
             with self.waiting():
-                self.folder.keep()
+                self.folder.keep(all_here=all_here)
 
     def new_rows(self, *, checkpoint_bytes: int) -> tuple[EpochRow, ...]:
         """The rows since the last report; the newest one has the size and the time of the checkpoints since then.

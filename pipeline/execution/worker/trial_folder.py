@@ -83,21 +83,28 @@ class TrialFolder:
         self._store.delete(layout.dropped_files_list(self._trial_id))
         self.keep()
 
-    def keep(self) -> None:
+    def keep(self, *, all_here: bool = False) -> None:
         """Delete files that exceed the limit, and upload changed files where the folder is a copy.
+
+        Args:
+            all_here: Whether code that may read any of the files runs next: then files that exceed the limit stay here,
+                and are not uploaded.
 
         Raises:
             StorageError: The storage cannot be written.
             Superseded: A later driver session has begun.
         """
-        self._limit()
+        excess = self._excess()
+        kept_back = {path.relative_to(self.folder).as_posix() for path in excess} if all_here else set()
+        if excess and not all_here:
+            self._drop(excess)
         if not self._copied:
             return
         current: dict[str, tuple[int, int]] = {}
         for path, count in files_below(self.folder):
             with suppress(FileNotFoundError):
                 current[path.relative_to(self.folder).as_posix()] = (count, path.stat().st_mtime_ns)
-        changed = [name for name, state in current.items() if self._seen.get(name) != state]
+        changed = [name for name, state in current.items() if self._seen.get(name) != state and name not in kept_back]
         for name in changed:
             self._check()
             with suppress(FileNotFoundError):
@@ -105,7 +112,8 @@ class TrialFolder:
         for name in self._seen.keys() - current.keys():
             self._check()
             self._store.delete(self._stored(name))
-        self._seen = current
+        uploaded_before = {name: self._seen[name] for name in kept_back & self._seen.keys()}
+        self._seen = {name: state for name, state in current.items() if name not in kept_back} | uploaded_before
 
     def close(self) -> None:
         """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted.
@@ -159,26 +167,29 @@ class TrialFolder:
                 path.write_bytes(self._store.read(stored))
                 self._seen[trial_and_path[1]] = (path.stat().st_size, path.stat().st_mtime_ns)
 
-    def _limit(self) -> None:
+    def _excess(self) -> dict[Path, int]:
+        """The files that exceed the limit, with their bytes, in the order in which they are deleted."""
         files = []
         for path, count in files_below(self.folder):
             with suppress(FileNotFoundError):
                 files.append((path.stat().st_mtime_ns, path, count))
         total = sum(count for *_, count in files)
-        if total <= self._most:
-            return
-        self._check()
         # A file that exceeds the limit by itself is deleted first: deleting others would not be enough.
         oldest_first = sorted(files, key=lambda file: (file[2] <= self._most, file[:2]))
-        dropped = []
+        excess = {}
         for _, path, count in oldest_first:
             if total <= self._most:
                 break
+            excess[path] = count
+            total -= count
+        return excess
+
+    def _drop(self, excess: dict[Path, int]) -> None:
+        self._check()
+        for path in excess:
             with self._local_errors("delete files"):
                 path.unlink(missing_ok=True)
-            total -= count
-            dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": count})
-        self._record(dropped)
+        self._record([{"path": path.relative_to(self.folder).as_posix(), "bytes": excess[path]} for path in excess])
 
     def _record(self, dropped: list[dict[str, object]]) -> None:
         listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)

@@ -109,7 +109,7 @@ class Worker:
             assignment: The assignment.
         """
         self.close()
-        self._trial = ActiveTrial(assignment)
+        self._trial = ActiveTrial(assignment, ends_process=self._ends_process)
 
     def step(self) -> ProgressReport:
         """Train until there is something to report.

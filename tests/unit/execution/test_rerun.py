@@ -1,5 +1,6 @@
 """Rerunning a trial: the same numbers with the same code, and a comparison otherwise."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,25 @@ def test_the_code_after_the_last_step_runs_again_only_where_it_failed(tmp_path: 
     assert again.equal
     assert again.failure.startswith("ValueError: too fast")
     assert again.recorded_failure.startswith("ValueError: too fast")
+
+
+def exits(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Two steps, after which it ends itself, for a rate above 0.9 with a code of an error."""
+    for step in range(2):
+        yield {"distance": config["rate"] / (step + 1)}
+    sys.exit(3 if config["rate"] > 0.9 else 0)
+
+
+def test_a_function_that_ends_itself_ends_no_rerun(tmp_path: Path) -> None:
+    """A rerun reports an exit of the function's own with a code as its failure, and one without as its end."""
+    job = TuneJob(
+        name="ends", function=exits, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=2, epochs=4), resources={"workers": 0},
+        start_with=[{"rate": 0.5}, {"rate": 0.95}],
+    )  # fmt: skip
+    run(job, storage=tmp_path, note=lambda _: None)
+    failures = [rerun(tmp_path / "ends", trial=trial).failure.partition("\n")[0] for trial in (0, 1)]
+    assert failures == ["", "SystemExit: 3"]
 
 
 def diverges(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:

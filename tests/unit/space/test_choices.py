@@ -31,6 +31,14 @@ def test_lists_keep_their_types_apart() -> None:
         domain.number(1)
 
 
+def test_an_array_of_one_axis_is_a_list_of_values() -> None:
+    """An array gives the values of a choice, unless it has no axis: that is refused as no list."""
+    read = _SPACE.validate_python({"a": Choice(np.array([1, 2]))})  # type: ignore[arg-type]
+    assert read["a"].values == (1, 2)
+    with pytest.raises(ValueError, match="valid tuple"):
+        _SPACE.validate_python({"a": {"kind": "choice", "values": np.array(1)}})
+
+
 def test_true_and_false_are_no_numbers() -> None:
     """True and 1, and False and 0, are different values of a choice, which its column stores and gives back apart."""
     domain = Choice([1, True, 0, False])

@@ -50,6 +50,17 @@ def test_other_texts_name_nothing(text: str) -> None:
         ("HERE.joinpath('data', 'cats', unknown, 'small')", {"data/cats"}),
         ("Path(HERE, 'data', unknown())", {"data"}),
         ("os.path.join(HERE, unknown, 'data')", set()),
+        ("HERE / Path('data') / 'cats'", {"data", "data/cats"}),
+        ("HERE / Path('data', 'cats')", {"data/cats"}),
+        ("os.path.join(HERE, os.pardir, 'data')", {"../data"}),
+        ("def read(*, part='a', other): return HERE / part / other\nread(other='b')", {"a", "a/b"}),
+        (
+            "p.add_argument('-d', '--data-dir', default='data')\np.add_argument('--n', default=3)\n"
+            "p.add_argument('--out', default='o', dest='to')\nargs = p.parse_args()\n"
+            "HERE / args.data_dir\nHERE / args.n\nHERE / args.to\nHERE / others.data_dir",
+            {"data", "o"},
+        ),
+        ("p.add_argument('--data', default='data')\nargs, _ = p.parse_known_args()\njoin(HERE, args.data)", {"data"}),
     ],
 )
 def test_a_literal_that_is_joined_to_a_path_is_a_path(text: str, paths: set[str]) -> None:

@@ -69,3 +69,9 @@ def test_relative_imports_are_named_with_the_statement_that_replaces_them() -> N
         RelativeImport(3, 2, "from ..c import d", None),
     )
     assert relative_imports(b"from .") == relative_imports(b"import a") == ()
+
+
+def test_a_text_that_is_nested_too_deeply_for_python_has_no_imports() -> None:
+    """A text that Python's parser refuses, for lack of memory or of depth, imports and exports nothing."""
+    for text in (b"x = " + b"-" * 100_000 + b"1", b"x = a" + b".b" * 50_000, b"x = " + b"(" * 1000):
+        assert imports_of(text, "job").names == relative_imports(text) == exported_names(text) == ()

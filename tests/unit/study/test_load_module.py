@@ -190,6 +190,17 @@ def test_a_job_file_reads_the_arguments_of_its_script(tmp_path: Path) -> None:
     assert load_module(path, "parses_of_a_test", arguments=["--size", "3"]).SIZE == 3
 
 
+def test_an_interrupt_while_a_job_file_is_loaded_is_not_the_files(tmp_path: Path) -> None:
+    """An interrupt in a job's file is raised as it is, and the module that had its name is there again."""
+    path = tmp_path / "interrupted.py"
+    path.write_text("x = 1")
+    module = load_module(path)
+    path.write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_module(path)
+    assert sys.modules["interrupted"] is module
+
+
 def test_a_job_file_that_ends_the_process_is_refused(tmp_path: Path) -> None:
     """A file whose command line needs an argument is refused with its line, and the message asks for default values."""
     path = tmp_path / "needs.py"

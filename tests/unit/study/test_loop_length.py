@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.study.loop_length import YIELDS, called_once, first_parameter, known_values, reports_of
+from pipeline.study.loop_length import YIELDS, called_once, first_parameter, known_values, reports_of, steps_of
 
 EPOCHS = 7
 steps = 3
@@ -192,19 +192,69 @@ def inner() -> Any:
 
 
 def test_a_yield_of_another_function_does_not_count() -> None:
-    """A yield counts in its own function only, and a function that yields from another has no known length."""
+    """A yield counts in its own function only."""
 
     def yielding() -> Any:
         for _ in range(2):
             yield sum(inner())
 
-    def delegating() -> Any:
+    assert reports_of(yielding, YIELDS, {}) == 2
+
+
+def of_arguments(cfg: Any, last: int, first: int = 0) -> Any:
+    """As many steps as its arguments say."""
+    for number in range(first, last + cfg["more"]):
+        yield number + 0
+
+
+def of_a_changed_argument(last: int) -> Any:
+    """As many steps as an argument says that is changed before."""
+    last += 1
+    for number in range(last):
+        yield number + 0
+
+
+def test_the_steps_of_a_generator_that_another_one_yields_from_count() -> None:
+    """A function yields what a generator of its module yields, whose length follows from its arguments."""
+
+    def delegating(config: Any) -> Any:
         for _ in range(2):
             yield 1
         yield from inner()
+        yield from of_arguments(config, 3)
+        yield from of_arguments(config["inner"], first=1, last=3)
 
-    assert reports_of(yielding, YIELDS, {}) == 2
-    assert reports_of(delegating, YIELDS, {}) is None
+    def unknown_steps(config: Any, batches: Any) -> Any:
+        yield from inner()
+        yield from batches
+
+    def changed(config: Any) -> Any:
+        yield from of_a_changed_argument(3)
+
+    config = {"more": 4, "inner": {"more": 1}}
+    assert reports_of(delegating, YIELDS, dict(known_values(config, "config"))) == 2 + 3 + 7 + 3
+    assert [reports_of(each, YIELDS, {}) for each in (unknown_steps, changed)] == [None, None]
+
+
+def test_the_steps_of_a_generator_follow_from_its_arguments() -> None:
+    """The length of a generator that has not begun follows from its source, its arguments and variables around it."""
+    config, epochs = {"more": 2}, 5
+
+    def within() -> Any:
+        for number in range(config["more"] + epochs):
+            yield number + 0
+
+    def continued(config: Any, state: Any) -> Any:
+        for number in range(state or 0, 4):
+            yield number + 0
+
+    generators = [
+        of_arguments(config, 3), within(), continued(config, None), continued(config, 3), of_a_changed_argument(3),
+        (number for number in (1, 2, 3)),
+    ]  # fmt: skip
+    assert [steps_of(each, config) for each in generators] == [5, 7, 4, 4, None, None]
+    assert [len(list(each)) for each in generators] == [5, 7, 4, 1, 4, 3]
+    assert steps_of(generators[0], config) is None
 
 
 def test_a_call_outside_of_loops_is_made_once() -> None:

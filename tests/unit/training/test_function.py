@@ -63,6 +63,11 @@ def constant(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     ENDED.append("saved")
 
 
+def delegating(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """The steps of another generator."""
+    yield from constant(config)
+
+
 def test_a_function_runs_to_its_end_after_its_last_step() -> None:
     """A function whose source says how many steps it takes can run to its end after the last one, and not before."""
     ENDED.clear()
@@ -78,6 +83,19 @@ def test_a_function_runs_to_its_end_after_its_last_step() -> None:
     assert not learner.unfinished
     with pytest.raises(TrainingEnded):
         learner.run_epoch()
+
+
+@pytest.mark.parametrize("function", [lambda config: constant(config), lambda config: delegating(config)])
+def test_a_function_that_returns_a_generator_runs_to_its_end(function: Any) -> None:
+    """A generator that a function returns, or yields from, says how many steps it takes, and can run to its end."""
+    ENDED.clear()
+    learner = FunctionLearner(function, {"long": False, "steps": 3})
+    for _ in range(3):
+        assert not learner.unfinished
+        learner.run_epoch()
+    assert learner.unfinished
+    assert learner.finish()
+    assert ENDED == ["saved"]
 
 
 def test_a_function_that_is_replayed_to_its_last_step_does_not_run_to_its_end() -> None:

@@ -142,6 +142,23 @@ def test_the_oldest_files_beyond_the_limit_are_deleted_and_named(kind, tmp_path,
     assert store.files("files") == ["files/0002.dropped.json", "files/0002/b", "files/0002/c"]
 
 
+@pytest.mark.parametrize("kind", ["file system", "object store"])
+def test_files_beyond_the_limit_stay_for_the_code_that_runs_next(kind, tmp_path, bucket):
+    """Where the rest of a function runs next, files beyond the limit stay, and count once it has run."""
+    store = Store(tmp_path) if kind == "file system" else bucket
+    folder = TrialFolder(store, "0000", most=10)
+    for number in range(3):
+        (folder.folder / f"{number}.bin").write_bytes(b"x" * 5)
+        os.utime(folder.folder / f"{number}.bin", (1000 + number, 1000 + number))
+    folder.keep(all_here=True)
+    assert sorted(path.name for path in folder.folder.iterdir()) == ["0.bin", "1.bin", "2.bin"]
+    if kind == "object store":
+        assert store.files() == ["files/0000/1.bin", "files/0000/2.bin"]
+    (folder.folder / "2.bin").unlink()
+    folder.close()
+    assert store.files() == ["files/0000/0.bin", "files/0000/1.bin"]
+
+
 def test_a_file_that_is_too_large_by_itself_takes_no_other_with_it(tmp_path):
     """A file that alone exceeds the limit is deleted, and smaller and older files are kept."""
     folder = TrialFolder(Store(tmp_path), "0002", most=100)

@@ -1,6 +1,7 @@
 """A worker's side of a trial, in this process."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,10 +51,10 @@ def worker(tmp_path):
 
 
 def trained(worker: Worker, assignment: Assignment) -> list[ProgressReport]:
-    """Every report of a trial, to its end."""
+    """Every report of a trial, to its end or its failure."""
     worker.begin(assignment)
     reports = [worker.step()]
-    while not reports[-1].last:
+    while not (reports[-1].last or reports[-1].failure):
         reports.append(worker.step())
     worker.close()
     return reports
@@ -254,6 +255,43 @@ def test_a_trial_is_over_once_its_function_has_run_to_its_end(epochs, tmp_path):
         (False, True, True),
     ]
     assert ended == [1]
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+@pytest.mark.parametrize("says_length", [True, False])
+@pytest.mark.parametrize("code", [None, 0, 3])
+def test_a_function_may_end_by_an_exit_as_a_script_does(code, says_length, epochs, tmp_path):
+    """An exit with the code 0 after the last step ends the trial as completed; another code fails it."""
+
+    def exits(config):
+        for step in range(2):
+            yield {"score": float(step)}
+        sys.exit(code)
+
+    def exits_sometime(config):
+        for step in (0, 1):
+            yield {"score": float(step)}
+        sys.exit(code)
+
+    job = saving_job([], epochs=epochs).replaced({"function": exits if says_length else exits_sometime})
+    working = Worker(job, None, Store(tmp_path), session=1, capture=False)
+    last = trained(working, Assignment("0000", {"x": 1}, 0))[-1]
+    reaches_exit = says_length or epochs > 2
+    assert (last.failure is not None) == (code == 3 and reaches_exit)
+    assert last.epoch == 2
+
+
+def test_an_exit_that_ends_the_process_ends_no_trial(tmp_path):
+    """An exit that ends the worker's process after a step, such as Ray's on SIGTERM, does not end the trial."""
+
+    def exits(config):
+        yield {"score": 1.0}
+        sys.exit(0)
+
+    job = saving_job([], epochs=4).replaced({"function": exits})
+    working = Worker(job, None, Store(tmp_path), session=1, capture=False, ends_process=lambda _: True)
+    with pytest.raises(SystemExit):
+        trained(working, Assignment("0000", {"x": 1}, 0))
 
 
 def test_a_worker_that_is_lost_in_the_rest_of_a_function_repeats_no_epoch(tmp_path):

@@ -1,0 +1,77 @@
+"""Scalars that a model function sets and training leaves alone, where a trial takes over another one's weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from pipeline.training.constant_scalars import ConstantScalars
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.model_kinds import rows_of_six
+from tests.unit.training.reference_training import job_of
+
+SEED = 2
+
+
+class _Penalised(layers.Layer):
+    """Adds a penalty with a weight of the config, counts its calls, and projects by numbers that are not trained."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = self.add_weight(shape=(), initializer=keras.initializers.Constant(weight), trainable=False)
+        self.further = tf.Variable(weight / 2, trainable=False)
+        self.calls = self.add_weight(shape=(), initializer=keras.initializers.Constant(weight), trainable=False)
+        self.projection = self.add_weight(shape=(1, 6), initializer="random_normal", trainable=False)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Add the penalty."""
+        self.add_loss((self.weight + self.further) * keras.ops.mean(x**2))
+        if training:
+            self.calls.assign_add(1.0)
+        return x * self.projection
+
+
+def _penalised(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), _Penalised(config["weight"]), layers.Dense(3, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
+def test_an_exploit_keeps_the_constants_of_its_own_config(memory: float | None) -> None:
+    """An exploit keeps scalars that its config sets and training leaves alone, and copies counts and projections."""
+    factory = TrainerFactory(job_of(_penalised), rows_of_six(), memory=memory)
+    donor: Any = factory.learner({"weight": 0.5}, seed=SEED)
+    donor.run_epoch()
+    copied, calls = donor.save(), float(donor.model.layers[0].calls)
+    projection = donor.model.layers[0].projection.numpy()
+    receiver: Any = factory.learner({"weight": 2.0}, seed=SEED + 1)
+
+    receiver.load(copied, exploit=True)
+    receiver.run_epoch()
+
+    layer = receiver.model.layers[0]
+    assert [float(layer.weight), float(layer.further)] == [2.0, 1.0]
+    assert float(layer.calls) == calls + (calls - 0.5)
+    assert (layer.projection.numpy() == projection).all()
+    again: Any = factory.learner({"weight": 2.0}, seed=SEED + 1)
+    again.load(receiver.save())
+    assert again.run_epoch().metrics == receiver.run_epoch().metrics
+    assert again.save().header == receiver.save().header
+
+
+def test_a_value_that_returns_is_unchanged_and_a_phase_begins_anew() -> None:
+    """Scalars are compared with the values before training, and with those after a phase has prepared the model."""
+    variables = [keras.Variable(1.0), keras.Variable([1.0]), tf.Variable(1), tf.Variable(2.0)]
+    scalars = ConstantScalars()
+    scalars.remember(variables)
+    assert scalars.unchanged(variables) == [0, 3]
+    variables[0].assign(3.0)
+    scalars.remember(variables)
+    assert scalars.unchanged(variables) == [3]
+    scalars.forget()
+    scalars.remember(variables)
+    assert scalars.unchanged(variables) == [0, 3]
