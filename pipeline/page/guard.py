@@ -104,7 +104,7 @@ class Guard:
         path = "/" + scope["path"].lstrip("/")
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
         assert self._token is not None
-        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
+        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="lax", secure=scope["scheme"] == "https")
         return answer
 
     def _knows(self, headers: Headers) -> bool:

@@ -4,11 +4,14 @@ import ast
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import CellType, CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.study.range_length import called_name, constant_value, expression_text, length_of_range
+
+if TYPE_CHECKING:
+    from types import GeneratorType
 
 __all__ = ["YIELDS", "called_once", "calls", "first_parameter", "known_values", "reports_of", "steps_of"]
 
@@ -45,7 +48,7 @@ def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, A
     return count if in_loop else None
 
 
-def steps_of(generator: Generator[Any, Any, Any], config: Mapping[str, Any]) -> int | None:
+def steps_of(generator: "GeneratorType[Any, Any, Any]", config: Mapping[str, Any]) -> int | None:
     """The number of steps of a generator that has not begun, according to its source and its arguments.
 
     Args:
@@ -138,7 +141,7 @@ def _delegated(
     Raises:
         _Unknown: It is another iterable.
     """
-    called = home.get(getattr(getattr(generator, "func", None), "id", ""))
+    called: Any = home.get(getattr(getattr(generator, "func", None), "id", ""))
     same_module = inspect.isgeneratorfunction(called) and called.__module__ == function.__module__
     if not isinstance(generator, ast.Call) or not same_module or called in above:
         raise _Unknown

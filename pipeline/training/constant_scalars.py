@@ -31,7 +31,7 @@ class ConstantScalars:
             self._first = {id(each): (each, np.array(each.numpy())) for each in own if each.dtype.is_floating}
 
     def unchanged(self, variables: Sequence[Any]) -> list[int]:
-        """Positions of the scalars that still have their first values.
+        """The positions of the scalars that still have their first values.
 
         Args:
             variables: Variables of Keras or TensorFlow.

@@ -36,6 +36,9 @@ def value_of(variable: Any) -> Any:
 
     Args:
         variable: A variable of Keras or TensorFlow.
+
+    Returns:
+        A variable of TensorFlow.
     """
     return variable.value if isinstance(variable, keras.Variable) else variable
 

@@ -22,6 +22,12 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH: th
 READY = "document.documentElement.dataset.ready"
 NOTE = "document.querySelector('#table [role=status]').textContent"
 
+HIDE = """(hidden => {{
+    Object.defineProperty(document, 'hidden', {{ value: hidden, configurable: true }});
+    document.dispatchEvent(new Event('visibilitychange'));
+}})({})"""
+"""Hides the page, or shows it again, as another tab of the browser does."""
+
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -279,13 +285,9 @@ def test_a_hidden_tab_keeps_no_connection(browser: Browser, address: str) -> Non
     try:
         browser.open(f"{address}/studies/mnist-asha")
         browser.until("window.stream?.readyState === 1")
-        hide = """(hidden => {{
-            Object.defineProperty(document, 'hidden', {{ value: hidden, configurable: true }});
-            document.dispatchEvent(new Event('visibilitychange'));
-        }})({})"""
-        browser.js(hide.format("true"))
+        browser.js(HIDE.format("true"))
         assert browser.js("window.stream.readyState") == 2
-        browser.js(hide.format("false"))
+        browser.js(HIDE.format("false"))
         browser.until("window.stream.readyState === 1")
     finally:
         browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
@@ -356,6 +358,34 @@ def test_a_deleted_study_is_reported(browser: Browser, tmp_path: Path) -> None:
         assert said.startswith("This page cannot be updated, and shows an earlier state: There is no study 'gone' in ")
         (tmp_path / ".gone").rename(tmp_path / "gone")
         browser.until("document.getElementById('old').hidden")
+
+
+def test_a_study_that_is_deleted_while_its_page_is_hidden_is_reported(browser: Browser, tmp_path: Path) -> None:
+    """A page that is shown again after its study was deleted says why it is old, not that no answer comes."""
+    asha_study(tmp_path, trials=5, name="gone")
+    with serving(tmp_path) as address:
+        browser.open(f"{address}/studies/gone")
+        browser.until(READY)
+        browser.js(HIDE.format("true"))
+        (tmp_path / "gone").rename(tmp_path / ".gone")
+        browser.js(HIDE.format("false"))
+        browser.until("document.getElementById('old')?.hidden === false")
+        assert "There is no study 'gone'" in browser.js("document.getElementById('old').textContent")
+        assert browser.js("document.getElementById('missing')?.hidden ?? true") is True
+
+
+def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address: str, storage: Path) -> None:
+    """A link with the token in a page of another site, such as a mail, opens the page."""
+    with serving(storage, token="secret") as guarded:
+        # To a browser, localhost and 127.0.0.1 are two sites.
+        browser.open(address.replace("127.0.0.1", "localhost"))
+        browser.js(f"""(link => {{
+            link.href = "{guarded}/?token=secret";
+            document.body.append(link);
+            link.click();
+        }})(document.createElement("a"))""")
+        browser.until(f"location.href === '{guarded}/' && document.readyState === 'complete'")
+        assert "mnist-asha" in browser.js("document.body.textContent")
 
 
 def test_pictures_wait_for_an_answer(browser: Browser, address: str) -> None:

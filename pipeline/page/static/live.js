@@ -88,10 +88,11 @@ export function follow(refresh = () => {}) {
     note("missing", "");
     watch();
   };
+  const refused = () => source.readyState === EventSource.CLOSED;
   // Where a network is lost, or the server hangs, the connection stays open; a proxy's error ends it for good.
   const watch = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { missing(); source.close(); listen(); }, SILENT);
+    timer = setTimeout(() => { if (!refused()) missing(); source.close(); listen(); }, SILENT);
   };
   const listen = () => {
     // A browser opens six connections to a server at most: a hidden tab needs none.
@@ -101,7 +102,8 @@ export function follow(refresh = () => {}) {
     watch();
     source.addEventListener("open", present);
     source.addEventListener("here", present);
-    source.addEventListener("error", missing);
+    // What the server refuses for good, such as the events of a deleted study, the page itself explains.
+    source.addEventListener("error", () => refused() ? update() : missing());
     source.addEventListener("message", event => {
       present();
       if (event.data === known) return;

@@ -1,5 +1,6 @@
 """A hyperparameter's domain, and the range of its values, in words."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.results.tables.configs import given
@@ -11,7 +12,13 @@ from pipeline.wording import format_number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["domain_in_words", "format_value", "span_in_words"]
+__all__ = ["domain_in_words", "format_value", "some_values", "span_in_words"]
+
+_MAX_VALUES = 12
+"""The longest list of values that is shown whole; a longer one is shown by some values and their number."""
+
+_MAX_CHARACTERS = 60
+"""The longest text of a value in a list."""
 
 
 def format_value(value: Any) -> str:
@@ -23,6 +30,19 @@ def format_value(value: Any) -> str:
     if isinstance(value, float):
         return format_number(value)
     return sanitize_line(str(value) if isinstance(value, bool | int) else column_text(value))
+
+
+def some_values(values: Sequence[str], separator: str = ", ") -> str:
+    """The text of values in a row; of more than 12 the first five, and how many others there are. Long ones are cut.
+
+    Args:
+        values: Their texts.
+        separator: The text between them.
+    """
+    shown = values if len(values) <= _MAX_VALUES else values[:5]
+    texts = [text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 1]}…" for text in shown]
+    left = len(values) - len(shown)
+    return separator.join(texts) + (f"{separator}… ({left:,} others)" if left else "")
 
 
 def domain_in_words(domain: Domain | Any) -> str:
@@ -44,11 +64,11 @@ def domain_in_words(domain: Domain | Any) -> str:
         case Normal(mean=mean, std=std):
             return f"normal with mean {mean:g} and standard deviation {std:g}"
         case Choice(values=values):
-            return "one of " + ", ".join(format_value(value) for value in values)
+            return "one of " + some_values([format_value(value) for value in values])
         case Switch():
-            return "one of " + ", ".join(domain.values) + ", each with its own hyperparameters"
+            return "one of " + some_values(domain.values) + ", each with its own hyperparameters"
         case Grid(values=values):
-            return "each of " + ", ".join(format_value(value) for value in values)
+            return "each of " + some_values([format_value(value) for value in values])
     return f"fixed at {format_value(domain)}"
 
 
@@ -64,5 +84,5 @@ def span_in_words(domain: Domain | Any, values: "pd.Series") -> str:
         return "–"
     if isinstance(domain, ListedDomain):
         there = {format_value(value) for value in known}
-        return ", ".join(value for value in map(format_value, domain.values) if value in there)
+        return some_values([value for value in map(format_value, domain.values) if value in there])
     return " to ".join(dict.fromkeys(format_value(float(end)) for end in (known.min(), known.max())))

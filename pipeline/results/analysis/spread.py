@@ -10,7 +10,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.metric_column import column_of
 
 __all__ = ["Spread", "spreads"]
 
@@ -42,19 +42,23 @@ def spreads(results: Results) -> list[Spread]:
     Args:
         results: A study's results.
     """
-    column = metric_column(results.objective.metric)
-    if f"{column}_std" not in results.epochs:
+    metric, names = results.objective.metric, results.metric_names
+    # The column of a metric whose name SQL reserves does not begin as those of its folds do.
+    column = column_of(metric, names)
+    deviation = next(
+        (each for each in (column_of(f"{metric}_std", names), f"{column}_std") if each in results.epochs), ""
+    )
+    if not deviation:
         return []
-    own = [name for name in results.epochs if re.fullmatch(rf"{column}_(fold\d+|repeat\d+)(_repeat\d+)?", str(name))]
+    of_one = re.compile(rf"({re.escape(metric)}|{re.escape(column)})_(fold\d+|repeat\d+)(_repeat\d+)?")
+    own = [name for name in map(str, results.epochs) if of_one.fullmatch(names.get(name, name))]
     at_best = results.epochs.merge(results.trials[["trial_id", "best_epoch"]], on="trial_id")
     at_best = at_best[(at_best["epoch"] == at_best["best_epoch"]) & np.isfinite(at_best[column].to_numpy(np.float64))]
     rows = at_best.set_index("trial_id")
-    names, configs = tuned(results), configs_at_best(results)
+    parameters, configs = tuned(results), configs_at_best(results)
     found = []
     for trial in [trial for trial in ranked(results) if trial in rows.index][:_MAX_TRIALS]:
-        label = format_value(configs[trial].get(names[0], "–")) if len(names) == 1 else trial
+        label = format_value(configs[trial].get(parameters[0], "–")) if len(parameters) == 1 else trial
         each = rows.loc[trial, own].to_numpy(np.float64)
-        found.append(
-            Spread(trial, label, float(rows.loc[trial, column]), float(rows.loc[trial, f"{column}_std"]), each)
-        )
+        found.append(Spread(trial, label, float(rows.loc[trial, column]), float(rows.loc[trial, deviation]), each))
     return found

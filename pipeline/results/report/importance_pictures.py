@@ -10,19 +10,29 @@ from pipeline.results.plots.explanation_plots import bars
 from pipeline.results.report.picture import MAX_PANELS, Section, as_results_plot, panel, picture
 from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause
+from pipeline.wording import counted
 
 __all__ = ["importances"]
+
+_MAX_BRANCHES = 8
+"""The maximum number of branches with their own pictures: those with the most trials."""
 
 
 def importances(explanation: Explanation) -> Iterator[Section]:
     """What mattered among all trials, then among those of each branch; where no conclusion is possible, the reason.
+
+    Of many branches, those with the most trials are shown.
 
     Args:
         explanation: An explanation.
     """
     results = explanation.results
     metric = results.objective.metric
+    branches = [importance for importance in explanation.importances if importance.when]
+    left_out = sorted(branches, key=lambda importance: -importance.trials)[_MAX_BRANCHES:]
     for number, importance in enumerate(explanation.importances):
+        if any(importance is each for each in left_out):
+            continue
         if not importance.effects:
             yield Section(importance_title(importance), of_importance(importance), [])
             continue
@@ -63,3 +73,10 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             ],
             small=True,
         )  # fmt: skip
+    if left_out:
+        yield Section(
+            "What mattered in other branches",
+            f"{counted(len(left_out), 'other branch', 'other branches')} with at most "
+            f"{counted(left_out[0].trials, 'trial')} each: `tunepipe explain` shows what mattered there.",
+            [],
+        )

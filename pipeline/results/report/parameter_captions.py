@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.domains import format_value, some_values
 from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.lineage import ancestry
 from pipeline.results.analysis.parameters import (
@@ -74,7 +74,7 @@ def of_parallel_coordinates(results: Results) -> str:
             domain: Any = results.space[name]
             order = [format_value(value) for value in domain.values]
             named = sorted(found, key=lambda value: order.index(value) if value in order else len(order))
-            parts.append(f"{name} {' or '.join(named)}")
+            parts.append(f"{name} {some_values(named, ' or ')}")
         else:
             ends = dict.fromkeys(format_number(float(end)) for end in (values.min(), values.max()))
             parts.append(f"{name} {'–'.join(ends)}")

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipeline.results.analysis.comparison import MIN_SEEDS, Comparison, Difference, Shared
+from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.analysis.early_stopping import MIN_TRIALS
 from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.analysis.parameters import by_influence, within_bounds
@@ -24,6 +25,8 @@ _PAIRS = 28
 """The maximum number of pairs of studies that are all shown: those of eight studies."""
 _RANGES = 30
 """The maximum number of hyperparameters whose ranges are shown."""
+_DOMAINS = 5
+"""The maximum number of hyperparameters whose different domains are shown."""
 _EXTRA = ("trials", "epochs", "time")
 """Columns that a narrow terminal leaves out."""
 
@@ -92,7 +95,8 @@ def comparison_tables(comparison: Comparison) -> list[TitledTable]:
     names = [member.name for member in comparison.members]
     if comparison.ranges:
         shown = _shown(comparison)
-        note = of_shown(comparison.members[0].results, len(shown), len(comparison.ranges))
+        some = of_shown(comparison.members[0].results, len(shown), len(comparison.ranges))
+        note = " ".join(part for part in (some, _other_domains(comparison, shown)) if part)
         ranges = [[name, *comparison.ranges[name]] for name in shown]
         tables.append(("Where the best quarter of the trials lies", note, ["hyperparameter", *names], ranges))
     if comparison.shared:
@@ -220,6 +224,21 @@ def _shown(comparison: Comparison) -> list[str]:
     orders = [by_influence(member.results) for member in comparison.members]
     first = [name for ranked in zip_longest(*orders) for name in ranked if name is not None]
     return list(dict.fromkeys(first))[:_RANGES]
+
+
+def _other_domains(comparison: Comparison, names: Sequence[str]) -> str:
+    """Which hyperparameters the studies draw from different domains; empty if none of them."""
+    parts = []
+    for name in names:
+        studies: dict[str, list[str]] = {}
+        for member in comparison.members:
+            if name in (space := member.results.space):
+                studies.setdefault(domain_in_words(space[name]), []).append(member.name)
+        if len(studies) > 1:
+            parts.append(f"{name}: " + "; ".join(f"{words} ({listed(found)})" for words, found in studies.items()))
+    left = len(parts) - _DOMAINS
+    more = f" So do those of {counted(left, 'other hyperparameter')}." if left > 0 else ""
+    return f"Domains differ. {'. '.join(parts[:_DOMAINS])}.{more}" if parts else ""
 
 
 def _number(value: float | None) -> str:

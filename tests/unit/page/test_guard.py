@@ -42,7 +42,10 @@ def test_without_the_token_nothing_is_shown(guarded: str) -> None:
 
 
 def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
-    """A link with the token sets a strict cookie and leads to the same address without the token."""
+    """A link with the token sets a cookie, and leads to the same address without the token.
+
+    The cookie is lax: where the link is in a page of another site, a browser would not send a strict one afterwards.
+    """
     with requests.Session() as session:
         answer = session.get(f"{guarded}/studies/mnist-asha?where=epochs=9&token={TOKEN}", timeout=60)
         assert answer.status_code == 200
@@ -50,7 +53,7 @@ def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
         assert "token" not in answer.url
         assert "where=epochs%3D9" in answer.url
         (cookie,) = session.cookies
-        assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (True, "strict")
+        assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (True, "lax")
 
 
 def test_a_link_cannot_lead_to_another_server(guarded: str) -> None:

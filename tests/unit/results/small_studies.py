@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from pipeline.results import Results, load_results
 from pipeline.searchers import CurveSearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Uniform, draw
+from pipeline.storage.metric_column import metric_column
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import Recording, tune_job
 
@@ -96,10 +97,10 @@ def curve_value(config: Mapping[str, Any], epoch: int) -> float:
     return end - 0.005 * int(config.get("layers", 1)) - 0.3 / (1 + epoch)
 
 
-def folded_study(root: Path) -> Results:
+def folded_study(root: Path, metric: str = "val_accuracy") -> Results:
     """Four trials of three folds, each best at its second epoch of two."""
-    names = [f"val_accuracy{end}" for end in ("", "_std", "_fold1", "_fold2", "_fold3")]
-    job = tune_job("folded", space={"init": Grid(tuple(INITS))}, folds=3)
+    names = [metric_column(f"{metric}{end}") for end in ("", "_std", "_fold1", "_fold2", "_fold3")]
+    job = tune_job("folded", space={"init": Grid(tuple(INITS))}, folds=3, objectives=(Objective(metric, "max"),))
     recording = Recording(root, job, metrics=tuple(names))
     for index, (init, each) in enumerate(INITS.items()):
         trial = layout.trial_id(index)

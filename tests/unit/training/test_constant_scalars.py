@@ -63,7 +63,7 @@ def test_an_exploit_keeps_the_constants_of_its_own_config(memory: float | None) 
     assert again.save().header == receiver.save().header
 
 
-def test_a_value_that_returns_is_unchanged_and_a_phase_begins_anew() -> None:
+def test_first_values_are_those_before_training_and_before_a_phase() -> None:
     """Scalars are compared with the values before training, and with those after a phase has prepared the model."""
     variables = [keras.Variable(1.0), keras.Variable([1.0]), tf.Variable(1), tf.Variable(2.0)]
     scalars = ConstantScalars()

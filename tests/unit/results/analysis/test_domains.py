@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
+from pipeline.results.analysis.domains import domain_in_words, format_value, some_values, span_in_words
 from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform
 
 
@@ -18,6 +18,15 @@ def test_the_best_quarter_of_listed_values_is_listed() -> None:
     assert span_in_words(Choice((32, 64, 128)), pd.Series([128, 32, float("nan"), 128])) == "32, 128"
     assert span_in_words(LogUniform(0.1, 1.0), pd.Series([0.5, 0.25])) == "0.25 to 0.5"
     assert span_in_words(LogUniform(0.1, 1.0), pd.Series([float("nan")])) == "–"
+
+
+def test_of_many_values_some_are_shown_with_the_number_of_the_others() -> None:
+    """A list of more than twelve values shows five of them and the number of the others, and cuts long texts."""
+    many = Choice([*range(1200)])
+    assert domain_in_words(many) == "one of 0, 1, 2, 3, 4, … (1,195 others)"
+    assert domain_in_words(Choice([*range(12)])).endswith(" 10, 11")
+    assert span_in_words(many, pd.Series(range(100, 120))) == "100, 101, 102, 103, 104, … (15 others)"
+    assert some_values(["a", "b" * 100], " or ") == f"a or {'b' * 59}…"
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,19 @@
 """Means and deviations of trials that train several models."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pipeline.results import Results
 from pipeline.results.analysis.spread import spreads
-from tests.unit.results.small_studies import INITS
+from tests.unit.results.small_studies import INITS, folded_study
 
 
-def test_spreads_are_those_of_the_best_epoch(folded: Results) -> None:
-    """Trials of several models have a mean, a deviation and a value for each fold, the best mean first."""
-    found = spreads(folded)
+@pytest.mark.parametrize("metric", ["val_accuracy", "limit", "val F1"])
+def test_spreads_are_those_of_the_best_epoch(metric: str, tmp_path: Path) -> None:
+    """Trials of several models have a mean, a deviation and a value for each fold, whatever their columns are."""
+    found = spreads(folded_study(tmp_path, metric))
     assert [spread.label for spread in found] == ["he", "lecun", "glorot", "zero"]
     for spread in found:
         each = np.array(INITS[spread.label])

@@ -1,5 +1,6 @@
 """What mattered, as sections of a report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,17 @@ def test_of_many_effects_those_with_the_largest_shares_have_a_picture(wide: Resu
     assert along.note.endswith("The 16 with the largest shares are shown.")
     expected = "Of 60 hyperparameters, the 20 with the most influence on a trial's rank, each by itself, were"
     assert bars.pictures[0].caption.endswith(f"{expected} analysed.")
+
+
+def test_of_many_branches_those_with_the_most_trials_have_sections(known: Explanation) -> None:
+    """Of ten branches, the eight with the most trials have sections, in their order, and the others are counted."""
+    overall = known.importances[0]
+    branches = [
+        replace(overall, when=(("kind", f"b{number}"),), trials=100 + number, effects=(), pairs=(), note="few")
+        for number in range(10)
+    ]
+    *first, rest = importances(replace(known, importances=[overall, *branches]))
+    assert [section.title for section in first[2:]] == [
+        f"What mattered where kind is b{number}" for number in range(2, 10)
+    ]
+    assert rest.note.startswith("2 other branches with at most 101 trials each")

@@ -10,7 +10,8 @@ import pytest
 from pipeline.results import Results
 from pipeline.results.analysis.comparison import Comparison, compared
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_view, comparison_warnings, studies_of
-from tests.unit.results.small_studies import one_epoch_study, printed, wide_study
+from pipeline.space import Uniform
+from tests.unit.results.small_studies import of_function, one_epoch_study, printed, wide_study
 
 VALUES = np.random.default_rng(0).uniform(0.1, 0.2, 20)
 
@@ -127,6 +128,19 @@ def test_of_many_hyperparameters_the_ranges_of_some_are_shown(tmp_path: Path, wi
     note, rows = tables["Where the best quarter of the trials lies"]
     assert (len(rows), rows[0][0]) == (30, "p41")
     assert note.startswith("Of 60 hyperparameters, the 30 with the most influence")
+
+
+def test_different_domains_of_a_hyperparameter_are_named(tmp_path: Path) -> None:
+    """A comparison names the hyperparameters that its studies draw from different domains, and of many only some."""
+    spaces = [{**dict.fromkeys("abcdefg", Uniform(0.0, high)), "x": Uniform(0.0, 1.0)} for high in (1.0, 2.0)]
+    studies = {
+        name: of_function(tmp_path, lambda config: config["x"], trials=20, space=space, name=name)
+        for name, space in zip(("one", "two"), spaces, strict=True)
+    }
+    (note,) = [note for title, note, *_ in comparison_tables(compared(studies)) if title.startswith("Where the best")]
+    assert "Domains differ. a: 0 to 1, uniform (one); 0 to 2, uniform (two). b: " in note
+    assert note.endswith(" So do those of 2 other hyperparameters.")
+    assert "x: " not in note
 
 
 def test_of_very_many_pairs_those_of_the_best_study_are_shown(tmp_path: Path) -> None:
