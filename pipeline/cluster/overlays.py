@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.cluster.component_order import wrong_order
 from pipeline.cluster.overlay_fields import missing_fields
 from pipeline.errors import ClusterError
 
@@ -57,7 +58,10 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
             "runtime-class after the GPU groups, whose names must begin with 'gpu'."
         ) from None
     if done.returncode:
-        raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {' '.join(done.stderr.split())}")
+        said = " ".join(done.stderr.split())
+        if "accumulating components" in said:
+            said += " The table of components in docs/kubernetes-reference.md says in which order they are named."
+        raise ClusterError(f"Kustomize cannot render the overlay in {folder}: {said}")
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
@@ -69,9 +73,11 @@ def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any
         namespace: Its namespace; None for the overlay's.
 
     Raises:
-        ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field.
+        ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field; or it names
+            components in an order in which some have no effect.
     """
-    rayjobs = [each for each in rendered(overlay) if each["kind"] == "RayJob"]
+    objects = rendered(overlay)
+    rayjobs = [each for each in objects if each["kind"] == "RayJob"]
     if len(rayjobs) != 1:
         raise ClusterError(f"The overlay {overlay!r} must have one RayJob; it has {len(rayjobs)}.")
     if namespace is not None:
@@ -81,6 +87,9 @@ def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any
             f"The RayJob of the overlay {overlay!r} has no {' and no '.join(missing)}, from which a study's cluster is "
             "planned. Add what is missing."
         )
+    page = next((each for each in objects if (each["kind"], each["metadata"]["name"]) == ("Deployment", "page")), None)
+    if wrong := wrong_order(rayjobs[0]["spec"]["rayClusterSpec"]["workerGroupSpecs"], page):
+        raise ClusterError(f"The overlay {overlay!r} cannot be used. {' '.join(wrong)}")
     return rayjobs[0]
 
 

@@ -49,7 +49,7 @@ def operations_of(folder: Path, components: Path) -> dict[str, Any]:
     included = [(folder / each).resolve().relative_to(home).as_posix() for each in kustomization.get("components", ())]
     operations: dict[str, list[dict[str, Any]]] = {}
     for patch in kustomization.get("patches", ()):
-        kind = patch["target"].get("kind")
+        kind = patch.get("target", {}).get("kind")
         text = patch.get("patch") or (folder / patch["path"]).read_text(encoding="utf-8")
         changes = yaml.safe_load(text)
         if kind in _KINDS and isinstance(changes, list):

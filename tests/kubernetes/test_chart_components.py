@@ -44,6 +44,7 @@ SETS = (
     ),
     ("eks/on-demand", "gpu-t4", "eks/spot-nodegroup", "gpu-a100", "time-slicing", "gpu-h100-mig-single"),
     ("gke/gpu-a100", "gke/spot", "gke/mig/3g.40gb", "gke/gpu-l4", "gke/time-sharing", "gke/shared-clients"),
+    ("page", "s3-identity/pods", "ca-bundle", "openshift", "gpu-l4", "gpu-a100", "runtime-class"),
     ("token", "gpu-l4-spot", "gpu-h200", "mig/3g.71gb", "runtime-class", "page", "ca-bundle", "openshift"),
 )
 """Components of clusters as users may combine them."""
@@ -115,7 +116,7 @@ def test_a_component_changes_the_chart_as_kustomize_says(helm, tmp_path, compone
     first = "gke/gpu-l4-spot" if component.startswith("gke") else "gpu-l4"
     if component.rpartition("/")[2] == first.rpartition("/")[2]:
         first = first.rpartition("gpu-")[0] + "gpu-h200"
-    components = ["token", first, "page"]
+    components = ["token", *([] if component.startswith("gke") else ["on-demand"]), first, "page"]
     components += [group for group, changes in BEFORE.items() if component in changes]
     if component not in components:
         components.append(component)
@@ -131,6 +132,14 @@ def test_components_change_the_chart_in_their_order(helm, tmp_path, components):
     assert by_chart(helm, tmp_path, {"components": components}) == named(
         with_components(tmp_path, "base/ray", *components)
     )
+
+
+@pytest.mark.core
+def test_the_order_of_the_live_page_is_free(helm, tmp_path):
+    """The chart changes the live page by all components, also by those named before it."""
+    changes = ["ca-bundle", "aks/identity/pods", "openshift"]
+    made = [by_chart(helm, tmp_path, {"components": names}) for names in (["page", *changes], [*changes, "page"])]
+    assert made[0] == made[1]
 
 
 @pytest.mark.core
@@ -189,6 +198,9 @@ def patched(op: str, path: str, **more: Any) -> dict[str, Any]:
         ({"components": ["eks/gpu-l4", "time-slicing"]}, "For one in eks/ or aks/, name time-slicing/strategy"),
         ({"components": ["gke/gpu-l4", "time-slicing"]}, "for one in gke/, gke/time-sharing"),
         ({"components": ["gpu-l4", "eks/gpu-l4"]}, 'Two groups of cluster.components have the name "gpu-l4"'),
+        ({"components": ["gpu-l4", "eks/on-demand"]}, 'The group "gpu-l4" may run on spot nodes, unlike the head'),
+        ({"components": ["gpu-t4", "gke/gpu-l4"]}, 'The group "gpu-t4" may run on spot nodes'),
+        ({"components": ["gpu-l4", "runtime-class", "gpu-t4"]}, 'The group "gpu-t4" has no runtime class'),
         ({"components": ["gpu-a100-mig"]}, "requests nvidia.com/mig-1g.10gb, of which the quota of the overlay dev"),
         ({"patches": {"Deployment": [{"op": "remove", "path": "/spec"}]}}, "name the component page"),
         (patched("replace", f"{CONTAINER}/resources/limits/cpus", value="4"), "There is nothing at /spec/workerGroup"),

@@ -56,6 +56,12 @@ def test_a_whole_gpu_of_googles_is_neither_shared_nor_divided(own, component):
     assert {shared, divided} <= refused_labels(group["template"]["spec"])
 
 
+@pytest.mark.parametrize("component", ["s3-identity/pods", "aks/identity/pods", "ca-bundle", "openshift", "small"])
+def test_a_group_has_what_components_before_it_changed_in_all_pods(own, component):
+    """The order of a group and of a component that changes all pods has no effect."""
+    assert own("base/ray", component, "gpu-l4") == own("base/ray", "gpu-l4", component)
+
+
 def test_a_runtime_class_is_only_for_gpu_groups(own):
     """A runtime class is set for all GPU groups and for nothing else."""
     made = own("overlays/prod-gpu/cluster", "runtime-class")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline.cluster.overlays import overlays, rendered
+from pipeline.errors import ClusterError
 from pipeline.execution.ray.gauges import GAUGES
 from tests.project.manifests import HOME, RAY, as_pod, check_schema, pods, ray_cluster
 
@@ -99,6 +100,23 @@ def test_a_cluster_may_have_a_deadline_to_start(own):
     (job,) = own("overlays/dev/study", "start-deadline", part="study")
     assert job["spec"].pop("preRunningDeadlineSeconds") == 3600
     assert [job] == rendered("dev", "study")
+
+
+@pytest.mark.parametrize(
+    ("part", "below", "components"),
+    [
+        ("study", "overlays/dev/cluster", ("start-deadline", "study")),
+        ("study", "overlays/dev/cluster", ("kueue", "study")),
+        ("foundation", "base/foundation", ("pull-secret", "s3-identity/account")),
+        ("foundation", "base/foundation", ("pull-secret", "aks/identity/account")),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else value,
+)
+def test_a_component_before_the_object_that_it_changes_is_refused(own, part, below, components):
+    """A component named before the object that it changes is an error that says where the order is described."""
+    with pytest.raises(ClusterError, match=r"Kustomize cannot render .*table of components"):
+        own(below, *components, part=part)
+    own(below, *reversed(components), part=part)
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod-gpu"])

@@ -135,3 +135,38 @@
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- /* The labels of spot nodes that a pod selects or requires, as JSON. */}}
+{{- define "tunepipe.spot" -}}
+{{- $named := keys (.nodeSelector | default dict) }}
+{{- range dig "affinity" "nodeAffinity" "requiredDuringSchedulingIgnoredDuringExecution" "nodeSelectorTerms" list . }}
+{{- range .matchExpressions }}
+{{- $named = append $named .key }}
+{{- end }}
+{{- end }}
+{{- $spot := list }}
+{{- range list "cloud.google.com/gke-spot" "karpenter.sh/capacity-type" "eks.amazonaws.com/capacityType" "kubernetes.azure.com/scalesetpriority" }}
+{{- if has . $named }}
+{{- $spot = append $spot . }}
+{{- end }}
+{{- end }}
+{{- toJson (dict "labels" $spot) }}
+{{- end }}
+
+{{- /* Whether a group that is not one of spot nodes lacks what keeps the first group off them. */}}
+{{- define "tunepipe.unlike" -}}
+{{- $kept := (include "tunepipe.spot" .first.template.spec | fromJson).labels }}
+{{- $own := (include "tunepipe.spot" .group.template.spec | fromJson).labels }}
+{{- $unlike := gt (len $kept) 0 }}
+{{- range $own }}
+{{- if has . $kept }}
+{{- $unlike = false }}
+{{- end }}
+{{- end }}
+{{- range (first .group.template.spec.containers).env }}
+{{- if eq .name "TUNEPIPE_CHECKPOINT_SECONDS" }}
+{{- $unlike = false }}
+{{- end }}
+{{- end }}
+{{- $unlike }}
+{{- end }}
