@@ -49,7 +49,8 @@ cluster:
   # [token, eks/gpu-a100, eks/gpu-l4-spot, s3-identity/pods], or [token, gpu-l4, runtime-class, page, openshift]. null: those of
   # the overlay, with its sizes. The quota stays that of the overlay: quota.hard has amounts for resources of which it has none.
   components: null
-  # Operations of JSON Patch after the components, as the patches of an overlay:
+  # Operations of JSON Patch after the components, as the patches of an overlay; with gpu-group among the components, they make a
+  # group for another card (docs/kubernetes-reference.md, Clouds):
   # {{RayCluster: [{{op: replace, path: /spec/headGroupSpec/template/spec/containers/0/resources/limits/cpu, value: "4"}}]}}. For
   # the live page, Deployment.
   patches: {{}}

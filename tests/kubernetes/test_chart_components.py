@@ -11,7 +11,7 @@ import yaml
 from pipeline.cluster.overlays import rendered
 from scripts.helm_chart import CHART, named_components
 from tests.kubernetes.testbed.build import build_helm
-from tests.project.manifests import HOME, PLATFORM, with_components
+from tests.project.manifests import HOME, PLATFORM, documented_card, with_components, with_documented_card
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 
@@ -44,6 +44,7 @@ SETS = (
     ),
     ("eks/on-demand", "gpu-t4", "eks/spot-nodegroup", "gpu-a100", "time-slicing", "gpu-h100-mig-single"),
     ("gke/gpu-a100", "gke/spot", "gke/mig/3g.40gb", "gke/gpu-l4", "gke/time-sharing", "gke/shared-clients"),
+    ("gke/gpu-b200", "gke/gpu-h100-mega", "gke/gpu-a100-40gb"),
     ("page", "s3-identity/pods", "ca-bundle", "openshift", "gpu-l4", "gpu-a100", "runtime-class"),
     ("token", "gpu-l4-spot", "gpu-h200", "mig/3g.71gb", "runtime-class", "page", "ca-bundle", "openshift"),
 )
@@ -157,6 +158,14 @@ def test_a_patch_of_the_values_comes_after_the_components(helm, tmp_path):
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "patches": patches}))
     made = by_chart(helm, tmp_path, {"components": ["gpu-a100"], "patches": {"RayCluster": changes}})
     assert made == named(rendered(str(tmp_path), "cluster"))
+
+
+@pytest.mark.core
+def test_the_documented_group_for_another_card_is_the_charts_too(helm, tmp_path):
+    """With `gpu-group` and the documented operations in the values, the chart has the same group as an overlay."""
+    (patch,) = documented_card()["patches"]
+    cluster = {"components": ["gpu-group"], "patches": {"RayCluster": yaml.safe_load(patch["patch"])}}
+    assert by_chart(helm, tmp_path, cluster) == named(with_documented_card(tmp_path))
 
 
 def test_values_reach_groups_of_components_and_the_live_page(helm, tmp_path):

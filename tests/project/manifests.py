@@ -18,6 +18,7 @@ __all__ = [
     "RAY",
     "as_pod",
     "check_schema",
+    "documented_card",
     "documented_overlay",
     "gpu_groups",
     "pods",
@@ -26,6 +27,7 @@ __all__ = [
     "refused_labels",
     "selects",
     "with_components",
+    "with_documented_card",
 ]
 
 HOME = Path(__file__).parents[2] / "k8s"
@@ -116,3 +118,21 @@ def with_components(
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return rendered(str(home), part)
+
+
+def documented_card() -> dict[str, Any]:
+    """The components and patches for another card, as docs/kubernetes-reference.md prints them."""
+    text = (HOME.parent / "docs/kubernetes-reference.md").read_text(encoding="utf-8")
+    documented: dict[str, Any] = yaml.safe_load(
+        text.partition("**Another card.**")[2].split("```")[1].removeprefix("text")
+    )
+    return documented
+
+
+def with_documented_card(home: Path) -> list[dict[str, Any]]:
+    """The cluster of a user's own overlay in a folder with the documented group for another card."""
+    with_components(home, "base/ray", "gpu-group")
+    file = home / "cluster/kustomization.yaml"
+    patches = documented_card()["patches"]
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "patches": patches}))
+    return rendered(str(home), "cluster")

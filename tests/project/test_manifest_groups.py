@@ -12,6 +12,7 @@ from tests.project.manifests import (
     pods_of_groups,
     ray_cluster,
     refused_labels,
+    with_documented_card,
 )
 
 GROUPS = gpu_groups()
@@ -105,7 +106,7 @@ def test_a_group_is_chosen_by_the_labels_of_one_cloud(own, component):
 @pytest.mark.parametrize("component", [name for name in GROUPS if "/" in name and not name.endswith(("shared", "mig"))])
 def test_a_card_is_the_same_in_every_cloud(own, component):
     """A cloud's group of a card has the pods of the group for NVIDIA's labels, and differs in where they run."""
-    card = component.rpartition("/")[2].removesuffix("-spot")
+    card = component.rpartition("/")[2].removesuffix("-spot").removesuffix("-mega")
     (cloud, plain) = (
         ray_cluster(own("base/ray", name))["spec"]["workerGroupSpecs"][1]["template"]["spec"]
         for name in (component, card)
@@ -176,6 +177,37 @@ def test_a_part_of_an_l4_is_no_l4(own, cloud, domain):
     """Machines with a part of an L4 have its name, too, and less memory, by which the group refuses them."""
     group = ray_cluster(own("base/ray", f"{cloud}/gpu-l4"))["spec"]["workerGroupSpecs"][1]
     assert group["template"]["spec"]["nodeSelector"][f"{domain}/instance-gpu-memory"] == "22888"
+
+
+@pytest.mark.parametrize(
+    ("component", "label", "value"),
+    [
+        ("gpu-a100-40gb", "nvidia.com/gpu.product", "NVIDIA-A100-SXM4-40GB"),
+        ("gke/gpu-a100", "cloud.google.com/gke-accelerator", "nvidia-a100-80gb"),
+        ("gke/gpu-a100-40gb", "cloud.google.com/gke-accelerator", "nvidia-tesla-a100"),
+        ("gke/gpu-h100", "cloud.google.com/gke-accelerator", "nvidia-h100-80gb"),
+        ("gke/gpu-h100-mega", "cloud.google.com/gke-accelerator", "nvidia-h100-mega-80gb"),
+        ("eks/gpu-a100", "karpenter.k8s.aws/instance-gpu-memory", "81920"),
+        ("eks/gpu-a100-40gb", "karpenter.k8s.aws/instance-gpu-memory", "40960"),
+        ("eks-auto/gpu-a100-40gb", "eks.amazonaws.com/instance-gpu-memory", "40960"),
+    ],
+)
+def test_cards_of_one_name_have_different_labels(own, component, label, value):
+    """Cards of one name with another memory, or in another machine, have groups with different labels."""
+    (group,) = ray_cluster(own("base/ray", component))["spec"]["workerGroupSpecs"][1:]
+    assert group["template"]["spec"]["nodeSelector"][label] == value
+
+
+def test_the_documented_group_for_another_card(tmp_path):
+    """The documented patch makes `gpu-group` a group with its own name, label, memory and shared memory."""
+    (group,) = ray_cluster(with_documented_card(tmp_path))["spec"]["workerGroupSpecs"][1:]
+    pod = group["template"]["spec"]
+    limits = pod["containers"][0]["resources"]["limits"]
+    assert group["groupName"] == "gpu-v100"
+    assert pod["nodeSelector"] == {**PLATFORM, "nvidia.com/gpu.product": "Tesla-V100-SXM2-32GB"}
+    assert (limits["memory"], limits["nvidia.com/gpu"]) == ("48Gi", "1")
+    assert pod["volumes"][1] == {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}
+    check_schema(as_pod(pod))
 
 
 def test_gpu_nodes_of_azure_are_chosen_by_their_size(own):
