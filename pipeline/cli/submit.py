@@ -1,5 +1,6 @@
 """`tunepipe submit` and `status`: studies on a cluster."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,11 +23,12 @@ from pipeline.cli.cluster_options import (
 from pipeline.cli.console import command_console, note, print_object, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, UserError
 from pipeline.wording import by_count
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
+    from pipeline.study import TuneJob
 
 __all__ = ["status", "submit"]
 
@@ -97,6 +99,7 @@ def submit(
     if kubernetes:
         from pipeline.cli.submit_rayjob import Target, submit_rayjob
 
+        tuned = _as_resumed(tuned, storage, options.changes(storage))
         target = Target(context, namespace, image, overlay, wait_pods, to, queue, priority)
         raise typer.Exit(
             submit_rayjob(tuned, job, storage, arguments, target, dry_run=dry_run, detach=detach, as_json=as_json)
@@ -112,6 +115,30 @@ def submit(
     if as_json:
         print_object(_as_object(api.submission(submitted.name)))
     raise typer.Exit(code or 0)
+
+
+def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
+    """A job as the driver resumes it: with the resources and budget of its study, if that can be read from here.
+
+    Args:
+        tuned: The job, with the options of the command line.
+        storage: The storage of the studies.
+        changes: These options, as field → value.
+    """
+    from pipeline.execution.driver.resumed_job import with_study_settings
+    from pipeline.storage import Store
+
+    kept = {field: value for field, value in changes.items() if field.partition(".")[0] in {"budget", "resources"}}
+    # `submit` sets the number of workers in any case.
+    kept |= {"resources.workers": tuned.resources.workers}
+    with suppress(UserError):
+        notes: list[str] = []
+        resumed = with_study_settings(tuned, Store(storage).folder(tuned.name), notes.append, changed=kept)
+        resumed = resumed.replaced(kept)
+        for each in notes:
+            note(each)
+        return resumed
+    return tuned
 
 
 def status(

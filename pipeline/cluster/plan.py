@@ -229,11 +229,21 @@ def _group_plan(group: Mapping[str, Any], need: Resources, epoch_seconds_by_node
 
 
 def _for_trials(group: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[float, float]:
-    """The CPUs and GPUs that Ray gives to trials in one pod: those of rayStartParams, else as KubeRay counts limits."""
+    """The CPUs and GPUs that Ray gives to trials in one pod.
+
+    Those of the group's `resources`, else of its rayStartParams, else of limits, as KubeRay counts them.
+    """
     given = group.get("rayStartParams") or {}
+    own = {name.lower(): amount for name, amount in (group.get("resources") or {}).items()}
     gpus = sum(_amount(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
-    # KubeRay rounds CPUs up.
-    return _amount(given.get("num-cpus", math.ceil(_amount(limits["cpu"])))), _amount(given.get("num-gpus", gpus))
+    own_gpus = [_amount(value) for name, value in own.items() if name == "gpu" or _GPUS.fullmatch(name)]
+    # KubeRay rounds CPUs and the group's own amounts up.
+    cpus = (
+        math.ceil(_amount(own["cpu"]))
+        if "cpu" in own
+        else _amount(given.get("num-cpus", math.ceil(_amount(limits["cpu"]))))
+    )
+    return cpus, math.ceil(sum(own_gpus)) if own_gpus else _amount(given.get("num-gpus", gpus))
 
 
 def _limits(group: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -173,10 +173,11 @@ def _limit_memory_of_trials(groups: Sequence[dict[str, Any]], planned: Plan) -> 
     """Leave memory to Ray's own processes: by default Ray reserves the whole limit of a pod for trials."""
     for group, size in zip(groups, planned.groups, strict=True):
         if size.trials:
-            group["rayStartParams"] = {
-                **(group.get("rayStartParams") or {}),
-                "memory": str(memory_for_trials(group)),
-            }
+            memory = {"memory": str(memory_for_trials(group))}
+            group["rayStartParams"] = {**(group.get("rayStartParams") or {}), **memory}
+            if "memory" in (own := group.get("resources") or {}):
+                # It counts before rayStartParams.
+                group["resources"] = {**own, **memory}
 
 
 def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any]:

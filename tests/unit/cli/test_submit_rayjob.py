@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+import tune_jobs
 from pipeline.cli import submit_rayjob
 from pipeline.cli.submit_rayjob import Target
 from pipeline.cluster.following import NeverStarts
 from pipeline.errors import InvalidJob
+from pipeline.storage import Store
+from pipeline.study.files import save_study
 from tests.hostile.command import tunepipe
 from tests.unit.cli.beale_rayjob import of_beale
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob
@@ -62,6 +65,38 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it() -> None:
     assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
     assert "--name mine --set searcher=sobol --set resources.gpus=0.5 --workers 32" in job["spec"]["entrypoint"]
     assert "autoscaling up to 16 GPUs" in printed.errors
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A storage that this machine reads, with the study beale: other resources and a smaller budget than the job's."""
+    changes = {"resources.gpus": 0.5, "resources.workers": 3, "budget.trials": 6}
+    save_study(Store(tmp_path).folder("beale"), tune_jobs.find("beale").replaced(changes))
+    return tmp_path
+
+
+def test_a_study_that_is_resumed_is_planned_with_its_own_resources(stored: Path) -> None:
+    """The plan of a study in a storage that can be read has the resources and budget that its resume keeps."""
+    words = ["submit", "beale", "--kubernetes", "--dry-run", "--storage", str(stored)]
+    printed = tunepipe(*words)
+    (job,) = yaml.safe_load_all(printed.output)
+    # The number of workers is not kept: `submit` sets it to as many as the overlay has pods for.
+    assert "6 trials in parallel (maximum 6); autoscaling up to 3 GPUs" in printed.errors
+    assert job["spec"]["entrypoint"].endswith("--workers 6")
+    assert "The study keeps its own resources unless an option changes it: gpus 0.5, not 0" in printed.errors
+    changed = tunepipe(*words, "--gpus-per-trial", "1", "--trials", "2")
+    assert "2 trials in parallel (maximum 2); autoscaling up to 2 GPUs" in changed.errors
+    assert "keeps its own" not in changed.errors
+
+
+def test_a_storage_that_cannot_be_read_is_planned_with_the_job_s_resources(stored: Path) -> None:
+    """A study that cannot be read from here is planned with the resources of the job, without an error."""
+    (stored / "beale/study.json").write_text("{")
+    printed = tunepipe(
+        "submit", "beale", "--kubernetes", "--dry-run", "--storage", str(stored), "--overlay", "local-cpu"
+    )
+    assert printed.code == 0
+    assert "autoscaling up to 2 pods" in printed.errors
 
 
 def test_a_dry_run_as_json_is_one_object() -> None:

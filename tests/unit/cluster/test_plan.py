@@ -93,6 +93,29 @@ def test_gpus_that_an_overlay_gives_to_ray_count(given, parallel):
     assert plan(job(resources__gpus=1, budget__trials=100), [group]).groups[0].trials == parallel
 
 
+@pytest.mark.parametrize(
+    ("resources", "given", "parallel"),
+    [
+        ({"CPU": "2"}, {}, 2), ({"CPU": "1500m"}, {"num-cpus": "8"}, 2), ({"cpu": "3"}, {}, 3),
+        ({"Custom": "7"}, {}, 4), ({"Custom": "7"}, {"num-cpus": "1"}, 1),
+    ],
+)  # fmt: skip
+def test_cpus_in_a_group_s_own_resources_count_before_all_others(resources, given, parallel):
+    """The CPUs of a group's field `resources` count before those of `rayStartParams` and of limits."""
+    group = _group() | {"rayStartParams": given, "resources": resources}
+    assert plan(job(), [group]).groups[0].trials == parallel
+
+
+@pytest.mark.parametrize(
+    ("resources", "given", "parallel"),
+    [({"GPU": "1"}, {}, 1), ({"GPU": "1"}, {"num-gpus": "4"}, 1), ({"nvidia.com/gpu": "3"}, {}, 3), (None, {}, 2)],
+)
+def test_gpus_in_a_group_s_own_resources_count_before_all_others(resources, given, parallel):
+    """The GPUs of a group's field `resources` count before those of `rayStartParams` and of limits."""
+    group = _group("gpu", gpus="2", cpu="64", memory="200Gi") | {"rayStartParams": given, "resources": resources}
+    assert plan(job(resources__gpus=1, budget__trials=100), [group]).groups[0].trials == parallel
+
+
 @pytest.mark.parametrize("limits", [{"memory": "4GiB"}, {"cpu": "two"}, {"ephemeral_storage": "20 Gi"}])
 def test_a_limit_that_is_no_amount_is_refused(limits):
     """A limit of an overlay that Kubernetes cannot read is refused with the value and the form of an amount."""
@@ -136,6 +159,17 @@ def test_memory_counts_as_cpus_do():
     assert words[-4:] == ["--workers", "6", "--set", "resources.memory_gigabytes=0.75"]
     (group,) = made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     assert int(group["rayStartParams"]["memory"]) // 750_000_000 == 3
+
+
+def test_memory_of_a_group_s_resources_leaves_some_to_ray_s_own_processes(monkeypatch):
+    """Memory in a group's own `resources`, which counts before `rayStartParams`, is limited to that of trials, too."""
+    (template,) = rendered("local-cpu")
+    (group,) = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    group["resources"] = {"memory": "3Gi", "Custom": "1"}
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
+    made = study_manifests(job(resources__cpus=0.1, budget__trials=10), "beale", "local-cpu", "/studies", [])
+    (group,) = made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert group["resources"] == {"memory": group["rayStartParams"]["memory"], "Custom": "1"}
 
 
 def test_a_trial_may_say_what_memory_it_needs():
