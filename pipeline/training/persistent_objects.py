@@ -1,7 +1,8 @@
 """Keras objects that a job's code makes outside of its model function: every trial of the process gets the same ones.
 
 An example is `augmentation = keras.Sequential([…])` at the top of a file. Each model begins with the values that such
-objects had at first, so that a trial does not continue from the weights and the draws of the trials before it.
+objects had at first, and with the same layers frozen, so that a trial does not continue from the weights, the draws and
+the unfrozen layers of the trials before it.
 """
 
 import re
@@ -31,11 +32,14 @@ _KINDS = (
 )
 _first: dict[int, tuple[weakref.ref[Any], np.ndarray]] = {}
 """A variable's id → the variable, and its value when a model function first used it."""
+_first_trainable: dict[int, tuple[weakref.ref[Any], bool]] = {}
+"""A layer's id → the layer, and whether it trained when a model function first used it."""
 
 
 def forget_first_values() -> None:
     """Take the values before the next model as those with which trials begin, as for another job."""
     _first.clear()
+    _first_trainable.clear()
 
 
 def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
@@ -99,16 +103,24 @@ class PersistentObjects:
         return not self.ids <= earlier.ids
 
     def begin(self) -> None:
-        """Restore the first values, and keep the names of the layers from those of the next model."""
+        """Restore the first values and the frozen layers, and keep the layers' names from those of the next model."""
+        layers = self.layers
+        _freeze_as_first(layers)
         for variable in self._variables():
             value = _first_value(variable)
             if value is not None and tuple(variable.shape) == value.shape:
                 variable.assign(value)
         self.remember()
-        reserve_names([layer.name for layer in self.layers])
+        reserve_names([layer.name for layer in layers])
 
     def remember(self) -> None:
-        """Record the values of variables that have no first value yet: a model may have built its layers."""
+        """Record the values of variables, and of layers whether they train, that have no first value yet.
+
+        A model may have built its layers.
+        """
+        for layer in self.layers:
+            if _trained_first(layer) is None:
+                _first_trainable[id(layer)] = (weakref.ref(layer), bool(layer.trainable))
         for variable in self._variables():
             if _first_value(variable) is None:
                 _first[id(variable)] = (weakref.ref(variable), np.array(keras.ops.convert_to_numpy(variable)))
@@ -187,6 +199,23 @@ _EARLIER_NAMINGS: Sequence[Callable[[str], str]] = (_name_without_digits, str)
 def _key(variable: Any) -> int:
     """The id of the variable of TensorFlow that a variable is, or holds."""
     return id(variable.value if isinstance(variable, keras.Variable) else variable)
+
+
+def _freeze_as_first(layers: Sequence[Any]) -> None:
+    """Let the layers train that did so at first, and no others."""
+    # A layer sets those in it, which are corrected by then, or in the next round.
+    for _ in layers:
+        changed = [layer for layer in layers if _trained_first(layer) not in (None, layer.trainable)]
+        if not changed:
+            return
+        for layer in changed:
+            layer.trainable = _trained_first(layer)
+
+
+def _trained_first(layer: Any) -> bool | None:
+    """Whether a layer trained at first; None if it is not recorded."""
+    known = _first_trainable.get(id(layer))
+    return None if known is None or known[0]() is not layer else known[1]
 
 
 def _first_value(variable: Any) -> np.ndarray | None:

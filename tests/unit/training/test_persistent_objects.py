@@ -169,6 +169,22 @@ def test_names_of_new_layers_differ_from_those_that_exist() -> None:
     assert len(set(names[0])) == 3
 
 
+BASE = keras.Sequential([keras.Input((6,)), layers.Dense(5, name="first"), layers.Dense(4)], name="base")
+BASE.trainable = False
+BASE.layers[1].trainable = True
+
+
+def test_a_trial_freezes_the_layers_that_the_first_one_froze() -> None:
+    """Layers of all trials that a trial has unfrozen or frozen, as a phase does, train as before in the next one."""
+    job = job_of(lambda: compiled(BASE))
+    names = [weight.path for weight in _built(job).trainable_weights if not weight.path.startswith("dense")]
+    BASE.trainable = True
+    BASE.layers[1].trainable = False
+    model = _built(job)
+    assert [layer.trainable for layer in (BASE, *BASE.layers)] == [False, False, True]
+    assert [weight.path for weight in model.trainable_weights if not weight.path.startswith("dense")] == names
+
+
 def test_values_that_the_user_sets_between_two_studies_stay() -> None:
     """The next study of a process takes a layer as it is."""
     outside = layers.Dense(6)
