@@ -259,7 +259,7 @@ class FunctionLearner:
         if not isinstance(result, Iterable):
             raise ModelError(
                 f"The function {self._function.__name__} returned {type(result).__name__}; it must yield a dict of "
-                "metrics for each epoch, or return one."
+                'metrics for each epoch, or return one, such as {"accuracy": 0.9}.'
             )
         return iter(result)
 

@@ -14,7 +14,7 @@ from pipeline.execution.worker.active_trial import ActiveTrial
 __all__ = ["StartFolder"]
 
 _MISSING = re.compile(
-    r"no such file|not found|does not exist|cannot find|unable to .*open|failed to open", re.IGNORECASE
+    r"no such file|not found|does not exist|cannot find|unable to .*open|failed to open|no files match", re.IGNORECASE
 )
 _QUOTED = re.compile(r"""(['"`])(.+?)\1""")
 _WORD = re.compile(r"""[^\s'"`;,(){}\[\]=]*[./][^\s'"`;,(){}\[\]=]*""")
@@ -76,12 +76,17 @@ class StartFolder:
             return None
         for name in dict.fromkeys(_names(error)):
             try:
-                if not Path(name).is_absolute() and not (folder / name).exists() and (self.path / name).exists():
+                if not Path(name).is_absolute() and not _has(folder, name) and _has(self.path, name):
                     self.directory = self.path
                     return name
             except (OSError, ValueError):  # it is not a path
                 continue
         return None
+
+
+def _has(folder: Path, name: str) -> bool:
+    """Whether a folder has a file of that name, or one that matches it as a pattern."""
+    return (folder / name).exists() or ("*" in name and any(folder.glob(name)))
 
 
 def _names(error: BaseException) -> Iterator[str]:

@@ -252,7 +252,7 @@ def test_steps_of_another_trial_are_refused() -> None:
     ("function", "message"),
     [
         (lambda _: None, "returned NoneType; it must yield a dict"),
-        (lambda _: 3.0, "returned float; it must yield a dict"),
+        (lambda _: 3.0, r"returned float; it must yield a dict .*, or return one, such as \{\"accuracy\": 0.9\}"),
         (lambda _: iter([3.0]), "yielded float 3.0 at step 1; a dict"),
         (lambda _: iter([{}]), "a dict of metric names and numbers"),
         (lambda _: iter([{"y": "high"}]), "yielded y as text, 'high', at step 1; a metric must be a number"),
