@@ -1,6 +1,7 @@
 """Where a module comes from: the folder from which it is imported, and whether that is an installed package's."""
 
 import importlib.machinery
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from pipeline.study.user_frames import INSTALLED
 
 __all__ = [
     "OWN_PACKAGES",
+    "absolute",
     "folder_and_path",
     "import_folders",
     "is_imported_from",
@@ -23,6 +25,15 @@ __all__ = [
 
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not copied because a study records its version."""
+
+
+def absolute(file: str) -> Path:
+    """The absolute path of a module's file: without the dots that `sys.path.append("../lib")` leaves in it.
+
+    Args:
+        file: The module's `__file__`.
+    """
+    return Path(os.path.abspath(file))  # noqa: PTH100 - Path.absolute keeps the dots
 
 
 def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
@@ -39,7 +50,7 @@ def _folder_of(home: Mapping[str, Any], function: Callable[..., Any]) -> Path | 
     file, module = home.get("__file__"), module_named(home, function)
     if not file or module.partition(".")[0] in OWN_PACKAGES:
         return None
-    folder, _ = folder_and_path(Path(file).absolute(), module)
+    folder, _ = folder_and_path(absolute(file), module)
     return None if is_installed(folder) else folder
 
 
@@ -91,7 +102,7 @@ def is_imported_from(top: str, root: Path) -> bool:
         if spec is None:
             return False
         places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-    return any(Path(place).absolute().is_relative_to(root) for place in places if place)
+    return any(absolute(place).is_relative_to(root) for place in places if place)
 
 
 def loaded_from(module: str, root: Path) -> Path | None:
@@ -104,7 +115,7 @@ def loaded_from(module: str, root: Path) -> Path | None:
     file = getattr(_loaded(module), "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py"):
         return None
-    path = Path(file).absolute()
+    path = absolute(file)
     return path if path.is_relative_to(root) and not is_installed(path) and module != "__main__" else None
 
 

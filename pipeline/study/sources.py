@@ -16,7 +16,14 @@ from pipeline.study.function_source import from_study, homes_of, is_loadable, mo
 from pipeline.study.imports import exported_names, imports_of
 from pipeline.study.job import TuneJob
 from pipeline.study.job_file import job_file
-from pipeline.study.module_origin import OWN_PACKAGES, folder_and_path, is_imported_from, is_installed, loaded_from
+from pipeline.study.module_origin import (
+    OWN_PACKAGES,
+    absolute,
+    folder_and_path,
+    is_imported_from,
+    is_installed,
+    loaded_from,
+)
 from pipeline.study.source_loader import SourceTextLoader, content_of
 from pipeline.wording import size
 
@@ -132,7 +139,7 @@ class _Search:
                 # The code that made the function may have none.
                 if not home.get("__file__"):
                     continue
-                file, module = Path(home["__file__"]).absolute(), module_named(home, function)
+                file, module = absolute(home["__file__"]), module_named(home, function)
                 root, path = folder_and_path(file, module)
                 content = content_of(home)
                 if content is not None:

@@ -11,7 +11,6 @@ from pipeline.execution.driver.start_notes import inexact_data
 from pipeline.execution.preflight.data_findings import SEEDED_DRAWS
 from pipeline.execution.preflight.finding import Finding, TrainingFacts
 from pipeline.execution.preflight.isolation import isolated
-from pipeline.execution.preflight.source_findings import unloadable_functions_text
 from pipeline.execution.worker.worker import Worker
 from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Store
@@ -129,9 +128,6 @@ def exactness_finding(
     if trained.replays:
         steps, seconds = job.budget.epochs, job.budget.epochs * trained.seconds_epoch
         how = f"is replayed from its first step, which takes up to {rough_duration(seconds)} ({counted(steps, 'step')})"
-    if not job.resumable:
-        text = f"a killed trial cannot be resumed: {unloadable_functions_text(job)}"
-        return Finding("resume", "warning", text, "Define them with def at the top of a file.")
     if sources is not None and sources.uncopied:
         text = f"a killed trial {how}, if these files, which the study does not copy, are still there: "
         return Finding("resume", "warning", text + "; ".join(sources.uncopied))

@@ -5,7 +5,7 @@ from pipeline.study import TuneJob
 from pipeline.study.function_source import is_loadable
 from pipeline.study.sources import Sources
 
-__all__ = ["source_finding", "unloadable_functions_text"]
+__all__ = ["source_finding"]
 
 
 def source_finding(job: TuneJob, sources: Sources) -> Finding:
@@ -16,8 +16,12 @@ def source_finding(job: TuneJob, sources: Sources) -> Finding:
         sources: Its code.
     """
     if not job.resumable:
-        advice = "Define them with def at the top of a file."
-        return Finding("source", "warning", f"{unloadable_functions_text(job)}: the study cannot be resumed", advice)
+        advice = (
+            "run(JOB, resume=True) resumes it where the same functions are defined, as in a notebook; for other "
+            "sessions, define them with def at the top of a file."
+        )
+        found = f"{_unloadable_functions(job)}: `tunepipe resume` cannot resume the study"
+        return Finding("source", "warning", found, advice)
     if not sources.files:
         return Finding("source", "ok", "the study's own copies")
     copied = f"copied into the study: {sources}"
@@ -32,7 +36,7 @@ def source_finding(job: TuneJob, sources: Sources) -> Finding:
     return Finding("source", "ok", copied)
 
 
-def unloadable_functions_text(job: TuneJob) -> str:
+def _unloadable_functions(job: TuneJob) -> str:
     """Which functions of a job are in no file, as the beginning of a sentence.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.datasets.pipelines import is_tf_data
 from pipeline.errors import DataError, ModelError
+from pipeline.execution.ray.environment import ray_environment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folders
@@ -42,7 +43,8 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
     if job.resumable:
         return None, folders
     try:
-        return dumped((job, registered(), KerasSettings.current())), folders
+        with ray_environment():
+            return dumped((job, registered(), KerasSettings.current())), folders
     except DataError:
         raise
     except Exception as error:

@@ -110,6 +110,16 @@ def test_loaded_modules_are_found_where_they_were_loaded(folder: Path) -> None:
     assert {file.module for file in sources.files} == {"the_job", "mod_hacked"}
 
 
+def test_modules_of_a_folder_with_dots_in_its_path_are_found_where_they_are(folder: Path) -> None:
+    """A path such as `exp/../lib` in sys.path means the folder that it leads to, below the job's folder or not."""
+    for place in (folder / "lib", folder.parent / "outside"):
+        place.mkdir()
+        (place / f"mod_of_{place.name}.py").write_text("x = 1")
+    dotted = [str(folder / "pack_a" / ".." / "lib"), str(folder / ".." / "outside")]
+    top = f"import sys; sys.path[:0] = {dotted!r}; import mod_of_lib, mod_of_outside"
+    assert paths(sources_in(folder, top=top)) == ["lib/mod_of_lib.py", "the_job.py"]
+
+
 def test_modules_that_cannot_be_copied_are_reported(folder: Path) -> None:
     """Compiled modules, and lines whose imports are known only at run time, are reported."""
     (folder / f"fast{importlib.machinery.EXTENSION_SUFFIXES[-1]}").write_bytes(b"\x7fELF")

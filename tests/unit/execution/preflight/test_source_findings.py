@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.execution.preflight.source_findings import source_finding, unloadable_functions_text
+from pipeline.execution.preflight.source_findings import source_finding
 from pipeline.study.sources import SourceFile, Sources
 from tests.unit.execution.preflight.facts import build_model, job
 
@@ -32,14 +32,14 @@ def test_copied_code_is_listed(sources: Sources, level: str, text: str, advice: 
 
 
 def test_functions_without_a_file_are_a_warning() -> None:
-    """A function that no file defines is named, because the study could not be resumed."""
+    """A function that no file defines is named, with what resumes the study and what does not."""
     typed: dict[str, object] = {"__name__": "nowhere"}
     exec("def callbacks(config):\n    return []\n", typed)
     tuned = job(model=build_model, callbacks=typed["callbacks"])
-    assert unloadable_functions_text(tuned) == "callbacks cannot be loaded from a file"
     finding = source_finding(tuned, Sources((FILE,)))
     assert finding.level == "warning"
-    assert finding.found == "callbacks cannot be loaded from a file: the study cannot be resumed"
+    assert finding.found == "callbacks cannot be loaded from a file: `tunepipe resume` cannot resume the study"
+    assert finding.advice.startswith("run(JOB, resume=True) resumes it where the same functions are defined")
 
 
 def test_a_folder_of_data_is_named_without_a_warning() -> None:

@@ -36,6 +36,36 @@ def test_warnings_about_missing_widgets_are_suppressed() -> None:
     assert "Missing packages" not in done.stderr
 
 
+CHECKED = """
+import sys
+
+from IPython.core.interactiveshell import InteractiveShell
+from pipeline import Budget, Objective, TuneJob, Uniform
+from pipeline.execution.ray.job_transport import pack
+
+sys.modules["ipywidgets"] = None
+
+class ZMQInteractiveShell(InteractiveShell):
+    pass
+
+ZMQInteractiveShell.instance().config.IPKernelApp.parent_appname = ""
+
+def score(config):
+    yield {"y": 1}
+
+job = TuneJob(name="t", function=score, space={"x": Uniform(0, 1)}, objectives=[Objective("y", "max")], budget=Budget())
+print(len(pack(job)[0]) > 0)
+"""
+
+
+def test_the_functions_of_a_notebook_are_packed_without_warnings() -> None:
+    """A check of a notebook's job, which packs its functions, prints nothing about missing widgets."""
+    done = subprocess.run([sys.executable, "-c", CHECKED], capture_output=True, text=True, check=True, timeout=200)
+    assert done.stdout == "True\n"
+    assert "IProgress" not in done.stderr
+    assert "Missing packages" not in done.stderr
+
+
 CUT_OFF = """
 import sys
 from pipeline.execution.ray.environment import ray_environment
