@@ -16,6 +16,7 @@ __all__ = ["StartFolder"]
 _MISSING = re.compile(
     r"no such file|not found|does not exist|cannot find|unable to .*open|failed to open|no files match", re.IGNORECASE
 )
+_NO_MATCH = "no files match"
 _QUOTED = re.compile(r"""(['"`])(.+?)\1""")
 _WORD = re.compile(r"""[^\s'"`;,(){}\[\]=]*[./][^\s'"`;,(){}\[\]=]*""")
 _MAX_CHARACTERS = 20_000
@@ -99,8 +100,9 @@ def _names(error: BaseException) -> Iterator[str]:
             yield os.fsdecode(each.filename)
         text = str(each)[:_MAX_CHARACTERS]
         if isinstance(each, FileNotFoundError) or _MISSING.search(text):
-            yield from (found[1] for found in _QUOTED.findall(text))
+            yield from (found[1] for found in _QUOTED.findall(text) if "*" not in found[1])
             words = (found.rstrip(".:") for found in _WORD.findall(text))
-            # A full stop does not make the last word of a sentence a path.
-            yield from (word for word in words if "." in word or "/" in word)
+            # A full stop does not make the last word of a sentence a path, and names of kinds of files are no patterns.
+            patterns = _NO_MATCH in text.lower()
+            yield from (word for word in words if ("." in word or "/" in word) and (patterns or "*" not in word))
         each = each.__cause__ or each.__context__

@@ -31,6 +31,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         (ValueError("No files match `file_pattern` rows.csv."), True),
         (RuntimeError("Summarized data: b'No files matched pattern: images/*.png'"), True),
         (RuntimeError("Summarized data: b'No files matched pattern: images/*.jpg'"), False),
+        (ValueError("File not found: model.keras. It must be one of *.csv, '*.csv' and *.keras."), False),
         (FileNotFoundError(2, "No such file or directory", "other.csv"), False),
         (FileNotFoundError(2, "No such file or directory", "/rows.csv"), False),
         (ValueError("rows.csv has a column too many."), False),
