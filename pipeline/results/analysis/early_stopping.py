@@ -6,15 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from pipeline.results.analysis.epoch_timing import TIMED, epoch_seconds
+from pipeline.results.analysis.reached_values import ReachedValues, reached_values
 from pipeline.results.analysis.rungs import rungs_of
 from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.tables.unique_rows import reals
-from pipeline.storage.metric_column import metric_column
 from pipeline.wording import is_or_are
 
 __all__ = ["MIN_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
@@ -110,28 +108,26 @@ def agreements(results: Results) -> list[Agreement]:
     Args:
         results: A study's results.
     """
-    reached = _curves(results)
-    full = _full(results, reached)
-    last = reached.shape[1]
+    reached = reached_values(results)
+    full, last = _full(results, reached), reached.last
     if len(full) < MIN_TRIALS or last < 2:
         return []
     sign = 1.0 if results.objective.mode == "max" else -1.0
-    everyone = sign * reached
-    curves = everyone[full]
-    finals = np.nanmax(curves, axis=1)
-    if len(finals) > _MAX_TRIALS:
-        chosen = np.linspace(0, len(finals) - 1, _MAX_TRIALS).round().astype(int)
-        curves, finals = curves[chosen], finals[chosen]
+    if len(full) > _MAX_TRIALS:
+        full = full[np.linspace(0, len(full) - 1, _MAX_TRIALS).round().astype(int)]
+    finals = reached.best(sign)[full]
     ids = results.table("trials")["trial_id"].to_pylist()
     best = ids.index(results.best.trial_id) if results.best is not None else -1
-    of_all, measured, rivals = _ranked(finals), [], everyone[_eligible(results)]
+    of_all, measured, eligible = _ranked(finals), [], _eligible(results)
     for epoch in _epochs(results, last):
-        known = np.isfinite(curves[:, epoch - 1])
+        everyone = sign * reached.at(epoch)
+        curve = everyone[full]
+        known = np.isfinite(curve)
         if known.sum() < MIN_TRIALS:
             continue
-        early, late = _ranked(curves[known, epoch - 1]), of_all if known.all() else _ranked(finals[known])
-        column = rivals[:, epoch - 1]
-        mine = everyone[best, epoch - 1] if best >= 0 else np.nan
+        early, late = _ranked(curve[known]), of_all if known.all() else _ranked(finals[known])
+        column = everyone[eligible]
+        mine = everyone[best] if best >= 0 else np.nan
         place = int((column > mine).sum()) + 1 if np.isfinite(mine) else None
         measured.append(
             Agreement(epoch, int(known.sum()), *_correlation(early, late), place, int(np.isfinite(column).sum()))
@@ -155,7 +151,7 @@ def stopping(results: Results) -> Stopping:
     maximum = int(results.job["budget"]["epochs"])
     per_epoch = epoch_seconds(results.columns("epochs", TIMED), stopped["trial_id"])
     seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * per_epoch).sum(skipna=False))
-    reached = _curves(results)
+    reached = reached_values(results)
     full = _full(results, reached)
 
     def outcome(doubts: Sequence[PossiblyWrongStop], note: str = "") -> Stopping:
@@ -168,7 +164,7 @@ def stopping(results: Results) -> Stopping:
         there = f"there {is_or_are(len(full))} {len(full) or 'none'}"
         return outcome([], f"a comparison needs {MIN_TRIALS} fully trained trials, and {there}")
     sign = 1.0 if results.objective.mode == "max" else -1.0
-    curves = np.fmax.accumulate(sign * reached[full], axis=1)
+    curves = np.fmax.accumulate(sign * reached.curves(full), axis=1)
     doubts = []
     eligible = _eligible(results)[results.trials.index.get_indexer(stopped.index)]
     comparable = stopped["epochs"].between(1, curves.shape[1]) & stopped["trial_id"].ne(results.best.trial_id)
@@ -198,25 +194,11 @@ def _eligible(results: Results) -> npt.NDArray[np.bool_]:
     return eligible
 
 
-def _curves(results: Results) -> _Reals:
-    """The objective, of shape (trials, the largest number of epochs); NaN where there is none, and of failed trials."""
-    column, trials, epochs = metric_column(results.objective.metric), results.table("trials"), results.table("epochs")
-    if column not in epochs.column_names:
-        return np.empty((trials.num_rows, 0))
-    at, epoch, values = trials_of_epochs(results), np.asarray(epochs["epoch"], np.int64), reals(epochs[column])
-    failed = np.asarray(pc.equal(trials["state"], "failed"), np.bool_)
-    rows = np.flatnonzero((at >= 0) & (epoch >= 1) & np.isfinite(values))
-    rows = rows[~failed[at[rows]]]
-    curves = np.full((trials.num_rows, int(epoch[rows].max(initial=0))), np.nan)
-    curves[at[rows], epoch[rows] - 1] = values[rows]
-    return curves
-
-
-def _full(results: Results, reached: _Reals) -> npt.NDArray[np.int64]:
+def _full(results: Results, reached: ReachedValues) -> npt.NDArray[np.int64]:
     """Where in `results.trials` the trials are that trained to their end, as far as the longest did."""
     trials = results.trials
-    done = (trials["state"].eq("completed") & trials["epochs"].eq(reached.shape[1])).to_numpy(np.bool_)
-    return np.flatnonzero(done & np.isfinite(reached).any(axis=1))
+    done = (trials["state"].eq("completed") & trials["epochs"].eq(reached.last)).to_numpy(np.bool_)
+    return np.flatnonzero(done & np.isfinite(reached.best(1.0)))
 
 
 def _epochs(results: Results, last: int) -> list[int]:
