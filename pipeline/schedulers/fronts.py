@@ -142,10 +142,11 @@ class Fronts:
         matters = before <= int(len(self) / self._factor)
         if front.order is None or not matters:
             beyond = number >= self._within
-            numbers = sorted(each for point in front.points for each in self._equals[beyond, point].numbers)
+            if front.numbers is None:
+                front.numbers = sorted(each for point in front.points for each in self._equals[beyond, point].numbers)
             if not matters:
-                return numbers
-            front.order = _spread([self._losses[each] for each in numbers], numbers)
+                return front.numbers
+            front.order = _spread([self._losses[each] for each in front.numbers], front.numbers)
         return front.order
 
     def _search(self, place: _Place) -> int:
@@ -178,7 +179,7 @@ class Fronts:
     def _resize(self, front: int, size: int, is_open: int) -> None:
         self._sizes[front] += size
         self._open[front] += is_open
-        self._fronts[front].order = None
+        self._fronts[front].order = self._fronts[front].numbers = None
 
 
 @dataclass(slots=True)
@@ -201,10 +202,12 @@ class _Front:
     Args:
         points: The points, each once.
         order: Their numbers in order; None if they were not ordered since the last change.
+        numbers: Their numbers, ascending; None if they were not needed since the last change.
     """
 
     points: list[_Point]
     order: list[int] | None = None
+    numbers: list[int] | None = None
 
     def dominates(self, point: _Point) -> bool:
         """Whether one of the points dominates a point.
@@ -246,7 +249,9 @@ class _FrontOfMore(_Front):
 
     def dominates(self, point: _Point) -> bool:
         """Whether one of the points dominates a point."""
-        return bool(((self.table <= point).all(axis=1) & (self.table < point).any(axis=1)).any())
+        as_good = (self.table <= point).all(axis=1)
+        # Of points that are equal, none dominates another.
+        return bool(as_good.any() and (self.table[as_good] < point).any())
 
     def exchange(self, points: list[_Point]) -> list[_Point] | None:
         """Take in points that moved here from the front before, in place of those that they dominate."""
@@ -277,9 +282,9 @@ def _spread(losses: list[_Point], numbers: list[int]) -> list[int]:
     whole = _distances(ranks, slice(None)) if len(numbers) <= _FEW else None
     while len(order) < len(numbers):
         from_chosen = _distances(ranks, slice(chosen, chosen + 1))[0] if whole is None else whole[chosen]
-        apart = np.minimum(apart, from_chosen)
+        np.minimum(apart, from_chosen, out=apart)
         apart[chosen] = -1.0
-        chosen = int(np.argmax(apart))
+        chosen = int(apart.argmax())
         order.append(chosen)
     return [numbers[place] for place in order]
 
