@@ -131,7 +131,8 @@ class _PB2(Population):
         """Places around a config as points of the process, which has axes for what does not change, too."""
         if space is self._context.space:
             return cube.points(places)
-        return vectors(self._context.space, [cube.config(place) for place in places])
+        whole = Cube(self._context.space)
+        return whole.points(whole.units_within(cube, places))
 
     def _bound(self, donor: Member) -> Any:
         """The upper confidence bound on a donor's gain as a function of configs."""
@@ -152,7 +153,7 @@ class _PB2(Population):
 
         def bound(configs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
             points = np.column_stack([np.repeat(start, len(configs), axis=0), configs])
-            found: npt.NDArray[np.float64] = mean_of.predict(points)[0] + width * deviation_of.predict(points)[1]
+            found: npt.NDArray[np.float64] = mean_of.mean(points) + width * deviation_of.predict(points)[1]
             return found
 
         return bound

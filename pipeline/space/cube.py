@@ -78,6 +78,26 @@ class Cube:
                     units[row, side] = to_unit(config[name])
         return units
 
+    def units_within(self, part: "Cube", places: _Reals) -> _Reals:
+        """The configs at places in a part of this space as places in this cube.
+
+        Args:
+            part: A space in which some parameters of this one have a fixed value, or a narrower domain.
+            places: Places there, a row each; at least one.
+
+        Returns:
+            As `units` returns them for the configs.
+        """
+        if len(self._conditional):
+            return self.units([part.config(place) for place in places])
+        # All configs share the values that are fixed there, which may be hundreds.
+        units = np.repeat(self.units([part.config(places[0])]), len(places), axis=0)
+        for there, parameter in enumerate(drawn_parameters(part.space)):
+            side, from_unit = self._where[parameter.path], parameter.domain.from_unit
+            to_unit = self._parameters[side].domain.to_unit
+            units[:, side] = [to_unit(from_unit(unit)) for unit in places[:, there].tolist()]
+        return units
+
     def points(self, units: _Reals) -> _Reals:
         """Places in the cube as points for a process: an axis for each listed value, the middle for what is absent.
 

@@ -66,6 +66,23 @@ class GaussianProcess:
         """
         return type(self)(self._theta, points, np.zeros(len(points)))
 
+    @property
+    def noise(self) -> float:
+        """The variance of the noise."""
+        return float(np.exp(self._theta[-1]))
+
+    def mean(self, points: _Reals) -> _Reals:
+        """The means of values at points, as `predict` returns them, in a fraction of its time.
+
+        Args:
+            points: One row each.
+
+        Returns:
+            One mean for each point.
+        """
+        mean: _Reals = _matern(_apart(self._theta, points, self._points)) @ self._weights
+        return mean
+
     def predict(self, points: _Reals) -> tuple[_Reals, _Reals]:
         """The distribution of noisy values at points.
 

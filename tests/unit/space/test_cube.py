@@ -79,3 +79,16 @@ def test_the_axes_of_a_listed_parameter_are_its_own():
         1,
         2,
     ]
+
+
+@pytest.mark.parametrize("names", [set(SPACE), {"lr", "fixed", "c", "n", "m", "z"}])
+def test_places_within_a_part_of_a_space_are_those_of_its_configs(names, monkeypatch):
+    """Places in a part of a space are those of their configs, which are composed only if the space has switches."""
+    space = {name: domain for name, domain in SPACE.items() if name in names}
+    part = Cube({**space, "lr": LogUniform(1e-3, 1e-2), "m": 5, "z": 0.25})
+    places = np.random.default_rng(0).random((30, part.sides))
+    expected = Cube(space).units([part.config(place) for place in places])
+    composed, config = [], Cube.config
+    monkeypatch.setattr(Cube, "config", lambda cube, place: composed.append(place) or config(cube, place))
+    np.testing.assert_array_equal(Cube(space).units_within(part, places), expected)
+    assert len(composed) == (30 if "s" in names else 1)

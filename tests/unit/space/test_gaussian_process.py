@@ -46,3 +46,19 @@ def test_deviations_over_other_points_need_no_values() -> None:
     before, after = process.predict(at)[1], over.predict(at)[1]
     np.testing.assert_allclose(after[:-1], before[:-1], atol=1e-3)
     assert after[-1] < 0.5 * before[-1]
+
+
+def test_a_mean_is_that_of_the_prediction() -> None:
+    """A mean alone equals the one that is predicted with its deviation."""
+    rng = np.random.default_rng(0)
+    process = GaussianProcess.fit(rng.random((20, 2)), rng.normal(size=20))
+    at = rng.random((30, 2))
+    np.testing.assert_array_equal(process.mean(at), process.predict(at)[0])
+
+
+def test_the_noise_is_what_is_left_at_a_point_of_many_values() -> None:
+    """The variance of the noise is fitted to values that differ at the same point, and is left there."""
+    points, values = np.zeros((40, 1)), np.tile([-1.0, 1.0], 20)
+    process = GaussianProcess.fit(points, values)
+    assert process.noise == pytest.approx(1.0, rel=0.1)
+    assert process.predict(points[:1])[1][0] ** 2 == pytest.approx(process.noise, rel=0.1)
