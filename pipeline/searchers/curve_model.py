@@ -20,6 +20,9 @@ __all__ = ["CurveModel"]
 _MAX_POINTS, _MAX_EARLIER_POINTS = 500, 160
 """The maximum number of points to condition on, and of points of earlier studies among them: the cost is cubic."""
 
+_MAX_BELIEVED = 250
+"""The maximum number of running trials whose values are predicted: the cost is cubic in them, too."""
+
 _ROOT_TAU = math.sqrt(2 * math.pi)
 
 _NEGLIGIBLE = 1e-12
@@ -50,11 +53,15 @@ class CurveModel:
         self._process, self._theta = CurveProcess(cube.groups, len(fit.counted)), fit.theta
         self._at, values = join_points(known, points_of(cube, self._earlier, epochs, _MAX_EARLIER_POINTS), len(before))
         running = [trial for trial, one in enumerate(before) if one.state == "open"]
-        believed = None
-        if running:
-            points = cube.points(units_of(cube, [before[trial] for trial in running]))
-            believed = Points(points, np.ones(len(running)), np.array(running))
-        self._posterior = Posterior(self._process, self._theta, self._at, values, believed)
+        self._posterior = Posterior(self._process, self._theta, self._at, values)
+        if not running:
+            return
+        points, trials = cube.points(units_of(cube, [before[trial] for trial in running])), np.array(running)
+        if len(running) > _MAX_BELIEVED:
+            # A config is drawn only where much is expected, so these are the ones that it may repeat.
+            chosen = np.argsort(-self.gains(points), kind="stable")[:_MAX_BELIEVED]
+            points, trials = points[chosen], trials[chosen]
+        self._posterior.believe(Points(points, np.ones(len(trials)), trials))
 
     def gains(self, points: Reals) -> Reals:
         """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).

@@ -15,25 +15,32 @@ class Posterior:
         theta: Its parameters.
         at: Points with known values.
         y: The values.
-        believed: Points that count as known with their expected values: this changes no mean, and lowers variances.
     """
 
-    def __init__(self, process: CurveProcess, theta: Reals, at: Points, y: Reals, believed: Points | None) -> None:
-        from scipy.linalg import cho_solve, cholesky, solve_triangular
+    def __init__(self, process: CurveProcess, theta: Reals, at: Points, y: Reals) -> None:
+        from scipy.linalg import cho_solve, cholesky
 
-        self._process, self._theta, self._at, self._believed = process, theta, at, believed
-        noise = process.noise(theta) + JITTER
+        self._process, self._theta, self._at, self._noise = process, theta, at, process.noise(theta) + JITTER
+        self._believed: Points | None = None
         covariance = process.covariance(theta, at, at)
-        covariance[np.diag_indices(len(y))] += noise
+        covariance[np.diag_indices(len(y))] += self._noise
         self._lower = cholesky(covariance, lower=True, check_finite=False)
         self._alpha = cho_solve((self._lower, True), y, check_finite=False)
-        if believed is None:
-            return
-        across = process.covariance(theta, at, believed)
+
+    def believe(self, points: Points) -> None:
+        """Count points as known with their expected values: this changes no mean, and lowers variances.
+
+        Args:
+            points: The points, instead of those that counted so before.
+        """
+        from scipy.linalg import cholesky, solve_triangular
+
+        across = self._process.covariance(self._theta, self._at, points)
         self._across = solve_triangular(self._lower, across, lower=True, check_finite=False)
-        rest = process.covariance(theta, believed, believed) - self._across.T @ self._across
-        rest[np.diag_indices(len(rest))] += noise
+        rest = self._process.covariance(self._theta, points, points) - self._across.T @ self._across
+        rest[np.diag_indices(len(rest))] += self._noise
         self._rest = cholesky(rest, lower=True, check_finite=False)
+        self._believed = points
 
     def predict(self, at: Points) -> tuple[Reals, Reals]:
         """Mean and standard deviation of configs' values, without the component of a single trial, which is chance.

@@ -124,7 +124,12 @@ class CurveProcess:
         same = one.trial[:, None] == other.trial
         covariance: Reals
         if not self._earlier:
-            covariance = matern * (f + g * kappa) + m * kappa + same * (a + h * kappa)
+            # As `matern * (f + g * kappa) + m * kappa + same * (a + h * kappa)`, in place.
+            covariance, kappas = matern, np.broadcast_to(kappa, matern.shape[-2:])
+            covariance *= f + g * kappa
+            covariance += m * kappa
+            rows, columns = np.nonzero(same)
+            covariance[..., rows, columns] += a + h * kappas[rows, columns]
             return covariance
         studies, factors = one.studies[:, None] == other.studies, self._factors(theta)
         between = np.where(studies, 1.0, factors[one.studies][:, None] * factors[other.studies])
@@ -256,15 +261,25 @@ class CurveProcess:
             groups = [each for each in (one, other) if each.ndim > 2]
             differ = np.any([(each != each[:1]).any(axis=(0, 1)) for each in groups], axis=0)
             first = [each[:1] if each.ndim > 2 else each for each in both]
-            own = _squares(*(each[..., differ] for each in both)) - _squares(*(each[..., differ] for each in first))
-            squares = np.maximum(_squares(*first) + own, 0.0)
+            squares = _squares(*(each[..., differ] for each in both))
+            squares -= _squares(*(each[..., differ] for each in first))
+            squares += _squares(*first)
+            np.maximum(squares, 0.0, out=squares)
         r = np.sqrt(squares)
-        decay = np.exp(-_ROOT * r)
-        return (1 + _ROOT * r + 5 / 3 * squares) * decay, r, decay
+        # In place: new matrices of this size take as long as the sums.
+        decay = np.multiply(r, -_ROOT)
+        np.exp(decay, out=decay)
+        matern = np.multiply(r, _ROOT)
+        matern += 1
+        squares *= 5 / 3
+        matern += squares
+        matern *= decay
+        return matern, r, decay
 
 
 def _squares(one: Reals, other: Reals) -> Reals:
     """Squared distances between points."""
-    sizes = (one * one).sum(axis=-1)[..., :, None] + (other * other).sum(axis=-1)[..., None, :]
-    squares: Reals = np.maximum(sizes - 2 * one @ np.swapaxes(other, -1, -2), 0.0)
+    squares: Reals = (one * one).sum(axis=-1)[..., :, None] + (other * other).sum(axis=-1)[..., None, :]
+    squares -= 2 * one @ np.swapaxes(other, -1, -2)
+    np.maximum(squares, 0.0, out=squares)
     return squares

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.searchers import Observation
 from pipeline.searchers.curve_model import CurveModel
+from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
 from pipeline.space import Uniform
@@ -84,3 +85,23 @@ def test_before_the_first_loss_a_mean_has_no_scale() -> None:
     assert np.isfinite(found.gains(np.array([[0.3]]))).all()
     with pytest.raises(ValueError, match="before the first loss"):
         found.mean_losses(np.array([[[0.3]]]))
+
+
+def test_of_many_running_trials_those_where_most_is_expected_lower_the_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand running trials elsewhere change no gain, and their values are not all predicted together."""
+    near = [Observation({"x": x}, "open") for x in (0.2, 0.3, 0.4)]
+    elsewhere = [Observation({"x": x}, "open") for x in np.linspace(0.7, 1.0, 1000).tolist()]
+    at, sizes, covariance = np.array([[0.25], [0.3], [0.35]]), [], CurveProcess.covariance
+
+    def measured(process: CurveProcess, theta: Reals, one: Points, other: Points) -> Reals:
+        sizes.append(len(one.t) * len(other.t))
+        return covariance(process, theta, one, other)
+
+    monkeypatch.setattr(CurveProcess, "covariance", measured)
+    # Of the same history, so that the process has the same parameters.
+    few, many = (
+        CurveModel(Cube(SPACE), tried, History(TRIED), EPOCHS) for tried in (TRIED + near, TRIED + elsewhere + near)
+    )
+    np.testing.assert_allclose(many.gains(at), few.gains(at), rtol=0.05)
+    assert (few.gains(at) < 0.9 * model(TRIED, []).gains(at)).all()
+    assert max(sizes) < 100_000
