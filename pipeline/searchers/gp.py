@@ -25,13 +25,28 @@ _Reals = npt.NDArray[np.float64]
 _MAX_TRIALS = 200
 """Number of trials that the process is fitted to, the best and the newest: the cost is cubic."""
 
+_FEW_RUNNING = 8
+"""Up to this many running trials count as the worst known one. More of them would outweigh the trials with a loss, and
+the draws would be no better than random ones."""
+
+_RANDOM_EVERY = 4
+"""With more running trials, every fourth config is random: many are drawn before a wrong model is noticed."""
+
+_MANY = "Drawn at random, like every fourth config while many trials run."
+
+_MAX_BELIEVED = 200
+"""Number of running trials that lower the deviation of the process: where others run, it expects less in any case."""
+
 
 @dataclass(frozen=True)
 class GPSearch(RungSearch):
     """Models the objective over the space and takes the config with the largest expected improvement.
 
     For few, expensive trials, up to some hundreds. As long as trials are compared before their last epoch, every second
-    config is drawn at random.
+    config is drawn at random. Up to eight running trials count as the worst one, a "constant liar". More of them count
+    with the loss that the process expects, a "kriging believer" (both Ginsbourger et al. 2010, "Kriging is well-suited
+    to parallelize optimization"): they change no mean, and lower the deviation around them (GP-BUCB, Desautels et al.
+    2014). Every fourth config is random then.
 
     Args:
         startup: Number of configs that are drawn at random first, as in random search.
@@ -55,13 +70,18 @@ class GPSearch(RungSearch):
             return Suggestion(draw(space, rng, index))
         if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
             return Suggestion(draw(space, rng, index), EARLY)
-        known = _best_and_newest(losses(before, open_too=True))
+        running = [one.config for one in before if one.state == "open"]
+        few = len(running) <= _FEW_RUNNING
+        if not few and index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
+            return Suggestion(draw(space, rng, index), _MANY)
+        known = _best_and_newest(losses(before, open_too=few))
         cube = Cube(space)
         units = cube.units([config for config, _ in known])
         best = units[np.argsort([loss for _, loss in known], kind="stable")[:4]]
         candidates = rng.random((self.candidates, cube.sides))
         with one_thread():
-            improvement = _improvement(cube.points(units), np.array([loss for _, loss in known]))
+            believed = cube.points(cube.units([] if few else running))
+            improvement = _improvement(cube.points(units), np.array([loss for _, loss in known]), believed)
             config = best_nearby(
                 cube,
                 candidates,
@@ -80,21 +100,41 @@ def _best_and_newest(known: list[tuple[Config, float]]) -> list[tuple[Config, fl
     return sorted(older, key=lambda one: one[1])[: _MAX_TRIALS // 2] + newest
 
 
-def _improvement(points: _Reals, losses: _Reals) -> Callable[[_Reals], _Reals]:
-    """The expected improvement as a function of points, in standard deviations of the losses."""
-    from scipy.special import ndtr
+def _improvement(points: _Reals, losses: _Reals, believed: _Reals) -> Callable[[_Reals], _Reals]:
+    """The expected improvement as a function of points, in standard deviations of the losses.
 
+    Args:
+        points: The points whose losses are known.
+        losses: Their losses.
+        believed: Points that count with the loss that is expected there.
+    """
     losses = np.clip(losses, -LARGEST_LOSS, LARGEST_LOSS)
     # Without a limit, one diverged trial would dominate the fit.
     middle = np.median(losses)
     losses = np.minimum(losses, middle + 3 * (middle - losses.min()) + 1e-12)
     losses = (losses - losses.mean()) / (losses.std() or 1.0)
-    process = GaussianProcess.fit(points, losses)
+    process, least = GaussianProcess.fit(points, losses), losses.min()
+    if not len(believed):
+        return lambda at: _gained(least, *process.predict(at))
+    if len(believed) > _MAX_BELIEVED:
+        # A config is drawn only where much is expected, so these are the ones that it may repeat.
+        order = np.argsort(-_gained(least, *process.predict(believed)), kind="stable")
+        believed = believed[order[:_MAX_BELIEVED]]
+    least = min(least, process.mean(believed).min())
+    deviation_of = process.over(np.vstack([points, believed]))
 
     def improvement(at: _Reals) -> _Reals:
-        mean, deviation = process.predict(at)
-        better = (losses.min() - mean) / np.maximum(deviation, 1e-9)
-        gained: _Reals = deviation * (better * ndtr(better) + np.exp(-0.5 * better**2) / math.sqrt(2 * math.pi))
-        return gained
+        # Noise stays where dozens of trials run, and would draw further ones there.
+        variance = deviation_of.predict(at)[1] ** 2 - process.noise
+        return _gained(least, process.mean(at), np.sqrt(np.maximum(variance, 0.0)))
 
     return improvement
+
+
+def _gained(least: float, mean: _Reals, deviation: _Reals) -> _Reals:
+    """The expected improvement on the least loss."""
+    from scipy.special import ndtr
+
+    better = (least - mean) / np.maximum(deviation, 1e-9)
+    gained: _Reals = deviation * (better * ndtr(better) + np.exp(-0.5 * better**2) / math.sqrt(2 * math.pi))
+    return gained

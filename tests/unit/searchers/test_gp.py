@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.searchers import GPSearch, Observation, RandomSearch
+from pipeline.searchers import SEARCHERS, GPSearch, Observation, RandomSearch
 from pipeline.space import Config, Uniform
 from tests.unit.searchers.known_optima import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
 
@@ -55,3 +55,48 @@ def test_one_diverged_trial_does_not_hide_the_others() -> None:
     at = list(np.linspace(0.02, 0.98, 12))
     diverged = [*_tried(at), Observation({"x": 0.99}, "known", 1e300)]
     assert float(_drawn(diverged)["x"]) == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize("running", [9, 64, 300])
+def test_running_trials_do_not_outweigh_what_is_known(running: int) -> None:
+    """However many trials run, the Gaussian process learns from the others, and draws near the minimum."""
+    around = [0.1 + 0.8 * number / running for number in range(running)]
+    drawn = float(_drawn([*_tried(list(np.linspace(0.02, 0.98, 12))), *_tried(around, "open")])["x"])
+    assert drawn == pytest.approx(0.3, abs=0.1)
+
+
+def test_it_draws_elsewhere_than_many_running_trials() -> None:
+    """If dozens of trials run in the better one of two valleys, the Gaussian process draws in the other one."""
+    valleys = {0.0: 1.0, 0.1: 0.5, 0.2: 0.0, 0.4: 0.0, 0.5: 0.6, 0.6: 1.0, 0.7: 0.2, 0.9: 0.2, 1.0: 0.8}
+    known = [Observation({"x": x}, "known", loss) for x, loss in valleys.items()]
+    assert 0.2 < float(_drawn(known)["x"]) < 0.4
+    running = _tried(np.linspace(0.1, 0.5, 40).tolist(), "open")
+    assert 0.7 < float(_drawn([*known, *running])["x"]) < 0.9
+
+
+def test_every_fourth_config_is_random_while_many_trials_run() -> None:
+    """While more than eight trials run, every fourth config is that of random search."""
+    known = _tried(list(np.linspace(0.02, 0.98, 12)))
+    for running, at_random in ((8, False), (9, True)):
+        tried = [*known, *_tried([0.5] * running, "open")]
+        suggested = GPSearch().suggest(_LINE, seed=0, index=31, observations=tried, epochs=1)
+        assert ("every fourth" in suggested.reason) == at_random
+        assert (suggested.config == RandomSearch().draw(_LINE, seed=0, index=31)) == at_random
+
+
+@pytest.mark.parametrize("workers", [16, 64])
+def test_it_beats_chance_in_parallel(workers: int) -> None:
+    """With many trials running, the Gaussian process finds a far better config than random search."""
+    found = [_best_in_parallel(kind, workers) - 0.3979 for kind in ("gp", "random")]
+    assert found[0] < 0.1 * found[1]
+
+
+def _best_in_parallel(kind: str, workers: int) -> float:
+    """The least loss of a study of Branin's function in which this many trials run at any time."""
+    tried: list[Observation] = []
+    for index in range(3 * workers):
+        if index >= workers:
+            done = tried[index - workers].config
+            tried[index - workers] = Observation(done, "known", branin(done))
+        tried.append(Observation(SEARCHERS[kind]().draw(SQUARE, seed=0, index=index, observations=tried), "open"))
+    return min(branin(one.config) for one in tried)
