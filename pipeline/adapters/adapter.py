@@ -48,7 +48,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the object and the call say them.
+        """The fields of a job, as far as the object and the call define them.
 
         Args:
             given: Fields that the caller gives; they take precedence.

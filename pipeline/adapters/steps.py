@@ -22,7 +22,7 @@ class Steps(Iterator[Any]):
         target: The code, called with this object. What it returns is the last step if `returned` makes one of it.
         returned: Called with what the code returns, and with how many steps it has reported; returns a last step, or
             None.
-        length: How many steps the code reports, according to its source; None if that does not say it.
+        length: How many steps the code reports, according to its source; None if unknown.
     """
 
     def __init__(

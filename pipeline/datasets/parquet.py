@@ -110,7 +110,7 @@ def _stream(files: ParquetFiles, columns: list[str], target: str, buffer: int) -
 
 
 def _classes_and_rows(files: ParquetFiles, target: str, *, named: bool) -> tuple[tuple[object, ...], dict[str, int]]:
-    """The classes, and the rows of each split, of one pass through the columns that say them."""
+    """The classes, and the rows of each split, from one pass through the columns that define them."""
     columns = [*(["label"] if target == "label" else []), *(["split"] if named else [])]
     classes: np.ndarray | None = None
     counts: Counter[str] = Counter()

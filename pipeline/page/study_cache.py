@@ -169,7 +169,7 @@ class StudyCache:
         return self.snapshot(name).derived(key, compute)
 
     def recent_lines(self) -> list[StudyLine]:
-        """As `lines`, as old as reading the storage takes times three: many pages may ask again and again."""
+        """As `lines`, at most three times as old as reading the storage takes: many pages may ask repeatedly."""
         with self._listing:
             if time.monotonic() >= self._list_again:
                 before = time.monotonic()

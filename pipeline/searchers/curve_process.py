@@ -86,7 +86,7 @@ class CurveProcess:
         self.spread: Reals = np.concatenate([*more, _ALIKE_SPREAD * ones, _LUCK_SPREAD * ones])
 
     def study_factors(self, theta: Reals) -> Reals:
-        """How much each earlier study says: its factor ρ, from 0 to below 1.
+        """How much each earlier study counts: its factor ρ, from 0 to below 1.
 
         Args:
             theta: As for `covariance`.

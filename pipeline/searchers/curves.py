@@ -65,7 +65,7 @@ class CurveSearch(SuggestingSearch):
         if few and not history.earlier:
             return Suggestion(draw(space, rng, index), f"Drawn at random: {so_far}.")
         if few and index % 2:
-            # Values of configs that no earlier study has recommended show how much those studies say.
+            # Values of configs that no earlier study has recommended show how much those studies help.
             return Suggestion(draw(space, rng, index), f"Drawn at random, like every second config while {so_far}.")
         if few and not any(self.factors(space, history, history.earlier, epochs)):
             text = f"Drawn at random: {so_far}, and earlier studies do not count."

@@ -80,7 +80,7 @@ def continued_from() -> int:
 
 
 def set_continued_from(epoch: int) -> None:
-    """Say with which state the trial's function is called next.
+    """Record with which state the trial's function is called next.
 
     Args:
         epoch: The epoch of the state; 0 without one.

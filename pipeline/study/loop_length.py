@@ -38,7 +38,7 @@ def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, A
         values: The known values, by their expressions, such as `config["epochs"]`.
 
     Returns:
-        The number, or more where only one of several branches is taken; None if the text does not say it, or there is
+        The number, or more where only one of several branches is taken; None if the text does not show it, or there is
         no such loop.
     """
     try:

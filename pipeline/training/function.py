@@ -62,7 +62,7 @@ class FunctionLearner:
         self._takes_state = takes_state(function)
         self._steps: Iterator[Any] | None = None
         self._length: int | None = None
-        """How many steps the function takes, according to its source; None if that does not say it."""
+        """How many steps the function takes, according to its source; None if unknown."""
         self._taken = 0
         """How many it has taken since it was started here."""
         self._ahead: tuple[Any, GeneratorStates] | None = None

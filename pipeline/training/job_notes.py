@@ -39,7 +39,7 @@ class JobNotes:
             print(f"tunepipe: {capitalized(what)}")
 
     def look_for_shared(self, members: Sequence[_Member], config: Mapping[str, Any]) -> None:
-        """Say which callback writes where all trials write, as soon as a trial has one.
+        """Print which callback writes where all trials write, as soon as a trial has one.
 
         Args:
             members: The trainers of the trial that is set up here.

@@ -1,4 +1,4 @@
-"""The batches of a search, as Keras makes them where its arguments say only a part of them."""
+"""The batches of a search, as Keras makes them if its arguments define only a part of them."""
 
 import math
 from collections.abc import Mapping

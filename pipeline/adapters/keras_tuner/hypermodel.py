@@ -123,7 +123,7 @@ class HypermodelAdapter(Adapter):
         return recompile(_build_model(self.hypermodel, hp), {} if self.call is None else self.call.arguments["tuner"])
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the hypermodel and its search say them."""
+        """The fields of a job, as far as the hypermodel and its search define them."""
         if self.hypermodel is None or not (callable(self.hypermodel) or hasattr(self.hypermodel, "build")):
             allowed = "must be a function build(hp), or a HyperModel or its class"
             raise InvalidJob(subject, [Fault("name", None, allowed)])

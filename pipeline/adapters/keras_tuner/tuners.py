@@ -94,7 +94,7 @@ class Objective:
 
 
 class Oracle:
-    """An oracle, which says the objective and the budget of a `Tuner`; it draws nothing.
+    """An oracle, which defines the objective and the budget of a `Tuner`; it draws nothing.
 
     Args:
         arguments: Its arguments, which become attributes.

@@ -84,7 +84,7 @@ class ObjectiveAdapter(Adapter):
         return {"function": "objective"}
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the objective and its study say them."""
+        """The fields of a job, as far as the objective and its study define them."""
         if self.objective is None and self.call is not None:
             allowed = "must be study.optimize(objective, …): move the body of the loop into a function objective(trial)"
             raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])

@@ -178,7 +178,7 @@ def _function(objective: Any) -> Any:
 
 
 def stated_reports(objective: Any) -> int | None:
-    """The number of reports of a trial that the source of its objective says; None if it says none.
+    """The number of reports of a trial according to the source of its objective; None if unknown.
 
     Args:
         objective: The objective.

@@ -24,7 +24,7 @@ class _Unknown(Exception):
 
 
 def names_in_source(objective: Any) -> set[str] | None:
-    """The names that an objective suggests, as far as its source says them all.
+    """The names that an objective suggests, if its source shows all of them.
 
     A suggestion in a loop, or one whose name is made when it runs, may be several. Code that gets the trial, and whose
     source is not the user's or cannot be found before it runs, may make others.

@@ -60,7 +60,7 @@ class Rules:
 
 
 def max_reports_of(stop: Any) -> int | None:
-    """The maximum number of reports of a trial; None if no rule says it.
+    """The maximum number of reports of a trial; None if no rule limits it.
 
     Args:
         stop: The program's `stop`.
@@ -71,7 +71,7 @@ def max_reports_of(stop: Any) -> int | None:
 
 
 def seconds_of(stop: Any) -> float | None:
-    """The maximum number of seconds of a study; None if no rule says it.
+    """The maximum number of seconds of a study; None if no rule limits it.
 
     Args:
         stop: The program's `stop`.

@@ -113,7 +113,7 @@ class TrainableAdapter(Adapter):
         return {"function": "train"}
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the function and its program say them."""
+        """The fields of a job, as far as the function and its program define them."""
         if not callable(self.trainable):
             raise InvalidJob(subject, [Fault("name", None, "must be a function of Ray Tune, or a Trainable class")])
         arguments: Mapping[str, Any] = {} if self.call is None else self.call.arguments

@@ -92,7 +92,7 @@ def _epochs(
 
 
 def stated_reports(trainable: Any, config: Mapping[str, Any]) -> int | None:
-    """The number of reports of a trial that the source of its function says; None if it says none.
+    """The number of reports of a trial according to the source of its function; None if unknown.
 
     Args:
         trainable: The function.

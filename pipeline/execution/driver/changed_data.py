@@ -14,7 +14,7 @@ __all__ = ["noting_changed_data"]
 
 @contextmanager
 def noting_changed_data(store: Store, note: Callable[[str], None]) -> Iterator[None]:
-    """Say which copied data files of the user differ when the context opens, and which others when it closes.
+    """Print which copied data files of the user differ when the context opens, and which others when it closes.
 
     Args:
         store: The study's folder, with its copies.

@@ -12,7 +12,7 @@ __all__ = ["SessionNotes"]
 
 
 class SessionNotes:
-    """Says once in which way trials train and why a resume is inexact, and the outcomes of commands and workers.
+    """Prints once how trials train and why a resume is inexact, and the outcomes of commands and workers.
 
     Args:
         store: The study's folder, which has the driver's log.
@@ -38,7 +38,7 @@ class SessionNotes:
             self._note = before
 
     def on_report(self, report: ProgressReport) -> None:
-        """Say in which way trials train, and why a resumed one may differ, where a report is the first to show it.
+        """Print how trials train, and why a resumed one may differ, if a report is the first to show it.
 
         Args:
             report: A worker's report.
@@ -51,7 +51,7 @@ class SessionNotes:
             self.inexact_resume(report.inexact)
 
     def inexact_resume(self, reason: str) -> None:
-        """Say once for each reason that trials do not resume exactly.
+        """Print once for each reason that trials do not resume exactly.
 
         Args:
             reason: Why, as a part of a sentence.
@@ -70,14 +70,14 @@ class SessionNotes:
             self._note(f"Command {name}: {outcome}")
 
     def stop_requested(self) -> None:
-        """Say on stderr that a user has requested the study's end."""
+        """Print on stderr that a user has requested the study's end."""
         print(
             "`tunepipe stop` requested the end: the study ends when the epochs in training are complete.",
             file=sys.stderr,
         )
 
     def worker_replaced(self, trial_id: str, excess: str) -> None:
-        """Say on stderr and in the driver's log that a trial's worker ends, and that another process trains the next.
+        """Print on stderr and in the driver's log that a trial's worker ends, and that another process trains the next.
 
         Args:
             trial_id: The trial.

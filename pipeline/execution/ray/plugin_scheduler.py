@@ -124,7 +124,7 @@ class PluginScheduler(Scheduler):
         trial.status = TuneTrial.TERMINATED
 
     def limit_trials(self, trials: int) -> None:
-        """Say how many trials there can be now."""
+        """Set the largest number of trials."""
         self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Selection | None:

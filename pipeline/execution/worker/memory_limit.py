@@ -33,7 +33,7 @@ class MemoryLimit:
         self._first: int | None = None
 
     def excess(self, held: int | None = None) -> str:
-        """Why this process must be replaced, in words; empty if it need not.
+        """Why this process must be replaced, in words; empty if it may continue.
 
         Args:
             held: Bytes of memory that the process holds; asked of the system unless given.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveTensorBoard", "write_tensorboard", "written_events"]
 
 _STUDY = "tunepipe.json"
-"""Says which study is in a folder that a study writes while it runs."""
+"""The file that names the study of a folder that is written while the study runs."""
 
 _OBJECTIVE = "objective"
 """The scalar with a trial's best value so far, which the HParams tab shows; with `best_` before it where a metric has

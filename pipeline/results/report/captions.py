@@ -1,4 +1,4 @@
-"""One sentence beneath each picture that says with numbers what is seen."""
+"""The caption of each picture: one sentence that states in numbers what it shows."""
 
 import numpy as np
 

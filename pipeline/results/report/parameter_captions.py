@@ -1,4 +1,4 @@
-"""One sentence beneath each picture of hyperparameters that says with numbers what is seen."""
+"""The caption of each picture of hyperparameters: one sentence that states in numbers what it shows."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ class Picture:
 
     Args:
         alt: The alternative text of the picture.
-        caption: One sentence that says with numbers what is seen.
+        caption: One sentence that states in numbers what the picture shows.
         svg: The picture as an svg element.
         narrow: The same for a telephone, where the other would be too small to read.
     """
@@ -88,7 +88,7 @@ def picture(
         results: A study's results.
         name: Unique on the page; letters, digits and hyphens.
         draw: Draws it.
-        caption: One sentence that says with numbers what is seen.
+        caption: One sentence that states in numbers what the picture shows.
         height: Its height in CSS pixels.
         narrow_height: The same on a telephone.
         alt: The alternative text of the picture.
