@@ -14,13 +14,11 @@ class ProcessEnd:
     While the interpreter ends, a thread of PyArrow that releases a Python object aborts the process: one command in
     a hundred on an object store ended with SIGABRT after its work was done. A process that ends before the interpreter
     does has no such moment, and saves a last garbage collection.
-
-    Args:
-        code: The process's exit code; that of an error which nothing catches, unless it is set.
     """
 
-    def __init__(self, code: int = 1) -> None:
-        self.code = code
+    def __init__(self) -> None:
+        self.code = 1
+        """The process's exit code; that of an error which nothing catches, unless it is set."""
         atexit.register(self._end)
 
     def _end(self) -> None:

@@ -32,6 +32,8 @@ __all__ = ["MORE", "as_html", "cell_text", "fitted_column", "leaderboard", "summ
 MORE = "a wider terminal or --format csv shows all, --columns those of your choice"
 """How to see the columns that a leaderboard leaves out."""
 
+_NOTEBOOK_ROWS = 10
+
 
 def leaderboard(
     results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
@@ -96,21 +98,20 @@ def cell_text(row: LeaderboardRow, column: LeaderboardColumn) -> str:
     return format_value(value) if column.kind == "config" else str(value)
 
 
-def as_html(results: Results, *, top: int = 10) -> str:
-    """The leaderboard as a table for a notebook.
+def as_html(results: Results) -> str:
+    """The leaderboard as a table for a notebook: the best trials.
 
     Args:
         results: A study's results.
-        top: How many rows.
     """
     shown, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
     head = "".join(f"<th>{escape(sanitize_line(column.name))}</th>" for column in shown)
     body = "".join(
         f"<tr>{''.join(f'<{tag}>{escape(cell_text(row, column))}</{tag}>' for column in shown)}</tr>"
-        for row in rows(results, top=top)
+        for row in rows(results, top=_NOTEBOOK_ROWS)
         for tag in ["th" if row.best else "td"]
     )
-    more = results.table("trials").num_rows - top
+    more = results.table("trials").num_rows - _NOTEBOOK_ROWS
     rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
     some = of_shown(results, min(parameters, MAX_PARAMETERS), parameters)
