@@ -3,6 +3,9 @@
 go/go.work gives the modules the same versions of what they share: half of the packages would be compiled twice or more.
 KubeRay names newer libraries of Kubernetes (0.35) than the Kubernetes that is built here (1.34), and works with these.
 Kueue needs newer ones and stays out of the workspace, as does what is only read.
+
+TUNEPIPE_TESTBED_VERSIONS names a folder with other versions, relative to this one: `oldest` has the oldest Kubernetes and
+Kueue that tunepipe supports. A go.mod there replaces that of go/, and the programs belong into another TUNEPIPE_TESTBED_CACHE.
 """
 
 import json
@@ -34,8 +37,10 @@ _PACKAGES = {
 }
 
 
-_APART = {"kueue": {"GOWORK": "off"}, "monitoring": {"GOWORK": "off"}}
-"""Modules outside of the workspace, with what tells Go so."""
+_APART = ("kueue", "monitoring")
+"""Modules outside of the workspace."""
+
+_VERSIONS = os.environ.get("TUNEPIPE_TESTBED_VERSIONS")
 
 MONITORING = "github.com/prometheus-operator/prometheus-operator"
 """The module whose definitions of Prometheus' kinds are applied; nothing of it is built."""
@@ -107,9 +112,23 @@ def module_folder(of: str, module: str) -> Path:
         of: The folder in go/ whose go.mod names it.
         module: Its path.
     """
-    command = ["go", "-C", str(HERE / "go" / of), "mod", "download", "-json", module]
-    result = call(*command, environment=_APART.get(of))
+    folder, environment = _go_module(of)
+    result = call("go", "-C", str(folder), "mod", "download", "-json", module, environment=environment)
     return Path(json.loads(result)["Dir"])
+
+
+def _go_module(name: str) -> tuple[Path, dict[str, str]]:
+    """The folder with the go.mod of a module, and the variables with which Go finds it in or outside of the workspace.
+
+    Raises:
+        Failed: The folder that TUNEPIPE_TESTBED_VERSIONS names has no module.
+    """
+    if _VERSIONS:
+        if not any((others := HERE / _VERSIONS).glob("*/go.mod")):
+            raise Failed(f"TUNEPIPE_TESTBED_VERSIONS={_VERSIONS}: there is no */go.mod in {others}.")
+        if (others / name / "go.mod").is_file():
+            return others / name, {"GOWORK": "off"}
+    return HERE / "go" / name, {"GOWORK": "off"} if name in _APART else {}
 
 
 def _there(name: str) -> bool:
@@ -117,7 +136,8 @@ def _there(name: str) -> bool:
 
 
 def _kubernetes_version() -> tuple[str, str, str]:
-    found = re.search(r"k8s\.io/kubernetes v(\d+)\.(\d+)\.(\d+)", (HERE / "go/kubernetes/go.mod").read_text())
+    text = (_go_module("kubernetes")[0] / "go.mod").read_text()
+    found = re.search(r"k8s\.io/kubernetes v(\d+)\.(\d+)\.(\d+)", text)
     assert found is not None
     return found[1], found[2], found[3]
 
@@ -125,7 +145,8 @@ def _kubernetes_version() -> tuple[str, str, str]:
 def _go(folder: str, name: str, package: str, linked: str) -> None:
     print(f"  {name}", flush=True)
     command = ["go", "build", "-trimpath", "-ldflags", linked, "-o", str(BIN / name), package]
-    environment = {**os.environ, "CGO_ENABLED": "0", **_APART.get(folder, {})}
-    done = subprocess.run(command, cwd=HERE / "go" / folder, env=environment, capture_output=True, text=True)
+    module, variables = _go_module(folder)
+    environment = {**os.environ, "CGO_ENABLED": "0", **variables}
+    done = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"{' '.join(command)}:\n{done.stderr[-3000:]}")

@@ -11,7 +11,7 @@ from tests.kubernetes.testbed.certificates import AUTHORITY, kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.images import IMAGE, NAMES
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
-from tests.kubernetes.testbed.room import call, inside, start, wait_for
+from tests.kubernetes.testbed.room import call, inside, start, wait_for, with_mounts_of
 
 __all__ = ["NODES", "Node", "is_ready", "load", "start_containers", "start_kubelet"]
 
@@ -85,7 +85,10 @@ state = "/run/containerd-{node.name}"
     def ready() -> bool:
         return subprocess.run([*_ctr(node), "version"], capture_output=True, check=False).returncode == 0
 
-    start(f"containerd-{node.name}", "containerd", "-c", str(settings), ready=ready)
+    # Kubelets before 1.30 have their pods' logs in this folder only, and remove those of pods of other nodes.
+    logs = 'mkdir -p "$0" /var/log/pods && mount --bind "$0" /var/log/pods && exec "$@"'
+    own_mounts = ("unshare", "--mount", "bash", "-c", logs, f"/var/log/pods-{node.name}")
+    start(f"containerd-{node.name}", *own_mounts, "containerd", "-c", str(settings), ready=ready)
 
 
 def load(images: Sequence[Path]) -> None:
@@ -141,7 +144,6 @@ def start_kubelet(node: Node) -> None:
                 "clusterDNS": [Addresses.BRIDGE],
                 "clusterDomain": "cluster.local",
                 "containerRuntimeEndpoint": f"unix://{node.socket}",
-                "podLogsDir": f"/var/log/pods-{node.name}",
                 "resolvConf": str(BED / "resolv.conf"),
                 "staticPodPath": "",
                 "volumePluginDir": str(node.folder / "plugins"),
@@ -152,6 +154,7 @@ def start_kubelet(node: Node) -> None:
     )
     start(
         f"kubelet-{node.name}",
+        *with_mounts_of(f"containerd-{node.name}"),
         f"{BIN}/kubelet",
         f"--config={settings}",
         f"--kubeconfig={_identity(node)}",

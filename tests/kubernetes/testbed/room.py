@@ -27,6 +27,7 @@ __all__ = [
     "start",
     "stop",
     "wait_for",
+    "with_mounts_of",
 ]
 
 _CABLE = ("tunepipe-host", "tunepipe-bed")
@@ -183,6 +184,11 @@ def runs(name: str) -> bool:
         return False
     alive = inside("test", "-d", f"/proc/{_pid(name).read_text().strip()}")
     return subprocess.run(alive, check=False).returncode == 0
+
+
+def with_mounts_of(name: str) -> list[str]:
+    """The beginning of a command that runs in the room with the mounts of a part that was started."""
+    return ["nsenter", "--target", _pid(name).read_text().strip(), "--mount", "--"]
 
 
 def call(*command: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
