@@ -24,6 +24,9 @@ _HANDSHAKE = re.compile(
 _NO_RIGHT = re.compile(r" cannot [a-z]+ resource\b")
 """A policy of the cluster that refuses an object says in its own words what cannot be."""
 
+_POLICY = re.compile("denied the request|denied request|exceeded quota")
+"""What webhooks, policies of Kubernetes itself and quotas say when they refuse an object."""
+
 
 class ServerUnavailable(ClusterError):
     """The server could not answer now; the same request may succeed later."""
@@ -98,6 +101,12 @@ def _explained(status: int, message: str, body: str, namespace: str) -> str:
             f"{message}. It does not accept the credentials of the kubeconfig, which may have expired: renew them. "
             "Studies that were submitted continue."
         )
+    if status == 403 and '"system:anonymous"' in message:
+        return f"{message}. The kubeconfig has given no credentials. Log in, or choose another context with --context."
+    if _POLICY.search(message):
+        return f"{message.strip().rstrip('.')}. Change the overlay, or ask the owner of the namespace."
+    if "failed calling webhook" in message:
+        return f"{message}. A webhook of the cluster does not answer: ask the cluster's owner."
     if status == 403 and _NO_RIGHT.search(message):
         return (
             f"{message}. Either there is no such namespace, or you do not have the role tunepipe-submitter of the "

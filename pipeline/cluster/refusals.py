@@ -1,4 +1,4 @@
-"""Pods that a namespace refuses to create: by a policy, or by a quota that may have room later."""
+"""Pods that are not created: by a policy, by a quota that may have room later, or while a webhook is away."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.cluster.warning_events import last_seen, moment
+from pipeline.cluster.warning_events import last_seen, moment, times_seen
 
 __all__ = ["Refusal", "refusal"]
 
-_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|exceeded quota|denied the request")
+_FORBIDDEN = re.compile("violates PodSecurity|is forbidden|is invalid: |exceeded quota|denied the request")
 _NO_ACCOUNT = "AutoscalerServiceAccountNotFound"
+
+_NOT_CREATED = re.compile("FailedCreate$|FailedToCreate")
+"""Reasons of the events with which KubeRay's operator, and the controller of Jobs, say what they could not create."""
+_ATTEMPT = re.compile(r"Error creating: |Failed (?:to create|creating) [^,:]*[,:] ")
+"""The beginning of their messages, which may have another name for each attempt."""
+_SEEN = 2
+"""They try again: what they have reported once has often passed."""
 
 _QUOTA = re.compile("exceeded quota: .*|status unknown for quota: .*", re.DOTALL)
 """What a quota says: it has no room now, or it is new and nothing was counted yet. From here on, the text does not name
@@ -22,7 +29,7 @@ _AMOUNTS = re.compile(r"requested: (?P<requested>\S+), used: .*, limited: (?P<li
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a namespace does not create a pod of a RayJob.
+    """Why a pod of a RayJob, or what it needs, is not created.
 
     Args:
         text: Without a full stop: a clause if it may pass, otherwise the event's message.
@@ -34,7 +41,7 @@ class Refusal:
 
 
 def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Refusal | None:
-    """Why the namespace of a RayJob does not create one of its pods; None if it has refused none since the newest.
+    """Why one of a RayJob's pods, or what they need, is not created; None if none was refused since the newest.
 
     Args:
         job: The RayJob.
@@ -42,18 +49,13 @@ def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]
         warnings: Warning events of its namespace.
     """
     names = {job["metadata"]["name"], (job.get("status") or {}).get("rayClusterName")}
-    events = [
-        event
-        for event in warnings
-        if event.involved_object.name in names
-        and (_FORBIDDEN.search(event.message or "") or event.reason == _NO_ACCOUNT)
-        and _is_current(event, job, pods)
-    ]
+    own = [each for each in warnings if each.involved_object.name in names and _is_current(each, job, pods)]
+    events = [each for each in own if _FORBIDDEN.search(each.message or "") or each.reason == _NO_ACCOUNT]
     for event in events:
         if not _QUOTA.search(event.message or ""):
             return Refusal(_text(event.message), permanent=True)
     if not events:
-        return None
+        return _not_created(job, own)
     newest = max(events, key=moment)
     if beyond := _beyond(newest.message):
         return Refusal(
@@ -66,6 +68,16 @@ def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]
         f"{_text(said[0] if said else newest.message)}",
         permanent=False,
     )
+
+
+def _not_created(job: Mapping[str, Any], events: Sequence[Any]) -> Refusal | None:
+    """Why something repeatedly cannot be created that nobody has refused, for instance because a webhook is away."""
+    failed = [each for each in events if _NOT_CREATED.match(each.reason or "")]
+    if sum(map(times_seen, failed)) < _SEEN:
+        return None
+    cause = _text(_ATTEMPT.sub("", max(failed, key=moment).message or "", count=1))
+    name = job["metadata"]["name"]
+    return Refusal(f"an object of {name!r} cannot be created now, and KubeRay tries again: {cause}", permanent=False)
 
 
 def _is_current(event: Any, job: Mapping[str, Any], pods: Sequence[Any]) -> bool:

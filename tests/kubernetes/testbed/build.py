@@ -4,8 +4,8 @@ go/go.work gives the modules the same versions of what they share: half of the p
 KubeRay names newer libraries of Kubernetes (0.35) than the Kubernetes that is built here (1.34), and works with these.
 Kueue needs newer ones and stays out of the workspace, as does what is only read.
 
-TUNEPIPE_TESTBED_VERSIONS names a folder with other versions, relative to this one: `oldest` has the oldest Kubernetes and
-Kueue that tunepipe supports. A go.mod there replaces that of go/, and the programs belong into another TUNEPIPE_TESTBED_CACHE.
+TUNEPIPE_TESTBED_VERSIONS names a folder with other versions, relative to this one: `oldest` has the oldest Kubernetes
+and Kueue that tunepipe supports. A go.mod there replaces that of go/; the programs need another TUNEPIPE_TESTBED_CACHE.
 """
 
 import json

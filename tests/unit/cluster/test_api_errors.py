@@ -34,7 +34,19 @@ def _refusal(status: int, body: str) -> ApiException:
         (400, 'strict decoding error: unknown field "spec.x"', "too old for the overlay: update them."),
         (403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource', "the role tunepipe-submitter"),
         (401, "Unauthorized", "It does not accept the credentials of the kubeconfig, which may have expired"),
-        (403, "admission webhook denied the request: no autoscaling", "denied the request: no autoscaling"),
+        (403, "admission webhook denied the request: no autoscaling", "denied the request: no autoscaling. Change the"),
+        (
+            400,
+            'admission webhook "validate.kyverno" denied the request: \n\nlabels\n',
+            "labels. Change the overlay, or ask",
+        ),
+        (403, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", "no. Change the overlay, or ask"),
+        (403, 'rayjobs "s-1" is forbidden: exceeded quota: q, limited: count=2', "count=2. Change the overlay, or ask"),
+        (
+            403,
+            'rayjobs.ray.io is forbidden: User "system:anonymous" cannot list resource "rayjobs"',
+            "The kubeconfig has given no credentials. Log in, or choose another context with --context.",
+        ),
     ],
 )
 def test_a_refusal_names_a_remedy(status: int, message: str, reported: str) -> None:
@@ -54,7 +66,17 @@ def test_only_refused_credentials_may_be_renewed() -> None:
 def test_a_policy_is_no_missing_right() -> None:
     """What a policy of the cluster refuses, with whatever words, is not taken for a missing role."""
     said = 'admission webhook "validation.gatekeeper.sh" denied the request: images cannot come from docker.io'
-    assert str(_reported(_refusal(403, json.dumps({"message": said})))).endswith(said)
+    reported = str(_reported(_refusal(403, json.dumps({"message": said}))))
+    assert said in reported
+    assert "tunepipe-submitter" not in reported
+
+
+def test_a_webhook_that_is_away_is_named_as_such() -> None:
+    """A webhook that does not answer is temporary, and the error says whom to ask."""
+    said = 'Internal error occurred: failed calling webhook "v.kyverno": context deadline exceeded'
+    error = _reported(_refusal(500, json.dumps({"message": said})))
+    assert isinstance(error, ServerUnavailable)
+    assert str(error).endswith(f"{said}. A webhook of the cluster does not answer: ask the cluster's owner.")
 
 
 @pytest.mark.parametrize(

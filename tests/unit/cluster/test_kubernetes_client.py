@@ -1,8 +1,12 @@
 """Which credentials a client of Kubernetes uses, and how long it waits."""
 
+import base64
 import contextlib
+import os
 import socket
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import yaml
@@ -105,3 +109,85 @@ def test_a_context_is_one_of_a_kubeconfig(in_pod):
 def test_a_kubeconfig_goes_before_the_account_of_a_pod(in_pod, api_server):
     """A kubeconfig in a pod is used instead of the pod's account."""
     assert api_client(None).configuration.host == f"http://127.0.0.1:{api_server.server_port}"
+
+
+@pytest.fixture
+def user_of_the_kubeconfig(api_server, tmp_path):
+    """A function that gives the user of the kubeconfig other credentials, and its cluster more fields."""
+
+    def change(user, **cluster):
+        config = yaml.safe_load((tmp_path / "config").read_text())
+        config["users"][0]["user"] = user
+        config["clusters"][0]["cluster"] |= cluster
+        (tmp_path / "config").write_text(yaml.safe_dump(config))
+
+    return change
+
+
+def _program(command, *arguments):
+    version = "client.authentication.k8s.io/v1"
+    return {"exec": {"apiVersion": version, "command": command, "args": list(arguments), "interactiveMode": "Never"}}
+
+
+@pytest.mark.parametrize(
+    ("program", "reported"),
+    [
+        (_program("no-such-program"), "No such file or directory: 'no-such-program'"),
+        (_program("sh", "-c", "echo please log in >&2; exit 3"), "process returned 3. please log in"),
+        (_program("echo", '{"apiVersion":"client.authentication.k8s.io/v1","kind":"x","status":{}}'), "missing token"),
+    ],
+    ids=["missing", "failed", "without a token"],
+)
+def test_a_program_without_credentials_is_reported(user_of_the_kubeconfig, capsys, program, reported):
+    """If the program that a kubeconfig names gives no credentials, no request is sent without any."""
+    user_of_the_kubeconfig(program)
+    with pytest.raises(ClusterError, match="gave no credentials") as refused:
+        api_client(None)
+    assert reported in str(refused.value)
+    assert "Install it, or log in with it" in str(refused.value)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_failed_program_has_said_why_on_a_terminal(user_of_the_kubeconfig, monkeypatch):
+    """On a terminal, where the program itself has printed why it failed, the error has no internal of the client."""
+    user_of_the_kubeconfig(_program("sh", "-c", "exit 3"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    with Path(os.devnull).open("r+") as terminal:
+        for name in ("sys.stdin", "sys.stderr"):
+            monkeypatch.setattr(name, terminal)
+        with pytest.raises(ClusterError, match="gave no credentials: it has failed"):
+            api_client(None)
+
+
+def test_a_token_ends_with_its_line(user_of_the_kubeconfig, tmp_path):
+    """A token in a file that ends with a newline is sent without it, as kubectl does."""
+    (tmp_path / "token").write_text("abc\n")
+    user_of_the_kubeconfig({"tokenFile": str(tmp_path / "token")})
+    assert api_client(None).configuration.api_key["BearerToken"] == "Bearer abc"
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a…"])
+def test_an_invalid_token_is_not_sent_or_shown(user_of_the_kubeconfig, token):
+    """A token that no request can have is refused, and is not in the message."""
+    user_of_the_kubeconfig({"token": token})
+    with pytest.raises(ClusterError, match="one line of ASCII characters") as refused:
+        api_client(None)
+    assert token not in str(refused.value)
+
+
+def test_a_proxy_may_need_a_library(user_of_the_kubeconfig, monkeypatch):
+    """If the library for a kubeconfig's SOCKS proxy is missing, its installation is the remedy."""
+    monkeypatch.setitem(sys.modules, "socks", None)
+    monkeypatch.delitem(sys.modules, "urllib3.contrib.socks", raising=False)
+    user_of_the_kubeconfig({}, **{"proxy-url": "socks5://127.0.0.1:1"})
+    with pytest.raises(ClusterError, match=r"SOCKS proxy.*pip install pysocks"):
+        api_client(None)
+
+
+def test_a_login_service_that_is_away_is_reported(user_of_the_kubeconfig):
+    """A kubeconfig whose expired token cannot be renewed, because its service is away, is reported as such."""
+    payload = base64.urlsafe_b64encode(b'{"exp": 1}').decode().rstrip("=")
+    provider = {"client-id": "a", "id-token": f"e30.{payload}.x", "idp-issuer-url": "https://127.0.0.1:1"}
+    user_of_the_kubeconfig({"auth-provider": {"name": "oidc", "config": {**provider, "refresh-token": "r"}}})
+    with pytest.raises(ClusterError, match=r"Kubernetes cannot be used: .*127\.0\.0\.1"):
+        api_client(None)

@@ -31,6 +31,7 @@ GPUS = exceeded(*(f"requests.nvidia.com/gpu={number}" for number in (1, 4, 4)))
         (FORBIDDEN, "FailedCreate"),
         ('pods "x" is forbidden: failed quota: q: must specify limits.cpu', "FailedCreate"),
         ('admission webhook "validate.kyverno.svc-fail" denied the request: labels are missing', "FailedCreate"),
+        ('Pod "x" is invalid: spec.containers[0].resources.requests: Invalid value: "8"', "FailedToCreateHeadPod"),
         ("no service account", "AutoscalerServiceAccountNotFound"),
     ],
 )
@@ -100,6 +101,27 @@ def test_the_newest_event_of_a_quota_counts() -> None:
     found = refusal(JOB, [], [raised, small])
     assert found is not None
     assert not found.permanent
+
+
+@pytest.mark.parametrize(
+    ("about", "reason", "attempt"),
+    [
+        ("s-1", "FailedCreate", "Error creating: "),
+        ("s-1", "FailedToCreateRayCluster", "Failed to create RayCluster tunepipe/s-1-abc: "),
+        ("s-1-abc", "FailedToCreateHeadPod", "Failed to create head Pod tunepipe/s-1-abc-head-x7f2k, "),
+        ("s-1-abc", "FailedToCreateService", "Failed creating service tunepipe/s-1-abc-head-svc, "),
+    ],
+)
+def test_an_object_that_cannot_be_created_is_waited_for(about: str, reason: str, attempt: str) -> None:
+    """A webhook that is away, or another error of each attempt to create an object, is named from the second one on."""
+    cause = 'Internal error occurred: failed calling webhook "validate.kyverno.svc-fail": context deadline exceeded'
+    once, again = (event_about(about, attempt + cause, reason=reason, count=count) for count in (1, 2))
+    assert refusal(JOB, [], [once]) is None
+    assert refusal(JOB, [], [again]) == refusal(JOB, [], [once, once])
+    found = refusal(JOB, [], [again])
+    assert found is not None
+    assert not found.permanent
+    assert found.text == f"an object of 's-1' cannot be created now, and KubeRay tries again: {cause}"
 
 
 @pytest.mark.parametrize("message", [GPUS, FORBIDDEN])
