@@ -138,8 +138,8 @@ class InvalidJob(UserError):
 
 
 _RESUME = (
-    "`tunepipe resume NAME` continues with the study's own job, --accept-changes with changed code, data and domains; "
-    "--name starts a separate study."
+    "`tunepipe resume NAME` continues with the study's own job, --accept-changes (in Python: accept_changes=True) with "
+    "changed code, data and domains; --name (name=…) starts a separate study."
 )
 _RESUME_TYPED = (
     "run(JOB, resume=True, accept_changes=True) continues with changed code, data and domains; run(JOB, name=…) starts "
