@@ -121,7 +121,7 @@ def test_a_session_that_cannot_be_read_is_mended_where_its_trials_can(damage: di
     _change(store, **damage)
     before = store.read(layout.session(1))
     with pytest.raises(
-        StorageError, match=r"sessions/0001\.json .* not a session's: .*tunepipe resume .*s --take-over"
+        StorageError, match=r"sessions/0001\.json .* is not a session file: .*tunepipe resume .*s --take-over"
     ):
         _on(store)
     assert store.read(layout.session(1)) == before
