@@ -72,7 +72,7 @@ def _source(folder: Path, source: dict[str, Any], operations: dict[str, list[dic
         return {"value": values["data"][source["fieldPath"].removeprefix("data.")]}
     path = _pointer(_steps(source["fieldPath"]))
     for operation in operations.get(source["kind"], ()):
-        if operation["path"] == path and isinstance(operation["value"], str):
+        if operation["path"] == path and isinstance(operation["value"], str | dict):
             return {"value": operation["value"]}
     return {"from": path}
 
@@ -86,6 +86,9 @@ def _replaced(path: str, source: dict[str, Any], options: dict[str, Any]) -> dic
     steps = ["*" if step in _GROUPS else step for step in steps]
     if "delimiter" in options:
         return {"op": "append", "path": _pointer(steps), "value": options["delimiter"] + source["value"], **groups}
+    if steps[-1].startswith("[name=") and not options.get("create"):
+        # The element with that name becomes another one.
+        return {"op": "replace", "path": _pointer(steps), **source, **groups}
     named = [number for number, step in enumerate(steps) if step.startswith("[name=")]
     # The container of each pod is its first; another element of a list is a new one.
     new = next((number for number in named if steps[number - 1] != "containers"), None)

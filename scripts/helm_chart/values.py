@@ -108,10 +108,11 @@ identity:
   nodeServers: true
 
 storage:
-  # Whether the chart makes the claim `studies`. Set it to false if you make a claim of this name yourself, before studies run.
+  # Whether the chart makes the claim `studies`. Set it to false if you make a claim of this name yourself, before studies run, or if
+  # all studies are in object stores and pods have the component no-volume/pods.
   create: true
   # null: the default class of the cluster. "": no class, so that nothing is made for the claim, which is bound to a volume that
-  # exists. A class must offer the access modes.
+  # exists. A class must offer the access modes: azurefile-csi of AKS, standard-rwx of Google (with the size 1Ti), or your own.
   className: null
   # The name of a PersistentVolume that exists; empty: any. With a volume without a class, set className to "".
   volumeName: ""
@@ -157,10 +158,12 @@ own overlay that names them (docs/kubernetes.md), and give its path to --overlay
 The pods of the shared cluster are the account tunepipe-storage, which this release does not make: make it yourself, or set
 identity.create to true. Without it, no pod is created.
 {{- end }}
+{{- if .Values.storage.create }}
 
 helm uninstall keeps the namespace and the volume claim with all studies. To delete the studies, too:
 
   kubectl delete persistentvolumeclaim/studies --namespace {{ .Values.namespace.name }}
+{{- end }}
 """
 """What Helm prints when it has installed the chart."""
 

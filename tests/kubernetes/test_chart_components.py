@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pipeline.cluster.overlays import rendered
-from scripts.helm_chart import CHART, named_components
+from scripts.helm_chart import CHART, KEPT, named_components
 from tests.kubernetes.testbed.build import build_helm
 from tests.project.manifests import HOME, PLATFORM, documented_card, with_components, with_documented_card
 
@@ -47,10 +47,12 @@ SETS = (
     ("gke/gpu-b200", "gke/gpu-h100-mega", "gke/gpu-a100-40gb"),
     ("page", "s3-identity/pods", "ca-bundle", "openshift", "gpu-l4", "gpu-a100", "runtime-class"),
     ("token", "gpu-l4-spot", "gpu-h200", "mig/3g.71gb", "runtime-class", "page", "ca-bundle", "openshift"),
+    ("aks/gpu-a100", "gpu-group", "page", "no-volume/pods", "ca-bundle"),
 )
 """Components of clusters as users may combine them."""
 
 FOUNDATION: dict[str, dict[str, Any]] = {
+    "aks/azure-files": {"storage": {"className": "azurefile-csi"}},
     "aks/identity/account": {
         "identity": {
             "create": True,
@@ -59,11 +61,13 @@ FOUNDATION: dict[str, dict[str, Any]] = {
         }
     },
     "eks-auto/dns": {"dns": {"servers": ["10.100.0.10/32", "172.20.0.10/32"]}},
+    "eks/efs": {"storage": {"className": "efs-sc"}},
     "gke/filestore": {"storage": {"className": "standard-rwx", "size": "1Ti"}},
     "kueue/priorities": {"kueue": {"priorityClasses": {"create": True}}},
     "kueue/queue": {"kueue": {"queue": {"create": True}}},
     "mig/none": {},
     "monitoring": {"monitoring": {"enabled": True}},
+    "no-volume/claim": {"storage": {"create": False}},
     "pull-secret": {"imagePullSecrets": [{"name": "tunepipe-registry"}]},
     "s3-identity/account": {
         "identity": {
@@ -238,8 +242,9 @@ def test_a_component_of_the_foundation_is_a_value(helm, tmp_path, component):
     made = templated(helm, tmp_path, {"overlay": "dev", **FOUNDATION[component]})
     assert made.returncode == 0, made.stderr
     objects = named(each for each in yaml.safe_load_all(made.stdout) if each)
-    for kind, name in (("Namespace", "tunepipe"), ("PersistentVolumeClaim", "studies")):
-        assert objects[kind, name]["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    for (kind, _), each in objects.items():
+        if kind in KEPT:
+            assert each["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
     assert objects == named(with_components(tmp_path, "overlays/dev/foundation", component, part="foundation"))
 
 

@@ -1,5 +1,6 @@
-"""What only the storage says: a user's stop, the end of a study whose RayJob is deleted; and storages that go away."""
+"""What only the storage says: a stop, the end of a deleted RayJob; storages that go away; studies without a volume."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,18 @@ from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
 from tests.kubernetes.testbed.operator import operator_with
 from tests.kubernetes.testbed.place import SHARE
-from tests.kubernetes.user import HEAD, NAMESPACE, SLOW_STUDY, Following, objects, running, submit, tunepipe, until
+from tests.kubernetes.user import (
+    HEAD,
+    NAMESPACE,
+    SLOW_STUDY,
+    WORKERS,
+    Following,
+    objects,
+    running,
+    submit,
+    tunepipe,
+    until,
+)
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
 FAILING = """
@@ -94,3 +106,21 @@ def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store
     found = load_results(storage_uri("lab/studies/slow-study"))
     assert len(found.sessions) == 2
     assert differences(undisturbed, found) == []
+
+
+def test_a_study_without_a_volume(tmp_path, object_store):
+    """A study in an object store runs and is read without a claim (`no-volume/pods`)."""
+    overlay = str(overlay_with_identity(tmp_path / "overlay", "no-volume/pods"))
+    bucket = storage_uri("lab/studies")
+    study = Following(tmp_path, COUNTED, "--workers", "1", "--overlay", overlay, "--storage", bucket)
+    study.until("a worker", lambda: bool(objects("pods", WORKERS)))
+    assert "persistentVolumeClaim" not in json.dumps(objects("pods"))
+    where = ("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--")
+    assert "Read-only file system" in kubectl(*where, "sh", "-c", "touch /studies/a 2>&1 || true")
+    assert study.ended() == 0, study.reported
+    assert "complete" in tunepipe("status", "--kubernetes")
+    assert "counted  finished" in tunepipe("logs", "counted", "--kubernetes")
+    results = json.loads(tunepipe("results", "counted", "--kubernetes", "--json"))
+    assert (results["state"], len(results["trials"])) == ("finished", 4)
+    assert "counted-1" in tunepipe("stop", "counted", "--kubernetes")
+    assert objects("rayjobs") == []

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.cluster.overlays import rendered
-from tests.project.manifests import HOME, check_schema, documented_overlay, pods, pods_of_groups, ray_cluster
+from tests.project.manifests import HOME, as_pod, check_schema, documented_overlay, pods, ray_cluster
 
 COMPONENTS = [
     "pull-secret/pods",
@@ -87,14 +87,26 @@ def _patched(folder, part, kind):
     return rendered(str(folder), part)
 
 
-def test_the_documented_patches_leave_out_the_volume(own, tmp_path):
-    """With the documented patches, no pod of a study on an object store waits for the claim, whatever follows them."""
-    own("base/ray", "token", "gpu-l4", "ca-bundle", "gcs-rocksdb", "openshift")
-    groups = pods_of_groups(_patched(tmp_path, "cluster", "RayCluster"))
-    (job,) = own("../cluster", "study", part="study")
-    assert "claimName: studies" not in yaml.safe_dump(job)
-    assert len(groups) == 2
-    assert all([each["name"] for each in pod["volumes"]].count("studies") == 1 for pod in groups.values())
+def test_a_study_on_an_object_store_needs_no_volume(own):
+    """With the component `no-volume/pods`, no pod of a study waits for the claim, whatever comes before or after."""
+    groups = ("gpu-l4", "gke/gpu-a100", "gpu-group")
+    made = own("base/ray", "token", *groups, "page", "no-volume/pods", "ca-bundle", "gcs-rocksdb", "openshift")
+    (job,) = (each for each in own("../cluster", "study", part="study") if each["kind"] == "RayJob")
+    found = [*pods(made), *pods(job)]
+    assert len(found) == (1 + 4) + 1 + (1 + 4) + 1
+    assert "claimName" not in yaml.safe_dump_all([*made, job])
+    for pod in found:
+        volumes = [each for each in pod["volumes"] if each["name"] == "studies"]
+        mounts = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "studies"]
+        # Kubelets mount it read-only, so that the folder is not taken for a storage.
+        assert volumes == [{"name": "studies", "projected": {"sources": []}}] * len(mounts)
+        check_schema(as_pod(pod))
+
+
+def test_a_foundation_for_object_stores_has_no_claim(own):
+    """With the component `no-volume/claim`, a foundation has all of its other objects."""
+    without = own("overlays/dev/foundation", "no-volume/claim", part="foundation")
+    assert without == [each for each in rendered("dev", "foundation") if each["kind"] != "PersistentVolumeClaim"]
 
 
 def test_the_documented_patch_of_an_identity_closes_the_metadata_server(own, tmp_path):

@@ -132,6 +132,17 @@ def test_filestore_has_its_class_and_smallest_size(own, overlay):
     }
 
 
+@pytest.mark.parametrize(("component", "name"), [("aks/azure-files", "azurefile-csi"), ("eks/efs", "efs-sc")])
+def test_a_cloud_has_a_storage_class(own, component, name):
+    """With a cloud's component, the claim of an overlay has the class of its shared file system and is as before."""
+    (before,) = (each for each in rendered("dev", "foundation") if each["kind"] == "PersistentVolumeClaim")
+    made = own("overlays/dev/foundation", component, part="foundation")
+    (claim,) = (each for each in made if each["kind"] == "PersistentVolumeClaim")
+    check_schema(claim)
+    assert claim["spec"].pop("storageClassName") == name
+    assert claim == before
+
+
 def test_the_state_of_the_head_can_outlive_it(own):
     """With the component `gcs-rocksdb`, the cluster of a RayJob keeps the head's state on disk."""
     (job,) = own("base/ray", "gcs-rocksdb", "study", part="study")

@@ -41,6 +41,19 @@
 {{- fail (printf "There is nothing at %s of the %s, which a component or cluster.patches changes or copies." .path .object.kind) }}
 {{- end }}
 
+{{- /* A step of a path; of `[name=NAME]`, the number of the element with that name. */}}
+{{- define "tunepipe.step" -}}
+{{- $step := .step | replace "~1" "/" | replace "~0" "~" }}
+{{- if and (kindIs "slice" .node) (hasPrefix "[name=" $step) }}
+{{- range $number, $each := .node }}
+{{- if eq (printf "[name=%s]" $each.name) $step }}
+{{- $step = toString $number }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $step }}
+{{- end }}
+
 {{- /* The value at a path of an object, as JSON. */}}
 {{- define "tunepipe.value" -}}
 {{- $value := .object }}
@@ -81,13 +94,12 @@
 {{- include "tunepipe.operation" (dict "object" $object "operation" (dict "op" "remove" "path" $operation.from)) }}
 {{- end }}
 {{- $steps := splitList "/" (trimPrefix "/" $operation.path) }}
-{{- $last := last $steps | replace "~1" "/" | replace "~0" "~" }}
 {{- $node := $object }}
 {{- $above := $object }}
 {{- $name := "" }}
 {{- range initial $steps }}
 {{- $above = $node }}
-{{- $name = . | replace "~1" "/" | replace "~0" "~" }}
+{{- $name = include "tunepipe.step" (dict "node" $node "step" .) }}
 {{- if and (kindIs "slice" $node) (regexMatch "^[0-9]+$" $name) (lt (int $name) (len $node)) }}
 {{- $node = index $node (int $name) }}
 {{- else if and (kindIs "map" $node) (hasKey $node $name) }}
@@ -96,6 +108,7 @@
 {{- include "tunepipe.nothing" $here }}
 {{- end }}
 {{- end }}
+{{- $last := include "tunepipe.step" (dict "node" $node "step" (last $steps)) }}
 {{- $adds := has $operation.op (list "add" "copy" "move") }}
 {{- if eq $operation.op "test" }}
 {{- $found := $operation.absent }}
