@@ -80,5 +80,5 @@ def test_a_rayjob_without_a_storage_needs_one(api_server, tmp_path: Path) -> Non
     job = of_study("/studies")
     del job["metadata"]["annotations"][STORAGE_ANNOTATION]
     api_server.answers[RAYJOBS] = [{"items": [job]}]
-    with pytest.raises(JobNotFound, match="name it with --storage"):
+    with pytest.raises(JobNotFound, match="give it with --storage"):
         readable_study(Kubernetes(None, "tunepipe"), "s", tmp_path)
