@@ -228,12 +228,11 @@ def draw_generator(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng([seed, index])
 
 
-def losses(observations: Iterable[Observation], *, open_too: bool = False) -> list[tuple[Config, float]]:
-    """Configs that were tried, with their losses: a failed config counts as the worst known one.
+def losses(observations: Iterable[Observation]) -> list[tuple[Config, float]]:
+    """Configs that have ended, with their losses: a failed config counts as the worst known one.
 
     Args:
         observations: The configs that were tried.
-        open_too: Whether open configs count as the worst, too, so that no similar one is tried at the same time.
 
     Returns:
         Empty if no loss is known.
@@ -242,5 +241,5 @@ def losses(observations: Iterable[Observation], *, open_too: bool = False) -> li
     worst = max((one.loss for one in known if one.loss is not None), default=None)
     if worst is None:
         return []
-    counted = [one for one in known if open_too or one.state != "open"]
-    return [(one.config, worst if one.loss is None else one.loss) for one in counted]
+    ended = [one for one in known if one.state != "open"]
+    return [(one.config, worst if one.loss is None else one.loss) for one in ended]

@@ -26,11 +26,9 @@ _MAX_TRIALS = 200
 """Number of trials that the process is fitted to, the best and the newest: the cost is cubic."""
 
 _FEW_RUNNING = 8
-"""Up to this many running trials count as the worst known one. More of them would outweigh the trials with a loss, and
-the draws would be no better than random ones."""
-
 _RANDOM_EVERY = 4
-"""With more running trials, every fourth config is random: many are drawn before a wrong model is noticed."""
+"""With more running trials than `_FEW_RUNNING`, every fourth config is random: many are drawn before a wrong model is
+noticed."""
 
 _MANY = "Drawn at random, like every fourth config while many trials run."
 
@@ -43,10 +41,10 @@ class GPSearch(RungSearch):
     """Models the objective over the space and takes the config with the largest expected improvement.
 
     For few, expensive trials, up to some hundreds. As long as trials are compared before their last epoch, every second
-    config is drawn at random. Up to eight running trials count as the worst one, a "constant liar". More of them count
-    with the loss that the process expects, a "kriging believer" (both Ginsbourger et al. 2010, "Kriging is well-suited
-    to parallelize optimization"): they change no mean, and lower the deviation around them (GP-BUCB, Desautels et al.
-    2014). Every fourth config is random then.
+    config is drawn at random. Running trials count with the loss that the process expects of them, a "kriging believer"
+    (Ginsbourger et al. 2010, "Kriging is well-suited to parallelize optimization"): they change no mean, and lower the
+    deviation around them (GP-BUCB, Desautels et al. 2014). While more than eight trials run, every fourth config is
+    random.
 
     Args:
         startup: Number of configs that are drawn at random first, as in random search.
@@ -71,16 +69,15 @@ class GPSearch(RungSearch):
         if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
             return Suggestion(draw(space, rng, index), EARLY)
         running = [one.config for one in before if one.state == "open"]
-        few = len(running) <= _FEW_RUNNING
-        if not few and index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
+        if len(running) > _FEW_RUNNING and index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             return Suggestion(draw(space, rng, index), _MANY)
-        known = _best_and_newest(losses(before, open_too=few))
+        known = _best_and_newest(losses(before))
         cube = Cube(space)
         units = cube.units([config for config, _ in known])
         best = units[np.argsort([loss for _, loss in known], kind="stable")[:4]]
         candidates = rng.random((self.candidates, cube.sides))
         with one_thread():
-            believed = cube.points(cube.units([] if few else running))
+            believed = cube.points(cube.units(running))
             improvement = _improvement(cube.points(units), np.array([loss for _, loss in known]), believed)
             config = best_nearby(
                 cube,
@@ -124,7 +121,7 @@ def _improvement(points: _Reals, losses: _Reals, believed: _Reals) -> Callable[[
     deviation_of = process.over(np.vstack([points, believed]))
 
     def improvement(at: _Reals) -> _Reals:
-        # Noise stays where dozens of trials run, and would draw further ones there.
+        # Noise does not shrink where trials run, and would draw further ones there.
         variance = deviation_of.predict(at)[1] ** 2 - process.noise
         return _gained(least, process.mean(at), np.sqrt(np.maximum(variance, 0.0)))
 

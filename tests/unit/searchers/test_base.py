@@ -35,16 +35,15 @@ def test_each_draw_has_its_own_numbers() -> None:
 
 @given(known=st.lists(st.floats(-5, 5) | st.sampled_from(["open", "failed"]), max_size=8))
 def test_failures_count_as_the_worst(known: list) -> None:
-    """Failures get the worst known loss, open configs do so on request, and without a known loss there are none."""
+    """Failures get the worst known loss, open configs are left out, and without a known loss there are none."""
     trials = [
         Observation({"x": number}, "known", one) if isinstance(one, float) else Observation({"x": number}, one)
         for number, one in enumerate(known)
     ]
     values = [one for one in known if isinstance(one, float)]
-    for open_too in (False, True):
-        expected = [
-            ({"x": number}, one if isinstance(one, float) else max(values))
-            for number, one in enumerate(known)
-            if values and (open_too or one != "open")
-        ]
-        assert losses(trials, open_too=open_too) == expected
+    expected = [
+        ({"x": number}, one if isinstance(one, float) else max(values))
+        for number, one in enumerate(known)
+        if values and one != "open"
+    ]
+    assert losses(trials) == expected

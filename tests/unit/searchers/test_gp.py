@@ -57,7 +57,7 @@ def test_one_diverged_trial_does_not_hide_the_others() -> None:
     assert float(_drawn(diverged)["x"]) == pytest.approx(0.3, abs=0.05)
 
 
-@pytest.mark.parametrize("running", [9, 64, 300])
+@pytest.mark.parametrize("running", [1, 8, 64, 300])
 def test_running_trials_do_not_outweigh_what_is_known(running: int) -> None:
     """However many trials run, the Gaussian process learns from the others, and draws near the minimum."""
     around = [0.1 + 0.8 * number / running for number in range(running)]
@@ -84,9 +84,9 @@ def test_every_fourth_config_is_random_while_many_trials_run() -> None:
         assert (suggested.config == RandomSearch().draw(_LINE, seed=0, index=31)) == at_random
 
 
-@pytest.mark.parametrize("workers", [16, 64])
+@pytest.mark.parametrize("workers", [8, 16, 64])
 def test_it_beats_chance_in_parallel(workers: int) -> None:
-    """With many trials running, the Gaussian process finds a far better config than random search."""
+    """With several workers, the Gaussian process finds a far better config than random search."""
     found = [_best_in_parallel(kind, workers) - 0.3979 for kind in ("gp", "random")]
     assert found[0] < 0.1 * found[1]
 
@@ -94,7 +94,7 @@ def test_it_beats_chance_in_parallel(workers: int) -> None:
 def _best_in_parallel(kind: str, workers: int) -> float:
     """The least loss of a study of Branin's function in which this many trials run at any time."""
     tried: list[Observation] = []
-    for index in range(3 * workers):
+    for index in range(max(3 * workers, 48)):
         if index >= workers:
             done = tried[index - workers].config
             tried[index - workers] = Observation(done, "known", branin(done))
