@@ -103,6 +103,8 @@ def gone(foundation) -> Iterator[None]:
     yield
     Following.end_all()
     kubectl("delete", "rayjob,raycluster", "--all", "-n", NAMESPACE, "--wait=false")
+    # A command that is killed while it copies results of a deleted RayJob leaves its pod, which has no owner.
+    kubectl("delete", "pod", "-l", "app.kubernetes.io/name=tunepipe-reader", "-n", NAMESPACE, "--wait=false")
     until("the end of all pods and RayJobs", lambda: not objects("pods") and not objects("rayjobs"))
     for study in SHARE.iterdir():
         shutil.rmtree(study)
