@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: docs docs-tables image testbed testbed-down test-kubernetes run test test-all test-newest check format bench bench-answers test-gpu faults lock clean
+.PHONY: docs docs-tables image image-tag testbed testbed-down test-kubernetes run test test-all test-newest check format bench bench-answers test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
@@ -52,11 +52,25 @@ BASE ?= python:3.11-slim-bookworm
 KINDS ?= cpu gpu
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 COMMIT ?= $(shell git describe --always --dirty --exclude '*' 2>/dev/null)
+TAG := $(VERSION)$(if $(COMMIT),-$(COMMIT))
 BUILD ?=
+# A tag of the base is resolved once: both images have the same base, named with its digest in their labels.
 image:                          ## the images tunepipe-cpu and tunepipe-gpu, tagged VERSION and VERSION-COMMIT, with podman or docker; BUILD: more of its options
-	test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
-	case "$(BASE)" in *@sha256:*) ;; *) echo "The base image $(BASE) is named by a tag, which may move: BASE=NAME@sha256:… pins it." >&2 ;; esac
-	for kind in $(KINDS); do $(CONTAINERS) build $(BUILD) --build-arg BASE=$(BASE) --target $$kind --tag tunepipe-$$kind:$(VERSION) $(if $(COMMIT),--tag tunepipe-$$kind:$(VERSION)-$(COMMIT)) . || exit; done
+	@test -n "$(CONTAINERS)" || { echo "make image needs podman or docker; neither is there." >&2; exit 2; }
+	@base="$(BASE)"; \
+	case "$$base" in *@sha256:*) ;; *) \
+	    $(CONTAINERS) pull --quiet "$$base" >&2 || echo "The base image $$base could not be pulled; an older one of this machine is used, if there is one." >&2; \
+	    base=$$($(CONTAINERS) image inspect --format '{{index .RepoDigests 0}}' "$$base") || exit 2;; \
+	esac; \
+	echo "Base image: $$base" >&2; \
+	for kind in $(KINDS); do \
+	    $(CONTAINERS) build $(BUILD) --build-arg BASE="$$base" --label org.opencontainers.image.base.name="$(BASE)" --label org.opencontainers.image.base.digest="$${base#*@}" \
+	        --target $$kind --tag tunepipe-$$kind:$(VERSION) $(if $(COMMIT),--tag tunepipe-$$kind:$(TAG)) . || exit; \
+	done
+	@echo "Tag for a registry: $(TAG). In an overlay, images: [{name: tunepipe-cpu, newName: REGISTRY/tunepipe-cpu, newTag: $(TAG)}, …]; for submit, --image REGISTRY/tunepipe-cpu:$(TAG)"
+
+image-tag:                      ## print the tag VERSION-COMMIT that make image gives
+	@echo $(TAG)
 
 testbed: .venv/dev.stamp        ## a real Kubernetes on this machine, as root; prints its KUBECONFIG
 	$(BIN)/python -m tests.kubernetes.testbed up

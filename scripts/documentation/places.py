@@ -21,7 +21,7 @@ class Place(Enum):
 
 _SIGNS = {
     Place.KUBERNETES: (
-        r"--kubernetes|\bkubectl\b|\bhelm\b|\bpodman\b|^mkdir -p lab|^cat > lab|127\.0\.0\.1:8265|^make image|^kind "
+        r"--kubernetes|\b(kubectl|helm|podman)\b|^(mkdir -p|cat >) lab|127\.0\.0\.1:8265|\bmake (--silent )?image|^kind "
     ),
     Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
     Place.GPU: r"resources\.gpus|--gpus",

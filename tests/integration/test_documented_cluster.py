@@ -71,7 +71,7 @@ def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
 def test_the_manifests_of_the_documentation_can_be_made(tmp_path):
     """A user's own overlay is written as printed, Kustomize renders its parts, and a dry run prints its RayJob."""
     kubectl = str(Path(sys.executable).parent)
-    folder = Folder(tmp_path, {"KUBECONFIG": str(tmp_path / "none")}, path=kubectl)
+    folder = Folder(tmp_path, {"KUBECONFIG": str(tmp_path / "none"), "TAG": "0.1.0-1a2b3c4d"}, path=kubectl)
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
     made = []
     for step in steps((ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ def check_schema(document: dict[str, Any]) -> None:
 
 def documented_overlay(folder: Path) -> Path:
     """Write the overlay of docs/kubernetes.md into a folder, with the documented commands; return its path."""
-    shell = Folder(folder)
+    # The tag that the images of the test bed have.
+    shell = Folder(folder, {"TAG": version("tunepipe")})
     (folder / "k8s").symlink_to(HOME)
     for step in steps((HOME.parent / "docs/kubernetes.md").read_text(encoding="utf-8")):
         if isinstance(step, Command) and step.text.startswith(("mkdir -p lab", "cat > lab/")):

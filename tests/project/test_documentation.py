@@ -70,6 +70,7 @@ def test_a_command_that_needs_more_is_recognised_by_its_words():
         "make run": Place.INSTALLATION,
         "ray start --address=HEAD:6379": Place.INSTALLATION,
         "kind create cluster": Place.KUBERNETES,
+        "export TAG=$(make --silent image-tag)": Place.KUBERNETES,
         "tunepipe run job.py": Place.HERE,
     }
     assert {text: place_of(Command(text)) for text in places} == places

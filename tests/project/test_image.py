@@ -84,14 +84,24 @@ def test_bytecode_is_written_for_what_can_be_imported():
     assert [name for name in modules if importlib.util.find_spec(name.partition(".")[0]) is None] == []
 
 
-def test_an_image_is_tagged_with_its_version():
-    """`make image` tags an image with the project's version, so that a cluster can name a fixed one."""
-    done = subprocess.run(
-        ["make", "--dry-run", "image", "KINDS=cpu", "CONTAINERS=podman"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"--tag tunepipe-$kind:{version} " in done.stdout
+DIGEST = f"sha256:{'5d' * 32}"
+CONTAINERS = f"""#!/bin/sh
+case "$1 $2" in
+    "pull --quiet") test -z "$OFFLINE" ;;
+    "image inspect") echo "registry.lab/python@{DIGEST}" ;;
+    *) echo "$@" ;;
+esac
+"""
+"""A program in the place of podman that knows one image, and prints how it is called to build."""
+
+
+def made(folder: Path, *arguments: str, target: str = "image") -> subprocess.CompletedProcess[str]:
+    """`make image` with a program in the place of podman."""
+    program = folder / "podman"
+    program.write_text(CONTAINERS)
+    program.chmod(0o755)
+    command = ["make", "--silent", target, "KINDS=cpu gpu", f"CONTAINERS={program}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(
@@ -103,34 +113,39 @@ def test_an_image_is_tagged_with_its_version():
         ("0a1b2c3d", ["COMMIT="], []),
     ],
 )
-def test_an_image_is_tagged_with_its_commit(described, given, expected, tmp_path, monkeypatch):
-    """`make image` adds a tag with the commit, which another state of the code does not have, if there is one."""
+def test_an_image_is_tagged_with_version_and_commit(described, given, expected, tmp_path, monkeypatch):
+    """`make image` tags images with the version and, if there is one, the commit; it prints the tag for a registry."""
     git = tmp_path / "git"
     git.write_text(f'#!/bin/sh\ntest -n "{described}" && echo "{described}"\n')
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    done = subprocess.run(
-        ["make", "--dry-run", "image", "KINDS=cpu", "CONTAINERS=podman", *given],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
+    done = made(tmp_path, *given)
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    tags = re.findall(r"--tag tunepipe-\$kind:(\S+)", done.stdout)
-    assert tags == [version, *(f"{version}{each}" for each in expected)]
+    tags = [version, *(f"{version}{each}" for each in expected)]
+    assert re.findall(r"--tag (\S+)", done.stdout) == [
+        f"tunepipe-{kind}:{tag}" for kind in ("cpu", "gpu") for tag in tags
+    ]
+    assert f"newTag: {tags[-1]}}}" in done.stdout
+    assert made(tmp_path, *given, target="image-tag").stdout == f"{tags[-1]}\n"
 
 
-@pytest.mark.parametrize("base", ["python:3.11-slim-bookworm", f"registry.lab/python@sha256:{'0' * 64}"])
-def test_a_base_that_may_move_is_named(base, tmp_path):
-    """`make image` warns if its base is named by a tag alone, passes the base on, and an image keeps its name."""
-    program = tmp_path / "podman"
-    program.write_text('#!/bin/sh\necho "$@"\n')
-    program.chmod(0o755)
-    done = subprocess.run(
-        ["make", "--silent", "image", "KINDS=cpu", f"CONTAINERS={program}", f"BASE={base}"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    assert f"--build-arg BASE={base} " in done.stdout
-    assert ("is named by a tag, which may move: BASE=NAME@sha256:… pins it." in done.stderr) is ("@" not in base)
-    assert 'org.opencontainers.image.base.name="${BASE}"' in (ROOT / "Dockerfile").read_text()
+@pytest.mark.parametrize("base", ["python:3.11-slim-bookworm", f"registry.lab/python@{DIGEST}"])
+def test_images_are_built_from_a_digest(base, tmp_path):
+    """`make image` builds both images from the digest that the base has now, which their labels name."""
+    builds = [line for line in made(tmp_path, f"BASE={base}").stdout.splitlines() if line.startswith("build ")]
+    assert len(builds) == 2
+    for line in builds:
+        assert f"--build-arg BASE=registry.lab/python@{DIGEST} " in line
+        assert f"--label org.opencontainers.image.base.name={base} " in line
+        assert f"--label org.opencontainers.image.base.digest={DIGEST} " in line
+
+
+def test_a_base_that_cannot_be_pulled_is_reported(tmp_path, monkeypatch):
+    """Without a registry, `make image` builds from the base on this machine, and says so."""
+    monkeypatch.setenv("OFFLINE", "1")
+    done = made(tmp_path)
+    assert "The base image python:3.11-slim-bookworm could not be pulled" in done.stderr
+    assert f"BASE=registry.lab/python@{DIGEST} " in done.stdout
 
 
 def test_packages_that_images_leave_out_are_not_imported():
