@@ -19,6 +19,13 @@ class ConstantScalars:
 
     def __init__(self) -> None:
         self._first: dict[int, tuple[Any, np.ndarray]] | None = None
+        self._trained: dict[int, tuple[Any, np.ndarray]] = {}
+        """Scalars that training has changed before this phase, with their values at its end."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the first values are recorded."""
+        return self._first is not None
 
     def remember(self, variables: Sequence[Any]) -> None:
         """Record the values of the scalars, unless that was done before.
@@ -27,8 +34,10 @@ class ConstantScalars:
             variables: Variables of Keras or TensorFlow.
         """
         if self._first is None:
-            own = [value_of(variable) for variable in variables if not len(variable.shape)]
-            self._first = {id(each): (each, np.array(each.numpy())) for each in own if each.dtype.is_floating}
+            scalars = _values(variables)
+            # What a phase sets is its own, whatever training has done to it before.
+            left = {key for key, (_, value) in self._trained.items() if key in scalars and scalars[key][1] == value}
+            self._first = {key: scalar for key, scalar in scalars.items() if key not in left}
 
     def unchanged(self, variables: Sequence[Any]) -> list[int]:
         """The positions of the scalars that still have their first values.
@@ -40,6 +49,18 @@ class ConstantScalars:
         own = [value_of(variable) for variable in variables]
         return [i for i, each in enumerate(own) if id(each) in first and first[id(each)][1] == each.numpy()]
 
-    def forget(self) -> None:
-        """Take the next values as the first ones: a phase has prepared the model."""
+    def end_phase(self, variables: Sequence[Any]) -> None:
+        """Take the next values as the first ones, except of what training has changed: a phase prepares the model next.
+
+        Args:
+            variables: Variables of Keras or TensorFlow, as the phase before has left them.
+        """
+        constant = {id(value_of(variables[i])) for i in self.unchanged(variables)}
+        self._trained = {key: scalar for key, scalar in _values(variables).items() if key not in constant}
         self._first = None
+
+
+def _values(variables: Sequence[Any]) -> dict[int, tuple[Any, np.ndarray]]:
+    """An id → a scalar of TensorFlow, and its value."""
+    own = [value_of(variable) for variable in variables if not len(variable.shape)]
+    return {id(each): (each, np.array(each.numpy())) for each in own if each.dtype.is_floating}

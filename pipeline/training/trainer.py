@@ -114,7 +114,9 @@ class Trainer:
         seed_generators(self.seed, f"epoch {index}")
         try:
             self.callbacks.begin()
-            self._constants.remember(self._variables())
+            if not self._constants.known:
+                # Once: all variables of a large model take milliseconds to find.
+                self._constants.remember(self._variables())
             logs, seconds_train, seconds_evaluate = self._epoch(index)
         except Exception as error:
             self._refuse_compilation(error)
@@ -246,7 +248,8 @@ class Trainer:
     def _begin_phase(self) -> None:
         """Begin the next phase as another call of `fit` would, on the model that it prepares."""
         self._begun.append(self._model_epoch)
-        self._constants.forget()
+        if self._constants.known:
+            self._constants.end_phase(self._variables())
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))
         self.model.stop_training = self._phase_ended = False

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from pipeline.study import Phase
 from pipeline.training.constant_scalars import ConstantScalars
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import rows_of_six
@@ -63,15 +64,62 @@ def test_an_exploit_keeps_the_constants_of_its_own_config(memory: float | None) 
     assert again.save().header == receiver.save().header
 
 
-def test_first_values_are_those_before_training_and_before_a_phase() -> None:
-    """Scalars are compared with the values before training, and with those after a phase has prepared the model."""
+def _annealed(config: Mapping[str, Any]) -> keras.Model:
+    model = _penalised({"weight": 0.5})
+    model.layers[0].weight.assign(config["weight"])
+    return model
+
+
+def _anneal(config: Mapping[str, Any]) -> list[Any]:
+    """A callback that changes the first weight of the penalty once, in the first epoch."""
+
+    class Annealed(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if not epoch:
+                self.model.layers[0].weight.assign(1.0)
+
+    return [Annealed()]
+
+
+def _recompiled(model: keras.Model, config: Mapping[str, Any]) -> None:
+    model.layers[0].further.assign(config["weight"])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+
+
+@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
+def test_a_value_that_an_earlier_phase_has_changed_is_copied(memory: float | None) -> None:
+    """In a later phase, an exploit copies what training changed before it and keeps what the phase sets, as resumed."""
+    job = job_of(_annealed, callbacks=_anneal, phases=[Phase(at=2, prepare=_recompiled)])
+    factory = TrainerFactory(job, rows_of_six(), memory=memory)
+    donor: Any = factory.learner({"weight": 0.25}, seed=SEED)
+    for _ in range(3):
+        donor.run_epoch()
+    saved = donor.save()
+
+    resumed: Any = factory.learner({"weight": 0.25}, seed=SEED)
+    resumed.load(saved)
+    assert resumed.save().header == saved.header
+
+    receiver: Any = factory.learner({"weight": 2.0}, seed=SEED + 1)
+    receiver.load(saved, exploit=True)
+    layer = receiver.model.layers[0]
+    assert [float(layer.weight), float(layer.further)] == [1.0, 2.0]
+
+
+def test_first_values_are_those_before_training_or_of_a_phase() -> None:
+    """Scalars are compared with the values before training, and with those that a phase has set."""
     variables = [keras.Variable(1.0), keras.Variable([1.0]), tf.Variable(1), tf.Variable(2.0)]
     scalars = ConstantScalars()
+    assert not scalars.known
     scalars.remember(variables)
+    assert scalars.known
     assert scalars.unchanged(variables) == [0, 3]
     variables[0].assign(3.0)
     scalars.remember(variables)
     assert scalars.unchanged(variables) == [3]
-    scalars.forget()
-    scalars.remember(variables)
-    assert scalars.unchanged(variables) == [0, 3]
+    for set_again, unchanged in ((False, [3]), (True, [0, 3])):
+        scalars.end_phase(variables)
+        if set_again:
+            variables[0].assign(5.0)
+        scalars.remember(variables)
+        assert scalars.unchanged(variables) == unchanged
