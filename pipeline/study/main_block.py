@@ -39,7 +39,8 @@ def is_main_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
         return False
     names = {each.id for each in ast.walk(statement.test) if isinstance(each, ast.Name)}
     texts = {each.value for each in ast.walk(statement.test) if isinstance(each, ast.Constant)}
-    return "__name__" in names and "__main__" in texts
+    others = any(isinstance(each, ast.NotEq | ast.NotIn) for each in statement.test.ops)
+    return "__name__" in names and "__main__" in texts and not others
 
 
 def main_names(source: bytes | None) -> MainNames:
@@ -50,10 +51,13 @@ def main_names(source: bytes | None) -> MainNames:
     """
     try:
         statements = ast.parse(source or b"").body
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         statements = []
-    block = [each for statement in statements if is_main_guard(statement) for each in statement.body]
+    guards = [statement for statement in statements if is_main_guard(statement)]
+    block = [each for guard in guards for each in guard.body]
+    # An import runs what follows `else:`.
     rest = [statement for statement in statements if not is_main_guard(statement)]
+    rest += [each for guard in guards for each in guard.orelse]
     functions = {each.name: each for each in rest if isinstance(each, ast.FunctionDef)}
     imported = _set_by(rest, functions)
     return MainNames(frozenset(_set_by(block, functions)), frozenset(imported))

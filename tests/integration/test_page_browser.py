@@ -374,6 +374,40 @@ def test_a_study_that_is_deleted_while_its_page_is_hidden_is_reported(browser: B
         assert browser.js("document.getElementById('missing')?.hidden ?? true") is True
 
 
+def test_one_update_is_retried_however_often_the_server_refuses(browser: Browser, tmp_path: Path) -> None:
+    """A page that stays open after its study was deleted asks no more often with each stream that is refused."""
+    source = """
+        window.EventSource = class extends EventTarget {
+            static CLOSED = 2;
+            readyState = 2;
+            constructor() { super(); window.stream = this; }
+            close() {}
+        };
+        [window.retries, window.waiting] = [0, new Set()];
+        window.clearTimeout = (clear => id => { window.waiting.delete(id); clear(id); })(window.clearTimeout);
+        window.setTimeout = (timed => (call, delay) => {
+            if (delay !== 3000) return timed(call, delay);
+            const id = timed(() => {}, delay);
+            window.retries += 1;
+            window.waiting.add(id);
+            return id;
+        })(window.setTimeout);
+    """
+    asha_study(tmp_path, trials=5, name="gone")
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
+    try:
+        with serving(tmp_path) as address:
+            browser.open(f"{address}/studies/gone")
+            browser.until(READY)
+            (tmp_path / "gone").rename(tmp_path / ".gone")
+            for retries in (1, 2, 3):
+                browser.js("window.stream.dispatchEvent(new Event('error'))")
+                browser.until(f"window.retries === {retries}")
+                assert browser.js("window.waiting.size") == 1
+    finally:
+        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
 def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address: str, storage: Path) -> None:
     """A link with the token in a page of another site, such as a mail, opens the page."""
     with serving(storage, token="secret") as guarded:

@@ -64,7 +64,7 @@ export async function first(ask) {
 
 export function follow(refresh = () => {}) {
   const { events, mark } = document.querySelector("[data-events]").dataset;
-  let known = mark, busy = false, more = false;
+  let known = mark, busy = false, more = false, retry = 0;
   const update = async () => {
     if (busy) { more = true; return; }
     busy = true;
@@ -77,8 +77,9 @@ export function follow(refresh = () => {}) {
       note("old", "");
     } catch (error) {
       old(error);
-      // There may be no further event: the study may have ended.
-      setTimeout(update, RETRY);
+      // There may be no further event: the study may have ended. One retry waits, however many updates fail.
+      clearTimeout(retry);
+      retry = setTimeout(update, RETRY);
     } finally { busy = false; }
   };
   let source = null, answered = new Date(), timer = 0;
