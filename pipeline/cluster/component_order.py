@@ -86,6 +86,11 @@ def _with_certificates(template: Mapping[str, Any]) -> bool:
     return any(each.get("name") == "certificates" for each in template["spec"].get("volumes") or ())
 
 
+def _without_volume(template: Mapping[str, Any]) -> bool:
+    volumes = template["spec"].get("volumes") or ()
+    return any(each.get("name") == "studies" and "projected" in each for each in volumes)
+
+
 def _as_openshift(template: Mapping[str, Any]) -> bool:
     return "runAsUser" not in (template["spec"].get("securityContext") or {})
 
@@ -94,6 +99,7 @@ _CHANGES_OF_THE_PAGE = {
     "s3-identity/pods": _as_storage,
     "aks/identity/pods": _as_azure,
     "ca-bundle": _with_certificates,
+    "no-volume/pods": _without_volume,
     "openshift": _as_openshift,
 }
 """Components that change the pods of the live page as they change those of workers, and how a pod shows it."""

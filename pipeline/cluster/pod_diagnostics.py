@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.cluster.claim_waits import claim_wait
 from pipeline.cluster.image_pulls import image_problem
 from pipeline.cluster.pod_ends import repeated_end
 from pipeline.cluster.pod_evictions import evictions
@@ -39,7 +40,9 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
         warnings: Warning events of its namespace, and those of the operator about pods that ended by themselves.
     """
     fatal = []
-    waits = [reason for pod in pods if (reason := unscheduled_reason(pod))]
+    waits = [
+        reason for pod in pods if (reason := claim_wait(job, pod, warnings) or unscheduled_reason(pod)) is not None
+    ]
     for problem in filter(None, (image_problem(pod, warnings) for pod in pods)):
         if problem.permanent:
             fatal.append(f"{problem.paragraph}, or name another image with --image.")

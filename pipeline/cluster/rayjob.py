@@ -14,6 +14,7 @@ import yaml
 from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
 from pipeline.cluster.epoch_durations import epoch_seconds_by_node
 from pipeline.cluster.job_config_map import config_map, mounted_items
+from pipeline.cluster.kept_storage import check_storage_is_kept
 from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
 from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
@@ -86,7 +87,8 @@ def study_manifests(
         image: The image of every container that has one of tunepipe's; None for the overlay's.
 
     Raises:
-        ClusterError: The overlay cannot be used, or the job's code is too large.
+        ClusterError: The overlay cannot be used, the job's code is too large, or the storage would be lost with the
+            pods.
         InvalidJob: The job file cannot be a module.
         ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
     """
@@ -97,6 +99,8 @@ def study_manifests(
     check_head(cluster["headGroupSpec"])
     autoscales = bool(cluster.get("enableInTreeAutoscaling"))
     planned = plan(job, groups, epoch_seconds_by_node(storage, job.name), autoscales=autoscales)
+    used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
+    check_storage_is_kept(overlay, cluster["headGroupSpec"], used, storage)
     _set_sizes(groups, planned)
     _set_metadata(metadata, job.name, storage, number)
     for option, label, value in (("--queue", QUEUE_LABEL, queue), ("--priority", PRIORITY_LABEL, priority)):
@@ -117,7 +121,6 @@ def study_manifests(
         _limit_memory_of_trials(groups, planned)
     if not autoscales:
         # Kueue counts groups without pods, too: their GPUs would have to be in its queue.
-        used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
         cluster["workerGroupSpecs"] = used
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
     spec["runtimeEnvYAML"] = yaml.safe_dump(_runtime_environment(spec, overlay))

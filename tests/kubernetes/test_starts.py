@@ -1,5 +1,6 @@
 """Pods that are created and do not start, Ray that requests none, and studies that meet their deadline."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,30 @@ def test_a_volume_of_a_missing_object(tmp_path, volume):
     reason = unstarted(tmp_path, *mounted(HEAD, volume))
     assert "cannot prepare it (FailedMount): MountVolume.SetUp failed for volume" in reason
     assert '"absent" not found' in reason
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["a missing one", "one of an unknown class"])
+def test_a_claim_that_is_not_bound(tmp_path, made):
+    """A head that waits for a volume claim is reported with the claim and the command that shows its state."""
+    claim = tmp_path / "claim.yaml"
+    request = {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": "no-class",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    metadata = {"name": "waiting", "namespace": NAMESPACE}
+    claim.write_text(
+        json.dumps({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": request})
+    )
+    if made:
+        kubectl("apply", "-f", str(claim))
+    try:
+        reason = unstarted(tmp_path, *mounted(HEAD, {"persistentVolumeClaim": {"claimName": "waiting"}}))
+    finally:
+        kubectl("delete", "--ignore-not-found", "--wait=false", "-f", str(claim))
+    assert "waits for the volume claim 'waiting': " in reason
+    assert ("no-class" if made else '"waiting" not found') in reason
+    assert f"`kubectl describe persistentvolumeclaim -n {NAMESPACE} waiting`" in reason
 
 
 def test_a_variable_of_a_missing_secret(tmp_path):

@@ -109,7 +109,7 @@ def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store
 
 
 def test_a_study_without_a_volume(tmp_path, object_store):
-    """A study in an object store runs and is read without a claim (`no-volume/pods`)."""
+    """A study in an object store runs and is read without a claim (`no-volume/pods`); one in a folder is refused."""
     overlay = str(overlay_with_identity(tmp_path / "overlay", "no-volume/pods"))
     bucket = storage_uri("lab/studies")
     study = Following(tmp_path, COUNTED, "--workers", "1", "--overlay", overlay, "--storage", bucket)
@@ -123,4 +123,8 @@ def test_a_study_without_a_volume(tmp_path, object_store):
     results = json.loads(tunepipe("results", "counted", "--kubernetes", "--json"))
     assert (results["state"], len(results["trials"])) == ("finished", 4)
     assert "counted-1" in tunepipe("stop", "counted", "--kubernetes")
+    assert objects("rayjobs") == []
+    code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--overlay", overlay)
+    assert code == 2, reported
+    assert "The study would be lost with its pods" in reported
     assert objects("rayjobs") == []

@@ -13,6 +13,7 @@ import tune_jobs
 from pipeline.cli import submit_rayjob
 from pipeline.cli.submit_rayjob import Target
 from pipeline.cluster.following import NeverStarts
+from pipeline.cluster.overlays import rendered
 from pipeline.errors import InvalidJob
 from pipeline.storage import Store
 from pipeline.study.files import save_study
@@ -68,11 +69,28 @@ def test_a_dry_run_prints_the_yaml_and_the_plan_beside_it() -> None:
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> Path:
+def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of this machine that the pods of each overlay mount, too."""
+
+    def with_share(overlay: str) -> list[dict[str, Any]]:
+        objects = rendered(overlay)
+        cluster = next(each for each in objects if each["kind"] == "RayJob")["spec"]["rayClusterSpec"]
+        for node in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+            spec = node["template"]["spec"]
+            spec["volumes"].append({"name": "share", "nfs": {"server": "a", "path": "/"}})
+            spec["containers"][0]["volumeMounts"].append({"name": "share", "mountPath": str(tmp_path)})
+        return objects
+
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", with_share)
+    return tmp_path
+
+
+@pytest.fixture
+def stored(share: Path) -> Path:
     """A storage that this machine reads, with the study beale: other resources and a smaller budget than the job's."""
     changes = {"resources.gpus": 0.5, "resources.workers": 3, "budget.trials": 6}
-    save_study(Store(tmp_path).folder("beale"), tune_jobs.find("beale").replaced(changes))
-    return tmp_path
+    save_study(Store(share).folder("beale"), tune_jobs.find("beale").replaced(changes))
+    return share
 
 
 def test_a_study_that_is_resumed_is_planned_with_its_own_resources(stored: Path) -> None:
@@ -194,10 +212,10 @@ def test_a_mistake_whose_log_is_gone_is_no_success(api_server: ApiServer) -> Non
 
 @pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])
 def test_a_rayjob_that_its_operator_deletes_at_its_end(
-    api_server: ApiServer, tmp_path: Path, state: str, code: int
+    api_server: ApiServer, share: Path, state: str, code: int
 ) -> None:
     """Where an operator deletes the RayJob at its end, submit reads that in the storage, with the study's exit code."""
-    storage = with_session(tmp_path, state=state, message="no disk", heartbeat=datetime.now(UTC).isoformat())
+    storage = with_session(share, state=state, message="no disk", heartbeat=datetime.now(UTC).isoformat())
     api_server.gone.add(f"{RAYJOBS}/beale-1")
     printed = tunepipe("submit", "beale", "--kubernetes", "--storage", storage, "--overlay", "local-cpu")
     assert printed.code == code, printed.errors

@@ -27,7 +27,8 @@ def test_the_order_of_the_bundled_overlays_is_right(overlay):
 @pytest.mark.parametrize(
     "components",
     [
-        ("gpu-l4", "page", "s3-identity/pods", "ca-bundle", "openshift"),
+        ("gpu-l4", "page", "no-volume/pods", "s3-identity/pods", "ca-bundle", "openshift"),
+        ("no-volume/pods", "gpu-l4", "ca-bundle"),
         ("s3-identity/pods", "ca-bundle", "openshift", "small", "gpu-a100", "gpu-l4", "runtime-class"),
         ("eks/on-demand", "gpu-t4", "gpu-l4", "eks/spot-nodegroup"),
         ("gpu-l4-spot", "gpu-l4"),
@@ -57,6 +58,7 @@ def test_a_right_order_is_not_refused(tmp_path, components):
         ),
         (("aks/identity/pods", "page"), "aks/identity/pods has not changed the live page"),
         (("ca-bundle", "page"), "ca-bundle has not changed the live page"),
+        (("no-volume/pods", "page"), "no-volume/pods has not changed the live page"),
         (("openshift", "page"), "openshift has not changed the live page"),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",

@@ -15,8 +15,8 @@ from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import StorageError
 
 
-def _rayjob(storage: str = "/studies") -> dict:
-    return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", storage, []).job
+def _rayjob() -> dict:
+    return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", []).job
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def _rayjob(storage: str = "/studies") -> dict:
 )
 def test_the_volume_is_the_one_that_the_head_mounts_there(storage, place):
     """The volume of a study is the claim that the head mounts at the storage or above it, and not a scratch volume."""
-    found = volume_of(_rayjob(storage), storage)
+    found = volume_of(_rayjob(), storage)
     assert (found and found[1]["mountPath"]) == place
     assert found is None or found[0]["persistentVolumeClaim"] == {"claimName": "studies"}
 

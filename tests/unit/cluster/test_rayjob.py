@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,22 @@ def _large(where: Path) -> Path:
     }
     (study / "kustomization.yaml").write_text(yaml.safe_dump(made))
     return where / "large"
+
+
+def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
+    """A folder at which a pod that the study uses has no volume is refused; groups without trials do not count."""
+    (template,) = rendered("prod-gpu")
+    cpu, *gpus = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [deepcopy(template)])
+    for group in gpus:
+        group["template"]["spec"]["volumes"][-1] = {"name": "studies", "emptyDir": {}}
+    study_manifests(job(), "beale", "mine", "/studies", [])
+    cpu["template"]["spec"]["volumes"][-1] = {"name": "studies", "emptyDir": {}}
+    with pytest.raises(
+        ClusterError, match="in the overlay 'mine', the group 'cpu' has no volume at --storage /studies"
+    ):
+        study_manifests(job(), "beale", "mine", "/studies", [])
+    study_manifests(job(), "beale", "mine", "gs://bucket/studies", [])
 
 
 @pytest.mark.parametrize("autoscales", [True, False])

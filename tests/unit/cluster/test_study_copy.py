@@ -10,7 +10,7 @@ from pipeline.cluster.kubernetes_cluster import Kubernetes
 from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.cluster.study_copy import readable_study
-from pipeline.errors import JobNotFound
+from pipeline.errors import ClusterError, JobNotFound
 from tests.unit.cluster.kubernetes_server import RAYJOBS, rayjob
 
 
@@ -82,3 +82,14 @@ def test_a_rayjob_without_a_storage_needs_one(api_server, tmp_path: Path) -> Non
     api_server.answers[RAYJOBS] = [{"items": [job]}]
     with pytest.raises(JobNotFound, match="give it with --storage"):
         readable_study(Kubernetes(None, "tunepipe"), "s", tmp_path)
+
+
+def test_pods_without_the_volume_of_a_study_are_named(api_server, tmp_path: Path) -> None:
+    """A study in a folder that neither the pods nor this machine have is refused with the options to change."""
+    server, away = Kubernetes(None, "tunepipe"), str(tmp_path / "away")
+    for overlay, whose in (("local-cpu", "the overlay 'local-cpu'"), (None, "the RayJob 's-1'")):
+        api_server.answers[RAYJOBS] = [{"items": [] if overlay else [of_study(away)]}]
+        with pytest.raises(ClusterError, match=f"The pods of {whose} mount no volume claim at .*away.*--storage"):
+            readable_study(server, "s", tmp_path, storage=away, overlay=overlay)
+    (tmp_path / "away").mkdir()
+    assert readable_study(server, "s", tmp_path, storage=away) == (away, "s")
