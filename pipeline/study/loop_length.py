@@ -66,7 +66,7 @@ def steps_of(generator: "GeneratorType[Any, Any, Any]", config: Mapping[str, Any
     values: dict[str, int] = {}
     for name, value in frame.f_locals.items():
         values.update(_whole(name, value))
-        if isinstance(value, Mapping) and value == config:
+        if isinstance(value, Mapping) and _is_equal(value, config):
             values.update(known_values(value, name))
     return reports_of(function, YIELDS, values)
 
@@ -163,6 +163,14 @@ def _delegated(
             except Exception:
                 continue
     return _reports(called, YIELDS, passed, (*above, function))
+
+
+def _is_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:
+        # Arrays, for example, have no single answer.
+        return False
 
 
 def _whole(name: str, value: Any) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.study.loop_length import YIELDS, called_once, first_parameter, known_values, reports_of, steps_of
@@ -255,6 +256,7 @@ def test_the_steps_of_a_generator_follow_from_its_arguments() -> None:
     assert [steps_of(each, config) for each in generators] == [5, 7, 4, 4, None, None]
     assert [len(list(each)) for each in generators] == [5, 7, 4, 1, 4, 3]
     assert steps_of(generators[0], config) is None
+    assert steps_of(of_arguments({"more": np.array([1, 2])}, 3), config) is None
 
 
 def test_a_call_outside_of_loops_is_made_once() -> None:
