@@ -1,6 +1,5 @@
 """`tunepipe submit` and `status`: studies on a cluster."""
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -131,14 +130,19 @@ def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "Tun
     kept = {field: value for field, value in changes.items() if field.partition(".")[0] in {"budget", "resources"}}
     # `submit` sets the number of workers in any case.
     kept |= {"resources.workers": tuned.resources.workers}
-    with suppress(UserError):
-        notes: list[str] = []
+    notes: list[str] = []
+    try:
         resumed = with_study_settings(tuned, Store(storage).folder(tuned.name), notes.append, changed=kept)
         resumed = resumed.replaced(kept)
-        for each in notes:
-            note(each)
-        return resumed
-    return tuned
+    except UserError as error:
+        note(
+            f"The plan has the resources and budget of the job: if there is a study in {storage}, it cannot be read "
+            f"from here. {error}"
+        )
+        return tuned
+    for each in notes:
+        note(each)
+    return resumed
 
 
 def status(

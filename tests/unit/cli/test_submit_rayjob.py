@@ -108,12 +108,14 @@ def test_a_study_that_is_resumed_is_planned_with_its_own_resources(stored: Path)
 
 
 def test_a_storage_that_cannot_be_read_is_planned_with_the_job_s_resources(stored: Path) -> None:
-    """A study that cannot be read from here is planned with the resources of the job, without an error."""
+    """A study that cannot be read from here is planned with the resources of the job, with a note that says why."""
     (stored / "beale/study.json").write_text("{")
     printed = tunepipe(
         "submit", "beale", "--kubernetes", "--dry-run", "--storage", str(stored), "--overlay", "local-cpu"
     )
     assert printed.code == 0
+    assert "The plan has the resources and budget of the job" in printed.errors
+    assert "study.json" in printed.errors
     assert "autoscaling up to 2 pods" in printed.errors
 
 
