@@ -17,6 +17,18 @@ SPOT_LABELS = (
 )
 """The labels by which clouds mark spot nodes, as the components `on-demand` name them."""
 
+_POOL_LABELS = {
+    "cloud.google.com/gke-nodepool",
+    "karpenter.sh/nodepool",
+    "eks.amazonaws.com/nodegroup",
+    "kubernetes.azure.com/agentpool",
+    "agentpool",
+}
+"""The labels by which a user selects one pool of nodes, which are spot nodes or not; no component names them."""
+
+_NVIDIA = "nvidia.com/"
+"""The beginning of the resource of each component's group. A group without it is a user's."""
+
 _SPOT_VARIABLE = "TUNEPIPE_CHECKPOINT_SECONDS"
 """The environment variable that the component `spot` sets."""
 
@@ -44,9 +56,10 @@ def _equal_names(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _on_spot_nodes(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     kept = _node_labels(groups[0]) & set(SPOT_LABELS)
-    for group in groups[1:]:
+    for group in filter(_has_nvidia, groups[1:]):
+        labels = _node_labels(group)
         variables = {each.get("name") for each in _pod(group)["containers"][0].get("env") or ()}
-        if kept and not kept & _node_labels(group) and _SPOT_VARIABLE not in variables:
+        if kept and not labels & (kept | _POOL_LABELS) and _SPOT_VARIABLE not in variables:
             yield (
                 f"The group {group.get('groupName')!r} may run on spot nodes, unlike the head and the group "
                 f"{groups[0].get('groupName')!r}: name the component on-demand, or that of its cloud, before the "
@@ -55,7 +68,7 @@ def _on_spot_nodes(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _without_runtime_class(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    gpus = [group for group in groups if str(group.get("groupName")).startswith("gpu")]
+    gpus = [group for group in groups if str(group.get("groupName")).startswith("gpu") and _has_nvidia(group)]
     without = [str(group["groupName"]) for group in gpus if "runtimeClassName" not in _pod(group)]
     if without and len(without) < len(gpus):
         yield (
@@ -108,6 +121,11 @@ _CHANGES_OF_THE_PAGE = {
 def _pod(group: Mapping[str, Any]) -> Mapping[str, Any]:
     pod: Mapping[str, Any] = group["template"]["spec"]
     return pod
+
+
+def _has_nvidia(group: Mapping[str, Any]) -> bool:
+    limits = (_pod(group)["containers"][0].get("resources") or {}).get("limits") or {}
+    return any(resource.startswith(_NVIDIA) for resource in limits)
 
 
 def _node_labels(group: Mapping[str, Any]) -> set[str]:

@@ -1,5 +1,6 @@
 """Whether a storage is kept: a folder that belongs to a pod is lost with the pod."""
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -51,6 +52,8 @@ def _folders(pod: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _is_kept(storage: str, folders: Mapping[str, bool]) -> bool:
-    above = [folder for folder in folders if PurePosixPath(storage).is_relative_to(folder)]
+    # Linux reads //studies as /studies; normpath keeps two slashes.
+    place = PurePosixPath("/", posixpath.normpath(storage).lstrip("/"))
+    above = [folder for folder in folders if place.is_relative_to(folder)]
     nearest = max(above, key=lambda folder: len(PurePosixPath(folder).parts), default=None)
     return nearest is not None and folders[nearest]

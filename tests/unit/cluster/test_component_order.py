@@ -80,6 +80,26 @@ def test_nodes_that_a_user_chooses_are_not_those_of_a_component(tmp_path):
     assert wrong_order([first, own, other], None) == []
 
 
+def test_groups_of_a_user_are_not_compared_with_those_of_components(tmp_path):
+    """Own groups with other accelerators, or with a node pool named, need no affinity; the former no runtime class."""
+    made = with_components(tmp_path, "base/ray", "gke/on-demand", "gpu-l4", "runtime-class")
+    first, gpus = ray_cluster(made)["spec"]["workerGroupSpecs"]
+    limits = [{"amd.com/gpu": "1"}, {"google.com/tpu": "4"}, {}]
+    own = [
+        {
+            "groupName": f"gpu-own-{number}",
+            "template": {"spec": {"containers": [{"resources": {"limits": {"cpu": "6", "memory": "24Gi", **each}}}]}},
+        }
+        for number, each in enumerate(limits)
+    ]
+    assert wrong_order([first, gpus, *own], None) == []
+    del gpus["template"]["spec"]["affinity"]
+    assert len(wrong_order([first, gpus], None)) == 1
+    for pool in ("cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup", "kubernetes.azure.com/agentpool"):
+        gpus["template"]["spec"]["nodeSelector"] = {pool: "cards"}
+        assert wrong_order([first, gpus], None) == []
+
+
 def test_the_spot_labels_are_those_of_the_components(tmp_path):
     """The labels of spot nodes are those that the component for all clouds refuses, which are those of each cloud."""
     for name in ("on-demand", "gke/on-demand", "eks/on-demand", "eks-auto/on-demand", "aks/on-demand"):

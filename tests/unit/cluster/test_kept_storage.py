@@ -22,7 +22,7 @@ def group_with(name: str, **volumes: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "source", [CLAIM, {"nfs": {"server": "a", "path": "/"}}, {"hostPath": {"path": "/a"}}, {"csi": {"driver": "a"}}]
 )
-@pytest.mark.parametrize("storage", ["/studies", "/studies/lab"])
+@pytest.mark.parametrize("storage", ["/studies", "/studies/lab", "//studies", "/tmp/../studies"])
 def test_a_folder_on_a_volume_is_kept(source: dict[str, Any], storage: str) -> None:
     """A folder on a volume that outlives its pods is taken, whatever its kind."""
     check_storage_is_kept("lab", group_with("", studies=source), [group_with("cpu", studies=source)], storage)
@@ -37,7 +37,7 @@ def test_a_folder_of_a_pod_is_refused(source: dict[str, Any]) -> None:
     check_storage_is_kept("lab", head, [group], "s3://bucket/studies")
 
 
-@pytest.mark.parametrize("storage", ["/elsewhere", "/", "/data-2", "/tmp/studies"])
+@pytest.mark.parametrize("storage", ["/elsewhere", "/", "/data-2", "/tmp/studies", "/data/../elsewhere"])
 def test_a_folder_without_a_volume_is_refused(storage: str) -> None:
     """A folder at which pods mount nothing, or only their temporary files, is refused for all of them."""
     pods = [group_with(name, data=CLAIM, tmp={"emptyDir": {}}) for name in ("", "cpu", "gpu-l4")]

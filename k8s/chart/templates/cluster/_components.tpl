@@ -166,11 +166,28 @@
 {{- toJson (dict "labels" $spot) }}
 {{- end }}
 
-{{- /* Whether a group that is not one of spot nodes lacks what keeps the first group off them. */}}
+{{- /* Whether a pod has a resource of NVIDIA, as those of each component's group have; a group without is a user's. */}}
+{{- define "tunepipe.nvidia" -}}
+{{- $has := false }}
+{{- range keys (dig "resources" "limits" dict (first .containers)) }}
+{{- if hasPrefix "nvidia.com/" . }}
+{{- $has = true }}
+{{- end }}
+{{- end }}
+{{- $has }}
+{{- end }}
+
+{{- /* Whether a component's group that is not one of spot nodes lacks what keeps the first group off them. A pool of nodes that a
+user names decides that itself. */}}
 {{- define "tunepipe.unlike" -}}
 {{- $kept := (include "tunepipe.spot" .first.template.spec | fromJson).labels }}
 {{- $own := (include "tunepipe.spot" .group.template.spec | fromJson).labels }}
-{{- $unlike := gt (len $kept) 0 }}
+{{- $unlike := and (gt (len $kept) 0) (eq "true" (include "tunepipe.nvidia" .group.template.spec)) }}
+{{- range list "cloud.google.com/gke-nodepool" "karpenter.sh/nodepool" "eks.amazonaws.com/nodegroup" "kubernetes.azure.com/agentpool" "agentpool" }}
+{{- if hasKey ($.group.template.spec.nodeSelector | default dict) . }}
+{{- $unlike = false }}
+{{- end }}
+{{- end }}
 {{- range $own }}
 {{- if has . $kept }}
 {{- $unlike = false }}
