@@ -80,6 +80,25 @@ def test_nodes_that_a_user_chooses_are_not_those_of_a_component(tmp_path):
     assert wrong_order([first, own, other], None) == []
 
 
+def test_a_group_of_gpus_has_no_pods_that_always_run(tmp_path):
+    """A group of GPUs after a patch of the group of CPUs has neither its number of pods nor what Ray counts in one."""
+    group = "/spec/workerGroupSpecs/0/"
+    own = {"replicas": 2, "minReplicas": 2, "rayStartParams": {"num-cpus": "1"}, "resources": {"CPU": "1"}}
+    changes = [{"op": "add", "path": group + field, "value": value} for field, value in own.items()]
+    patch = {"target": {"kind": "RayCluster"}, "patch": yaml.safe_dump(changes)}
+    first = tmp_path / "first"
+    first.mkdir()
+    base, gpus = (os.path.relpath(HOME / each, first.resolve()) for each in ("base/ray", "components/gpu-l4"))
+    (first / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base], "patches": [patch]}))
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["../first"], "components": [gpus]}))
+    cpus, group_of_gpus = ray_cluster(rendered(str(tmp_path)))["spec"]["workerGroupSpecs"]
+    assert {field: cpus[field] for field in own} == own
+    assert (group_of_gpus["replicas"], group_of_gpus["minReplicas"], group_of_gpus["rayStartParams"]) == (0, 0, {})
+    assert "resources" not in group_of_gpus
+
+
 def test_groups_of_a_user_are_not_compared_with_those_of_components(tmp_path):
     """Own groups with other accelerators, or with a node pool named, need no affinity; the former no runtime class."""
     made = with_components(tmp_path, "base/ray", "gke/on-demand", "gpu-l4", "runtime-class")
