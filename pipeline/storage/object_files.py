@@ -264,6 +264,9 @@ class ObjectFiles:
             self._fs.delete_dir(str(self._root))
 
     def _listed(self, folder: str, *, recursive: bool) -> Sequence[fs.FileInfo]:
+        if self._fs.type_name == "abfs":
+            # Without valid credentials, Azure's client ends this process while it lists; here it reports an error.
+            self._fs.get_file_info(folder)
         entries: Sequence[fs.FileInfo] = self._fs.get_file_info(
             fs.FileSelector(folder, recursive=recursive, allow_not_found=True)
         )

@@ -53,6 +53,22 @@ def test_missing_objects_may_be_deleted_and_listed(files: ObjectFiles) -> None:
         files.size("x")
 
 
+def test_azure_is_asked_for_the_folder_before_it_lists() -> None:
+    """A folder is looked at before it is listed, because Azure's client ends the process if it may not list."""
+    asked: list[Any] = []
+
+    def get_file_info(of: Any) -> list[fs.FileInfo]:
+        asked.append(of)
+        if isinstance(of, str):
+            raise OSError("no token")
+        return []
+
+    azure = ObjectFiles(cast(fs.FileSystem, SimpleNamespace(type_name="abfs", get_file_info=get_file_info)), "c/s")
+    with pytest.raises(OSError, match="no token"):
+        azure.sizes("")
+    assert asked == ["c/s"]
+
+
 def test_the_age_of_an_object_is_that_by_the_store(files: ObjectFiles, tmp_path: Path) -> None:
     """An object's age is the time since it was written, finding it out leaves nothing, and a missing one has none."""
     files.write("x", [b"1"])
