@@ -144,11 +144,11 @@ def load_module(
     try:
         with script_arguments(path, arguments), same_random_numbers():
             return _run(loader, path, name, file, origin or path)
-    except BaseException as error:
+    except (InvalidJob, KeyboardInterrupt):
         _put_back(name, previous)
-        if isinstance(error, InvalidJob) or not isinstance(error, Exception | SystemExit):
-            # The user's own interrupt, for example, is no error of the file.
-            raise
+        raise
+    except (Exception, SystemExit) as error:
+        _put_back(name, previous)
         raise InvalidJob(f"job file {path}", [job_fault(error, path)]) from error
 
 
