@@ -78,7 +78,7 @@ imagePullSecrets: []
 
 # The namespaces in which KubeRay's operator may run: only its pods reach port 8265 of a head.
 operator:
-  namespaces: [kuberay-operator, kuberay-system, kuberay]
+  namespaces: [kuberay-operator, kuberay-system, kuberay, ray-system]
 
 # Networks of name servers, besides those that the policy `dns` names. The name server of EKS Auto Mode is not a pod; it has the
 # tenth address of the cluster's service network, usually [10.100.0.10/32] or [172.20.0.10/32].
