@@ -65,7 +65,7 @@ def held(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 def leaving(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """A function that leaves the process, or would."""
     yield {"score": 1.0}
-    raise SystemExit(0)
+    raise SystemExit(3)
 
 
 def job(*curves: str, **fields: Any) -> TuneJob:
@@ -229,7 +229,7 @@ def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):
 
 
 def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
-    """A function that calls sys.exit fails its trial with SystemExit as the error."""
+    """A function that calls sys.exit with another code than 0 fails its trial with SystemExit as the error."""
     with pytest.raises(Exception, match="ended without a value"):
         run(job(function=leaving, space={"x": 1}), storage=tmp_path)
     assert load_results(tmp_path / "s").trials["error"].iloc[0].startswith("SystemExit")

@@ -226,6 +226,6 @@ def test_a_finished_study_is_unchanged_if_its_data_are_missing(tmp_path, monkeyp
     before = {path: store.read(path) for path in store.files()}
     monkeypatch.chdir(tmp_path)
     more = load_study(store).replaced({"budget.epochs": 2})
-    with pytest.raises(DataError, match=rf"no data file rows.parquet in {tmp_path}\. A relative path starts in"):
+    with pytest.raises(DataError, match=rf"no data file rows.parquet in {tmp_path}\. A relative path is relative to"):
         run(more, storage=tmp_path / "studies", resume=True)
     assert {path: store.read(path) for path in store.files()} == before
