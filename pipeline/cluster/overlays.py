@@ -10,8 +10,10 @@ from typing import Any
 import yaml
 
 from pipeline.cluster.component_order import wrong_order
+from pipeline.cluster.late_components import late_components
 from pipeline.cluster.overlay_fields import missing_fields
 from pipeline.errors import ClusterError
+from pipeline.wording import by_count
 
 __all__ = ["overlays", "rayjob_template", "rendered"]
 
@@ -34,9 +36,7 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
     Raises:
         ClusterError: There is no such overlay, no kubectl, or Kustomize refuses or does not end.
     """
-    # A user's folder may have the name of an overlay without being one. A name that no folder can have is none.
-    places = (Path(overlay, part), _home() / "overlays" / overlay / part)
-    if (folder := next((place for place in places if os.path.isdir(place)), None)) is None:  # noqa: PTH112
+    if (folder := _folder(overlay, part)) is None:
         raise ClusterError(
             f"There is no overlay {overlay!r}. Available: {', '.join(overlays())}; the path of a custom folder with "
             "foundation/, cluster/ and study/ is also allowed."
@@ -87,10 +87,26 @@ def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any
             f"The RayJob of the overlay {overlay!r} has no {' and no '.join(missing)}, from which a study's cluster is "
             "planned. Add what is missing."
         )
+    folder = _folder(overlay, "study")
+    if folder is not None and (late := late_components(folder)):
+        raise ClusterError(
+            f"The overlay {overlay!r} cannot be used. {by_count(len(late), 'The component', 'Each of the components')} "
+            f"{', '.join(late)} in study/ has no effect on the cluster there: the RayJob already contains it. Name "
+            f"{by_count(len(late), 'it', 'them')} in cluster/."
+        )
     page = next((each for each in objects if (each["kind"], each["metadata"]["name"]) == ("Deployment", "page")), None)
     if wrong := wrong_order(rayjobs[0]["spec"]["rayClusterSpec"]["workerGroupSpecs"], page):
         raise ClusterError(f"The overlay {overlay!r} cannot be used. {' '.join(wrong)}")
     return rayjobs[0]
+
+
+def _folder(overlay: str, part: str) -> Path | None:
+    """The folder of a part of an overlay; None if there is none.
+
+    A user's folder may have the name of an overlay without being one. A name that no folder can have is none.
+    """
+    places = (Path(overlay, part), _home() / "overlays" / overlay / part)
+    return next((place for place in places if os.path.isdir(place)), None)  # noqa: PTH112
 
 
 def _home() -> Path:
