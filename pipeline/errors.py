@@ -32,32 +32,6 @@ from functools import partial
 from pipeline.sanitize import sanitize
 from pipeline.traceback_frames import without_own_frames
 
-__all__ = [
-    "ClusterError",
-    "DamagedFile",
-    "DataError",
-    "EndUnknown",
-    "Fault",
-    "Interrupted",
-    "InvalidJob",
-    "JobNotFound",
-    "ModelError",
-    "NoTrialSucceeded",
-    "NotEvaluated",
-    "NotResumable",
-    "OutputLost",
-    "ResourcesUnmet",
-    "StorageError",
-    "StorageUnreachable",
-    "StudyChanged",
-    "StudyExists",
-    "Superseded",
-    "TunepipeError",
-    "UsageError",
-    "UserError",
-]
-
-
 _SIGPIPE = 13
 _MAX_LENGTH = 120
 _MAX_FAULTS = 50
@@ -99,13 +73,7 @@ class UsageError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One mistake in a value that a user wrote.
-
-    Args:
-        field: Dotted path of the field, as `--set` takes it.
-        found: The value, as written; None if there is none.
-        allowed: What would be allowed, in words.
-    """
+    """One mistake in a value that a user wrote."""
 
     field: str
     found: object
@@ -117,12 +85,7 @@ class Fault:
 
 
 class InvalidJob(UserError):
-    """A TuneJob, a setting or a command-line value is not allowed.
-
-    Args:
-        subject: What was being read, for example `job 'mnist-asha'`.
-        faults: Everything that is wrong with it.
-    """
+    """A TuneJob, a setting or a command-line value is not allowed."""
 
     def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
         self.subject = subject
@@ -148,14 +111,7 @@ _RESUME_TYPED = (
 
 
 class StudyChanged(InvalidJob):
-    """The study to resume has another job.
-
-    Args:
-        subject: The study.
-        faults: What differs, field by field.
-        difference: The change of the sources as a unified diff; empty if they are the same.
-        typed: Whether the job's functions were typed into a notebook or a prompt, where no command can resume it.
-    """
+    """The study to resume has another job."""
 
     def __init__(self, subject: str, faults: Iterable[Fault], difference: str = "", *, typed: bool = False) -> None:
         super().__init__(subject, faults)
@@ -216,12 +172,7 @@ class ResourcesUnmet(UserError):
 
 
 class OutputLost(UserError):
-    """Standard output cannot be written: the disk is full, or the reader of the pipe is gone.
-
-    Args:
-        number: The system's error number.
-        reason: The system's words for it.
-    """
+    """Standard output cannot be written: the disk is full, or the reader of the pipe is gone."""
 
     final = False
 

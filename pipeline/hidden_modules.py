@@ -12,16 +12,6 @@ from types import ModuleType
 
 from pipeline.wording import by_count, listed
 
-__all__ = [
-    "LIBRARIES",
-    "hidden_behind",
-    "hidden_behind_text",
-    "hidden_here",
-    "hidden_modules",
-    "hidden_text",
-    "what_hides",
-]
-
 LIBRARIES = (
     *("cmaes", "duckdb", "jinja2", "keras", "kubernetes", "matplotlib", "ml_dtypes", "numpy", "optuna", "packaging"),
     *("pandas", "pathspec", "psutil", "pyarrow", "pydantic", "ray", "requests", "rich", "scipy", "sklearn"),
@@ -41,14 +31,7 @@ _UNNAMED = re.compile(r"cannot import name (\w+)$")
 
 
 def hidden_modules(folders: Iterable[Path]) -> dict[Path, str]:
-    """The files of folders that hide a module.
-
-    Args:
-        folders: Folders from which a job's modules are imported, before those of Python and of libraries.
-
-    Returns:
-        File, or folder of a package → the module's name, sorted by the file.
-    """
+    """The files of folders that hide a module."""
     names = {*sys.stdlib_module_names, *LIBRARIES}.difference(_UNUSED)
     found = {}
     for folder in dict.fromkeys(folders):
@@ -62,14 +45,7 @@ def hidden_modules(folders: Iterable[Path]) -> dict[Path, str]:
 
 
 def hidden_behind(error: BaseException) -> dict[Path, str]:
-    """The files that hide the module which an import did not find, or which lacks what was looked up in it.
-
-    Args:
-        error: The error.
-
-    Returns:
-        As of `hidden_here`; empty if the error is another one.
-    """
+    """The files that hide the module which an import did not find, or which lacks what was looked up in it."""
     if isinstance(error, ImportError):
         name = error.name
         if name is None and (lacked := _UNNAMED.match(str(error))):
@@ -83,15 +59,7 @@ def hidden_behind(error: BaseException) -> dict[Path, str]:
 
 
 def hidden_behind_text(text: str, folders: Iterable[Path]) -> dict[Path, str]:
-    """The files that hide the modules which printed errors of imports and of look-ups in modules are about.
-
-    Args:
-        text: What a process printed.
-        folders: As for `hidden_modules`.
-
-    Returns:
-        As of `hidden_modules`; all of them where an error names no module, and empty if the text has no such error.
-    """
+    """The files that hide the modules which printed errors of imports and of look-ups in modules are about."""
     names, unnamed = _ABOUT_MODULE.findall(text), _UNNAMED.search(text)
     return {path: hidden for path, hidden in hidden_modules(folders).items() if unnamed or hidden in names}
 
@@ -105,21 +73,13 @@ def hidden_here() -> dict[Path, str]:
 
 
 def hidden_text(hidden: dict[Path, str]) -> str:
-    """What hides which module, and what to do, as sentences.
-
-    Args:
-        hidden: What `hidden_modules` returned, not empty.
-    """
+    """What hides which module, and what to do, as sentences."""
     them = by_count(len(hidden), "it", "them")
     return f"{what_hides(hidden)}: an import of that name, even in a library, may find {them} instead. Rename {them}."
 
 
 def what_hides(hidden: dict[Path, str]) -> str:
-    """What hides which module, as a clause.
-
-    Args:
-        hidden: What `hidden_modules` returned, not empty.
-    """
+    """What hides which module, as a clause."""
     return listed(f"{path} hides {_owner(name)} {name}" for path, name in hidden.items())
 
 

@@ -2,8 +2,6 @@
 
 import sys
 
-__all__ = ["ABSENT", "warn_once", "warned"]
-
 ABSENT = object()
 """The default where an attribute may be missing."""
 
@@ -15,11 +13,6 @@ def warn_once(library: str, name: str, consequence: str) -> None:
     """Print, once in this process, that a name is missing.
 
     It is printed to stderr, since stdout may hold one JSON object and nothing else.
-
-    Args:
-        library: The library.
-        name: The name.
-        consequence: What tunepipe does without it, as a part of a sentence.
     """
     if (name, consequence) not in warned:
         warned.add((name, consequence))

@@ -10,8 +10,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Reals", "dominated_box", "growing_hypervolume", "hypervolume", "non_dominated"]
-
 Reals: TypeAlias = npt.NDArray[np.float64]
 
 _MARGIN = 0.1
@@ -23,14 +21,7 @@ _BLOCK = 1000
 
 
 def non_dominated(losses: Reals) -> npt.NDArray[np.bool_]:
-    """Which points are on the Pareto front: no other is at least as good in every value and better in one.
-
-    Args:
-        losses: Shape (points, values). A point with a value that is not finite is on no front.
-
-    Returns:
-        Shape (points,). Of points that are equal, all are on the front or none.
-    """
+    """Which points are on the Pareto front: no other is at least as good in every value and better in one."""
     on_front = np.zeros(len(losses), np.bool_)
     finite = np.flatnonzero(np.isfinite(losses).all(axis=1))
     points, which = _distinct(losses[finite])
@@ -68,15 +59,7 @@ def _first_front(points: Reals) -> npt.NDArray[np.bool_]:
 
 
 def dominated_box(losses: Reals) -> tuple[Reals, Reals]:
-    """The box whose dominated share says how good a front is.
-
-    Args:
-        losses: Shape (points, values); finite, at least one point.
-
-    Returns:
-        The best values on the front, and the reference point, a tenth of the front's range beyond its worst; each of
-        shape (values,), the second larger than the first everywhere.
-    """
+    """The box whose dominated share says how good a front is."""
     front = losses[non_dominated(losses)]
     ideal, worst = front.min(axis=0), front.max(axis=0)
     corner = worst + _MARGIN * (worst - ideal)
@@ -87,27 +70,14 @@ def dominated_box(losses: Reals) -> tuple[Reals, Reals]:
 
 
 def hypervolume(losses: Reals, reference: Sequence[float] | Reals) -> float:
-    """The volume that points dominate, up to a reference point (Zitzler and Thiele 1998).
-
-    Args:
-        losses: Shape (points, values); those that do not beat the reference point in every value count nothing.
-        reference: The reference point.
-    """
+    """The volume that points dominate, up to a reference point (Zitzler and Thiele 1998)."""
     corner = np.asarray(reference, np.float64)
     inside = losses[_inside(losses, corner)]
     return _volume(inside[non_dominated(inside)], corner)
 
 
 def growing_hypervolume(losses: Reals, reference: Sequence[float] | Reals) -> Reals:
-    """The hypervolume of the first point, of the first two, and so on.
-
-    Args:
-        losses: As `hypervolume` takes them.
-        reference: The reference point.
-
-    Returns:
-        Shape (points,).
-    """
+    """The hypervolume of the first point, of the first two, and so on."""
     corner, gains, front = np.asarray(reference, np.float64), np.zeros(len(losses)), losses[:0]
     inside = np.flatnonzero(_inside(losses, corner))
     # The front so far dominates most points, so one comparison excludes many of them.
@@ -163,12 +133,7 @@ def _volume(front: Reals, corner: Reals) -> float:
 
 
 class _Stairs:
-    """The front of points of two values that are added one by one, and the area that they dominate.
-
-    Args:
-        right: The reference point's first value.
-        top: Its second value.
-    """
+    """The front of points of two values that are added one by one, and the area that they dominate."""
 
     def __init__(self, right: float = 0.0, top: float = 0.0) -> None:
         self._right, self._top = right, top
@@ -178,15 +143,7 @@ class _Stairs:
         """The area up to the reference point."""
 
     def add(self, first: float, second: float) -> bool:
-        """Add a point.
-
-        Args:
-            first: Its first value.
-            second: Its second value.
-
-        Returns:
-            Whether no point that was added before is at least as good in both values.
-        """
+        """Add a point."""
         before = bisect_right(self._first, first)
         # First values rise along the front, and second ones fall.
         if before and self._second[before - 1] <= second:

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["escaped_json", "sanitize", "sanitize_line", "sanitize_output"]
-
 # Control characters except tab and line feed; marks and overrides of writing direction; line and paragraph separators;
 # halves of surrogate pairs, which cannot be encoded.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -44,26 +42,12 @@ def sanitize_line(text: str) -> str:
 
 
 def sanitize_output(text: str) -> str:
-    """Sanitize what a trial printed: colours and progress bars stay.
-
-    Args:
-        text: Output of a program.
-
-    Returns:
-        The text with its harmless escape sequences.
-    """
+    """Sanitize what a trial printed: colours and progress bars stay."""
     return "".join(part if place % 2 else sanitize(part) for place, part in enumerate(_HARMLESS.split(text)))
 
 
 def escaped_json(text: str) -> str:
-    """Write the invisible characters of a JSON document as escapes of JSON; its value stays the same.
-
-    Args:
-        text: A JSON document.
-
-    Returns:
-        The document, equal after parsing.
-    """
+    """Write the invisible characters of a JSON document as escapes of JSON; its value stays the same."""
     return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

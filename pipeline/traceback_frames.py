@@ -5,20 +5,11 @@ import sysconfig
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["without_own_frames"]
-
 _PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without tunepipe's frames, nor those of libraries between and behind the user's.
-
-    Args:
-        trace: The traceback of an error, the outermost frame first.
-
-    Returns:
-        A copy with the frames of the user's code, and of the libraries that call it first, such as a notebook's.
-    """
+    """A traceback without tunepipe's frames, nor those of libraries between and behind the user's."""
     frames: list[TracebackType] = []
     outermost, libraries = True, _libraries()
     while trace is not None:

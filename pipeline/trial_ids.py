@@ -1,19 +1,10 @@
 """The order of trials by their ids: schedulers, tables and rankings use the same."""
 
-__all__ = ["DrawOrder", "draw_order"]
-
 DrawOrder = tuple[int, str, str]
 
 
 def draw_order(trial_id: str) -> DrawOrder:
-    """A sort key that puts trials in the order in which they were drawn: 9999 before 10000.
-
-    Args:
-        trial_id: The number of the draw, padded with zeros; any other text has a place too.
-
-    Returns:
-        A key that compares with that of any other id.
-    """
+    """A sort key that puts trials in the order in which they were drawn: 9999 before 10000."""
     # Compared as text of equal length, numbers of any size keep their order.
     number = trial_id.lstrip("0")
     return len(number), number, trial_id

@@ -9,32 +9,10 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-__all__ = [
-    "by_count",
-    "capitalized",
-    "clock",
-    "closest",
-    "counted",
-    "did_you_mean",
-    "duration",
-    "format_number",
-    "frequency",
-    "hide_numbers",
-    "is_or_are",
-    "listed",
-    "percent",
-    "percent_interval",
-    "percentages",
-    "rough_duration",
-    "size",
-]
-
 
 def format_number(value: float) -> str:
-    """A metric or a float hyperparameter: four significant digits, but all digits before the decimal point up to 1e7.
-
-    Args:
-        value: A number.
+    """A metric or a float hyperparameter: four significant digits, but all digits before the decimal
+    point up to 1e7.
     """
     if not math.isfinite(value):
         return str(value)
@@ -45,11 +23,7 @@ def format_number(value: float) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes in words.
-
-    Args:
-        count: Number of bytes.
-    """
+    """A number of bytes in words."""
     for unit, name in ((1e3, "bytes"), (1e6, "kB"), (1e9, "MB"), (1e12, "GB")):
         if count < unit:
             return f"{count:.0f} bytes" if name == "bytes" else f"{count / unit * 1e3:.3g} {name}"
@@ -57,11 +31,7 @@ def size(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span of time in at most two units: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min.
-
-    Args:
-        seconds: Seconds, 0 or more.
-    """
+    """A span of time in at most two units: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min."""
     if seconds < 0.95:
         return f"{1000 * seconds:.0f} ms"
     if seconds < 59.5:
@@ -73,11 +43,7 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """A span of time in one unit, as an estimate is written: 0.012 s, 45 s, 10 min, 2.0 h, 11.6 days.
-
-    Args:
-        seconds: Seconds, 0 or more.
-    """
+    """A span of time in one unit, as an estimate is written: 0.012 s, 45 s, 10 min, 2.0 h, 11.6 days."""
     if seconds < 1:
         return f"{seconds:.2g} s"
     for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
@@ -87,11 +53,7 @@ def rough_duration(seconds: float) -> str:
 
 
 def frequency(per_second: float) -> str:
-    """How often something happens, in a unit in which that is at least one: 5.3 per second, 2 per minute.
-
-    Args:
-        per_second: Times per second, 0 or more.
-    """
+    """How often something happens, in a unit in which that is at least one: 5.3 per second, 2 per minute."""
     for unit, factor in (("second", 1), ("minute", 60)):
         if per_second * factor >= 1:
             return f"{format_number(round(per_second * factor, 1))} per {unit}"
@@ -99,67 +61,35 @@ def frequency(per_second: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A span of time as a display that ticks shows it: 0:05, 4:05, 2:03:00.
-
-    Args:
-        seconds: Seconds, 0 or more.
-    """
+    """A span of time as a display that ticks shows it: 0:05, 4:05, 2:03:00."""
     whole = round(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
 def counted(number: float, one: str, many: str | None = None) -> str:
-    """A number with its noun: 1 trial, 2 trials.
-
-    Args:
-        number: How many.
-        one: The noun in the singular.
-        many: Its plural; the singular with an s unless given.
-    """
+    """A number with its noun: 1 trial, 2 trials."""
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
     return f"{shown} {by_count(number, one, many or one + 's')}"
 
 
 def by_count(number: float, one: str, many: str) -> str:
-    """The form of a word, or of some words, that agrees with a number: has or have.
-
-    Args:
-        number: How many.
-        one: The form for one.
-        many: The form for any other number.
-    """
+    """The form of a word, or of some words, that agrees with a number: has or have."""
     return one if number == 1 else many
 
 
 def is_or_are(number: float) -> str:
-    """The verb that agrees with a number.
-
-    Args:
-        number: How many.
-    """
+    """The verb that agrees with a number."""
     return by_count(number, "is", "are")
 
 
 def capitalized(text: str) -> str:
-    """A part of a sentence as the beginning of one; nothing else is changed, unlike by `str.capitalize`.
-
-    Args:
-        text: The text, not empty.
-    """
+    """A part of a sentence as the beginning of one; nothing else is changed, unlike by `str.capitalize`."""
     return f"{text[0].upper()}{text[1:]}"
 
 
 def listed(items: Iterable[str], conjunction: str = "and") -> str:
-    """Items in a row: a, b and c.
-
-    Args:
-        items: The items as text.
-        conjunction: The word before the last.
-
-    Returns:
-        The items, separated by commas, with the conjunction before the last; empty if there are none.
-    """
+    """Items in a row: a, b and c."""
     *first, last = list(items) or [""]
     return f"{', '.join(first)} {conjunction} {last}" if first else last
 
@@ -169,11 +99,6 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
     A word that stands for another by its initials, as lr for learning_rate, is similar to it, and so is one with the
     same parts in another order, as accuracy_val for val_accuracy.
-
-    Args:
-        word: The word that was found.
-        known: The words that are allowed.
-        cutoff: How similar they must be, from 0 to 1.
     """
     small = {each.lower(): each for each in reversed(list(known))}
     if word.lower() in small:
@@ -197,13 +122,7 @@ def _parts(word: str) -> list[str]:
 
 
 def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> str:
-    """A sentence that suggests the closest known word, with a space before it; empty if none is similar.
-
-    Args:
-        word: The word that was found.
-        known: The words that are allowed.
-        quoted: Whether the suggestion is set in quotes.
-    """
+    """A sentence that suggests the closest known word, with a space before it; empty if none is similar."""
     near = closest(word, known)
     if near is None:
         return ""
@@ -211,30 +130,17 @@ def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> 
 
 
 def percent(share: float) -> str:
-    """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%.
-
-    Args:
-        share: 1 for the whole.
-    """
+    """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%."""
     return f"{share:.0%}".replace("-", "−")
 
 
 def percent_interval(low: float, high: float) -> str:
-    """An interval of shares as whole percentages: 12% to 30%.
-
-    Args:
-        low: Its lower end; 1 for the whole.
-        high: Its upper end.
-    """
+    """An interval of shares as whole percentages: 12% to 30%."""
     return f"{percent(low)} to {percent(high)}"
 
 
 def percentages(shares: Sequence[float]) -> list[int]:
-    """The shares as whole percentages with the sum of the shares: the largest remainders are rounded up.
-
-    Args:
-        shares: Each from 0 to 1.
-    """
+    """The shares as whole percentages with the sum of the shares: the largest remainders are rounded up."""
     whole = [math.floor(100 * share) for share in shares]
     missing = round(100 * sum(shares)) - sum(whole)
     largest = sorted(range(len(shares)), key=lambda place: whole[place] - 100 * shares[place])
@@ -247,9 +153,5 @@ _NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 def hide_numbers(text: str) -> str:
-    """A text in which # stands for each number, so that texts that differ only in numbers are equal.
-
-    Args:
-        text: The text, such as an error with a value of a trial's config.
-    """
+    """A text in which # stands for each number, so that texts that differ only in numbers are equal."""
     return _NUMBER.sub("#", text)

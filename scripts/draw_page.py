@@ -14,8 +14,6 @@ from tempfile import TemporaryDirectory
 from tests.browser import Browser, browsing
 from tests.serving import serving
 
-__all__ = ["draw"]
-
 PICTURES = Path(__file__).parents[1] / "docs/pictures"
 LARGEST = 300_000
 """Bytes of a picture."""
@@ -29,15 +27,7 @@ _TALL = 3000
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A picture: the part of a page that a window of this size shows.
-
-    Args:
-        name: The file's name.
-        first: The element that it begins with.
-        width: Width of the window in CSS pixels.
-        height: Height of the picture in CSS pixels.
-        dark: Whether the reader wishes for dark pages.
-    """
+    """A picture: the part of a page that a window of this size shows."""
 
     name: str
     first: str
@@ -54,14 +44,7 @@ SHOTS = (
 
 
 def draw(study: Path) -> None:
-    """Draw all pictures of a study's page.
-
-    Args:
-        study: The study's folder.
-
-    Raises:
-        SystemExit: A picture is too large, or has pixels.
-    """
+    """Draw all pictures of a study's page."""
     with (
         TemporaryDirectory() as folder,
         serving(study.parent) as address,

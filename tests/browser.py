@@ -17,8 +17,6 @@ import websocket
 
 from tests.processes import wait_for
 
-__all__ = ["BROWSER", "Browser", "browsing"]
-
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -28,11 +26,7 @@ _SECONDS = 60
 
 
 class Browser:
-    """One tab.
-
-    Args:
-        address: The address of the tab's debugging socket.
-    """
+    """One tab."""
 
     def __init__(self, address: str) -> None:
         self._socket = websocket.create_connection(address, timeout=_SECONDS)
@@ -67,14 +61,7 @@ class Browser:
         )
 
     def open(self, address: str, *, width: int = 1280, dark: bool = False, script: bool = True) -> None:
-        """Open a page, and wait until it is loaded.
-
-        Args:
-            address: The page's address.
-            width: Width of the window in CSS pixels.
-            dark: Whether the reader wishes for dark pages.
-            script: Whether scripts may run.
-        """
+        """Open a page, and wait until it is loaded."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
@@ -123,11 +110,7 @@ class Browser:
 
 @contextmanager
 def browsing(profile: Path) -> Iterator[Browser]:
-    """A browser with one tab, as long as the context is open.
-
-    Args:
-        profile: A new folder for its profile.
-    """
+    """A browser with one tab, as long as the context is open."""
     assert BROWSER is not None
     flags = [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

@@ -11,15 +11,9 @@ from urllib.parse import quote, unquote
 
 from pyarrow import fs
 
-__all__ = ["Bucket"]
-
 
 class Bucket:
-    """What `ObjectFiles` uses of a file system of pyarrow's.
-
-    Args:
-        folder: The folder of the objects' files.
-    """
+    """What `ObjectFiles` uses of a file system of pyarrow's."""
 
     type_name = "bucket"
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Clock", "Leaping"]
-
 
 class Leaping:
     """A clock by which ten seconds pass with each look: what is done once a second is done each time."""

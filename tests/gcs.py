@@ -11,25 +11,15 @@ from contextlib import contextmanager, suppress
 
 from tests.processes import wait_for
 
-__all__ = ["GoogleStore", "google_store"]
-
 
 class GoogleStore:
-    """A server with one bucket, named bucket.
-
-    Args:
-        endpoint: Its HOST:PORT.
-    """
+    """A server with one bucket, named bucket."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
 
     def uri(self, path: str) -> str:
-        """The URI of a path in the bucket.
-
-        Args:
-            path: The path.
-        """
+        """The URI of a path in the bucket."""
         return f"gs://anonymous@bucket/{path}?scheme=http&endpoint_override={self.endpoint}"
 
 

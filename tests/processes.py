@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["TUNEPIPE", "printed_without_privileges", "receiving_signals", "started", "wait_for"]
-
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 _POLL_SECONDS = 0.05
 _PATIENCE = 300.0
@@ -46,17 +44,7 @@ def wait_for(
     *,
     seconds: float = _PATIENCE,
 ) -> Any:
-    """Poll until a condition holds; fail immediately if the process has ended, and otherwise after a time.
-
-    Args:
-        condition: What is waited for.
-        process: Whose doing it is; None if no process of the test's is waited for.
-        reported: What is known of it so far, for the message.
-        seconds: How long to wait.
-
-    Returns:
-        What the condition returned in the end.
-    """
+    """Poll until a condition holds; fail immediately if the process has ended, and otherwise after a time."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if process is not None:
@@ -67,12 +55,7 @@ def wait_for(
 
 
 def printed_without_privileges(code: str, folder: str) -> str:
-    """What Python code prints that an unprivileged user runs, for whom a file's permissions count.
-
-    Args:
-        code: The code; its imports come before the privileges are given up.
-        folder: Its argument, `sys.argv[1]`.
-    """
+    """What Python code prints that an unprivileged user runs, for whom a file's permissions count."""
     imports = [line for line in code.splitlines() if line.startswith(("import ", "from "))]
     rest = [line for line in code.splitlines() if line not in imports]
     given_up = "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)"

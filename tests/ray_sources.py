@@ -3,18 +3,9 @@
 from importlib.metadata import distribution
 from pathlib import Path
 
-__all__ = ["check_text"]
-
 
 def check_text(text: str, file: str, use: str, without: str) -> None:
-    """Fail in words if a file of Ray's no longer has a text.
-
-    Args:
-        text: The text.
-        file: The file, from Ray's folder.
-        use: Which file of tunepipe uses the text, and what for.
-        without: What happens if Ray has changed it.
-    """
+    """Fail in words if a file of Ray's no longer has a text."""
     ray = distribution("ray")
     path = Path(str(ray.locate_file(f"ray/{file}")))
     content = path.read_bytes() if path.is_file() else b""

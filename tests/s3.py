@@ -11,8 +11,6 @@ from urllib.request import Request, urlopen
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-__all__ = ["CREDENTIALS", "ObjectStore", "object_store"]
-
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -22,22 +20,13 @@ CREDENTIALS = {
 
 
 class ObjectStore:
-    """A server with one bucket, named bucket, and the requests that it has answered.
-
-    Args:
-        endpoint: Its HOST:PORT.
-        requests: Each request's method and path, in order, the queries of listings included.
-    """
+    """A server with one bucket, named bucket, and the requests that it has answered."""
 
     def __init__(self, endpoint: str, requests: list[tuple[str, str]]) -> None:
         self.endpoint, self.requests = endpoint, requests
 
     def uri(self, path: str) -> str:
-        """The URI of a path in the bucket.
-
-        Args:
-            path: The path.
-        """
+        """The URI of a path in the bucket."""
         return f"s3://bucket/{path}?endpoint_override={self.endpoint}&scheme=http&region=us-east-1"
 
     def counts(self) -> Counter[str]:

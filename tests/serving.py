@@ -13,18 +13,10 @@ from pipeline.page.server import GRACE_SECONDS
 from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 
-__all__ = ["serving"]
-
 
 @contextmanager
 def serving(storage: Path | str, *, token: str | None = None, control: bool = False) -> Iterator[str]:
-    """The address of the page of a storage, as long as the context is open.
-
-    Args:
-        storage: The storage.
-        token: What each request must bring; None for nothing.
-        control: Whether the page may change studies.
-    """
+    """The address of the page of a storage, as long as the context is open."""
     servers: list[uvicorn.Server] = []
     app = application(
         StudyCache(Store(storage)), control=control, closing=lambda: any(each.should_exit for each in servers)

@@ -4,16 +4,9 @@ from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-__all__ = ["shown_in_tensorboard"]
-
 
 def shown_in_tensorboard(folder: Path, name: str) -> list[tuple[int, float]]:
-    """The points of a scalar that TensorBoard shows: epochs and values.
-
-    Args:
-        folder: A trial's folder.
-        name: The scalar.
-    """
+    """The points of a scalar that TensorBoard shows: epochs and values."""
     # By default it keeps a sample of long curves.
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()

@@ -24,15 +24,7 @@ _NOTEBOOK = (
 
 
 def find(name: str) -> TuneJob:
-    """The job of that name.
-
-    Args:
-        name: A job's name, the path of a Python file that exports JOB, or `FILE.py:NAME` for another name than JOB.
-
-    Raises:
-        JobNotFound: There is no such job; lists those that there are.
-        InvalidJob: The file exports no JOB, or something else under that name.
-    """
+    """The job of that name."""
     file, named = split_job_name(name)
     if file.endswith(".py"):
         path = expanded(file)
@@ -63,14 +55,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _exported(module: ModuleType, subject: str, file: str, name: str = "") -> TuneJob:
-    """The job of a module.
-
-    Args:
-        module: The module.
-        subject: What it is, for messages.
-        file: Its file, as the command line has it.
-        name: The name of the job in it; JOB if empty.
-    """
+    """The job of a module."""
     job: Any = getattr(module, name or "JOB", None)
     if isinstance(job, TuneJob):
         return job

@@ -15,8 +15,6 @@ from pipeline.space import LogUniform, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.surfaces import SURFACES
 
-__all__ = ["JOB", "descend"]
-
 _STEPS = 20
 
 
@@ -25,12 +23,6 @@ def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
     The gradient at the start has length 107,000, near the minimum less than 1: as in training a network, its
     norm is clipped, here at 1. The walk stays within the bounds.
-
-    Args:
-        config: `lr` and `momentum`.
-
-    Yields:
-        `distance` to the minimum, `value` of the function, and the place, `x` and `y`.
     """
     surface = SURFACES["beale"]
     place, velocity = np.array(surface.start), np.zeros(2)

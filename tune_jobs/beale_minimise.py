@@ -15,8 +15,6 @@ from pipeline.space import Grid
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.surfaces import SURFACES
 
-__all__ = ["JOB", "METHODS", "iterations", "minimise"]
-
 METHODS = {"L-BFGS-B": True, "Nelder-Mead": False, "Powell": False, "SLSQP": True, "TNC": True}
 """SciPy's methods that keep to bounds, and whether they use the gradient."""
 
@@ -24,14 +22,7 @@ _MAX_ITERATIONS = 200
 
 
 def iterations(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Minimise a surface from its start.
-
-    Args:
-        config: `surface` and `method`.
-
-    Yields:
-        After each iteration `value`, `distance` to the nearest minimum, `evaluations` so far, and the place.
-    """
+    """Minimise a surface from its start."""
     from scipy.optimize import minimize
 
     surface, asked, found = SURFACES[config["surface"]], [0], []
@@ -65,11 +56,7 @@ def iterations(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def minimise(name: str) -> TuneJob:
-    """The job for a surface.
-
-    Args:
-        name: One of SURFACES.
-    """
+    """The job for a surface."""
     return TuneJob(
         name=f"{name}-minimise",
         description=f"SciPy's minimisers on {name.capitalize()}'s function, five methods from one start",

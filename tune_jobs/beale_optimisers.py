@@ -19,8 +19,6 @@ from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import optimiser_of
 from tune_jobs.surfaces import SURFACES
 
-__all__ = ["EPOCHS", "JOB", "STEPS", "compete", "walk"]
-
 EPOCHS, STEPS = 32, 20
 _NEAR = 0.01
 _ALONG = 4
@@ -37,14 +35,6 @@ def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """Walk down a surface from many points; an epoch is 20 steps.
 
     As in training a network, the norm of each place's gradient is clipped, at 1, and the walk stays within the bounds.
-
-    Args:
-        config: `surface`, `walker`, and what its optimiser takes.
-
-    Yields:
-        `distance` to the nearest minimum and `steps` until it was 0.01, medians over the points (those that have not
-        arrived count as one step more than there are), `arrived` from 0 to 1, `slots`, `value`, and where the walk from
-        the surface's own start is, `x` and `y`.
     """
     import keras
 
@@ -75,11 +65,7 @@ def walk(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def compete(name: str) -> TuneJob:
-    """The job for a surface.
-
-    Args:
-        name: One of SURFACES.
-    """
+    """The job for a surface."""
     lr = LogUniform(1e-3, 1.0)
     return TuneJob(
         name=f"{name}-optimisers",

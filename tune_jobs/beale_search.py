@@ -14,25 +14,15 @@ from pipeline.searchers import TPESearch
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.surfaces import SURFACES
 
-__all__ = ["JOB", "look", "search"]
-
 
 def look(config: Mapping[str, Any]) -> dict[str, float]:
-    """The `value` of a surface at a point, and its `distance` to the nearest minimum.
-
-    Args:
-        config: `surface`, `x` and `y`.
-    """
+    """The `value` of a surface at a point, and its `distance` to the nearest minimum."""
     surface, point = SURFACES[config["surface"]], np.array([config["x"], config["y"]])
     return {"value": float(surface.value(point)), "distance": float(surface.distance(point))}
 
 
 def search(name: str) -> TuneJob:
-    """The job for a surface.
-
-    Args:
-        name: One of SURFACES.
-    """
+    """The job for a surface."""
     return TuneJob(
         name=f"{name}-search",
         description=f"The minimum of {name.capitalize()}'s function by TPE: 128 evaluations, 24 of them at random",

@@ -11,17 +11,12 @@ from pipeline.study import Budget, Objective, TuneJob
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["JOB", "build_model"]
 
 _FILTERS = Choice((4, 8, 16))
 
 
 def build_model(config: Mapping[str, Any]) -> "keras.Model":
-    """Blocks of a convolution and pooling, then a softmax over ten classes.
-
-    Args:
-        config: `blocks`, one to three; `filters_1` and so on for each; `batch_norm`, `dropout` and `lr`.
-    """
+    """Blocks of a convolution and pooling, then a softmax over ten classes."""
     import keras
 
     layers: list[keras.Layer] = [keras.Input((784,)), keras.layers.Reshape((28, 28, 1))]

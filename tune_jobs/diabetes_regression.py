@@ -16,8 +16,6 @@ from pipeline.study import Budget, Objective, TuneJob
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["JOB", "build_model"]
-
 
 def build_model(config: Mapping[str, Any]) -> "keras.Model":
     """A network for ten inputs and one number, compiled."""

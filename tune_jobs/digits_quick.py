@@ -10,8 +10,6 @@ from pipeline.study import Budget, Objective, TuneJob
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["JOB", "build_model"]
-
 
 def build_model(config: Mapping[str, Any]) -> "keras.Model":
     """A network for 64 inputs and ten classes, compiled."""

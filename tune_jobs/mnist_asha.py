@@ -5,8 +5,6 @@ from pipeline.space import Choice, LogUniform, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["JOB"]
-
 JOB = TuneJob(
     name="mnist-asha",
     description="The tutorial's network on MNIST, 16 trials, ASHA from 1 to 8 epochs",

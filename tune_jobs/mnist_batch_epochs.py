@@ -9,8 +9,6 @@ from pipeline.space import Grid
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["BATCH_SIZES", "JOB"]
-
 BATCH_SIZES = (7, 16, 32, 64, 128, 256, 512, 784, 1024)
 
 JOB = TuneJob(

@@ -10,8 +10,6 @@ from pipeline.space import Grid
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["INITIALISERS", "JOB"]
-
 INITIALISERS = (
     "uniform",
     "lecun_uniform",

@@ -9,8 +9,6 @@ from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["JOB"]
-
 JOB = TuneJob(
     name="mnist-optimisers",
     description="Six optimisers with their own hyperparameters, and three losses, on MNIST",

@@ -5,8 +5,6 @@ from pipeline.space import LogUniform, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["JOB"]
-
 JOB = TuneJob(
     name="mnist-pbt",
     description="The tutorial's network on MNIST, a population of 8 that finds schedules over 16 epochs",

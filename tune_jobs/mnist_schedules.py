@@ -19,8 +19,6 @@ from tune_jobs.networks import tutorial_network
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["JOB", "build_model", "callbacks", "rate_of"]
-
 
 def build_model(config: Mapping[str, Any]) -> "keras.Model":
     """The tutorial's network, its learning rate falling with each step if the schedule is time-based."""
@@ -47,13 +45,7 @@ def callbacks(config: Mapping[str, Any]) -> list["keras.callbacks.Callback"]:
 
 
 def rate_of(epoch: int, config: Mapping[str, Any], *, epochs: int) -> float:
-    """The learning rate of an epoch.
-
-    Args:
-        epoch: Its number, from 0.
-        config: `lr`, `schedule`, any but the time-based one, and the schedule's own parameters.
-        epochs: How many a trial may train: the length of the cosine schedule.
-    """
+    """The learning rate of an epoch."""
     if config["schedule"] == "cosine":
         return float(config["lr"] * _cosine(epoch / epochs))
     return float(config["lr"] * _SCHEDULES[config["schedule"]](epoch, config))

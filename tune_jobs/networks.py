@@ -6,19 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["optimiser_of", "tutorial_network"]
-
 
 def tutorial_network(config: Mapping[str, Any]) -> "keras.Model":
-    """The tutorial's network: Dense, Dropout, Dense, and a softmax over ten classes.
-
-    Args:
-        config: What `optimiser_of` takes, and optionally `width` of both hidden layers (64), their `initialiser`
-            (uniform), `dropout` (0.1) and `loss` (categorical_crossentropy).
-
-    Returns:
-        A compiled model for 784 inputs and one-hot targets.
-    """
+    """The tutorial's network: Dense, Dropout, Dense, and a softmax over ten classes."""
     import keras
 
     width, initialiser = config.get("width", 64), config.get("initialiser", "uniform")
@@ -38,12 +28,7 @@ def tutorial_network(config: Mapping[str, Any]) -> "keras.Model":
 
 
 def optimiser_of(config: Mapping[str, Any]) -> "keras.optimizers.Optimizer":
-    """An optimiser with the settings that a config has for it.
-
-    Args:
-        config: `lr`, and optionally `optimiser` (sgd) with its other arguments: `momentum` and `nesterov` (sgd), `rho`
-            and `momentum` (rmsprop), `beta_1` and `beta_2` (adam, nadam), `weight_decay` (adamw); as Keras has them.
-    """
+    """An optimiser with the settings that a config has for it."""
     import keras
 
     kinds = {

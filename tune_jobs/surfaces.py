@@ -11,22 +11,12 @@ import numpy as np
 
 from pipeline.space import Uniform
 
-__all__ = ["SURFACES", "Surface"]
-
 _STEP = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A function of two numbers.
-
-    Args:
-        function: Of x and y, arrays of one shape; written so that it takes complex numbers, too.
-        x: Its bounds along x.
-        y: Its bounds along y.
-        minima: Its minima.
-        start: Where a descent starts.
-    """
+    """A function of two numbers."""
 
     function: Callable[[Any, Any], Any]
     x: tuple[float, float]

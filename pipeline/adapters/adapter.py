@@ -7,8 +7,6 @@ from typing import Any
 
 from pipeline.adapters.program import Call, Program
 
-__all__ = ["Adapter"]
-
 
 class Adapter(ABC):
     """The object that a program tunes, as the functions of a job.

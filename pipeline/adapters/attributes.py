@@ -4,16 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-__all__ = ["replaced_attributes"]
-
 
 @contextmanager
 def replaced_attributes(values: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
-    """A context in which attributes have other values.
-
-    Args:
-        values: Tuples of an object, the name of an attribute that it has, and the other value.
-    """
+    """A context in which attributes have other values."""
     with ExitStack() as opened:
         for owner, name, value in values:
             opened.callback(setattr, owner, name, getattr(owner, name))

@@ -11,20 +11,6 @@ from typing import Any
 from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform
 from pipeline.space.values import plain
 
-__all__ = [
-    "MAX_LISTED",
-    "choice",
-    "distinct",
-    "floats",
-    "identity",
-    "integers",
-    "is_json",
-    "label",
-    "labels",
-    "listed",
-    "probes",
-]
-
 MAX_LISTED = 64
 """A range of at most this many whole numbers is also listed as values."""
 
@@ -36,22 +22,13 @@ _MAX_PROBES = 8
 
 
 def choice(values: Sequence[Any]) -> Any:
-    """A choice between values; the value itself where there is one.
-
-    Args:
-        values: The values.
-
-    Returns:
-        A `Choice`; the value itself where there is only one.
-    """
+    """A choice between values; the value itself where there is one."""
     return Choice(tuple(values)) if len(values) > 1 else next(iter(values))
 
 
 def identity(value: Any) -> str:
-    """A key by which a program's values are compared: 1 and True have two, a tuple and a list of the same values one.
-
-    Args:
-        value: The value, of any type.
+    """A key by which a program's values are compared: 1 and True have two, a tuple and a list of the
+    same values one.
     """
     try:
         return json.dumps(value, sort_keys=True, default=_readable)
@@ -65,11 +42,7 @@ def _readable(value: Any) -> Any:
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
-    """The values, each once.
-
-    Args:
-        values: The values, of any type.
-    """
+    """The values, each once."""
     found: dict[str, Any] = {}
     for value in values:
         found.setdefault(identity(value), value)
@@ -77,14 +50,7 @@ def distinct(values: Iterable[Any]) -> list[Any]:
 
 
 def labels(values: Sequence[Any]) -> list[Any]:
-    """The values; those that are not JSON values by their names.
-
-    Args:
-        values: The values, of any type.
-
-    Raises:
-        ValueError: Two of them have the same name, or one has none that another process would give it.
-    """
+    """The values; those that are not JSON values by their names."""
     whole = [plain(value) for value in values]
     named = [value if is_json(value) else label(value) for value in whole]
     unnamed = [str(text) for value, text in zip(whole, named, strict=True) if not is_json(value)]
@@ -97,20 +63,12 @@ def labels(values: Sequence[Any]) -> list[Any]:
 
 
 def label(value: Any) -> str:
-    """The text that stands for an object which is not a JSON value: its name, if it has one.
-
-    Args:
-        value: The object.
-    """
+    """The text that stands for an object which is not a JSON value: its name, if it has one."""
     return str(getattr(value, "__name__", None) or repr(value))
 
 
 def is_json(value: Any) -> bool:
-    """Whether a value is one of JSON, where a tuple is a list.
-
-    Args:
-        value: The value.
-    """
+    """Whether a value is one of JSON, where a tuple is a list."""
     if value is None or isinstance(value, bool | int | float | str):
         return True
     if isinstance(value, list | tuple):
@@ -121,36 +79,12 @@ def is_json(value: Any) -> bool:
 
 
 def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Any:
-    """Whole numbers, both ends included.
-
-    Args:
-        low: The smallest value.
-        high: The largest value.
-        step: The difference between neighbouring values.
-        log: Whether the logarithm is drawn uniformly.
-
-    Returns:
-        An `IntUniform` from `low` to `high`; `low` itself where no second value fits.
-    """
+    """Whole numbers, both ends included."""
     return IntUniform(low, high, log=log, step=step) if high - low >= step else low
 
 
 def floats(low: float, high: float, step: float | None = None, *, log: bool = False) -> Any:
-    """Real numbers.
-
-    Args:
-        low: The smallest value.
-        high: The largest value.
-        step: The difference between neighbouring values; None for all numbers of the range.
-        log: Whether the logarithm is drawn uniformly; without a step.
-
-    Returns:
-        A `Uniform`, `LogUniform` or `QUniform`; a `Choice` if the smallest value is not a multiple of the step; `low`
-        itself if the range has only one value.
-
-    Raises:
-        ValueError: There are too many steps; says what is allowed.
-    """
+    """Real numbers."""
     if high <= low:
         return low
     if step is None:
@@ -165,11 +99,7 @@ def floats(low: float, high: float, step: float | None = None, *, log: bool = Fa
 
 
 def listed(domain: Any) -> list[Any] | None:
-    """The values of a domain that has few; None if it has many.
-
-    Args:
-        domain: The domain, or its only value.
-    """
+    """The values of a domain that has few; None if it has many."""
     if isinstance(domain, Switch | Choice):
         return list(domain.values)
     if isinstance(domain, IntUniform):
@@ -178,12 +108,7 @@ def listed(domain: Any) -> list[Any] | None:
 
 
 def probes(domain: Any, *, few: int = 4) -> list[Any]:
-    """The values of a domain that may lead to other hyperparameters: all of a few, the ends of many.
-
-    Args:
-        domain: The domain, or its only value.
-        few: How many whole numbers a range may have for all of them to be tried.
-    """
+    """The values of a domain that may lead to other hyperparameters: all of a few, the ends of many."""
     if isinstance(domain, Choice):
         return list(domain.values[:_MAX_PROBES])
     if isinstance(domain, IntUniform):

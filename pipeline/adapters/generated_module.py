@@ -7,17 +7,9 @@ from types import ModuleType
 
 from pipeline.study.source_loader import SourceTextLoader
 
-__all__ = ["generated_module"]
-
 
 def generated_module(name: str, folder: Path, text: str) -> ModuleType:
-    """A module from its text, as if it were a file of a folder. Nothing is written there.
-
-    Args:
-        name: The module's name.
-        folder: The folder of the module that it imports.
-        text: Its text.
-    """
+    """A module from its text, as if it were a file of a folder. Nothing is written there."""
     loader = SourceTextLoader(folder / f"{name}.py", text.encode())
     # What a study copies is this text: it does not come from a study.
     loader.of_study = False

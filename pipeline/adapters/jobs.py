@@ -20,8 +20,6 @@ from pipeline.study.load_module import expanded, split_job_name
 from pipeline.study.source_loader import content_of
 from pipeline.wording import closest, did_you_mean
 
-__all__ = ["LIBRARIES", "from_file", "from_keras_tuner", "from_optuna", "from_ray_tune", "left_to_changes"]
-
 LIBRARIES = {each.name: each for each in (keras_tuner.LIBRARY, optuna.LIBRARY, ray_tune.LIBRARY)}
 """The libraries whose programs become jobs, as `--from` names them."""
 
@@ -29,19 +27,7 @@ LIBRARIES = {each.name: each for each in (keras_tuner.LIBRARY, optuna.LIBRARY, r
 def from_file(
     place: str, library: str, given: Mapping[str, Any], note: Callable[[str], None] = lambda _: None
 ) -> TuneJob:
-    """A job from a file, `file.py:name`, or `file.py` for what the file itself would tune.
-
-    Args:
-        place: The file, and the name of a function, a class or an object in it.
-        library: A key of `LIBRARIES`.
-        given: Fields of the job that the caller gives; they take precedence over the file.
-        note: Called with a sentence for each setting of the file that the job does not have.
-
-    Raises:
-        UsageError: There is no such library.
-        JobNotFound: There is no such file.
-        InvalidJob: The file cannot be run, or something in it cannot be translated; names the line.
-    """
+    """A job from a file, `file.py:name`, or `file.py` for what the file itself would tune."""
     if library not in LIBRARIES:
         known = ", ".join(LIBRARIES)
         hint = did_you_mean(library, LIBRARIES)
@@ -78,15 +64,7 @@ def from_file(
 
 
 def left_to_changes(job: TuneJob, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes that remove the hyperparameters that a user changes from a program's job: the user's values count.
-
-    Args:
-        job: The job of the program.
-        changes: The user's changes, by dotted field.
-
-    Returns:
-        Further changes, by dotted field.
-    """
+    """Changes that remove the hyperparameters that a user changes from a program's job: the user's values count."""
     changed = {name for path in changes if path.startswith("space.") for name in path.split(".")[1:]}
     further: dict[str, Any] = {}
     starts = [{name: value for name, value in start.items() if name not in changed} for start in job.start_with]

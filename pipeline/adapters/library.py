@@ -8,8 +8,6 @@ from typing import Any
 from pipeline.adapters.adapter import Adapter
 from pipeline.adapters.program import Patches, Program, running as program_running
 
-__all__ = ["Library"]
-
 
 @dataclass(frozen=True, slots=True)
 class Library:

@@ -9,20 +9,12 @@ from typing import Any
 
 from pipeline.study.loop_length import calls
 
-__all__ = ["UNKNOWN_EPOCHS", "keywords_of", "line_of_text", "mentions", "returned_after"]
-
 UNKNOWN_EPOCHS = 100
 """The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
 
 
 def mentions(target: Any, pattern: str, *, without_text: bool = True) -> bool:
-    """Whether the text of the module of a function or a class matches a pattern.
-
-    Args:
-        target: The function or the class.
-        pattern: The regular expression.
-        without_text: The answer where there is no text.
-    """
+    """Whether the text of the module of a function or a class matches a pattern."""
     module = inspect.getmodule(target)
     try:
         return re.search(pattern, inspect.getsource(target if module is None else module)) is not None
@@ -31,15 +23,7 @@ def mentions(target: Any, pattern: str, *, without_text: bool = True) -> bool:
 
 
 def returned_after(function: Callable[..., Any], method: str) -> int | None:
-    """The line at which a function that calls something returns a value, which may be another one.
-
-    Args:
-        function: The function.
-        method: What it calls: the last part of its name.
-
-    Returns:
-        The first such line in its file; None if it returns nothing, does not call it itself, or has no source.
-    """
+    """The line at which a function that calls something returns a value, which may be another one."""
     try:
         lines, first = inspect.getsourcelines(inspect.unwrap(function))
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -57,12 +41,7 @@ def returned_after(function: Callable[..., Any], method: str) -> int | None:
 
 
 def line_of_text(source: str, text: str) -> int:
-    """The first line at which a dict has a text as its key; else the line of the text; 1 if there is none.
-
-    Args:
-        source: A source.
-        text: The text.
-    """
+    """The first line at which a dict has a text as its key; else the line of the text; 1 if there is none."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -73,13 +52,7 @@ def line_of_text(source: str, text: str) -> int:
 
 
 def keywords_of(source: str, keyword: str, *, together_with: str | None = None) -> str | None:
-    """The text that a source gives for a keyword of its calls; None if it gives none, or several.
-
-    Args:
-        source: The source.
-        keyword: The keyword.
-        together_with: Another keyword that these calls have, too; None for all calls.
-    """
+    """The text that a source gives for a keyword of its calls; None if it gives none, or several."""
     try:
         tree = ast.parse(source)
     except SyntaxError:

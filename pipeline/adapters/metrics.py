@@ -6,16 +6,9 @@ from typing import Any
 
 from pipeline.training.metrics import NotNumeric, as_number
 
-__all__ = ["flat", "numeric"]
-
 
 def flat(reported: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """What is reported without dicts in it: `{"eval": {"loss": 1}}` is `eval/loss`, as Ray Tune names it.
-
-    Args:
-        reported: What is reported.
-        above: What the names begin with.
-    """
+    """What is reported without dicts in it: `{"eval": {"loss": 1}}` is `eval/loss`, as Ray Tune names it."""
     values: dict[str, Any] = {}
     for name, value in reported.items():
         values |= flat(value, f"{above}{name}/") if isinstance(value, Mapping) else {f"{above}{name}": value}
@@ -23,11 +16,7 @@ def flat(reported: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def numeric(reported: Mapping[str, Any]) -> dict[str, float]:
-    """The values that are numbers, by their names; others are left out.
-
-    Args:
-        reported: What is reported.
-    """
+    """The values that are numbers, by their names; others are left out."""
     numbers: dict[str, float] = {}
     for name, value in reported.items():
         with suppress(NotNumeric):

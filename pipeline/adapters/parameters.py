@@ -9,19 +9,10 @@ from pipeline.adapters.domains import MAX_LISTED, listed
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Switch
 
-__all__ = ["Hyperparameter", "branch_text", "parameter_name", "space_of", "typed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A hyperparameter.
-
-    Args:
-        name: Its name in the user's code.
-        domain: Its domain, or its only value.
-        line: Where it was found, `file.py, line 3`.
-        conditions: Names of other hyperparameters, and the values that they must have, all of them.
-    """
+    """A hyperparameter."""
 
     name: str
     domain: Any
@@ -30,50 +21,26 @@ class Hyperparameter:
 
 
 def parameter_name(name: str) -> str:
-    """The name of a parameter in a space: lower-case letters, digits and `_`.
-
-    Args:
-        name: The name in the user's code.
-    """
+    """The name of a parameter in a space: lower-case letters, digits and `_`."""
     text = re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_") or "x"
     return (text if text[0].isalpha() else f"x_{text}")[:63]
 
 
 def branch_text(value: Any) -> str:
-    """The name of a value as a branch of a Switch.
-
-    Args:
-        value: The value.
-    """
+    """The name of a value as a branch of a Switch."""
     text = re.sub(r"[^A-Za-z0-9_-]+", "_", str(value))
     return (text if text[:1].isalnum() else f"x{text}")[:63]
 
 
 def typed(value: Any, domain: Any) -> Any:
-    """A config's value as the user's code has it: the name of a branch becomes the value that it stands for.
-
-    Args:
-        value: The value in the config.
-        domain: The domain of the hyperparameter without its branches.
-
-    Returns:
-        One of the values that the user listed; a number, a bool or None stays as it is.
-    """
+    """A config's value as the user's code has it: the name of a branch becomes the value that it stands for."""
     if isinstance(value, str) and isinstance(domain, Domain) and not domain.contains(value):
         return next((one for one in listed(domain) or () if branch_text(one) == value), value)
     return value
 
 
 def space_of(found: Iterable[Hyperparameter], subject: str) -> dict[str, Any]:
-    """A space of hyperparameters.
-
-    Args:
-        found: The hyperparameters, each after those that its conditions name.
-        subject: What is translated, for a message.
-
-    Raises:
-        InvalidJob: Names that become the same, or a condition that no Switch can express; names the line.
-    """
+    """A space of hyperparameters."""
     space: dict[str, Any] = {}
     names: dict[str, Hyperparameter] = {}
     faults: list[Fault] = []

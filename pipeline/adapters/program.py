@@ -21,8 +21,6 @@ from pipeline.study.main_block import is_main_guard
 from pipeline.study.script_arguments import script_arguments
 from pipeline.study.source_loader import content_of
 
-__all__ = ["Call", "Program", "ProgramEnd", "end_program", "load", "register", "running"]
-
 
 class ProgramEnd(BaseException):
     """Ends a program at the call that would start its tuning. No `except Exception` of the program stops it."""
@@ -30,13 +28,7 @@ class ProgramEnd(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call that would have started the tuning.
-
-    Args:
-        target: What would have been tuned.
-        arguments: Its arguments by name, as the library's adapter describes them.
-        line: Its place, `file.py, line 3`.
-    """
+    """The call that would have started the tuning."""
 
     target: Any
     arguments: Mapping[str, Any]
@@ -49,13 +41,7 @@ Patches = Callable[[], AbstractContextManager[None]]
 
 @dataclass(slots=True)
 class Program:
-    """A program of the user's as a module.
-
-    Args:
-        module: The module.
-        patches: The library's patches.
-        call: The call that ended it; None if it ran to its end.
-    """
+    """A program of the user's as a module."""
 
     module: ModuleType
     patches: Patches
@@ -79,11 +65,7 @@ class Program:
 
 
 class _GuardedBody(InspectLoader):
-    """Runs what a program has under `if __name__ == "__main__":`, as its import ran the rest.
-
-    Args:
-        body: The compiled statements.
-    """
+    """Runs what a program has under `if __name__ == "__main__":`, as its import ran the rest."""
 
     def __init__(self, body: CodeType) -> None:
         self._body = body
@@ -102,48 +84,21 @@ _RECORDING: list[list[Call]] = []
 
 
 def end_program(target: Any, arguments: Mapping[str, Any]) -> None:
-    """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program.
-
-    Args:
-        target: What would be tuned.
-        arguments: The arguments by name.
-
-    Raises:
-        ProgramEnd: A program is running.
-    """
+    """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program."""
     if _RECORDING:
         _RECORDING[-1].append(Call(target, arguments, user_place()))
         raise ProgramEnd
 
 
 def register(module: ModuleType, patches: Patches, target: Any, arguments: Mapping[str, Any]) -> None:
-    """Make an imported module a program, with the object that a call in it tunes.
-
-    Args:
-        module: The module.
-        patches: The library's patches.
-        target: What is tuned.
-        arguments: The arguments by name.
-    """
+    """Make an imported module a program, with the object that a call in it tunes."""
     name = Path(module.__file__ or "").stem if module.__name__ == "__main__" else module.__name__
     sys.modules.setdefault(name, module)
     _LOADED[name] = Program(module, patches, Call(target, arguments, user_place()))
 
 
 def load(path: Path, patches: Patches) -> Program:
-    """Run a file as a program.
-
-    Args:
-        path: The file.
-        patches: The library's patches.
-
-    Returns:
-        The program's module, the patches, and the call that started its search, if it made one.
-
-    Raises:
-        JobNotFound: The file does not exist.
-        InvalidJob: The file cannot be run; names the line.
-    """
+    """Run a file as a program."""
     _LOADED.pop(path.stem, None)
     with _recording(patches, path) as calls, contextlib.suppress(ProgramEnd):
         load_module(path, script=True)
@@ -154,15 +109,7 @@ def load(path: Path, patches: Patches) -> Program:
 
 @contextmanager
 def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
-    """A context in which `import NAME` runs a module as a program.
-
-    Args:
-        name: The module's name.
-        patches: The library's patches.
-
-    Yields:
-        A function that returns the program once it is imported.
-    """
+    """A context in which `import NAME` runs a module as a program."""
     if name in _LOADED and _LOADED[name].module is sys.modules.get(name):
         yield lambda: _LOADED[name]
         return

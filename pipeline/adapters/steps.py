@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
-__all__ = ["Steps", "Stopped"]
-
 _END_SECONDS = 60.0
 
 
@@ -16,14 +14,7 @@ class Stopped(BaseException):
 
 
 class Steps(Iterator[Any]):
-    """Iterates over what code reports. One side runs at a time: the code, or the caller that takes the reports.
-
-    Args:
-        target: The code, called with this object. What it returns is the last step if `returned` makes one of it.
-        returned: Called with what the code returns, and with how many steps it has reported; returns a last step, or
-            None.
-        length: How many steps the code reports, according to its source; None if unknown.
-    """
+    """Iterates over what code reports. One side runs at a time: the code, or the caller that takes the reports."""
 
     def __init__(
         self,
@@ -45,15 +36,7 @@ class Steps(Iterator[Any]):
         return self._stopped
 
     def report(self, step: Any, *, last: bool = False) -> None:
-        """Report a step, and wait until the next one is wanted; called by the code.
-
-        Args:
-            step: The step.
-            last: Whether the code must end with this step.
-
-        Raises:
-            Stopped: No other step is wanted.
-        """
+        """Report a step, and wait until the next one is wanted; called by the code."""
         if self._stopped:
             raise Stopped
         self.count += 1

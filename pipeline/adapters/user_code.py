@@ -10,8 +10,6 @@ from typing import Any
 from pipeline.errors import Fault, InvalidJob, UserError
 from pipeline.study.user_frames import is_tunepipe_file, is_user_file
 
-__all__ = ["refused", "user_errors", "user_line", "user_place"]
-
 
 def user_line() -> tuple[str, int]:
     """The file and the line of the user's code that is running: the innermost frame outside of libraries."""
@@ -32,26 +30,13 @@ def user_place() -> str:
 
 
 def refused(subject: str, found: Any, allowed: str) -> InvalidJob:
-    """The error for an unsupported call in the running line of the user's code.
-
-    Args:
-        subject: What is translated, for the message.
-        found: What was found in that line.
-        allowed: What is allowed instead.
-    """
+    """The error for an unsupported call in the running line of the user's code."""
     return InvalidJob(subject, [Fault(user_place(), found, allowed)])
 
 
 @contextmanager
 def user_errors(subject: str) -> Iterator[None]:
-    """Within the context, an error of the user's code is one of the job, with its line; a bug of tunepipe stays one.
-
-    Args:
-        subject: What is translated, for the message.
-
-    Raises:
-        InvalidJob: The user's code, or a library that it calls, raises an error.
-    """
+    """Within the context, an error of the user's code is one of the job, with its line; a bug of tunepipe stays one."""
     try:
         yield
     except UserError:

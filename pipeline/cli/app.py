@@ -5,8 +5,6 @@ import sys
 
 from pipeline.errors import Interrupted, OutputLost, TunepipeError, UserError
 
-__all__ = ["main", "start"]
-
 _THRESHOLDS = 50_000, 2, 2
 """Thresholds of the garbage collector: rare collections make commands start faster."""
 

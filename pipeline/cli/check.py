@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from pipeline.execution.preflight.finding import Finding
 
-__all__ = ["check"]
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "skipped": ("–", "dim")}
 _NAMES = 9

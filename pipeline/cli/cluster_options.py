@@ -13,20 +13,6 @@ if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi
     from pipeline.cluster.submission import Submitted
 
-__all__ = [
-    "NAMESPACE",
-    "Context",
-    "Dashboard",
-    "Namespace",
-    "RayJobs",
-    "ResultsFolder",
-    "already_running",
-    "api_of",
-    "follow_submission",
-    "given_on_command_line",
-    "print_log",
-    "refuse_other_options",
-]
 
 Dashboard = Annotated[
     str | None,
@@ -54,16 +40,7 @@ _FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "queue", "priorit
 
 
 def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str) -> None:
-    """Refuse options for the other kind of cluster, which would have no effect.
-
-    Args:
-        asked: The command line.
-        kubernetes: Whether it has --kubernetes.
-        nothing: What the command has not done, as a sentence.
-
-    Raises:
-        UsageError: There is such an option.
-    """
+    """Refuse options for the other kind of cluster, which would have no effect."""
     wrong = ("address",) if kubernetes else _FOR_KUBERNETES
     given = [name for name in wrong if given_on_command_line(asked, name)]
     if given:
@@ -73,36 +50,19 @@ def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str
 
 
 def given_on_command_line(asked: typer.Context, name: str) -> bool:
-    """Whether the command line has an option, and not only the environment.
-
-    Args:
-        asked: The command line.
-        name: The option's parameter.
-    """
+    """Whether the command line has an option, and not only the environment."""
     return getattr(asked.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
 def already_running(study: str, name: str, submitted: "Submitted") -> str:
-    """The sentence that a submission has attached to a study, and whose it is.
-
-    Args:
-        study: The study's name.
-        name: What it runs as, with its kind.
-        submitted: The submission to which it has attached.
-    """
+    """The sentence that a submission has attached to a study, and whose it is."""
     by = f", submitted by {submitted.submitter}" if submitted.submitter else ""
     at = f" at {submitted.started.astimezone():%Y-%m-%d %H:%M}" if by and submitted.started else ""
     return f"The study {study!r} is already running as {name}{by}{at}, with the options of that run."
 
 
 def print_log(log: str, *, raw: bool = False, err: bool = False) -> None:
-    """Print what a study's driver has printed.
-
-    Args:
-        log: The text.
-        raw: Whether all of it is printed unchanged, to standard output; else sanitized.
-        err: Whether to print to standard error.
-    """
+    """Print what a study's driver has printed."""
     if raw:
         print_bytes(log.encode(errors="surrogatepass"))
     else:
@@ -110,14 +70,7 @@ def print_log(log: str, *, raw: bool = False, err: bool = False) -> None:
 
 
 def api_of(address: str | None) -> "JobsApi":
-    """The Jobs API of the cluster on the command line.
-
-    Args:
-        address: The address of its dashboard; None if the command line names none.
-
-    Raises:
-        UsageError: There is no address, or it is not one of a dashboard.
-    """
+    """The Jobs API of the cluster on the command line."""
     from pipeline.cluster.jobs_api import JobsApi
 
     if address is None:
@@ -126,17 +79,7 @@ def api_of(address: str | None) -> "JobsApi":
 
 
 def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False, raw: bool = False) -> int:
-    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues.
-
-    Args:
-        api: The cluster.
-        name: The submission.
-        to_stderr: Whether to print to standard error.
-        raw: Whether the output is printed unchanged.
-
-    Returns:
-        The study's exit code.
-    """
+    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues."""
     from pipeline.cluster.submission import exit_code
 
     try:

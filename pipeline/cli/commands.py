@@ -23,8 +23,6 @@ from pipeline.cli.stop import stop
 from pipeline.cli.studies import list_studies
 from pipeline.cli.submit import status, submit
 
-__all__ = ["app"]
-
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,

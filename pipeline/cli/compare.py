@@ -11,7 +11,6 @@ from pipeline.cli.table_output import file_option, form_of, save
 if TYPE_CHECKING:
     from pipeline.results.analysis.comparison import Comparison
 
-__all__ = ["compare"]
 
 _FORMS = ("html", "png", "svg", "pdf")
 

@@ -7,15 +7,9 @@ import typer
 from pipeline.errors import TunepipeError
 from pipeline.study.studies import default_storage, study_names
 
-__all__ = ["format_names", "job_names", "scheduler_names", "searcher_names", "studies_and_paths"]
-
 
 def job_names(incomplete: str) -> list[str]:
-    """The jobs whose names start with the typed text, and Python files.
-
-    Args:
-        incomplete: What has been typed of the word.
-    """
+    """The jobs whose names start with the typed text, and Python files."""
     import tune_jobs
 
     try:
@@ -26,12 +20,7 @@ def job_names(incomplete: str) -> list[str]:
 
 
 def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The studies in the storage whose names start with the typed text, and folders.
-
-    Args:
-        ctx: What has been typed before; knows the storage.
-        incomplete: What has been typed of the word.
-    """
+    """The studies in the storage whose names start with the typed text, and folders."""
     from pipeline.storage import Store
 
     try:
@@ -43,33 +32,21 @@ def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def scheduler_names(incomplete: str) -> list[str]:
-    """The schedulers whose names start with the typed text.
-
-    Args:
-        incomplete: What has been typed of the word.
-    """
+    """The schedulers whose names start with the typed text."""
     from pipeline.schedulers import SCHEDULERS
 
     return [name for name in SCHEDULERS if name.startswith(incomplete)]
 
 
 def searcher_names(incomplete: str) -> list[str]:
-    """The searchers whose names start with the typed text.
-
-    Args:
-        incomplete: What has been typed of the word.
-    """
+    """The searchers whose names start with the typed text."""
     from pipeline.searchers import SEARCHERS
 
     return [name for name in SEARCHERS if name.startswith(incomplete)]
 
 
 def format_names(incomplete: str) -> list[str]:
-    """The formats of tables whose names start with the typed text.
-
-    Args:
-        incomplete: What has been typed of the word.
-    """
+    """The formats of tables whose names start with the typed text."""
     from pipeline.results.views.table_formats import FORMATS
 
     return [name for name in ("table", *FORMATS) if name.startswith(incomplete)]

@@ -16,18 +16,6 @@ from rich.segment import Segment
 
 from pipeline.sanitize import sanitize, sanitize_output
 
-__all__ = [
-    "SanitizingFile",
-    "command_console",
-    "note",
-    "print_bytes",
-    "print_object",
-    "print_output",
-    "print_path",
-    "print_text",
-    "wrapped",
-]
-
 _UNBOUNDED = 100_000
 """The width of a pipe or file: nothing is wrapped or left out."""
 
@@ -78,14 +66,7 @@ class _SanitizingHook(RenderHook):
 
 
 def command_console(*, err: bool = False) -> Console:
-    """A console on standard output.
-
-    Args:
-        err: Whether it is standard error instead.
-
-    Returns:
-        A console that sanitizes its text. A pipe or a file gets whole lines of any length.
-    """
+    """A console on standard output."""
     # The current stream: while Ray runs, stdout is redirected into a log.
     console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
     if not console.is_terminal:
@@ -95,11 +76,7 @@ def command_console(*, err: bool = False) -> Console:
 
 
 class SanitizingFile:
-    """A binary file that sanitizes the UTF-8 text that is written into it.
-
-    Args:
-        sink: The underlying file.
-    """
+    """A binary file that sanitizes the UTF-8 text that is written into it."""
 
     closed = False
 
@@ -108,14 +85,7 @@ class SanitizingFile:
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def write(self, content: bytes | memoryview) -> int:
-        """Write text.
-
-        Args:
-            content: A part of UTF-8 text.
-
-        Returns:
-            The number of bytes of `content`.
-        """
+        """Write text."""
         self._sink.write(sanitize(self._decoder.decode(bytes(content))).encode())
         return len(content)
 
@@ -125,12 +95,7 @@ class SanitizingFile:
 
 
 def print_text(text: str, *, err: bool = False) -> None:
-    """Print sanitized text; a terminal as standard error gets lines that break between words.
-
-    Args:
-        text: One line or several.
-        err: Whether to print to standard error.
-    """
+    """Print sanitized text; a terminal as standard error gets lines that break between words."""
     shown = sanitize(text)
     if err and (console := command_console(err=True)).is_terminal:
         shown = wrapped(shown, console.width)
@@ -138,25 +103,12 @@ def print_text(text: str, *, err: bool = False) -> None:
 
 
 def note(message: str) -> None:
-    """Print a message to standard error, apart from the command's own output.
-
-    Args:
-        message: One line or several.
-    """
+    """Print a message to standard error, apart from the command's own output."""
     print_text(message, err=True)
 
 
 def wrapped(text: str, width: int, *, used: int = 0) -> str:
-    """Text whose lines break between words, and within a command in backticks only if it is longer than a line.
-
-    Args:
-        text: Sanitized text; lines that begin with a space, as those of a traceback, stay as they are.
-        width: Characters of a line, at least 1.
-        used: Characters that stand before the text on its first line.
-
-    Returns:
-        The text. Words longer than a line stay whole, so that a path can be copied.
-    """
+    """Text whose lines break between words, and within a command in backticks only if it is longer than a line."""
     lines = []
     for number, line in enumerate(text.split("\n")):
         left = width - (0 if number else used)
@@ -181,21 +133,12 @@ def _words(line: str, width: int) -> Iterator[str]:
 
 
 def print_object(value: Any) -> None:
-    """Print one JSON object on a line, for `--json`.
-
-    Args:
-        value: A JSON value.
-    """
+    """Print one JSON object on a line, for `--json`."""
     typer.echo(json.dumps(value, allow_nan=False))
 
 
 def print_path(path: str | Path, *, err: bool = False) -> None:
-    """Print a path: unchanged for another program, sanitized on a terminal.
-
-    Args:
-        path: The path.
-        err: Whether to print to standard error.
-    """
+    """Print a path: unchanged for another program, sanitized on a terminal."""
     stream = sys.stderr if err else sys.stdout
     if stream is not None and stream.isatty():
         typer.echo(sanitize(str(path)), err=err)
@@ -204,19 +147,10 @@ def print_path(path: str | Path, *, err: bool = False) -> None:
 
 
 def print_output(text: str, *, err: bool = False) -> None:
-    """Print the output of a program, sanitized except for colours and progress bars.
-
-    Args:
-        text: The output, with its line feeds.
-        err: Whether to print to standard error.
-    """
+    """Print the output of a program, sanitized except for colours and progress bars."""
     typer.echo(sanitize_output(text), nl=False, err=err)
 
 
 def print_bytes(content: bytes) -> None:
-    """Print bytes unchanged.
-
-    Args:
-        content: The bytes.
-    """
+    """Print bytes unchanged."""
     typer.echo(content, nl=False)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pipeline.loop.commands import Command
     from pipeline.storage import Store
 
-__all__ = ["Reason", "budget", "continue_if_paused", "enqueue", "pause", "stop_trial"]
 
 Reason = Annotated[str, typer.Option(help="Why; recorded in the table decisions.", show_default=False)]
 
@@ -84,17 +83,7 @@ def budget(
 
 
 def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
-    """Have a study stop one of its trials.
-
-    Args:
-        study: The study, as a command line names it.
-        storage: The storage of the studies.
-        trial: The trial's id or number.
-        reason: Why; may be empty.
-
-    Raises:
-        JobNotFound: There is no such study or trial.
-    """
+    """Have a study stop one of its trials."""
     from pipeline.loop.commands import StopTrial
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
@@ -105,14 +94,7 @@ def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
 
 
 def continue_if_paused(store: "Store") -> bool:
-    """Continue a study whose driver is alive and was paused.
-
-    Args:
-        store: The study's folder.
-
-    Returns:
-        Whether there is such a driver.
-    """
+    """Continue a study whose driver is alive and was paused."""
     from pipeline.execution.command_files import is_paused, running_session
     from pipeline.loop.commands import Continue
 

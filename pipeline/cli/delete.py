@@ -9,8 +9,6 @@ from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store
 from pipeline.errors import UsageError
 
-__all__ = ["delete"]
-
 
 def delete(
     study: Study,

@@ -4,8 +4,6 @@ from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.study_argument import Study, study_store
 
-__all__ = ["explain"]
-
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """Explain a study: important hyperparameters, early against final values, savings of early stopping, time."""

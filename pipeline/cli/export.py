@@ -12,8 +12,6 @@ from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import UsageError
 from pipeline.wording import by_count, counted
 
-__all__ = ["export"]
-
 
 def export(
     study: Study,

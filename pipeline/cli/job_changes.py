@@ -13,22 +13,9 @@ if TYPE_CHECKING:
     from pipeline.storage import Store
     from pipeline.study import TuneJob
 
-__all__ = ["assignments", "changes_of", "job_of", "limits"]
-
 
 def assignments(pairs: list[str], option: str = "--set") -> dict[str, Any]:
-    """`--set` arguments as fields of a job, or other pairs of names and values.
-
-    Args:
-        pairs: `field=value`; the value is JSON if it can be parsed as JSON, else text.
-        option: What the pairs are, for messages.
-
-    Returns:
-        The value of each field.
-
-    Raises:
-        InvalidJob: An argument has no `=`.
-    """
+    """`--set` arguments as fields of a job, or other pairs of names and values."""
     changes: dict[str, Any] = {}
     for pair in pairs:
         field, equals, text = pair.partition("=")
@@ -44,15 +31,7 @@ def assignments(pairs: list[str], option: str = "--set") -> dict[str, Any]:
 def limits(
     trials: int | None, epochs: int | None, total_epochs: int | None, seconds: float | None, workers: int | None
 ) -> dict[str, Any]:
-    """The options that may change between the sessions of a study, as fields of a job; None if one is not given.
-
-    Args:
-        trials: The maximum number of trials.
-        epochs: The maximum number of epochs of a trial.
-        total_epochs: The maximum number of epochs of the study.
-        seconds: The maximum duration of the study.
-        workers: The number of parallel trials; 0 trains in this process.
-    """
+    """The options that may change between the sessions of a study, as fields of a job; None if one is not given."""
     return {
         "budget.trials": trials,
         "budget.epochs": epochs,
@@ -63,25 +42,12 @@ def limits(
 
 
 def changes_of(given: dict[str, Any], fields: list[str] | None) -> dict[str, Any]:
-    """The given options and `--set` as changes of a job.
-
-    Args:
-        given: Field → value; None if the option was not given.
-        fields: The arguments of `--set`.
-    """
+    """The given options and `--set` as changes of a job."""
     return {**{field: value for field, value in given.items() if value is not None}, **assignments(fields or [])}
 
 
 def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, library: str | None = None) -> "TuneJob":
-    """The job that a command line names, with the changes of its options.
-
-    Args:
-        name: A job's name, the path of a Python file, or `file.py:name`.
-        changes: Field → value.
-        storage: The storage of the studies.
-        resume: Whether to keep the budget and resources of the existing study, if there is one.
-        library: The library for which the file was written; None for a file that exports JOB.
-    """
+    """The job that a command line names, with the changes of its options."""
     if library is None:
         import tune_jobs
 
@@ -118,13 +84,8 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
 def _starts_of_study(
     starts: "Sequence[Config]", job: "TuneJob", store: "Store", trials: int | None
 ) -> "Sequence[Config]":
-    """How the trials of a program's study begin: as before, and further ones as the program says if that is possible.
-
-    Args:
-        starts: The first configs that the program gives, as many as its number of trials.
-        job: The program's job.
-        store: The study's folder.
-        trials: The number of trials on the command line; None for that of the study.
+    """How the trials of a program's study begin: as before, and further ones as the program says if
+    that is possible.
     """
     from pipeline.execution.driver.resumed_job import only_appended
     from pipeline.results.tables.sessions import read_sessions

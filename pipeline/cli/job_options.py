@@ -16,7 +16,6 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
-__all__ = ["JobOptions", "with_job_options"]
 
 Gpus = Annotated[
     float | None,
@@ -95,29 +94,11 @@ class JobOptions:
     set_: Fields = None
 
     def job(self, name: str, storage: str, *, resume: bool) -> "TuneJob":
-        """The job of a command line, with the changes of its options.
-
-        Args:
-            name: A job's name, or the path of a Python file; with --from also `file.py:name`.
-            storage: The storage of the studies.
-            resume: Whether to keep the budget and resources of the existing study, if there is one.
-
-        Raises:
-            UsageError: --top is given without --start-from.
-            InvalidJob: An option is not allowed, or --set has no `=`.
-        """
+        """The job of a command line, with the changes of its options."""
         return job_of(name, self.changes(storage), storage, library=self.from_, resume=resume)
 
     def changes(self, storage: str) -> dict[str, Any]:
-        """The given options as changes of a job.
-
-        Args:
-            storage: The storage of the studies; --start-from and --learn-from may name one of them.
-
-        Raises:
-            UsageError: --top is given without --start-from.
-            InvalidJob: --set has no `=`.
-        """
+        """The given options as changes of a job."""
         given = {
             **limits(self.trials, self.epochs, self.total_epochs, self.seconds, self.workers),
             "resources.gpus": self.gpus,
@@ -131,11 +112,7 @@ class JobOptions:
         return changes_of(given, self.set_)
 
     def arguments(self, storage: str) -> list[str]:
-        """The given options as arguments of a command that runs in another folder.
-
-        Args:
-            storage: The storage of the studies.
-        """
+        """The given options as arguments of a command that runs in another folder."""
         start_from = self._start_from(storage)
         options: dict[str, Any] = {
             "--trials": self.trials,
@@ -179,14 +156,7 @@ def _study(study: str, storage: str) -> str:
 
 
 def with_job_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter `options`, a JobOptions, by one option of the command line for each field.
-
-    Args:
-        command: The command.
-
-    Returns:
-        The command with the new signature.
-    """
+    """Replace a command's parameter `options`, a JobOptions, by one option of the command line for each field."""
     job_options = [
         inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
         for field in fields(JobOptions)

@@ -3,8 +3,6 @@
 from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import Json
 
-__all__ = ["list_jobs"]
-
 
 def list_jobs(as_json: Json = False) -> None:
     """List the bundled jobs."""

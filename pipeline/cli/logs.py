@@ -22,8 +22,6 @@ from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.errors import UsageError
 
-__all__ = ["logs"]
-
 
 def logs(
     asked: typer.Context,

@@ -7,25 +7,6 @@ import typer
 from pipeline.cli.completion import job_names
 from pipeline.study.studies import DEFAULT_STORAGE, STORAGE_VARIABLE
 
-__all__ = [
-    "STORAGE",
-    "AcceptChanges",
-    "Address",
-    "Epochs",
-    "Fields",
-    "JobName",
-    "Json",
-    "Logs",
-    "Resume",
-    "Seconds",
-    "Seed",
-    "Storage",
-    "TakeOver",
-    "TotalEpochs",
-    "Trials",
-    "Workers",
-]
-
 STORAGE = DEFAULT_STORAGE
 """The default storage."""
 

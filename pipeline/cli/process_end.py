@@ -5,8 +5,6 @@ import os
 import sys
 from contextlib import suppress
 
-__all__ = ["ProcessEnd"]
-
 
 class ProcessEnd:
     """Ends the process after the exit functions that were registered after this object was made.

@@ -15,37 +15,11 @@ if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
     from pipeline.cluster.kubernetes_cluster import Kubernetes
 
-__all__ = [
-    "copied_study",
-    "follow_rayjob",
-    "print_copied",
-    "print_how_to_follow",
-    "print_until_end",
-    "rayjob_output",
-    "stop_rayjob",
-    "submissions_of",
-]
-
 
 def print_until_end(
     server: "Kubernetes", name: str, wait_pods: float, *, to_stderr: bool = False, raw: bool = False
 ) -> int:
-    """Print a driver's output until its RayJob has ended.
-
-    Args:
-        server: The namespace.
-        name: The RayJob.
-        wait_pods: Seconds to wait for pods; infinity to wait as long as the RayJob does.
-        to_stderr: Whether to print to standard error.
-        raw: Whether the output is printed unchanged.
-
-    Returns:
-        The study's exit code.
-
-    Raises:
-        EndUnknown: The study did not succeed, and the output that has its code is gone.
-        ClusterError: It cannot start, or failed before its command ended.
-    """
+    """Print a driver's output until its RayJob has ended."""
     from pipeline.cluster.ended_rayjobs import read_exit_code
     from pipeline.cluster.following import follow
 
@@ -55,21 +29,12 @@ def print_until_end(
 
 
 def print_copied(folder: Path) -> None:
-    """Print where a study was copied to.
-
-    Args:
-        folder: The study's local folder.
-    """
+    """Print where a study was copied to."""
     note(f"The study without its checkpoints was copied to {folder}.")
 
 
 def print_how_to_follow(name: str, where: str) -> None:
-    """Print how to follow and to stop a RayJob whose output is no longer followed.
-
-    Args:
-        name: The RayJob.
-        where: The options by which a command finds it.
-    """
+    """Print how to follow and to stop a RayJob whose output is no longer followed."""
     note(
         f"RayJob {name} continues. `tunepipe logs {name} --follow {where}` follows it, "
         f"`tunepipe stop {name} {where}` stops it and deletes what is left of it."
@@ -79,23 +44,7 @@ def print_how_to_follow(name: str, where: str) -> None:
 def follow_rayjob(
     name: str, context: str | None, namespace: str, storage: str | None = None, *, raw: bool = False
 ) -> int:
-    """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-        storage: The storage of the study, as the pods see it; None for any.
-        raw: Whether the output is printed unchanged.
-
-    Returns:
-        The study's exit code.
-
-    Raises:
-        EndUnknown: The study did not succeed, and its exit code is not known.
-        ClusterError: It can never start, or no operator starts it.
-        JobNotFound: There is no such RayJob.
-    """
+    """Print the output of a study's driver until its RayJob ends. Ctrl-C stops printing; the study continues."""
     from pipeline.cluster.deleted_rayjob import check_finished
     from pipeline.cluster.following import NeverStarts
     from pipeline.cluster.kubernetes_cluster import Kubernetes
@@ -123,18 +72,7 @@ def follow_rayjob(
 
 
 def rayjob_output(name: str, context: str | None, namespace: str, storage: str | None = None) -> str:
-    """What a study's driver has printed so far. If that is nothing, standard error gets the reason.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-        storage: The storage of the study, as the pods see it; None for any.
-
-    Raises:
-        ClusterError: The server refuses.
-        JobNotFound: There is no such RayJob.
-    """
+    """What a study's driver has printed so far. If that is nothing, standard error gets the reason."""
     from pipeline.cluster.following import output
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob_states import has_ended, state
@@ -153,23 +91,7 @@ def rayjob_output(name: str, context: str | None, namespace: str, storage: str |
 def copied_study(
     name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, overlay: str | None
 ) -> tuple[str, str]:
-    """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        to: The folder that gets a study from a volume.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-        storage: The storage, as the pods see it; None for that of the RayJob.
-        overlay: The overlay whose pods mount the storage of a study without a RayJob.
-
-    Returns:
-        The storage, and the study's name in it.
-
-    Raises:
-        ClusterError: The server refuses, or the study cannot be copied.
-        JobNotFound: There is no such RayJob.
-    """
+    """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first."""
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.study_copy import readable_study
 
@@ -180,17 +102,7 @@ def copied_study(
 
 
 def stop_rayjob(name: str, context: str | None, namespace: str, storage: str | None = None) -> tuple[str, bool]:
-    """Stop and delete a RayJob, and wait until its driver has ended.
-
-    Args:
-        name: The name of the RayJob or of its study.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJob.
-        storage: The storage of the study, as the pods see it; None for any.
-
-    Returns:
-        The RayJob's name, and whether it had ended before.
-    """
+    """Stop and delete a RayJob, and wait until its driver has ended."""
     from pipeline.cluster import stop_rayjob
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob_states import has_ended
@@ -204,14 +116,7 @@ def stop_rayjob(name: str, context: str | None, namespace: str, storage: str | N
 
 
 def submissions_of(name: str | None, context: str | None, namespace: str) -> "Sequence[Submission]":
-    """The RayJobs of studies in a namespace.
-
-    Args:
-        name: Only the one of that name, or those of the studies of that name that have not ended, else the newest one;
-            None for all.
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJobs.
-    """
+    """The RayJobs of studies in a namespace."""
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob_submissions import rayjob_submissions
 

@@ -8,8 +8,6 @@ from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store
 from pipeline.cli.table_output import file_option, save
 
-__all__ = ["report"]
-
 
 def report(
     study: Study,

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pipeline.execution.rerun import RerunEpoch, RerunResult
     from pipeline.results import Results
 
-__all__ = ["rerun"]
-
 
 def rerun(
     study: Study,

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pipeline.results import Results
     from pipeline.storage import Store
 
-__all__ = ["print_failures", "results", "show"]
 
 _CAUSES, _TRIALS = 5, 12
 """Largest number of items to list; the others are counted."""
@@ -258,12 +257,7 @@ def _unfinished(studies: "Mapping[str, Results]") -> bool:
 
 
 def print_failures(results: "Results", console: Console | None = None) -> None:
-    """Print why trials failed, by cause: the number, the error, the line in the user's code, and the trials.
-
-    Args:
-        results: The study.
-        console: Where to print; None for standard output.
-    """
+    """Print why trials failed, by cause: the number, the error, the line in the user's code, and the trials."""
     from pipeline.results.analysis.failure_causes import causes
     from pipeline.wording import counted
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pipeline.results import Results
     from pipeline.results.views.fitted_table import FittedTable
 
-__all__ = ["TOP", "Rows", "names", "show_rows"]
 
 TOP = 10
 """The maximum number of trials to show on a terminal; the others are counted."""
@@ -21,17 +20,7 @@ TOP = 10
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The selection of rows and columns.
-
-    Args:
-        where: A condition in SQL; None for all trials.
-        sort: Columns to sort by.
-        columns: Columns to show.
-        front: Whether only trials on the front of their study's objectives are meant.
-        shape: A format, as `format_of` says.
-        output: The file to be written, if any.
-        top: How many trials; None for all, on a terminal for `TOP`.
-    """
+    """The selection of rows and columns."""
 
     where: str | None
     sort: list[str]
@@ -53,16 +42,7 @@ class Rows:
 
 
 def names(text: str | None, option: str, example: str) -> list[str]:
-    """The columns of an option.
-
-    Args:
-        text: What is given, with commas; None if the option is not given.
-        option: As it is written.
-        example: What might be given.
-
-    Raises:
-        UsageError: It is given, and names none.
-    """
+    """The columns of an option."""
     columns = [name.strip() for name in (text or "").split(",") if name.strip()]
     if text is not None and not columns:
         raise UsageError(
@@ -73,16 +53,7 @@ def names(text: str | None, option: str, example: str) -> list[str]:
 
 
 def show_rows(studies: Mapping[str, "Results"], rows: Rows) -> None:
-    """Print or write the selected trials; on a terminal without --columns, as the leaderboard.
-
-    Args:
-        studies: Results by what each study is called.
-        rows: What is asked for.
-
-    Raises:
-        UsageError: A column does not exist, or the condition cannot be read.
-        StorageError: The file cannot be written.
-    """
+    """Print or write the selected trials; on a terminal without --columns, as the leaderboard."""
     if len(studies) == 1:
         _rows_of_one(next(iter(studies.values())), rows)
     else:

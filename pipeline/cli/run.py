@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pipeline.execution.outcome import Outcome
     from pipeline.study import TuneJob
 
-__all__ = ["resume", "run"]
-
 
 @with_job_options
 def run(

@@ -9,8 +9,6 @@ from pipeline.cli.console import print_text
 from pipeline.cli.options import STORAGE
 from pipeline.study.studies import STORAGE_VARIABLE
 
-__all__ = ["serve"]
-
 
 def serve(
     storage: Annotated[

@@ -13,15 +13,10 @@ from pipeline.study.studies import as_argument
 if TYPE_CHECKING:
     from pipeline.results import Results
 
-__all__ = ["print_how_to_continue", "scores", "several_board", "show_several", "study_line"]
-
 
 def show_several(studies: Mapping[str, "Results"], top: int) -> None:
-    """Print the best trials of all studies, the studies with failures, and the best trials' metrics on the test sets.
-
-    Args:
-        studies: Results by what each study is called.
-        top: How many trials.
+    """Print the best trials of all studies, the studies with failures, and the best trials' metrics on
+    the test sets.
     """
     console = command_console()
     console.print(several_board(studies, top))
@@ -35,12 +30,7 @@ def show_several(studies: Mapping[str, "Results"], top: int) -> None:
 
 
 def several_board(studies: Mapping[str, "Results"], top: int) -> Group:
-    """A line for each study, and a table of the best trials of all.
-
-    Args:
-        studies: Results by label.
-        top: The maximum number of trials in the table.
-    """
+    """A line for each study, and a table of the best trials of all."""
     from pipeline.results.tables.query import select_from
     from pipeline.results.views.several_studies import best_of_each, objectives_in_words, several_leaderboard
 
@@ -58,34 +48,21 @@ def several_board(studies: Mapping[str, "Results"], top: int) -> Group:
 
 
 def study_line(label: str, results: "Results") -> Text:
-    """A study in one line, after its label.
-
-    Args:
-        label: The study's label.
-        results: Its results.
-    """
+    """A study in one line, after its label."""
     from pipeline.results.views.leaderboard import summary_line
 
     return Text.assemble((sanitize(label), "bold"), sanitize(summary_line(results).removeprefix(results.name)))
 
 
 def scores(test: Mapping[str, float]) -> str:
-    """The best trial's metrics on the test split in one line.
-
-    Args:
-        test: Metric → value.
-    """
+    """The best trial's metrics on the test split in one line."""
     from pipeline.wording import format_number
 
     return "  ".join(f"{sanitize(metric)} {format_number(value)}" for metric, value in test.items())
 
 
 def print_how_to_continue(studies: Mapping[str, "Results"]) -> None:
-    """Print the command that continues each interrupted study.
-
-    Args:
-        studies: Results by label.
-    """
+    """Print the command that continues each interrupted study."""
     lines = [
         f"{f'{label}: ' if len(studies) > 1 else ''}`tunepipe resume {as_argument(results.location)}` continues it."
         for label, results in studies.items()

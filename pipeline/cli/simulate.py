@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pipeline.study import TuneJob
     from pipeline.study.earlier_trials import EarlierTrials
 
-__all__ = ["simulate"]
 
 _SYNTHETIC = "synthetic"
 _PICTURES = ("png", "svg", "pdf")

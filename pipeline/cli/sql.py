@@ -11,9 +11,6 @@ from pipeline.cli.study_argument import study_argument, study_store
 from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
 
-__all__ = ["sql"]
-
-
 _EXAMPLE = "select trial_id, objective from trials order by objective"
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from pipeline.errors import OutputLost
 
-__all__ = ["forget_output", "guard_streams"]
-
 
 class _Output(io.FileIO):
     """A file descriptor that raises its own error class."""

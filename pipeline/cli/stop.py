@@ -21,8 +21,6 @@ from pipeline.cli.study_argument import study_argument, study_store
 from pipeline.errors import Interrupted, JobNotFound, UsageError, UserError
 from pipeline.study.studies import as_argument, called
 
-__all__ = ["stop"]
-
 
 def stop(
     asked: typer.Context,

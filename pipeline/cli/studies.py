@@ -3,8 +3,6 @@
 from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 
-__all__ = ["list_studies"]
-
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies in a storage, newest last."""

@@ -12,22 +12,13 @@ from pipeline.cli.completion import studies_and_paths
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["Study", "located", "study_argument", "study_store", "trial_id"]
 
 _DIGITS = 10
 """A number of a trial has fewer digits; anything longer is a name."""
 
 
 def study_argument(text: str, metavar: str = "STUDY") -> Any:
-    """An argument that names one or more studies, whose names the shell completes.
-
-    Args:
-        text: Its help.
-        metavar: Its name in the help.
-
-    Returns:
-        The argument, for an annotation.
-    """
+    """An argument that names one or more studies, whose names the shell completes."""
     return typer.Argument(help=text, metavar=metavar, show_default=False, autocompletion=studies_and_paths)
 
 
@@ -35,19 +26,7 @@ Study = Annotated[str, study_argument("Name of the study in --storage, or the pa
 
 
 def located(study: str, storage: str) -> tuple[str, str]:
-    """The storage and name of a study on the command line.
-
-    Args:
-        study: A path or URI of the study's folder, recognised by its slash; else a name in `storage` or, if there is
-            no such study, a study's folder in the current folder.
-        storage: The storage of the studies.
-
-    Returns:
-        The storage, and the study's name in it.
-
-    Raises:
-        StorageError: The path cannot be used.
-    """
+    """The storage and name of a study on the command line."""
     from pipeline.storage import Store
     from pipeline.study import layout
 
@@ -70,15 +49,7 @@ def located(study: str, storage: str) -> tuple[str, str]:
 
 
 def study_store(study: str, storage: str) -> "Store":
-    """The folder of an existing study.
-
-    Args:
-        study: As in `located`.
-        storage: The storage of the studies.
-
-    Raises:
-        JobNotFound: There is no such study; the message lists the existing ones.
-    """
+    """The folder of an existing study."""
     from pipeline.storage import Store
     from pipeline.study import layout
     from pipeline.study.studies import no_study
@@ -91,11 +62,7 @@ def study_store(study: str, storage: str) -> "Store":
 
 
 def trial_id(text: str) -> str:
-    """The id of a trial.
-
-    Args:
-        text: Its id or its number.
-    """
+    """The id of a trial."""
     from pipeline.study import layout
 
     return layout.trial_id(int(text)) if text.isascii() and text.isdigit() and len(text) < _DIGITS else text

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import Submission
     from pipeline.study import TuneJob
 
-__all__ = ["status", "submit"]
-
 
 @with_job_options
 def submit(
@@ -117,13 +115,7 @@ def submit(
 
 
 def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
-    """A job as the driver resumes it: with the resources and budget of its study, if that can be read from here.
-
-    Args:
-        tuned: The job, with the options of the command line.
-        storage: The storage of the studies.
-        changes: These options, as field → value.
-    """
+    """A job as the driver resumes it: with the resources and budget of its study, if that can be read from here."""
     from pipeline.execution.driver.resumed_job import with_study_settings
     from pipeline.storage import Store
 

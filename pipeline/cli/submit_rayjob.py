@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pipeline.cluster.submission import Submitted
     from pipeline.study import TuneJob
 
-__all__ = ["Target", "submit_rayjob"]
 
 _CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
 _NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -32,21 +31,7 @@ _NAMESPACE = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The namespace, image and overlay of a RayJob.
-
-    Args:
-        context: Of the kubeconfig; its current one where None.
-        namespace: Other than the overlay's.
-        image: Other than the overlay's.
-        overlay: A name, or a folder.
-        wait_pods: Seconds for which pods that find no node are waited for.
-        to: The folder that gets results from a volume.
-        queue: A LocalQueue of Kueue, other than the overlay's.
-        priority: A WorkloadPriorityClass of Kueue, other than the overlay's.
-
-    Raises:
-        InvalidJob: A namespace or an image that no server takes, or no number of seconds.
-    """
+    """The namespace, image and overlay of a RayJob."""
 
     context: str | None
     namespace: str | None
@@ -87,25 +72,7 @@ def submit_rayjob(
     detach: bool,
     as_json: bool,
 ) -> int:
-    """Create a study's RayJob, or find it, and follow it.
-
-    Args:
-        tuned: The job, with the options of the command line.
-        job: The job's name, or the path of a Python file.
-        storage: The storage, as the pods see it.
-        options: More options of `tunepipe run`.
-        target: Where it goes.
-        dry_run: Whether to print the manifests only.
-        detach: Whether to return immediately instead of following it.
-        as_json: Whether stdout gets one JSON object.
-
-    Returns:
-        The study's exit code.
-
-    Raises:
-        EndUnknown: The study did not succeed, and its exit code is not known.
-        ClusterError: It cannot start; where this call has created the RayJob, it is deleted.
-    """
+    """Create a study's RayJob, or find it, and follow it."""
     from pipeline.cluster.rayjob import study_manifests
     from pipeline.cluster.rayjob_states import STUDY_LABEL
 
@@ -180,19 +147,7 @@ def _print_manifests(manifests: "Manifests", *, as_json: bool) -> None:
 def _follow(
     server: "Kubernetes", job: Mapping[str, Any], study: str, storage: str, target: Target, *, to_stderr: bool
 ) -> tuple[int, Path | None]:
-    """Print a RayJob's output until its end, and copy the study's results.
-
-    Args:
-        server: The namespace.
-        job: The RayJob, with its name and the time of its creation.
-        study: The study's name.
-        storage: The storage, as the pods see it.
-        target: Where it runs, and the folder that gets results.
-        to_stderr: Whether the output goes to stderr.
-
-    Returns:
-        The study's exit code, and the folder with its results, if they were copied.
-    """
+    """Print a RayJob's output until its end, and copy the study's results."""
     from pipeline.cluster.deleted_rayjob import check_finished
     from pipeline.cluster.following import NeverStarts
 

@@ -18,7 +18,6 @@ from pipeline.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from pipeline.results.tables.database import Answer
 
-__all__ = ["MAX_ROWS", "Format", "Output", "file_option", "form_of", "format_of", "output_table", "save", "writable"]
 
 _MAX_NAME_LENGTH = 60
 """Characters of a file's name that its temporary file's name contains: file systems allow 255 bytes."""
@@ -28,14 +27,7 @@ MAX_ROWS = 1000
 
 
 def writable(output: Path | None) -> Path | None:
-    """The callback of an option that names a file to write: it is refused before any work is done for it.
-
-    Args:
-        output: The file; None if the option was not given.
-
-    Raises:
-        StorageError: It is a link or among a study's files, or its folder does not exist.
-    """
+    """The callback of an option that names a file to write: it is refused before any work is done for it."""
     from pipeline.study.output_paths import check_output_file
 
     if output is None:
@@ -49,14 +41,7 @@ def writable(output: Path | None) -> Path | None:
 
 
 def file_option(text: str) -> Any:
-    """An option that names a file to write; the file is refused before any work is done for it.
-
-    Args:
-        text: Its help.
-
-    Returns:
-        The option, for an annotation.
-    """
+    """An option that names a file to write; the file is refused before any work is done for it."""
     return typer.Option(help=text, show_default=False, callback=writable)
 
 
@@ -73,19 +58,7 @@ Output = Annotated[Path | None, file_option("File to write instead of printing."
 
 
 def form_of(option: str, file: Path | None, forms: Sequence[str]) -> str:
-    """The form of a page or a picture, by the suffix of its file.
-
-    Args:
-        option: The option that names the file.
-        file: The file; None if the option was not given.
-        forms: What the suffix may be, at least two.
-
-    Returns:
-        One of the forms; empty if there is no file.
-
-    Raises:
-        UsageError: The file has another suffix.
-    """
+    """The form of a page or a picture, by the suffix of its file."""
     if file is None:
         return ""
     form = file.suffix.lower().removeprefix(".")
@@ -96,15 +69,7 @@ def form_of(option: str, file: Path | None, forms: Sequence[str]) -> str:
 
 
 def format_of(named: str | None, output: Path | None) -> str:
-    """The format of a table.
-
-    Args:
-        named: The value of --format; None if it was not given.
-        output: The file to write; None to print.
-
-    Raises:
-        UsageError: The format is unknown, or the file's suffix is.
-    """
+    """The format of a table."""
     if named is None and output is None:
         return "table"
     from pipeline.results.views.table_formats import FORMATS, SUFFIXES
@@ -129,15 +94,7 @@ def format_of(named: str | None, output: Path | None) -> str:
 def output_table(
     answer: "Answer", shape: str, output: Path | None, *, limit: int | None = None, of: int | None = None
 ) -> None:
-    """Print the answer to a query, or write it into a file, batch by batch.
-
-    Args:
-        answer: The answer.
-        shape: What `format_of` returned.
-        output: The file; None prints.
-        limit: The maximum number of rows; None for all, or for `MAX_ROWS` of a printed table.
-        of: The number of all rows if the answer is only the first of them, which --top changes.
-    """
+    """Print the answer to a query, or write it into a file, batch by batch."""
     from pipeline.results.views.table_formats import FORMATS, text_table
 
     if shape == "table":
@@ -164,16 +121,7 @@ def output_table(
 
 
 def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) -> None:
-    """Write a file and print its path.
-
-    Args:
-        output: The file.
-        content: Bytes or text.
-        err: Whether to print the path to standard error.
-
-    Raises:
-        StorageError: It cannot be written, its folder does not exist, or it is a link or among a study's files.
-    """
+    """Write a file and print its path."""
     with _open_output(output) as file:
         file.write(content.encode() if isinstance(content, str) else content)
     print_path(output, err=err)

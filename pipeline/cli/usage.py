@@ -10,15 +10,9 @@ from typer.exceptions import TyperException
 from pipeline.errors import UsageError
 from pipeline.wording import closest, did_you_mean
 
-__all__ = ["usage_error"]
-
 
 def usage_error(error: TyperException) -> UsageError:
-    """A UserError for a command line that typer refuses.
-
-    Args:
-        error: What typer raised; its text is empty if it has printed its help instead.
-    """
+    """A UserError for a command line that typer refuses."""
     message = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
     context: Any = getattr(error, "ctx", None)
     if not message:

@@ -12,8 +12,6 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.errors import ClusterError
 
-__all__ = ["ServerUnavailable", "Unauthorized", "api_request", "is_busy"]
-
 _HANDSHAKE = re.compile(
     r"Handshake status (?P<status>\d{3}) (?P<reason>.*?) -\+-\+- .* -\+-\+- "
     r"(?P<body>b(?P<quote>['\"]).*(?P=quote)|None)",
@@ -38,17 +36,7 @@ class Unauthorized(ClusterError):
 
 @contextmanager
 def api_request(namespace: str, action: str) -> Iterator[None]:
-    """A context for one request to the API server, which translates its errors.
-
-    Args:
-        namespace: The namespace of the request.
-        action: What is requested, as a verb phrase: "list pods".
-
-    Raises:
-        ServerUnavailable: The server is busy, or cannot be reached.
-        Unauthorized: The server does not accept the credentials.
-        ClusterError: The server refuses; the message has its reason and what to do.
-    """
+    """A context for one request to the API server, which translates its errors."""
     try:
         yield
     except ApiException as error:
@@ -69,11 +57,7 @@ def api_request(namespace: str, action: str) -> Iterator[None]:
 
 
 def is_busy(status: int) -> bool:
-    """Whether the server could not answer now.
-
-    Args:
-        status: The status of its answer.
-    """
+    """Whether the server could not answer now."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
 
 

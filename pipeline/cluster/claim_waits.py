@@ -7,8 +7,6 @@ from typing import Any
 from pipeline.cluster.rayjob_states import storage_of
 from pipeline.cluster.warning_events import moment
 
-__all__ = ["claim_wait"]
-
 _OF_A_CLAIM = re.compile(r"persistentvolumeclaim|persistent volumes|volumebinding|binding volumes", re.IGNORECASE)
 """In a scheduler's message, if a pod waits for a claim and not for room on a node."""
 
@@ -16,13 +14,7 @@ _CLAIM = "PersistentVolumeClaim"
 
 
 def claim_wait(job: Mapping[str, Any], pod: Any, warnings: Sequence[Any]) -> str | None:
-    """Which claims a pod waits for, and why, without a full stop; None if it waits for none.
-
-    Args:
-        job: The RayJob, which says whether its study needs a volume.
-        pod: The pod.
-        warnings: Warning events of its namespace, also those about claims.
-    """
+    """Which claims a pod waits for, and why, without a full stop; None if it waits for none."""
     volumes = [each.persistent_volume_claim for each in (pod.spec and pod.spec.volumes) or []]
     claims = [each.claim_name for each in volumes if each is not None]
     if not claims or pod.spec.node_name or pod.status.phase not in (None, "Pending"):

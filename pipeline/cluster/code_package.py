@@ -17,8 +17,6 @@ from pipeline.errors import ClusterError
 from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import sources_of_file
 
-__all__ = ["MAX_BYTES", "Package", "package"]
-
 MAX_BYTES = 500 * 2**20
 """The limit of Ray's server, 512 MiB, less the directory of the zip."""
 
@@ -37,13 +35,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What is uploaded.
-
-    Args:
-        content: The zip archive.
-        name: Its name on the server, with a digest of its content.
-        job: The name or path of the job in it.
-    """
+    """What is uploaded."""
 
     content: bytes
     name: str
@@ -54,19 +46,6 @@ def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
     """Pack the project, the installed tunepipe, and the job file if it is outside the project.
 
     What git ignores is left out, and so are .git, .venv, links, and where programs keep passwords and keys.
-
-    Args:
-        project: The folder that is uploaded: the current one.
-        job: A job's name, or the path of a Python file, also `file.py:name`; if the file is outside the project, the
-            Python files next to it and the packages that it imports are packed too.
-        most: The maximum size of all files together, in bytes.
-
-    Returns:
-        The archive, its name on the server, and the job's name or path in it.
-
-    Raises:
-        ClusterError: The files are larger, and the message names the largest folders; or one cannot be packed.
-        InvalidJob: The job file cannot be a module.
     """
     project = project.absolute()
     with _readable():

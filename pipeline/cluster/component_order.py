@@ -7,8 +7,6 @@ they are copies of the group of CPUs; the rest is compared here.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["SPOT_LABELS", "wrong_order"]
-
 SPOT_LABELS = (
     "cloud.google.com/gke-spot",
     "karpenter.sh/capacity-type",
@@ -36,12 +34,7 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def wrong_order(groups: Sequence[Mapping[str, Any]], page: Mapping[str, Any] | None) -> list[str]:
-    """What is wrong with the order of an overlay's components, as sentences; empty if nothing is.
-
-    Args:
-        groups: `workerGroupSpecs` of the overlay's cluster, that of CPUs first.
-        page: The Deployment of the live page; None if the overlay has none.
-    """
+    """What is wrong with the order of an overlay's components, as sentences; empty if nothing is."""
     return [*_equal_names(groups), *_on_spot_nodes(groups), *_without_runtime_class(groups), *_page(groups, page)]
 
 

@@ -10,63 +10,31 @@ from urllib3.exceptions import HTTPError
 
 from pipeline.cluster.api_errors import is_busy
 
-__all__ = ["create_with_retries", "is_conflict", "is_contended", "is_taken", "is_unanswered"]
-
 
 def is_conflict(error: Exception) -> bool:
-    """Whether an error is a conflict.
-
-    Args:
-        error: The error of a request that creates an object.
-    """
+    """Whether an error is a conflict."""
     return isinstance(error, ApiException) and error.status == HTTPStatus.CONFLICT
 
 
 def is_taken(error: Exception) -> bool:
-    """Whether there is an object of that name.
-
-    Args:
-        error: The error of a request that creates an object.
-    """
+    """Whether there is an object of that name."""
     return isinstance(error, ApiException) and is_conflict(error) and "already exists" in str(error.body)
 
 
 def is_contended(error: Exception) -> bool:
-    """Whether another request has changed a quota at the same time; the name of the object may be free.
-
-    Args:
-        error: The error of a request that creates an object.
-    """
+    """Whether another request has changed a quota at the same time; the name of the object may be free."""
     return is_conflict(error) and not is_taken(error)
 
 
 def is_unanswered(error: Exception) -> bool:
-    """Whether the server could not answer, or its answer was lost; the object may have been created.
-
-    Args:
-        error: The error of a request that creates an object.
-    """
+    """Whether the server could not answer, or its answer was lost; the object may have been created."""
     return isinstance(error, HTTPError | OSError) or (isinstance(error, ApiException) and is_busy(error.status or 0))
 
 
 def create_with_retries(
     create: Callable[[], Any], is_transient: Callable[[Exception], bool], seconds: float, every: float
 ) -> Any:
-    """What a request creates, which is sent again after transient errors.
-
-    Args:
-        create: Sends the request.
-        is_transient: Whether the same request may succeed after an error.
-        seconds: How long to try.
-        every: Seconds between two tries.
-
-    Returns:
-        The created object.
-
-    Raises:
-        ApiException: An error that is not transient, or that lasts longer.
-        HTTPError: The server cannot be reached.
-    """
+    """What a request creates, which is sent again after transient errors."""
     end = time.monotonic() + seconds
     while True:
         try:

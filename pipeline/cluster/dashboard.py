@@ -11,8 +11,6 @@ import websocket
 from pipeline.cluster.ray_token import ray_token
 from pipeline.errors import ClusterError, UsageError
 
-__all__ = ["SILENT_SECONDS", "Dashboard", "Unreachable"]
-
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -29,15 +27,7 @@ class Unreachable(ClusterError):
 
 
 class Dashboard:
-    """The server of one cluster.
-
-    Args:
-        address: The address of the dashboard: http://HOST:8265 or https://…, with or without a path.
-
-    Raises:
-        UsageError: It is not such an address.
-        ClusterError: The token cannot be read.
-    """
+    """The server of one cluster."""
 
     def __init__(self, address: str) -> None:
         parts = _parts(address)
@@ -49,17 +39,7 @@ class Dashboard:
         self._proxies = {"no_proxy": parts.hostname} if parts.hostname in _LOOPBACK else None
 
     def messages(self, path: str) -> Iterator[str]:
-        """The text of one websocket, until the server closes it.
-
-        Args:
-            path: Its path on the server.
-
-        Yields:
-            The texts as they come.
-
-        Raises:
-            Unreachable: It cannot be opened.
-        """
+        """The text of one websocket, until the server closes it."""
         url = f"{self.address.replace('http', 'ws', 1)}{path}"
         headers = [f"Authorization: Bearer {self._token}"] if self._token else []
         try:
@@ -85,28 +65,11 @@ class Dashboard:
         return {"ca_cert_path" if Path(verify).is_dir() else "ca_certs": verify}
 
     def read(self, path: str, kind: type[_Value]) -> _Value:
-        """The JSON that the server has at a path.
-
-        Args:
-            path: The path.
-            kind: What Ray sends: a list of objects, or one object.
-
-        Raises:
-            Unreachable: The server does not answer now.
-            ClusterError: It refuses, or is not Ray's.
-        """
+        """The JSON that the server has at a path."""
         return self.value(self.request("GET", path), kind)
 
     def value(self, answer: requests.Response, kind: type[_Value]) -> _Value:
-        """The JSON of an answer.
-
-        Args:
-            answer: The answer.
-            kind: What Ray sends: a list of objects, or one object.
-
-        Raises:
-            ClusterError: The answer is another one, so that the server is not Ray's.
-        """
+        """The JSON of an answer."""
         try:
             value = answer.json()
         except requests.JSONDecodeError:
@@ -119,22 +82,7 @@ class Dashboard:
     def request(
         self, method: str, path: str, *, allowed: tuple[int, ...] = (), timeout: float = _ANSWER_SECONDS, **body: Any
     ) -> requests.Response:
-        """Send a request.
-
-        Args:
-            method: GET, POST or PUT.
-            path: Its path on the server.
-            allowed: Codes of errors that are answers.
-            timeout: Seconds to wait for the answer.
-            body: The body, as `requests` takes it: json or data.
-
-        Returns:
-            The answer.
-
-        Raises:
-            Unreachable: The server does not answer now.
-            ClusterError: It refuses.
-        """
+        """Send a request."""
         try:
             answer = self._session.request(
                 method, self.address + path, timeout=(_CONNECT_SECONDS, timeout), allow_redirects=False,
@@ -152,11 +100,7 @@ class Dashboard:
         raise self.refusal(answer)
 
     def refusal(self, answer: requests.Response) -> ClusterError:
-        """The error for an answer that refuses a request.
-
-        Args:
-            answer: The answer.
-        """
+        """The error for an answer that refuses a request."""
         message = " ".join(answer.text.split())[-300:]
         if answer.status_code == 401 and not self._token:
             return ClusterError(

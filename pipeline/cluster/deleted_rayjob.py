@@ -10,29 +10,12 @@ from pipeline.errors import ClusterError, EndUnknown, UserError
 from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
 
-__all__ = ["check_finished"]
-
 _CLOCKS = timedelta(seconds=30)
 """How far the clocks of two machines may differ."""
 
 
 def check_finished(server: Kubernetes, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
-    """Check in its storage that a study has finished whose RayJob no longer exists.
-
-    Args:
-        server: The namespace.
-        job: The RayJob as it was, or as it was created.
-        study: The study's name.
-        storage: The storage, as the pods see it.
-        to: The local folder that gets a copy of the study, if the storage is on a volume.
-
-    Returns:
-        The study's local folder; None if the storage is an object store.
-
-    Raises:
-        EndUnknown: The study has ended because of an error; says which.
-        ClusterError: It has not ended, or cannot be read.
-    """
+    """Check in its storage that a study has finished whose RayJob no longer exists."""
     metadata = {name: value for name, value in job["metadata"].items() if name != "uid"}
     deleted = (
         f"The RayJob {metadata['name']!r} was deleted before its end could be read: by a user, or by an operator that "

@@ -14,20 +14,9 @@ from pipeline.cluster.volume_reader import read_study, reader_pod
 from pipeline.errors import StorageError
 from pipeline.study.output_paths import check_output_folder
 
-__all__ = ["download_results", "volume_of"]
-
 
 def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The volume that holds a storage, and how the head mounts it.
-
-    Args:
-        rayjob: The RayJob.
-        storage: The storage of its study.
-
-    Returns:
-        The volume of a pod, and its mount, the nearest above the storage; None if the storage is not on a volume but an
-        object store.
-    """
+    """The volume that holds a storage, and how the head mounts it."""
     head = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     volumes = {each["name"]: each for each in head.get("volumes", []) if "persistentVolumeClaim" in each}
     mounts = [
@@ -42,22 +31,7 @@ def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], 
 def download_results(
     core: client.CoreV1Api, rayjob: Mapping[str, Any], study: str, storage: str, to: Path
 ) -> Path | None:
-    """Copy a study without its checkpoints from a volume to a folder here.
-
-    Args:
-        core: The cluster's API.
-        rayjob: The RayJob whose head mounts the volume; its submitter's pod is the template of the reader.
-        study: The study's name.
-        storage: The storage, as the pods see it.
-        to: The local folder that gets a folder with the study's name.
-
-    Returns:
-        The study's local folder; None if the storage is not on a volume.
-
-    Raises:
-        ClusterError: The pod does not start, or another study of that name is there.
-        StorageError: `to` is within a study, or cannot be written.
-    """
+    """Copy a study without its checkpoints from a volume to a folder here."""
     volume = volume_of(rayjob, storage)
     if volume is None:
         return None

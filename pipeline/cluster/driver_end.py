@@ -8,8 +8,6 @@ import threading
 from pipeline.cluster.driver_environment import IN_RAYJOB, STOP_SECONDS, exit_line
 from pipeline.errors import ClusterError
 
-__all__ = ["report_end", "take_dashboard"]
-
 _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """The environment variable in which Ray passes its submission to a driver."""
 
@@ -31,11 +29,6 @@ def report_end(dashboard: str | None, code: int, *, final: bool) -> None:
     started again lets Ray stop it first: then the RayJob is complete with the job status STOPPED, which lasts as
     long as the RayJob and is never that of a successful study. `tunepipe submit` reads the code in the last line of the
     driver's output. If Ray does not stop the command, it fails with its own code and is started again.
-
-    Args:
-        dashboard: As `take_dashboard` returned it before the command began.
-        code: The command's exit code.
-        final: Whether it must not be started again: a mistake would end it in the same way, or a user has stopped it.
     """
     if code == 0 or not dashboard:
         return

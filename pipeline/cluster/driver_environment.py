@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["DRIVER_ENVIRONMENT", "EXIT_LINE", "IN_RAYJOB", "RAYJOB_ENVIRONMENT", "STOP_SECONDS", "exit_line"]
-
 STOP_SECONDS = 30
 """The time that a stopped driver has to end by itself: to finish an epoch and write a checkpoint."""
 
@@ -21,9 +19,5 @@ EXIT_LINE = re.compile(r"^\[tunepipe\] exit code (\d+)\n?", re.MULTILINE)
 
 
 def exit_line(code: int) -> str:
-    """The line in which a driver reports its exit code.
-
-    Args:
-        code: The exit code.
-    """
+    """The line in which a driver reports its exit code."""
     return f"[tunepipe] exit code {code}"

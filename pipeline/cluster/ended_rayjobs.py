@@ -10,8 +10,6 @@ from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Ku
 from pipeline.cluster.rayjob_states import STUDY_LABEL, ended_before, storage_of, submitting_container
 from pipeline.errors import ClusterError
 
-__all__ = ["delete_ended", "read_exit_code"]
-
 _LAST_LINES = 50
 _KEPT = timedelta(minutes=10)
 """How long an ended RayJob stays when its study is submitted again, so that its log can be read."""
@@ -20,16 +18,7 @@ _KEPT_OF_OTHERS = timedelta(days=7)
 
 
 def read_exit_code(server: Kubernetes, name: str) -> int:
-    """The exit code of a study's `tunepipe run`.
-
-    Args:
-        server: The namespace.
-        name: The RayJob, which has ended.
-
-    Raises:
-        EndUnknown: It did not succeed, and the log that has the code is gone.
-        ClusterError: The RayJob failed before the command ended.
-    """
+    """The exit code of a study's `tunepipe run`."""
     end = time.monotonic() + SILENT_SECONDS
     while True:
         job, log = None, ""
@@ -52,13 +41,7 @@ def read_exit_code(server: Kubernetes, name: str) -> int:
 
 
 def delete_ended(server: Kubernetes, study: str, storage: str) -> None:
-    """Delete RayJobs that ended a while ago, those of all studies after a week, with what belongs to them.
-
-    Args:
-        server: The namespace.
-        study: A study that was submitted again, as `study_label` returns it; its RayJobs stay for 10 minutes only.
-        storage: The storage of that study.
-    """
+    """Delete RayJobs that ended a while ago, those of all studies after a week, with what belongs to them."""
     now = datetime.now(UTC)
     for each in server.jobs():
         same = each["metadata"]["labels"][STUDY_LABEL] == study and storage_of(each) == storage

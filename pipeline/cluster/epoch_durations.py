@@ -7,19 +7,9 @@ from pipeline.results.analysis.epoch_timing import steady_seconds
 from pipeline.results.tables.load import load_results
 from pipeline.storage import Store
 
-__all__ = ["epoch_seconds_by_node"]
-
 
 def epoch_seconds_by_node(storage: str, study: str) -> dict[str, float]:
-    """Median seconds of a steady epoch, by node.
-
-    Args:
-        storage: The storage of the studies, as the cluster sees it.
-        study: The study's name.
-
-    Returns:
-        Node name → seconds; empty if the storage is not reachable from here.
-    """
+    """Median seconds of a steady epoch, by node."""
     with suppress(UserError):
         epochs = load_results(Store(storage).folder(study).uri).epochs
         steady = steady_seconds(epochs)

@@ -8,8 +8,6 @@ from pipeline.cluster.driver_environment import EXIT_LINE
 from pipeline.cluster.rayjob_states import state, study_of
 from pipeline.errors import ClusterError, EndUnknown, Interrupted
 
-__all__ = ["ended_state", "exit_code", "is_in_log"]
-
 _FAILED = re.compile(r"failed with exit code (-?\d+)")
 """Ray's message about a command that has failed, which KubeRay passes on."""
 
@@ -22,15 +20,6 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
 
     The RayJob alone says whether it is 0: Ray stops a driver that must not be started again because of a mistake.
     Any other code is in the output of the driver.
-
-    Args:
-        job: The RayJob, which has ended.
-        log: The end of the driver's output; empty if it is gone.
-
-    Raises:
-        EndUnknown: The study did not succeed, and the output that has its code is gone; or KubeRay does not say how it
-            ended.
-        ClusterError: The RayJob failed before the command ended.
     """
     name, status = job["metadata"]["name"], job.get("status") or {}
     message = " ".join(f"{status.get('reason', '')} {status.get('message', '')}".split())
@@ -60,11 +49,7 @@ def exit_code(job: Mapping[str, Any], log: str) -> int:
 
 
 def is_in_log(job: Mapping[str, Any]) -> bool:
-    """Whether the exit code of a study is in the driver's output; otherwise its RayJob has it.
-
-    Args:
-        job: The RayJob, which has ended.
-    """
+    """Whether the exit code of a study is in the driver's output; otherwise its RayJob has it."""
     return state(job) == "Complete" and (job.get("status") or {}).get("jobStatus") != _SUCCEEDED
 
 
@@ -76,14 +61,7 @@ def _signals(code: int) -> str:
 
 
 def ended_state(code: int | None) -> str:
-    """The state of a RayJob that KubeRay calls complete, whatever the result of its study.
-
-    Args:
-        code: The study's exit code; None if it is not known.
-
-    Returns:
-        COMPLETE only for a study that succeeded; else FAILED, or STOPPED, even if the code is not known.
-    """
+    """The state of a RayJob that KubeRay calls complete, whatever the result of its study."""
     if code == 0:
         return "COMPLETE"
     return _STOPPED if code in (None, Interrupted.exit_code) else "FAILED"

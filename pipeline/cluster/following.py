@@ -16,8 +16,6 @@ from pipeline.cluster.rayjob_states import has_ended, state, submitting_containe
 from pipeline.cluster.waiting_time import kept
 from pipeline.errors import ClusterError
 
-__all__ = ["NeverStarts", "follow", "output"]
-
 _STARTED = ("Running", "Succeeded", "Failed")
 """Phases of a pod that may have a log."""
 
@@ -53,15 +51,7 @@ class _Log:
 
 
 def output(server: Kubernetes, job: Mapping[str, Any]) -> str:
-    """What a study's driver has printed so far, in all attempts whose pods are still there.
-
-    Args:
-        server: The namespace.
-        job: The RayJob.
-
-    Raises:
-        ClusterError: The server refuses.
-    """
+    """What a study's driver has printed so far, in all attempts whose pods are still there."""
     return "".join(_new_output(server, job, {}))
 
 
@@ -69,19 +59,6 @@ def follow(server: Kubernetes, name: str, *, wait_pods: float) -> Iterator[str]:
     """The output of a study's driver, and messages about pods that wait, until the RayJob has ended.
 
     While some workers train, the reason why others do not start is only a message.
-
-    Args:
-        server: The namespace.
-        name: The RayJob.
-        wait_pods: Seconds to wait for pods that find no node, no room in a quota or no image yet; infinity to wait as
-            long as the RayJob does.
-
-    Yields:
-        Texts to be printed as they are.
-
-    Raises:
-        NeverStarts: There is no image, or the namespace forbids its pods.
-        ClusterError: It cannot start now: no operator, no room, no image yet.
     """
     seen, unavailable_since, renewed = _Progress(time.monotonic()), None, False
     while True:

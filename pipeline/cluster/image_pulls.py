@@ -7,8 +7,6 @@ from typing import Any
 
 from pipeline.cluster.warning_events import moment, times_seen
 
-__all__ = ["ImageProblem", "image_problem"]
-
 _NEVER_PULLED = {"InvalidImageName", "ErrImageNeverPull"}
 _NOT_PULLED = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed"}
 
@@ -24,15 +22,7 @@ registry that does not answer takes its whole timeout for each, and no clock has
 
 @dataclass(frozen=True, slots=True)
 class ImageProblem:
-    """An image that a pod waits for and that its node could not pull.
-
-    Args:
-        image: The image.
-        pod: The pod's name.
-        reason: The reason in the container's status.
-        cause: The node's message; empty if there is none.
-        permanent: Whether the next attempts will fail, too.
-    """
+    """An image that a pod waits for and that its node could not pull."""
 
     image: str
     pod: str
@@ -56,12 +46,7 @@ class ImageProblem:
 
 
 def image_problem(pod: Any, warnings: Sequence[Any]) -> ImageProblem | None:
-    """An image that a pod waits for and its node could not pull, permanent failures first; None if there is none.
-
-    Args:
-        pod: The pod.
-        warnings: Warning events of its namespace. Without the pod's own, failed pulls are not counted.
-    """
+    """An image that a pod waits for and its node could not pull, permanent failures first; None if there is none."""
     # An init container, which waits for the head, is the first to pull a worker's image.
     statuses = [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
     own = [event for event in warnings if event.involved_object.name == pod.metadata.name]
@@ -70,13 +55,7 @@ def image_problem(pod: Any, warnings: Sequence[Any]) -> ImageProblem | None:
 
 
 def _problem(pod: str, status: Any, warnings: Sequence[Any]) -> ImageProblem | None:
-    """Why the image of a container could not be pulled.
-
-    Args:
-        pod: The pod's name.
-        status: The container's status.
-        warnings: Warning events of the pod.
-    """
+    """Why the image of a container could not be pulled."""
     waiting = status.state.waiting if status.state else None
     if waiting is None or waiting.reason not in _NEVER_PULLED | _NOT_PULLED:
         return None

@@ -10,8 +10,6 @@ from typing import Any
 from pipeline.errors import ClusterError
 from pipeline.study.sources import SourceFile, Sources
 
-__all__ = ["config_map", "mounted_items"]
-
 _MAX_BYTES = 2**20
 _MAX_CHARACTERS = 200
 _SHOWN = 3
@@ -23,13 +21,6 @@ def config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
     Its name ends with a digest of them. Where a RayJob has the name of one that was just deleted, the ConfigMap of that
     one may still be there, and a pod would mount it.
-
-    Args:
-        sources: The job's code.
-        metadata: The name of the RayJob, with which the ConfigMap's begins; the namespace and the labels.
-
-    Raises:
-        ClusterError: The files are too large for one.
     """
     files = _keyed(sources)
     if (total := sum(len(file.content) for file in files.values())) > _MAX_BYTES:
@@ -58,14 +49,7 @@ def config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def mounted_items(sources: Sources) -> list[dict[str, str]]:
-    """Which key of the ConfigMap is mounted at which path.
-
-    Args:
-        sources: The job's code.
-
-    Returns:
-        Objects with a key and a path, as `items` of a volume has them.
-    """
+    """Which key of the ConfigMap is mounted at which path."""
     return [{"key": key, "path": file.path} for key, file in _keyed(sources).items()]
 
 

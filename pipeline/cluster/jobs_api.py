@@ -15,8 +15,6 @@ from pipeline.cluster.storage_name import without_slash
 from pipeline.cluster.submission_names import matching, only, running_or_newest
 from pipeline.errors import ClusterError, JobNotFound
 
-__all__ = ["ENDED", "POLL_SECONDS", "JobsApi", "Submission"]
-
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 """States that a submission does not leave."""
 
@@ -26,18 +24,7 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job of the Jobs API, or a RayJob, that tunepipe has started.
-
-    Args:
-        name: Its id on the cluster.
-        study: The study's name.
-        storage: The study's storage, as the cluster sees it.
-        state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; of a RayJob, KubeRay's state.
-        message: The cluster's explanation of the state.
-        exit_code: The exit code of `tunepipe run`; None while it runs, and if the cluster lost it.
-        started: When it was submitted; None if the cluster does not say.
-        submitter: The user and the machine that have submitted it; None if it does not say.
-    """
+    """A job of the Jobs API, or a RayJob, that tunepipe has started."""
 
     name: str
     study: str
@@ -50,15 +37,7 @@ class Submission:
 
 
 class JobsApi:
-    """The Jobs API of one cluster.
-
-    Args:
-        address: The address of the dashboard: http://HOST:8265 or https://…, with or without a path.
-
-    Raises:
-        UsageError: It is not such an address.
-        ClusterError: The token cannot be read.
-    """
+    """The Jobs API of one cluster."""
 
     def __init__(self, address: str) -> None:
         self._server = Dashboard(address)
@@ -75,46 +54,21 @@ class JobsApi:
         return sorted(ours, key=lambda each: (each.started or datetime.max.replace(tzinfo=UTC), each.name))
 
     def submission(self, name: str) -> Submission:
-        """A submission by its own name.
-
-        Args:
-            name: The name of the submission.
-
-        Raises:
-            JobNotFound: There is none.
-        """
+        """A submission by its own name."""
         known = self.submissions()
         if (found := next((each for each in known if each.name == name), None)) is None:
             raise self._unknown(name, known)
         return found
 
     def find(self, name: str, storage: str | None = None) -> Submission:
-        """A submission by its own name; or else that of the study of that name: the one that runs, else the newest.
-
-        Args:
-            name: The name of a submission or of a study.
-            storage: Only submissions whose study is in this storage; None for all.
-
-        Raises:
-            JobNotFound: There is none; the message lists the existing ones.
-            UsageError: The name means two studies, or one that runs in two storages.
-        """
+        """A submission by its own name; or else that of the study of that name: the one that runs, else the newest."""
         found = self.matches(name, storage)
         return only(
             name, found, name_of=lambda each: each.name, storage_of=lambda each: each.storage, what="submissions"
         )
 
     def matches(self, name: str, storage: str | None = None) -> Sequence[Submission]:
-        """A submission by its own name, or those of the studies of that name that run, else the newest one.
-
-        Args:
-            name: The name of a submission or of a study.
-            storage: Only submissions whose study is in this storage; None for all.
-
-        Raises:
-            JobNotFound: There is none; the message lists the existing ones.
-            UsageError: It names a submission of one study and another study.
-        """
+        """A submission by its own name, or those of the studies of that name that run, else the newest one."""
         known = self.submissions()
         matches = matching(
             name,
@@ -141,35 +95,14 @@ class JobsApi:
         )
 
     def upload(self, name: str, content: bytes) -> str:
-        """Upload a package, unless the cluster has it.
-
-        Args:
-            name: Its file name, which contains a digest of its content.
-            content: The zip archive.
-
-        Returns:
-            Its URI on the cluster.
-        """
+        """Upload a package, unless the cluster has it."""
         path = f"/api/packages/gcs/{name}"
         if self._server.request("GET", path, allowed=(404,)).status_code == 404:
             self._server.request("PUT", path, data=content, timeout=_UPLOAD_SECONDS)
         return f"gcs://{name}"
 
     def submit(self, name: str, entrypoint: str, runtime_env: Mapping[str, Any], metadata: Mapping[str, str]) -> bool:
-        """Start a job.
-
-        Args:
-            name: The id of the new job.
-            entrypoint: Its shell command.
-            runtime_env: Its working_dir and env_vars.
-            metadata: Text values by key, which the cluster keeps with the job.
-
-        Returns:
-            Whether it was started; False if the name is taken.
-
-        Raises:
-            ClusterError: The cluster refuses.
-        """
+        """Start a job."""
         body = {
             "submission_id": name,
             "entrypoint": entrypoint,
@@ -184,30 +117,15 @@ class JobsApi:
         return True
 
     def stop(self, name: str) -> None:
-        """Ask a submission's driver to end: it pauses its trials and completes the tables.
-
-        Args:
-            name: The submission.
-        """
+        """Ask a submission's driver to end: it pauses its trials and completes the tables."""
         self._server.request("POST", f"/api/jobs/{name}/stop")
 
     def logs(self, name: str) -> str:
-        """What a submission's driver has printed so far.
-
-        Args:
-            name: The submission.
-        """
+        """What a submission's driver has printed so far."""
         return str(self._server.read(f"/api/jobs/{name}/logs", dict).get("logs") or "")
 
     def follow(self, name: str) -> Iterator[str]:
-        """What a submission's driver prints, as it comes, until it has ended.
-
-        Args:
-            name: The submission.
-
-        Raises:
-            ClusterError: The cluster no longer answers, or was restarted.
-        """
+        """What a submission's driver prints, as it comes, until it has ended."""
         printed, answered_at = 0, time.monotonic()
         while True:
             try:

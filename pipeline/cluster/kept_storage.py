@@ -8,8 +8,6 @@ from typing import Any
 from pipeline.errors import ClusterError
 from pipeline.wording import by_count
 
-__all__ = ["check_storage_is_kept"]
-
 _OF_A_POD = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "projected", "secret"}
 """Kinds of volumes that end with a pod, or that it cannot write."""
 
@@ -17,17 +15,7 @@ _OF_A_POD = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "proj
 def check_storage_is_kept(
     overlay: str, head: Mapping[str, Any], groups: Sequence[Mapping[str, Any]], storage: str
 ) -> None:
-    """Check that a study's records and checkpoints outlive its pods.
-
-    Args:
-        overlay: The overlay of the groups, as the user named it.
-        head: The head's group.
-        groups: The groups of workers that the study uses.
-        storage: The storage, as the pods see it.
-
-    Raises:
-        ClusterError: It is a folder at which a pod has no volume.
-    """
+    """Check that a study's records and checkpoints outlive its pods."""
     if "://" in storage:
         return
     pods = {"the head": head, **{f"the group {each['groupName']!r}": each for each in groups}}

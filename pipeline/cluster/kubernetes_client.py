@@ -14,8 +14,6 @@ from yaml import YAMLError
 
 from pipeline.errors import ClusterError
 
-__all__ = ["ANSWER_SECONDS", "api_client"]
-
 ANSWER_SECONDS = (10.0, 60.0)
 """To connect, and between two parts of an answer. A connection that is lost without a reset stays open forever."""
 _IN_POD = "KUBERNETES_SERVICE_HOST"
@@ -26,14 +24,7 @@ _WEB_PAGE = (
 
 
 def api_client(context: str | None) -> client.ApiClient:
-    """A client with the credentials of the kubeconfig; in a pod without a kubeconfig, with those of its account.
-
-    Args:
-        context: A context of the kubeconfig; None for the current one.
-
-    Raises:
-        ClusterError: There is no kubeconfig, no such context, or no credentials that can be sent.
-    """
+    """A client with the credentials of the kubeconfig; in a pod without a kubeconfig, with those of its account."""
     settings = client.Configuration()
     # A kept connection may have been closed. Three repetitions, the default, make silence four times as long.
     settings.retries = 1

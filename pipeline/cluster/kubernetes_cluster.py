@@ -27,8 +27,6 @@ from pipeline.cluster.rayjob_creation import RAYJOBS, create_rayjob, own_rayjob,
 from pipeline.cluster.rayjob_states import STUDY_LABEL
 from pipeline.errors import ClusterError
 
-__all__ = ["POLL_SECONDS", "SILENT_SECONDS", "Kubernetes"]
-
 POLL_SECONDS = 2.0
 SILENT_SECONDS = 45.0
 """A running operator has updated a new RayJob by then."""
@@ -36,15 +34,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Kubernetes:
-    """One namespace of one Kubernetes cluster.
-
-    Args:
-        context: A context of the kubeconfig; None for the current one.
-        namespace: The namespace of the RayJobs.
-
-    Raises:
-        ClusterError: There is no kubeconfig, or no such context.
-    """
+    """One namespace of one Kubernetes cluster."""
 
     def __init__(self, context: str | None, namespace: str) -> None:
         self._context, self.namespace = context, namespace
@@ -57,34 +47,16 @@ class Kubernetes:
         return f"--kubernetes{context} --namespace {self.namespace}"
 
     def connect(self) -> None:
-        """Read the credentials again: those of the last time may have expired, or have been renewed since.
-
-        Raises:
-            ClusterError: There is no kubeconfig, or no such context.
-        """
+        """Read the credentials again: those of the last time may have expired, or have been renewed since."""
         api = api_client(self._context)
         self._objects, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
 
     def jobs(self, study: str | None = None) -> list[dict[str, Any]]:
-        """The RayJobs of studies, the oldest first.
-
-        Args:
-            study: Only those of a study, as `study_label` returns it; None for all.
-        """
+        """The RayJobs of studies, the oldest first."""
         return self._list(STUDY_LABEL if study is None else f"{STUDY_LABEL}={study}")
 
     def apply(self, manifests: Manifests) -> bool:
-        """Create what a study needs; the server validates every field.
-
-        Args:
-            manifests: The RayJob, and the ConfigMap of its job file.
-
-        Returns:
-            Whether it was created; False if there is a RayJob of that name meanwhile.
-
-        Raises:
-            ClusterError: The server refuses, or the study's queue does not exist.
-        """
+        """Create what a study needs; the server validates every field."""
         check_queue(self._objects, self.namespace, manifests.job)
         job, created = with_mark(manifests.job), None
         try:
@@ -118,12 +90,6 @@ class Kubernetes:
         """Delete a RayJob with all that was created for it; the study stays in its storage.
 
         The operator asks the driver to end first; the head's grace period gives it the time.
-
-        Args:
-            name: The RayJob.
-
-        Raises:
-            ClusterError: The operator does not delete it.
         """
         self.delete(name)
         end = time.monotonic() + SILENT_SECONDS
@@ -138,32 +104,12 @@ class Kubernetes:
             time.sleep(POLL_SECONDS)
 
     def delete(self, name: str) -> None:
-        """Mark a RayJob for deletion, with all that was created for it.
-
-        Args:
-            name: The RayJob.
-
-        Raises:
-            ClusterError: The server refuses, or there is none.
-        """
+        """Mark a RayJob for deletion, with all that was created for it."""
         with api_request(self.namespace, "delete the RayJob"):
             self._objects.delete_namespaced_custom_object(**RAYJOBS, namespace=self.namespace, name=name)
 
     def download_results(self, job: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
-        """Copy a RayJob's study from its volume to a local folder.
-
-        Args:
-            job: The RayJob; also one of an overlay, which does not exist.
-            study: The study's name.
-            storage: The storage, as the pods see it.
-            to: The local folder that gets a folder with the study's name.
-
-        Returns:
-            The study's local folder; None if the storage is an object store.
-
-        Raises:
-            ClusterError: The study cannot be read, or another study of that name is there.
-        """
+        """Copy a RayJob's study from its volume to a local folder."""
         with api_request(self.namespace, "read the results from the volume"):
             return download_results(self._core, job, study, storage, to)
 
@@ -175,14 +121,7 @@ class Kubernetes:
         return sorted(listed["items"], key=lambda each: each["metadata"]["creationTimestamp"])
 
     def job(self, name: str) -> dict[str, Any]:
-        """A RayJob as it is now.
-
-        Args:
-            name: The RayJob.
-
-        Raises:
-            ClusterError: The server refuses, or there is none.
-        """
+        """A RayJob as it is now."""
         with api_request(self.namespace, f"read the RayJob {name}"):
             job: dict[str, Any] = self._objects.get_namespaced_custom_object(
                 **RAYJOBS, namespace=self.namespace, name=name
@@ -190,11 +129,7 @@ class Kubernetes:
         return job
 
     def exists(self, name: str) -> bool:
-        """Whether a RayJob exists, or the server does not say that it does not.
-
-        Args:
-            name: The RayJob.
-        """
+        """Whether a RayJob exists, or the server does not say that it does not."""
         try:
             self._objects.get_namespaced_custom_object(**RAYJOBS, namespace=self.namespace, name=name)
         except ApiException as error:
@@ -205,15 +140,7 @@ class Kubernetes:
         return True
 
     def pods(self, name: str, job: Mapping[str, Any]) -> list[Any]:
-        """The pods of a RayJob: those that submit, the oldest first, and those of its cluster.
-
-        Args:
-            name: The RayJob.
-            job: The RayJob as it is now; without a status for the pods that submit only.
-
-        Raises:
-            ClusterError: The server refuses.
-        """
+        """The pods of a RayJob: those that submit, the oldest first, and those of its cluster."""
         selectors = [f"job-name={name}"]
         if cluster := (job.get("status") or {}).get("rayClusterName"):
             selectors.append(f"ray.io/cluster={cluster}")
@@ -222,18 +149,7 @@ class Kubernetes:
         return [pod for each in lists for pod in sorted(each.items, key=_created)]
 
     def warnings(self, *, ended_pods: bool = True) -> list[Any]:
-        """Warning events of the namespace; none without the right to list them: other reasons are known without it.
-
-        Args:
-            ended_pods: Whether to read the operator's events about pods that ended by themselves, too, which are no
-                warnings.
-
-        Returns:
-            The events, as the client has them; warnings first.
-
-        Raises:
-            ServerUnavailable: The server is busy, or cannot be reached.
-        """
+        """Warning events of the namespace; none without the right to list them: other reasons are known without it."""
         selectors = ["type=Warning", *(f"reason={each}" for each in DELETIONS if ended_pods)]
         try:
             with api_request(self.namespace, "list events"):
@@ -245,28 +161,13 @@ class Kubernetes:
         return [event for each in lists for event in each.items]
 
     def queued(self, job: Mapping[str, Any]) -> str | None:
-        """Why a RayJob waits in Kueue's queue; None if it does not.
-
-        Args:
-            job: The RayJob as it is now.
-        """
+        """Why a RayJob waits in Kueue's queue; None if it does not."""
         return queued_reason(self._objects, self.namespace, job)
 
     def log(
         self, pod: Any, container: str, *, lines: int | None = None, seconds: int | None = None, times: bool = False
     ) -> str:
-        """The log of a container; empty before it starts and once its pod is deleted, as those of an attempt are.
-
-        Args:
-            pod: The pod.
-            container: The container's name; of a pod with only one, it may have another name.
-            lines: The number of lines to read from the end; None for all.
-            seconds: Read only what was written in this many last seconds, by the node's clock; None for all.
-            times: Whether each line begins with the time at which it was written.
-
-        Raises:
-            ClusterError: The server refuses.
-        """
+        """The log of a container; empty before it starts and once its pod is deleted, as those of an attempt are."""
         named = container if any(each.name == container for each in pod.spec.containers) else None
         with api_request(self.namespace, "read logs"):
             try:

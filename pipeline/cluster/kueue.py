@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["LOCAL_QUEUES", "PRIORITY_LABEL", "QUEUE_LABEL", "WORKLOADS", "missing_queue", "queue_of", "queue_reason"]
-
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
@@ -20,12 +18,7 @@ _SOON_SECONDS = 45.0
 
 
 def missing_queue(job: Mapping[str, Any], queues: Sequence[str]) -> str | None:
-    """Why a RayJob would wait forever for its queue, with what to do, as sentences; None if there is the queue.
-
-    Args:
-        job: The RayJob, also one that is not created yet.
-        queues: The names of the LocalQueues of its namespace.
-    """
+    """Why a RayJob would wait forever for its queue, with what to do, as sentences; None if there is the queue."""
     metadata = job["metadata"]
     queue = (metadata.get("labels") or {}).get(QUEUE_LABEL)
     if queue is None or queue in queues:
@@ -36,11 +29,7 @@ def missing_queue(job: Mapping[str, Any], queues: Sequence[str]) -> str | None:
 
 
 def queue_of(job: Mapping[str, Any]) -> str | None:
-    """The queue that a RayJob waits in; None if it is not suspended, or not by Kueue.
-
-    Args:
-        job: The RayJob.
-    """
+    """The queue that a RayJob waits in; None if it is not suspended, or not by Kueue."""
     queue: str | None = (job["metadata"].get("labels") or {}).get(QUEUE_LABEL)
     return queue if job["spec"].get("suspend") else None
 
@@ -48,13 +37,7 @@ def queue_of(job: Mapping[str, Any]) -> str | None:
 def queue_reason(
     job: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]] | None, *, now: datetime | None = None
 ) -> str:
-    """Why a RayJob waits in its queue, in Kueue's words.
-
-    Args:
-        job: The RayJob, which has a queue.
-        workloads: Workloads of its namespace; None if they are not known.
-        now: The time, with a time zone; by default the current one.
-    """
+    """Why a RayJob waits in its queue, in Kueue's words."""
     name, queue = job["metadata"]["name"], queue_of(job)
     uid = job["metadata"].get("uid")
     own = [

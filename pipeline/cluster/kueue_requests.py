@@ -10,20 +10,9 @@ from pipeline.cluster.api_errors import api_request
 from pipeline.cluster.kueue import LOCAL_QUEUES, QUEUE_LABEL, WORKLOADS, missing_queue, queue_of, queue_reason
 from pipeline.errors import ClusterError
 
-__all__ = ["check_queue", "queued_reason"]
-
 
 def check_queue(server: CustomObjectsApi, namespace: str, job: Mapping[str, Any]) -> None:
-    """Check that the queue of a RayJob exists, if it has one.
-
-    Args:
-        server: The API server.
-        namespace: The namespace of the RayJob.
-        job: The RayJob, which is not created yet.
-
-    Raises:
-        ClusterError: There is no such queue; the message lists the others.
-    """
+    """Check that the queue of a RayJob exists, if it has one."""
     if QUEUE_LABEL not in job["metadata"]["labels"]:
         return
     queues = _listed(server, namespace, LOCAL_QUEUES, "list Kueue's queues")
@@ -32,13 +21,7 @@ def check_queue(server: CustomObjectsApi, namespace: str, job: Mapping[str, Any]
 
 
 def queued_reason(server: CustomObjectsApi, namespace: str, job: Mapping[str, Any]) -> str | None:
-    """Why a RayJob waits in its queue; None if it does not.
-
-    Args:
-        server: The API server.
-        namespace: The namespace of the RayJob.
-        job: The RayJob as it is now.
-    """
+    """Why a RayJob waits in its queue; None if it does not."""
     if queue_of(job) is None:
         return None
     return queue_reason(job, _listed(server, namespace, WORKLOADS, "list Kueue's workloads"))

@@ -6,8 +6,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["late_components"]
-
 _FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The names of Kustomize's files, as it looks for them."""
 
@@ -18,12 +16,6 @@ def late_components(folder: Path) -> list[str]:
     """The components that change a RayCluster after the component `study` has moved it into the RayJob.
 
     Kustomize applies them to nothing, without an error.
-
-    Args:
-        folder: The folder `study` of an overlay, which Kustomize has rendered.
-
-    Returns:
-        Their names, as the folder's file has them. Components that are not folders of this machine are not considered.
     """
     overlay = _kustomization(folder)
     names = [str(name) for name in overlay.get("components") or ()]

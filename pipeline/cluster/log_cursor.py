@@ -6,8 +6,6 @@ from textwrap import shorten
 
 from pipeline.cluster.driver_environment import EXIT_LINE
 
-__all__ = ["LogCursor"]
-
 _RAY_LINES = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
 )
@@ -30,12 +28,7 @@ _TIME = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) ", re.MULTILINE
 
 @dataclass(slots=True)
 class LogCursor:
-    """The position up to which a log has been read.
-
-    Args:
-        last: The last line that was read, with its time.
-        held: Lines that were read and not returned, because they may be the beginning of a traceback.
-    """
+    """The position up to which a log has been read."""
 
     last: str = ""
     held: str = ""
@@ -44,14 +37,6 @@ class LogCursor:
         """Read what is new in a log: whole lines, without those that Ray prints about its own submission.
 
         Where a head is lost, the command that followed its job ends with a traceback, of which the last line is read.
-
-        Args:
-            log: The log as it is now, with the time of each line; at least what was written since the last call. A
-                kubelet starts a new file when a log becomes large, and returns only that one.
-            ended: Whether nothing more will come, so that the last line is whole.
-
-        Returns:
-            The new lines without their times; empty if there are none.
         """
         whole = log if ended else log[: log.rfind("\n") + 1]
         new = whole.rpartition(self.last)[2] if self.last else whole

@@ -9,26 +9,12 @@ from pipeline.storage.schema import TABLES
 from pipeline.study import layout
 from pipeline.study.contents import contents, refuse_links
 
-__all__ = ["merge_study"]
-
 _PIECE = 2**20
 """Bytes that are copied at a time."""
 
 
 def merge_study(downloaded: Path, place: Path) -> Path:
-    """Replace the files of a study's earlier copy by those of a newer one; files of other origin stay.
-
-    Args:
-        downloaded: The folder of the newer copy.
-        place: The folder of the earlier one; created if it does not exist.
-
-    Returns:
-        `place`.
-
-    Raises:
-        ClusterError: Another study is there.
-        StorageError: Files of the study are links.
-    """
+    """Replace the files of a study's earlier copy by those of a newer one; files of other origin stay."""
     here, new = Store(place), Store(downloaded)
     # What a copy that was cut off has left may be a file that is not finished.
     begins = all(entry.kind == "folder" or unfinished(entry.path) for entry in here.entries())

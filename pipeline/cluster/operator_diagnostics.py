@@ -10,8 +10,6 @@ from pipeline.cluster.pod_diagnostics import is_running_head
 from pipeline.cluster.rayjob_states import state
 from pipeline.wording import duration
 
-__all__ = ["absent_operator", "lost_head", "unreachable_head"]
-
 _READ_WITHIN = timedelta(seconds=10)
 """The end of the pod that submits makes an operator read the job's state immediately."""
 
@@ -24,12 +22,7 @@ _NEVER_READ = "JobStatusCheckTimeoutExceeded"
 
 
 def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
-    """Why no operator may be processing a RayJob, with a remedy, as sentences; None if one does, or may still begin.
-
-    Args:
-        job: The RayJob.
-        waited: Seconds for which it has been waiting.
-    """
+    """Why no operator may be processing a RayJob, with a remedy, as sentences; None if one does, or may still begin."""
     if job.get("status") or job["spec"].get("suspend") or waited <= SILENT_SECONDS:
         return None
     metadata = job["metadata"]
@@ -41,12 +34,7 @@ def absent_operator(job: Mapping[str, Any], waited: float) -> str | None:
 
 
 def lost_head(job: Mapping[str, Any], pods: Sequence[Any]) -> str | None:
-    """What follows from the loss of a running study's head, without a full stop; None if it has one.
-
-    Args:
-        job: The RayJob.
-        pods: Its pods, read after it: those of a study that has just ended may be deleted.
-    """
+    """What follows from the loss of a running study's head, without a full stop; None if it has one."""
     runs = state(job) == "Running" and job["status"].get("rayClusterName")
     if not runs or any(map(is_running_head, pods)):
         return None
@@ -61,13 +49,7 @@ def lost_head(job: Mapping[str, Any], pods: Sequence[Any]) -> str | None:
 
 
 def unreachable_head(job: Mapping[str, Any], pods: Sequence[Any], now: datetime) -> str | None:
-    """Why the operator does not notice a study's end, with a remedy, as sentences; None if it does or still may.
-
-    Args:
-        job: The RayJob.
-        pods: Its pods; none if it has ended.
-        now: The time, with a time zone.
-    """
+    """Why the operator does not notice a study's end, with a remedy, as sentences; None if it does or still may."""
     status, metadata = job.get("status") or {}, job["metadata"]
     if (status.get("rayJobInfo") or {}).get("startTime") is not None:
         return None

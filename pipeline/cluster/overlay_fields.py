@@ -3,19 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["missing_fields"]
-
 _HEAD = "headGroupSpec"
 _GROUPS = "workerGroupSpecs"
 _LIMITS = ("template", "spec", "containers", 0, "resources", "limits")
 
 
 def missing_fields(rayjob: Mapping[str, Any]) -> list[str]:
-    """The fields that the RayJob of an overlay must have and does not have, as dotted paths.
-
-    Args:
-        rayjob: The RayJob.
-    """
+    """The fields that the RayJob of an overlay must have and does not have, as dotted paths."""
     return [".".join(map(str, path)) for path in _required(rayjob) if _value(rayjob, path) in (None, "", [])]
 
 

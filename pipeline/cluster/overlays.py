@@ -15,8 +15,6 @@ from pipeline.cluster.overlay_fields import missing_fields
 from pipeline.errors import ClusterError
 from pipeline.wording import by_count
 
-__all__ = ["overlays", "rayjob_template", "rendered"]
-
 RENDERING_SECONDS = 60
 """The time in which Kustomize must render an overlay; it needs less than a second for those of tunepipe."""
 
@@ -27,15 +25,7 @@ def overlays() -> list[str]:
 
 
 def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
-    """The objects of an overlay, rendered by Kustomize.
-
-    Args:
-        overlay: A name from `overlays`, or the path of a custom folder with `foundation`, `cluster` and `study`.
-        part: One of these three.
-
-    Raises:
-        ClusterError: There is no such overlay, no kubectl, or Kustomize refuses or does not end.
-    """
+    """The objects of an overlay, rendered by Kustomize."""
     if (folder := _folder(overlay, part)) is None:
         raise ClusterError(
             f"There is no overlay {overlay!r}. Available: {', '.join(overlays())}; the path of a custom folder with "
@@ -66,16 +56,7 @@ def rendered(overlay: str, part: str = "study") -> list[dict[str, Any]]:
 
 
 def rayjob_template(overlay: str, namespace: str | None = None) -> dict[str, Any]:
-    """The RayJob of an overlay, from which that of a study is made.
-
-    Args:
-        overlay: As in `rendered`.
-        namespace: Its namespace; None for the overlay's.
-
-    Raises:
-        ClusterError: The overlay cannot be rendered, does not have one RayJob, or that lacks a field; or it names
-            components in an order in which some have no effect.
-    """
+    """The RayJob of an overlay, from which that of a study is made."""
     objects = rendered(overlay)
     rayjobs = [each for each in objects if each["kind"] == "RayJob"]
     if len(rayjobs) != 1:

@@ -15,8 +15,6 @@ from pipeline.study import Resources, TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import counted, size
 
-__all__ = ["TRIAL_GIGABYTES", "GroupPlan", "Plan", "check_head", "memory_for_trials", "plan"]
-
 _GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
 """The resources that KubeRay passes to Ray as a GPU: a whole GPU, or a MIG part with its own memory."""
 
@@ -39,20 +37,7 @@ _QUANTITY = re.compile(rf"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)({'|'.join(_UNIT
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """The planned size of a worker group.
-
-    Args:
-        name: The group's name.
-        pods: The maximum number of pods.
-        trials: Parallel trials in one pod; 0 if a trial does not fit.
-        gpus: GPUs that Ray gives to trials in one pod.
-        cpus: CPUs of one pod.
-        ray_cpus: CPUs that Ray gives to trials in one pod.
-        memory: Bytes of memory of one pod.
-        disk: Bytes of the node's disk that one pod may fill; 0 if it has no limit.
-        by_memory: Whether the pod's memory, rather than its CPUs and GPUs, limits the trials.
-        epoch_seconds: Seconds of an epoch there; None if none was measured.
-    """
+    """The planned size of a worker group."""
 
     name: str
     pods: int
@@ -68,16 +53,7 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cluster that a study needs.
-
-    Args:
-        groups: Every group of the template.
-        workers: Parallel trials when all pods run.
-        wanted: Trials that could be trained in parallel.
-        epochs: The maximum number of epochs that one worker trains one after the other.
-        seconds: The study's budget of seconds; None if it has none.
-        autoscales: Whether pods start and end with the trials; else all run from start to end.
-    """
+    """The cluster that a study needs."""
 
     groups: tuple[GroupPlan, ...]
     workers: int
@@ -143,18 +119,7 @@ def plan(
     *,
     autoscales: bool = True,
 ) -> Plan:
-    """The smallest cluster on which as many trials run in parallel as the study allows.
-
-    Args:
-        job: What is tuned.
-        groups: `workerGroupSpecs` of the template; their maxReplicas are the upper limits.
-        epoch_seconds_by_node: Node name → seconds of an epoch in earlier sessions of the study.
-        autoscales: Whether the cluster adds and removes pods while the study runs.
-
-    Raises:
-        ClusterError: A limit of a pod is no amount.
-        ResourcesUnmet: A trial fits into no group's pods.
-    """
+    """The smallest cluster on which as many trials run in parallel as the study allows."""
     need = job.resources
     wanted = min(need.workers or math.inf, trials_in_all(job))
     remaining, planned = wanted, []
@@ -181,14 +146,7 @@ def plan(
 
 
 def check_head(group: Mapping[str, Any]) -> None:
-    """Check that the head's pod has the memory for Ray and a driver.
-
-    Args:
-        group: `headGroupSpec` of the template.
-
-    Raises:
-        ResourcesUnmet: It has less.
-    """
+    """Check that the head's pod has the memory for Ray and a driver."""
     if (memory := _amount(_limits(group)["memory"])) < _HEAD_BYTES:
         raise ResourcesUnmet(
             f"The head's pod of the overlay has {size(memory)} of memory, but Ray and the driver need "
@@ -197,11 +155,7 @@ def check_head(group: Mapping[str, Any]) -> None:
 
 
 def memory_for_trials(group: Mapping[str, Any]) -> int:
-    """The bytes of memory that trials may have in one pod of a group: what Ray's own processes leave.
-
-    Args:
-        group: One of `workerGroupSpecs`.
-    """
+    """The bytes of memory that trials may have in one pod of a group: what Ray's own processes leave."""
     return max(0, int(_amount(_limits(group)["memory"]) - _RAY_BYTES))
 
 
@@ -258,11 +212,7 @@ def _epoch_seconds(group: str, epoch_seconds_by_node: Mapping[str, float]) -> fl
 
 
 def _amount(quantity: object) -> float:
-    """A quantity of Kubernetes as a number: 2, "2", "500m"; of memory in bytes: "3Gi", "512M", "1073741824".
-
-    Raises:
-        ClusterError: It is none.
-    """
+    """A quantity of Kubernetes as a number: 2, "2", "500m"; of memory in bytes: "3Gi", "512M", "1073741824"."""
     if (parts := _QUANTITY.fullmatch(str(quantity))) is None:
         raise ClusterError(
             f"The overlay has the amount {str(quantity)!r}, which Kubernetes does not accept: a number of CPUs or GPUs "

@@ -11,20 +11,12 @@ from pipeline.cluster.pod_evictions import evictions
 from pipeline.cluster.pod_starts import unstarted_reason
 from pipeline.cluster.refusals import refusal
 
-__all__ = ["Diagnosis", "diagnose", "is_running_head", "is_running_worker", "is_worker", "unscheduled_reason"]
-
 _DISK = "ephemeral-storage"
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why pods of a RayJob do not run.
-
-    Args:
-        fatal: Why the RayJob can never start, and what to do about it, as a paragraph; None if it may still start.
-        waits: What pods wait for, each a clause without a full stop.
-        evicted: The pods that were evicted, the oldest first, without a full stop; others may have replaced them.
-    """
+    """Why pods of a RayJob do not run."""
 
     fatal: str | None
     waits: tuple[str, ...]
@@ -32,13 +24,7 @@ class Diagnosis:
 
 
 def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Diagnosis:
-    """Why pods of a RayJob do not run.
-
-    Args:
-        job: The RayJob, which has not ended.
-        pods: Its pods.
-        warnings: Warning events of its namespace, and those of the operator about pods that ended by themselves.
-    """
+    """Why pods of a RayJob do not run."""
     fatal = []
     waits = [
         reason for pod in pods if (reason := claim_wait(job, pod, warnings) or unscheduled_reason(pod)) is not None
@@ -66,11 +52,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any
 
 
 def unscheduled_reason(pod: Any) -> str | None:
-    """Why a pod is not on a node yet, without a full stop; None if it is.
-
-    Args:
-        pod: The pod.
-    """
+    """Why a pod is not on a node yet, without a full stop; None if it is."""
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
             reason = (condition.message or condition.reason or "").rstrip(".")
@@ -82,28 +64,16 @@ def unscheduled_reason(pod: Any) -> str | None:
 
 
 def is_running_worker(pod: Any) -> bool:
-    """Whether a pod is a worker that runs.
-
-    Args:
-        pod: The pod.
-    """
+    """Whether a pod is a worker that runs."""
     return pod.status.phase == "Running" and is_worker(pod)
 
 
 def is_running_head(pod: Any) -> bool:
-    """Whether a pod is the head of a Ray cluster whose containers have not all ended.
-
-    Args:
-        pod: The pod.
-    """
+    """Whether a pod is the head of a Ray cluster whose containers have not all ended."""
     is_head = (pod.metadata.labels or {}).get("ray.io/node-type") == "head"
     return is_head and pod.status.phase not in ("Succeeded", "Failed")
 
 
 def is_worker(pod: Any) -> bool:
-    """Whether a pod is a worker, running or not.
-
-    Args:
-        pod: The pod.
-    """
+    """Whether a pod is a worker, running or not."""
     return (pod.metadata.labels or {}).get("ray.io/node-type") == "worker"

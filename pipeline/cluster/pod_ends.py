@@ -12,8 +12,6 @@ from typing import Any
 from pipeline.cluster.pod_evictions import evicted_pods
 from pipeline.cluster.warning_events import first_seen, last_seen, times_seen
 
-__all__ = ["DELETIONS", "repeated_end"]
-
 DELETIONS = ("DeletedHeadPod", "DeletedWorkerPod")
 """Reasons of the events with which the operator says that it has deleted a pod that had ended."""
 
@@ -34,10 +32,6 @@ def repeated_end(job: Mapping[str, Any], events: Sequence[Any]) -> str | None:
     """Why pods of a RayJob's cluster do not stay, without a full stop; None if no two ended close in time.
 
     Pods that had run for a while say nothing: their nodes may have been taken away. Nor do those that were evicted.
-
-    Args:
-        job: The RayJob, none of whose workers runs.
-        events: Events of its namespace, among them those with one of the reasons DELETIONS, and evictions.
     """
     cluster, namespace = (job.get("status") or {}).get("rayClusterName"), job["metadata"]["namespace"]
     evicted = evicted_pods(job, events)

@@ -6,8 +6,6 @@ from typing import Any
 
 from pipeline.cluster.warning_events import moment
 
-__all__ = ["evicted_pods", "evictions"]
-
 _REASON = "Evicted"
 _OF_DISK = re.compile(r"ephemeral|EmptyDir", re.IGNORECASE)
 """A pod that filled more than its limit of disk, or more than its request on a node whose disk is full."""
@@ -18,25 +16,12 @@ _REMEDY = (
 
 
 def evictions(job: Mapping[str, Any], warnings: Sequence[Any]) -> list[str]:
-    """The pods of a RayJob's present cluster that were evicted, each with the node's reason, the oldest first.
-
-    Args:
-        job: The RayJob.
-        warnings: Warning events of its namespace.
-
-    Returns:
-        Sentences, the last one without a full stop.
-    """
+    """The pods of a RayJob's present cluster that were evicted, each with the node's reason, the oldest first."""
     return [_sentences(each) for each in sorted(_own(job, warnings), key=moment)]
 
 
 def evicted_pods(job: Mapping[str, Any], warnings: Sequence[Any]) -> set[str]:
-    """The names of the pods of a RayJob's present cluster that were evicted.
-
-    Args:
-        job: The RayJob.
-        warnings: Warning events of its namespace.
-    """
+    """The names of the pods of a RayJob's present cluster that were evicted."""
     return {each.involved_object.name for each in _own(job, warnings)}
 
 

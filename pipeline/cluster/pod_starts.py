@@ -5,8 +5,6 @@ from typing import Any
 
 from pipeline.cluster.warning_events import moment, times_seen
 
-__all__ = ["unstarted_reason"]
-
 _NOT_STARTED = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 _ENDS_AGAIN = "CrashLoopBackOff"
 _NODE = {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"}
@@ -17,12 +15,7 @@ _SEEN = 2
 
 
 def unstarted_reason(pod: Any, warnings: Sequence[Any]) -> str | None:
-    """Why a pod's containers do not start, without a full stop; None if they run, or nothing is known.
-
-    Args:
-        pod: The pod.
-        warnings: Warning events of its namespace.
-    """
+    """Why a pod's containers do not start, without a full stop; None if they run, or nothing is known."""
     name = pod.metadata.name
     for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
         waiting = status.state.waiting if status.state else None

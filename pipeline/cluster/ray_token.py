@@ -5,18 +5,11 @@ from pathlib import Path
 
 from pipeline.errors import ClusterError
 
-__all__ = ["ray_token"]
-
 _VARIABLE, _FILE_VARIABLE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
 def ray_token() -> str | None:
-    """The token; None if there is none.
-
-    Raises:
-        ClusterError: The file that RAY_AUTH_TOKEN_PATH names cannot be read, or the token is none. Its text is not in
-            the message.
-    """
+    """The token; None if there is none."""
     if token := os.environ.get(_VARIABLE, "").strip():
         return _checked(token, _VARIABLE)
     if file := os.environ.get(_FILE_VARIABLE):

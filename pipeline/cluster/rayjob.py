@@ -26,8 +26,6 @@ from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import Sources, sources_of_file
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
-__all__ = ["Manifests", "study_label", "study_manifests"]
-
 _MAX_NAME_LENGTH = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
 
@@ -40,14 +38,7 @@ _CODE_FOLDER = PurePosixPath("/job")
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """The objects that are created for a study.
-
-    Args:
-        job: The RayJob.
-        file: A ConfigMap with the job file and what it imports; None if the image has the job.
-        plan: The planned size of the cluster.
-        sources: The files of the ConfigMap.
-    """
+    """The objects that are created for a study."""
 
     job: dict[str, Any]
     file: dict[str, Any] | None
@@ -71,27 +62,7 @@ def study_manifests(
     priority: str | None = None,
     image: str | None = None,
 ) -> Manifests:
-    """The manifests of a study.
-
-    Args:
-        job: What is tuned.
-        job_name: The name of a job in the image, or the path of a Python file, which becomes a ConfigMap together with
-            the modules and files next to it that it uses.
-        overlay: As for `rendered`.
-        storage: The storage, as every pod sees it.
-        options: More options of `tunepipe run`.
-        number: The number of the submission; each has its own RayJob.
-        namespace: None for the overlay's.
-        queue: The LocalQueue of Kueue; None for the overlay's.
-        priority: The WorkloadPriorityClass of Kueue; None for the overlay's.
-        image: The image of every container that has one of tunepipe's; None for the overlay's.
-
-    Raises:
-        ClusterError: The overlay cannot be used, the job's code is too large, or the storage would be lost with the
-            pods.
-        InvalidJob: The job file cannot be a module.
-        ResourcesUnmet: A trial fits into no pod of the overlay, or the driver not into the head's.
-    """
+    """The manifests of a study."""
     template = rayjob_template(overlay, namespace)
     spec, metadata = template["spec"], template["metadata"]
     cluster = spec["rayClusterSpec"]
@@ -219,14 +190,7 @@ def _set_image(node: Any, image: str, replaced: set[str]) -> None:
 
 
 def study_label(name: str) -> str:
-    """A study's name as a Kubernetes name.
-
-    Args:
-        name: The study's name.
-
-    Returns:
-        The name; with a digest of it if it had to be changed or cut.
-    """
+    """A study's name as a Kubernetes name."""
     plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
     if plain == name and len(plain) <= _MAX_NAME_LENGTH and plain[0].isalpha():
         return plain

@@ -11,18 +11,12 @@ from kubernetes.client.exceptions import ApiException
 from pipeline.cluster.creation_retries import create_with_retries, is_contended, is_taken, is_unanswered
 from pipeline.cluster.rayjob_states import SUBMISSION_ANNOTATION
 
-__all__ = ["RAYJOBS", "create_rayjob", "own_rayjob", "with_mark"]
-
 RAYJOBS = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
 """RayJobs, as requests name them."""
 
 
 def with_mark(job: Mapping[str, Any]) -> dict[str, Any]:
-    """A RayJob with a mark by which the call that creates it recognises it.
-
-    Args:
-        job: The RayJob, which is not created yet.
-    """
+    """A RayJob with a mark by which the call that creates it recognises it."""
     metadata = job["metadata"]
     annotations = {**metadata.get("annotations", {}), SUBMISSION_ANNOTATION: uuid4().hex}
     return {**job, "metadata": {**metadata, "annotations": annotations}}
@@ -31,22 +25,7 @@ def with_mark(job: Mapping[str, Any]) -> dict[str, Any]:
 def create_rayjob(
     server: CustomObjectsApi, namespace: str, job: Mapping[str, Any], seconds: float, every: float
 ) -> dict[str, Any] | None:
-    """Create a RayJob, for as long as the server is busy; it validates every field.
-
-    Args:
-        server: The API server.
-        namespace: The namespace of the RayJob.
-        job: The RayJob, with its mark.
-        seconds: How long to try.
-        every: Seconds between two tries.
-
-    Returns:
-        The RayJob as it was created; None if there is another one of that name.
-
-    Raises:
-        ApiException: The server refuses, or is still busy.
-        HTTPError: The server cannot be reached.
-    """
+    """Create a RayJob, for as long as the server is busy; it validates every field."""
 
     def create() -> Any:
         try:
@@ -72,20 +51,7 @@ def create_rayjob(
 
 
 def own_rayjob(server: CustomObjectsApi, namespace: str, job: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A RayJob that has the mark of another.
-
-    Args:
-        server: The API server.
-        namespace: The namespace of the RayJob.
-        job: The RayJob that was to be created, with its mark.
-
-    Returns:
-        The RayJob as it is now; None if there is none of that name, or one with another mark.
-
-    Raises:
-        ApiException: The server refuses.
-        HTTPError: The server cannot be reached.
-    """
+    """A RayJob that has the mark of another."""
     metadata = job["metadata"]
     try:
         found: dict[str, Any] = server.get_namespaced_custom_object(

@@ -6,22 +6,6 @@ from typing import Any
 
 from pipeline.cluster.storage_name import without_slash
 
-__all__ = [
-    "STORAGE_ANNOTATION",
-    "STUDY_ANNOTATION",
-    "STUDY_LABEL",
-    "SUBMISSION_ANNOTATION",
-    "SUBMITTER_ANNOTATION",
-    "active_job",
-    "ended_before",
-    "has_ended",
-    "state",
-    "storage_of",
-    "study_of",
-    "submitter_of",
-    "submitting_container",
-]
-
 STORAGE_ANNOTATION = "tunepipe/storage"
 """An annotation of a RayJob: the storage of its study. A study of the same name in another storage is another study."""
 
@@ -44,44 +28,23 @@ _ENDED = {"Complete", "Failed", _REFUSED}
 
 
 def state(job: Mapping[str, Any]) -> str:
-    """A RayJob's state in KubeRay's words; empty until an operator has set one.
-
-    Args:
-        job: The RayJob.
-    """
+    """A RayJob's state in KubeRay's words; empty until an operator has set one."""
     return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:
-    """Whether a RayJob has ended, successfully or not.
-
-    Args:
-        job: The RayJob.
-    """
+    """Whether a RayJob has ended, successfully or not."""
     return state(job) in _ENDED
 
 
 def active_job(jobs: Sequence[Mapping[str, Any]], storage: str | None = None) -> Mapping[str, Any] | None:
-    """The newest RayJob that has not ended.
-
-    Args:
-        jobs: RayJobs of a study, the oldest first.
-        storage: Only those whose study is in this storage; None for all.
-
-    Returns:
-        The RayJob; None if all have ended.
-    """
+    """The newest RayJob that has not ended."""
     active = [each for each in jobs if not has_ended(each) and storage in (None, storage_of(each))]
     return active[-1] if active else None
 
 
 def ended_before(job: Mapping[str, Any], moment: datetime) -> bool:
-    """Whether a RayJob ended before a moment; one that the operator refused ended as it was created.
-
-    Args:
-        job: The RayJob.
-        moment: The moment, with a time zone.
-    """
+    """Whether a RayJob ended before a moment; one that the operator refused ended as it was created."""
     when = (job.get("status") or {}).get("endTime")
     if when is None and state(job) == _REFUSED:
         when = job["metadata"].get("creationTimestamp")
@@ -89,42 +52,26 @@ def ended_before(job: Mapping[str, Any], moment: datetime) -> bool:
 
 
 def storage_of(job: Mapping[str, Any]) -> str | None:
-    """The storage of a RayJob's study; None if it does not say.
-
-    Args:
-        job: The RayJob.
-    """
+    """The storage of a RayJob's study; None if it does not say."""
     storage: str | None = job["metadata"].get("annotations", {}).get(STORAGE_ANNOTATION)
     return None if storage is None else without_slash(storage)
 
 
 def study_of(job: Mapping[str, Any]) -> str:
-    """The name of a RayJob's study.
-
-    Args:
-        job: The RayJob.
-    """
+    """The name of a RayJob's study."""
     metadata = job["metadata"]
     named = metadata.get("annotations", {}).get(STUDY_ANNOTATION) or metadata.get("labels", {}).get(STUDY_LABEL)
     return str(named or metadata["name"])
 
 
 def submitter_of(job: Mapping[str, Any]) -> str | None:
-    """The user and the machine that have submitted a RayJob; None if it does not say.
-
-    Args:
-        job: The RayJob.
-    """
+    """The user and the machine that have submitted a RayJob; None if it does not say."""
     submitter: str | None = job["metadata"].get("annotations", {}).get(SUBMITTER_ANNOTATION)
     return submitter
 
 
 def submitting_container(job: Mapping[str, Any]) -> str:
-    """The name of the container with the driver's output, in the pod that submits: others may be added to that pod.
-
-    Args:
-        job: The RayJob.
-    """
+    """The name of the container with the driver's output, in the pod that submits: others may be added to that pod."""
     template = (job["spec"].get("submitterPodTemplate") or {}).get("spec") or {}
     containers = template.get("containers") or [{}]
     return str(containers[0].get("name") or _DEFAULT_CONTAINER)

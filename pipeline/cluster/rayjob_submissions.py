@@ -17,26 +17,9 @@ from pipeline.cluster.submission_names import matching, only, running_or_newest
 from pipeline.cluster.waiting_time import kept
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound
 
-__all__ = ["find_rayjob", "rayjob_submissions", "waiting_reason"]
-
 
 def rayjob_submissions(server: Kubernetes, name: str | None = None) -> Sequence[Submission]:
-    """The RayJobs of studies in a namespace, the oldest first.
-
-    Args:
-        server: The namespace.
-        name: Only the RayJob of that name, or those of the studies of that name that have not ended, else the newest
-            one; None for all.
-
-    Returns:
-        The submissions. Their states are KubeRay's, in upper case, but COMPLETE only where the study succeeded; the
-        message of one that waits or cannot start, or whose exit code is not known, says why; of a study that runs, it
-        may name a pod that was evicted.
-
-    Raises:
-        ClusterError: The server refuses.
-        JobNotFound: There is none of that name; the message lists the existing ones.
-    """
+    """The RayJobs of studies in a namespace, the oldest first."""
     jobs = server.jobs() if name is None else _meant(server, name)
     # Once for all RayJobs: a namespace may have thousands of events.
     warnings = () if all(map(has_ended, jobs)) else server.warnings()
@@ -44,18 +27,7 @@ def rayjob_submissions(server: Kubernetes, name: str | None = None) -> Sequence[
 
 
 def find_rayjob(server: Kubernetes, name: str, storage: str | None = None) -> dict[str, Any]:
-    """The RayJob of a name; or else that of the study of that name: the one that has not ended, else the newest.
-
-    Args:
-        server: The namespace.
-        name: The name of a RayJob or of a study.
-        storage: Only RayJobs whose study is in this storage; None for all.
-
-    Raises:
-        ClusterError: The server refuses.
-        JobNotFound: There is none; the message lists the existing ones.
-        UsageError: The name means two studies, or one that runs in two storages.
-    """
+    """The RayJob of a name; or else that of the study of that name: the one that has not ended, else the newest."""
     return only(name, _meant(server, name, storage), name_of=_name, storage_of=storage_of, what="RayJobs")
 
 
@@ -90,16 +62,7 @@ def _name(job: Mapping[str, Any]) -> str:
 
 
 def waiting_reason(server: Kubernetes, job: Mapping[str, Any], warnings: Sequence[Any] | None = None) -> str | None:
-    """Why a RayJob waits, cannot start or does not end, as a clause or sentences; None if no reason is known.
-
-    Args:
-        server: The namespace.
-        job: The RayJob as it is now, which has not ended.
-        warnings: Warning events of the namespace; None to read them.
-
-    Raises:
-        ClusterError: The server refuses.
-    """
+    """Why a RayJob waits, cannot start or does not end, as a clause or sentences; None if no reason is known."""
     metadata = job["metadata"]
     age = datetime.now(UTC) - datetime.fromisoformat(metadata["creationTimestamp"])
     reason = absent_operator(job, age.total_seconds()) or server.queued(job)

@@ -8,8 +8,6 @@ from typing import Any
 
 from pipeline.cluster.warning_events import last_seen, moment, times_seen
 
-__all__ = ["Refusal", "refusal"]
-
 _FORBIDDEN = re.compile("violates PodSecurity|is forbidden|is invalid: |exceeded quota|denied the request")
 _NO_ACCOUNT = "AutoscalerServiceAccountNotFound"
 
@@ -29,25 +27,14 @@ _AMOUNTS = re.compile(r"requested: (?P<requested>\S+), used: .*, limited: (?P<li
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a pod of a RayJob, or what it needs, is not created.
-
-    Args:
-        text: Without a full stop: a clause if it may pass, otherwise the event's message.
-        permanent: Whether it stays while no user changes the namespace or the overlay.
-    """
+    """Why a pod of a RayJob, or what it needs, is not created."""
 
     text: str
     permanent: bool
 
 
 def refusal(job: Mapping[str, Any], pods: Sequence[Any], warnings: Sequence[Any]) -> Refusal | None:
-    """Why one of a RayJob's pods, or what they need, is not created; None if none was refused since the newest.
-
-    Args:
-        job: The RayJob.
-        pods: Its pods.
-        warnings: Warning events of its namespace.
-    """
+    """Why one of a RayJob's pods, or what they need, is not created; None if none was refused since the newest."""
     names = {job["metadata"]["name"], (job.get("status") or {}).get("rayClusterName")}
     own = [each for each in warnings if each.involved_object.name in names and _is_current(each, job, pods)]
     events = [each for each in own if _FORBIDDEN.search(each.message or "") or each.reason == _NO_ACCOUNT]
@@ -97,11 +84,7 @@ def _is_current(event: Any, job: Mapping[str, Any], pods: Sequence[Any]) -> bool
 
 
 def _beyond(message: str) -> str:
-    """The resources of which one pod requests more than the whole quota: "pods: 1 of 0"; empty if there are none.
-
-    Args:
-        message: The server's message, which has amounts in the form "pods=1,requests.cpu=8".
-    """
+    """The resources of which one pod requests more than the whole quota: "pods: 1 of 0"; empty if there are none."""
     from kubernetes.utils import parse_quantity
 
     if (amounts := _AMOUNTS.search(message)) is None:

@@ -12,17 +12,11 @@ from pathlib import PurePath
 
 import psutil
 
-__all__ = ["is_driver", "main", "stop_drivers"]
-
 _MODULE = ["-m", "pipeline.cli.app", "run"]
 
 
 def is_driver(command: Sequence[str]) -> bool:
-    """Whether a process is the driver of a study, by its command line: not the shell that has started it.
-
-    Args:
-        command: The command line's words.
-    """
+    """Whether a process is the driver of a study, by its command line: not the shell that has started it."""
     words = list(command)
     if any(words[index : index + len(_MODULE)] == _MODULE for index in range(1, 4)):
         return True
@@ -32,16 +26,7 @@ def is_driver(command: Sequence[str]) -> bool:
 
 
 def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seconds: float) -> list[int]:
-    """Send SIGTERM to every driver among processes, a second time to those that still run, and wait for their end.
-
-    Args:
-        processes: The processes.
-        epoch_seconds: How long drivers may wait for the epochs in training before they get the second signal.
-        seconds: The longest time to wait in total, from `epoch_seconds`.
-
-    Returns:
-        The numbers of the processes that still run.
-    """
+    """Send SIGTERM to every driver among processes, a second time to those that still run, and wait for their end."""
     drivers = []
     for process in processes:
         # Processes of other users may end, or may not be read.

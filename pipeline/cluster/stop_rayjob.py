@@ -9,18 +9,10 @@ from pipeline.cluster.kubernetes_cluster import POLL_SECONDS, SILENT_SECONDS, Ku
 from pipeline.cluster.pod_diagnostics import is_running_head
 from pipeline.errors import ClusterError
 
-__all__ = ["stop_rayjob"]
-
 
 def stop_rayjob(server: Kubernetes, name: str) -> None:
-    """Delete a RayJob, and wait for its driver: until it ends, its session counts as running and blocks the next one.
-
-    Args:
-        server: The namespace.
-        name: The RayJob.
-
-    Raises:
-        ClusterError: The operator does not delete the RayJob, or its head's pod does not end.
+    """Delete a RayJob, and wait for its driver: until it ends, its session counts as running and blocks
+    the next one.
     """
     job = server.job(name)
     grace = max((each.spec.termination_grace_period_seconds or 0 for each in _heads(server, name, job)), default=0)

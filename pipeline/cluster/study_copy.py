@@ -8,29 +8,11 @@ from pipeline.cluster.rayjob_states import storage_of, study_of
 from pipeline.cluster.rayjob_submissions import find_rayjob
 from pipeline.errors import ClusterError, JobNotFound
 
-__all__ = ["readable_study"]
-
 
 def readable_study(
     server: Kubernetes, name: str, to: Path, *, storage: str | None = None, overlay: str | None = None
 ) -> tuple[str, str]:
-    """A study of a namespace in a storage that this machine can read; a study on a volume is copied first.
-
-    Args:
-        server: The namespace.
-        name: The name of a RayJob or of a study.
-        to: The local folder that gets a folder with the study's name, without checkpoints.
-        storage: The storage, as the pods see it; None for that of the RayJob.
-        overlay: The overlay whose pods mount the storage of a study without a RayJob.
-
-    Returns:
-        The storage, and the study's name in it.
-
-    Raises:
-        ClusterError: The server refuses, or the study cannot be copied.
-        JobNotFound: There is no such RayJob, and no storage and overlay to read the study without one.
-        StorageError: `to` is within a study.
-    """
+    """A study of a namespace in a storage that this machine can read; a study on a volume is copied first."""
     try:
         job = find_rayjob(server, name, storage)
     except JobNotFound as error:

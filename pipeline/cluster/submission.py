@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pipeline.cluster.kubernetes_cluster import Kubernetes
     from pipeline.cluster.rayjob import Manifests
 
-__all__ = ["Submitted", "apply_rayjob", "exit_code", "shared_storage", "submit"]
 
 _TRIES = 5
 _MAX_CHARACTERS = 600
@@ -32,14 +31,7 @@ _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A study on a cluster.
-
-    Args:
-        name: The name of the submission or RayJob.
-        attached: Whether it was already there.
-        submitter: The user and the machine that have submitted it; None if it does not say.
-        started: When it was submitted; None if the cluster does not say.
-    """
+    """A study on a cluster."""
 
     name: str
     attached: bool
@@ -48,17 +40,7 @@ class Submitted:
 
 
 def shared_storage(storage: str) -> str:
-    """Check that a storage means the same on every node, and may be read by everyone who reads a cluster's objects.
-
-    Args:
-        storage: A folder or URI.
-
-    Returns:
-        The storage, without a slash at its end.
-
-    Raises:
-        InvalidJob: It is a relative folder, or a URI with keys.
-    """
+    """Check that a storage means the same on every node, and may be read by everyone who reads a cluster's objects."""
     if _KEYS.search(storage):
         allowed = (
             "must have no keys in it, which the cluster would show to others: give them to the cluster's pods or nodes "
@@ -72,22 +54,7 @@ def shared_storage(storage: str) -> str:
 
 
 def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[str], *, project: Path) -> Submitted:
-    """Start a study on a Ray cluster, or attach to it.
-
-    Args:
-        api: The cluster's Jobs API.
-        job: A job's name, or the path of a Python file.
-        study: The study's name.
-        storage: The storage, as every node sees it.
-        options: More options of `tunepipe run`.
-        project: The folder whose code is uploaded.
-
-    Returns:
-        The submission's name, and whether it was there before.
-
-    Raises:
-        ClusterError: The cluster refuses, or the code is too large.
-    """
+    """Start a study on a Ray cluster, or attach to it."""
     storage, taken = shared_storage(storage), None
     for _ in range(_TRIES):
         known = [each for each in api.submissions() if each.study == study]
@@ -111,20 +78,7 @@ def submit(api: JobsApi, job: str, study: str, storage: str, options: Sequence[s
 def apply_rayjob(
     server: "Kubernetes", study: str, storage: str, manifests_of: "Callable[[int], Manifests]"
 ) -> Submitted:
-    """Create a study's RayJob, or attach to it.
-
-    Args:
-        server: The namespace.
-        study: The study, as `study_label` returns it.
-        storage: The storage, as the pods see it.
-        manifests_of: Makes the study's manifests from the number of its RayJob.
-
-    Returns:
-        The RayJob's name, and whether it was there before.
-
-    Raises:
-        ClusterError: The server refuses.
-    """
+    """Create a study's RayJob, or attach to it."""
     from pipeline.cluster.ended_rayjobs import delete_ended
 
     taken = None
@@ -152,14 +106,7 @@ def apply_rayjob(
 
 
 def exit_code(ended: Submission) -> int:
-    """The exit code of the study's `tunepipe run`.
-
-    Args:
-        ended: The submission, which has ended.
-
-    Raises:
-        ClusterError: The driver did not end by itself: the cluster lost it, or could not start it.
-    """
+    """The exit code of the study's `tunepipe run`."""
     if ended.state == "STOPPED":
         return Interrupted.exit_code
     if ended.exit_code is not None:

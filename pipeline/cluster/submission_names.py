@@ -5,8 +5,6 @@ from typing import TypeVar
 
 from pipeline.errors import UsageError
 
-__all__ = ["matching", "only", "running_or_newest"]
-
 _T = TypeVar("_T")
 
 
@@ -21,19 +19,6 @@ def matching(
     """The submission of a name, or else all of the study of that name.
 
     Submissions are called STUDY-NUMBER, so that the study `mnist-1` may be called as a submission of the study `mnist`.
-
-    Args:
-        name: The name.
-        known: All submissions, the oldest first.
-        name_of: The name of one.
-        study_of: The name of its study.
-        is_of_study: Whether it is of the study of that name.
-
-    Returns:
-        The submissions, the oldest first; empty if there is none.
-
-    Raises:
-        UsageError: The name is that of a submission of one study, and that of another study.
     """
     own = [each for each in known if name_of(each) == name]
     of_study = [each for each in known if is_of_study(each)]
@@ -46,30 +31,14 @@ def matching(
 
 
 def running_or_newest(found: Sequence[_T], *, has_ended: Callable[[_T], bool]) -> Sequence[_T]:
-    """The submissions of a study that have not ended; the newest if all have.
-
-    Args:
-        found: The submissions, the oldest first.
-        has_ended: Whether one has ended.
-    """
+    """The submissions of a study that have not ended; the newest if all have."""
     return [each for each in found if not has_ended(each)] or found[-1:]
 
 
 def only(
     name: str, found: Sequence[_T], *, name_of: Callable[[_T], str], storage_of: Callable[[_T], str | None], what: str
 ) -> _T:
-    """The newest of the submissions that a name means, which must be of one study.
-
-    Args:
-        name: The name.
-        found: The submissions, the oldest first; at least one.
-        name_of: The name of one.
-        storage_of: The storage of its study.
-        what: What several of them are called.
-
-    Raises:
-        UsageError: The study of that name runs in several storages.
-    """
+    """The newest of the submissions that a name means, which must be of one study."""
     if len({storage_of(each) for each in found}) > 1:
         running = " and ".join(f"{name_of(each)} in {storage_of(each) or 'an unknown storage'}" for each in found)
         raise UsageError(

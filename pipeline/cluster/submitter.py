@@ -3,8 +3,6 @@
 import getpass
 import platform
 
-__all__ = ["submitter"]
-
 
 def submitter() -> str:
     """The user and the machine of this process, as in `ana@laptop`; the machine alone if the user has no name."""

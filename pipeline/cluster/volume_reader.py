@@ -20,8 +20,6 @@ from pipeline.cluster.image_pulls import image_problem
 from pipeline.cluster.pod_diagnostics import unscheduled_reason
 from pipeline.errors import ClusterError, StorageError
 
-__all__ = ["POLL_SECONDS", "SILENT_SECONDS", "read_study", "reader_pod"]
-
 _CONTAINER = "reader"
 """The container that reads; a service mesh may add others to its pod."""
 _LABELS = {"app.kubernetes.io/name": "tunepipe-reader"}
@@ -50,20 +48,7 @@ _REMOVED = "removed before we read it"
 def reader_pod(
     core: client.CoreV1Api, rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
-    """A pod that can read a volume and nothing else, deleted after the context.
-
-    Args:
-        core: The cluster's API.
-        rayjob: The RayJob whose submitter's pod is the template; also one of an overlay, which does not exist.
-        volume: The volume, as `volume_of` returns it.
-        mount: How the head mounts it.
-
-    Yields:
-        The running pod.
-
-    Raises:
-        ClusterError: The RayJob has no such template, or the pod does not start.
-    """
+    """A pod that can read a volume and nothing else, deleted after the context."""
     namespace = rayjob["metadata"]["namespace"]
     created: Mapping[str, Any] = core.create_namespaced_pod(namespace, _manifest(rayjob, volume, mount)).to_dict()
     name = created["metadata"]["name"]
@@ -161,19 +146,7 @@ def _last_warning(core: client.CoreV1Api, pod: Any) -> str | None:
 
 
 def read_study(core: client.CoreV1Api, pod: Mapping[str, Any], storage: str, study: str, archive: Path) -> None:
-    """Read a study without its checkpoints from a pod, as a tar archive, even while it runs.
-
-    Args:
-        core: The cluster's API.
-        pod: The pod.
-        storage: The storage, as the pod sees it.
-        study: The study's name.
-        archive: The file that gets the archive.
-
-    Raises:
-        ClusterError: The study does not exist, or the connection was lost.
-        StorageError: The archive cannot be written.
-    """
+    """Read a study without its checkpoints from a pod, as a tar archive, even while it runs."""
     for _ in range(_TRIES):
         code, why = _read_archive(core, pod, storage, study, archive)
         # A log that grew is fine; without a file that has disappeared, rows could be missing.

@@ -6,15 +6,9 @@ from typing import Any
 from pipeline.cluster.rayjob_states import state
 from pipeline.wording import rough_duration
 
-__all__ = ["kept", "waiting_time"]
-
 
 def waiting_time(job: Mapping[str, Any]) -> str:
-    """The time for which a RayJob waits for its pods, to be read after "waits".
-
-    Args:
-        job: The RayJob.
-    """
+    """The time for which a RayJob waits for its pods, to be read after "waits"."""
     spec = job["spec"]
     deadline, start = spec.get("activeDeadlineSeconds"), spec.get("preRunningDeadlineSeconds")
     whole = f"for up to {rough_duration(deadline)}" if deadline else "without a limit"
@@ -29,10 +23,5 @@ def waiting_time(job: Mapping[str, Any]) -> str:
 
 
 def kept(job: Mapping[str, Any], where: str) -> str:
-    """The sentence about a RayJob that does not start: for how long it waits, and the command that deletes it.
-
-    Args:
-        job: The RayJob.
-        where: The options by which a command finds it.
-    """
+    """The sentence about a RayJob that does not start: for how long it waits, and the command that deletes it."""
     return f"The RayJob waits {waiting_time(job)}; `tunepipe stop {job['metadata']['name']} {where}` deletes it."

@@ -50,23 +50,7 @@ def load(
     memory: float = math.inf,
     buffer: int | None = None,
 ) -> Dataset:
-    """Load the data set that a job's `data` names.
-
-    Args:
-        data: A name in DATASETS, a function that returns a Dataset, or the path or URI of a Parquet file, of a folder
-            or of a pattern (`pipeline.datasets.parquet.read` has their rules).
-        config: A trial's config for a function that takes one; it records what the function reads.
-        memory: Bytes that the arrays of Parquet files may fill; larger sets are streamed.
-        buffer: Of Parquet files: rows of the shuffle buffer of an earlier decision to stream, 0 of one to load; None
-            decides.
-
-    Returns:
-        The data set. Its arrays are read-only, because one process trains many trials on them; the user's own arrays,
-        which share their memory, stay as they are.
-
-    Raises:
-        DataError: The data set does not exist or cannot be used; says why.
-    """
+    """Load the data set that a job's `data` names."""
     if callable(data):
         dataset = _call(data, () if config is None else (config,))
     elif data in DATASETS:
@@ -87,14 +71,7 @@ def load(
 
 
 def check_files(data: Any) -> None:
-    """Check that a job's data exist, as far as that is possible without loading them.
-
-    Args:
-        data: The job's `data`, or None.
-
-    Raises:
-        DataError: They do not exist.
-    """
+    """Check that a job's data exist, as far as that is possible without loading them."""
     if isinstance(data, str) and data not in DATASETS and is_parquet(data):
         parquet_files.check_files(data)
 

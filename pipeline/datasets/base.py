@@ -12,8 +12,6 @@ from pipeline.datasets.pipelines import check_pipeline
 from pipeline.datasets.shared_part import SharedPart
 from pipeline.errors import DataError
 
-__all__ = ["Arrays", "Dataset", "Split"]
-
 Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ...]
 """One array, or a dict or tuple of arrays for a model with several inputs or outputs; rows first."""
 
@@ -242,14 +240,7 @@ def _structure(tree: Any) -> str:
 
 
 def leaves(tree: Any) -> list[np.ndarray]:
-    """The arrays in nested dicts and tuples, in their order.
-
-    Args:
-        tree: An array, a dict or tuple of trees, or None.
-
-    Returns:
-        One array for each leaf, in the order of a dict's keys; None has no leaf.
-    """
+    """The arrays in nested dicts and tuples, in their order."""
     if tree is None:
         return []
     if isinstance(tree, Mapping):

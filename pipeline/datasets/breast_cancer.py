@@ -5,16 +5,9 @@ import numpy as np
 from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.row_arrays import scale_columns, split_rows
 
-__all__ = ["breast_cancer"]
-
 
 def breast_cancer() -> Dataset:
-    """The measurements, each scaled to 0 to 1 over the training rows, and two classes in one column.
-
-    Returns:
-        x float32, shape (rows, 30); y float32, shape (rows, 1): 0 malignant, 1 benign. 343 rows for training, 113 for
-        validation, 113 for testing: a random split that is always the same, with equal shares of both classes.
-    """
+    """The measurements, each scaled to 0 to 1 over the training rows, and two classes in one column."""
     from sklearn.datasets import load_breast_cancer
 
     source = load_breast_cancer()

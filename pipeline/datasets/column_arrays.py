@@ -8,27 +8,12 @@ import pyarrow as pa
 
 from pipeline.errors import DataError
 
-__all__ = ["Inputs", "decode_categories", "features", "inputs", "is_image", "is_text", "objects"]
-
 Inputs: TypeAlias = np.ndarray | Mapping[str, np.ndarray]
 """One array, or arrays by the names of their columns; rows first."""
 
 
 def inputs(table: pa.Table, names: Sequence[str], where: str) -> Inputs:
-    """Columns of inputs as a model takes them.
-
-    Args:
-        table: The columns.
-        names: Those that are inputs.
-        where: Their source, for errors.
-
-    Returns:
-        One matrix of all columns, side by side, if they are numbers. With a column of text or of images, that column
-        alone, or a dict of all columns by their names.
-
-    Raises:
-        DataError: As `features`.
-    """
+    """Columns of inputs as a model takes them."""
     apart = {name for name in names if is_text(type_ := table.schema.field(name).type) or is_image(type_)}
     if not apart:
         return np.concatenate([features(table.column(name), name, where) for name in names], axis=1)
@@ -37,67 +22,30 @@ def inputs(table: pa.Table, names: Sequence[str], where: str) -> Inputs:
 
 
 def objects(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
-    """A column of text, or of bytes.
-
-    Args:
-        column: The text, or binary of any length.
-        name: The column's name, for errors.
-        where: The column's source, for errors.
-
-    Returns:
-        Objects of the type `str` or `bytes`, shape (rows,).
-
-    Raises:
-        DataError: The column has nulls.
-    """
+    """A column of text, or of bytes."""
     _check_no_nulls(column, name, where)
     values: np.ndarray = decode_categories(column).to_numpy()
     return values
 
 
 def decode_categories(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values of a column of categories; another column as it is.
-
-    Args:
-        column: The column.
-    """
+    """The values of a column of categories; another column as it is."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Whether a type, or that of its categories, is text.
-
-    Args:
-        type_: Arrow's type.
-    """
+    """Whether a type, or that of its categories, is text."""
     values = type_.value_type if pa.types.is_dictionary(type_) else type_
     return bool(pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values))
 
 
 def is_image(type_: pa.DataType) -> bool:
-    """Whether a type holds images as the bytes of their files: binary of any length.
-
-    Args:
-        type_: Arrow's type.
-    """
+    """Whether a type holds images as the bytes of their files: binary of any length."""
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_))
 
 
 def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
-    """A column of inputs as a matrix.
-
-    Args:
-        column: Numbers or booleans (one feature), lists of numbers that are all of the same length, or binary of a
-            fixed size, of which each byte is a feature: 0..255 becomes 0..1.
-        name: The column's name, for errors.
-        where: The column's source, for errors.
-
-    Returns:
-        float32, shape (rows, features).
-
-    Raises:
-        DataError: The column is of another type, has nulls, has lists of differing lengths, or is not finite.
-    """
+    """A column of inputs as a matrix."""
     _check_no_nulls(column, name, where)
     type_ = column.type
     if pa.types.is_fixed_size_binary(type_):

@@ -9,20 +9,11 @@ from typing import Any
 from pipeline.errors import DataError
 from pipeline.space import key_of
 
-__all__ = ["ConfigReads", "RecordedConfig", "takes_config"]
-
 _OPTIONAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def takes_config(data: Any) -> bool:
-    """Whether a job's data are a function of the config.
-
-    Args:
-        data: The job's `data`.
-
-    Raises:
-        DataError: It is a function of more than that.
-    """
+    """Whether a job's data are a function of the config."""
     if not callable(data):
         return False
     try:
@@ -40,22 +31,13 @@ def takes_config(data: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ConfigReads:
-    """The parameters that a data function has read: configs with the same values of them have the same data.
-
-    Args:
-        values: The values of the parameters that it has read.
-        absent: The parameters that it tried to read, and that the config lacks.
-    """
+    """The parameters that a data function has read: configs with the same values of them have the same data."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
 
     def fits(self, config: Mapping[str, Any]) -> bool:
-        """Whether a config has the same values.
-
-        Args:
-            config: The config.
-        """
+        """Whether a config has the same values."""
         same = all(name in config and key_of(config[name]) == key_of(value) for name, value in self.values.items())
         return same and not any(name in config for name in self.absent)
 
@@ -65,11 +47,7 @@ class ConfigReads:
 
 
 class RecordedConfig(dict[str, Any]):
-    """A config that records which parameters are read; iteration reads all of them.
-
-    Args:
-        config: The trial's config.
-    """
+    """A config that records which parameters are read; iteration reads all of them."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(deepcopy(dict(config)))

@@ -5,17 +5,9 @@ import numpy as np
 from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.row_arrays import scale_columns, split_rows
 
-__all__ = ["diabetes"]
-
 
 def diabetes() -> Dataset:
-    """The measurements, each scaled to 0 to 1 over the training rows, and a number to predict.
-
-    Returns:
-        x float32, shape (rows, 10); y float32, shape (rows, 1), with mean 0 and standard deviation 1 over the training
-        rows: times `target_std` plus `target_mean` of the facts it is the published number. 266 rows for training,
-        88 for validation, 88 for testing: a random split that is always the same.
-    """
+    """The measurements, each scaled to 0 to 1 over the training rows, and a number to predict."""
     from sklearn.datasets import load_diabetes
 
     source = load_diabetes(scaled=False)

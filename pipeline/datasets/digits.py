@@ -5,16 +5,9 @@ import numpy as np
 from pipeline.datasets.base import Dataset, Split
 from pipeline.datasets.row_arrays import one_hot
 
-__all__ = ["digits"]
-
 
 def digits() -> Dataset:
-    """The digits in scikit-learn's order, which mixes the classes well.
-
-    Returns:
-        x float32 from 0 to 1, shape (rows, 64); y float32 one-hot, shape (rows, 10). 1,200 rows for training, 297 for
-        validation, 300 for testing; no row occurs twice.
-    """
+    """The digits in scikit-learn's order, which mixes the classes well."""
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)

@@ -13,17 +13,6 @@ from pipeline.datasets.config_reads import ConfigReads
 from pipeline.datasets.pipelines import describe
 from pipeline.wording import counted, listed
 
-__all__ = [
-    "differences",
-    "fingerprint",
-    "first_recorded",
-    "pipeline_text",
-    "recorded_buffer",
-    "recorded_for",
-    "unnoticed_changes",
-    "with_combination",
-]
-
 _COMBINATIONS = "combinations"
 
 _SPEC = re.compile(r"TensorSpec\(shape=\((?P<shape>\w+,[^)]*)\), dtype=tf\.(?P<dtype>\w+), name=(?:None|'[^']*')\)")
@@ -35,16 +24,7 @@ _PARTS = {"x": "inputs", "y": "targets", "weight": "weights"}
 
 
 def fingerprint(data: Dataset) -> dict[str, dict[str, Any]]:
-    """The shape, the dtype and the hash of every array of a data set, and the description of every pipeline.
-
-    Args:
-        data: The data set.
-
-    Returns:
-        JSON values by the array's name, such as `train.x` or, with several inputs, `train.x.left`. The hash is None for
-        an array of Python objects that are not all text or bytes. A pipeline has one entry, by the split's name: see
-        `describe`.
-    """
+    """The shape, the dtype and the hash of every array of a data set, and the description of every pipeline."""
     arrays = {
         f"{name}.{part}{suffix}": array
         for name, split in data.arrays.items()
@@ -64,12 +44,7 @@ def fingerprint(data: Dataset) -> dict[str, dict[str, Any]]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The differences of two fingerprints, in words; empty if the data are the same.
-
-    Args:
-        before: The earlier fingerprint.
-        now: The later fingerprint.
-    """
+    """The differences of two fingerprints, in words; empty if the data are the same."""
     if _COMBINATIONS in before or _COMBINATIONS in now:
         return _combination_differences(before, now)
     changes = []
@@ -93,13 +68,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def unnoticed_changes(found: Mapping[str, Any]) -> str | None:
-    """The content that is not compared at a resume, as a clause: that of pipelines, and of objects that are not text.
-
-    Args:
-        found: The fingerprint of the data, or what a study records of them.
-
-    Returns:
-        The clause; None if all content is compared.
+    """The content that is not compared at a resume, as a clause: that of pipelines, and of objects that
+    are not text.
     """
     entries = found[_COMBINATIONS][-1]["arrays"] if _COMBINATIONS in found else found
     without = [_in_words(name) for name, entry in entries.items() if entry.get("sha256") is None]
@@ -123,15 +93,7 @@ def _combination_differences(before: Mapping[str, Any], now: Mapping[str, Any]) 
 
 
 def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The fingerprint that a study has of the data for a config.
-
-    Args:
-        recorded: What the study has recorded; None if nothing.
-        config: The config, or as much of it as the data function reads.
-
-    Returns:
-        The fingerprint; None if there is none yet for that combination.
-    """
+    """The fingerprint that a study has of the data for a config."""
     if recorded is None or _COMBINATIONS not in recorded:
         return recorded
     entries = (entry for entry in recorded[_COMBINATIONS] if _reads(entry).fits(config))
@@ -139,22 +101,14 @@ def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) 
 
 
 def recorded_buffer(recorded: Mapping[str, Any] | None) -> int | None:
-    """The rows of the buffer with which a study streams Parquet files; 0 if it loads its data, None if unknown.
-
-    Args:
-        recorded: What the study has recorded; None if nothing.
-    """
+    """The rows of the buffer with which a study streams Parquet files; 0 if it loads its data, None if unknown."""
     if recorded is None:
         return None
     return max((int(entry.get("buffer", 0)) for entry in recorded.values() if isinstance(entry, Mapping)), default=None)
 
 
 def first_recorded(recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The values that a data function has read of a config for the first combination that a study has recorded.
-
-    Args:
-        recorded: What the study has recorded; None if nothing.
-    """
+    """The values that a data function has read of a config for the first combination that a study has recorded."""
     entries = (recorded or {}).get(_COMBINATIONS) or [{"config": {}}]
     values: Mapping[str, Any] = entries[0]["config"]
     return values
@@ -163,13 +117,7 @@ def first_recorded(recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def with_combination(
     recorded: Mapping[str, Any] | None, reads: ConfigReads, found: Mapping[str, Any]
 ) -> dict[str, list[dict[str, Any]]]:
-    """What a study records of its data, with another combination of the values that its data function reads.
-
-    Args:
-        recorded: What it has recorded so far; None if nothing.
-        reads: What the function has read.
-        found: The fingerprint of the data that it returned.
-    """
+    """What a study records of its data, with another combination of the values that its data function reads."""
     entries = [entry for entry in (recorded or {}).get(_COMBINATIONS, ()) if _reads(entry) != reads]
     return {
         _COMBINATIONS: [*entries, {"config": dict(reads.values), "absent": list(reads.absent), "arrays": dict(found)}]
@@ -225,11 +173,7 @@ def _type_name(entry: Mapping[str, Any]) -> str:
 
 
 def pipeline_text(entry: Mapping[str, Any]) -> str:
-    """A pipeline in words.
-
-    Args:
-        entry: Its entry in a fingerprint.
-    """
+    """A pipeline in words."""
     if "rows" in entry:
         files = counted(entry["files"], "Parquet file")
         return f"a stream of {entry['rows']:,} rows of {files}, with the columns {entry['elements']}"

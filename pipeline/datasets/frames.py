@@ -7,15 +7,9 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.wording import by_count, listed
 
-__all__ = ["as_array", "is_frame"]
-
 
 def is_frame(value: Any) -> bool:
-    """Whether a value is a DataFrame or a Series of pandas, which is not imported for this.
-
-    Args:
-        value: Any object.
-    """
+    """Whether a value is a DataFrame or a Series of pandas, which is not imported for this."""
     return type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "iloc")
 
 
@@ -23,15 +17,6 @@ def as_array(frame: Any) -> np.ndarray:
     """A DataFrame or a Series as one array.
 
     Numbers and booleans together become numbers; missing values of columns such as Int64 become NaN.
-
-    Args:
-        frame: The DataFrame or the Series.
-
-    Returns:
-        Shape (rows, columns), or (rows,) for a Series. It holds Python objects if no column holds numbers.
-
-    Raises:
-        DataError: Only some columns hold numbers; names the others.
     """
     array: np.ndarray = np.asarray(frame)
     if array.dtype.kind != "O":

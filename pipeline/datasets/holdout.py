@@ -2,21 +2,12 @@
 
 import numpy as np
 
-__all__ = ["holdout_mask"]
-
 _BLOCK = 2**22
 """Rows that are permuted together, so that the rows of files larger than memory can be divided."""
 
 
 def holdout_mask(rows: int) -> np.ndarray:
-    """Which rows are held out: a fifth of each block of 4,194,304 rows, chosen at random, always the same.
-
-    Args:
-        rows: Number of all rows.
-
-    Returns:
-        Booleans, shape (rows,): true for a row that is held out.
-    """
+    """Which rows are held out: a fifth of each block of 4,194,304 rows, chosen at random, always the same."""
     held = np.zeros(rows, bool)
     for block, start in enumerate(range(0, rows, _BLOCK)):
         size = min(_BLOCK, rows - start)

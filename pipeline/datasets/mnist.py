@@ -9,8 +9,6 @@ from pipeline.datasets.column_arrays import features
 from pipeline.datasets.row_arrays import one_hot
 from pipeline.storage import Store
 
-__all__ = ["mnist"]
-
 _FILES = Path(__file__).parent / "mnist"
 _TRAINED = 50_000
 
@@ -21,10 +19,6 @@ def mnist() -> Dataset:
     The published training set is split in its order: the first 50,000 images for training, the last 10,000 for
     validation, as is customary. Nothing is random, so all studies compare on the same images. Each class has 9.2 to
     10.9% of the validation images. The published set contains no image twice, so no image is in two splits.
-
-    Returns:
-        x float32, shape (rows, 784), row by row from the top left; y float32, shape (rows, 10). 50,000, 10,000 and
-        10,000 rows; 220 MB in total.
     """
     x, y = _read("train")
     return Dataset(

@@ -4,21 +4,12 @@ import numpy as np
 
 from pipeline.datasets.base import Dataset, leaves
 
-__all__ = ["non_finite"]
-
 _NUMBERS = 2**22
 """Numbers that are examined at a time, so that large arrays need little memory."""
 
 
 def non_finite(data: Dataset) -> dict[str, int]:
-    """Where the arrays of a data set have numbers that are NaN or infinite.
-
-    Args:
-        data: The data set; its pipelines are not read.
-
-    Returns:
-        The count of these numbers by the place, such as `inputs of train`; places without any are left out.
-    """
+    """Where the arrays of a data set have numbers that are NaN or infinite."""
     return {
         f"{part} of {name}": count
         for name, split in data.arrays.items()

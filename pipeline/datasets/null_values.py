@@ -6,19 +6,9 @@ from collections.abc import Sequence
 from pipeline.datasets.parquet_files import ParquetFiles, RowGroup
 from pipeline.errors import DataError
 
-__all__ = ["check_no_nulls"]
-
 
 def check_no_nulls(files: ParquetFiles, columns: Sequence[str]) -> None:
-    """Check that columns have no nulls. Only columns of which a file's footer does not say so are read.
-
-    Args:
-        files: The files.
-        columns: Names of the columns.
-
-    Raises:
-        DataError: They have nulls, or cannot be read; names each column, with its number of nulls.
-    """
+    """Check that columns have no nulls. Only columns of which a file's footer does not say so are read."""
     found: Counter[str] = Counter()
     for group in files.groups:
         if unsure := [name for name in columns if name not in _complete_columns(files, group, columns)]:

@@ -16,8 +16,6 @@ from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 from pipeline.wording import size
 
-__all__ = ["read"]
-
 _SPLITS = ("train", "validation", "test")
 _RULES = (
     "Allowed: one target column, `label` (text, booleans or whole numbers: classes) or `target` "
@@ -41,17 +39,6 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
     order. Text, and images as binary of any length, are separate inputs: then inputs are a dict by column, if there
     are several. A column `split` may name each row's split: train, validation or test. Without it, a fifth of the rows
     is held out for validation, by a permutation that depends only on the number of rows, and there is no test split.
-
-    Args:
-        data: A local path or a URI: of a file, of a folder with a slash at its end, or with * in names.
-        memory: Bytes that the arrays may fill; larger sets are streamed, and those with images always.
-        buffer: Rows of the shuffle buffer of an earlier decision to stream, 0 of one to load; None decides.
-
-    Returns:
-        x float32, shape (rows, features); y float32, shape (rows, classes) or (rows, 1). Or streams of such rows.
-
-    Raises:
-        DataError: The files cannot be read, or their content breaks a rule; says which, and what was found.
     """
     files = ParquetFiles.find(data)
     schema = files.dataset.schema

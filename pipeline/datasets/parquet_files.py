@@ -20,19 +20,10 @@ from pipeline.storage.parquet_tables import BROKEN
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
-__all__ = ["ParquetFiles", "RowGroup", "check_files", "is_folder_or_pattern", "is_parquet"]
-
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """A row group of a file, which is read as a whole.
-
-    Args:
-        file: The file's place among the files.
-        group: Its place in the file.
-        rows: Number of its rows.
-        first: Number of the rows before it, over all files.
-    """
+    """A row group of a file, which is read as a whole."""
 
     file: int
     group: int
@@ -41,45 +32,25 @@ class RowGroup:
 
 
 def is_parquet(data: str) -> bool:
-    """Whether a job's data are Parquet files, and not a data set's name.
-
-    Args:
-        data: A path, a URI, a pattern or a name.
-    """
+    """Whether a job's data are Parquet files, and not a data set's name."""
     return data.partition("?")[0].endswith(".parquet") or is_folder_or_pattern(data)
 
 
 def is_folder_or_pattern(data: str) -> bool:
-    """Whether a job's data are all files of a folder (`folder/`) or of a pattern (`folder/2026-*.parquet`).
-
-    Args:
-        data: A path, a URI, a pattern or a name.
-    """
+    """Whether a job's data are all files of a folder (`folder/`) or of a pattern (`folder/2026-*.parquet`)."""
     path = data.partition("?")[0]
     return path.endswith("/") or "*" in path
 
 
 def check_files(data: str) -> None:
-    """Check that there are files.
-
-    Args:
-        data: As for `ParquetFiles.find`.
-
-    Raises:
-        DataError: There are none, or they cannot be looked for.
-    """
+    """Check that there are files."""
     ParquetFiles.find(data)
 
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """Parquet files with the same columns, in the order of their paths. It can be pickled; files are opened when read.
-
-    Args:
-        data: What names them, for messages.
-        root: The URI or the local path from which `paths` start, in the terms of their file system.
-        uri: The URI of the file system; None for the local one.
-        paths: Their paths.
+    """Parquet files with the same columns, in the order of their paths. It can be pickled; files are opened when
+    read.
     """
 
     data: str
@@ -89,18 +60,7 @@ class ParquetFiles:
 
     @classmethod
     def find(cls, data: str) -> "ParquetFiles":
-        """Look for the files that a job's `data` name.
-
-        Args:
-            data: The path or URI of a file; of a folder, with a slash at its end: its files that end in .parquet, also
-                in folders within; or a pattern in which * stands for any part of a name.
-
-        Returns:
-            The files, sorted by path, with the schema that they share.
-
-        Raises:
-            DataError: There are none, or they cannot be looked for.
-        """
+        """Look for the files that a job's `data` name."""
         path, mark, query = data.partition("?")
         try:
             if not is_folder_or_pattern(data):
@@ -162,11 +122,7 @@ class ParquetFiles:
 
     @cached_property
     def dataset(self) -> "ds.Dataset":
-        """The files as one data set of pyarrow's. Folders named `column=value` give a column.
-
-        Raises:
-            DataError: They cannot be read, or their columns differ.
-        """
+        """The files as one data set of pyarrow's. Folders named `column=value` give a column."""
         import pyarrow.dataset as ds  # which imports pandas
 
         with self.read():
@@ -222,29 +178,14 @@ class ParquetFiles:
         return digest.hexdigest()
 
     def table(self, group: RowGroup, columns: Sequence[str]) -> pa.Table:
-        """The rows of a row group.
-
-        Args:
-            group: The row group.
-            columns: Names of the columns to read.
-
-        Returns:
-            The columns in the order of `columns`, of the types that all files share.
-
-        Raises:
-            DataError: They cannot be read.
-        """
+        """The rows of a row group."""
         with self.read():
             fragment = self.fragments[group.file].subset(row_group_ids=[group.group])
             return fragment.to_table(schema=self.dataset.schema, columns=list(columns), use_threads=False)
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """Turn errors of reading into a DataError.
-
-        Raises:
-            DataError: The files cannot be read.
-        """
+        """Turn errors of reading into a DataError."""
         try:
             yield
         except DataError:

@@ -12,20 +12,6 @@ from typing import Any, Literal, TypeAlias
 from pipeline.datasets.stream import Stream
 from pipeline.errors import DataError
 
-__all__ = [
-    "GENERATOR",
-    "PY_DATASET",
-    "STREAM",
-    "TF_DATA",
-    "Kind",
-    "batches_of",
-    "check_pipeline",
-    "describe",
-    "is_endless",
-    "is_tf_data",
-    "kind_of",
-]
-
 TF_DATA: Literal["tf.data.Dataset"] = "tf.data.Dataset"
 PY_DATASET: Literal["keras.utils.PyDataset"] = "keras.utils.PyDataset"
 GENERATOR: Literal["generator function"] = "generator function"
@@ -38,11 +24,7 @@ _INFINITE, _UNKNOWN = -1, -2
 
 
 def kind_of(split: Any) -> Kind | None:
-    """The kind of pipeline that a split is; None if it is none.
-
-    Args:
-        split: Any object.
-    """
+    """The kind of pipeline that a split is; None if it is none."""
     if isinstance(split, Stream):
         return STREAM
     if is_tf_data(split):
@@ -56,21 +38,13 @@ def kind_of(split: Any) -> Kind | None:
 
 
 def is_tf_data(value: Any) -> bool:
-    """Whether a value is a tf.data.Dataset; TensorFlow is not imported for that.
-
-    Args:
-        value: Any object.
-    """
+    """Whether a value is a tf.data.Dataset; TensorFlow is not imported for that."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(value, tensorflow.data.Dataset)
 
 
 def batches_of(split: Any) -> int | None:
-    """The number of batches in an epoch of a pipeline; None if only reading the pipeline would show it.
-
-    Args:
-        split: A pipeline.
-    """
+    """The number of batches in an epoch of a pipeline; None if only reading the pipeline would show it."""
     kind = kind_of(split)
     if kind == PY_DATASET:
         return None if split.num_batches is None else int(split.num_batches)
@@ -80,11 +54,7 @@ def batches_of(split: Any) -> int | None:
 
 
 def is_endless(split: Any) -> bool:
-    """Whether a pipeline says that it never ends; a generator function says nothing.
-
-    Args:
-        split: A pipeline.
-    """
+    """Whether a pipeline says that it never ends; a generator function says nothing."""
     kind = kind_of(split)
     if kind == PY_DATASET:
         return bool(split.num_batches is None)
@@ -92,15 +62,7 @@ def is_endless(split: Any) -> bool:
 
 
 def check_pipeline(split: Any, where: str) -> None:
-    """Check that a pipeline can be read, as far as that is possible without reading it.
-
-    Args:
-        split: Any object.
-        where: Which split it is, for messages.
-
-    Raises:
-        DataError: It is not a pipeline, or has no batches.
-    """
+    """Check that a pipeline can be read, as far as that is possible without reading it."""
     kind = kind_of(split)
     if kind is None:
         raise DataError(f"The {where} is {_found(split)}. {_hint(split)}")
@@ -113,15 +75,7 @@ def check_pipeline(split: Any, where: str) -> None:
 
 
 def describe(split: Any) -> dict[str, Any]:
-    """What is recorded of a pipeline, as JSON values: nothing of its content is read.
-
-    Args:
-        split: A pipeline.
-
-    Returns:
-        `pipeline` (its kind), `batches` (None if unknown), and `elements` (types and shapes, or the name of the class
-        or function). Of a stream also what `Stream.description` says.
-    """
+    """What is recorded of a pipeline, as JSON values: nothing of its content is read."""
     kind = kind_of(split)
     if isinstance(split, Stream):
         return {"pipeline": kind, "batches": None, **split.description()}

@@ -2,48 +2,24 @@
 
 import numpy as np
 
-__all__ = ["one_hot", "scale_columns", "split_rows"]
-
 
 def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
-    """Class numbers as rows of zeros with a single one.
-
-    Args:
-        codes: Whole numbers from 0 to classes - 1, shape (rows,).
-        classes: Number of classes.
-
-    Returns:
-        float32, shape (rows, classes).
-    """
+    """Class numbers as rows of zeros with a single one."""
     rows = np.zeros((len(codes), classes), np.float32)
     rows[np.arange(len(codes)), codes] = 1
     return rows
 
 
 def scale_columns(columns: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Columns of numbers, each scaled to 0 to 1 over the training rows; other rows may be slightly outside.
-
-    Args:
-        columns: Numbers, shape (rows, features).
-        train: The training rows.
-
-    Returns:
-        float32, shape (rows, features).
-    """
+    """Columns of numbers, each scaled to 0 to 1 over the training rows; other rows may be slightly outside."""
     low, high = columns[train].min(axis=0), columns[train].max(axis=0)
     units: np.ndarray = (columns - low) / (high - low)
     return units.astype(np.float32)
 
 
 def split_rows(rows: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random split that is always the same: three fifths for training, a fifth for validation, a fifth for testing.
-
-    Args:
-        rows: Number of rows.
-        classes: Each row's class: every part gets the same share of each. None if there are none.
-
-    Returns:
-        The rows of the three parts, in ascending order.
+    """A random split that is always the same: three fifths for training, a fifth for validation, a
+    fifth for testing.
     """
     from sklearn.model_selection import train_test_split
 

@@ -5,8 +5,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-__all__ = ["Rows", "batches", "shuffle"]
-
 Rows: TypeAlias = Sequence[np.ndarray]
 """Arrays of the same rows, such as inputs and targets."""
 
@@ -15,16 +13,7 @@ _PIECE = 4096
 
 
 def shuffle(blocks: Iterable[Rows], capacity: int, generator: np.random.Generator) -> Iterator[Rows]:
-    """Shuffle rows: each row that comes in takes the place of a random row of a full buffer, which goes out.
-
-    Args:
-        blocks: The rows, in blocks of any size.
-        capacity: Rows in the buffer, at least 1.
-        generator: Draws the rows.
-
-    Yields:
-        The same rows in blocks of other sizes.
-    """
+    """Shuffle rows: each row that comes in takes the place of a random row of a full buffer, which goes out."""
     buffer = list[np.ndarray]()
     filled = 0
     for block in blocks:
@@ -47,15 +36,7 @@ def shuffle(blocks: Iterable[Rows], capacity: int, generator: np.random.Generato
 
 
 def batches(blocks: Iterable[Rows], size: int) -> Iterator[Rows]:
-    """The rows in batches; the last batch has the rows that are left.
-
-    Args:
-        blocks: The rows, in blocks of any size.
-        size: Rows in a batch.
-
-    Yields:
-        One array for each column, each with `size` rows; the last ones may have fewer.
-    """
+    """The rows in batches; the last batch has the rows that are left."""
     rest: Rows = []
     for block in blocks:
         rows = [np.concatenate(pair) for pair in zip(rest, block, strict=True)] if rest else block

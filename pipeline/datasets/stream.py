@@ -15,24 +15,10 @@ from pipeline.datasets.row_arrays import one_hot
 from pipeline.datasets.shuffle_buffer import Rows, batches, shuffle
 from pipeline.errors import DataError
 
-__all__ = ["Stream"]
-
 
 @dataclass(frozen=True)
 class Stream:
-    """The rows of a split in Parquet files. It can be pickled; files are opened when they are read.
-
-    Args:
-        files: The files.
-        split: train, validation or test.
-        inputs: Names of the columns that are inputs.
-        target: The column of the target: `label` or `target`.
-        classes: Values of the column `label`, sorted; empty for numbers.
-        named: Whether the column `split` names each row's split; otherwise `holdout_mask` says which rows are for
-            validation.
-        rows: Number of rows.
-        buffer: Rows among which the next row is drawn.
-    """
+    """The rows of a split in Parquet files. It can be pickled; files are opened when they are read."""
 
     files: ParquetFiles
     split: str
@@ -44,19 +30,7 @@ class Stream:
     buffer: int
 
     def batches(self, size: int, seed: int | None = None) -> Iterator[tuple[Inputs, np.ndarray]]:
-        """Read an epoch.
-
-        Args:
-            size: Rows in a batch.
-            seed: The seed of the order: of the row groups, and of the rows within the buffer. None for the order of the
-                files.
-
-        Yields:
-            Inputs and targets: float32, shape (size, features); text and bytes are objects, shape (size,).
-
-        Raises:
-            DataError: The files cannot be read, or their content breaks a rule.
-        """
+        """Read an epoch."""
         if seed is None:
             blocks = self._blocks(np.arange(len(self.files.groups)))
         else:
@@ -67,11 +41,7 @@ class Stream:
             yield self._joined(columns), target
 
     def first(self) -> Inputs:
-        """The inputs of the first rows, of one row group.
-
-        Raises:
-            DataError: As `batches`.
-        """
+        """The inputs of the first rows, of one row group."""
         return self._joined(next(self._blocks(np.arange(len(self.files.groups))))[:-1])
 
     @property

@@ -10,8 +10,6 @@ from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import counted, is_or_are, listed, size
 
-__all__ = ["Node", "cluster_workers", "default_workers", "local_capacity", "local_workers", "no_node", "unused_gpus"]
-
 Node: TypeAlias = tuple[float, float, float]
 """What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
 
@@ -19,16 +17,7 @@ _PROCESSES_OF_A_CORE = 16
 
 
 def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
-    """How many trials fit in parallel.
-
-    Args:
-        job: The study's job.
-        cpus: CPU cores that there are.
-        gpus: GPUs that there are.
-
-    Raises:
-        ResourcesUnmet: Not even one trial fits.
-    """
+    """How many trials fit in parallel."""
     need = job.resources
     for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
         if wanted > available:
@@ -40,15 +29,7 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
 
 
 def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
-    """How many trials fit in parallel into the nodes of a cluster: a trial trains on one node.
-
-    Args:
-        job: The study's job.
-        nodes: The nodes.
-
-    Raises:
-        ResourcesUnmet: Not even one trial fits.
-    """
+    """How many trials fit in parallel into the nodes of a cluster: a trial trains on one node."""
     if (why := no_node(job, nodes)) is not None:
         raise ResourcesUnmet(
             f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "
@@ -58,12 +39,7 @@ def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
 
 
 def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
-    """Why no node of a cluster can train a trial, as a sentence; None if one can.
-
-    Args:
-        job: The study's job.
-        nodes: The nodes.
-    """
+    """Why no node of a cluster can train a trial, as a sentence; None if one can."""
     need = job.resources
     if any(need.fit(*node) for node in nodes):
         return None
@@ -81,16 +57,7 @@ def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
 
 
 def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:
-    """How many workers a cluster on this machine starts: no more than there are trials.
-
-    Args:
-        job: The study's job.
-        cpus: CPU cores of this machine.
-        gpus: GPUs of this machine.
-
-    Raises:
-        ResourcesUnmet: No trial fits, or the job requests many times more processes than there are cores.
-    """
+    """How many workers a cluster on this machine starts: no more than there are trials."""
     # At least one trial must fit, whatever number is requested: Ray accepts any number of cores.
     fits = default_workers(job, cpus, gpus)
     workers = min(job.resources.workers or fits, trials_in_all(job))
@@ -111,12 +78,7 @@ def local_capacity() -> tuple[float, float]:
 
 
 def unused_gpus(job: TuneJob, gpus: float) -> str | None:
-    """A note that trials train without the available GPUs, and how to use them; None if there is nothing to say.
-
-    Args:
-        job: The study's job.
-        gpus: How many GPUs there are.
-    """
+    """A note that trials train without the available GPUs, and how to use them; None if there is nothing to say."""
     if not gpus or job.resources.gpus:
         return None
     return (

@@ -13,17 +13,10 @@ from pipeline.execution.preflight.finding import Finding
 from pipeline.study import TuneJob
 from pipeline.study.studies import default_storage
 
-__all__ = ["CheckResult", "check"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CheckResult:
-    """What a check has found; a notebook and `print` show a line for each finding.
-
-    Args:
-        findings: The findings, in the order of the checks.
-        estimate: The study's time, memory and disk space; None if no epoch could be trained.
-    """
+    """What a check has found; a notebook and `print` show a line for each finding."""
 
     findings: tuple[Finding, ...]
     estimate: Estimate | None

@@ -18,41 +18,18 @@ from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["is_paused", "outcomes", "running_session", "send", "wait_for_outcome"]
-
 _POLL_SECONDS = 0.5
 
 
 def running_session(store: Store, *, certain: bool = True) -> Mapping[str, Any] | None:
-    """The session whose driver is alive; None if there is none.
-
-    Args:
-        store: The study's folder.
-        certain: Whether the storage's own clock decides about a driver of another machine, for which the storage is
-            written to; else this machine's clock.
-
-    Raises:
-        StorageError: The study cannot be read.
-    """
+    """The session whose driver is alive; None if there is none."""
     sessions = read_sessions(store, only_last=True, resume=True)
     state = state_in(store, sessions) if certain else state_of(sessions, datetime.now(UTC))
     return sessions[-1] if sessions and state == "running" else None
 
 
 def send(store: Store, command: Command) -> str:
-    """Leave a command for the driver of a study.
-
-    Args:
-        store: The study's folder.
-        command: The command.
-
-    Returns:
-        The command's id.
-
-    Raises:
-        StorageError: The storage cannot be written.
-        UsageError: The command holds what JSON has no form for.
-    """
+    """Leave a command for the driver of a study."""
     try:
         text = json.dumps(command_object(command), allow_nan=False)
     except ValueError as error:
@@ -64,14 +41,7 @@ def send(store: Store, command: Command) -> str:
 
 
 def outcomes(store: Store) -> Mapping[str, str | None]:
-    """Every command of a study, the oldest first, with its outcome; None if it was not executed yet.
-
-    Args:
-        store: The study's folder.
-
-    Raises:
-        StorageError: The study cannot be read.
-    """
+    """Every command of a study, the oldest first, with its outcome; None if it was not executed yet."""
     names = [name for path in store.files("commands") if (name := layout.command_of(path)) is not None]
     sessions = read_sessions(store, only_last=True, resume=True) if names else ()
     known = _known(sessions[-1]) if sessions else {}
@@ -79,15 +49,7 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
 
 
 def wait_for_outcome(store: Store, name: str) -> str | None:
-    """Wait until a command was executed, or until no driver is alive.
-
-    Args:
-        store: The study's folder.
-        name: The command's id.
-
-    Returns:
-        Its outcome, as a sentence; None if the study ended before.
-    """
+    """Wait until a command was executed, or until no driver is alive."""
     watch = Watch()
     while True:
         # In this order: what the last driver did is read after it has ended.
@@ -101,11 +63,7 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
 
 
 def is_paused(session: Mapping[str, Any]) -> bool:
-    """Whether a user has paused a session.
-
-    Args:
-        session: The content of its file, with what a resume needs.
-    """
+    """Whether a user has paused a session."""
     return bool((session.get("resume") or {}).get("paused"))
 
 

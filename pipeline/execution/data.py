@@ -12,8 +12,6 @@ from pipeline.errors import DataError
 from pipeline.study import TuneJob
 from pipeline.training.data import example_config, load_data
 
-__all__ = ["Loaded", "made_by_workers", "refuse_other_data", "start_loading"]
-
 Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
 
@@ -30,19 +28,6 @@ def start_loading(
     The user's data function is called later, in the main thread, which it may rely on. Where there is a fingerprint to
     compare with, the data are loaded first, and the study stays unchanged if they differ. Files of a study that joins a
     cluster are loaded when it has joined: whether they fit into memory is a matter of its nodes.
-
-    Args:
-        job: The study's job.
-        before: The fingerprint of the data that the study began with; None if there is none.
-        accept_changes: Whether the data may differ.
-        memory_on_cluster: Returns the bytes that rows may fill in each worker of the joined cluster; None if workers
-            run on this machine.
-
-    Returns:
-        A function that waits for the data and returns them.
-
-    Raises:
-        DataError: The data differ, or cannot be loaded.
     """
     if before is not None and not accept_changes:
         data, now, reads = _load(job, before)
@@ -75,11 +60,8 @@ def start_loading(
 
 
 def made_by_workers(job: TuneJob, data: Dataset) -> bool:
-    """Whether workers call the data function: pipelines cannot be sent to them, and other configs may have other data.
-
-    Args:
-        job: The study's job.
-        data: Its data.
+    """Whether workers call the data function: pipelines cannot be sent to them, and other configs may have other
+    data.
     """
     return callable(job.data) and (bool(data.pipelines) or takes_config(job.data))
 
@@ -104,17 +86,7 @@ def _document(
 def refuse_other_data(
     name: str, before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, alternative: str
 ) -> None:
-    """Make sure that the data are those that a study began with.
-
-    Args:
-        name: The study's name.
-        before: The fingerprint of its data; None in a study of an older tunepipe.
-        now: The fingerprint of the data now; None for a function objective.
-        alternative: What the user can do instead of restoring them, as a part of a sentence.
-
-    Raises:
-        DataError: They differ; says in which split, and how.
-    """
+    """Make sure that the data are those that a study began with."""
     if before is None or now is None or not (changes := differences(before, now)):
         return
     raise DataError(

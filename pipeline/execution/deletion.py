@@ -13,21 +13,13 @@ from pipeline.study.files import read_job
 from pipeline.study.studies import as_argument, called, no_study
 from pipeline.wording import by_count, size
 
-__all__ = ["Deletable", "check_deletable", "delete"]
-
 _OF_TRIALS = 5
 """Number of files in working folders that the question names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletable:
-    """The files of a study that may be deleted.
-
-    Args:
-        files: How many there are.
-        bytes: Their size.
-        of_trials: Those in the working folders of trials, which may be the user's own.
-    """
+    """The files of a study that may be deleted."""
 
     files: int
     bytes: int
@@ -45,21 +37,7 @@ class Deletable:
 
 
 def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
-    """Make sure that a study may be deleted.
-
-    Args:
-        store: The study's folder.
-        note: Called with a sentence if there is something to wait for.
-
-    Returns:
-        Its files.
-
-    Raises:
-        JobNotFound: There is no such study.
-        StudyExists: Its driver is alive.
-        StorageError: study.json is not that of a study, the folder is a link, or it has files of others: a file or a
-            folder that the layout does not name, or a link.
-    """
+    """Make sure that a study may be deleted."""
     if (target := store.link()) is not None:
         raise StorageError(
             f"{store.uri} is a link to {target}. Nothing was deleted: links are not followed. To delete the study, "
@@ -97,17 +75,7 @@ def check_deletable(store: Store, note: Callable[[str], None]) -> Deletable:
 
 
 def delete(store: Store, note: Callable[[str], None]) -> None:
-    """Delete a study's files and folders.
-
-    Args:
-        store: The study's folder.
-        note: Called with a sentence if there is something to wait for.
-
-    Raises:
-        JobNotFound: There is no such study.
-        StudyExists: Its driver is alive.
-        StorageError: It cannot be deleted, as in `check_deletable`, or other files have appeared meanwhile.
-    """
+    """Delete a study's files and folders."""
     check_deletable(store, note)
     if left := remove(store):
         raise StorageError(

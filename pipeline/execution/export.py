@@ -19,8 +19,6 @@ from pipeline.study import layout
 from pipeline.study.output_paths import check_output_folder
 from pipeline.study.studies import as_argument
 
-__all__ = ["export"]
-
 _TRIAL = "trial.json"
 _SAVED_MODEL = "saved_model"
 _OF_STATE = ("state.json", "arrays.npz", "files")
@@ -37,28 +35,7 @@ def export(
     overwrite: bool = False,
     note: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Write models of a study into a folder.
-
-    Args:
-        store: The study's folder.
-        folder: The target folder; created if it does not exist.
-        trial: The trial's id; the winner unless given.
-        top: How many of the best trials to export instead, each into a folder `<rank>-<trial>`.
-        saved_model: Whether to write a SavedModel for TensorFlow Serving, too, into `saved_model`.
-        overwrite: Whether to replace the files of an earlier export; files that no export wrote are never replaced.
-        note: Called with which of the best trials no longer have a model, and why the test split is not scored.
-
-    Returns:
-        The files: model.keras, architecture.json, model.weights.h5, provenance.json, and winner.json, or
-        trial.json where `trial` or `top` is given; and the folder of the SavedModel. For a function, instead of the
-        first three, its state: state.json and arrays.npz, model.keras, or files/.
-
-    Raises:
-        JobNotFound: There is no study, no such trial, or its model no longer exists; says how to keep it.
-        ModelError: The model cannot be rebuilt or exported, or a function has yielded no state.
-        StorageError: The folder cannot be written, is within a study, or has such files already.
-        UsageError: Both `trial` and `top` are given.
-    """
+    """Write models of a study into a folder."""
     if trial is not None and top is not None:
         raise UsageError("--trial and --top cannot be combined: name one trial, or a number of the best.")
     is_winner = trial is None and top is None

@@ -6,20 +6,12 @@ from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.worker.worker import Worker
 
-__all__ = ["run_in_process"]
-
 _POLL_SECONDS = 0.2
 """The interval at which a paused study checks for a command to continue."""
 
 
 def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> None:
-    """Train one trial after the other until the study has ended, or a signal interrupts it.
-
-    Args:
-        session: The study's session.
-        worker: Trains the trials.
-        interrupts: The signals so far.
-    """
+    """Train one trial after the other until the study has ended, or a signal interrupts it."""
     interrupts.begin_training()
     try:
         while not _ends(session, interrupts):

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["Interrupts", "interruptible", "takes_signals"]
-
 _STDERR = 2
 _MAX_DEFERRED = 2
 """Signals that may wait in `defer_signals`; the next one raises immediately."""
@@ -51,22 +49,14 @@ class Interrupts:
             signal.signal(each, handler)
 
     def begin_training(self) -> None:
-        """Let the first signal wait for the end of an epoch from now on.
-
-        Raises:
-            KeyboardInterrupt: A signal came before, in code that ignores exceptions: an import, or a finalizer.
-        """
+        """Let the first signal wait for the end of an epoch from now on."""
         if self._signals:
             raise KeyboardInterrupt
         self._training = True
 
     @contextlib.contextmanager
     def defer_signals(self) -> Iterator[None]:
-        """A context in which a signal that would raise waits for the end.
-
-        Raises:
-            KeyboardInterrupt: A signal came meanwhile.
-        """
+        """A context in which a signal that would raise waits for the end."""
         before = self._signals
         self._deferring += 1
         try:
@@ -97,11 +87,7 @@ class Interrupts:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interrupts]:
-    """Handle Ctrl-C and SIGTERM while the context is open.
-
-    Yields:
-        The signals so far.
-    """
+    """Handle Ctrl-C and SIGTERM while the context is open."""
     interrupts = Interrupts()
     interrupts.listen()
     try:

@@ -12,8 +12,6 @@ from pipeline.study import layout
 from pipeline.study.output_paths import check_output_folder
 from pipeline.wording import listed
 
-__all__ = ["load_model", "load_state"]
-
 _MAX_NAMES = 3
 _rebuilt: WeakSet[Any] = WeakSet()
 """The models that were rebuilt in this process and are still in use."""

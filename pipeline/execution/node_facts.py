@@ -5,8 +5,6 @@ from typing import Any
 from pipeline.execution.versions import installed
 from pipeline.machine import this_machine
 
-__all__ = ["PACKAGES", "node_facts"]
-
 PACKAGES = ("tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow", "pandas", "scikit-learn", "optuna", "cmaes")
 """The packages whose versions a study records."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pipeline.results.notebook import NotebookResults
     from pipeline.results.tables.load import Best
 
-__all__ = ["Outcome"]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
@@ -25,13 +23,6 @@ class Outcome:
 
     A notebook and a prompt display it, and `print` prints it, with the best value, its config, where the study's files
     are, and commands that read them.
-
-    Args:
-        store: The study's folder.
-        finished_before: Whether the study had been finished before this call.
-        message: Why it ended early; empty if it did not.
-        winner: The winner's metrics on the test split; empty if there is none.
-        warning: Why the winner could not be exported or tested; None if it was.
     """
 
     store: Store

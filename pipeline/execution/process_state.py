@@ -8,18 +8,12 @@ from pipeline.errors import UsageError
 from pipeline.study.copies import as_before
 from pipeline.training.global_state import kept_global_state
 
-__all__ = ["kept_process_state", "one_study"]
-
 _LOCK = threading.RLock()
 
 
 @contextmanager
 def one_study() -> Iterator[None]:
-    """Refuse a study while another thread runs one; a study within a study's own function is allowed.
-
-    Raises:
-        UsageError: Another thread runs a study.
-    """
+    """Refuse a study while another thread runs one; a study within a study's own function is allowed."""
     if not _LOCK.acquire(blocking=False):
         raise UsageError(
             "Another thread of this process is running a study. Studies change what all threads share: random "

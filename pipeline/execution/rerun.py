@@ -36,18 +36,10 @@ from pipeline.training.trainer_factory import TrainerFactory
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RerunEpoch", "RerunResult", "rerun"]
-
 
 @dataclass(frozen=True, slots=True)
 class RerunEpoch:
-    """An epoch that was trained again.
-
-    Args:
-        epoch: The epoch, from 1.
-        metrics: Its metrics, by column.
-        recorded: The recorded metrics; empty if the epoch was not recorded.
-    """
+    """An epoch that was trained again."""
 
     epoch: int
     metrics: Mapping[str, float]
@@ -68,17 +60,7 @@ class RerunEpoch:
 
 @dataclass(frozen=True, slots=True)
 class RerunResult:
-    """A trial that was trained again, and what the study recorded of it.
-
-    Args:
-        config: Its config.
-        epochs: Its epochs.
-        failure: The error of the user's code that ended it now, with its traceback; empty without an error.
-        recorded_failure: The error that the study recorded; empty without one.
-        taken_over: The first recorded epoch that was trained from another trial's weights: epochs from there on are
-            not trained again. None if there is none.
-        other_data: How the data differ from those of the study; empty if they are equal.
-    """
+    """A trial that was trained again, and what the study recorded of it."""
 
     config: Config
     epochs: tuple[RerunEpoch, ...]

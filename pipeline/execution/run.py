@@ -39,21 +39,12 @@ from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
 from pipeline.training.data import check_functions
 
-__all__ = ["Display", "run"]
-
 
 class Display(Protocol):
     """Shows a study while it runs."""
 
     def watch(self, session: Session) -> Any:
-        """A context in which the session runs.
-
-        Args:
-            session: The session.
-
-        Returns:
-            A context manager; the display ends with its context.
-        """
+        """A context in which the session runs."""
 
 
 @one_study()

@@ -18,8 +18,6 @@ from pipeline.storage.shared_folder import close_shared_folders
 from pipeline.study.copied_modules import imported_since
 from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
 
-__all__ = ["train"]
-
 
 def train(
     session: Session,
@@ -30,20 +28,7 @@ def train(
     address: str | None,
     note: Callable[[str], None],
 ) -> None:
-    """Train the trials of a session until the study has ended or is interrupted.
-
-    Args:
-        session: The session.
-        store: The study's folder.
-        load: Returns the study's data and their fingerprint.
-        interrupts: The signals so far.
-        address: Address of a running Ray cluster; None uses this machine.
-        note: Called with sentences for the user.
-
-    Raises:
-        UserError: The data, the model or the resources cannot be used.
-        Superseded: Another driver has taken the study over.
-    """
+    """Train the trials of a session until the study has ended or is interrupted."""
     job = session.job
     load_data = cache(partial(_recorded, session, store, load, frozenset(sys.modules), note))
     try:

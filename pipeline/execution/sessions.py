@@ -14,29 +14,11 @@ from pipeline.storage.processes import lives
 from pipeline.study import layout
 from pipeline.study.studies import as_argument, called
 
-__all__ = [
-    "Watch",
-    "check_newest",
-    "describe_driver",
-    "driver_alive",
-    "heartbeat_within",
-    "state_in",
-    "superseded",
-]
-
 _POLL_SECONDS = 1.0
 
 
 def check_newest(store: Store, number: int) -> None:
-    """Make sure that no later session has begun.
-
-    Args:
-        store: The study's folder.
-        number: The session for which something is about to be written.
-
-    Raises:
-        Superseded: A later session has begun.
-    """
+    """Make sure that no later session has begun."""
     names = [PurePosixPath(path).stem for path in store.files("sessions")]
     newest = max((int(name) for name in names if name.isdigit()), default=0)
     if newest > number:
@@ -44,13 +26,7 @@ def check_newest(store: Store, number: int) -> None:
 
 
 def superseded(store: Store, number: int, newest: int) -> Superseded:
-    """The error of a session that another driver has replaced.
-
-    Args:
-        store: The study's folder.
-        number: The session that was replaced.
-        newest: The session that replaces it.
-    """
+    """The error of a session that another driver has replaced."""
     if newest == number:
         # Both drivers took the number at the same time, or the session's file was replaced.
         who, this = f"Another driver of session {number}", "This one"
@@ -60,11 +36,7 @@ def superseded(store: Store, number: int, newest: int) -> Superseded:
 
 
 def describe_driver(session: Mapping[str, Any]) -> str:
-    """The driver of a session and its last heartbeat, for a message.
-
-    Args:
-        session: The session, as its file has it.
-    """
+    """The driver of a session and its last heartbeat, for a message."""
     who = f"process {session['pid']} on {session['host']}" if session["host"] else "a driver whose host is not recorded"
     return f"{who}, last heartbeat at {session['heartbeat']}" if session["heartbeat"] else who
 
@@ -75,11 +47,6 @@ def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str],
     On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger
     one is watched until it moves or is too old, and so is any where the storage cannot be written. The clocks of the
     two machines may differ.
-
-    Args:
-        store: The study's folder.
-        session: The last session, as its file has it.
-        note: Called with a sentence if there is something to wait for.
     """
     if session["state"] != "running":
         return False
@@ -99,15 +66,7 @@ def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str],
 
 
 def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
-    """A study's state, as `state_of` has it, by the storage's clock.
-
-    Args:
-        store: The study's folder.
-        sessions: The content of each driver session's file, by number.
-
-    Returns:
-        The state; by this machine's clock where the storage cannot be written.
-    """
+    """A study's state, as `state_of` has it, by the storage's clock."""
     now = datetime.now(UTC)
     last = sessions[-1] if sessions else {}
     beat = last.get("heartbeat") or last.get("started")
@@ -129,11 +88,7 @@ class Watch:
         self._moved = 0.0
 
     def state(self, sessions: Sequence[Mapping[str, Any]]) -> str:
-        """A study's state, as `state_of` has it.
-
-        Args:
-            sessions: The content of each driver session's file, by number.
-        """
+        """A study's state, as `state_of` has it."""
         last = sessions[-1] if sessions else {}
         beat, now = last.get("heartbeat") or last.get("started"), time.monotonic()
         if beat is None:
@@ -154,15 +109,7 @@ def _silence(store: Store, session: Mapping[str, Any]) -> float | None:
 
 
 def heartbeat_within(store: Store, seconds: float = SILENT_SECONDS) -> bool:
-    """Wait for a driver to write a session's file.
-
-    Args:
-        store: The study's folder.
-        seconds: How long to wait, by this machine's own clock.
-
-    Returns:
-        Whether a file has changed within that time.
-    """
+    """Wait for a driver to write a session's file."""
     before, until = _session_files(store), time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(_POLL_SECONDS)

@@ -11,17 +11,11 @@ from pipeline.storage.shared_folder import SharedFolder, shared_root
 from pipeline.study import layout
 from pipeline.wording import counted, listed, size
 
-__all__ = ["no_room", "shared_caches", "sharing_in_words"]
-
 
 def shared_caches(store: Store, session: int | None) -> SharedFolder:
     """The folder of the caches of this machine, the same for all workers of a session.
 
     A session has the same code, data and versions from start to end, which caches of another session may not have.
-
-    Args:
-        store: The study's folder.
-        session: The number of the driver session; None outside of one.
     """
 
     def key() -> str:
@@ -37,11 +31,7 @@ def shared_caches(store: Store, session: int | None) -> SharedFolder:
 
 
 def sharing_in_words(parts: Sequence[SharedPart]) -> str | None:
-    """What the trials of a node share, and where, as a clause; None if they share nothing.
-
-    Args:
-        parts: The parts of a data function's pipelines that trials share.
-    """
+    """What the trials of a node share, and where, as a clause; None if they share nothing."""
     if not parts:
         return None
     named = listed([f"{part.name!r} ({_extent(part)})" for part in parts])
@@ -52,11 +42,7 @@ def sharing_in_words(parts: Sequence[SharedPart]) -> str | None:
 
 
 def no_room(parts: Sequence[SharedPart]) -> str | None:
-    """Why parts cannot be shared on this machine, as a sentence; None if they can, as far as is known.
-
-    Args:
-        parts: The parts of a data function's pipelines that trials share.
-    """
+    """Why parts cannot be shared on this machine, as a sentence; None if they can, as far as is known."""
     need = sum(part.bytes or 0 for part in parts)
     if not parts or need + FREE_DISK_BYTES <= _free():
         return None

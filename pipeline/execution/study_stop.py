@@ -20,23 +20,11 @@ from pipeline.storage import Store
 from pipeline.storage.processes import handles, identity, lives
 from pipeline.study import layout
 
-__all__ = ["request_stop", "wait_for_end"]
-
 _POLL_SECONDS = 0.5
 
 
 def request_stop(store: Store) -> Mapping[str, Any] | None:
-    """Ask a study's driver to end when the epochs in training are over; a second request changes nothing.
-
-    Args:
-        store: The study's folder.
-
-    Returns:
-        The session that was asked; None if no driver is alive.
-
-    Raises:
-        StorageError: The study cannot be read or written.
-    """
+    """Ask a study's driver to end when the epochs in training are over; a second request changes nothing."""
     sessions = read_sessions(store, only_last=True)
     if state_in(store, sessions) != "running":
         return None
@@ -54,15 +42,7 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
 
 
 def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
-    """Wait until a session has ended, its driver is gone, or another driver has taken the study over.
-
-    Args:
-        store: The study's folder.
-        session: The session.
-
-    Returns:
-        The study's state; `waiting` where it ended before its first epoch, and was deleted.
-    """
+    """Wait until a session has ended, its driver is gone, or another driver has taken the study over."""
     watch = Watch()
     while True:
         sessions = read_sessions(store, only_last=True)

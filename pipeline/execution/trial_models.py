@@ -25,16 +25,10 @@ from pipeline.study.tensorflow_messages import without_notes
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
 
-__all__ = ["TrialModels"]
-
 
 @dataclass
 class TrialModels:
-    """The models of a study's trials, or the states of its functions; job, data and worker are loaded once.
-
-    Args:
-        store: The study's folder.
-    """
+    """The models of a study's trials, or the states of its functions; job, data and worker are loaded once."""
 
     store: Store
 
@@ -46,15 +40,7 @@ class TrialModels:
         self._worker: Any = None
 
     def assignment(self, trial: str | None) -> Assignment:
-        """The assignment of a trial's best epoch.
-
-        Args:
-            trial: The trial's id; the best trial unless given.
-
-        Raises:
-            JobNotFound: There is no such trial, or it has no epoch with a finite objective.
-            StorageError: The tables are damaged.
-        """
+        """The assignment of a trial's best epoch."""
         results = self.results
         if trial is None:
             if results.best is None:
@@ -94,20 +80,7 @@ class TrialModels:
             return load_exported(self.store.read(path))
 
     def state(self, assignment: Assignment, folder: Callable[[], Path]) -> Any:
-        """The state of a function.
-
-        Args:
-            assignment: The assignment of a trial's best epoch.
-            folder: Called for a folder for the state's files, if it has any.
-
-        Returns:
-            The state as the function yielded it, with its arrays, models and files.
-
-        Raises:
-            JobNotFound: The checkpoint is gone.
-            ModelError: The function has yielded no state.
-            StorageError: The checkpoint is damaged.
-        """
+        """The state of a function."""
         from pipeline.training.function import has_state, state_of
 
         none = ModelError(
@@ -129,19 +102,7 @@ class TrialModels:
             raise StorageError(f"{error} Restore it from a copy, or export another trial with --trial.") from None
 
     def model(self, assignment: Assignment) -> Any:
-        """The model, rebuilt with the weights of the checkpoint.
-
-        Args:
-            assignment: The assignment of a trial's best epoch.
-
-        Returns:
-            A compiled Keras model.
-
-        Raises:
-            JobNotFound: The checkpoint is gone.
-            ModelError: The model cannot be rebuilt.
-            StorageError: The checkpoint is damaged.
-        """
+        """The model, rebuilt with the weights of the checkpoint."""
         if self.of_function:
             return self._model_of_state(assignment)
         self._checkpoint(assignment)
@@ -211,17 +172,7 @@ class TrialModels:
         return batch_spec(data.train)
 
     def data(self, config: Config) -> tuple[Dataset | None, str]:
-        """The data on which a config was trained; if they are not available, None and the reason as a sentence.
-
-        Args:
-            config: The config of a trial.
-
-        Returns:
-            The data set and an empty text, or None and a sentence that says why.
-
-        Raises:
-            StorageError: The study cannot be read.
-        """
+        """The data on which a config was trained; if they are not available, None and the reason as a sentence."""
         key = key_of(config) if takes_config(self.job.data) else ""
         if key not in self._loaded:
             # Data for other configs are released: together they might not fit into memory.

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["installed"]
-
 _DECISIVE = ("tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow")
 """The packages that driver and workers must have in the same versions."""
 
@@ -16,14 +14,7 @@ _ALSO = {"tensorflow": ("tensorflow-cpu",)}
 
 
 def installed(names: Sequence[str] = _DECISIVE) -> dict[str, str]:
-    """The versions of Python and of packages.
-
-    Args:
-        names: Names of distributions.
-
-    Returns:
-        Name → version, with `python`; packages that are not installed are left out.
-    """
+    """The versions of Python and of packages."""
     versions = {"python": platform.python_version()}
     for name in names:
         for distribution in (name, *_ALSO.get(name, ())):

@@ -12,20 +12,9 @@ from pipeline.study.layout import trial_id
 from pipeline.study.trial_configs import completed, start_faults
 from pipeline.wording import format_number
 
-__all__ = ["execute", "execute_new", "execute_waiting"]
-
 
 def execute_new(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]], *, session: int) -> dict[str, str]:
-    """Carry out commands that users have given since the last call.
-
-    Args:
-        loop: The study.
-        commands: The id of each and the command, or a sentence why it cannot be read.
-        session: The driver session's number: a pause is meant for one session.
-
-    Returns:
-        The outcome of each command, by its id.
-    """
+    """Carry out commands that users have given since the last call."""
     found: dict[str, str] = {}
     for name, command in commands:
         if isinstance(command, Pause | Continue) and command.session != session:
@@ -37,16 +26,7 @@ def execute_new(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]], 
 
 
 def execute_waiting(loop: StudyLoop, commands: Iterable[tuple[str, Command | str]]) -> dict[str, str]:
-    """Carry out the changes of the budget that wait for a study that resumes: they count before a limit ends it.
-
-    Args:
-        loop: The study, restored, before any trial runs.
-        commands: The id of each and the command, or a sentence why it cannot be read; others keep waiting.
-
-    Returns:
-        The outcome of each change of the budget, by its id. The study's state has it only when the caller adds it, with
-        the budget stored: a driver that is killed before that has changed nothing.
-    """
+    """Carry out the changes of the budget that wait for a study that resumes: they count before a limit ends it."""
     found: dict[str, str] = {}
     for name, command in commands:
         if isinstance(command, ChangeBudget):
@@ -57,16 +37,7 @@ def execute_waiting(loop: StudyLoop, commands: Iterable[tuple[str, Command | str
 
 
 def execute(loop: StudyLoop, name: str, command: Command) -> str:
-    """Execute a command of a user; a command that was executed before has no effect.
-
-    Args:
-        loop: The study.
-        name: The command's id.
-        command: The command.
-
-    Returns:
-        The outcome as a sentence.
-    """
+    """Execute a command of a user; a command that was executed before has no effect."""
     outcomes = loop.commands.outcomes
     if name not in outcomes:
         outcomes[name] = _execute(loop, name, command)

@@ -7,18 +7,10 @@ from typing import Any
 
 from pipeline.searchers import Suggestion
 
-__all__ = ["CommandState"]
-
 
 @dataclass(slots=True)
 class CommandState:
-    """The effects of users' commands on a study.
-
-    Args:
-        outcomes: The outcome of each command, in words, by the command's id.
-        paused: Why a user has paused the study, in words; None if it is not paused.
-        enqueued: Configs that users gave to the running study, to try next.
-    """
+    """The effects of users' commands on a study."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
     paused: str | None = None
@@ -33,10 +25,6 @@ class CommandState:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the outcomes and configs of an earlier session; a pause ends with its session.
-
-        Args:
-            state: What `to_json` returned; studies of earlier versions lack its keys.
-        """
+        """Take the outcomes and configs of an earlier session; a pause ends with its session."""
         self.outcomes.update({str(name): str(outcome) for name, outcome in state.get("outcomes", {}).items()})
         self.enqueued.extend(Suggestion(dict(one["config"]), one["reason"]) for one in state.get("enqueued", ()))

@@ -7,18 +7,6 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.space import Config
 
-__all__ = [
-    "STOPPED_BY_USER",
-    "ChangeBudget",
-    "Command",
-    "Continue",
-    "Enqueue",
-    "Pause",
-    "StopTrial",
-    "command_from",
-    "command_object",
-]
-
 STOPPED_BY_USER = "A user stopped it"
 """How the reason of a decision begins that ends a trial because a user has requested it."""
 
@@ -36,13 +24,7 @@ class _Explained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopTrial(_Explained):
-    """Stop a trial permanently at its next report.
-
-    Args:
-        trial_id: The trial.
-        reason: Why, as the user puts it; may be empty.
-        kind: Names this command.
-    """
+    """Stop a trial permanently at its next report."""
 
     trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,20}$")]
     kind: Literal["stop-trial"] = "stop-trial"
@@ -50,13 +32,7 @@ class StopTrial(_Explained):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueue(_Explained):
-    """Try a config next, in place of the searcher's next draw.
-
-    Args:
-        config: Values of some or all parameters; the others are drawn.
-        reason: Why, as the user puts it; may be empty.
-        kind: Names this command.
-    """
+    """Try a config next, in place of the searcher's next draw."""
 
     config: Config
     kind: Literal["enqueue"] = "enqueue"
@@ -64,13 +40,7 @@ class Enqueue(_Explained):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause(_Explained):
-    """Pause running trials at their next report, and start none, until `Continue`.
-
-    Args:
-        session: The driver session that is meant: a later one does not pause.
-        reason: Why, as the user puts it; may be empty.
-        kind: Names this command.
-    """
+    """Pause running trials at their next report, and start none, until `Continue`."""
 
     session: _Count
     kind: Literal["pause"] = "pause"
@@ -78,13 +48,7 @@ class Pause(_Explained):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continue(_Explained):
-    """Continue a paused study.
-
-    Args:
-        session: The driver session that is meant.
-        reason: Why, as the user puts it; may be empty.
-        kind: Names this command.
-    """
+    """Continue a paused study."""
 
     session: _Count
     kind: Literal["continue"] = "continue"
@@ -92,15 +56,7 @@ class Continue(_Explained):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeBudget(_Explained):
-    """Change limits of the study; those that are None stay.
-
-    Args:
-        trials: Number of trials.
-        total_epochs: Maximum epochs of the study.
-        seconds: Maximum seconds of the study.
-        reason: Why, as the user puts it; may be empty.
-        kind: Names this command.
-    """
+    """Change limits of the study; those that are None stay."""
 
     trials: _Count | None = None
     total_epochs: _Count | None = None
@@ -114,25 +70,11 @@ _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discrimina
 
 
 def command_from(values: Any) -> Command:
-    """Read a command from JSON values.
-
-    Args:
-        values: What `command_object` returned.
-
-    Returns:
-        The command, equal to the one that `command_object` converted.
-
-    Raises:
-        ValueError: It is not a command.
-    """
+    """Read a command from JSON values."""
     return _COMMAND.validate_python(values)
 
 
 def command_object(command: Command) -> dict[str, Any]:
-    """A command as JSON values.
-
-    Args:
-        command: The command.
-    """
+    """A command as JSON values."""
     values: dict[str, Any] = _COMMAND.dump_python(command, mode="json")
     return values

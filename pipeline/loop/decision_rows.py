@@ -7,8 +7,6 @@ from pipeline.loop.trial import Trial
 from pipeline.schedulers import Decision
 from pipeline.space import Config
 
-__all__ = ["DecisionRow", "Kind", "StudyKind", "decision_row", "exploit_rows", "study_row"]
-
 Kind: TypeAlias = Literal[
     "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish", "budget"
 ]
@@ -38,14 +36,7 @@ class DecisionRow:
 
 
 def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | None = None) -> DecisionRow:
-    """A scheduler's decision about a trial as a row.
-
-    Args:
-        trial: The trial, before the decision is executed.
-        kind: The kind of the row.
-        decision: The scheduler's decision.
-        reason: The reason in words, in place of the scheduler's.
-    """
+    """A scheduler's decision about a trial as a row."""
     return DecisionRow(
         trial.trial_id,
         trial.epoch,
@@ -60,25 +51,12 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
 
 
 def study_row(kind: StudyKind, reason: str) -> DecisionRow:
-    """A user's decision about the whole study as a row, without a trial and an epoch.
-
-    Args:
-        kind: The kind of the row.
-        reason: The reason in words.
-    """
+    """A user's decision about the whole study as a row, without a trial and an epoch."""
     return DecisionRow(None, None, kind, reason)
 
 
 def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, DecisionRow]:
-    """An exploit as two rows: the exploit of another trial's weights, and the explored config.
-
-    Args:
-        trial: The trial, before the decision is executed.
-        decision: The scheduler's decision.
-
-    Returns:
-        The row of kind `exploit`, then the row of kind `explore`.
-    """
+    """An exploit as two rows: the exploit of another trial's weights, and the explored config."""
     copied, explored = decision.parent_config, decision.config
     exploit = decision_row(trial, "exploit", decision)
     return (

@@ -14,8 +14,6 @@ from pipeline.study import TuneJob
 from pipeline.study.trial_configs import start_configs, suggestion_of_trial
 from pipeline.study.untried_configs import draws_each_config_once
 
-__all__ = ["Draw", "Trials", "own_draw", "since"]
-
 
 class Trials(Reversible[Trial], Sized, Protocol):
     """All trials of a study, in the order of their draw."""
@@ -27,12 +25,7 @@ may have changed since the last draw; None if there is none now."""
 
 
 def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
-    """The draw that the job specifies: its start configs, then its searcher's draws, each config once.
-
-    Args:
-        job: The study's job.
-        earlier: What earlier studies have found.
-    """
+    """The draw that the job specifies: its start configs, then its searcher's draws, each config once."""
     unique, learns, starts = draws_each_config_once(job), job.searcher.learns, start_configs(job)
     keys: set[str] = set()
     observations, seen = _Observations(job, earlier), 0
@@ -52,22 +45,12 @@ def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
 
 
 def since(trials: Trials, count: int) -> list[Trial]:
-    """The trials after the first ones, without looking at those.
-
-    Args:
-        trials: All trials.
-        count: How many are left out.
-    """
+    """The trials after the first ones, without looking at those."""
     return list(islice(reversed(trials), len(trials) - count))[::-1]
 
 
 class _Observations:
-    """Observations of trials; those of trials that have ended are made once.
-
-    Args:
-        job: The study's job.
-        earlier: What earlier studies have found.
-    """
+    """Observations of trials; those of trials that have ended are made once."""
 
     def __init__(self, job: TuneJob, earlier: Sequence[EarlierStudy]) -> None:
         self._mode = job.objective.mode
@@ -79,11 +62,7 @@ class _Observations:
         self._live: dict[str, tuple[int, Trial, _Stage]] = {}
 
     def add(self, trial: Trial) -> None:
-        """Take a new trial.
-
-        Args:
-            trial: The trial.
-        """
+        """Take a new trial."""
         one = observation(trial, self._mode, self._objectives)
         if not self._fits(one.config):
             return
@@ -92,11 +71,7 @@ class _Observations:
         self.history.append(one)
 
     def update(self, changed: Collection[str]) -> None:
-        """Take what trials have reached since the last draw.
-
-        Args:
-            changed: Those that may have changed: thousands may be paused, which have not.
-        """
+        """Take what trials have reached since the last draw."""
         for number, trial, stage in [self._live[trial_id] for trial_id in changed if trial_id in self._live]:
             if stage == (now := _stage(trial)):
                 continue

@@ -10,19 +10,9 @@ from pipeline.loop.trial import BestEpoch, Trial
 from pipeline.study import Objective
 from pipeline.study.ranking import RankingKey, ranking_key
 
-__all__ = ["Incumbent", "better_epoch", "rank"]
-
 
 def rank(trial: Trial, objective: Objective) -> RankingKey:
-    """A trial's key in the order of `pipeline.study.ranking`: the best first.
-
-    Args:
-        trial: The trial.
-        objective: The study's first objective.
-
-    Returns:
-        A key that sorts before the keys of worse trials.
-    """
+    """A trial's key in the order of `pipeline.study.ranking`: the best first."""
     failed = trial.state == "failed"
     return ranking_key(
         trial.trial_id,
@@ -35,14 +25,7 @@ def rank(trial: Trial, objective: Objective) -> RankingKey:
 
 
 def better_epoch(objective: Objective, violation: float, value: float, *, than: tuple[float, float | None]) -> bool:
-    """Whether an epoch is better than the best of its trial so far.
-
-    Args:
-        objective: The study's first objective.
-        violation: How far it is beyond the bounds of all objectives.
-        value: Its value.
-        than: The same of the best epoch; its value is None if there is none.
-    """
+    """Whether an epoch is better than the best of its trial so far."""
     if than[1] is None or violation != than[0]:
         return than[1] is None or violation < than[0]
     return objective.better(value, than[1])
@@ -58,11 +41,7 @@ class _Replaced:
 
 
 class Incumbent:
-    """Keeps the best of the trials that it has seen.
-
-    Args:
-        objectives: The study's objectives: trials are compared by the bounds of all, and by the values of the first.
-    """
+    """Keeps the best of the trials that it has seen."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self._objectives, self._objective = objectives, objectives[0]
@@ -75,13 +54,6 @@ class Incumbent:
         """Update a trial's last value and best value, and the study's best trial.
 
         Epochs that are reported again, by another attempt, replace those of the attempt before, as in the tables.
-
-        Args:
-            trial: The trial, before the report.
-            rows: Its new epochs; the first ones of a new attempt begin with the segment.
-
-        Returns:
-            Whether the study's best trial has become worse: `reconsider` must follow.
         """
         before = _best_of(trial)
         if trial.segment > 1 and trial.epoch == trial.segment_start:
@@ -118,22 +90,14 @@ class Incumbent:
         return better_epoch(self._objective, one.violation, one.value, than=(other.violation, other.value))
 
     def compare(self, trial: Trial) -> None:
-        """Make a trial the best if it is better than the best so far.
-
-        Args:
-            trial: The trial.
-        """
+        """Make a trial the best if it is better than the best so far."""
         if trial.best is None or trial.state == "failed" or trial is self.best:
             return
         if self.best is None or rank(trial, self._objective) < rank(self.best, self._objective):
             self.best = trial
 
     def reconsider(self, trials: Iterable[Trial]) -> None:
-        """Find the best trial again, after the best one has failed or become worse.
-
-        Args:
-            trials: All trials of the study.
-        """
+        """Find the best trial again, after the best one has failed or become worse."""
         self.best = None
         for trial in trials:
             self.compare(trial)

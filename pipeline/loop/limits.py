@@ -8,21 +8,12 @@ from pipeline.loop.trial import Trial
 from pipeline.study import TuneJob
 from pipeline.wording import counted, format_number, hide_numbers
 
-__all__ = ["common_failure", "exhausted_budget", "options_to_continue"]
-
 _GIVEN_UP = "TrialPruned:"
 """The error with which an objective of Optuna gives a config up: it says nothing about other trials."""
 
 
 def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial | None) -> str | None:
-    """The limit that is reached, in words; None if none is.
-
-    Args:
-        job: The study's job.
-        seconds: Seconds during which a driver was alive.
-        epochs: Epochs trained, summed over all trials.
-        best: The study's best trial; None if there is none yet.
-    """
+    """The limit that is reached, in words; None if none is."""
     budget = job.budget
     if budget.seconds is not None and seconds >= budget.seconds:
         return f"The study's budget of {format_number(budget.seconds)} seconds is spent."
@@ -39,16 +30,6 @@ def options_to_continue(
     """Options of `tunepipe resume` that raise each limit that a study has reached, so that another trial trains.
 
     Without such a limit, as where every config was tried, they allow another trial.
-
-    Args:
-        job: The study's job.
-        drawn: Number of trials that are drawn.
-        seconds: Seconds during which a driver was alive.
-        epochs: Epochs trained, summed over all trials.
-        target_reached: Whether the best trial has reached the target.
-
-    Returns:
-        The options, at least one; a new target is left to the user.
     """
     budget, options = job.budget, []
     if drawn >= budget.trials:
@@ -67,10 +48,6 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
 
     The first `max_failed_trials` trials in the order of their draw count, not the first that end: failures often end
     first. A trial that has trained an epoch, and has not failed in the same way, shows that not all trials fail.
-
-    Args:
-        job: The study's job.
-        trials: All trials, in the order of their draw.
     """
     rest = iter(trials)
     first = list(islice(rest, job.budget.max_failed_trials))

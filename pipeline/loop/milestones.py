@@ -8,18 +8,11 @@ from pipeline.loop.trial import Trial
 from pipeline.schedulers import Decision, Scheduler
 from pipeline.study import TuneJob
 
-__all__ = ["decision_at_milestones", "record_milestones"]
-
 
 def record_milestones(job: TuneJob, trial: Trial, report: ProgressReport) -> None:
     """Keep a trial's values at milestones and at its end. A milestone that is reported again changes nothing.
 
     Later segments are left out: they continue with weights that another config trained.
-
-    Args:
-        job: The study's job.
-        trial: The trial.
-        report: Its report.
     """
     if trial.segment > 1:
         return
@@ -34,17 +27,7 @@ def record_milestones(job: TuneJob, trial: Trial, report: ProgressReport) -> Non
 
 
 def decision_at_milestones(job: TuneJob, scheduler: Scheduler, trial: Trial, report: ProgressReport) -> Decision:
-    """The scheduler's decision on the milestones of a report: after a restart there may be several.
-
-    Args:
-        job: The study's job.
-        scheduler: The scheduler.
-        trial: The trial.
-        report: Its report.
-
-    Returns:
-        The first decision that does not continue the trial; else the last.
-    """
+    """The scheduler's decision on the milestones of a report: after a restart there may be several."""
     decision = Decision("continue", "Between two milestones.")
     for row in report.rows:
         value = row.metrics.get(job.objective.metric)

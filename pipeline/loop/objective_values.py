@@ -10,22 +10,12 @@ from pipeline.study import Objective
 from pipeline.study.ranking import total_violation
 from pipeline.study.specification import UNKNOWN
 
-__all__ = ["Values", "objective_values_of", "values_in", "violation_in"]
-
 Values = tuple[float | None, ...]
 """An epoch's value in each objective; None for one that is not finite or not reported."""
 
 
 def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
-    """An epoch's values: of a metric, or of the measured cost of that name.
-
-    Args:
-        row: The epoch.
-        objectives: The study's objectives.
-
-    Returns:
-        One value for each objective, in their order; None for one that is not finite or not reported.
-    """
+    """An epoch's values: of a metric, or of the measured cost of that name."""
     values = []
     for objective in objectives:
         value = row.metrics.get(objective.metric)
@@ -36,24 +26,14 @@ def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
 
 
 def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:
-    """How far an epoch is beyond the bounds of the objectives, in total.
-
-    Args:
-        row: The epoch.
-        objectives: The study's objectives.
-    """
+    """How far an epoch is beyond the bounds of the objectives, in total."""
     if not any(objective.bounded for objective in objectives):
         return 0.0
     return total_violation(zip(objectives, values_in(row, objectives), strict=True))
 
 
 def objective_values_of(values: Values, objectives: Sequence[Objective]) -> ObjectiveValues:
-    """How an epoch is compared: its values as losses, and its violation of the bounds.
-
-    Args:
-        values: The epoch's values; a missing one is worse than any other.
-        objectives: The study's objectives.
-    """
+    """How an epoch is compared: its values as losses, and its violation of the bounds."""
     pairs = list(zip(objectives, values, strict=True))
     losses = [UNKNOWN if value is None else min(max(one.loss(value), -UNKNOWN), UNKNOWN) for one, value in pairs]
     return ObjectiveValues(tuple(losses), min(total_violation(pairs), UNKNOWN))

@@ -6,44 +6,24 @@ from pipeline.loop.messages import EpochRow
 from pipeline.loop.objective_values import violation_in
 from pipeline.study import Budget, TuneJob
 
-__all__ = ["TRAINING_ENDED", "EpochOutcome", "ReportInterval", "is_over", "report_seconds"]
-
 _MIN_SECONDS = 2.0
 _REPORTS_PER_SECOND = 100
 """Reports a second: each takes the driver 1 ms on a fast core; at 5 ms, this many keep it below half a core."""
 
 
 def report_seconds(workers: int) -> float:
-    """How long a worker does not report between two milestones: longer where there are many.
-
-    Args:
-        workers: Number of workers.
-    """
+    """How long a worker does not report between two milestones: longer where there are many."""
     return max(_MIN_SECONDS, workers / _REPORTS_PER_SECOND)
 
 
 def is_over(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:
-    """Whether a trial is over after an epoch.
-
-    Args:
-        budget: The study's budget.
-        epoch: The trial's own epoch.
-        reached: Whether it reaches the budget's target, as `Budget.target_reached` says.
-        ended: Whether the training itself ended: a callback stopped it, or the function returned.
-    """
+    """Whether a trial is over after an epoch."""
     return ended or epoch >= budget.epochs or reached
 
 
 @dataclass(frozen=True, slots=True)
 class EpochOutcome:
-    """What follows from an epoch.
-
-    Args:
-        last: Whether the trial is over.
-        due: Whether the worker reports now.
-        checkpoint: Whether a checkpoint of this epoch must be in the storage before the report: the trial is over, or
-            the scheduler may pause it or hand its weights over.
-    """
+    """What follows from an epoch."""
 
     last: bool
     due: bool
@@ -55,37 +35,18 @@ TRAINING_ENDED = EpochOutcome(last=True, due=True, checkpoint=True)
 
 
 class ReportInterval:
-    """The epochs that a worker trains between two reports.
-
-    Args:
-        job: The study's job.
-        epoch: The trial's own epoch at the last report; 0 before the first.
-        first: Whether this worker has not reported yet. Its first report follows one epoch, so that the driver learns
-            how long an epoch takes.
-        workers: Number of workers of the study.
-    """
+    """The epochs that a worker trains between two reports."""
 
     def __init__(self, job: TuneJob, epoch: int, *, first: bool, workers: int = 1) -> None:
         self._job, self._first, self._seconds = job, first, report_seconds(workers)
         self._milestone = job.scheduler.next_milestone(epoch, job.budget.epochs)
 
     def compares(self, epoch: int, ended: bool) -> bool:
-        """Whether trials are compared at an epoch: at a milestone, and where a trial is over.
-
-        Args:
-            epoch: The trial's own epoch, from 1.
-            ended: Whether the training itself ended with this epoch.
-        """
+        """Whether trials are compared at an epoch: at a milestone, and where a trial is over."""
         return epoch >= self._milestone or is_over(self._job.budget, epoch, ended=ended)
 
     def after(self, row: EpochRow, *, seconds: float, ended: bool = False) -> EpochOutcome:
-        """What follows from an epoch.
-
-        Args:
-            row: The epoch; without the objective if it was not validated.
-            seconds: Seconds since the interval began.
-            ended: Whether the training itself ended with this epoch.
-        """
+        """What follows from an epoch."""
         job, budget, epoch = self._job, self._job.budget, row.epoch
         value, violation = row.metrics.get(job.objective.metric), violation_in(row, job.objectives)
         at_milestone = epoch >= self._milestone

@@ -9,26 +9,16 @@ from pydantic_core import PydanticSerializationError, to_json
 from pipeline.loop.study_loop import StudyLoop
 from pipeline.loop.trial import Trial
 
-__all__ = ["ResumeState", "restore"]
-
 
 class ResumeState:
-    """Converts a study's state to text again and again: of trials, only those that have changed.
-
-    Args:
-        loop: The study.
-    """
+    """Converts a study's state to text again and again: of trials, only those that have changed."""
 
     def __init__(self, loop: StudyLoop) -> None:
         self._loop = loop
         self._trials: dict[str, str] = {}
 
     def texts(self, changed: Collection[str] = ()) -> Mapping[str, str]:
-        """The state that `restore` takes, as the JSON text of each of its values.
-
-        Args:
-            changed: The trials that have changed since the last call; those that are new are found.
-        """
+        """The state that `restore` takes, as the JSON text of each of its values."""
         trials = self._loop.trials
         for trial_id in [*changed, *(trials.keys() - self._trials.keys())]:
             self._trials[trial_id] = _text(trials[trial_id].to_json())
@@ -38,16 +28,7 @@ class ResumeState:
 
 
 def restore(loop: StudyLoop, state: Mapping[str, Any]) -> None:
-    """Resume a study from the state of an earlier session; `requeue` follows when the trials that resume are paused.
-
-    Args:
-        loop: The study, without trials.
-        state: The values of what `ResumeState.texts` returned.
-
-    Raises:
-        LookupError: The state lacks a value.
-        ValueError: A value is not that of a trial.
-    """
+    """Resume a study from the state of an earlier session; `requeue` follows when the trials that resume are paused."""
     loop.scheduler.restore(state["scheduler"])
     loop.commands.restore(state)
     for fields in state["trials"]:

@@ -4,15 +4,9 @@ from pipeline.schedulers import SchedulerContext
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 
-__all__ = ["scheduler_context"]
-
 
 def scheduler_context(job: TuneJob) -> SchedulerContext:
-    """The context for which the scheduler of a study is built.
-
-    Args:
-        job: The study's job.
-    """
+    """The context for which the scheduler of a study is built."""
     return SchedulerContext(
         space=job.space,
         mode=job.objective.mode,

@@ -21,22 +21,11 @@ from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.study import TuneJob
 
-__all__ = ["StudyLoop", "Verdict"]
-
 Verdict = Literal["continue", "pause", "stop"]
 
 
 class StudyLoop:
-    """The state of every trial, and the next decision about each.
-
-    Args:
-        job: The study's job.
-        on_decision: Receives every decision, in order.
-        seconds: Returns the seconds that the study has taken.
-        build: Builds the scheduler; None for that of the job's settings.
-        draw: Returns the configs; None for those of the job's searcher.
-        earlier: What earlier studies have found.
-    """
+    """The state of every trial, and the next decision about each."""
 
     def __init__(
         self,
@@ -116,12 +105,7 @@ class StudyLoop:
         return None
 
     def on_report(self, trial: Trial, report: ProgressReport) -> None:
-        """Record the epochs of a report.
-
-        Args:
-            trial: The trial.
-            report: Its report.
-        """
+        """Record the epochs of a report."""
         self.changed.add(trial.trial_id)
         self.total_epochs += sum(row.epoch > trial.epoch for row in report.rows)
         if report.epoch > trial.epoch:
@@ -137,15 +121,7 @@ class StudyLoop:
             self.trials[trial_id].checkpoints.add(epoch)
 
     def judge(self, trial: Trial, report: ProgressReport) -> Verdict:
-        """Decide whether a trial continues after a report that `on_report` has recorded.
-
-        Args:
-            trial: The trial.
-            report: Its report.
-
-        Returns:
-            `continue` the trial; `pause` it: a later `next` may choose it again; or `stop` it permanently.
-        """
+        """Decide whether a trial continues after a report that `on_report` has recorded."""
         if (failure := report.failure or report.unusable) is not None:
             return self.fail(trial, failure)
         if report.finishing:
@@ -171,15 +147,7 @@ class StudyLoop:
         return verdict
 
     def fail(self, trial: Trial, failure: str) -> Verdict:
-        """End a trial that cannot continue.
-
-        Args:
-            trial: The trial.
-            failure: The reason; its first line is a sentence.
-
-        Returns:
-            `stop`.
-        """
+        """End a trial that cannot continue."""
         row = DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value)
         verdict = self._end(trial, "failed", row)
         trial.error = failure.splitlines()[0]
@@ -189,22 +157,13 @@ class StudyLoop:
         return verdict
 
     def retry(self, trial: Trial, reason: str) -> None:
-        """Let another worker resume a trial whose worker is lost.
-
-        Args:
-            trial: The trial.
-            reason: Why, as a sentence.
-        """
+        """Let another worker resume a trial whose worker is lost."""
         trial.attempt += 1
         row = DecisionRow(trial.trial_id, trial.epoch, "retry", f"{reason} Attempt {trial.attempt}.")
         self.publish(row)
 
     def end(self, reason: str) -> None:
-        """End the study: no trial starts, and running ones end at their next reports.
-
-        Args:
-            reason: Why, as a sentence; it replaces any other.
-        """
+        """End the study: no trial starts, and running ones end at their next reports."""
         self.end_reason = reason
 
     def interrupt(self) -> None:
@@ -217,12 +176,7 @@ class StudyLoop:
                 self.publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
     def stop(self, trial: Trial, reason: str) -> None:
-        """Stop a live trial permanently: at its next report if it runs, otherwise now.
-
-        Args:
-            trial: The trial.
-            reason: Why, as a sentence.
-        """
+        """Stop a live trial permanently: at its next report if it runs, otherwise now."""
         if trial.state == "running":
             trial.stop_reason = reason
             self.changed.add(trial.trial_id)
@@ -230,11 +184,7 @@ class StudyLoop:
             self._stop(trial, reason)
 
     def adopt(self, job: TuneJob) -> None:
-        """Continue with another budget of trials, epochs of the study, or seconds.
-
-        Args:
-            job: The job with that budget.
-        """
+        """Continue with another budget of trials, epochs of the study, or seconds."""
         self.job = job
         self.queue.adopt(job)
         self.scheduler.limit_trials(self.queue.limit)
@@ -247,11 +197,7 @@ class StudyLoop:
         )
 
     def add(self, trial: Trial) -> None:
-        """Add a trial of an earlier session; trials are added in the order of their draw.
-
-        Args:
-            trial: The trial.
-        """
+        """Add a trial of an earlier session; trials are added in the order of their draw."""
         self.trials[trial.trial_id] = trial
         self.changed.add(trial.trial_id)
         self.total_epochs += trial.epoch
@@ -265,20 +211,11 @@ class StudyLoop:
                 self._stop(trial, trial.stop_reason)
 
     def written(self, trials: Collection[str], *, pruned: Collection[str] = ()) -> None:
-        """Record that the state of trials is written, so that they no longer count as changed.
-
-        Args:
-            trials: Their ids.
-            pruned: Trials whose state has changed meanwhile, because they have lost checkpoints.
-        """
+        """Record that the state of trials is written, so that they no longer count as changed."""
         self.changed = (self.changed - set(trials)) | set(pruned)
 
     def publish(self, *rows: DecisionRow) -> None:
-        """Pass decisions to the receiver, and mark their trials as changed.
-
-        Args:
-            rows: The decisions, in order.
-        """
+        """Pass decisions to the receiver, and mark their trials as changed."""
         for row in rows:
             if row.trial_id is not None:
                 self.changed.add(row.trial_id)

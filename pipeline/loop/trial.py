@@ -14,8 +14,6 @@ from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
 
-__all__ = ["LIVE_STATES", "BestEpoch", "Trial", "TrialState", "observation"]
-
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
 LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
@@ -24,15 +22,7 @@ LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
 
 @dataclass(frozen=True, slots=True)
 class BestEpoch:
-    """A trial's best epoch; without a value, none.
-
-    Args:
-        value: The first objective at that epoch.
-        epoch: The epoch.
-        violation: How far it is beyond the bounds of the objectives, in total.
-        values: The values of all objectives; empty if there is one without bounds.
-        config: The config in force at that epoch.
-    """
+    """A trial's best epoch; without a value, none."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -45,40 +35,7 @@ class BestEpoch:
 
 @dataclass(slots=True)
 class Trial:
-    """The state of a trial, as far as the next assignment depends on it.
-
-    Args:
-        trial_id: The trial.
-        config: Its current config.
-        seed: The seed of its initial weights and its shuffling.
-        state: Its state.
-        attempt: How often it was started.
-        worker_failures: How many workers it has lost since its last new epoch.
-        segment: Number of the contiguous epochs under one config, from 1.
-        segment_start: Its own epoch at the start of this segment.
-        segment_session: The driver session in which this segment began; 0 for the first segment.
-        parent_trial: The trial whose weights started this segment; None for its own.
-        parent_epoch: That trial's epoch.
-        epoch: Its own epoch at its last report.
-        started: Whether it was ever started.
-        value: The objective at its last epoch.
-        best: The objective at its best epoch; None if it has none.
-        best_epoch: That epoch.
-        best_values: The values of all objectives at that epoch; empty if there is one without bounds.
-        violation: How far that epoch is beyond the bounds of the objectives, in total.
-        best_config: The config in force at that epoch.
-        earlier_best: The best epoch before its current segment; None if that is not known, or if it is the first.
-        error: The first line of the reason why it failed; None if it did not.
-        cut_off: Whether it was stopped by a limit of the study: if the limit is raised, it continues.
-        checkpoints: Epochs whose checkpoints are kept.
-        milestones: The objective at each milestone and at its end, by epoch; only of its first segment, because later
-            segments continue with weights that another config trained.
-        measures: The values of all objectives at these epochs; empty if there is one without bounds.
-        reason: Why its config was drawn.
-        enqueued: Whether a user gave its config to the running study.
-        stop_reason: Why it ends at its next report, if a user has requested it; None otherwise.
-        finished: Whether its function has run to its end.
-    """
+    """The state of a trial, as far as the next assignment depends on it."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -118,11 +75,7 @@ class Trial:
         return self.state in LIVE_STATES
 
     def assignment(self, *, new: bool = False) -> Assignment:
-        """The assignment with which a worker starts or continues it.
-
-        Args:
-            new: Whether the storage has nothing of it.
-        """
+        """The assignment with which a worker starts or continues it."""
         return Assignment(
             trial_id=self.trial_id,
             config=self.config,
@@ -139,11 +92,7 @@ class Trial:
         )
 
     def exploit(self, decision: Decision) -> None:
-        """Start a segment with another trial's weights, under the explored config.
-
-        Args:
-            decision: The scheduler's decision to exploit.
-        """
+        """Start a segment with another trial's weights, under the explored config."""
         assert decision.config is not None
         self.milestones.clear()
         self.measures.clear()
@@ -167,17 +116,7 @@ class Trial:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Trial":
-        """Read a trial from the result of `to_json`.
-
-        Args:
-            values: Its JSON values; in earlier versions, `worker_failures` is `losses`.
-
-        Returns:
-            The trial, equal to the one that was converted.
-
-        Raises:
-            ValueError: The values are not a trial's.
-        """
+        """Read a trial from the result of `to_json`."""
         return _READ.validate_python({_RENAMED.get(name, name): value for name, value in values.items()})
 
 
@@ -192,11 +131,6 @@ def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) 
     A trial counts by its best epoch and the config in force there, even if it was stopped early or is paused. One that
     has ended without a value counts as failed.
     Its curve has every milestone so far, even while it trains.
-
-    Args:
-        trial: The trial.
-        mode: Whether larger (`max`) or smaller (`min`) values of the first objective are better.
-        objectives: The study's objectives, if searchers learn from all of them.
     """
     sign = -1 if mode == "max" else 1
     curve = tuple((epoch, sign * trial.milestones[epoch]) for epoch in sorted(trial.milestones))

@@ -16,19 +16,9 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
 from pipeline.trial_ids import draw_order
 
-__all__ = ["TrialQueue"]
-
 
 class TrialQueue:
-    """Returns new and paused trials, as the scheduler chooses.
-
-    Args:
-        job: The study's job.
-        scheduler: The scheduler.
-        trials: All trials by id, in the order of their draw; new ones are added.
-        draw: Returns the config of a new trial, with its reason; None if there is none now.
-        enqueued: Configs that users gave to the running study, tried before those of `draw`.
-    """
+    """Returns new and paused trials, as the scheduler chooses."""
 
     def __init__(
         self,
@@ -53,11 +43,7 @@ class TrialQueue:
         self._from_users = 0
 
     def take(self) -> tuple[Trial | None, list[DecisionRow]]:
-        """Start the trial that runs next.
-
-        Returns:
-            The trial, or None if there is none now; and the decisions: which trials are stopped, and why it starts.
-        """
+        """Start the trial that runs next."""
         chosen = self._scheduler.choose(self._waiting.keys()) if self._waiting else None
         if chosen is not None:
             del self._waiting[chosen.trial_id]
@@ -89,39 +75,20 @@ class TrialQueue:
         self._waiting = {trial_id: None for trial_id, trial in self._live.items() if trial.state != "running"}
 
     def adopt(self, job: TuneJob) -> None:
-        """Continue with another budget.
-
-        Args:
-            job: The job with that budget.
-        """
+        """Continue with another budget."""
         self._job, self.limit = job, trials_in_all(job)
 
     def pause(self, trial: Trial) -> None:
-        """Pause a trial until it is chosen again.
-
-        Args:
-            trial: The trial.
-        """
+        """Pause a trial until it is chosen again."""
         self._move(trial, "paused")
         self._waiting[trial.trial_id] = None
 
     def exhaust(self) -> list[DecisionRow]:
-        """End the trials that are left when all are drawn, none runs and none was chosen.
-
-        Returns:
-            The decisions, each with its reason.
-        """
+        """End the trials that are left when all are drawn, none runs and none was chosen."""
         return self._stop_chosen(self._in_order(), exhausted=True)
 
     def cut_off(self, limit: str) -> list[DecisionRow]:
-        """End all waiting and paused trials, because the study is over.
-
-        Args:
-            limit: The limit that was reached, in words.
-
-        Returns:
-            The decisions.
-        """
+        """End all waiting and paused trials, because the study is over."""
         rows = []
         for trial_id in self._in_order():
             trial = self._trials[trial_id]
@@ -131,12 +98,7 @@ class TrialQueue:
         return rows
 
     def end(self, trial: Trial, state: Literal["stopped", "completed", "failed"]) -> None:
-        """End a trial.
-
-        Args:
-            trial: The trial.
-            state: Its final state.
-        """
+        """End a trial."""
         self._move(trial, state)
         self._live.pop(trial.trial_id, None)
         self._waiting.pop(trial.trial_id, None)

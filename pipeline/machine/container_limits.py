@@ -10,22 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Limits", "container_limits"]
-
 _UNLIMITED_BYTES = 2**60
 """Version 1 has no word for "no limit", but a number near 2**63."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What control groups leave this process; infinite where they set no limit.
-
-    Args:
-        cpus: CPUs whose time it may use.
-        memory: Bytes that all processes of the tightest group may hold.
-        free: Bytes of them that are not in use. The kernel drops cached files when it needs their memory, so these
-            count as free.
-    """
+    """What control groups leave this process; infinite where they set no limit."""
 
     cpus: float = math.inf
     memory: float = math.inf
@@ -33,11 +24,7 @@ class Limits:
 
 
 def container_limits(root: Path = Path("/")) -> Limits:
-    """The limits of this process.
-
-    Args:
-        root: The folder that holds `proc` and `sys`.
-    """
+    """The limits of this process."""
     memory = [read for folder in _groups(root, "memory") for read in _memory(folder)]
     return Limits(
         cpus=min((cpus for folder in _groups(root, "cpu") for cpus in _cpus(folder)), default=math.inf),

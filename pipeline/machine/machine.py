@@ -14,8 +14,6 @@ from typing import Any
 
 from pipeline.machine.container_limits import container_limits
 
-__all__ = ["Machine", "gpu_models", "process_memory", "this_machine"]
-
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 DEVICES = Path("/dev")
 _PROCESSORS = Path("/proc/cpuinfo")
@@ -28,17 +26,7 @@ _LIBRARY, _NAME_BYTES = "libnvidia-ml.so.1", 96
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine that trains trials, or runs a study's driver: as much of it as the process may use.
-
-    Args:
-        host: Its name.
-        system: Operating system and release.
-        cpu: The processor's model.
-        cpus: CPUs; a container may have a fraction of one.
-        memory: Bytes of memory.
-        free: Bytes of memory that nothing uses now.
-        gpus: The model of each GPU.
-    """
+    """A machine that trains trials, or runs a study's driver: as much of it as the process may use."""
 
     host: str
     system: str
@@ -56,11 +44,7 @@ class Machine:
 
 
 def this_machine(root: Path = Path("/")) -> Machine:
-    """The machine of this process.
-
-    Args:
-        root: The folder that holds `proc` and `sys` with the limits of the container.
-    """
+    """The machine of this process."""
     import psutil
 
     within, memory = container_limits(root), psutil.virtual_memory()
@@ -119,11 +103,7 @@ def _named(entry: str, models: Sequence[str]) -> str | None:
 
 
 def _driver_models(devices: Set[str]) -> list[str]:
-    """The model of each GPU that the driver's files describe; a container may see those of its whole node.
-
-    Args:
-        devices: The names of the devices of GPUs; empty where they are made only when a GPU is used.
-    """
+    """The model of each GPU that the driver's files describe; a container may see those of its whole node."""
     models = []
     for folder in sorted(NVIDIA_DRIVER.glob("*")):
         text = ""

@@ -4,16 +4,11 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["one_thread"]
-
 
 def one_thread() -> AbstractContextManager[Any]:
     """A context in which operations on matrices use one thread.
 
     Small matrices gain nothing from threads, and the trials need the cores.
-
-    Returns:
-        The context, for a `with` statement.
     """
     controller: AbstractContextManager[Any] = _controller().limit(limits=1)
     return controller

@@ -33,8 +33,6 @@ from pipeline.results.report.templates import template
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize
 
-__all__ = ["application"]
-
 _STATIC = Path(__file__).parent / "static"
 _FOLDER = "page/templates"
 
@@ -46,13 +44,7 @@ _SILENT_SECONDS = 15.0
 
 
 def application(studies: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
-    """The application.
-
-    Args:
-        studies: The studies.
-        control: Whether the pages may change studies.
-        closing: Whether the server is about to end: events then end too.
-    """
+    """The application."""
     pages = _Pages(studies, control=control, closing=closing)
     study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"
     routes = [
@@ -265,11 +257,7 @@ async def _body(request: Request) -> str:
 
 
 def link(*parts: str) -> str:
-    """The address of a page, with each part as one step of the path.
-
-    Args:
-        parts: Names; anything may be in them.
-    """
+    """The address of a page, with each part as one step of the path."""
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 

@@ -9,23 +9,11 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.comparison import compared
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings
 
-__all__ = ["compared_names", "comparison_content", "comparison_mark"]
-
 _MAX_STUDIES = 8
 
 
 def compared_names(names: Sequence[str]) -> list[str]:
-    """The studies that a comparison is of.
-
-    Args:
-        names: The studies' names; one that is named twice counts once.
-
-    Returns:
-        The names in their order, each once.
-
-    Raises:
-        UsageError: There are fewer than two, or too many.
-    """
+    """The studies that a comparison is of."""
     wanted = list(dict.fromkeys(names))
     if not 2 <= len(wanted) <= _MAX_STUDIES:
         raise UsageError(f"Choose 2 to {_MAX_STUDIES} studies to compare; found {len(wanted)}.")
@@ -33,30 +21,12 @@ def compared_names(names: Sequence[str]) -> list[str]:
 
 
 def comparison_mark(studies: StudyCache, names: Sequence[str]) -> str:
-    """A text that changes when one of the studies does.
-
-    Args:
-        studies: The studies.
-        names: The studies' names.
-
-    Raises:
-        JobNotFound: There is no such study.
-        UserError: One cannot be read.
-    """
+    """A text that changes when one of the studies does."""
     return " ".join(studies.snapshot(name).mark for name in names)
 
 
 def comparison_content(studies: StudyCache, names: Sequence[str]) -> dict[str, Any]:
-    """The content of the page.
-
-    Args:
-        studies: The studies.
-        names: The studies' names; one that is named twice counts once.
-
-    Raises:
-        UsageError: There are fewer than two, or too many.
-        JobNotFound: There is no such study.
-    """
+    """The content of the page."""
     wanted = compared_names(names)
     mark = comparison_mark(studies, wanted)
     comparison = compared({name: studies.results(name) for name in wanted})

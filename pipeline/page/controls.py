@@ -16,8 +16,6 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.trial_configs import start_faults
 
-__all__ = ["ACTIONS", "command_lines", "config_text", "control_state"]
-
 Form = Mapping[str, str]
 
 _SHOWN = 20
@@ -34,28 +32,13 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def control_state(store: Store) -> dict[str, Any]:
-    """Which commands a study accepts now.
-
-    Args:
-        store: The study's folder.
-
-    Returns:
-        Whether its driver is alive, and whether it is paused.
-    """
+    """Which commands a study accepts now."""
     session = running_session(store, certain=False)
     return {"driven": session is not None, "paused": session is not None and is_paused(session)}
 
 
 def command_lines(store: Store, trial: str | None = None) -> list[tuple[str, str, str]]:
-    """The newest commands of a study, each with its time and its outcome.
-
-    Args:
-        store: The study's folder.
-        trial: The trial whose commands they are; None for all commands.
-
-    Returns:
-        The newest command first: local time as YYYY-MM-DD HH:MM:SS, the command, and its outcome.
-    """
+    """The newest commands of a study, each with its time and its outcome."""
     known, driven = outcomes(store), running_session(store, certain=False) is not None
     waits = "waits for the next report" if driven else "waits for `tunepipe resume`"
     lines = []
@@ -68,14 +51,7 @@ def command_lines(store: Store, trial: str | None = None) -> list[tuple[str, str
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """A config as a user enters it in a form.
-
-    Args:
-        config: Values of hyperparameters.
-
-    Returns:
-        NAME=VALUE with spaces between; a form reads the same values from it.
-    """
+    """A config as a user enters it in a form."""
     return " ".join(shlex.quote(f"{name}={_value_text(value)}") for name, value in config.items())
 
 

@@ -12,8 +12,6 @@ from pipeline.results.analysis.explanation import Explanation, explained
 from pipeline.results.views.answers import PREDICTED, answers, importance_title, prediction_rows, share_rows
 from pipeline.results.views.sentences import of_importance
 
-__all__ = ["Explanations"]
-
 _TIMEOUT_SECONDS = 1.0
 """Seconds that a request waits for an explanation: most take less, and 10,000 trials take several."""
 
@@ -42,12 +40,7 @@ class _Computation:
 
 
 class Explanations:
-    """The explanations of a storage's studies: one computation for each study at a time.
-
-    Args:
-        studies: The studies.
-        timeout: Seconds that `content` waits for a computation.
-    """
+    """The explanations of a storage's studies: one computation for each study at a time."""
 
     def __init__(self, studies: StudyCache, *, timeout: float = _TIMEOUT_SECONDS) -> None:
         self._studies, self._timeout = studies, timeout
@@ -55,20 +48,7 @@ class Explanations:
         self._computations: OrderedDict[str, _Computation] = OrderedDict()
 
     def content(self, name: str, asked: str = "") -> dict[str, Any]:
-        """The content of the page.
-
-        Args:
-            name: The study's name.
-            asked: The snapshot that a page waits for, as `waits_for` of its content: a running study is read again and
-                again, and the page gets the explanation of the snapshot with which it began.
-
-        Returns:
-            The name and the state of the study, and either `waits_for` and the number of trials, or the explanation.
-
-        Raises:
-            JobNotFound: There is no such study.
-            UserError: It cannot be read.
-        """
+        """The content of the page."""
         snapshot = self._studies.snapshot(name)
         computation = self._computation(name, snapshot, asked)
         results = computation.snapshot.results

@@ -14,8 +14,6 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["COOKIE", "POLICY", "Guard", "is_loopback", "new_token"]
-
 COOKIE = "tunepipe"
 """The cookie that holds the token, once the link with it was opened."""
 
@@ -40,11 +38,7 @@ _SAFE = ("GET", "HEAD")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address.
-
-    Args:
-        host: A host name or an address.
-    """
+    """Whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -57,13 +51,7 @@ def new_token() -> str:
 
 
 class Guard:
-    """Passes permitted requests on, and adds security headers to every response.
-
-    Args:
-        app: The application behind it.
-        token: The token of each request, as a cookie, as `Authorization: Bearer` or once as `?token=`; None if
-            only this machine can ask.
-    """
+    """Passes permitted requests on, and adds security headers to every response."""
 
     def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
         self._app, self._token = app, token

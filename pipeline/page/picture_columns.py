@@ -26,8 +26,6 @@ from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.metric_column import metric_column, metric_columns
 
-__all__ = ["as_json", "best_so_far", "curves", "epochs_of", "shown_metrics", "thinned", "trial_columns"]
-
 _POINTS = 240_000
 """Points of all curves together: more cannot be distinguished, and take long to send."""
 _MIN_POINTS, _MAX_POINTS = 12, 400
@@ -38,20 +36,7 @@ _PARAMETERS = 24
 
 
 def trial_columns(results: Results) -> dict[str, Any]:
-    """The columns that a picture can show, as JSON values.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        `trials`: the ids, in the order of the draw; `states`: each one's state; `columns`: for each its `name` in SQL,
-        its `label` and `values` (null where a trial has none). If it lists its values, it also has `levels`: their
-        texts in order, of which `values` are positions, and `sql`: each level as SQL writes it. A parameter has `log`:
-        whether its axis is logarithmic; that of another column follows its values. An objective has `mode`: `max` or
-        `min`. `front`: the positions of the trials on the front of several objectives. `metrics`: as `shown_metrics`
-        returns them. `parameters`: the hyperparameters' columns in pictures of all of them, and `some`: the sentence
-        that these are not all; empty if they are.
-    """
+    """The columns that a picture can show, as JSON values."""
     trials, objective = results.trials, results.objective
     ids = [str(trial) for trial in trials["trial_id"]]
     ranks = {trial: place + 1 for place, trial in enumerate(ranked(results))}
@@ -93,14 +78,7 @@ def trial_columns(results: Results) -> dict[str, Any]:
 
 
 def shown_metrics(results: Results) -> list[tuple[str, str]]:
-    """The columns of `epochs` that a curve can show, with their labels; the objective comes first.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Pairs of column and label, the objective's first, the learning rate's last.
-    """
+    """The columns of `epochs` that a curve can show, with their labels; the objective comes first."""
     first = metric_column(results.objective.metric)
     names = [name for name in metric_columns(results.epochs.columns) if results.epochs[name].notna().any()]
     names = [*(name for name in names if name == first), *(name for name in names if name != first)]
@@ -111,16 +89,7 @@ def shown_metrics(results: Results) -> list[tuple[str, str]]:
 
 
 def curves(results: Results, metric: str) -> bytes:
-    """The curve of a metric for every trial, each thinned to as many points as can be distinguished.
-
-    Args:
-        results: A study's results.
-        metric: A column of `epochs`.
-
-    Returns:
-        The number of trials (32-bit unsigned, little endian), the number of points of each trial in the order of
-        `results.trials` (the same type), and then the epochs and the values of all points (32-bit floats).
-    """
+    """The curve of a metric for every trial, each thinned to as many points as can be distinguished."""
     epochs, count = results.epochs, len(results.trials)
     places = pd.Index(results.trials["trial_id"]).get_indexer(epochs["trial_id"])
     lengths = np.bincount(places[places >= 0], minlength=count)
@@ -133,14 +102,7 @@ def curves(results: Results, metric: str) -> bytes:
 
 
 def best_so_far(results: Results) -> dict[str, Any]:
-    """The steps of the best value, as JSON values.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        `seconds`, `epochs`, `trials`, `best`: at the first value, at each change, and at the end.
-    """
+    """The steps of the best value, as JSON values."""
     rows = progress(results)
     rows = rows[np.isfinite(rows["best"].to_numpy(np.float64))]
     if len(rows):
@@ -155,15 +117,7 @@ def best_so_far(results: Results) -> dict[str, Any]:
 
 
 def epochs_of(results: Results, trial_id: str) -> dict[str, Any]:
-    """All curves of one trial, as JSON values.
-
-    Args:
-        results: A study's results.
-        trial_id: The trial's id.
-
-    Returns:
-        `epochs`, and `metrics`: for each its `label` and `values`.
-    """
+    """All curves of one trial, as JSON values."""
     rows = results.epochs[results.epochs["trial_id"] == trial_id]
     metrics = [
         {"name": name, "label": label, "values": _rounded(rows[name].to_numpy(np.float64, na_value=np.nan))}
@@ -174,15 +128,7 @@ def epochs_of(results: Results, trial_id: str) -> dict[str, Any]:
 
 
 def thinned(lengths: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """Rows to keep of stretches of rows that follow each other: the ends of each, and rows evenly spread between.
-
-    Args:
-        lengths: The number of rows of each trial.
-        most: The largest number of rows of a trial.
-
-    Returns:
-        Row numbers, ascending, int64; at most `most` for each trial.
-    """
+    """Rows to keep of stretches of rows that follow each other: the ends of each, and rows evenly spread between."""
     kept = np.minimum(lengths, most)
     starts = np.cumsum(lengths) - lengths
     within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
@@ -241,12 +187,5 @@ def _number(value: float) -> float | int | None:
 
 
 def as_json(values: Mapping[str, Any]) -> str:
-    """JSON values as compact text.
-
-    Args:
-        values: The values.
-
-    Returns:
-        JSON without spaces between its tokens.
-    """
+    """JSON values as compact text."""
     return json.dumps(values, separators=(",", ":"), allow_nan=False)

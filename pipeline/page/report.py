@@ -13,8 +13,6 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results
 
-__all__ = ["report_html", "report_policy"]
-
 _SECONDS = 300
 """A report that is not drawn by then is given up."""
 
@@ -23,16 +21,7 @@ _DRAWING = threading.Lock()
 
 
 def report_html(studies: StudyCache, name: str) -> str:
-    """The report of a study, drawn once for each state of the study. Takes seconds.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-
-    Raises:
-        JobNotFound: There is no such study.
-        UserError: It cannot be read or drawn.
-    """
+    """The report of a study, drawn once for each state of the study. Takes seconds."""
 
     def draw(_results: Results) -> str:
         with _DRAWING, TemporaryDirectory() as folder:

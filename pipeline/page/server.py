@@ -15,8 +15,6 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["GRACE_SECONDS", "TOKEN_VARIABLE", "serve"]
-
 TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 """The environment variable with the token, where a page of several restarts keeps its own."""
 
@@ -27,19 +25,7 @@ _MIN_TOKEN_LENGTH = 16
 
 
 def serve(store: Store, *, host: str, port: int, control: bool, on_address: Callable[[str], None]) -> None:
-    """Serve the page of a storage until the process is interrupted.
-
-    Args:
-        store: The storage.
-        host: The address to listen on.
-        port: The port; 0 for any that is free.
-        control: Whether the page may change studies.
-        on_address: Called once with the address of the page.
-
-    Raises:
-        JobNotFound: The storage is a folder that does not exist.
-        UsageError: The address cannot be listened on, the token is too short, or the storage is a study or a file.
-    """
+    """Serve the page of a storage until the process is interrupted."""
     _check_folder(store)
     if store.exists(layout.STUDY):
         raise UsageError(f"{store.uri} is a study: name the storage that contains it.")

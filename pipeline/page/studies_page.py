@@ -9,27 +9,17 @@ from markupsafe import Markup
 from pipeline.page.study_cache import StudyCache, StudyLine
 from pipeline.wording import format_number, rough_duration
 
-__all__ = ["mark_of", "studies_content"]
-
 _WIDTH, _HEIGHT, _MARGIN = 96, 24, 2
 
 
 def studies_content(studies: StudyCache) -> dict[str, Any]:
-    """The content of the list.
-
-    Args:
-        studies: The studies.
-    """
+    """The content of the list."""
     lines = studies.lines()
     return {"mark": mark_of(lines), "studies": [_study(line) for line in lines]}
 
 
 def mark_of(lines: Sequence[StudyLine]) -> str:
-    """A text that changes when the list does.
-
-    Args:
-        lines: The studies.
-    """
+    """A text that changes when the list does."""
     # Estimates change with the clock, which is not a change of the study.
     shown = [(line.row, line.sparks) for line in lines]
     return hashlib.sha256(repr(shown).encode(errors="replace")).hexdigest()[:16]

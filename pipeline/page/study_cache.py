@@ -29,8 +29,6 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.studies import study_names
 from pipeline.study.trial_configs import trials_in_all
 
-__all__ = ["StudyCache", "StudyLine"]
-
 _T = TypeVar("_T")
 
 _MAX_STUDIES = 8
@@ -48,14 +46,7 @@ _SPARKS = 60
 
 @dataclass(frozen=True, slots=True)
 class StudyLine:
-    """A study in the list.
-
-    Args:
-        row: The study at a glance.
-        left: An estimate of the seconds until it ends; None if it does not run, or nothing is known.
-        sparks: The best value after some of the trials, in the order of the draw.
-        mode: Whether larger (`max`) or smaller (`min`) values of its objective are better.
-    """
+    """A study in the list."""
 
     row: StudyRow
     left: float | None
@@ -73,11 +64,7 @@ class _CachedStudy:
 
 
 class StudyCache:
-    """The studies of a storage, whose results stay in memory until their files change.
-
-    Args:
-        store: The storage.
-    """
+    """The studies of a storage, whose results stay in memory until their files change."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -89,14 +76,7 @@ class StudyCache:
         self._list_again = -math.inf
 
     def folder(self, name: str) -> Store:
-        """The folder of a study.
-
-        Args:
-            name: The study's name.
-
-        Raises:
-            JobNotFound: There is no such study.
-        """
+        """The folder of a study."""
         if name and not name.startswith(".") and "/" not in name:
             try:
                 store = self.store.folder(name)
@@ -107,30 +87,14 @@ class StudyCache:
         raise JobNotFound(f"There is no study {name!r:.100} in {self.store.uri}.")
 
     def mark(self, name: str) -> str:
-        """A text that changes when the study's files or its state do.
-
-        Args:
-            name: The study's name.
-
-        Raises:
-            JobNotFound: There is no such study.
-            StorageError: The storage cannot be read.
-        """
+        """A text that changes when the study's files or its state do."""
         study = self._study(name)
         with study.lock:
             self._look(name, study)
             return study.mark
 
     def snapshot(self, name: str) -> StudySnapshot:
-        """A study as it is, read again when its files have changed.
-
-        Args:
-            name: The study's name.
-
-        Raises:
-            JobNotFound: There is no such study.
-            UserError: It cannot be read.
-        """
+        """A study as it is, read again when its files have changed."""
         study = self._study(name)
         with study.lock:
             self._look(name, study)
@@ -144,28 +108,11 @@ class StudyCache:
             return study.snapshot
 
     def results(self, name: str) -> Results:
-        """The results of a study, as `snapshot` has them.
-
-        Args:
-            name: The study's name.
-
-        Raises:
-            JobNotFound: There is no such study.
-            UserError: It cannot be read.
-        """
+        """The results of a study, as `snapshot` has them."""
         return self.snapshot(name).results
 
     def derived(self, name: str, key: Any, compute: Callable[[Results], _T]) -> _T:
-        """What follows from a study's results, computed once for each snapshot of it.
-
-        Args:
-            name: The study's name.
-            key: What is computed; hashable.
-            compute: Computes it.
-
-        Raises:
-            UserError: The study cannot be read.
-        """
+        """What follows from a study's results, computed once for each snapshot of it."""
         return self.snapshot(name).derived(key, compute)
 
     def recent_lines(self) -> list[StudyLine]:

@@ -45,8 +45,6 @@ from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import duration, format_number, frequency, rough_duration
 
-__all__ = ["CONDITION_SECONDS", "TableQuery", "content", "matching", "table"]
-
 CONDITION_SECONDS = 20.0
 """A condition that takes longer is cancelled, so that none occupies a core forever."""
 
@@ -58,13 +56,7 @@ _FIXED = {TRIAL: "trial_id", AT_EPOCH: "best_epoch", EPOCHS: "epochs", SECONDS: 
 
 @dataclass(frozen=True, slots=True)
 class TableQuery:
-    """Which trials are shown, and in which order.
-
-    Args:
-        where: A condition in SQL; empty for all trials.
-        sort: A column of `trials`, with `-` before it for descending; empty for the best first.
-        page: Which page of the table, from 1.
-    """
+    """Which trials are shown, and in which order."""
 
     where: str = ""
     sort: str = ""
@@ -72,14 +64,7 @@ class TableQuery:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "TableQuery":
-        """Read the query of an address.
-
-        Args:
-            given: The names and values in it.
-
-        Returns:
-            The query; a page that is not a number from 1 is the first page.
-        """
+        """Read the query of an address."""
         page = given.get("page", "1")
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
         return cls(given.get("where", "").strip(), given.get("sort", ""), max(number, 1))
@@ -91,17 +76,7 @@ class TableQuery:
 
 
 def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]:
-    """The content of the page.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        query: Which trials are in the table.
-
-    Raises:
-        JobNotFound: There is no such study.
-        UserError: It cannot be read.
-    """
+    """The content of the page."""
     snapshot = studies.snapshot(name)
     results = snapshot.results
     return {
@@ -123,17 +98,7 @@ def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]
 
 
 def table(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]:
-    """The content of the table of trials; the error of an invalid condition is shown above an empty table.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        query: Which trials.
-
-    Raises:
-        JobNotFound: There is no such study.
-        UserError: It cannot be read.
-    """
+    """The content of the table of trials; the error of an invalid condition is shown above an empty table."""
     return _table(studies.snapshot(name), name, query)
 
 
@@ -164,16 +129,7 @@ def _table(snapshot: StudySnapshot, name: str, query: TableQuery) -> dict[str, A
 
 
 def matching(studies: StudyCache, name: str, where: str) -> list[int]:
-    """The positions of the trials that match a condition, in the order of the draw.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        where: A condition in SQL; empty for all.
-
-    Raises:
-        UsageError: The condition cannot be read.
-    """
+    """The positions of the trials that match a condition, in the order of the draw."""
     snapshot = studies.snapshot(name)
     if not where.strip():
         return list(range(len(snapshot.results.trials)))

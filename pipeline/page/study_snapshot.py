@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 from pipeline.results.tables.load import Results
 
-__all__ = ["StudySnapshot"]
-
 _T = TypeVar("_T")
 
 _DERIVED = 200
@@ -17,12 +15,7 @@ _DERIVED = 200
 
 
 class StudySnapshot:
-    """A study as it was read, so that one page shows one state of it; several threads may use it at the same time.
-
-    Args:
-        results: The results.
-        mark: A text that identifies the state of the files.
-    """
+    """A study as it was read, so that one page shows one state of it; several threads may use it at the same time."""
 
     def __init__(self, results: Results, mark: str) -> None:
         self.results, self.mark = results, mark
@@ -30,12 +23,7 @@ class StudySnapshot:
         self._derived: OrderedDict[Any, Future[Any]] = OrderedDict()
 
     def derived(self, key: Any, compute: Callable[[Results], _T]) -> _T:
-        """What follows from the results, computed once; other threads that ask meanwhile wait for it.
-
-        Args:
-            key: What is computed; hashable. The least recently used results are dropped.
-            compute: Computes it; an error is not kept.
-        """
+        """What follows from the results, computed once; other threads that ask meanwhile wait for it."""
         with self._lock:
             known: Future[_T] | None = self._derived.get(key)
             future = Future[_T]() if known is None else known

@@ -21,8 +21,6 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import duration, format_number, size
 
-__all__ = ["TABLE_EPOCHS", "Download", "checkpoint_file", "content", "log_file", "trial_file"]
-
 TABLE_EPOCHS = 500
 """Epochs in the table, the newest; the curves show all."""
 
@@ -32,29 +30,14 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that can be downloaded.
-
-    Args:
-        name: What it is called.
-        pieces: Its bytes.
-    """
+    """A file that can be downloaded."""
 
     name: str
     pieces: Iterator[bytes]
 
 
 def content(studies: StudyCache, name: str, trial: str) -> dict[str, Any]:
-    """The content of the page.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        trial: The trial's id.
-
-    Raises:
-        JobNotFound: There is no such study or trial.
-        UserError: The study cannot be read.
-    """
+    """The content of the page."""
     snapshot, store = studies.snapshot(name), studies.folder(name)
     results = snapshot.results
     row = trial_row(results, trial)
@@ -97,31 +80,13 @@ def content(studies: StudyCache, name: str, trial: str) -> dict[str, Any]:
 
 
 def log_file(studies: StudyCache, name: str, trial: str) -> Download:
-    """What a trial printed, every byte as it is.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        trial: The trial's id.
-
-    Raises:
-        JobNotFound: There is no such study, trial or log.
-    """
+    """What a trial printed, every byte as it is."""
     _known(studies, name, trial)
     return _download(studies.folder(name), layout.log(trial), f"{trial}.log")
 
 
 def checkpoint_file(studies: StudyCache, name: str, trial: str) -> Download:
-    """A trial's newest checkpoint.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        trial: The trial's id.
-
-    Raises:
-        JobNotFound: There is no such study, trial or checkpoint.
-    """
+    """A trial's newest checkpoint."""
     path = _known(studies, name, trial)["checkpoint"]
     if not isinstance(path, str) or layout.checkpoint_of(path) is None:
         raise JobNotFound(f"Trial {trial} has no checkpoint.")
@@ -129,17 +94,7 @@ def checkpoint_file(studies: StudyCache, name: str, trial: str) -> Download:
 
 
 def trial_file(studies: StudyCache, name: str, trial: str, path: str) -> Download:
-    """A file that a trial has written.
-
-    Args:
-        studies: The studies.
-        name: The study's name.
-        trial: The trial's id.
-        path: The file's path within the trial's folder.
-
-    Raises:
-        JobNotFound: There is no such study, trial or file.
-    """
+    """A file that a trial has written."""
     _known(studies, name, trial)
     store = studies.folder(name)
     files = files_of(store, trial)

@@ -7,24 +7,12 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 
-__all__ = ["light_imports"]
-
 
 @contextmanager
 def light_imports(
     *, hidden: Sequence[str] = (), deferred: Sequence[str] = (), empty: Sequence[str] = ()
 ) -> Iterator[None]:
-    """A context in which some imports load less; modules that are loaded already stay.
-
-    Args:
-        hidden: Names of modules that are not found, for libraries that do not need them.
-        deferred: Names of modules whose code runs at their first use, perhaps never, or when they are imported again.
-        empty: Names of packages whose own code does not run, because libraries use only modules in them. After the
-            context, the next import runs it.
-
-    Yields:
-        Nothing.
-    """
+    """A context in which some imports load less; modules that are loaded already stay."""
     finder = _LightImports(hidden, deferred, empty)
     there = set(sys.modules)
     sys.meta_path.insert(0, finder)

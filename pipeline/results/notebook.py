@@ -26,7 +26,6 @@ from pipeline.study import layout
 if TYPE_CHECKING:
     from pipeline.results.report.picture import Section
 
-__all__ = ["NotebookResults", "load_results", "show"]
 
 _POLL_SECONDS = 2.0
 _SHARE = 0.1

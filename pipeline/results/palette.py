@@ -1,19 +1,5 @@
 """The colours of pictures and pages, in light and dark mode."""
 
-__all__ = [
-    "ACCENT",
-    "BAD",
-    "DAY",
-    "GRID",
-    "INK",
-    "MUTED",
-    "NIGHT",
-    "PAPER",
-    "SECOND",
-    "THIRD",
-    "VARIABLES",
-]
-
 # Okabe and Ito's palette (2008), darkened where text is set in it. A page replaces each by a variable.
 INK = "#1d2730"
 """Text and axes."""

@@ -17,7 +17,6 @@ from pipeline.results.light_imports import light_imports
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["is_worthwhile", "read_answer", "send_arguments", "serve", "start_process"]
 
 _START = (
     "import gc, json, sys; gc.set_threshold(50_000, 2, 2); sys.path[:] = json.loads(sys.argv[1]); "
@@ -29,14 +28,7 @@ _MIN_BYTES = 1_000_000
 
 
 def is_worthwhile(store: "Store") -> bool:
-    """Whether a second process makes a command about a study faster.
-
-    Args:
-        store: The study's folder.
-
-    Raises:
-        StorageError: The storage cannot be listed.
-    """
+    """Whether a second process makes a command about a study faster."""
     return sum(size for _, size in store.sizes("epochs")) >= _MIN_BYTES and this_machine().cpus >= 2
 
 
@@ -45,14 +37,6 @@ def start_process(module: str, libraries: Sequence[str] = (), **skipped: Sequenc
 
     It answers with what `main` prints. Its standard error is dropped: where it fails, its work is done here, and
     errors show here.
-
-    Args:
-        module: The module's name.
-        libraries: Names of modules that it imports meanwhile.
-        skipped: What these need not import, as `light_imports` takes it.
-
-    Returns:
-        The process; as a context, it waits for its end.
     """
     imports = json.dumps({"libraries": libraries, **skipped})
     command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), module, imports]
@@ -64,10 +48,6 @@ def send_arguments(process: subprocess.Popen[bytes], *arguments: Any) -> None:
 
     It gets its arguments by its standard input: every user of the machine can read command lines, and a storage's URI
     may have a key in it.
-
-    Args:
-        process: What `start_process` returned.
-        arguments: The arguments, as JSON has them.
     """
     assert process.stdin is not None
     with suppress(BrokenPipeError):  # it has failed already, and `read_answer` says so
@@ -76,24 +56,14 @@ def send_arguments(process: subprocess.Popen[bytes], *arguments: Any) -> None:
 
 
 def read_answer(process: subprocess.Popen[bytes]) -> bytes | None:
-    """What a process has answered when it ends; None if it failed.
-
-    Args:
-        process: What `start_process` returned.
-    """
+    """What a process has answered when it ends; None if it failed."""
     assert process.stdout is not None
     content = process.stdout.read()
     return content if process.wait() == 0 else None
 
 
 def serve(module: str, libraries: Sequence[str], **skipped: Sequence[str]) -> None:
-    """The other side of `start_process`, which runs in the process.
-
-    Args:
-        module: The module's name.
-        libraries: Names of modules to import before there are arguments.
-        skipped: What these need not import.
-    """
+    """The other side of `start_process`, which runs in the process."""
     asked: SimpleQueue[list[Any]] = SimpleQueue()
     threading.Thread(target=_read_arguments, args=[asked], daemon=True).start()
     with light_imports(**skipped):

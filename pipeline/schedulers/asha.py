@@ -9,8 +9,6 @@ from typing import Any, ClassVar, Literal
 from pipeline.schedulers.base import Decision, Mode, Scheduler, SchedulerContext
 from pipeline.schedulers.rungs import RungSettings, rungs
 
-__all__ = ["ASHA"]
-
 
 @dataclass(frozen=True)
 class ASHA(RungSettings):

@@ -12,36 +12,13 @@ from typing import Any, Literal, TypeAlias
 from pipeline.space import Config
 from pipeline.trial_ids import draw_order
 
-__all__ = [
-    "Action",
-    "Decision",
-    "Mode",
-    "ObjectiveValues",
-    "Scheduler",
-    "SchedulerContext",
-    "Selection",
-]
-
 Mode: TypeAlias = Literal["min", "max"]
 Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A scheduler's answer to a report.
-
-    Args:
-        action: `continue` training, `stop` permanently, `pause` until chosen again, or `exploit` another trial's
-            weights and continue with `config`.
-        reason: The reason in words, with the numbers that were compared.
-        rung: The rung in epochs at which the decision was made, if the scheduler has rungs.
-        cutoff: The value that the trial had to reach, if there was one.
-        parent_trial: For exploit: the trial whose weights are copied.
-        parent_epoch: For exploit: that trial's own epoch whose checkpoint is copied.
-        parent_config: For exploit: that trial's config.
-        config: For exploit: the explored config, from now on.
-        explored: For exploit: how that config was derived from the parent's, parameter by parameter.
-    """
+    """A scheduler's answer to a report."""
 
     action: Action
     reason: str
@@ -56,12 +33,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveValues:
-    """What an epoch reached in all objectives.
-
-    Args:
-        losses: Its value in each objective, the first one first, signed so that less is better; finite.
-        violation: How far it is beyond the objectives' bounds, in total; 0 within all of them; finite.
-    """
+    """What an epoch reached in all objectives."""
 
     losses: tuple[float, ...]
     violation: float = 0.0
@@ -69,15 +41,7 @@ class ObjectiveValues:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The trial that runs next.
-
-    Args:
-        trial_id: The trial, which waits or is paused.
-        reason: Why it was chosen, in words.
-        promoted: Whether it continues because it was better than others, and not because it is the next in order.
-        rung: For a promotion: the rung in epochs that it leaves.
-        cutoff: For a promotion: the value of the last trial that continues from there.
-    """
+    """The trial that runs next."""
 
     trial_id: str
     reason: str
@@ -88,16 +52,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class SchedulerContext:
-    """What a scheduler knows about the study.
-
-    Args:
-        space: The space.
-        mode: Whether larger (`max`) or smaller (`min`) values are better.
-        epochs: The maximum epochs of a trial.
-        trials: The largest number of trials in the study, which is the population's size.
-        seed: The seed of the scheduler's own random numbers.
-        objectives: The metric and the mode of every objective, the first one first; empty if that is the only one.
-    """
+    """What a scheduler knows about the study."""
 
     space: Mapping[str, Any]
     mode: Mode

@@ -7,20 +7,9 @@ from typing import Any
 from pipeline.schedulers.base import Decision, Mode
 from pipeline.schedulers.rungs import Rung
 
-__all__ = ["Bracket"]
-
 
 class Bracket:
-    """Trials of Hyperband or successive halving that are compared with each other, rung by rung.
-
-    Args:
-        number: The bracket's number, from 0; bracket 0 has the most trials.
-        at: All rungs in epochs, and a trial's end; those below its own first rung included.
-        factor: One trial in this many continues.
-        mode: Whether larger or smaller values are better.
-        size: How many trials it has; as published unless given.
-        label: Its number in reasons; `number` unless given.
-    """
+    """Trials of Hyperband or successive halving that are compared with each other, rung by rung."""
 
     def __init__(
         self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None, *, label: int | None = None
@@ -41,25 +30,11 @@ class Bracket:
         return len(self.trials) >= self.size or bool(self.decided)
 
     def newest(self, trial_id: str) -> Rung | None:
-        """The highest rung at which a trial reported.
-
-        Args:
-            trial_id: The trial.
-
-        Returns:
-            The rung; None before its first one.
-        """
+        """The highest rung at which a trial reported."""
         return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
 
     def compare(self, ended: set[str]) -> list[str]:
-        """Decide at every rung at which all its trials have reported.
-
-        Args:
-            ended: Trials that will not report again.
-
-        Returns:
-            The trials that continue.
-        """
+        """Decide at every rung at which all its trials have reported."""
         coming, on = self.trials, list[str]()
         self.changed = False
         for epoch, rung in self.rungs.items():
@@ -77,23 +52,11 @@ class Bracket:
         return on
 
     def cutoff(self, rung: Rung) -> float | None:
-        """The value of the last trial that continues from a rung.
-
-        Args:
-            rung: The rung.
-
-        Returns:
-            The value; None if the rung is not decided, or no trial continues.
-        """
+        """The value of the last trial that continues from a rung."""
         return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
 
     def stop_decision(self, trial_id: str, rung: Rung) -> Decision:
-        """The decision to stop a trial at a rung.
-
-        Args:
-            trial_id: The trial.
-            rung: The rung, at which it was compared.
-        """
+        """The decision to stop a trial at a rung."""
         many = f"{len(rung.promoted)} continue" if len(rung.promoted) > 1 else "one continues"
         reason = f"{rung.place(trial_id)} of {self.name}, of which {many}"
         return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
@@ -114,11 +77,7 @@ class Bracket:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore the result of `state`.
-
-        Args:
-            state: The result.
-        """
+        """Restore the result of `state`."""
         self.size, self.trials = state["size"], list(state["trials"])
         self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
         for epoch, rung in self.rungs.items():

@@ -11,8 +11,6 @@ from pipeline.space.covering import covers
 from pipeline.space.values import Value, key_of, plain
 from pipeline.wording import closest
 
-__all__ = ["Explore", "changed_names", "changes_text", "explore_faults", "explored_domains"]
-
 
 def _read(value: object) -> object:
     if value is None or isinstance(value, str):
@@ -46,36 +44,19 @@ Explore: TypeAlias = Annotated[
 
 
 def explored_domains(explore: Any) -> dict[str, Domain | None] | None:
-    """The hyperparameters that a population may change, each with its domain.
-
-    Args:
-        explore: An `Explore`.
-
-    Returns:
-        Hyperparameter → domain, or None for that of the space; None instead of all if it may change every one.
-    """
+    """The hyperparameters that a population may change, each with its domain."""
     if explore is None:
         return None
     return dict(explore) if isinstance(explore, Mapping) else dict.fromkeys(explore)
 
 
 def changed_names(space: Mapping[str, Any], explore: Any) -> list[str]:
-    """The names of the hyperparameters that change while a trial trains.
-
-    Args:
-        space: The space.
-        explore: An `Explore`.
-    """
+    """The names of the hyperparameters that change while a trial trains."""
     return [name for name in drawn_names(space) if explore is None or name in explore]
 
 
 def explore_faults(space: Mapping[str, Any], explore: Any) -> list[Fault]:
-    """What makes an `Explore` unfit for a space: names that it lacks, and domains beyond its own; empty if it fits.
-
-    Args:
-        space: The space.
-        explore: An `Explore`.
-    """
+    """What makes an `Explore` unfit for a space: names that it lacks, and domains beyond its own; empty if it fits."""
     domains, known = explored_domains(explore) or {}, list(dict.fromkeys(each.name for each in walk(space)))
     faults = []
     for name in domains:
@@ -95,12 +76,7 @@ def explore_faults(space: Mapping[str, Any], explore: Any) -> list[Fault]:
 
 
 def changes_text(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
-    """The change of each parameter by an explore step, in words.
-
-    Args:
-        before: The config of the trial that is copied.
-        after: The explored config.
-    """
+    """The change of each parameter by an explore step, in words."""
     changes = []
     for name, value in after.items():
         old = before.get(name)

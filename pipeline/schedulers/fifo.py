@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Literal
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.settings import SchedulerSettings
 
-__all__ = ["FIFO"]
-
 
 @dataclass(frozen=True)
 class FIFO(SchedulerSettings):

@@ -10,8 +10,6 @@ import numpy as np
 
 from pipeline.pareto import Reals
 
-__all__ = ["Fronts"]
-
 _Point: TypeAlias = tuple[float, ...]
 
 _Place: TypeAlias = tuple[bool, _Point]
@@ -32,10 +30,6 @@ class Fronts:
     A new point moves the points that it dominates to the next front, these move those that they dominate there, and so
     on (Yakupov and Buzdalov 2015, "Incremental Non-dominated Sorting with O(N) Insertion for the Two-Dimensional
     Case").
-
-    Args:
-        factor: One point in this many continues: these, and one more, must be in that order. Later fronts have their
-            points in the order of the numbers.
     """
 
     def __init__(self, factor: float) -> None:
@@ -58,11 +52,7 @@ class Fronts:
             yield from self._ordered(number, before)
 
     def add(self, points: Iterable[tuple[Sequence[float], float, bool]]) -> None:
-        """Add points, which get the next numbers.
-
-        Args:
-            points: The values of each, as losses, finite; its violation, at least 0; and whether it is open.
-        """
+        """Add points, which get the next numbers."""
         new = []
         for losses, violation, is_open in points:
             values = (violation,) if violation > 0 else tuple(losses)
@@ -82,53 +72,30 @@ class Fronts:
                 self._resize(self._search(place), 1, int(is_open))
 
     def close(self, number: int) -> None:
-        """Count an open point as open no longer.
-
-        Args:
-            number: The point.
-        """
+        """Count an open point as open no longer."""
         place = self._places[number]
         self._equals[place].open -= 1
         self._open[self._search(place)] -= 1
 
     def front(self, number: int) -> int:
-        """The front of a point, from 0.
-
-        Args:
-            number: The point.
-        """
+        """The front of a point, from 0."""
         return self._search(self._places[number])
 
     def rank(self, number: int) -> int:
-        """The number of points before a point.
-
-        Args:
-            number: The point.
-        """
+        """The number of points before a point."""
         front = self.front(number)
         before = sum(self._sizes[:front])
         return before + self._ordered(front, before).index(number)
 
     def at(self, rank: int) -> int:
-        """The point with a rank.
-
-        Args:
-            rank: The rank, from 0.
-
-        Raises:
-            IndexError: There are fewer points.
-        """
+        """The point with a rank."""
         ends = list(accumulate(self._sizes))
         front = bisect_right(ends, rank)
         before = ends[front] - self._sizes[front]
         return self._ordered(front, before)[rank - before]
 
     def open_among(self, most: int) -> Iterator[int]:
-        """The first points in order, without those of fronts that have no open point.
-
-        Args:
-            most: How many points are the first ones.
-        """
+        """The first points in order, without those of fronts that have no open point."""
         befores = enumerate(accumulate(self._sizes, initial=0))
         # Most of the first fronts have no open point: they need no order.
         for number, before in compress(islice(befores, most), self._open):
@@ -184,12 +151,7 @@ class Fronts:
 
 @dataclass(slots=True)
 class _Equals:
-    """Points that are equal.
-
-    Args:
-        numbers: Their numbers.
-        open: How many of them are open.
-    """
+    """Points that are equal."""
 
     numbers: list[int]
     open: int
@@ -197,37 +159,20 @@ class _Equals:
 
 @dataclass(slots=True, eq=False)
 class _Front:
-    """Points of two values of which none dominates another; the first values ascend, and so the second ones descend.
-
-    Args:
-        points: The points, each once.
-        order: Their numbers in order; None if they were not ordered since the last change.
-        numbers: Their numbers, ascending; None if they were not needed since the last change.
-    """
+    """Points of two values of which none dominates another; the first values ascend, and so the second ones descend."""
 
     points: list[_Point]
     order: list[int] | None = None
     numbers: list[int] | None = None
 
     def dominates(self, point: _Point) -> bool:
-        """Whether one of the points dominates a point.
-
-        Args:
-            point: Any point.
-        """
+        """Whether one of the points dominates a point."""
         place = bisect_right(self.points, point)
         # Of those with a first value up to that of the point, the last one has the least second value.
         return place > 0 and self.points[place - 1][1] <= point[1] and self.points[place - 1] != point
 
     def exchange(self, points: list[_Point]) -> list[_Point] | None:
-        """Take in points that moved here from the front before, in place of those that they dominate.
-
-        Args:
-            points: The points, in order.
-
-        Returns:
-            The points that are dominated, in order; None, without a change, if all are.
-        """
+        """Take in points that moved here from the front before, in place of those that they dominate."""
         # Between two points that moved, none can stay: it would not be dominated by the front before.
         start = bisect_left(self.points, points[0])
         end = bisect_right(self.points, -points[-1][1], start, key=lambda point: -point[1])
@@ -266,12 +211,7 @@ class _FrontOfMore(_Front):
 
 
 def _spread(losses: list[_Point], numbers: list[int]) -> list[int]:
-    """The points of a front in the order of an epsilon-net; of equal ones the one with the lower number first.
-
-    Args:
-        losses: Their values.
-        numbers: Their numbers, ascending.
-    """
+    """The points of a front in the order of an epsilon-net; of equal ones the one with the lower number first."""
     if len(numbers) < 3:
         return [number for _, number in sorted(zip((values[0] for values in losses), numbers, strict=True))]
     values = np.array(losses).T

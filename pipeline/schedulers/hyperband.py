@@ -16,8 +16,6 @@ from pipeline.space import Config
 from pipeline.space.values import Count, Real
 from pipeline.trial_ids import DrawOrder, draw_order
 
-__all__ = ["Brackets", "Hyperband"]
-
 
 @dataclass(frozen=True)
 class Hyperband(SchedulerSettings):
@@ -86,14 +84,7 @@ class Hyperband(SchedulerSettings):
 
 
 class Brackets(Scheduler):
-    """Assigns trials to brackets, and halves each bracket.
-
-    Args:
-        at: The rungs in epochs, and a trial's maximum.
-        factor: At a rung, one trial in this many continues.
-        context: The study.
-        size: Number of trials of every bracket, all compared from the first rung on; None for Hyperband's brackets.
-    """
+    """Assigns trials to brackets, and halves each bracket."""
 
     def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
         self._at, self._factor, self._size, self._context = at, factor, size, context

@@ -12,8 +12,6 @@ from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space.values import Count
 
-__all__ = ["MedianStopping"]
-
 
 @dataclass(frozen=True)
 class MedianStopping(SchedulerSettings):

@@ -10,8 +10,6 @@ from pipeline.schedulers.multi_objective_rung import MultiObjectiveRung
 from pipeline.schedulers.promoting_asha import Promoting
 from pipeline.schedulers.rungs import MeasuredRungSettings, RungSettings, rungs
 
-__all__ = ["MOASHA", "PromotingMOASHA"]
-
 
 @dataclass(frozen=True)
 class MOASHA(RungSettings):

@@ -8,21 +8,10 @@ from typing import Any
 from pipeline.schedulers.base import Mode, ObjectiveValues, SchedulerContext
 from pipeline.schedulers.fronts import Fronts
 
-__all__ = ["MultiObjectiveRung"]
-
 
 @dataclass(slots=True)
 class MultiObjectiveRung:
-    """The objective values that were reported at one epoch, in the order of `Fronts`, and the trials that continue.
-
-    Args:
-        epoch: The epoch.
-        factor: One trial in this many continues: the order of the others does not matter.
-        mode: Whether larger or smaller values of the first objective are better.
-        objectives: The metric and the mode of every objective; empty if there is one.
-        values: What each trial has reached there, in the order of the reports.
-        promoted: The trials that continue, as keys, in the order of these decisions.
-    """
+    """The objective values that were reported at one epoch, in the order of `Fronts`, and the trials that continue."""
 
     epoch: int
     factor: float
@@ -36,13 +25,7 @@ class MultiObjectiveRung:
 
     @classmethod
     def of(cls, epoch: int, factor: float, context: SchedulerContext) -> "MultiObjectiveRung":
-        """A rung of a study.
-
-        Args:
-            epoch: The epoch.
-            factor: One trial in this many continues.
-            context: The study.
-        """
+        """A rung of a study."""
         return cls(epoch, factor, context.mode, context.objectives)
 
     @property
@@ -51,51 +34,31 @@ class MultiObjectiveRung:
         return [self._ids[number] for number in self._sorted()]
 
     def rank(self, trial_id: str) -> int:
-        """The number of trials that are before a trial.
-
-        Args:
-            trial_id: A trial that has reported here.
-        """
+        """The number of trials that are before a trial."""
         fronts = self._sorted()
         return fronts.rank(self._numbers[trial_id])
 
     def value_at(self, rank: int) -> float | None:
-        """The value of the trial at a rank; None with several objectives, where no single value decides.
-
-        Args:
-            rank: The rank, from 0.
-        """
+        """The value of the trial at a rank; None with several objectives, where no single value decides."""
         if self.objectives:
             return None
         trial_id = self._ids[self._sorted().at(rank)]
         return _value(self.values[trial_id].losses[0], self.mode)
 
     def promote(self, trial_id: str) -> None:
-        """Let a trial continue from here.
-
-        Args:
-            trial_id: A trial that has reported here.
-        """
+        """Let a trial continue from here."""
         fronts = self._sorted()
         if trial_id not in self.promoted:
             self.promoted[trial_id] = None
             fronts.close(self._numbers[trial_id])
 
     def held(self, most: int) -> Iterator[str]:
-        """Those of the first trials that do not continue yet, the first one first.
-
-        Args:
-            most: Number of trials that may continue.
-        """
+        """Those of the first trials that do not continue yet, the first one first."""
         best = (self._ids[number] for number in self._sorted().open_among(most))
         yield from (trial_id for trial_id in best if trial_id not in self.promoted)
 
     def place(self, trial_id: str) -> str:
-        """A trial's values and place, in words.
-
-        Args:
-            trial_id: A trial that has reported here.
-        """
+        """A trial's values and place, in words."""
         place, values = self.rank(trial_id) + 1, self.values[trial_id]
         beyond = f", beyond its bounds by {values.violation:.3g}," if values.violation else ""
         front = f"on front {self._sorted().front(self._numbers[trial_id]) + 1}"
@@ -110,11 +73,7 @@ class MultiObjectiveRung:
         return {"values": values, "promoted": list(self.promoted)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore the result of `state`.
-
-        Args:
-            state: The JSON values.
-        """
+        """Restore the result of `state`."""
         stored = state["values"].items()
         self.values = {trial_id: ObjectiveValues(tuple(losses), violation) for trial_id, (*losses, violation) in stored}
         self.promoted = dict.fromkeys(state["promoted"])

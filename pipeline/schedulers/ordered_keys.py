@@ -4,43 +4,25 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
-__all__ = ["OrderedKeys"]
-
 _Key = TypeVar("_Key", bound=tuple[Any, ...])
 
 
 class OrderedKeys(Sequence[_Key]):
-    """Keys in ascending order, each once.
-
-    Args:
-        keys: The keys at the start.
-    """
+    """Keys in ascending order, each once."""
 
     def __init__(self, keys: Iterable[_Key] = ()) -> None:
         self._keys = sorted(keys)
 
     def add(self, key: _Key) -> None:
-        """Add a key at its place in the order.
-
-        Args:
-            key: The key.
-        """
+        """Add a key at its place in the order."""
         insort(self._keys, key)
 
     def remove(self, key: _Key) -> None:
-        """Remove a key.
-
-        Args:
-            key: A key that is present.
-        """
+        """Remove a key."""
         del self._keys[bisect_left(self._keys, key)]
 
     def place(self, key: tuple[Any, ...]) -> int:
-        """The number of keys before a key.
-
-        Args:
-            key: A key, which need not be present.
-        """
+        """The number of keys before a key."""
         return bisect_left(self._keys, key)
 
     def __len__(self) -> int:

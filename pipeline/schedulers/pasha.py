@@ -14,8 +14,6 @@ from pipeline.schedulers.promoting_asha import Promoting
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
 from pipeline.space.values import Real
 
-__all__ = ["PASHA"]
-
 _PERCENTILE = 90
 """The percentile of random differences that is taken as noise: the paper's choice."""
 
@@ -118,11 +116,7 @@ class _PASHA(Promoting):
         return f"rung {below.epoch} ranks them the same, within {epsilon:.3g}"
 
     def _noise(self, below: int) -> float:
-        """The distance of trials that swapped ranks and swapped back; 0 if none did.
-
-        Args:
-            below: The rung in epochs beyond which trials count.
-        """
+        """The distance of trials that swapped ranks and swapped back; 0 if none did."""
         newest = (curve for curve in reversed(self._curves.values()) if max(curve) > below)
         beyond = list(islice(newest, _MAX_TRIALS))[::-1]
         epochs = np.array(sorted({epoch for curve in beyond for epoch in curve}))
@@ -133,12 +127,7 @@ class _PASHA(Promoting):
 
 
 def _swapped_back(apart: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """The final distances of the pairs that swapped ranks and swapped back.
-
-    Args:
-        apart: How far a trial is ahead of others, a row for each, a column for each epoch; NaN if one has none.
-        beyond: Which of the epochs count as an end.
-    """
+    """The final distances of the pairs that swapped ranks and swapped back."""
     rows, there = np.arange(len(apart)), ~np.isnan(apart)
     last = _last(there)
     end = apart[rows, last]

@@ -18,8 +18,6 @@ from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, neighbour, vecto
 from pipeline.space.values import Count
 from pipeline.space.walk import fitting
 
-__all__ = ["PB2"]
-
 _MAX_GAINS = 200
 """Number of gains that the process is fitted to, the newest: the cost is cubic, and old ones mean little."""
 
@@ -61,14 +59,7 @@ class PB2(PopulationSettings):
 
 @dataclass(frozen=True, slots=True)
 class _Gain:
-    """The gain of an interval.
-
-    Args:
-        epoch: The trial's own epoch at its end.
-        before: The objective at its start, signed so that more is better.
-        config: The config in force.
-        gain: The gain of the objective per epoch.
-    """
+    """The gain of an interval."""
 
     epoch: int
     before: float

@@ -11,8 +11,6 @@ from pipeline.schedulers.population import Member, Population, PopulationSetting
 from pipeline.space import Config, perturb
 from pipeline.space.values import Real
 
-__all__ = ["PBT"]
-
 
 @dataclass(frozen=True)
 class PBT(PopulationSettings):

@@ -20,19 +20,10 @@ from pipeline.space.random_streams import RandomStream
 from pipeline.space.values import Count, Real
 from pipeline.trial_ids import draw_order
 
-__all__ = ["Member", "Population", "PopulationSettings"]
-
 
 @dataclass(frozen=True)
 class PopulationSettings(SchedulerSettings):
-    """Settings of a scheduler with a population.
-
-    Args:
-        interval: Epochs between two milestones; at least 1.
-        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
-        grace_period: Epochs before the first milestone; at least 1.
-        explore: Hyperparameters that may change, or each with the domain in which it is explored. By default all.
-    """
+    """Settings of a scheduler with a population."""
 
     pauses: ClassVar[bool] = True
     exploits: ClassVar[bool] = True
@@ -61,17 +52,7 @@ class PopulationSettings(SchedulerSettings):
 
 @dataclass(slots=True)
 class Member:
-    """A trial of the population.
-
-    Args:
-        config: The config in force.
-        state: waiting (paused included), running or ended.
-        epoch: Its own epoch at its last milestone; 0 before the first.
-        score: The objective at that milestone.
-        source: The checkpoint of its weights, trial and epoch: that of its own last milestone, or since an exploit
-            another trial's; None before the first.
-        began: Since an exploit, the donor's score, which is the value of the weights at the start of the interval.
-    """
+    """A trial of the population."""
 
     config: Config
     state: str = "waiting"
@@ -89,12 +70,7 @@ _Turn: TypeAlias = tuple[int, int, str, str]
 
 
 class Population(Scheduler, ABC):
-    """Trials that exploit each other and explore from there.
-
-    Args:
-        settings: Its settings.
-        context: The study.
-    """
+    """Trials that exploit each other and explore from there."""
 
     def __init__(self, settings: PopulationSettings, context: SchedulerContext) -> None:
         self._quantile = settings.quantile

@@ -12,8 +12,6 @@ from pipeline.schedulers.rungs import MeasuredRungSettings, Rung
 from pipeline.space import Config
 from pipeline.trial_ids import draw_order
 
-__all__ = ["Promoting", "PromotingASHA"]
-
 
 @dataclass(frozen=True)
 class PromotingASHA(MeasuredRungSettings):
@@ -40,14 +38,7 @@ class PromotingASHA(MeasuredRungSettings):
 
 
 class Promoting(Scheduler):
-    """Promotes trials from rung to rung.
-
-    Args:
-        at: The rungs in epochs, and a trial's end.
-        factor: One trial in this many continues.
-        context: The study.
-        multi_objective: The rungs, if trials are compared by all objectives.
-    """
+    """Promotes trials from rung to rung."""
 
     def __init__(
         self,

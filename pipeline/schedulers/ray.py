@@ -10,8 +10,6 @@ from pipeline.schedulers.base import Scheduler, SchedulerContext
 from pipeline.schedulers.settings import SchedulerSettings
 from pipeline.space.kinds import OpenSettings
 
-__all__ = ["RayScheduler"]
-
 
 @dataclass(frozen=True)
 class RayScheduler(SchedulerSettings):

@@ -15,8 +15,6 @@ from pipeline.schedulers.ordered_keys import OrderedKeys
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
 from pipeline.space.values import Count, Real
 
-__all__ = ["MeasuredRungSettings", "Rung", "RungSettings", "divided_rungs", "rungs"]
-
 _MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over
 the recorded learning curves of `make bench-answers`."""
@@ -24,13 +22,7 @@ the recorded learning curves of `make bench-answers`."""
 
 @dataclass(frozen=True)
 class RungSettings(SchedulerSettings):
-    """Settings of a scheduler with rungs.
-
-    Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1.
-        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
-            continues there; at least 1.01.
-    """
+    """Settings of a scheduler with rungs."""
 
     grace_period: Count = 1
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
@@ -46,13 +38,7 @@ class RungSettings(SchedulerSettings):
 
 @dataclass(frozen=True)
 class MeasuredRungSettings(SchedulerSettings):
-    """Settings of a scheduler for which rungs were measured: these are the defaults.
-
-    Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
-        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
-            continues there; at least 1.01. By default 3.5.
-    """
+    """Settings of a scheduler for which rungs were measured: these are the defaults."""
 
     grace_period: Count | None = None
     reduction_factor: Annotated[Real, Field(ge=1.01)] | None = None
@@ -63,14 +49,7 @@ class MeasuredRungSettings(SchedulerSettings):
         return self.reduction_factor or _MEASURED_FACTOR
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """The rungs below a trial's maximum.
-
-        Args:
-            epochs: The maximum epochs of a trial.
-
-        Returns:
-            Epochs, ascending, each below `epochs`; empty if the grace period is not below it.
-        """
+        """The rungs below a trial's maximum."""
         return rungs(self._grace_period(epochs), self.factor, epochs)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
@@ -98,16 +77,7 @@ class MeasuredRungSettings(SchedulerSettings):
 
 @lru_cache
 def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: the milestones below a trial's maximum, rounded up.
-
-    Args:
-        grace_period: Epochs of the first rung.
-        reduction_factor: The factor from rung to rung.
-        epochs: The maximum epochs of a trial.
-
-    Returns:
-        Epochs, ascending, each below `epochs`; empty if the grace period is not below it.
-    """
+    """Epochs at which trials are compared: the milestones below a trial's maximum, rounded up."""
     epochs_of_rungs: list[int] = []
     milestone, power = float(grace_period), 0
     while math.ceil(milestone) < epochs:
@@ -120,15 +90,8 @@ def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int,
 
 @lru_cache
 def divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Rungs from a maximum down, as Hyperband has them: divided by powers of the factor, and rounded to whole epochs.
-
-    Args:
-        max_epochs: The maximum. If a trial may have more epochs, the rungs continue above it.
-        reduction_factor: The factor from rung to rung.
-        epochs: The maximum epochs of a trial.
-
-    Returns:
-        Epochs, ascending, each below `epochs`; the first one is the last quotient that is at least 1.
+    """Rungs from a maximum down, as Hyperband has them: divided by powers of the factor, and rounded to
+    whole epochs.
     """
     divisions = next(power for power in count() if max_epochs / reduction_factor ** (power + 1) < 1)
     below = (max_epochs / reduction_factor**power for power in range(divisions, 0, -1))
@@ -143,14 +106,7 @@ _Key: TypeAlias = tuple[float, int, str]
 
 @dataclass(slots=True)
 class Rung:
-    """The values that were reported at one epoch, and the trials that continue from there.
-
-    Args:
-        epoch: The epoch.
-        mode: Whether larger or smaller values are better.
-        values: The objective of each trial that has reported there, in the order of the reports.
-        promoted: The trials that continue, as keys, in the order of these decisions.
-    """
+    """The values that were reported at one epoch, and the trials that continue from there."""
 
     epoch: int
     mode: Mode
@@ -167,40 +123,24 @@ class Rung:
         return [key[-1] for key in self._ranked]
 
     def rank(self, trial_id: str) -> int:
-        """The number of trials that are better than a trial, or equal and earlier.
-
-        Args:
-            trial_id: A trial that has reported here.
-        """
+        """The number of trials that are better than a trial, or equal and earlier."""
         self._rank()
         return self._ranked.place(self._keys[trial_id])
 
     def value_at(self, rank: int) -> float:
-        """The value of the trial at a rank.
-
-        Args:
-            rank: The rank, from 0.
-        """
+        """The value of the trial at a rank."""
         self._rank()
         return self.values[self._ranked[rank][-1]]
 
     def promote(self, trial_id: str) -> None:
-        """Let a trial continue from here.
-
-        Args:
-            trial_id: A trial that has reported here.
-        """
+        """Let a trial continue from here."""
         self._rank()
         if trial_id not in self.promoted:
             self.promoted[trial_id] = None
             self._open.remove(self._keys[trial_id])
 
     def held(self, most: int) -> Iterator[str]:
-        """Those of the best trials that do not continue yet, the best first.
-
-        Args:
-            most: Number of best trials that may continue.
-        """
+        """Those of the best trials that do not continue yet, the best first."""
         self._rank()
         for key in self._open:
             if self._ranked.place(key) >= most:
@@ -208,11 +148,7 @@ class Rung:
             yield key[-1]
 
     def place(self, trial_id: str) -> str:
-        """A trial's value and rank, in words.
-
-        Args:
-            trial_id: A trial that has reported here.
-        """
+        """A trial's value and rank, in words."""
         place, value = self.rank(trial_id) + 1, self.values[trial_id]
         return f"{value:.6g} is number {place} of {len(self.values)} at rung {self.epoch}"
 
@@ -231,10 +167,6 @@ class Rung:
         return {"values": dict(self.values), "promoted": list(self.promoted)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore the result of `state`.
-
-        Args:
-            state: The JSON values.
-        """
+        """Restore the result of `state`."""
         self.values, self.promoted = dict(state["values"]), dict.fromkeys(state["promoted"])
         self._ranked, self._open, self._keys = OrderedKeys(), OrderedKeys(), {}

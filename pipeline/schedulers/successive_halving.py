@@ -8,8 +8,6 @@ from pipeline.schedulers.hyperband import Brackets
 from pipeline.schedulers.rungs import MeasuredRungSettings
 from pipeline.space.values import Count
 
-__all__ = ["SuccessiveHalving"]
-
 
 @dataclass(frozen=True)
 class SuccessiveHalving(MeasuredRungSettings):

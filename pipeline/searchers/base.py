@@ -18,17 +18,6 @@ from pipeline.errors import Fault
 from pipeline.space import Config
 from pipeline.space.values import STRICT_CONFIG
 
-__all__ = [
-    "LARGEST_LOSS",
-    "RANDOM_EVERY",
-    "Observation",
-    "SearcherSettings",
-    "SuggestingSearch",
-    "Suggestion",
-    "draw_generator",
-    "losses",
-]
-
 RANDOM_EVERY = 2
 """The interval of random draws as long as trials are compared before their last epoch."""
 
@@ -62,11 +51,7 @@ class _Derived:
             return self._of_config
 
     def with_fields(self, **fields: Any) -> Self:
-        """Another observation of the same config.
-
-        Args:
-            fields: The fields that differ.
-        """
+        """Another observation of the same config."""
         other = replace(self, **fields)  # type: ignore[type-var]
         object.__setattr__(other, "_of_config", self.of_config)
         return other
@@ -74,21 +59,7 @@ class _Derived:
 
 @dataclass(frozen=True, slots=True)
 class Observation(_Derived):
-    """A config that was tried, or is being tried.
-
-    Args:
-        config: The config.
-        state: `open` while it trains, `failed`, or `known`: its value counts.
-        loss: For `known`: its objective, signed so that less is better; finite.
-        curve: Its loss at each milestone so far, as pairs of epoch and loss, the earliest first; also while it trains.
-            Empty if its config changed during training.
-        trial_id: The trial, for the reasons of draws; empty if it is not known.
-        ended: Whether it ended at its maximum or by itself, so that it would not improve further.
-        losses: For `known`: its loss in each objective, at the best epoch of the first; empty if the study has one
-            objective without bounds.
-        violation: How far that epoch is beyond the objectives' bounds, in total; 0 within all of them.
-        milestone_values: Its epoch, losses and violation at each milestone so far, as the curve has them.
-    """
+    """A config that was tried, or is being tried."""
 
     config: Config
     state: Literal["open", "failed", "known"]
@@ -110,12 +81,7 @@ class Observation(_Derived):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A config to try next.
-
-    Args:
-        config: The config.
-        reason: Why the searcher drew it, as a sentence.
-    """
+    """A config to try next."""
 
     config: Config
     reason: str = "Drawn by the searcher."
@@ -145,61 +111,27 @@ class SearcherSettings:
     """Whether it learns from all objectives and their bounds, and not from the first one alone."""
 
     def faults(self, space: Mapping[str, Any]) -> list[Fault]:
-        """What makes this searcher unfit for a space; empty if it fits.
-
-        Args:
-            space: The space.
-        """
+        """What makes this searcher unfit for a space; empty if it fits."""
         return []
 
     def size(self, space: Mapping[str, Any]) -> int | None:
-        """The number of configs that can be drawn; None if it is infinite.
-
-        Args:
-            space: The space.
-        """
+        """The number of configs that can be drawn; None if it is infinite."""
         return None
 
     def number_of(self, space: Mapping[str, Any], config: Config) -> int | None:
-        """The number of the draw that returns a config, if each config is drawn once; None if that is unknown.
-
-        Args:
-            space: The space.
-            config: A config of the space.
-        """
+        """The number of the draw that returns a config, if each config is drawn once; None if that is unknown."""
         return None
 
     def draw(
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
     ) -> Config:
-        """Draw a config of a study.
-
-        Args:
-            space: The space.
-            seed: The study's seed.
-            index: The number of this searcher's draw, from 0.
-            observations: All configs that were tried before, with those of `start_with`, in the order of the trials.
-
-        Returns:
-            The config.
-        """
+        """Draw a config of a study."""
         raise NotImplementedError
 
     def suggest(
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
     ) -> Suggestion:
-        """Draw a config of a study, with a reason.
-
-        Args:
-            space: The space.
-            seed: The study's seed.
-            index: The number of this searcher's draw, from 0.
-            observations: All configs that were tried before, with those of `start_with`, in the order of the trials.
-            epochs: The maximum epochs of a trial, at which the config should be good.
-
-        Returns:
-            The config and the reason.
-        """
+        """Draw a config of a study, with a reason."""
         return Suggestion(self.draw(space, seed=seed, index=index, observations=observations))
 
 
@@ -219,24 +151,12 @@ class SuggestingSearch(SearcherSettings):
 
 
 def draw_generator(seed: int, index: int) -> np.random.Generator:
-    """The random generator of a config.
-
-    Args:
-        seed: The study's seed.
-        index: The number of the draw.
-    """
+    """The random generator of a config."""
     return np.random.default_rng([seed, index])
 
 
 def losses(observations: Iterable[Observation]) -> list[tuple[Config, float]]:
-    """Configs that have ended, with their losses: a failed config counts as the worst known one.
-
-    Args:
-        observations: The configs that were tried.
-
-    Returns:
-        Empty if no loss is known.
-    """
+    """Configs that have ended, with their losses: a failed config counts as the worst known one."""
     known = list(observations)
     worst = max((one.loss for one in known if one.loss is not None), default=None)
     if worst is None:

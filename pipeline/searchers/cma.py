@@ -16,8 +16,6 @@ from pipeline.searchers.rung_search import RungSearch, at_one_rung
 from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
 from pipeline.space.values import Real, Whole
 
-__all__ = ["CMASearch"]
-
 
 @dataclass(frozen=True)
 class CMASearch(RungSearch):

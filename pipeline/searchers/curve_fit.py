@@ -15,8 +15,6 @@ from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
 from pipeline.space.cube import Cube
 
-__all__ = ["CurveFit", "curve_fit"]
-
 _MAX_POINTS, _MAX_EARLIER_POINTS = 220, 100
 """The maximum number of points in a fit, and of points of earlier studies among them: the cost is cubic."""
 
@@ -32,13 +30,7 @@ known."""
 
 @dataclass(frozen=True, slots=True)
 class CurveFit:
-    """The parameters of the process.
-
-    Args:
-        theta: The parameters, as `CurveProcess` takes them, with those of the earlier studies that count.
-        counted: The numbers of the earlier studies that count, from 0.
-        factors: How much each earlier study counts, from 0 to 1.
-    """
+    """The parameters of the process."""
 
     theta: Reals
     counted: Sequence[int]
@@ -51,15 +43,6 @@ def curve_fit(cube: Cube, history: History, earlier: Sequence[EarlierStudy], epo
     An earlier study counts while the values of this study are at least as likely together with it as alone, and its
     factor is at least one half. The factor alone does not exclude a misleading study, because all studies share length
     scales and variances.
-
-    Args:
-        cube: The space.
-        history: What was tried. Only the trials of the last fit count: it is repeated after enough new trials.
-        earlier: The earlier studies; each has a loss.
-        epochs: A trial's maximum.
-
-    Returns:
-        The fitted parameters, and which earlier studies count, and how much.
     """
     trials = _at_last_fit(history)
     if not earlier:
@@ -108,17 +91,7 @@ def _at_last_fit(history: History) -> Sequence[Observation]:
 
 
 class _Data(NamedTuple):
-    """Points of this study and of earlier ones, and their values, as bytes: results are cached by them.
-
-    Args:
-        earlier: The number of earlier studies.
-        groups: The number of each axis' parameter.
-        x: The configs.
-        t: The epochs, as shares of a trial's maximum.
-        trial: The trials.
-        study: The studies.
-        values: The values.
-    """
+    """Points of this study and of earlier ones, and their values, as bytes: results are cached by them."""
 
     earlier: int
     groups: bytes

@@ -15,8 +15,6 @@ from pipeline.searchers.history import History
 from pipeline.searchers.known_points import own_points, units_of
 from pipeline.space.cube import Cube
 
-__all__ = ["CurveModel"]
-
 _MAX_POINTS, _MAX_EARLIER_POINTS = 500, 160
 """The maximum number of points to condition on, and of points of earlier studies among them: the cost is cubic."""
 
@@ -36,14 +34,7 @@ _POINTS = 2000
 
 
 class CurveModel:
-    """The process, conditioned on the values of this study and of earlier ones.
-
-    Args:
-        cube: The space.
-        before: The trials whose values count; at least one of them, or of an earlier study, has a loss.
-        history: Everything that was tried: the parameters of the process are fitted to it.
-        epochs: A trial's maximum.
-    """
+    """The process, conditioned on the values of this study and of earlier ones."""
 
     def __init__(self, cube: Cube, before: Sequence[Observation], history: History, epochs: int) -> None:
         fit = curve_fit(cube, history, history.earlier, epochs)
@@ -69,12 +60,6 @@ class CurveModel:
         Before this study's first value, the scale of its values is unknown, and the result is minus the expected value.
         If no config is expected to improve on the best loss, because noise made it that good, the result is the
         improvement on the best predicted loss. Otherwise, the least certain configs would be drawn, however poor.
-
-        Args:
-            points: The configs.
-
-        Returns:
-            One number for each config, of shape (configs,).
         """
         mean, std = self._posterior.predict(_at_end(points))
         if self._scale is None:
@@ -89,18 +74,7 @@ class CurveModel:
         return float(self._posterior.predict(_at_end(np.unique(own, axis=0)))[0].min())
 
     def mean_losses(self, groups: Reals) -> Reals:
-        """Mean losses of configs at the last epoch. Losses beyond the worst of the process' scale count as that.
-
-        Args:
-            groups: The configs of each mean, of shape (means, configs, axes).
-
-        Returns:
-            The median of each mean's distribution and the ends of its 90% interval: median, low and high, of shape
-            (means, 3).
-
-        Raises:
-            ValueError: This study has no loss yet, so that the scale of its losses is not known.
-        """
+        """Mean losses of configs at the last epoch. Losses beyond the worst of the process' scale count as that."""
         if self._scale is None:
             raise ValueError("the scale of the losses is not known before the first loss")
         at_once = max(1, _POINTS // groups.shape[1])
@@ -121,11 +95,8 @@ class CurveModel:
         return ends
 
     def reason(self, point: Reals, epochs: int) -> str:
-        """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance there.
-
-        Args:
-            point: The config.
-            epochs: A trial's maximum.
+        """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance
+        there.
         """
         at = _at_end(point)
         # All trials at their end: at an early epoch, all configs' values are similar.

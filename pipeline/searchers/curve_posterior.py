@@ -4,18 +4,9 @@ import numpy as np
 
 from pipeline.searchers.curve_process import JITTER, CurveProcess, Points, Reals
 
-__all__ = ["Posterior"]
-
 
 class Posterior:
-    """The process, conditioned on known values.
-
-    Args:
-        process: The process.
-        theta: Its parameters.
-        at: Points with known values.
-        y: The values.
-    """
+    """The process, conditioned on known values."""
 
     def __init__(self, process: CurveProcess, theta: Reals, at: Points, y: Reals) -> None:
         from scipy.linalg import cho_solve, cholesky
@@ -28,11 +19,7 @@ class Posterior:
         self._alpha = cho_solve((self._lower, True), y, check_finite=False)
 
     def believe(self, points: Points) -> None:
-        """Count points as known with their expected values: this changes no mean, and lowers variances.
-
-        Args:
-            points: The points, instead of those that counted so before.
-        """
+        """Count points as known with their expected values: this changes no mean, and lowers variances."""
         from scipy.linalg import cholesky, solve_triangular
 
         across = self._process.covariance(self._theta, self._at, points)
@@ -43,14 +30,7 @@ class Posterior:
         self._believed = points
 
     def predict(self, at: Points) -> tuple[Reals, Reals]:
-        """Mean and standard deviation of configs' values, without the component of a single trial, which is chance.
-
-        Args:
-            at: The points.
-
-        Returns:
-            The means and the standard deviations, each of shape (points,), on the scale of the fitted values.
-        """
+        """Mean and standard deviation of configs' values, without the component of a single trial, which is chance."""
         from scipy.linalg import solve_triangular
 
         across = self._process.covariance(self._theta, self._at, at)
@@ -64,14 +44,8 @@ class Posterior:
         return mean, np.sqrt(np.maximum(variance, 1e-9))
 
     def joint(self, groups: Reals) -> tuple[Reals, Reals]:
-        """Means and covariances of configs' values at the last epoch within groups, without the parts of single trials.
-
-        Args:
-            groups: The configs, of shape (groups, configs, axes).
-
-        Returns:
-            The means, of shape (groups, configs), and the covariances, of shape (groups, configs, configs), on the
-            scale of the fitted values.
+        """Means and covariances of configs' values at the last epoch within groups, without the parts of single
+        trials.
         """
         from scipy.linalg import solve_triangular
 

@@ -20,8 +20,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["JITTER", "CurveProcess", "Points", "Reals"]
-
 Reals: TypeAlias = npt.NDArray[np.float64]
 
 _ROOT = np.sqrt(5.0)
@@ -46,14 +44,7 @@ _WIDEST = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Points of the process: configs at epochs.
-
-    Args:
-        x: Configs, a row each, about 0 to 1 on each axis.
-        t: Epochs, as a share of a trial's maximum; above 0.
-        trial: The number of its trial; −1 for a new one.
-        study: The number of its study, from 1; 0 for this one. None if all are of this one.
-    """
+    """Points of the process: configs at epochs."""
 
     x: Reals
     t: Reals
@@ -67,12 +58,7 @@ class Points:
 
 
 class CurveProcess:
-    """The process' covariance, and the fit of its parameters.
-
-    Args:
-        groups: For each axis of x the number of its parameter, from 0; axes of one parameter share a length scale.
-        earlier: The number of earlier studies.
-    """
+    """The process' covariance, and the fit of its parameters."""
 
     def __init__(self, groups: npt.NDArray[np.int64], earlier: int = 0) -> None:
         self._groups, self._earlier = groups, earlier
@@ -86,38 +72,16 @@ class CurveProcess:
         self.spread: Reals = np.concatenate([*more, _ALIKE_SPREAD * ones, _LUCK_SPREAD * ones])
 
     def study_factors(self, theta: Reals) -> Reals:
-        """How much each earlier study counts: its factor ρ, from 0 to below 1.
-
-        Args:
-            theta: As for `covariance`.
-
-        Returns:
-            One factor for each earlier study, of shape (studies,).
-        """
+        """How much each earlier study counts: its factor ρ, from 0 to below 1."""
         factors: Reals = 1 / (1 + np.exp(-theta[self._alike]))
         return factors
 
     def noise(self, theta: Reals) -> float:
-        """The variance of the noise.
-
-        Args:
-            theta: As for `covariance`.
-        """
+        """The variance of the noise."""
         return float(np.exp(theta[self._own.stop - 1]))
 
     def covariance(self, theta: Reals, one: Points, other: Points) -> Reals:
-        """The covariance between points, without noise.
-
-        Args:
-            theta: The logarithms of length scales, s_f, s_g, s_m, s_a, s_h, b and noise; then for the earlier studies
-                those of ρ / (1 − ρ), and those of the additional variances of their trials.
-            one: Points, the rows. The configs may be those of several groups, of shape (groups, points, axes), with the
-                same epochs, trials and studies in each.
-            other: Points, the columns.
-
-        Returns:
-            Covariances of shape (points in `one`, points in `other`), with the groups before these.
-        """
+        """The covariance between points, without noise."""
         f, g, m, a, h, b, _ = np.exp(theta[self._own])
         matern = self._matern(theta, one.x, other.x)[0]
         kappa = b / (one.t[:, None] + other.t + b)
@@ -143,30 +107,13 @@ class CurveProcess:
         return np.concatenate([[1.0], self.study_factors(theta)])
 
     def variance(self, theta: Reals, at: Points) -> Reals:
-        """The variance of a config's values, without that of its trial and without noise.
-
-        Args:
-            theta: As for `covariance`.
-            at: The points.
-
-        Returns:
-            One variance for each point, of shape (points,).
-        """
+        """The variance of a config's values, without that of its trial and without noise."""
         f, g, m, _, _, b, _ = np.exp(theta[self._own])
         variance: Reals = f + (g + m) * b / (2 * at.t + b)
         return variance + _LEVEL if self._earlier else variance
 
     def loss(self, theta: Reals, at: Points, y: Reals) -> tuple[float, Reals]:
-        """The negative logarithm of the posterior of theta, up to a constant, and its gradient.
-
-        Args:
-            theta: As for `covariance`.
-            at: Points with known values.
-            y: The values, of mean 0 and standard deviation 1.
-
-        Returns:
-            The value, and its gradient of the shape of `theta`.
-        """
+        """The negative logarithm of the posterior of theta, up to a constant, and its gradient."""
         from scipy.linalg import cho_solve, cholesky
 
         count = self._count
@@ -221,27 +168,12 @@ class CurveProcess:
         return float(value), slope + apart / self.spread
 
     def negative_log_likelihood(self, theta: Reals, at: Points, y: Reals) -> float:
-        """The negative logarithm of the likelihood of values, up to a constant for each value.
-
-        Args:
-            theta: As for `covariance`.
-            at: Points with known values.
-            y: The values.
-        """
+        """The negative logarithm of the likelihood of values, up to a constant for each value."""
         apart = (theta - self.prior) / self.spread
         return self.loss(theta, at, y)[0] - float(0.5 * apart @ apart)
 
     def fit(self, at: Points, y: Reals, steps: int) -> Reals:
-        """Fit theta by L-BFGS from the prior.
-
-        Args:
-            at: Points with known values.
-            y: The values, of mean 0 and standard deviation 1.
-            steps: Largest number of steps.
-
-        Returns:
-            The fitted theta, of the shape of the prior.
-        """
+        """Fit theta by L-BFGS from the prior."""
         from scipy.optimize import minimize
 
         bounds = list(zip(self.prior - _WIDEST * self.spread, self.prior + _WIDEST * self.spread, strict=True))

@@ -20,8 +20,6 @@ from pipeline.space.cube import Cube
 from pipeline.space.values import Count
 from pipeline.wording import by_count, counted
 
-__all__ = ["CurveSearch"]
-
 _RANDOM_EVERY = 4
 """Every fourth config is random, so that a wrong model is noticed."""
 

@@ -10,45 +10,22 @@ from pipeline.searchers.curve_process import Points, Reals
 from pipeline.searchers.known_points import KnownPoints
 from pipeline.space.cube import Cube
 
-__all__ = ["EarlierStudy", "join_points", "points_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class EarlierStudy:
-    """A study before this one, from which a searcher learns.
-
-    Args:
-        name: Its name.
-        observations: Its trials, each with a curve and a config of this study's space.
-    """
+    """A study before this one, from which a searcher learns."""
 
     name: str
     observations: Sequence[Observation]
 
 
 def points_of(cube: Cube, earlier: Sequence[EarlierStudy], epochs: int, most: int) -> list[KnownPoints]:
-    """The points of earlier studies, the values of each on the scale of its own losses.
-
-    Args:
-        cube: This study's space.
-        earlier: The studies; each has a loss.
-        epochs: A trial's maximum in this study.
-        most: The largest number of points of all of them.
-    """
+    """The points of earlier studies, the values of each on the scale of its own losses."""
     return [KnownPoints.of(cube, study.observations, epochs, most // len(earlier)) for study in earlier]
 
 
 def join_points(own: KnownPoints | None, others: Sequence[KnownPoints], trials: int) -> tuple[Points, Reals]:
-    """The points of this study and of earlier ones together.
-
-    Args:
-        own: The points of this study; None before its first value.
-        others: Those of the earlier studies.
-        trials: The number of this study's trials; those of the others get the numbers above.
-
-    Returns:
-        The points, and their values.
-    """
+    """The points of this study and of earlier ones together."""
     if own is not None and not others:
         return own.at, own.values
     parts = [(0, own)] if own is not None else []

@@ -18,8 +18,6 @@ from pipeline.space.gaussian_process import GaussianProcess
 from pipeline.space.points import best_nearby
 from pipeline.space.values import Count
 
-__all__ = ["GPSearch"]
-
 _Reals = npt.NDArray[np.float64]
 
 _MAX_TRIALS = 200
@@ -98,13 +96,7 @@ def _best_and_newest(known: list[tuple[Config, float]]) -> list[tuple[Config, fl
 
 
 def _improvement(points: _Reals, losses: _Reals, believed: _Reals) -> Callable[[_Reals], _Reals]:
-    """The expected improvement as a function of points, in standard deviations of the losses.
-
-    Args:
-        points: The points whose losses are known.
-        losses: Their losses.
-        believed: Points that count with the loss that is expected there.
-    """
+    """The expected improvement as a function of points, in standard deviations of the losses."""
     losses = np.clip(losses, -LARGEST_LOSS, LARGEST_LOSS)
     # Without a limit, one diverged trial would dominate the fit.
     middle = np.median(losses)

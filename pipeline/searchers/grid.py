@@ -9,8 +9,6 @@ from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, CountableDomain, combination, combinations, drawn_parameters, number_of
 from pipeline.wording import by_count
 
-__all__ = ["GridSearch"]
-
 
 @dataclass(frozen=True)
 class GridSearch(SearcherSettings):

@@ -11,7 +11,6 @@ from pipeline.searchers.base import Observation
 if TYPE_CHECKING:
     from pipeline.searchers.earlier_studies import EarlierStudy
 
-__all__ = ["MAX_OBSERVATIONS", "History"]
 
 MAX_OBSERVATIONS = 1000
 """Number of observations from which a searcher learns at most: with more, each draw would take longer than the last."""
@@ -20,12 +19,7 @@ _Key = tuple[float, float, int]
 
 
 class History(Sequence[Observation]):
-    """Observations in the order of the trials. Only its content counts, not how it came about.
-
-    Args:
-        observations: The observations at the start.
-        earlier: What earlier studies have found.
-    """
+    """Observations in the order of the trials. Only its content counts, not how it came about."""
 
     def __init__(self, observations: Iterable[Observation] = (), earlier: Sequence["EarlierStudy"] = ()) -> None:
         self.earlier = earlier
@@ -37,29 +31,16 @@ class History(Sequence[Observation]):
 
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> "History":
-        """A history of observations; themselves if they are one.
-
-        Args:
-            observations: The observations, in the order of the trials.
-        """
+        """A history of observations; themselves if they are one."""
         return observations if isinstance(observations, cls) else cls(observations)
 
     def append(self, one: Observation) -> None:
-        """Add the observation of a new trial.
-
-        Args:
-            one: The observation.
-        """
+        """Add the observation of a new trial."""
         self._all.append(one)
         self._enter(len(self._all) - 1)
 
     def replace(self, number: int, one: Observation) -> None:
-        """Replace the observation of a trial that has trained further.
-
-        Args:
-            number: Its number, from 0.
-            one: The observation.
-        """
+        """Replace the observation of a trial that has trained further."""
         if (key := self._key(number)) is not None:
             del self._ranked[bisect_left(self._ranked, key)]
         self._open.discard(number)
@@ -71,15 +52,6 @@ class History(Sequence[Observation]):
 
         Those of running trials are always among them, because no similar config is tried at the same time. If these are
         more than three quarters of `most`, a quarter of `most` is added, evenly from the best trial to the worst.
-
-        Args:
-            best: How many of the best trials: those that trained longest, and of these the ones with the least loss.
-                Trials that ended by themselves have trained longest, whatever their last epoch.
-            newest: How many of the newest trials.
-            most: The largest number, unless many trials run; what the others leave is filled evenly over the study.
-
-        Returns:
-            The observations, in the order of the trials.
         """
         count = len(self._all)
         if count <= most:

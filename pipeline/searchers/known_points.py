@@ -13,8 +13,6 @@ from pipeline.searchers.base import LARGEST_LOSS, Observation
 from pipeline.searchers.curve_process import Points, Reals
 from pipeline.space.cube import Cube
 
-__all__ = ["KnownPoints", "LossScale", "curve_of", "own_points", "thinned", "units_of"]
-
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
 """The maximum number of a trial's epochs in the model: the newest, each earlier one by this factor, and the first."""
 
@@ -25,14 +23,7 @@ offset: differences between good configs count, those between bad ones do not.""
 
 @dataclass(frozen=True, slots=True)
 class LossScale:
-    """Losses as the process sees them.
-
-    Args:
-        best: The best loss.
-        width: The median's distance from it.
-        mean: The mean of the transformed losses.
-        std: Their standard deviation.
-    """
+    """Losses as the process sees them."""
 
     best: float
     width: float
@@ -41,12 +32,7 @@ class LossScale:
 
     @classmethod
     def of(cls, losses: Reals, bests: Reals) -> "LossScale":
-        """The scale of losses.
-
-        Args:
-            losses: All losses.
-            bests: The best loss of each trial.
-        """
+        """The scale of losses."""
         best = float(bests.min())
         # Half of the trials may have the best loss, except for rounding.
         least, spread = 1e-9 * max(1.0, abs(best)), float(bests.max()) - best
@@ -58,14 +44,7 @@ class LossScale:
         return cls(best, plain.width, float(seen.mean()), float(seen.std()) or 1.0)
 
     def seen(self, losses: Reals) -> Reals:
-        """Losses on this scale.
-
-        Args:
-            losses: Losses as they were reported.
-
-        Returns:
-            Scaled losses of the same shape, about mean 0 and standard deviation 1.
-        """
+        """Losses on this scale."""
         # With a tiny width, a large loss is infinitely far: as far as counts.
         with np.errstate(over="ignore"):
             apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
@@ -73,14 +52,7 @@ class LossScale:
         return scaled
 
     def losses(self, seen: Reals) -> Reals:
-        """Losses from values on this scale, as far as it tells them apart: the worst is twice the median's distance.
-
-        Args:
-            seen: Values on this scale.
-
-        Returns:
-            Losses of the same shape.
-        """
+        """Losses from values on this scale, as far as it tells them apart: the worst is twice the median's distance."""
         # The logarithm of the largest distance bounds the exponent.
         logs = np.minimum(seen * self.std + self.mean, math.log(_FAR + _OFFSET))
         losses: Reals = self.best + self.width * (np.exp(logs) - _OFFSET)
@@ -92,13 +64,7 @@ class LossScale:
         return (math.log(_OFFSET) - self.mean) / self.std
 
     def expected(self, mean: float, std: float, least: float) -> float:
-        """The expected improvement in units of the loss, whose logarithm is normal on this scale.
-
-        Args:
-            mean: The predicted mean, on this scale.
-            std: The predicted standard deviation, on this scale.
-            least: The value on which it improves, on this scale.
-        """
+        """The expected improvement in units of the loss, whose logarithm is normal on this scale."""
         from scipy.special import ndtr
 
         middle, spread = self.mean + self.std * mean, self.std * std
@@ -110,13 +76,7 @@ class LossScale:
 
 @dataclass(frozen=True, slots=True)
 class KnownPoints:
-    """The losses at the epochs of earlier trials, as the process sees them.
-
-    Args:
-        at: The configs and epochs.
-        values: The losses there, scaled.
-        scale: The scale of the values.
-    """
+    """The losses at the epochs of earlier trials, as the process sees them."""
 
     at: Points
     values: Reals
@@ -124,14 +84,7 @@ class KnownPoints:
 
     @classmethod
     def of(cls, cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> "KnownPoints":
-        """The points of trials.
-
-        Args:
-            cube: The space.
-            before: The trials; at least one has a loss.
-            epochs: A trial's maximum.
-            most: The largest number of points.
-        """
+        """The points of trials."""
         rows = [(number, *point) for number, one in enumerate(before) for point in _points_of(one, epochs)]
         least: dict[int, float] = {}
         for number, _, loss in rows:
@@ -151,27 +104,12 @@ class KnownPoints:
 
 
 def own_points(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> KnownPoints | None:
-    """The points of this study's trials; None if none has a loss.
-
-    Args:
-        cube: The space.
-        before: The trials.
-        epochs: A trial's maximum.
-        most: The largest number of points.
-    """
+    """The points of this study's trials; None if none has a loss."""
     return KnownPoints.of(cube, before, epochs, most) if any(curve_of(one, epochs) for one in before) else None
 
 
 def units_of(cube: Cube, tried: Sequence[Observation]) -> Reals:
-    """The places of observations in a cube, each computed once: that of a listed or a quantised value takes time.
-
-    Args:
-        cube: The space.
-        tried: The observations.
-
-    Returns:
-        As `cube.units` returns them for the configs.
-    """
+    """The places of observations in a cube, each computed once: that of a listed or a quantised value takes time."""
     missing = [one for one in tried if (kept := one.of_config.get("unit")) is None or kept[0] is not cube.space]
     for one, unit in zip(missing, cube.units([one.config for one in missing]), strict=True):
         one.of_config["unit"] = cube.space, unit
@@ -183,15 +121,7 @@ _Row: TypeAlias = tuple[int, float, float]
 
 
 def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
-    """An observation's best loss up to each epoch, because a trial counts by its best epoch.
-
-    Args:
-        one: The observation.
-        epochs: A trial's maximum.
-
-    Returns:
-        (epoch, loss); a trial without a curve, or that ended early by itself, has its loss at the last epoch, too.
-    """
+    """An observation's best loss up to each epoch, because a trial counts by its best epoch."""
     if one.state == "failed":
         return ()
     if not one.curve:
@@ -218,14 +148,7 @@ def _points_of(one: Observation, epochs: int) -> Sequence[tuple[float, float]]:
 
 
 def thinned(curve: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Some points of a curve, the latest first: the last, those earlier by a factor each, and the first.
-
-    Args:
-        curve: Pairs of epoch and loss, the earliest first.
-
-    Returns:
-        Pairs of epoch and loss, the latest first.
-    """
+    """Some points of a curve, the latest first: the last, those earlier by a factor each, and the first."""
     kept: list[tuple[int, float]] = []
     for epoch, loss in reversed(curve):
         if len(kept) < _EPOCHS_OF_TRIAL and (not kept or epoch * _APART <= kept[-1][0]):

@@ -11,8 +11,6 @@ from pipeline.searchers.several_losses import has_rungs, losses_at_one_rung, ran
 from pipeline.space import Config, draw
 from pipeline.space.values import Count
 
-__all__ = ["MOTPESearch"]
-
 
 @dataclass(frozen=True)
 class MOTPESearch(SearcherSettings):

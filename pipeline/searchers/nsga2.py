@@ -16,8 +16,6 @@ from pipeline.space.values import Real, Whole
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["NSGA2Search"]
-
 
 @dataclass(frozen=True)
 class NSGA2Search(SearcherSettings):

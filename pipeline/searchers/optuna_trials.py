@@ -12,8 +12,6 @@ from pipeline.space import Config, ListedDomain, ParameterPath, Value, compose, 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["as_trials", "as_trials_of_losses", "composed", "sampled", "tpe_sampler"]
-
 
 def sampled(
     space: Mapping[str, Any],
@@ -22,14 +20,7 @@ def sampled(
     *,
     losses: int = 1,
 ) -> Config:
-    """The config that one of Optuna's samplers suggests after earlier trials; Optuna prints nothing.
-
-    Args:
-        space: The space.
-        sampler: Makes the sampler.
-        trials: Makes the earlier trials.
-        losses: How many losses each of them has.
-    """
+    """The config that one of Optuna's samplers suggests after earlier trials; Optuna prints nothing."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -59,12 +50,7 @@ def _storage(known: "Sequence[optuna.trial.FrozenTrial]") -> "optuna.storages.In
 
 
 def composed(space: Mapping[str, Any], trial: "optuna.Trial") -> Config:
-    """The config that a trial's sampler suggests.
-
-    Args:
-        space: The space.
-        trial: A trial of an Optuna study.
-    """
+    """The config that a trial's sampler suggests."""
 
     def suggested(parameter: ParameterPath) -> Value:
         domain = parameter.domain
@@ -77,12 +63,7 @@ def composed(space: Mapping[str, Any], trial: "optuna.Trial") -> Config:
 
 
 def as_trials(space: Mapping[str, Any], observations: Iterable[Observation]) -> "list[optuna.trial.FrozenTrial]":
-    """The trials of Optuna for observations.
-
-    Args:
-        space: The space.
-        observations: The observations; a known one has its one loss.
-    """
+    """The trials of Optuna for observations."""
     trial_of = _conversion(space)
     return [trial_of(one, ()) for one in observations]
 
@@ -90,12 +71,7 @@ def as_trials(space: Mapping[str, Any], observations: Iterable[Observation]) -> 
 def as_trials_of_losses(
     space: Mapping[str, Any], observations: Sequence[Observation]
 ) -> "list[optuna.trial.FrozenTrial]":
-    """The observations of several losses as trials of Optuna, with violations where some exceed a bound.
-
-    Args:
-        space: The space.
-        observations: The observations.
-    """
+    """The observations of several losses as trials of Optuna, with violations where some exceed a bound."""
     limited, trial_of = bounded(observations), _conversion(space)
     return [
         trial_of(one, one.losses, one.violation if limited else None) if one.state == "known" else trial_of(one, ())
@@ -170,15 +146,7 @@ def _parameters(space: Mapping[str, Any], config: Config) -> dict[str, Any]:
 
 
 def tpe_sampler(seed: int, candidates: int) -> Any:
-    """Optuna's tree-structured Parzen estimator, which draws from the first trial that it is given.
-
-    Args:
-        seed: The seed of the draw.
-        candidates: How many configs it compares by expected improvement.
-
-    Returns:
-        An `optuna.samplers.TPESampler`.
-    """
+    """Optuna's tree-structured Parzen estimator, which draws from the first trial that it is given."""
     import optuna
 
     return optuna.samplers.TPESampler(

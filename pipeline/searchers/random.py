@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Literal
 from pipeline.searchers.base import Observation, SearcherSettings, draw_generator
 from pipeline.space import Config, draw
 
-__all__ = ["RandomSearch"]
-
 
 @dataclass(frozen=True)
 class RandomSearch(SearcherSettings):

@@ -11,8 +11,6 @@ from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, Switch, walk
 from pipeline.space.kinds import OpenSettings
 
-__all__ = ["RaySearch"]
-
 
 @dataclass(frozen=True)
 class RaySearch(SearcherSettings):

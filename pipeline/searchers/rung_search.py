@@ -9,8 +9,6 @@ from typing import Any
 from pipeline.searchers.base import RANDOM_EVERY, Observation, SuggestingSearch
 from pipeline.space import drawn_parameters
 
-__all__ = ["EARLY", "RungSearch", "at_one_rung", "rung_of"]
-
 _EARLIEST = 0.05
 """The earliest epoch at which trials are compared, as a share of their maximum."""
 
@@ -29,13 +27,6 @@ class RungSearch(SuggestingSearch):
         """Whether a config is drawn at random: every second one as long as trials are compared before their last epoch.
 
         Configs that are good early are not always good late. Without random draws, all draws would be near them.
-
-        Args:
-            space: The space.
-            observations: What was tried.
-            index: The number of the draw.
-            epochs: The maximum epochs of a trial.
-            startup: The smallest number of losses from which the searcher learns.
         """
         rung = rung_of(space, observations, epochs=epochs, startup=startup)
         return rung is not None and rung < epochs and index % RANDOM_EVERY == RANDOM_EVERY - 1
@@ -47,16 +38,6 @@ def rung_of(
     """The highest rung that enough trials have reached: the epoch at which they can be compared.
 
     Epochs before a twentieth of the maximum say too little about the last one.
-
-    Args:
-        space: The space.
-        observations: What was tried.
-        epochs: The maximum epochs of a trial.
-        startup: The smallest number of losses; at least three more than the space has parameters are always required.
-
-    Returns:
-        The epoch; the lowest such rung if none has enough, and infinity if there is none. None if trials have no more
-        than one milestone and it is late enough: then all of their losses can be compared.
     """
     valued = [one for one in observations if one.state != "failed"]
     rungs = sorted({epoch for one in valued for epoch, _ in one.curve})
@@ -77,16 +58,6 @@ def at_one_rung(
 
     A loss at epoch 2 cannot be compared with one at epoch 50; a model of both would imitate configs that were lucky
     early. As in BOHB (Falkner et al. 2018), the model uses one rung only.
-
-    Args:
-        space: The space.
-        observations: What was tried.
-        epochs: The maximum epochs of a trial.
-        startup: The smallest number of losses; at least three more than the space has parameters are always required.
-
-    Returns:
-        The trials that reached the rung, with their best loss up to it, running ones included; the trials that run
-        below it; and failures. All observations unchanged if they have no more than one milestone.
     """
     known = list(observations)
     rung = rung_of(space, known, epochs=epochs, startup=startup)

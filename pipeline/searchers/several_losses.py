@@ -8,24 +8,11 @@ import numpy as np
 from pipeline.searchers.base import Observation
 from pipeline.space import drawn_parameters
 
-__all__ = ["bounded", "has_rungs", "losses_at_one_rung", "ranked"]
-
 
 def losses_at_one_rung(
     space: Mapping[str, Any], observations: Iterable[Observation], *, startup: int = 0
 ) -> list[Observation]:
-    """As `at_one_rung` for all objectives: the observations at the highest rung that enough trials have reached.
-
-    Args:
-        space: The space.
-        observations: What was tried.
-        startup: The smallest number of trials; at least three more than the space has parameters are always required.
-
-    Returns:
-        Those that reached the rung, with their losses there, running ones included; the trials that run below it; and
-        failures. Without rungs, each trial counts with its best epoch. One without losses counts with the
-        one loss it has.
-    """
+    """As `at_one_rung` for all objectives: the observations at the highest rung that enough trials have reached."""
     known = list(observations)
     valued = [one for one in known if one.state != "failed"]
     rungs = _rungs(valued)
@@ -46,11 +33,7 @@ def losses_at_one_rung(
 
 
 def ranked(observations: Iterable[Observation]) -> list[Observation]:
-    """The observations with losses as ranks from 0 to 1 in each objective, which do not depend on units.
-
-    Args:
-        observations: What was tried; those that are not known stay as they are.
-    """
+    """The observations with losses as ranks from 0 to 1 in each objective, which do not depend on units."""
     found = list(observations)
     known = [number for number, one in enumerate(found) if one.state == "known"]
     if not known:
@@ -64,20 +47,12 @@ def ranked(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def has_rungs(observations: Iterable[Observation]) -> bool:
-    """Whether a trial has values at more than one milestone: the ends of different trials are not rungs.
-
-    Args:
-        observations: What was tried.
-    """
+    """Whether a trial has values at more than one milestone: the ends of different trials are not rungs."""
     return any(len(one.milestone_values) > 1 for one in observations if one.state != "failed")
 
 
 def bounded(observations: Iterable[Observation]) -> bool:
-    """Whether any of the observations is beyond bounds.
-
-    Args:
-        observations: What was tried.
-    """
+    """Whether any of the observations is beyond bounds."""
     return any(one.violation > 0 for one in observations)
 
 

@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Literal
 from pipeline.searchers.base import Observation, SearcherSettings
 from pipeline.space import Config, compose, drawn_parameters
 
-__all__ = ["SobolSearch"]
-
 _BITS = 32
 
 

@@ -11,8 +11,6 @@ from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
 from pipeline.space import draw
 from pipeline.space.values import Count
 
-__all__ = ["TPESearch"]
-
 _BEST = 100
 """More than the configs that count as good, which are at most 25."""
 

@@ -9,44 +9,23 @@ import numpy.typing as npt
 from pipeline.space import Config, ListedDomain, drawn_parameters
 from pipeline.space.cube import Cube
 
-__all__ = ["Encoding"]
-
 _Reals = npt.NDArray[np.float64]
 
 
 class Encoding:
-    """A column for each drawn parameter of a space.
-
-    Args:
-        space: The space.
-    """
+    """A column for each drawn parameter of a space."""
 
     def __init__(self, space: Mapping[str, Any]) -> None:
         self._cube, self.parameters = Cube(space), drawn_parameters(space)
         self.listed = np.array([isinstance(parameter.domain, ListedDomain) for parameter in self.parameters], bool)
 
     def row(self, config: Config) -> _Reals:
-        """A config as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that it does not have.
-
-        Args:
-            config: The config.
-
-        Returns:
-            One number for each drawn parameter, of shape (parameters,), float64.
-        """
+        """A config as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that it does not have."""
         row: _Reals = self._cube.units([config])[0]
         return row
 
     def distances(self, row: _Reals, rows: _Reals) -> _Reals:
-        """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config.
-
-        Args:
-            row: The config as a row.
-            rows: The others, one row each.
-
-        Returns:
-            One distance for each row, of shape (rows,), 0 or more.
-        """
+        """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config."""
         distances = (rows - row) ** 2
         distances[:, self.listed] = rows[:, self.listed] != row[self.listed]
         present, others = ~np.isnan(row), ~np.isnan(rows)

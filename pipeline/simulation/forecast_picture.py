@@ -10,22 +10,12 @@ from pipeline.results.plots.comparison_picture import look_of
 from pipeline.simulation.forecast import Forecast
 from pipeline.wording import counted
 
-__all__ = ["forecast_picture"]
-
 _HIGH, _WIDE = 3.6, 4.6
 """A panel's size in inches."""
 
 
 def forecast_picture(forecasts: Sequence[Forecast], form: str) -> bytes:
-    """A panel for each number of workers, with a line for each scheduler and searcher.
-
-    Args:
-        forecasts: The forecasts; at least one.
-        form: `png`, `svg` or `pdf`.
-
-    Returns:
-        The picture's file.
-    """
+    """A panel for each number of workers, with a line for each scheduler and searcher."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -14,8 +14,6 @@ from pipeline.simulation.pair_comparison import BestPair, best_pairs, hypervolum
 from pipeline.study import TuneJob
 from pipeline.wording import counted, duration, format_number
 
-__all__ = ["forecast_object", "forecast_view"]
-
 _TEXT_COLUMNS = ("scheduler", "search")
 """Columns without numbers."""
 
@@ -37,14 +35,7 @@ _LEFT_OUT = "The time excludes the start of Ray and of workers, lost workers, an
 def forecast_view(
     forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None, own: TuneJob
 ) -> RenderableType:
-    """The forecasts for a terminal: a row for each, and notes on their meaning.
-
-    Args:
-        forecasts: The forecasts; at least one.
-        about: The source of their curves.
-        price: The price of a worker for one hour; None if unknown.
-        own: The job with its own scheduler and searcher, which `run` would take.
-    """
+    """The forecasts for a terminal: a row for each, and notes on their meaning."""
     job = forecasts[0].job
     volumes = hypervolumes(forecasts)
     with_volume = any(share is not None for shares in volumes for share in shares)
@@ -86,14 +77,7 @@ def forecast_view(
 def forecast_object(
     forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None, own: TuneJob
 ) -> dict[str, Any]:
-    """The forecasts as JSON values.
-
-    Args:
-        forecasts: The forecasts; at least one.
-        about: The source of their curves.
-        price: The price of a worker for one hour; None if unknown.
-        own: The job with its own scheduler and searcher, which `run` would take.
-    """
+    """The forecasts as JSON values."""
     job = forecasts[0].job
     return {
         "job": job.name,

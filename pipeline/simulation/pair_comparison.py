@@ -9,22 +9,12 @@ import numpy.typing as npt
 from pipeline.pareto import dominated_box, hypervolume
 from pipeline.simulation.forecast import Forecast, SeedResult
 
-__all__ = ["BestPair", "best_pairs", "hypervolumes"]
-
 _LEVEL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class BestPair:
-    """The best of several pairs with one number of workers.
-
-    Args:
-        best: Its forecast.
-        mean: The mean over the seeds of its best value, or with several objectives of its hypervolume.
-        next: The forecast of the pair with the next mean.
-        difference: How much better the mean is than that of the next pair; at least 0.
-        interval: A 90% interval of this difference, over seeds that both share; None with one seed.
-    """
+    """The best of several pairs with one number of workers."""
 
     best: Forecast
     mean: float
@@ -39,15 +29,7 @@ class BestPair:
 
 
 def hypervolumes(forecasts: Sequence[Forecast]) -> list[list[float | None]]:
-    """The share of a box that the trials of each simulated study dominate at its end.
-
-    Args:
-        forecasts: The forecasts.
-
-    Returns:
-        For each forecast the share for each seed, from 0 to 1, in one box for all forecasts of that seed; None without
-        an epoch that has values in several objectives.
-    """
+    """The share of a box that the trials of each simulated study dominate at its end."""
     boxes = []
     for results in zip(*(forecast.results for forecast in forecasts), strict=True):
         fronts = [np.array(result.front) for result in results if result.front]
@@ -58,14 +40,7 @@ def hypervolumes(forecasts: Sequence[Forecast]) -> list[list[float | None]]:
 
 
 def best_pairs(forecasts: Sequence[Forecast]) -> list[BestPair]:
-    """The best pair for each number of workers, by its mean over the seeds after the budget.
-
-    Args:
-        forecasts: The forecasts.
-
-    Returns:
-        One for each number of workers with which several pairs have a value for every seed.
-    """
+    """The best pair for each number of workers, by its mean over the seeds after the budget."""
     job = forecasts[0].job
     volumes = hypervolumes(forecasts)
     by_volume = any(share is not None for shares in volumes for share in shares)

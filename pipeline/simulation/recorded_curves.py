@@ -20,8 +20,6 @@ from pipeline.storage.metric_column import metric_column
 from pipeline.study import TuneJob
 from pipeline.wording import counted
 
-__all__ = ["RecordedCurves"]
-
 _SECONDS = ["seconds_train", "seconds_evaluate", "seconds_checkpoint"]
 
 
@@ -48,17 +46,6 @@ class RecordedCurves(CurveSource):
     better ones, so extended curves are rather too good. Epochs that were not validated are interpolated. Trials that
     failed or ended by themselves do so again. Of trials that took over the weights of others, only the epochs before
     are used.
-
-    Args:
-        results: The study.
-        job: The job to simulate.
-        seconds_per_epoch: Duration of each epoch; None for the recorded durations.
-        seconds_per_start: Seconds that a worker needs each time that it starts or continues a trial; None for the
-            recorded durations.
-
-    Raises:
-        UsageError: The job's scheduler needs more than curves.
-        DataError: The study has no curves of the job's objective and space.
     """
 
     def __init__(

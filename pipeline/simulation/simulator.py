@@ -18,26 +18,10 @@ from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.study import TuneJob
 
-__all__ = ["SimulationResult", "simulate"]
-
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """The result of a simulated study.
-
-    Args:
-        workers: Number of workers.
-        seconds: Seconds from the start to the end of the last trial.
-        busy: Seconds in which workers held trials, summed over all workers.
-        epochs: Epochs trained, summed over all trials.
-        extended: How many of these epochs have no recorded value.
-        trials: Every trial in its final state, in the order of the draw.
-        best_curve: Each improvement of the best value within the bounds of the objectives, of trials that did not fail:
-            seconds and value.
-        end_reason: The limit that ended the study; None if all its trials ended.
-        front: With several objectives: the losses in all of them of each epoch that no other one dominates, of trials
-            that did not fail, within the bounds; empty if no epoch has values in all.
-    """
+    """The result of a simulated study."""
 
     workers: int
     seconds: float
@@ -77,16 +61,6 @@ def simulate(
 
     The decisions come from the code that a driver uses: which trial is drawn, stopped or promoted, and when the study
     ends. Workers report by the rule of real workers.
-
-    Args:
-        job: The study's job.
-        curves: The learning curves of its trials.
-        workers: Number of workers; at least 1.
-        on_decision: Receives every decision, in order.
-        earlier: What earlier studies have found.
-
-    Returns:
-        The simulated study's result.
     """
     return _Simulation(job, curves, workers, on_decision or _ignore, earlier).run()
 
@@ -97,14 +71,7 @@ def _ignore(row: DecisionRow) -> None:
 
 @dataclass(slots=True)
 class _Progress:
-    """A trial's position on its curve.
-
-    Args:
-        curve: The curve that it follows.
-        segment: The segment to which the curve belongs.
-        before: The age of its weights, in epochs, at the start of that segment.
-        levels: Its values without noise, one for each of its own epochs.
-    """
+    """A trial's position on its curve."""
 
     curve: Curve
     segment: int

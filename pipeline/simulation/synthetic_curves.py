@@ -11,8 +11,6 @@ from pipeline.space import Config
 from pipeline.space.random_streams import RandomStream
 from pipeline.study import TuneJob
 
-__all__ = ["SyntheticCurves"]
-
 _BEFORE = 0.9
 """The loss of an untrained model: the error rate with ten classes."""
 _BEST, _SPREAD = 0.02, 0.6
@@ -32,11 +30,6 @@ class SyntheticCurves(CurveSource):
     as (1 + epoch / τ)^−c, at a speed that differs between trials, so curves cross; each epoch has noise. One trial in
     ten improves late: it learns nothing for a while, and then more than others. Each additional objective is a cost
     of the config with its own best config, known from the first epoch.
-
-    Args:
-        job: The study's job. For the mode `min` values are the loss, for `max` they are 1 − loss.
-        seconds_per_epoch: Mean duration of an epoch; trials differ by a quarter.
-        seconds_per_start: Seconds that a worker needs each time that it starts or continues a trial.
     """
 
     def __init__(self, job: TuneJob, *, seconds_per_epoch: float, seconds_per_start: float) -> None:

@@ -7,8 +7,6 @@ import numpy as np
 
 from pipeline.errors import Fault
 
-__all__ = ["CountableDomain", "Domain", "ListedDomain"]
-
 
 class Domain(ABC):
     """A set of values with a distribution. Each subclass is a frozen dataclass with `kind` and its own fields.

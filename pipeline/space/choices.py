@@ -13,8 +13,6 @@ from pipeline.space.base import ListedDomain
 from pipeline.space.column_values import column_text
 from pipeline.space.values import STRICT_CONFIG, ReadValue, Value, key_of
 
-__all__ = ["Choice", "Grid"]
-
 
 def _as_tuple(values: object) -> object:
     listed = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str | bytes)
@@ -56,14 +54,7 @@ class _Listed(ListedDomain):
         return deepcopy(self.values[number])
 
     def number(self, value: object) -> int:
-        """The number of a value, from 0: the inverse of `nth`.
-
-        Args:
-            value: One of the values.
-
-        Raises:
-            ValueError: It is not one of the values.
-        """
+        """The number of a value, from 0: the inverse of `nth`."""
         if (number := self._place(value)) is None:
             raise ValueError(f"{value!r:.100} is not one of the values")
         return number

@@ -9,28 +9,17 @@ import pyarrow as pa
 
 from pipeline.space.base import Domain, ListedDomain
 
-__all__ = ["column_text", "column_type", "column_value", "config_value", "listed_values", "scalar"]
-
 
 def listed_values(domain: Any) -> tuple[Any, ...] | None:
-    """The values of a parameter that lists them, or the value of a fixed parameter; None if it draws numbers.
-
-    Args:
-        domain: A domain or a plain value.
-
-    Returns:
-        The values in the order of the domain; None for a domain of numbers.
-    """
+    """The values of a parameter that lists them, or the value of a fixed parameter; None if it draws numbers."""
     if isinstance(domain, ListedDomain):
         return domain.values
     return None if isinstance(domain, Domain) else (domain,)
 
 
 def column_type(domain: Any) -> pa.DataType:
-    """The type of a parameter's column: float, int or bool for values of that type; text for others and for mixed ones.
-
-    Args:
-        domain: A domain or a plain value.
+    """The type of a parameter's column: float, int or bool for values of that type; text for others and for mixed
+    ones.
     """
     values = listed_values(domain)
     if values is None:
@@ -44,47 +33,22 @@ def column_type(domain: Any) -> pa.DataType:
 
 
 def column_text(value: Any) -> str:
-    """A value in a column of text: text unchanged, anything else as JSON.
-
-    Args:
-        value: A JSON value.
-    """
+    """A value in a column of text: text unchanged, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def scalar(value: Any) -> bool | int | float | str:
-    """A value for tools that know only numbers, booleans and text: None, lists and dicts become JSON.
-
-    Args:
-        value: A JSON value.
-    """
+    """A value for tools that know only numbers, booleans and text: None, lists and dicts become JSON."""
     return value if isinstance(value, int | float) else column_text(value)
 
 
 def column_value(value: Any, type_: pa.DataType) -> Any:
-    """A parameter's value as the value of its column.
-
-    Args:
-        value: The parameter's value; None is a value, and `null` in a column of text.
-        type_: The column's type.
-
-    Returns:
-        The value itself, or its text in a column of text.
-    """
+    """A parameter's value as the value of its column."""
     return column_text(value) if pa.types.is_string(type_) else value
 
 
 def config_value(cell: Any, listed: Sequence[Any] | None) -> Any:
-    """A parameter's value from the value of its column: the inverse of `column_value`.
-
-    Args:
-        cell: The column's value; not empty.
-        listed: The parameter's values, if it lists them.
-
-    Returns:
-        A copy of the listed value: 1 for 1.0 in a column of floats, a list for its JSON. A value that is not listed,
-        because the domain was another one then, unchanged; JSON of a list or a dict is read.
-    """
+    """A parameter's value from the value of its column: the inverse of `column_value`."""
     for value in listed or ():
         if _is_stored_as(value, cell):
             return deepcopy(value)

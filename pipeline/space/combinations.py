@@ -10,36 +10,20 @@ from pipeline.space.base import CountableDomain, Domain
 from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Value
 
-__all__ = ["combination", "combinations", "is_continuous", "number_of"]
-
 
 def combinations(space: Mapping[str, Any]) -> int | None:
-    """The number of configs of a space; None if it is infinite because a real number is drawn.
-
-    Args:
-        space: The space.
-    """
+    """The number of configs of a space; None if it is infinite because a real number is drawn."""
     sizes = [_size(domain) for domain in space.values()]
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 def is_continuous(space: Mapping[str, Any]) -> bool:
-    """Whether every config of a space has a drawn real number, so that no two configs are equal.
-
-    Args:
-        space: The space.
-    """
+    """Whether every config of a space has a drawn real number, so that no two configs are equal."""
     return any(_size(domain) is None and not isinstance(domain, Switch) for domain in space.values())
 
 
 def combination(space: Mapping[str, Any], index: int) -> Config:
-    """One of the configs of a space in which no real number is drawn.
-
-    Args:
-        space: The space.
-        index: The config's number, from 0. The last parameter changes fastest, branches follow each other, and after
-            the last config the first one follows again.
-    """
+    """One of the configs of a space in which no real number is drawn."""
     digits: dict[str, int] = {}
     for name, domain in reversed(list(space.items())):
         index, digits[name] = divmod(index, _count(domain))
@@ -58,12 +42,7 @@ def combination(space: Mapping[str, Any], index: int) -> Config:
 
 
 def number_of(space: Mapping[str, Any], config: Mapping[str, Value]) -> int:
-    """The number of a config among all combinations: the inverse of `combination`.
-
-    Args:
-        space: A space in which no real number is drawn.
-        config: A config of that space.
-    """
+    """The number of a config among all combinations: the inverse of `combination`."""
     number = 0
     for name, domain in space.items():
         if isinstance(domain, Switch):

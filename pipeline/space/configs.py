@@ -13,33 +13,12 @@ from pipeline.space.domains import Switch
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, When
 
-__all__ = [
-    "Pick",
-    "as_drawn",
-    "carry_over",
-    "compose",
-    "draw",
-    "explored_space",
-    "perturb",
-]
-
 Pick: TypeAlias = Callable[[ParameterPath], Value]
 """Returns the value of a parameter that is present."""
 
 
 def compose(space: Mapping[str, Any], pick: Pick, when: When = ()) -> Config:
-    """Compose a config from values of its parameters.
-
-    Args:
-        space: The space.
-        pick: Returns the value of each drawn parameter that is present; a switch is picked before the parameters of its
-            branches.
-        when: The branches in which the space itself is.
-
-    Returns:
-        A value for each parameter that is present, in the order of the space; those of a branch directly after its
-        switch.
-    """
+    """Compose a config from values of its parameters."""
     config: Config = {}
     for name, domain in space.items():
         parameter = ParameterPath(name, domain, when)
@@ -51,17 +30,7 @@ def compose(space: Mapping[str, Any], pick: Pick, when: When = ()) -> Config:
 
 
 def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> Config:
-    """Draw a config.
-
-    Args:
-        space: The space.
-        rng: The source of randomness.
-        index: The trial's number, from 0: grid parameters take their values in turn by it, the last one fastest. Those
-            in a branch are drawn at random, because the order of branches is not known.
-
-    Returns:
-        A value for each parameter that is present, in the order of the space.
-    """
+    """Draw a config."""
     grids = {name: domain for name, domain in space.items() if isinstance(domain, Grid)}
     points = combination(grids, index)
     return compose(
@@ -80,20 +49,7 @@ def perturb(
     resample_probability: float,
     factors: Sequence[float] = (1.2, 0.8),
 ) -> Config:
-    """Explore around a config, as in population based training (Jaderberg et al. 2017, section 4.1.1).
-
-    Args:
-        space: The space.
-        config: The config to start from.
-        rng: The source of randomness.
-        resample_probability: Probability that a parameter is drawn again instead of multiplied by one of the factors; 0
-            to 1. A switch is drawn again or keeps its branch. A listed value that the space no longer has is drawn
-            again.
-        factors: What a number is multiplied by, one of them at random; at least one, each above 0.
-
-    Returns:
-        A new config within the space; constants stay, and the parameters of a new branch are drawn.
-    """
+    """Explore around a config, as in population based training (Jaderberg et al. 2017, section 4.1.1)."""
 
     def pick(parameter: ParameterPath) -> Value:
         resample = rng.random() < resample_probability
@@ -106,15 +62,8 @@ def perturb(
 
 
 def carry_over(space: Mapping[str, Any], config: Mapping[str, Value], rng: np.random.Generator) -> Config:
-    """A config with the values of a config from before a change of the space; what the space no longer lists is drawn.
-
-    Args:
-        space: The space.
-        config: A config of this space, or of the space before a change of its domains.
-        rng: The source of randomness.
-
-    Returns:
-        A value for each parameter that is present. A number may be beyond a changed range.
+    """A config with the values of a config from before a change of the space; what the space no longer lists is
+    drawn.
     """
 
     def pick(parameter: ParameterPath) -> Value:
@@ -128,18 +77,7 @@ def carry_over(space: Mapping[str, Any], config: Mapping[str, Value], rng: np.ra
 def explored_space(
     space: Mapping[str, Any], config: Mapping[str, Value], domains: Mapping[str, Domain | None], when: When = ()
 ) -> dict[str, Any]:
-    """The part of a space that is explored around a config: some parameters are drawn, the others have its values.
-
-    Args:
-        space: The space.
-        config: A config of this space, or of the space before a change of its domains.
-        domains: The parameters that are drawn, each with a domain within its own, or None for its own.
-        when: The branches in which the space itself is.
-
-    Returns:
-        A space in which the other parameters are plain values, those of a switch's branch next to its name. A parameter
-        without a value in the config, or with a listed value that the space no longer has, keeps its domain.
-    """
+    """The part of a space that is explored around a config: some parameters are drawn, the others have its values."""
     explored: dict[str, Any] = {}
     for name, domain in space.items():
         parameter = ParameterPath(name, domain, when)
@@ -165,12 +103,7 @@ def explored_space(
 
 
 def as_drawn(space: Mapping[str, Any], config: Mapping[str, Value]) -> Config:
-    """A config with each value in the type that its domain draws, as 32 for 32.0 among whole numbers.
-
-    Args:
-        space: The space.
-        config: A config of that space.
-    """
+    """A config with each value in the type that its domain draws, as 32 for 32.0 among whole numbers."""
     return compose(space, lambda parameter: parameter.domain.as_drawn(config[parameter.name]))
 
 

@@ -12,8 +12,6 @@ from pipeline.space.base import Domain
 from pipeline.space.bounds import as_real, clamp, clip_unit, faults_of_bounds, is_real
 from pipeline.space.values import LARGEST, STRICT_CONFIG, Real
 
-__all__ = ["LogUniform", "Normal", "Uniform"]
-
 _TAIL = 1e-9
 
 

@@ -4,16 +4,9 @@ from typing import Any
 
 from pipeline.space.base import CountableDomain, Domain, ListedDomain
 
-__all__ = ["covers"]
-
 
 def covers(outer: Any, inner: Any) -> bool:
-    """Whether a config may have every value of one domain where it may have those of another.
-
-    Args:
-        outer: The domain, or its only value.
-        inner: The domain whose values are looked for, or its only value.
-    """
+    """Whether a config may have every value of one domain where it may have those of another."""
     if not isinstance(outer, Domain):
         return inner == outer and type(inner) is type(outer)
     if not isinstance(inner, Domain):

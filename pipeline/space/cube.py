@@ -11,8 +11,6 @@ from pipeline.space.configs import compose
 from pipeline.space.values import Config
 from pipeline.space.walk import drawn_parameters
 
-__all__ = ["Cube"]
-
 _Reals = npt.NDArray[np.float64]
 
 _REDRAWN = 0.1
@@ -20,11 +18,7 @@ _REDRAWN = 0.1
 
 
 class Cube:
-    """A space's parameters as the sides of a cube, in the order of the space.
-
-    Args:
-        space: The space.
-    """
+    """A space's parameters as the sides of a cube, in the order of the space."""
 
     def __init__(self, space: Mapping[str, Any]) -> None:
         self.space = space
@@ -59,14 +53,7 @@ class Cube:
         return self._where[".".join([*(part for pair in when for part in pair), name])]
 
     def units(self, configs: Sequence[Config]) -> _Reals:
-        """Configs as places in the cube, a row each; NaN where a parameter is absent.
-
-        Args:
-            configs: The configs.
-
-        Returns:
-            Numbers from 0 to 1, of shape (configs, parameters).
-        """
+        """Configs as places in the cube, a row each; NaN where a parameter is absent."""
         units = np.full((len(configs), len(self._parameters)), np.nan)
         for side, parameter in enumerate(self._parameters):
             name, to_unit = parameter.name, parameter.domain.to_unit
@@ -79,15 +66,7 @@ class Cube:
         return units
 
     def units_within(self, part: "Cube", places: _Reals) -> _Reals:
-        """The configs at places in a part of this space as places in this cube.
-
-        Args:
-            part: A space in which some parameters of this one have a fixed value, or a narrower domain.
-            places: Places there, a row each; at least one.
-
-        Returns:
-            As `units` returns them for the configs.
-        """
+        """The configs at places in a part of this space as places in this cube."""
         if len(self._conditional):
             return self.units([part.config(place) for place in places])
         # All configs share the values that are fixed there, which may be hundreds.
@@ -99,14 +78,7 @@ class Cube:
         return units
 
     def points(self, units: _Reals) -> _Reals:
-        """Places in the cube as points for a process: an axis for each listed value, the middle for what is absent.
-
-        Args:
-            units: A row each; values of absent parameters are ignored.
-
-        Returns:
-            Numbers from 0 to 1, of shape (rows, axes): one axis for a number, one for each value of a listed parameter.
-        """
+        """Places in the cube as points for a process: an axis for each listed value, the middle for what is absent."""
         # The sides of numbers without a condition are their own axes.
         points: _Reals = np.take(units, self.groups, axis=1).astype(np.float64, copy=False)
         if not len(self._level_axes) and not len(self._conditional):
@@ -126,14 +98,7 @@ class Cube:
         return points
 
     def rounded(self, units: _Reals) -> _Reals:
-        """Places as those of their configs: whole and quantised numbers are in the middle of their parts of a side.
-
-        Args:
-            units: Numbers from 0 to 1, of shape (rows, parameters).
-
-        Returns:
-            Numbers from 0 to 1, of the same shape.
-        """
+        """Places as those of their configs: whole and quantised numbers are in the middle of their parts of a side."""
         found = units.copy()
         for side, parameter in enumerate(self._parameters):
             domain = parameter.domain
@@ -148,27 +113,14 @@ class Cube:
         return found
 
     def neighbours(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
-        """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again.
-
-        Args:
-            units: Numbers from 0 to 1, of shape (rows, parameters); NaN where a parameter is absent: it is drawn.
-            step: Standard deviation of the step, as a share of a side.
-            rng: The source of randomness.
-
-        Returns:
-            Numbers from 0 to 1, of the same shape, `rounded`.
-        """
+        """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again."""
         moved = np.clip(units + step * rng.normal(size=units.shape), 0.0, 1.0)
         drawn = rng.random(units.shape)
         moved = np.where(self._listed, np.where(rng.random(units.shape) < _REDRAWN, drawn, units), moved)
         return self.rounded(np.where(np.isnan(units), drawn, moved))
 
     def config(self, unit: _Reals) -> Config:
-        """The config at a place in the cube.
-
-        Args:
-            unit: A number from 0 to 1 for each side.
-        """
+        """The config at a place in the cube."""
         return compose(
             self.space, lambda parameter: parameter.domain.from_unit(float(unit[self._where[parameter.path]]))
         )

@@ -15,8 +15,6 @@ from pipeline.space.continuous import LogUniform, Normal, Uniform
 from pipeline.space.stepped import IntUniform, QUniform
 from pipeline.space.values import STRICT_CONFIG, ReadValue, plain
 
-__all__ = ["DOMAINS", "AnyDomain", "Parameter", "Space", "Switch"]
-
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 

@@ -9,8 +9,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GaussianProcess"]
-
 _Reals = npt.NDArray[np.float64]
 
 _ROOT = np.sqrt(5.0)
@@ -26,13 +24,7 @@ _ITERATIONS = 30
 
 
 class GaussianProcess:
-    """A process with Matérn 5/2 covariance of variance 1, a length scale for each axis, and noise.
-
-    Args:
-        theta: The logarithms of the length scales, one for each axis, and of the variance of the noise.
-        points: Points with known values, one row each.
-        values: The values, of mean 0 and standard deviation 1.
-    """
+    """A process with Matérn 5/2 covariance of variance 1, a length scale for each axis, and noise."""
 
     def __init__(self, theta: _Reals, points: _Reals, values: _Reals) -> None:
         from scipy.linalg import cho_solve, cholesky
@@ -43,12 +35,7 @@ class GaussianProcess:
 
     @classmethod
     def fit(cls, points: _Reals, values: _Reals) -> Self:
-        """The process of the largest likelihood, by L-BFGS.
-
-        Args:
-            points: One row each, about 0 to 1 on each axis.
-            values: One value each, with mean 0 and standard deviation 1.
-        """
+        """The process of the largest likelihood, by L-BFGS."""
         from scipy.optimize import minimize
 
         axes = points.shape[1]
@@ -59,11 +46,7 @@ class GaussianProcess:
         return cls(optimum.x, points, values)
 
     def over(self, points: _Reals) -> Self:
-        """The process with the same parameters over other points: for its deviations, which need no values.
-
-        Args:
-            points: One row each.
-        """
+        """The process with the same parameters over other points: for its deviations, which need no values."""
         return type(self)(self._theta, points, np.zeros(len(points)))
 
     @property
@@ -72,26 +55,12 @@ class GaussianProcess:
         return float(np.exp(self._theta[-1]))
 
     def mean(self, points: _Reals) -> _Reals:
-        """The means of values at points, as `predict` returns them, in a fraction of its time.
-
-        Args:
-            points: One row each.
-
-        Returns:
-            One mean for each point.
-        """
+        """The means of values at points, as `predict` returns them, in a fraction of its time."""
         mean: _Reals = _matern(_apart(self._theta, points, self._points)) @ self._weights
         return mean
 
     def predict(self, points: _Reals) -> tuple[_Reals, _Reals]:
-        """The distribution of noisy values at points.
-
-        Args:
-            points: One row each.
-
-        Returns:
-            Means and standard deviations, one each for each point.
-        """
+        """The distribution of noisy values at points."""
         from scipy.linalg import solve_triangular
 
         between = _matern(_apart(self._theta, points, self._points))

@@ -7,18 +7,12 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Discriminator, Field, JsonValue, Tag
 
-__all__ = ["OpenSettings", "any_settings", "kind_of", "normalize"]
-
 OpenSettings: TypeAlias = dict[Annotated[str, Field(min_length=1)], JsonValue]
 """Settings by name, as JSON values; only the class itself can validate them."""
 
 
 def kind_of(settings: object) -> str | None:
-    """The kind of settings; that of a class of Ray is `ray`, whatever its path.
-
-    Args:
-        settings: An object with an attribute `kind`, or JSON values.
-    """
+    """The kind of settings; that of a class of Ray is `ray`, whatever its path."""
     kind = settings.get("kind") if isinstance(settings, Mapping) else getattr(settings, "kind", None)
     if not isinstance(kind, str):
         return None
@@ -26,11 +20,7 @@ def kind_of(settings: object) -> str | None:
 
 
 def normalize(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of a class from JSON that has them next to its path.
-
-    Args:
-        value: `kind`, and settings either by their names or as `settings`.
-    """
+    """The settings of a class from JSON that has them next to its path."""
     own = {name: setting for name, setting in value.items() if name not in ("kind", "settings")}
     settings = value.get("settings", {})
     if not own or not isinstance(settings, Mapping):
@@ -39,14 +29,6 @@ def normalize(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def any_settings(known: Mapping[str, type], of_ray: type) -> Any:
-    """The type of a field that takes any of these settings, for pydantic.
-
-    Args:
-        known: tunepipe's own settings, by their kind.
-        of_ray: The settings of any class of Ray Tune.
-
-    Returns:
-        An annotation: the union of all, of which `kind` says the member.
-    """
+    """The type of a field that takes any of these settings, for pydantic."""
     kinds: list[Any] = [Annotated[settings, Tag(kind)] for kind, settings in {**known, "ray": of_ray}.items()]
     return Annotated[reduce(or_, kinds), Discriminator(kind_of)]

@@ -9,8 +9,6 @@ import numpy.typing as npt
 from pipeline.space.cube import Cube
 from pipeline.space.values import Config
 
-__all__ = ["NEIGHBOUR_STEPS", "best_nearby", "neighbour", "vectors"]
-
 NEIGHBOUR_STEPS = (0.1, 0.02)
 """Distances at which neighbours of good configs are drawn, as shares of a parameter's range."""
 
@@ -19,28 +17,13 @@ _BEST = 4
 
 
 def vectors(space: Mapping[str, Any], configs: Sequence[Config]) -> npt.NDArray[np.float64]:
-    """Configs as points: the quantile of each number, 0.5 if it is absent, and an axis for each value of a choice.
-
-    Args:
-        space: The space.
-        configs: The configs.
-
-    Returns:
-        Numbers from 0 to 1, of shape (configs, axes).
-    """
+    """Configs as points: the quantile of each number, 0.5 if it is absent, and an axis for each value of a choice."""
     cube = Cube(space)
     return cube.points(cube.units(configs))
 
 
 def neighbour(space: Mapping[str, Any], config: Config, step: float, rng: np.random.Generator) -> Config:
-    """A neighbour of a config: numbers move by a normal step, and one in ten listed values is drawn again.
-
-    Args:
-        space: The space.
-        config: The config.
-        step: Standard deviation of the step, as a share of each parameter's range.
-        rng: The source of randomness.
-    """
+    """A neighbour of a config: numbers move by a normal step, and one in ten listed values is drawn again."""
     cube = Cube(space)
     return cube.config(cube.neighbours(cube.units([config]), step, rng)[0])
 
@@ -54,16 +37,7 @@ def best_nearby(
     neighbours: int,
     rng: np.random.Generator,
 ) -> Config:
-    """The config with the highest score among candidates and neighbours of the best ones.
-
-    Args:
-        cube: The space.
-        candidates: Places to compare, a row each.
-        best: The places whose neighbours are drawn first, a row each.
-        score: Returns one score for each of several places, more is better; of equal ones the earlier counts.
-        neighbours: How many are drawn at each distance.
-        rng: The source of randomness.
-    """
+    """The config with the highest score among candidates and neighbours of the best ones."""
     # A score is that of a config: many places are the same whole number.
     candidates = cube.rounded(candidates)
     for step in NEIGHBOUR_STEPS:

@@ -2,8 +2,6 @@
 
 from enum import IntEnum
 
-__all__ = ["RandomStream"]
-
 
 class RandomStream(IntEnum):
     """A number in the seeds of random generators, which keeps them apart from those of the searcher's draws.

@@ -13,8 +13,6 @@ from pipeline.space.base import CountableDomain
 from pipeline.space.bounds import as_real, clip_unit, faults_of_bounds, is_real
 from pipeline.space.values import INT64, STRICT_CONFIG, Real, Whole
 
-__all__ = ["IntUniform", "QUniform"]
-
 
 @dataclass(frozen=True, slots=True)
 class IntUniform(CountableDomain):

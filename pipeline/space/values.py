@@ -10,21 +10,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, PlainValidat
 
 from pipeline.space.base import Domain
 
-__all__ = [
-    "INT64",
-    "LARGEST",
-    "STRICT_CONFIG",
-    "Config",
-    "Count",
-    "ReadValue",
-    "Real",
-    "Value",
-    "Whole",
-    "key_of",
-    "leaves",
-    "plain",
-]
-
 Value: TypeAlias = JsonValue
 """A hyperparameter's value: None, true or false, a number, text, and lists and dicts of these."""
 
@@ -45,29 +30,17 @@ _DEEPEST = 32
 
 
 def plain(value: object) -> object:
-    """A NumPy scalar as a Python value; anything else unchanged.
-
-    Args:
-        value: Any object.
-    """
+    """A NumPy scalar as a Python value; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def key_of(value: Any) -> str:
-    """A key by which values or whole configs are compared: 1, 1.0, True and "1" have four keys.
-
-    Args:
-        value: A JSON value; the order of a dict's keys is ignored.
-    """
+    """A key by which values or whole configs are compared: 1, 1.0, True and "1" have four keys."""
     return json.dumps(value, sort_keys=True)
 
 
 def leaves(value: Value) -> Iterator[Value]:
-    """The values in lists and dicts of any depth; any other value itself.
-
-    Args:
-        value: A hyperparameter's value.
-    """
+    """The values in lists and dicts of any depth; any other value itself."""
     if isinstance(value, list | dict):
         for inner in value if isinstance(value, list) else value.values():
             yield from leaves(inner)

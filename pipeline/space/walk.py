@@ -14,20 +14,6 @@ from pipeline.space.domains import Switch
 from pipeline.space.stepped import IntUniform, QUniform
 from pipeline.space.values import Value, key_of
 
-__all__ = [
-    "ParameterPath",
-    "When",
-    "conflicts",
-    "drawn_names",
-    "drawn_parameters",
-    "fits",
-    "fitting",
-    "flat",
-    "kind_of_value",
-    "kinds_of",
-    "walk",
-]
-
 When: TypeAlias = tuple[tuple[str, str], ...]
 """The switches above a parameter, the outermost first, and the branch of each."""
 
@@ -36,13 +22,7 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True)
 class ParameterPath:
-    """A parameter and its path in a space.
-
-    Args:
-        name: The parameter.
-        domain: Its domain, or a plain value.
-        when: The branches that must be drawn for the parameter to be present.
-    """
+    """A parameter and its path in a space."""
 
     name: str
     domain: Any
@@ -59,21 +39,12 @@ class ParameterPath:
         return isinstance(self.domain, Domain)
 
     def is_present(self, config: Mapping[str, Value]) -> bool:
-        """Whether a config has the parameter.
-
-        Args:
-            config: Values of the switches.
-        """
+        """Whether a config has the parameter."""
         return all(config.get(switch) == branch for switch, branch in self.when)
 
 
 def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[ParameterPath]:
-    """Every parameter of a space, those of a switch's branches directly after it.
-
-    Args:
-        space: The space.
-        when: The branches in which the space itself is.
-    """
+    """Every parameter of a space, those of a switch's branches directly after it."""
     for name, domain in space.items():
         yield ParameterPath(name, domain, when)
         if isinstance(domain, Switch):
@@ -82,32 +53,17 @@ def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[ParameterPath]:
 
 
 def drawn_parameters(space: Mapping[str, Any]) -> list[ParameterPath]:
-    """Every parameter of a space that is drawn, those in branches included.
-
-    Args:
-        space: The space.
-    """
+    """Every parameter of a space that is drawn, those in branches included."""
     return [parameter for parameter in walk(space) if parameter.drawn]
 
 
 def drawn_names(space: Mapping[str, Any]) -> list[str]:
-    """The names of all drawn parameters of a space, those in branches included, each once.
-
-    Args:
-        space: The space, or the result of `flat`.
-    """
+    """The names of all drawn parameters of a space, those in branches included, each once."""
     return list(dict.fromkeys(parameter.name for parameter in drawn_parameters(space)))
 
 
 def flat(space: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter that a config may have, once: the parameters for which tables have columns.
-
-    Args:
-        space: The space.
-
-    Returns:
-        Name → domain or plain value; if several branches have a parameter, a domain that covers all of theirs.
-    """
+    """Every parameter that a config may have, once: the parameters for which tables have columns."""
     domains: dict[str, Any] = {}
     for parameter in walk(space):
         known = domains.get(parameter.name, parameter.domain)
@@ -117,21 +73,12 @@ def flat(space: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fits(space: Mapping[str, Any], config: Mapping[str, Value]) -> bool:
-    """Whether a config is one of a space: it has exactly the present parameters, each with a value of its domain.
-
-    Args:
-        space: The space.
-        config: The config.
-    """
+    """Whether a config is one of a space: it has exactly the present parameters, each with a value of its domain."""
     return fitting(space)(config)
 
 
 def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
-    """A function that returns whether a config is one of a space, as `fits` does; it walks through the space once.
-
-    Args:
-        space: The space.
-    """
+    """A function that returns whether a config is one of a space, as `fits` does; it walks through the space once."""
     parameters = [(each, each.domain if each.drawn else Choice((each.domain,))) for each in walk(space)]
 
     def one_of(config: Mapping[str, Value]) -> bool:
@@ -148,11 +95,7 @@ def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
 
 
 def conflicts(space: Mapping[str, Any]) -> list[Fault]:
-    """The parameters that cannot be in one space together: they share a name at the same time, or differ in kind.
-
-    Args:
-        space: The space.
-    """
+    """The parameters that cannot be in one space together: they share a name at the same time, or differ in kind."""
     faults = []
     seen: dict[str, list[ParameterPath]] = {}
     for parameter in walk(space):
@@ -172,11 +115,7 @@ def conflicts(space: Mapping[str, Any]) -> list[Fault]:
 
 
 def kind_of_value(value: object) -> str | None:
-    """The kind of a plain value in words: a number, text, a list, …; None for anything else.
-
-    Args:
-        value: Any object.
-    """
+    """The kind of a plain value in words: a number, text, a list, …; None for anything else."""
     if value is None:
         return "null"
     if isinstance(value, list | tuple):
@@ -191,14 +130,7 @@ def kind_of_value(value: object) -> str | None:
 
 
 def kinds_of(parameter: Any) -> set[str]:
-    """The kinds of a parameter's values, in words.
-
-    Args:
-        parameter: A domain or a plain value.
-
-    Returns:
-        The kinds of its values; empty if they are unknown.
-    """
+    """The kinds of a parameter's values, in words."""
     if (values := listed_values(parameter)) is None:
         return {"a number"}
     kinds = [kind_of_value(value) for value in values]

@@ -22,8 +22,6 @@ import numpy as np
 
 from pipeline.errors import DamagedFile
 
-__all__ = ["Checkpoint", "is_storable", "pack", "unpack"]
-
 _MAGIC = b"tunepipe"
 _DIGEST = 32
 _KINDS = "biufcSU"  # NumPy's letters for booleans, integers, floats, complex numbers and text
@@ -33,39 +31,21 @@ _START = len(_MAGIC) + 8 + _DIGEST
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a trial needs to continue.
-
-    Args:
-        header: JSON values: lineage, epochs, callback states, every row of the segment.
-        arrays: The variables, in the order in which they are restored.
-    """
+    """What a trial needs to continue."""
 
     header: Mapping[str, Any]
     arrays: Sequence[np.ndarray]
 
 
 def is_storable(dtype: np.dtype[Any]) -> bool:
-    """Whether arrays of a type can be part of a checkpoint: numbers, booleans and text, not objects, dates or records.
-
-    Args:
-        dtype: The type. The small floats of machine learning (bfloat16, float8, …) are numbers.
+    """Whether arrays of a type can be part of a checkpoint: numbers, booleans and text, not objects, dates or
+    records.
     """
     return dtype.kind in _KINDS or dtype.isbuiltin == _ADDED
 
 
 def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
-    """Convert a checkpoint to the content of a file, without a copy of the arrays.
-
-    Args:
-        checkpoint: The checkpoint.
-
-    Returns:
-        Pieces to write one after the other.
-
-    Raises:
-        TypeError: An array holds Python objects or records. Allowed are numbers, text of fixed length and the small
-            floats of machine learning (bfloat16, float8, …).
-    """
+    """Convert a checkpoint to the content of a file, without a copy of the arrays."""
     arrays = [np.asarray(array) for array in checkpoint.arrays]
     layout = [{"dtype": _name(array.dtype), "shape": array.shape} for array in arrays]
     header = json.dumps({"header": checkpoint.header, "arrays": layout}).encode()
@@ -78,18 +58,7 @@ def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
 
 
 def unpack(content: bytes, name: str) -> Checkpoint:
-    """Read the content of a checkpoint file.
-
-    Args:
-        content: The whole file.
-        name: The file's name in an error.
-
-    Returns:
-        The checkpoint; its arrays are views of `content`.
-
-    Raises:
-        DamagedFile: The content is not a complete checkpoint.
-    """
+    """Read the content of a checkpoint file."""
     length_bytes = content[len(_MAGIC) : len(_MAGIC) + 8]
     length = int.from_bytes(length_bytes, "little")
     if content[: len(_MAGIC)] != _MAGIC or _START + length > len(content):

@@ -14,8 +14,6 @@ from typing import Protocol
 
 from pipeline.storage.temporary_names import temporary_name, unfinished
 
-__all__ = ["create_once"]
-
 _CLAIM_SECONDS = 10.0
 """How long another writer's claim counts: a writer needs it for a few requests, and a killed one leaves it."""
 
@@ -40,14 +38,6 @@ def create_once(files: _Files, path: str, content: bytes) -> bool:
     """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
 
     Only a writer that is stopped for longer than a claim counts, between its look and its writing, may replace a file.
-
-    Args:
-        files: The files.
-        path: The path within their root.
-        content: Its content.
-
-    Returns:
-        Whether this call created the file.
     """
     others: dict[str, float] = {}
     for attempt in itertools.count():

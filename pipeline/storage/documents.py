@@ -6,25 +6,12 @@ from typing import Any
 
 from pipeline.errors import StorageError
 
-__all__ = ["from_json"]
-
 _DEEPEST = 100
 """Far below the depth at which a recursive function fails in Python."""
 
 
 def from_json(content: bytes, name: str) -> Any:
-    """Read the value of a JSON file.
-
-    Args:
-        content: The whole file.
-        name: The file's name in an error.
-
-    Returns:
-        The value; its structure is not checked.
-
-    Raises:
-        StorageError: It is not UTF-8, not JSON (NaN and Infinity are not), or nested too deeply.
-    """
+    """Read the value of a JSON file."""
     try:
         document = json.loads(content.decode(), parse_constant=_refuse)
         level = [document]

@@ -18,78 +18,39 @@ from pipeline.storage.paths import (
 )
 from pipeline.storage.temporary_names import temporary_name, unfinished
 
-__all__ = ["LocalFiles"]
-
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 """Errors of file systems without hard links: SMB, buckets mounted as folders, FAT."""
 
 
 class LocalFiles:
-    """Files below a folder. Errors are those of the operating system.
-
-    Args:
-        root: The folder, which may be a link and need not exist.
-    """
+    """Files below a folder. Errors are those of the operating system."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, path: str, *, itself: bool = True) -> Path:
-        """The path on the file system for reading.
-
-        Args:
-            path: The path within the folder.
-            itself: Whether a link at the path itself is followed.
-
-        Raises:
-            StorageError: The path leads out of the folder.
-        """
+        """The path on the file system for reading."""
         target = self.root.joinpath(*steps(path, str(self.root)))
         refuse_links_out(self.root, target, itself=itself)
         return target
 
     def writable(self, path: str) -> Path:
-        """The path on the file system for writing or deleting: neither it nor a folder above it is a link.
-
-        Args:
-            path: The path within the folder.
-
-        Raises:
-            StorageError: The path leads out of the folder, or is a link or below one.
-        """
+        """The path on the file system for writing or deleting: neither it nor a folder above it is a link."""
         target = self.root.joinpath(*steps(path, str(self.root)))
         refuse_links(self.root, target)
         return target
 
     def exists(self, path: str) -> bool:
-        """Whether a file or a folder exists.
-
-        Args:
-            path: The path within the folder.
-        """
+        """Whether a file or a folder exists."""
         return self.path(path).exists()
 
     def size(self, path: str) -> int | None:
-        """The size of a file in bytes; None for anything else, such as a pipe, whose reading would not end.
-
-        Args:
-            path: The path within the folder.
-
-        Raises:
-            FileNotFoundError: The path does not exist.
-        """
+        """The size of a file in bytes; None for anything else, such as a pipe, whose reading would not end."""
         target = self.path(path)
         return target.stat().st_size if target.is_file() or not target.exists() else None
 
     def age(self, path: str) -> float:
-        """The seconds since a file was written, by the clock of the file system's server.
-
-        Args:
-            path: The path within the folder.
-
-        Raises:
-            FileNotFoundError: The path does not exist.
-        """
+        """The seconds since a file was written, by the clock of the file system's server."""
         target = self.writable(path)
         while True:
             written, probe = target.stat().st_mtime, _temporary(target)
@@ -103,14 +64,7 @@ class LocalFiles:
                 probe.unlink(missing_ok=True)
 
     def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
-        """Paths and sizes of all complete files in a folder and its folders.
-
-        Args:
-            folder: The folder's path within the folder.
-
-        Returns:
-            Pairs of path and bytes, in no particular order.
-        """
+        """Paths and sizes of all complete files in a folder and its folders."""
         return [
             (path.relative_to(self.root).as_posix(), size)
             for path, size in files_below(self.path(folder))
@@ -118,11 +72,7 @@ class LocalFiles:
         ]
 
     def entries(self) -> Sequence[Entry]:
-        """Every entry of the folder: links, empty folders and temporary names too.
-
-        Raises:
-            StorageError: The folder, or one above it, is a link to something that does not exist.
-        """
+        """Every entry of the folder: links, empty folders and temporary names too."""
         refuse_dangling(self.root)
         return list(entries_below(self.root))
 
@@ -132,39 +82,16 @@ class LocalFiles:
         return [path.name for path in self.root.iterdir() if os.path.isdir(path)] if self.root.exists() else []  # noqa: PTH112
 
     def read(self, path: str, most: int | None = None) -> bytes:
-        """Read a file.
-
-        Args:
-            path: The path within the folder.
-            most: Number of bytes to read from the start; None for all.
-
-        Returns:
-            The bytes of the file, at most `most`.
-        """
+        """Read a file."""
         with self.open(path) as file:
             return file.read(-1 if most is None else most)
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading.
-
-        Args:
-            path: The path within the folder.
-
-        Returns:
-            The open file, which the caller closes.
-        """
+        """Open a file for reading."""
         return self.path(path).open("rb")
 
     def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
-        """Write a whole file, replacing one that exists.
-
-        Args:
-            path: The path within the folder.
-            pieces: Its content.
-
-        Returns:
-            The file's size in bytes.
-        """
+        """Write a whole file, replacing one that exists."""
         target = self.writable(path)
         _make_folder(target.parent)
         temporary = _temporary(target)
@@ -177,15 +104,7 @@ class LocalFiles:
         return size
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
-
-        Args:
-            path: The path within the folder.
-            content: Its content.
-
-        Returns:
-            Whether this call created the file.
-        """
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds."""
         target = self.writable(path)
         _make_folder(target.parent)
         temporary = _temporary(target)
@@ -204,12 +123,7 @@ class LocalFiles:
         return True
 
     def append(self, path: str, content: bytes) -> None:
-        """Append to a file, which is created if it does not exist.
-
-        Args:
-            path: The path within the folder.
-            content: The bytes to append.
-        """
+        """Append to a file, which is created if it does not exist."""
         target = self.writable(path)
         # If the file has other names, such as a backup's, they keep the old content.
         if target.exists() and target.stat().st_nlink > 1:
@@ -220,11 +134,7 @@ class LocalFiles:
             file.write(content)
 
     def delete(self, path: str) -> None:
-        """Delete a file, if it exists.
-
-        Args:
-            path: The path within the folder.
-        """
+        """Delete a file, if it exists."""
         self.writable(path).unlink(missing_ok=True)
 
     def delete_empty_folders(self) -> None:

@@ -14,8 +14,6 @@ from pipeline.storage.object_files import ObjectFiles, file_system, with_default
 from pipeline.storage.os_errors import is_unreachable
 from pipeline.storage.paths import refuse_unwritable
 
-__all__ = ["Location"]
-
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _PLAIN = "/:@!$&'()*+,;="
@@ -25,27 +23,14 @@ _UNWRITABLE = re.compile(r"[^!-~]|%(?![0-9a-f]{2})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A storage's URI and its files.
-
-    Args:
-        uri: The URI as it was given, without a slash at its end, or the absolute path of a folder.
-        files: The files there.
-    """
+    """A storage's URI and its files."""
 
     uri: str
     files: LocalFiles | ObjectFiles
 
     @classmethod
     def of(cls, text: str) -> "Location":
-        """The location that a user names.
-
-        Args:
-            text: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://.
-
-        Raises:
-            StorageError: It cannot be used.
-            StorageUnreachable: The server that says where it is does not answer now.
-        """
+        """The location that a user names."""
         refuse_unwritable(text, "The storage")
         is_uri = _URI.match(text) is not None
         if not is_uri and _ONE_SLASH.match(text):
@@ -68,11 +53,7 @@ class Location:
             raise kind(f"The storage {text!r} cannot be used: {reason}{advice}.") from None
 
     def uri_of(self, path: str) -> str:
-        """The URI of a path in the storage; the options of an object store's URI stay at the end.
-
-        Args:
-            path: The path within the storage; empty for the storage itself.
-        """
+        """The URI of a path in the storage; the options of an object store's URI stay at the end."""
         if not path:
             return self.uri
         if isinstance(self.files, LocalFiles):

@@ -9,16 +9,6 @@ import pyarrow as pa
 
 from pipeline.storage.schema import EPOCHS
 
-__all__ = [
-    "assign_columns",
-    "column_of",
-    "metric_column",
-    "metric_columns",
-    "metric_field",
-    "metric_names",
-    "stored_column",
-]
-
 _METRIC = b"metric"
 """The key of the metric's name in a column's metadata."""
 
@@ -41,12 +31,6 @@ def metric_column(metric: str) -> str:
 
     It is the metric's name in lower case, with `_` for characters that a column cannot have; letters of all scripts
     remain.
-
-    Args:
-        metric: The metric's name, as Keras or the user's function reports it.
-
-    Returns:
-        A name that needs no quotes in SQL, Python or a shell, and is not that of a fixed column.
     """
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", metric).lower()).strip("_")
     taken = name in _RESERVED or name.startswith("config_") or name in {column.name for column in EPOCHS}
@@ -57,16 +41,7 @@ def metric_column(metric: str) -> str:
 
 
 def assign_columns(metrics: Iterable[str], assigned: Mapping[str, str]) -> dict[str, str]:
-    """Columns for metrics of one study, no two the same.
-
-    Args:
-        metrics: Names of metrics.
-        assigned: The columns of metrics that have one, by the metric's name; they stay.
-
-    Returns:
-        Metric → column: those of `assigned`, then all others in the order of their names. If a metric's column is
-        taken, the column ends in six hexadecimal digits of the SHA-256 of the metric's name.
-    """
+    """Columns for metrics of one study, no two the same."""
     columns = dict(assigned)
     taken = set(columns.values())
     for metric in sorted(set(metrics) - columns.keys()):
@@ -80,54 +55,31 @@ def assign_columns(metrics: Iterable[str], assigned: Mapping[str, str]) -> dict[
 
 
 def column_of(metric: str, names: Mapping[str, str]) -> str:
-    """The column of `epochs` that holds a metric of a study.
-
-    Args:
-        metric: The metric's name.
-        names: The result of `metric_names` for the study.
-    """
+    """The column of `epochs` that holds a metric of a study."""
     return next((column for column, name in names.items() if name == metric), metric_column(metric))
 
 
 def stored_column(metric: str, columns: Collection[str]) -> str:
-    """The column in which a stored table has an objective: that of `metric_column`, or that of earlier versions.
-
-    Args:
-        metric: The metric's name.
-        columns: The table's columns.
-    """
+    """The column in which a stored table has an objective: that of `metric_column`, or that of earlier versions."""
     column, earlier = metric_column(metric), _earlier_column(metric)
     return earlier if column not in columns and earlier in columns else column
 
 
 def metric_field(metric: str, column: str | None = None) -> pa.Field:
-    """The field of a metric's column; its metadata contain the metric's name.
-
-    Args:
-        metric: The metric's name.
-        column: Its column, if it is not that of `metric_column`.
-    """
+    """The field of a metric's column; its metadata contain the metric's name."""
     metadata = {_METRIC: metric.encode(errors="surrogatepass")}
     return pa.field(column or metric_column(metric), pa.float64(), metadata=metadata)
 
 
 def metric_names(schema: pa.Schema) -> dict[str, str]:
-    """The names of metrics whose column has another name, by column.
-
-    Args:
-        schema: The schema of a table `epochs`.
-    """
+    """The names of metrics whose column has another name, by column."""
     metrics = [field for field in schema if _METRIC in (field.metadata or {})]
     names = {field.name: field.metadata[_METRIC].decode(errors="surrogatepass") for field in metrics}
     return {column: name for column, name in names.items() if name != column}
 
 
 def metric_columns(columns: Iterable[str]) -> list[str]:
-    """The columns of `epochs` that hold metrics, in their order.
-
-    Args:
-        columns: Names of columns.
-    """
+    """The columns of `epochs` that hold metrics, in their order."""
     fixed = {column.name for column in EPOCHS}
     return [name for name in columns if name not in fixed and not name.startswith("config_")]
 

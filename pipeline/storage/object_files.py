@@ -20,8 +20,6 @@ from pipeline.storage.claims import create_once
 from pipeline.storage.paths import Entry, steps
 from pipeline.storage.temporary_names import temporary_name
 
-__all__ = ["ObjectFiles", "file_system", "with_defaults"]
-
 _DEFAULTS = (
     # Without it each file is an upload in parts, of three requests.
     ("s3", "allow_delayed_open", "true"),
@@ -35,27 +33,13 @@ _COLLECTED = 8 * 2**20
 
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a URI, and the path within it.
-
-    Args:
-        uri: A URI that pyarrow knows.
-
-    Returns:
-        The file system, and the path as it takes it.
-
-    Raises:
-        Exception: An error of pyarrow's or the system's: the URI cannot be used.
-    """
+    """The file system of a URI, and the path within it."""
     parsed: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(with_defaults(uri))
     return parsed
 
 
 def with_defaults(uri: str) -> str:
-    """A URI with the options that it does not name and that tunepipe uses.
-
-    Args:
-        uri: A URI.
-    """
+    """A URI with the options that it does not name and that tunepipe uses."""
     for scheme, option, value in _DEFAULTS:
         if re.match(f"{scheme}://", uri, re.IGNORECASE) and f"{option}=" not in uri:
             uri += f"{'&' if '?' in uri else '?'}{option}={value}"
@@ -63,66 +47,32 @@ def with_defaults(uri: str) -> str:
 
 
 class ObjectFiles:
-    """Files whose names begin with a path. Errors are those of pyarrow, which are the operating system's.
-
-    Args:
-        file_system: Their file system.
-        root: The path.
-    """
+    """Files whose names begin with a path. Errors are those of pyarrow, which are the operating system's."""
 
     def __init__(self, file_system: fs.FileSystem, root: str) -> None:
         self._fs, self._root = file_system, PurePosixPath(root)
 
     def path(self, path: str) -> str:
-        """The path within the file system.
-
-        Args:
-            path: The path within the root.
-
-        Raises:
-            StorageError: The path leads out of the root.
-        """
+        """The path within the file system."""
         return str(self._root.joinpath(*steps(path, str(self._root))))
 
     def within(self, path: str) -> "ObjectFiles":
-        """The files below a folder, through the same client.
-
-        Args:
-            path: The folder's path within the root.
-        """
+        """The files below a folder, through the same client."""
         return ObjectFiles(self._fs, self.path(path))
 
     def exists(self, path: str) -> bool:
-        """Whether a file or a folder exists.
-
-        Args:
-            path: The path within the root.
-        """
+        """Whether a file or a folder exists."""
         return bool(self._fs.get_file_info(self.path(path)).type != fs.FileType.NotFound)
 
     def size(self, path: str) -> int | None:
-        """The size of a file in bytes; None if there is a folder.
-
-        Args:
-            path: The path within the root.
-
-        Raises:
-            FileNotFoundError: There is nothing.
-        """
+        """The size of a file in bytes; None if there is a folder."""
         info = self._fs.get_file_info(self.path(path))
         if info.type == fs.FileType.NotFound:
             raise FileNotFoundError(path)
         return int(info.size) if info.type == fs.FileType.File else None
 
     def age(self, path: str) -> float:
-        """The seconds since a file was written, by the store's clock.
-
-        Args:
-            path: The path within the root.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-        """
+        """The seconds since a file was written, by the store's clock."""
         while True:
             probe = str(PurePosixPath(path).with_name(temporary_name(PurePosixPath(path).name)))
             try:
@@ -137,14 +87,7 @@ class ObjectFiles:
                 return float(now.mtime_ns - file.mtime_ns) / 1e9
 
     def sizes(self, folder: str) -> Sequence[tuple[str, int]]:
-        """Paths and sizes of all files in a folder and its folders.
-
-        Args:
-            folder: The folder's path within the root.
-
-        Returns:
-            Pairs of path and bytes, in no particular order.
-        """
+        """Paths and sizes of all files in a folder and its folders."""
         infos = self._listed(self.path(folder), recursive=True)
         return [(self._relative(info), int(info.size)) for info in infos if info.type == fs.FileType.File]
 
@@ -169,28 +112,13 @@ class ObjectFiles:
         return sorted(folders)
 
     def read(self, path: str, most: int | None = None) -> bytes:
-        """Read a file.
-
-        Args:
-            path: The path within the root.
-            most: Number of bytes to read from the start; None for all.
-
-        Returns:
-            The bytes of the file, at most `most`.
-        """
+        """Read a file."""
         # A stream would be read in many small requests.
         with self._fs.open_input_file(self.path(path)) as file:
             return bytes(file.read(most))
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading.
-
-        Args:
-            path: The path within the root.
-
-        Returns:
-            The open file, which the caller closes.
-        """
+        """Open a file for reading."""
         file: BinaryIO = self._fs.open_input_file(self.path(path))
         return file
 
@@ -199,13 +127,6 @@ class ObjectFiles:
 
         If an error cuts the writing off, the earlier file stays. The store may keep uploaded parts, which show nowhere,
         until its own rules remove them, as after a kill.
-
-        Args:
-            path: The path within the root.
-            pieces: Its content.
-
-        Returns:
-            The file's size in bytes.
         """
         size, pieces, target = 0, iter(pieces), self.path(path)
         beginning = []
@@ -226,35 +147,18 @@ class ObjectFiles:
         return size
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
-
-        Args:
-            path: The path within the root.
-            content: Its content.
-
-        Returns:
-            Whether this call created the file.
-        """
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds."""
         return create_once(self, path, content)
 
     def append(self, path: str, content: bytes) -> None:
-        """Append to a file, which is created if it does not exist; the whole file is written again.
-
-        Args:
-            path: The path within the root.
-            content: The bytes to append.
-        """
+        """Append to a file, which is created if it does not exist; the whole file is written again."""
         before = b""
         with suppress(FileNotFoundError):
             before = self.read(path)
         self.write(path, [before, content])
 
     def delete(self, path: str) -> None:
-        """Delete a file, if it exists.
-
-        Args:
-            path: The path within the root.
-        """
+        """Delete a file, if it exists."""
         with suppress(FileNotFoundError):
             self._fs.delete_file(self.path(path))
 

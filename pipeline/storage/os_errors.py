@@ -10,8 +10,6 @@ import pyarrow as pa
 
 from pipeline.errors import StorageError, StorageUnreachable
 
-__all__ = ["Action", "is_unreachable", "translated_errors"]
-
 Action = Literal["look at", "list", "read", "write", "delete"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -33,27 +31,13 @@ _GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether an error says that a server cannot be reached, or is busy.
-
-    Args:
-        error: An error of the system's or of pyarrow's.
-    """
+    """Whether an error says that a server cannot be reached, or is busy."""
     return getattr(error, "errno", None) in _UNREACHABLE or _UNAVAILABLE.search(str(error)) is not None
 
 
 @contextmanager
 def translated_errors(action: Action, uri: str) -> Iterator[None]:
-    """Replace an error of the system's or the store's by a StorageError that says what failed where, and what to do.
-
-    Args:
-        action: What is done.
-        uri: The path or URI of the file or folder.
-
-    Raises:
-        FileNotFoundError: What is read, listed or deleted does not exist.
-        StorageUnreachable: A server cannot be reached, or is busy.
-        StorageError: Any other error.
-    """
+    """Replace an error of the system's or the store's by a StorageError that says what failed where, and what to do."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:

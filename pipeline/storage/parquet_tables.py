@@ -12,18 +12,6 @@ import pyarrow.parquet as pq
 from pipeline.errors import StorageError
 from pipeline.storage.schema import KEYS, SCHEMA_VERSION, TABLES
 
-__all__ = [
-    "BROKEN",
-    "ParquetPart",
-    "from_parquet",
-    "invalid_part",
-    "mismatched_part",
-    "parquet_pieces",
-    "part_of",
-    "to_parquet",
-    "write_parquet",
-]
-
 BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, MemoryError)
 """What Arrow raises for bytes that are not Parquet; the error depends on the kind of damage."""
 
@@ -44,29 +32,14 @@ _ADVICE = (
 
 
 def to_parquet(table: pa.Table) -> memoryview:
-    """Convert a table to the content of a Parquet file, compressed with zstd.
-
-    Args:
-        table: The table.
-
-    Returns:
-        The bytes of the file.
-    """
+    """Convert a table to the content of a Parquet file, compressed with zstd."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return memoryview(sink.getvalue())
 
 
 def parquet_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    """Convert tables to the content of one Parquet file; only one table is in memory at a time.
-
-    Args:
-        schema: The schema of the tables.
-        tables: The tables, made one after the other; each with rows becomes a row group.
-
-    Yields:
-        The bytes of the file, in order.
-    """
+    """Convert tables to the content of one Parquet file; only one table is in memory at a time."""
     sink = _Pieces()
     options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
     with pq.ParquetWriter(sink, schema, dictionary_pagesize_limit=_DICTIONARY, **options) as writer:
@@ -98,28 +71,14 @@ class _Pieces(RawIOBase):
 
 
 def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], sink: Any) -> None:
-    """Write record batches as one Parquet file; only one batch is in memory at a time.
-
-    Args:
-        schema: The schema of the batches.
-        batches: The record batches.
-        sink: A path, or a file that is open for writing.
-    """
+    """Write record batches as one Parquet file; only one batch is in memory at a time."""
     with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in batches:
             writer.write_batch(batch)
 
 
 class ParquetPart:
-    """The content of a Parquet file, of which some rows or columns are read.
-
-    Args:
-        content: The whole file.
-        name: The file's name in an error.
-
-    Raises:
-        StorageError: The file is damaged, not Parquet, or of an unknown schema version.
-    """
+    """The content of a Parquet file, of which some rows or columns are read."""
 
     def __init__(self, content: bytes, name: str) -> None:
         self._name = name
@@ -143,30 +102,12 @@ class ParquetPart:
         return int(self._file.num_row_groups)
 
     def read(self) -> pa.Table:
-        """Read all rows and columns.
-
-        Returns:
-            The table.
-
-        Raises:
-            StorageError: The file is damaged.
-        """
+        """Read all rows and columns."""
         with self._readable():
             return _with_types(self._file.read(), self.schema)
 
     def batches(self, group: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read a group of rows, a few at a time.
-
-        Args:
-            group: The group's number, from 0.
-            columns: Names of columns; those that it lacks are left out; None for all.
-
-        Yields:
-            The next rows, in order.
-
-        Raises:
-            StorageError: The file is damaged.
-        """
+        """Read a group of rows, a few at a time."""
         names = [name for name in self.schema.names if columns is None or name in columns]
         with self._readable():
             schema = pa.schema([self.schema.field(name) for name in names], self.schema.metadata)
@@ -200,35 +141,12 @@ def _with_types(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def from_parquet(content: bytes, name: str) -> pa.Table:
-    """Read a table from the content of a Parquet file.
-
-    Args:
-        content: The whole file.
-        name: The file's name in an error.
-
-    Returns:
-        The table.
-
-    Raises:
-        StorageError: The file is damaged, not Parquet, or of an unknown schema version.
-    """
+    """Read a table from the content of a Parquet file."""
     return ParquetPart(content, name).read()
 
 
 def part_of(path: str, table: pa.Table, uri: str) -> pa.Table:
-    """Check that a file is a part of the study's table in whose folder it is; files in other folders pass.
-
-    Args:
-        path: The file's path within the study.
-        table: The file's content.
-        uri: The study's folder.
-
-    Returns:
-        The same table.
-
-    Raises:
-        StorageError: It lacks columns of the study's table; names the file.
-    """
+    """Check that a file is a part of the study's table in whose folder it is; files in other folders pass."""
     name = PurePosixPath(path.removesuffix(".parquet")).parts[0]
     types = {column.name: column.type for column in TABLES.get(name, ())}
     present = {field.name: field.type for field in table.schema}
@@ -238,12 +156,7 @@ def part_of(path: str, table: pa.Table, uri: str) -> pa.Table:
 
 
 def mismatched_part(paths: Sequence[str], tables: Sequence[pa.Table]) -> str:
-    """The first of several parts whose columns do not fit those before it.
-
-    Args:
-        paths: The parts' paths.
-        tables: Their contents, in the same order.
-    """
+    """The first of several parts whose columns do not fit those before it."""
     for index in range(1, len(tables)):
         try:
             pa.unify_schemas([table.schema for table in tables[: index + 1]], promote_options="permissive")
@@ -253,11 +166,5 @@ def mismatched_part(paths: Sequence[str], tables: Sequence[pa.Table]) -> str:
 
 
 def invalid_part(path: str, uri: str, what: str) -> StorageError:
-    """The error for a file that is among a study's parts and is not a part.
-
-    Args:
-        path: The file's path within the study.
-        uri: The study's folder.
-        what: What is wrong with it: a predicate without a full stop.
-    """
+    """The error for a file that is among a study's parts and is not a part."""
     return StorageError(f"{path} in {uri} {what}. {_ADVICE}")

@@ -7,8 +7,6 @@ import pyarrow as pa
 from pipeline.errors import StorageError
 from pipeline.storage.parquet_tables import ParquetPart, from_parquet, invalid_part, mismatched_part, part_of
 
-__all__ = ["Parts", "RowGroup", "read_parts", "united"]
-
 _RETRIES = 5
 
 _CACHE_BYTES = 64 * 2**20
@@ -18,20 +16,7 @@ RowGroup = tuple[str, int]
 
 
 class Parts:
-    """The parts of a table in a folder, of which some rows or columns are read.
-
-    Args:
-        folder: The folder.
-        uri: The storage, for messages.
-        files: Returns the paths of the files in a folder.
-        read: Returns the content of a file.
-        kept: Bytes of parts that are kept in memory, because each is read more than once; further parts are read from
-            the storage again.
-
-    Raises:
-        FileNotFoundError: A part has been deleted meanwhile.
-        StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
-    """
+    """The parts of a table in a folder, of which some rows or columns are read."""
 
     def __init__(
         self,
@@ -56,19 +41,7 @@ class Parts:
         """A table with all columns, and without rows."""
 
     def rows(self, group: RowGroup, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read a group of rows, a few at a time.
-
-        Args:
-            group: Which group.
-            columns: Names of columns; those that it lacks are left out; None for all.
-
-        Yields:
-            The next rows, in order.
-
-        Raises:
-            FileNotFoundError: The part has been deleted meanwhile.
-            StorageError: The part is damaged.
-        """
+        """Read a group of rows, a few at a time."""
         path, number = group
         yield from self._part(path).batches(number, columns)
 
@@ -84,19 +57,6 @@ def read_parts(path: str, uri: str, files: Callable[[str], Sequence[str]], read:
     """Read a Parquet file, or a folder of parts as one table with the columns united by name.
 
     A writer may replace parts by a compacted one meanwhile; then the folder is read again.
-
-    Args:
-        path: The path of a file that ends in .parquet, or of a folder.
-        uri: The storage, for messages.
-        files: Returns the paths of the files in a folder.
-        read: Returns the content of a file.
-
-    Returns:
-        The table.
-
-    Raises:
-        FileNotFoundError: The file does not exist, or the folder has no part.
-        StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
     """
     for _ in range(_RETRIES):
         paths = [path] if path.endswith(".parquet") else [p for p in files(path) if p.endswith(".parquet")]
@@ -113,19 +73,7 @@ def read_parts(path: str, uri: str, files: Callable[[str], Sequence[str]], read:
 
 
 def united(paths: Sequence[str], tables: Sequence[pa.Table], uri: str) -> pa.Table:
-    """Parts as one table, their columns united by name.
-
-    Args:
-        paths: The parts' paths.
-        tables: Their contents, in the same order; at least one.
-        uri: The storage, for messages.
-
-    Returns:
-        The rows of all parts, in order; null where a part lacks a column.
-
-    Raises:
-        StorageError: A part does not fit the others; names the first such.
-    """
+    """Parts as one table, their columns united by name."""
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

@@ -9,28 +9,10 @@ from typing import Literal
 
 from pipeline.errors import StorageError
 
-__all__ = [
-    "Entry",
-    "entries_below",
-    "files_below",
-    "refuse_dangling",
-    "refuse_links",
-    "refuse_links_out",
-    "refuse_unwritable",
-    "steps",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in a folder.
-
-    Args:
-        path: Its path, relative to the folder.
-        kind: What it is; `other` is a pipe, a socket or a device.
-        size: Bytes of a file; 0 for everything else.
-        target: The target of a link, as the link states it.
-    """
+    """Something in a folder."""
 
     path: str
     kind: Literal["file", "folder", "link", "other"]
@@ -44,15 +26,7 @@ class Entry:
 
 
 def refuse_unwritable(text: str, what: str) -> None:
-    """Refuse a name that no file can have.
-
-    Args:
-        text: A path or a URI.
-        what: What it is, for the message.
-
-    Raises:
-        StorageError: It contains a NUL character, or cannot be written as UTF-8.
-    """
+    """Refuse a name that no file can have."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -62,18 +36,7 @@ def refuse_unwritable(text: str, what: str) -> None:
 
 
 def steps(path: str, where: str) -> tuple[str, ...]:
-    """The parts of a path within a folder.
-
-    Args:
-        path: The path, relative to the folder.
-        where: The folder, for the message.
-
-    Returns:
-        Names of the folders on the way, and of the file.
-
-    Raises:
-        StorageError: The path leads out of the folder, or is not a possible name.
-    """
+    """The parts of a path within a folder."""
     refuse_unwritable(path, "The path")
     parts = PurePosixPath(path).parts
     if ".." in parts or PurePosixPath(path).is_absolute():
@@ -82,16 +45,7 @@ def steps(path: str, where: str) -> tuple[str, ...]:
 
 
 def refuse_links_out(root: Path, target: Path, *, itself: bool) -> None:
-    """Refuse a path that a link takes out of a folder. The folder itself may be a link.
-
-    Args:
-        root: The folder.
-        target: The path, below the folder by its name.
-        itself: Whether a link at the path itself is followed: true for reading, false for replacing and deleting.
-
-    Raises:
-        StorageError: The path leads out of the folder.
-    """
+    """Refuse a path that a link takes out of a folder. The folder itself may be a link."""
     if target == root:
         return
     real = Path(os.path.realpath(target if itself else target.parent))
@@ -106,13 +60,6 @@ def refuse_links(root: Path, target: Path) -> None:
     """Refuse a path that is a link or leads through one. The folder itself may be a link.
 
     A write or delete there would change a file outside the study, or the link itself.
-
-    Args:
-        root: The folder.
-        target: The path, below the folder by its name.
-
-    Raises:
-        StorageError: A link is on the way.
     """
     path = str(root)
     for step in target.relative_to(root).parts:
@@ -127,14 +74,7 @@ def refuse_links(root: Path, target: Path) -> None:
 
 
 def refuse_dangling(folder: Path) -> None:
-    """Refuse a folder that cannot be created, because a link in its path leads to nothing.
-
-    Args:
-        folder: The folder.
-
-    Raises:
-        StorageError: It, or a folder above it, is a link to something that does not exist.
-    """
+    """Refuse a folder that cannot be created, because a link in its path leads to nothing."""
     for path in (folder, *folder.parents):
         if os.path.exists(path):  # noqa: PTH110 (Path.exists raises where it may not look)
             return
@@ -146,14 +86,7 @@ def refuse_dangling(folder: Path) -> None:
 
 
 def entries_below(folder: Path) -> Iterator[Entry]:
-    """Every entry below a folder, of any kind; links are not followed.
-
-    Args:
-        folder: The folder; one that does not exist has no entries.
-
-    Raises:
-        OSError: The folder cannot be listed.
-    """
+    """Every entry below a folder, of any kind; links are not followed."""
     for parent, folders, names in os.walk(folder, onerror=_fail):
         for name in (*folders, *names):
             path = Path(parent, name)
@@ -174,17 +107,7 @@ def entries_below(folder: Path) -> Iterator[Entry]:
 
 
 def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Every plain file below a folder, with its size in bytes; links are neither followed nor listed.
-
-    Args:
-        folder: The folder; one that does not exist has no files.
-
-    Yields:
-        Pairs of path and bytes, folder by folder.
-
-    Raises:
-        OSError: The folder cannot be listed.
-    """
+    """Every plain file below a folder, with its size in bytes; links are neither followed nor listed."""
     for parent, _, names in os.walk(folder, onerror=_fail):
         for name in names:
             path = Path(parent, name)

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["handles", "identity", "lives", "mark_ended"]
-
 _SAME_START = 1.0
 """Seconds by which two readings of when a process started may differ."""
 
@@ -20,16 +18,7 @@ _ENDED: set[str] = set()
 
 
 def identity(pid: int | None = None) -> dict[str, Any]:
-    """What identifies a process of this machine, as JSON values.
-
-    Args:
-        pid: The process number; None for this process.
-
-    Returns:
-        `host`, `boot_id`, `pid_namespace`, `pid`, `process_started` (seconds since 1970, by this machine's clock) and
-        `process_started_after_boot` (seconds; independent of changes of the clock). What the system does not provide is
-        None.
-    """
+    """What identifies a process of this machine, as JSON values."""
     import psutil
 
     process = psutil.Process(pid)
@@ -45,20 +34,12 @@ def mark_ended(mark: str) -> None:
     """Treat a record as that of a dead process from now on, in this process: the session that it is about has ended.
 
     The process of a notebook remains after a study whose last record could not be written.
-
-    Args:
-        mark: The record's `mark`, which no other record has.
     """
     _ENDED.add(mark)
 
 
 def handles(pid: int, number: int) -> bool | None:
-    """Whether a process of this machine handles a signal; None if the system does not say.
-
-    Args:
-        pid: The process number.
-        number: The signal's number.
-    """
+    """Whether a process of this machine handles a signal; None if the system does not say."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
@@ -68,15 +49,7 @@ def handles(pid: int, number: int) -> bool | None:
 
 
 def lives(record: Mapping[str, Any]) -> bool | None:
-    """Whether the recorded process is alive.
-
-    Args:
-        record: A mapping with the keys of `identity`, a `mark` if it has one, and `copied` if the process works
-            on other files; values may be missing or None.
-
-    Returns:
-        None if this process cannot know: the record is of another machine, boot or container, copied, or incomplete.
-    """
+    """Whether the recorded process is alive."""
     import psutil
 
     if record.get("mark") in _ENDED:

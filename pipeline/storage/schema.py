@@ -8,21 +8,6 @@ import pyarrow as pa
 
 from pipeline.space.column_values import column_type
 
-__all__ = [
-    "DECISIONS",
-    "EPOCHS",
-    "KEYS",
-    "MEASURES",
-    "SCHEMA_VERSION",
-    "SECONDS",
-    "STUDY_DECISIONS",
-    "TABLES",
-    "TRIALS",
-    "Column",
-    "arrow_schema",
-    "config_columns",
-]
-
 SCHEMA_VERSION = 1
 """The version of study.json and of every part. Unknown versions are refused, older ones are read."""
 
@@ -32,13 +17,7 @@ SECONDS = {phase: f"seconds_{phase}" for phase in ("build", "train", "evaluate",
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table.
-
-    Args:
-        name: Lower-case; needs no quotes in SQL.
-        type: Arrow type.
-        meaning: What it contains, in one sentence, with its unit.
-    """
+    """A column of a table."""
 
     name: str
     type: pa.DataType
@@ -161,25 +140,12 @@ Every row has a value in each of them, except decisions about the whole study, w
 
 
 def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:
-    """The columns config_<name> of a space.
-
-    Args:
-        space: Parameter name → domain or constant, the parameters of all branches included.
-
-    Returns:
-        Column name → type: float, int, bool or text; values of several types, lists and dicts are text.
-    """
+    """The columns config_<name> of a space."""
     return {f"config_{name}": column_type(domain) for name, domain in space.items()}
 
 
 def arrow_schema(table: str, space: Mapping[str, Any], metrics: Sequence[str | pa.Field] = ()) -> pa.Schema:
-    """The schema of a table of one study.
-
-    Args:
-        table: `trials`, `epochs` or `decisions`.
-        space: The study's space.
-        metrics: The metrics known so far: columns of `epochs` by name, or results of `metric_field`.
-    """
+    """The schema of a table of one study."""
     fields = [pa.field(column.name, column.type) for column in TABLES[table]]
     if table != "decisions":
         fields += [pa.field(name, type_) for name, type_ in config_columns(space).items()]

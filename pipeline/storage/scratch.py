@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["host_in_names", "scratch"]
-
 _PREFIX = "tunepipe-"
 
 
@@ -19,9 +17,6 @@ def scratch(purpose: str) -> Iterator[Path]:
     """A temporary folder of this process, removed at the end.
 
     Its name is `tunepipe-PURPOSE-HOST-PID-…`.
-
-    Args:
-        purpose: What the folder is for, in one word.
     """
     prefix = f"{_PREFIX}{purpose}-{host_in_names()}-"
     for found in Path(tempfile.gettempdir()).glob(f"{prefix}*"):

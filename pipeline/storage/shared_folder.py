@@ -12,8 +12,6 @@ from pathlib import Path
 
 from pipeline.storage.scratch import host_in_names
 
-__all__ = ["SharedFolder", "close_shared_folders", "remove_unused", "shared_root"]
-
 _LOCK = "lock"
 """A file within the folder that every process that uses the folder has locked: the kernel unlocks it whatever ends the
 process."""
@@ -26,9 +24,6 @@ class SharedFolder:
 
     It is created when it is first used. The last process that closes it removes it, and every process that creates one
     removes those that no process uses.
-
-    Args:
-        key: Returns a text that no other set of processes has.
     """
 
     def __init__(self, key: Callable[[], str]) -> None:
@@ -38,11 +33,7 @@ class SharedFolder:
 
     @property
     def path(self) -> Path:
-        """The folder, which exists until it is closed.
-
-        Raises:
-            OSError: It cannot be created, or belongs to another user.
-        """
+        """The folder, which exists until it is closed."""
         if self._path is None:
             remove_unused()
             folder = shared_root() / f"{_prefix()}{hashlib.sha256(self._key().encode()).hexdigest()[:16]}"

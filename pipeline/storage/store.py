@@ -15,8 +15,6 @@ from pipeline.storage.local_files import LocalFiles
 from pipeline.storage.parquet_tables import parquet_pieces, to_parquet
 from pipeline.storage.stored_files import StoredFiles
 
-__all__ = ["Store"]
-
 _DELETE_BATCH = 16
 """Files of a batch; the client of S3 opens 25 connections at most."""
 

@@ -19,8 +19,6 @@ from pipeline.storage.os_errors import Action, translated_errors
 from pipeline.storage.parts import Parts, read_parts
 from pipeline.storage.paths import Entry
 
-__all__ = ["StoredFiles"]
-
 _PIECE = 1 << 20
 """Bytes of a large file that are in memory at a time."""
 _MAX_JSON = 10_000_000
@@ -28,15 +26,7 @@ _MAX_JSON = 10_000_000
 
 
 class StoredFiles:
-    """Files under one URI, to be read.
-
-    Args:
-        uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://; or the location that it names.
-
-    Raises:
-        StorageError: The URI cannot be used.
-        StorageUnreachable: The server that says where it is does not answer now.
-    """
+    """Files under one URI, to be read."""
 
     def __init__(self, uri: str | Path | Location) -> None:
         self._location = uri if isinstance(uri, Location) else Location.of(str(uri))
@@ -52,12 +42,7 @@ class StoredFiles:
 
     @property
     def place(self) -> str:
-        """What tells the folder from a copy of it; a folder of this machine keeps it where it is renamed.
-
-        Raises:
-            FileNotFoundError: There is no such folder on this machine.
-            StorageError: Its metadata cannot be read.
-        """
+        """What tells the folder from a copy of it; a folder of this machine keeps it where it is renamed."""
         if not isinstance(self._files, LocalFiles):
             # Not the URI, which may contain keys.
             return self._files.path("")
@@ -66,49 +51,26 @@ class StoredFiles:
         return f"{status.st_dev}:{status.st_ino}"
 
     def folder(self, name: str) -> Self:
-        """The files of a folder within this one. The folder may be a link: a study may be on another disk.
-
-        Args:
-            name: The folder's path within the store.
-        """
+        """The files of a folder within this one. The folder may be a link: a study may be on another disk."""
         if isinstance(self._files, LocalFiles):
             return type(self)(self._files.path(name, itself=False))
         return type(self)(Location(self.uri_of(name), self._files.within(name)))
 
     def uri_of(self, path: str) -> str:
-        """The path or URI of a file or folder within this one.
-
-        Args:
-            path: The path within the store.
-        """
+        """The path or URI of a file or folder within this one."""
         return self._location.uri_of(path)
 
     def exists(self, path: str) -> bool:
-        """Whether a file or a folder exists.
-
-        Args:
-            path: The path within the store.
-        """
+        """Whether a file or a folder exists."""
         with self._translated("look at", path):
             return self._files.exists(path)
 
     def files(self, folder: str = "") -> list[str]:
-        """The paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist.
-
-        Args:
-            folder: The folder's path within the store; empty for the whole store.
-        """
+        """The paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist."""
         return [path for path, _ in self.sizes(folder)]
 
     def sizes(self, folder: str = "") -> list[tuple[str, int]]:
-        """Paths of all complete files in a folder and its folders, sorted, each with its size in bytes.
-
-        Args:
-            folder: The folder's path within the store; empty for the whole store.
-
-        Returns:
-            Pairs of path and bytes, sorted by path; empty if the folder does not exist.
-        """
+        """Paths of all complete files in a folder and its folders, sorted, each with its size in bytes."""
         with self._translated("list", folder):
             return sorted(self._files.sizes(folder))
 
@@ -127,19 +89,7 @@ class StoredFiles:
             return sorted(self._files.folders())
 
     def read(self, path: str, *, most: int | None = None) -> bytes:
-        """Read a file.
-
-        Args:
-            path: The path within the store.
-            most: Largest number of bytes allowed; None for no limit.
-
-        Returns:
-            The file's content.
-
-        Raises:
-            FileNotFoundError: The file does not exist.
-            StorageError: It is larger, or not a file.
-        """
+        """Read a file."""
         with self._reading(path, most):
             # Of an object, the size is asked only where it is refused: that is one request more.
             content = self._files.read(path, None if most is None else most + 1)
@@ -148,110 +98,37 @@ class StoredFiles:
             return content
 
     def read_start(self, path: str, size: int) -> bytes:
-        """Read the start of a file.
-
-        Args:
-            path: The path within the store.
-            size: Number of bytes; a shorter file is read whole.
-
-        Returns:
-            At most `size` bytes.
-
-        Raises:
-            FileNotFoundError: The file does not exist.
-            StorageError: It is not a file.
-        """
+        """Read the start of a file."""
         with self._reading(path):
             return self._files.read(path, size)
 
     def read_end(self, path: str, most: int) -> tuple[bytes, int]:
-        """Read the end of a file.
-
-        Args:
-            path: The path within the store.
-            most: Largest number of bytes to read.
-
-        Returns:
-            The bytes, and how many come before them.
-
-        Raises:
-            FileNotFoundError: The file does not exist.
-            StorageError: It is not a file.
-        """
+        """Read the end of a file."""
         with self._reading(path), self._files.open(path) as file:
             before = max(0, file.seek(0, os.SEEK_END) - most)
             file.seek(before)
             return file.read(most), before
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        """Read a file of any size piece by piece.
-
-        Args:
-            path: The path within the store.
-
-        Yields:
-            The bytes of the file, in order, in pieces of at most 1 MiB.
-
-        Raises:
-            FileNotFoundError: The file does not exist; also while the pieces are read.
-            StorageError: It is not a file; also while the pieces are read.
-        """
+        """Read a file of any size piece by piece."""
         with self._reading(path), self._files.open(path) as file:
             while piece := file.read(_PIECE):
                 yield piece
 
     def read_json(self, path: str, *, most: int | None = _MAX_JSON) -> Any:
-        """Read a JSON file.
-
-        Args:
-            path: The path within the store.
-            most: Largest number of bytes allowed; None for no limit.
-
-        Returns:
-            The value; its structure is not checked.
-
-        Raises:
-            FileNotFoundError: The file does not exist.
-            StorageError: It is not JSON, or beyond the limits of size and depth.
-        """
+        """Read a JSON file."""
         return from_json(self.read(path, most=most), f"{path} in {self.uri}")
 
     def read_text(self, path: str) -> str:
-        """Read a text file; bytes that are not UTF-8 are replaced.
-
-        Args:
-            path: The path within the store.
-
-        Returns:
-            The text.
-        """
+        """Read a text file; bytes that are not UTF-8 are replaced."""
         return self.read(path).decode(errors="replace")
 
     def read_table(self, path: str) -> pa.Table:
-        """Read a Parquet file, or a folder of parts as one table with the columns united by name.
-
-        Args:
-            path: The path of a file that ends in .parquet, or of a folder.
-
-        Returns:
-            The table.
-
-        Raises:
-            FileNotFoundError: The file does not exist, or the folder has no part.
-            StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
-        """
+        """Read a Parquet file, or a folder of parts as one table with the columns united by name."""
         return read_parts(path, self.uri, self.files, self.read)
 
     def parts(self, folder: str) -> Parts:
-        """The parts of a table in a folder, to be read some rows at a time while no other process replaces them.
-
-        Args:
-            folder: The folder's path within the store.
-
-        Raises:
-            FileNotFoundError: A part has been deleted meanwhile.
-            StorageError: A file is not Parquet, not of this table, or of an unknown schema version.
-        """
+        """The parts of a table in a folder, to be read some rows at a time while no other process replaces them."""
         return Parts(folder, self.uri, self.files, self.read)
 
     def _translated(self, action: Action, path: str) -> AbstractContextManager[None]:

@@ -3,8 +3,6 @@
 import re
 import uuid
 
-__all__ = ["temporary_name", "unfinished"]
-
 _MARK = ".writing-"
 _MAX_BYTES = 200
 """Bytes of a name that its temporary name has: file systems allow 255 in total."""
@@ -13,20 +11,12 @@ _UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_MARK)}(.+)-[0-9a-f]{{1,8}}", r
 
 
 def temporary_name(name: str) -> str:
-    """A name that no other writer has, for a file that gets its own name when it is complete.
-
-    Args:
-        name: The file's own name, without its folder.
-    """
+    """A name that no other writer has, for a file that gets its own name when it is complete."""
     kept = name.encode()[:_MAX_BYTES].decode(errors="ignore")
     return f"{_MARK}{kept}-{uuid.uuid4().hex[:8]}"
 
 
 def unfinished(path: str) -> str | None:
-    """The final name for a temporary name that a killed writer has left; None for any other name.
-
-    Args:
-        path: A path within the store.
-    """
+    """The final name for a temporary name that a killed writer has left; None for any other name."""
     match = _UNFINISHED.fullmatch(path)
     return match[1] + match[2] if match else None

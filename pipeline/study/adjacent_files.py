@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product, takewhile
 from pathlib import Path
 
-__all__ = ["is_data_folder", "joined_paths", "named_files"]
-
 _MAX_ENTRIES = 1000
 """How many entries of a folder are looked at to find out whether it contains data."""
 
@@ -22,12 +20,6 @@ def named_files(source: bytes) -> tuple[str, ...]:
 
     They are the literals of a text that uses `__file__`, joined where it joins them: by `/`, or as the arguments of one
     call, as in `joinpath` and `os.path.join`.
-
-    Args:
-        source: The text of a module.
-
-    Returns:
-        Paths with slashes, each once, in the order of the source; empty if the source cannot be parsed.
     """
     names: dict[str, None] = {}
     for node in _nodes(source):
@@ -51,12 +43,6 @@ def joined_paths(source: bytes) -> tuple[str, ...]:
     A part of a path is a literal, or a name that the module gives to literals: by an assignment, a loop over a list, an
     argument of one of its functions, or the default of an argument of its command line. A path ends before the first
     part that is not known.
-
-    Args:
-        source: The text of a module.
-
-    Returns:
-        Paths with slashes, each once; empty if the source cannot be parsed.
     """
     nodes = _nodes(source)
     known = _literals_by_name(nodes)
@@ -70,14 +56,7 @@ def joined_paths(source: bytes) -> tuple[str, ...]:
 
 
 def is_data_folder(place: Path) -> bool:
-    """Whether a path is a folder that contains more than Python's modules, as far as its first entries show.
-
-    Args:
-        place: The path.
-
-    Raises:
-        OSError: The folder cannot be read.
-    """
+    """Whether a path is a folder that contains more than Python's modules, as far as its first entries show."""
     if not place.is_dir() or (place / "__init__.py").exists():
         return False
     with os.scandir(place) as entries:

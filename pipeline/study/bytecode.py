@@ -13,8 +13,6 @@ from typing import Any
 
 from pipeline.study.single_dispatch import implementations
 
-__all__ = ["bytecode_digest"]
-
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 _READ_NAME = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _READ_VARIABLE = _READ_NAME | {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
@@ -36,9 +34,6 @@ def bytecode_digest(function: Callable[..., Any]) -> str:
     It covers the function's bytecode and constants, and those of the functions, classes, plain values, dataclasses,
     enumerations, parsed arguments and partial calls that it uses from the same notebook. Another version of Python has
     other bytecode.
-
-    Args:
-        function: The function.
     """
     digest = hashlib.sha256()
     for part in _parts(function, getattr(function, "__module__", None), set()):

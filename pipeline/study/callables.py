@@ -9,20 +9,9 @@ from typing import Any
 
 from pipeline.study.user_frames import INSTALLED, is_tunepipe_file
 
-__all__ = ["as_function", "python_function"]
-
 
 def as_function(value: object) -> Callable[..., Any] | None:
-    """A value as a function that has a name; None if it is none that Python code defines.
-
-    Args:
-        value: A function, a method of an object or a class, a `functools.partial` of one, or an object whose class has
-            a `__call__` that is not a library's. A class is none, and neither is a built-in function.
-
-    Returns:
-        The function or method itself; a partial call with the name of what it calls; the method `__call__` of an
-        object. Given such a result, it returns the same object.
-    """
+    """A value as a function that has a name; None if it is none that Python code defines."""
     if isinstance(value, FunctionType):
         return value
     if isinstance(value, MethodType):
@@ -41,14 +30,7 @@ def as_function(value: object) -> Callable[..., Any] | None:
 
 
 def python_function(function: Callable[..., Any]) -> Any:
-    """What a function, a method or a partial call runs in the end: a function with code and globals.
-
-    Args:
-        function: The function.
-
-    Returns:
-        The function; a built-in function, or another object that can be called, where there is none.
-    """
+    """What a function, a method or a partial call runs in the end: a function with code and globals."""
     inner: Any = function
     while True:
         if isinstance(inner, functools.partial):

@@ -11,8 +11,6 @@ from pipeline.study.reachable_objects import names_of, reachable
 from pipeline.study.source_loader import content_of
 from pipeline.study.user_frames import is_user_file
 
-__all__ = ["changes_used"]
-
 _CHANGING = frozenset(
     {
         "add",
@@ -40,10 +38,6 @@ def changes_used(function: Callable[..., Any], others: Iterable[Callable[..., An
     It is read from the source: assignments to globals, to attributes and items of what the function does not make
     itself, and calls such as `encoder.fit(…)` and `names.append(…)`. What it sets in a module of a library does not
     count. Functions without a file change nothing, as far as is known.
-
-    Args:
-        function: The function; what it calls in the user's own modules counts, too.
-        others: The other functions, and what they reach.
     """
     used = _Used(others)
     reached = list(reachable([function]))
@@ -67,11 +61,7 @@ def changes_used(function: Callable[..., Any], others: Iterable[Callable[..., An
 
 
 class _Used:
-    """What functions use: objects, and globals by their names.
-
-    Args:
-        functions: The functions.
-    """
+    """What functions use: objects, and globals by their names."""
 
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
         self._reached = list(reachable(functions))
@@ -84,22 +74,13 @@ class _Used:
         }
 
     def holds(self, value: object) -> bool:
-        """Whether an object that can change is one of those used.
-
-        Args:
-            value: The object.
-        """
+        """Whether an object that can change is one of those used."""
         if isinstance(value, type(None) | bool | int | float | str | bytes) or _is_library(value):
             return False
         return id(value) in self._ids
 
     def reads(self, home: dict[str, Any], name: str) -> bool:
-        """Whether a global of a module is used.
-
-        Args:
-            home: The module's globals.
-            name: The global's name.
-        """
+        """Whether a global of a module is used."""
         return (id(home), name) in self._names
 
 

@@ -7,22 +7,11 @@ from pipeline.errors import Fault
 from pipeline.space import kind_of_value, kinds_of
 from pipeline.study.field_names import fields_of, unknown
 
-__all__ = ["apply_changes"]
-
 _KINDED = ("scheduler", "searcher")
 
 
 def apply_changes(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """A job's fields with some of them, or parts of them, replaced.
-
-    Args:
-        fields: The job's values by field.
-        changes: New values by dotted field. A field is changed before its parts, in any order of `changes`: `scheduler`
-            before `scheduler.interval`.
-
-    Returns:
-        The new fields, and a fault for each change of a field that does not exist. The job checks the values.
-    """
+    """A job's fields with some of them, or parts of them, replaced."""
     result, faults = dict(fields), []
     for path in sorted(changes, key=_depth):
         try:
@@ -38,11 +27,7 @@ def _depth(path: str) -> tuple[int, bool]:
 
 
 def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
-    """A copy of `tree` with the value at `path`.
-
-    Raises:
-        LookupError: The path does not exist; names those that do.
-    """
+    """A copy of `tree` with the value at `path`."""
     name, *rest = path
     if isinstance(tree, list | tuple):
         places = [str(place) for place in range(len(tree))]
@@ -76,11 +61,7 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
 
 
 def _of_its_kind(parameter: Any, value: Any) -> None:
-    """Refuse text for a parameter that is a number, and the like: `space.lr==0.1` sets lr to the text "=0.1".
-
-    Raises:
-        LookupError: The value is of another kind than the parameter's values.
-    """
+    """Refuse text for a parameter that is a number, and the like: `space.lr==0.1` sets lr to the text "=0.1"."""
     known, found = kinds_of(parameter), kind_of_value(value)
     if found is not None and known and found not in known:
         raise LookupError(f"must be {' or '.join(sorted(known))}, or a domain such as the job's {parameter!r}")

@@ -33,8 +33,6 @@ from pipeline.study.recorded_copies import digest_of
 from pipeline.study.script_arguments import script_arguments
 from pipeline.study.source_loader import content_of
 
-__all__ = ["Code", "Data", "value_or_code"]
-
 _MODULE = r"[^/\x00-\x1f\x7f]+"
 """A module's name: a job file may have any name, and its copy has the same."""
 
@@ -47,14 +45,7 @@ _RESULTS = {
 
 
 def value_or_code(read: Callable[[Any], Any]) -> tuple[PlainValidator, PlainSerializer]:
-    """Annotations of a field that is a value, or a function of the config that returns one.
-
-    Args:
-        read: Reads a value; raises ValueError if it is not allowed.
-
-    Returns:
-        A validator and a serializer for pydantic's `Annotated`.
-    """
+    """Annotations of a field that is a value, or a function of the config that returns one."""
 
     def validate(value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, UnloadedFunction):

@@ -13,34 +13,19 @@ from pipeline.study import layout
 from pipeline.study.files import read_document
 from pipeline.study.recorded_copies import RecordedCopies
 
-__all__ = ["Contents", "contents", "listed_entries", "refuse_links", "remove", "sweep"]
-
 _SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The entries of a study's folder.
-
-    Args:
-        own: Files that the layout names, and unfinished versions of them; in source/ only the copies that study.json
-            records, if it records copies. None in a folder that has neither study.json nor a session's file.
-        untracked: Everything else: other files, empty folders, and every link.
-    """
+    """The entries of a study's folder."""
 
     own: Sequence[Entry]
     untracked: Sequence[Entry]
 
 
 def contents(store: Store) -> Contents:
-    """List a study's folder.
-
-    Args:
-        store: The study's folder.
-
-    Returns:
-        The study's own entries, and all others.
-    """
+    """List a study's folder."""
     entries, copies = store.entries(), _recorded_copies(store)
     # A driver writes its session's file first: before that, a file that only looks like a study's is untracked.
     is_study = any(entry.kind == "file" and _marks_a_study(entry.path) for entry in entries)
@@ -75,26 +60,14 @@ def _recorded_copies(store: Store) -> set[str] | None:
 
 
 def listed_entries(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:
-    """The first of some entries and the number of the others, for a message.
-
-    Args:
-        entries: The entries.
-        most: The largest number of entries to name.
-    """
+    """The first of some entries and the number of the others, for a message."""
     more = f" and {len(entries) - most:,} more" if len(entries) > most else ""
     # A line feed in a name would begin a line of the message.
     return ", ".join(sanitize_line(str(entry)) for entry in entries[:most]) + more
 
 
 def refuse_links(store: Store) -> None:
-    """Refuse to write to a study in which one of its files or folders is a link.
-
-    Args:
-        store: The study's folder.
-
-    Raises:
-        StorageError: There is such a link; names its target.
-    """
+    """Refuse to write to a study in which one of its files or folders is a link."""
     if store.local is None:
         return
     # tunepipe writes to no path in a trial's working folder, where the trial's code may create links.
@@ -107,25 +80,12 @@ def refuse_links(store: Store) -> None:
 
 
 def sweep(store: Store) -> None:
-    """Delete the unfinished files of killed writers. There must be no other writer.
-
-    Args:
-        store: The study's folder.
-    """
+    """Delete the unfinished files of killed writers. There must be no other writer."""
     store.delete_all([entry.path for entry in contents(store).own if unfinished(entry.path) is not None])
 
 
 def remove(store: Store, check: Callable[[], None] | None = None) -> Sequence[Entry]:
-    """Delete a study's own files, and the folders that are then empty; everything else stays.
-
-    Args:
-        store: The study's folder.
-        check: For a study that may begin again meanwhile: called before files are deleted; an error that it raises ends
-            the deletion. What a driver writes to take a session's number stays then.
-
-    Returns:
-        The entries that are left.
-    """
+    """Delete a study's own files, and the folders that are then empty; everything else stays."""
     # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
     # again, or replaced where there is no study.json yet.
     paths = [entry.path for entry in contents(store).own]

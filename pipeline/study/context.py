@@ -14,17 +14,6 @@ from pathlib import Path
 
 from pipeline.errors import StorageError, UsageError
 
-__all__ = [
-    "TrialContext",
-    "continued_from",
-    "current",
-    "for_all_trials",
-    "in_part",
-    "in_trial",
-    "set_continued_from",
-    "trial",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class TrialContext:
@@ -80,25 +69,13 @@ def continued_from() -> int:
 
 
 def set_continued_from(epoch: int) -> None:
-    """Record with which state the trial's function is called next.
-
-    Args:
-        epoch: The epoch of the state; 0 without one.
-    """
+    """Record with which state the trial's function is called next."""
     _CONTINUED.set(epoch)
 
 
 @contextmanager
 def in_trial(context: TrialContext, directory: Path | None = None) -> Iterator[None]:
-    """Run the user's code for a trial: `trial()` returns it, and its folder is the current directory.
-
-    Args:
-        context: The trial.
-        directory: The current directory instead of its folder; None keeps that of a context around this one.
-
-    Raises:
-        StorageError: Its folder no longer exists.
-    """
+    """Run the user's code for a trial: `trial()` returns it, and its folder is the current directory."""
     try:
         before = str(Path.cwd())
     except FileNotFoundError:  # the current directory was deleted
@@ -130,12 +107,7 @@ def in_trial(context: TrialContext, directory: Path | None = None) -> Iterator[N
 
 @contextmanager
 def for_all_trials(*, seed: int, epochs: int) -> Iterator[None]:
-    """Run the user's code for all trials of a study: `trial()` has no id. Within a trial, `trial()` stays the trial.
-
-    Args:
-        seed: The study's seed.
-        epochs: The largest number of epochs of a trial.
-    """
+    """Run the user's code for all trials of a study: `trial()` has no id. Within a trial, `trial()` stays the trial."""
     if current() is not None:
         yield
         return
@@ -148,12 +120,7 @@ def for_all_trials(*, seed: int, epochs: int) -> Iterator[None]:
 
 @contextmanager
 def in_part(name: str) -> Iterator[None]:
-    """Run the user's code for one of the models of a trial, in the model's folder below the trial's.
-
-    Args:
-        name: The model's name, such as `fold1`; empty for a trial's only model, which uses the trial's folder. Outside
-            of a trial nothing changes.
-    """
+    """Run the user's code for one of the models of a trial, in the model's folder below the trial's."""
     context = current()
     if context is None or not name:
         yield

@@ -9,19 +9,9 @@ from pipeline.study.module_origin import OWN_PACKAGES, loaded_from
 from pipeline.study.recorded_copies import RecordedCopies
 from pipeline.study.sources import SourceFile
 
-__all__ = ["imported_since", "originals_of"]
-
 
 def imported_since(before: Collection[str], recorded: RecordedCopies) -> dict[str, tuple[str, str]]:
-    """Sources that this process has imported from the folders of a job's code, and that its study has no copy of.
-
-    Args:
-        before: Names of the modules that were imported before any of that code was called.
-        recorded: The existing copies.
-
-    Returns:
-        Each module's path within source/, and its text.
-    """
+    """Sources that this process has imported from the folders of a job's code, and that its study has no copy of."""
     sources = {}
     for folder in map(Path, recorded.folders):
         for name in list(sys.modules):
@@ -38,10 +28,6 @@ def originals_of(recorded: RecordedCopies, folders: Collection[Path]) -> list[So
     """The present files of the modules that a study has copied; those that no longer exist are left out.
 
     Unlike `sources_of`, this has the modules that were copied because they were imported while the study ran.
-
-    Args:
-        recorded: The existing copies.
-        folders: Folders from which the job's modules are imported now.
     """
     originals = []
     for module, (path, _) in recorded.modules.items():

@@ -15,8 +15,6 @@ from pipeline.study.named_functions import named_functions
 from pipeline.study.recorded_copies import RecordedCopies, digest_of
 from pipeline.study.source_loader import SourceTextLoader, content_of
 
-__all__ = ["Copies", "as_before", "forget_copies"]
-
 _PACKAGE = "__init__.py"
 
 
@@ -26,11 +24,6 @@ class Copies(importlib.abc.MetaPathFinder):
     Once installed, an import of one of these modules returns what the study recorded, whatever is installed under that
     name now: the user's own file if it has the same content, else the copy, with the `__file__` of `users_file`. Other
     modules that these import are also searched in the folders of the user's files, after all other paths.
-
-    Args:
-        folder: The folder of the copies.
-        fields: The job's fields as JSON: its functions name modules and digests.
-        recorded: The other copies.
     """
 
     def __init__(self, folder: Path, fields: Mapping[str, Any], recorded: RecordedCopies | None = None) -> None:
@@ -57,25 +50,14 @@ class Copies(importlib.abc.MetaPathFinder):
         self._added_paths: list[str] = []
 
     def path(self, module: str) -> Path | None:
-        """The path of a module's copy; None if there is no copy, or no digest to check it.
-
-        Args:
-            module: The module's name.
-        """
+        """The path of a module's copy; None if there is no copy, or no digest to check it."""
         if module not in self._copies:
             return None
         path = self.folder / self._copies[module][0]
         return path if path.is_file() else None
 
     def content(self, module: str) -> bytes:
-        """A copy's text, as it was saved.
-
-        Args:
-            module: The module's name; `path` is not None for it.
-
-        Raises:
-            ValueError: The copy has changed since.
-        """
+        """A copy's text, as it was saved."""
         path, digest = self._copies[module]
         content = (self.folder / path).read_bytes()
         if digest_of(content) != digest:
@@ -89,13 +71,6 @@ class Copies(importlib.abc.MetaPathFinder):
         """The user's file of a copy that reads files or folders next to it, as the value of its `__file__`.
 
         A folder is not copied, so the code of the copy finds it only from where the user's file is.
-
-        Args:
-            module: The module's name; `path` is not None for it.
-
-        Returns:
-            The file, whose content may be another one since; None if the copy does not use `__file__`, if the user's
-            file does not exist on this machine, or if a copied data file differs there from its copy.
         """
         if b"__file__" not in self.content(module):
             return None
@@ -137,14 +112,7 @@ class Copies(importlib.abc.MetaPathFinder):
         sys.path += self._added_paths
 
     def import_package(self, module: str) -> ModuleType | None:
-        """Import the package of a copy before the copy itself, as Python does.
-
-        Args:
-            module: The module's name.
-
-        Returns:
-            The module, if its package has imported it; None if it is yet to be loaded.
-        """
+        """Import the package of a copy before the copy itself, as Python does."""
         path = PurePosixPath(self._copies[module][0])
         if "." not in module or list(path.with_suffix("").parts) != module.split("."):
             return None
@@ -166,16 +134,7 @@ class Copies(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Find a module for Python's import.
-
-        Args:
-            fullname: The module's name.
-            path: The search path of its package; None for a top-level module.
-            target: Unused.
-
-        Returns:
-            The specification of the original file or of its copy; None for a module without a copy.
-        """
+        """Find a module for Python's import."""
         if fullname in self._packages:
             return self._namespace(fullname, path)
         if fullname not in self._copies:

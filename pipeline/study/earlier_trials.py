@@ -18,8 +18,6 @@ from pipeline.study import layout
 from pipeline.study.job_fields import MAX_STUDIES, JobFields
 from pipeline.study.trial_configs import completed, start_faults
 
-__all__ = ["MAX_TRIALS", "EarlierTrial", "EarlierTrials", "earlier_studies", "read_earlier", "write_earlier"]
-
 MAX_TRIALS = 300
 """The maximum number of trials of an earlier study that are copied."""
 
@@ -28,15 +26,7 @@ _CHECKED = ConfigDict(allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_CHECKED)
 class EarlierTrial:
-    """A trial of an earlier study.
-
-    Args:
-        trial_id: Its id there.
-        config: Its values of parameters that this study draws, as this study would draw them.
-        curve: Pairs of epoch and loss, the earliest first: the objective, signed so that less is better.
-        ended: Whether it ended by itself before its maximum, so that it would not improve further.
-        failed: Whether it failed.
-    """
+    """A trial of an earlier study."""
 
     trial_id: str
     config: dict[str, Any]
@@ -47,17 +37,7 @@ class EarlierTrial:
 
 @dataclass(frozen=True, slots=True, config=_CHECKED)
 class EarlierTrials:
-    """What is copied of an earlier study.
-
-    Args:
-        study: The study, as the job names it.
-        metric: The objective of the curves.
-        mode: Whether more or less of it is better.
-        of: How many trials the study had.
-        outside: How many of them have a value outside this study's space, and are not copied.
-        missing: Parameters of this study that it did not have. They count as drawn at random.
-        trials: The trials.
-    """
+    """What is copied of an earlier study."""
 
     study: str
     metric: str
@@ -72,30 +52,12 @@ _READ = TypeAdapter(Annotated[tuple[EarlierTrials, ...], Field(max_length=MAX_ST
 
 
 def write_earlier(store: Store, earlier: Sequence[EarlierTrials]) -> None:
-    """Write the trials of earlier studies into a study's folder.
-
-    Args:
-        store: The study's folder.
-        earlier: The trials.
-
-    Raises:
-        StorageError: The storage cannot be written.
-    """
+    """Write the trials of earlier studies into a study's folder."""
     store.write(layout.EARLIER, json.dumps([asdict(study) for study in earlier], ensure_ascii=False) + "\n")
 
 
 def read_earlier(store: Store) -> tuple[EarlierTrials, ...]:
-    """The trials of earlier studies in a study's folder.
-
-    Args:
-        store: The study's folder.
-
-    Returns:
-        One entry for each earlier study, in the order of the file.
-
-    Raises:
-        StorageError: They are missing, or not what tunepipe wrote.
-    """
+    """The trials of earlier studies in a study's folder."""
     try:
         return _READ.validate_python(store.read_json(layout.EARLIER))
     except FileNotFoundError:
@@ -114,10 +76,6 @@ def earlier_studies(job: JobFields, earlier: Sequence[EarlierTrials]) -> list[Ea
 
     A parameter that a study did not have gets a random value in each trial, the same ones each time: over many trials
     it is averaged out.
-
-    Args:
-        job: The job of the study that learns.
-        earlier: The trials; those that are not in its space, and studies without a value, are left out.
     """
     studies = []
     for study in earlier:

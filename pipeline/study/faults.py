@@ -13,8 +13,6 @@ from pipeline.study.field_names import fields_of, unknown
 from pipeline.study.fit import Fit, Phase
 from pipeline.study.specification import Budget, Checkpoints, Objective, Resources, StartFrom
 
-__all__ = ["NAME", "read_faults"]
-
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """The allowed names of jobs and studies."""
 
@@ -63,12 +61,7 @@ _PATTERNS = {
 
 
 def read_faults(error: ValidationError, fields: Sequence[str]) -> list[Fault]:
-    """One fault for each field that pydantic refused.
-
-    Args:
-        error: The error that pydantic raised for a job.
-        fields: The names of the job's fields.
-    """
+    """One fault for each field that pydantic refused."""
     faults: dict[str, Fault] = {}
     for item in error.errors(include_url=False):
         if item["type"] == "default_factory_not_called":

@@ -9,9 +9,6 @@ from typing import Any
 from pipeline.errors import Fault
 from pipeline.wording import closest
 
-__all__ = ["fields_of", "misnamed_field", "unknown"]
-
-
 _CALLS = {
     "Objective": "Objective('val_accuracy', 'max')",
     "Choice": "Choice([8, 16, 32])",
@@ -37,26 +34,14 @@ _ELSEWHERE = {
 
 
 def fields_of(owner: object) -> list[str]:
-    """The names of the fields of a dataclass that a user may set; empty for any other object.
-
-    Args:
-        owner: A dataclass, an instance of one, or any other object.
-    """
+    """The names of the fields of a dataclass that a user may set; empty for any other object."""
     if not dataclasses.is_dataclass(owner):
         return []
     return [field.name for field in dataclasses.fields(owner) if field.name != "kind"]
 
 
 def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
-    """The fault of an unknown field of one of the classes of which a job consists, or of a field without its name.
-
-    Args:
-        error: The error that Python raised.
-        line: Its line in the job's file; None if unknown.
-
-    Returns:
-        The fault; None if the error is another one.
-    """
+    """The fault of an unknown field of one of the classes of which a job consists, or of a field without its name."""
     if isinstance(error, TypeError) and "BaseModel.__init__() takes 1 positional argument" in str(error):
         found = "a field by its place" + (f" in line {line}" if line else "")
         return Fault(
@@ -82,13 +67,7 @@ def misnamed_field(error: BaseException, line: int | None) -> Fault | None:
 
 
 def unknown(what: str, known: Iterable[str], found: str) -> str:
-    """A message that a name does not exist, with the existing names and a suggestion.
-
-    Args:
-        what: What has such names: `field`, `parameter`, ….
-        known: The names that exist.
-        found: The name that does not exist.
-    """
+    """A message that a name does not exist, with the existing names and a suggestion."""
     names = list(known)
     if what == "field" and "objectives" in names and (here := _of_other_libraries(found)) is not None:
         meant = f"; instead of {found} use {here}"

@@ -17,30 +17,9 @@ from pipeline.study.recorded_copies import RecordedCopies, digest_of
 from pipeline.study.sources import Sources, sources_of
 from pipeline.study.studies import no_study
 
-__all__ = [
-    "add_sources",
-    "load_study",
-    "read_document",
-    "read_job",
-    "recorded_data",
-    "recorded_sources",
-    "save_job",
-    "save_study",
-    "saved_texts",
-    "set_data",
-]
-
 
 def save_job(store: Store, job: TuneJob) -> None:
-    """Write the job of a study again, whose code is the same.
-
-    Args:
-        store: The study's folder.
-        job: The job.
-
-    Raises:
-        StorageError: The storage cannot be read or written.
-    """
+    """Write the job of a study again, whose code is the same."""
     _write(store, {**read_document(store), "job": job.to_json()})
 
 
@@ -56,16 +35,6 @@ def save_study(
 
     study.json comes first. If this process is killed before all copies are written, no file is left that study.json
     does not name, and the study continues with the job's own files, which have the digests there.
-
-    Args:
-        store: The study's own folder.
-        job: The study's job. Functions defined in a notebook are named but not copied: see `TuneJob.resumable`.
-        sources: The job's code; None to search for it.
-        before: The content of study.json of an earlier session, whose copies and fingerprint of the data stay.
-        arguments: The arguments of the script that defines the job; None for those of the earlier session.
-
-    Raises:
-        StorageError: The storage cannot be written.
     """
     sources = sources_of(job) if sources is None else sources
     recorded = RecordedCopies((before or {}).get("sources"))
@@ -85,12 +54,7 @@ def save_study(
 
 
 def add_sources(store: Store, found: Mapping[str, tuple[str, str]]) -> None:
-    """Copy sources that the job's code has imported while it ran, without naming them in its text.
-
-    Args:
-        store: The study's own folder.
-        found: Module → its path within source/, and its text.
-    """
+    """Copy sources that the job's code has imported while it ran, without naming them in its text."""
     document = dict(read_document(store))
     recorded = RecordedCopies(document.get("sources"))
     for module, (path, text) in found.items():
@@ -101,37 +65,17 @@ def add_sources(store: Store, found: Mapping[str, tuple[str, str]]) -> None:
 
 
 def set_data(store: Store, fingerprint: Mapping[str, Any]) -> None:
-    """Record the fingerprint of a study's data.
-
-    Args:
-        store: The study's own folder.
-        fingerprint: JSON values from `pipeline.datasets.fingerprint`.
-    """
+    """Record the fingerprint of a study's data."""
     _write(store, {**read_document(store), "data": fingerprint})
 
 
 def recorded_sources(store: Store) -> RecordedCopies:
-    """What study.json says about the copies of the job's sources.
-
-    Args:
-        store: The study's own folder.
-
-    Raises:
-        FileNotFoundError: There is no study.json.
-        StorageError: It is not what tunepipe wrote.
-    """
+    """What study.json says about the copies of the job's sources."""
     return RecordedCopies(read_document(store).get("sources"))
 
 
 def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The fingerprint of a study's data; None in a study of an older tunepipe.
-
-    Args:
-        document: The content of study.json.
-
-    Raises:
-        StorageError: It is not what tunepipe wrote.
-    """
+    """The fingerprint of a study's data; None in a study of an older tunepipe."""
     data = document.get("data")
     if data is None:
         return None
@@ -171,11 +115,7 @@ def _is_entry(entry: Mapping[str, Any]) -> bool:
 
 
 def saved_texts(store: Store) -> dict[str, bytes]:
-    """The texts of a study's copies: of modules by module, of other files by path; missing copies are left out.
-
-    Args:
-        store: The study's own folder.
-    """
+    """The texts of a study's copies: of modules by module, of other files by path; missing copies are left out."""
     texts, recorded = {}, recorded_sources(store)
     paths = {module: path for module, (path, _) in recorded.modules.items()}
     for module, path in {**paths, **{path: path for path in recorded.files}}.items():
@@ -185,22 +125,7 @@ def saved_texts(store: Store) -> dict[str, bytes]:
 
 
 def load_study(store: Store, *, here: Collection[Callable[..., Any]] = (), placeholders: bool = False) -> TuneJob:
-    """Read a study's job.
-
-    Args:
-        store: The study's own folder.
-        here: Functions of the notebook in which the study was started; their behaviour is compared, because they cannot
-            be loaded.
-        placeholders: Whether a function of a notebook that is not among them is only named, to be compared with a job.
-
-    Returns:
-        The job; its functions are those of the loaded modules if their source is the same, else those of the copies.
-
-    Raises:
-        JobNotFound: There is no study.
-        InvalidJob: study.json or a copy of a source was changed to something that is not allowed.
-        StorageError: study.json is not JSON, or of an unknown schema version.
-    """
+    """Read a study's job."""
     try:
         fields, recorded = read_job(store), recorded_sources(store)
     except FileNotFoundError:
@@ -211,15 +136,7 @@ def load_study(store: Store, *, here: Collection[Callable[..., Any]] = (), place
 
 
 def read_job(store: Store) -> Mapping[str, Any]:
-    """A study's job as JSON values, not validated.
-
-    Args:
-        store: The study's own folder.
-
-    Raises:
-        FileNotFoundError: There is no study.json.
-        StorageError: It is not JSON, or of an unknown schema version.
-    """
+    """A study's job as JSON values, not validated."""
     fields = read_document(store).get("job")
     if not isinstance(fields, dict):
         raise StorageError(f"{layout.STUDY} in {store.uri} has no job. Restore the file that tunepipe wrote.")
@@ -227,15 +144,7 @@ def read_job(store: Store) -> Mapping[str, Any]:
 
 
 def read_document(store: Store) -> Mapping[str, Any]:
-    """The content of study.json; only its version is checked.
-
-    Args:
-        store: The study's own folder.
-
-    Raises:
-        FileNotFoundError: There is no study.json.
-        StorageError: It is not JSON, or of an unknown schema version.
-    """
+    """The content of study.json; only its version is checked."""
     document = store.read_json(layout.STUDY)
     where = f"{layout.STUDY} in {store.uri}"
     version = document.get("schema_version") if isinstance(document, dict) else None

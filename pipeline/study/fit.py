@@ -10,8 +10,6 @@ from pydantic import PlainValidator
 from pipeline.space.values import STRICT_CONFIG, plain
 from pipeline.study.code import Code, value_or_code
 
-__all__ = ["READERS", "Fit", "Phase"]
-
 
 def _whole(value: Any) -> int | None:
     value = plain(value)

@@ -8,26 +8,15 @@ from pydantic import BaseModel
 
 from pipeline.study.source_loader import content_of
 
-__all__ = ["functions_in", "name_in", "named_in"]
-
 
 def functions_in(value: object) -> dict[str, Any]:
-    """A value by the empty path, and, if it is a job, its functions by the paths of their fields.
-
-    Args:
-        value: A value of a module.
-    """
+    """A value by the empty path, and, if it is a job, its functions by the paths of their fields."""
     fields = getattr(value, "functions", None) if isinstance(value, BaseModel) else None
     return {"": value, **(fields if isinstance(fields, dict) else {})}
 
 
 def name_in(home: Mapping[str, Any], function: Callable[..., Any]) -> str | None:
-    """The name by which a module has a function whenever it is imported; None if there is none.
-
-    Args:
-        home: The module's globals.
-        function: The function.
-    """
+    """The name by which a module has a function whenever it is imported; None if there is none."""
     if named_in(home, function.__qualname__) is function:
         return str(function.__qualname__)
     assigned: set[str] | None = None
@@ -56,15 +45,7 @@ def _assigned(source: bytes | None) -> set[str]:
 
 
 def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
-    """The object with a qualified name among the globals of a module; None if there is none.
-
-    Args:
-        home: The globals.
-        qualified_name: Such as `Class.method`, or `JOB.phases.0.prepare`.
-
-    Returns:
-        The function, class or value; None if the module has no such name.
-    """
+    """The object with a qualified name among the globals of a module; None if there is none."""
     first, *rest = qualified_name.split(".")
     value = home.get(first)
     for part in rest:

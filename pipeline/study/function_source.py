@@ -15,36 +15,13 @@ from pipeline.study.function_names import functions_in, name_in
 from pipeline.study.source_loader import SourceTextLoader, content_of
 from pipeline.study.user_frames import is_user_file
 
-__all__ = [
-    "UnloadedFunction",
-    "from_study",
-    "home_of",
-    "homes_of",
-    "in_script",
-    "is_loadable",
-    "module_named",
-    "module_of",
-    "notebook_functions",
-    "qualified_name",
-    "same_code",
-    "same_text",
-    "script_of",
-    "source_of",
-]
-
-
 _elsewhere: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 """A function → the globals of another module than its own, whose job has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadedFunction:
-    """A placeholder for a function that is not loaded: reading a study's results runs none of its code.
-
-    Args:
-        function: Its module and name, `module:name`.
-        sha256: The digest of its source; None if it is not saved.
-    """
+    """A placeholder for a function that is not loaded: reading a study's results runs none of its code."""
 
     function: str
     sha256: str | None
@@ -54,44 +31,24 @@ class UnloadedFunction:
         return self.function.rpartition(":")[2]
 
     def __call__(self, *args: object) -> None:
-        """Refuse a call.
-
-        Args:
-            args: What the function would get.
-
-        Raises:
-            TypeError: Always.
-        """
+        """Refuse a call."""
         raise TypeError(f"{self.function} is not loaded: nothing that is defined here is the function of the study")
 
 
 def module_of(function: Callable[..., Any]) -> str:
-    """The name of the module by which a function is loaded; for `__main__`, that under which it would be imported.
-
-    Args:
-        function: The function.
-    """
+    """The name of the module by which a function is loaded; for `__main__`, that under which it would be imported."""
     return module_named(home_of(function), function)
 
 
 def module_named(home: Mapping[str, Any], function: Callable[..., Any]) -> str:
-    """The name of one of a function's modules; for `__main__`, the name under which it would be imported.
-
-    Args:
-        home: The module's globals, one of `homes_of`.
-        function: The function.
-    """
+    """The name of one of a function's modules; for `__main__`, the name under which it would be imported."""
     # A decorated function has the module's name of the one that it decorates.
     name = function.__module__ if home is _own_home(function) else home.get("__name__")
     return (_script_name(home) if name == "__main__" and not _in_cell(function) else None) or str(name)
 
 
 def script_of(module: str) -> ModuleType | None:
-    """The script that Python runs, if it would be imported under a name; None if another program runs.
-
-    Args:
-        module: The name.
-    """
+    """The script that Python runs, if it would be imported under a name; None if another program runs."""
     main = sys.modules["__main__"]
     return main if _script_name(vars(main)) == module else None
 
@@ -106,21 +63,13 @@ def _script_name(home: Mapping[str, Any]) -> str | None:
 
 
 def from_study(function: Callable[..., Any]) -> bool:
-    """Whether a function was loaded from a study's copy of its source.
-
-    Args:
-        function: The function.
-    """
+    """Whether a function was loaded from a study's copy of its source."""
     loader = getattr(home_of(function).get("__spec__"), "loader", None)
     return isinstance(loader, SourceTextLoader) and loader.of_study
 
 
 def in_script(function: Callable[..., Any]) -> bool:
-    """Whether a function is defined by the script that Python runs, not by a module or a notebook.
-
-    Args:
-        function: The function.
-    """
+    """Whether a function is defined by the script that Python runs, not by a module or a notebook."""
     home = home_of(function)
     # Some editors set __file__ in an interactive window, which runs in a kernel.
     program = Path((sys.argv or [""])[0])
@@ -129,21 +78,12 @@ def in_script(function: Callable[..., Any]) -> bool:
 
 
 def source_of(function: Callable[..., Any]) -> bytes | None:
-    """The content of the file by which a function is loaded; None if there is none (a notebook, a prompt).
-
-    Args:
-        function: The function.
-    """
+    """The content of the file by which a function is loaded; None if there is none (a notebook, a prompt)."""
     return None if _in_cell(function) else content_of(home_of(function))
 
 
 def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two functions have one name and equal source files, regardless of comments and layout.
-
-    Args:
-        one: A function.
-        other: Another function.
-    """
+    """Whether two functions have one name and equal source files, regardless of comments and layout."""
     if one is other:
         return True
     sources = source_of(one), source_of(other)
@@ -155,12 +95,7 @@ def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
 
 
 def same_text(one: bytes, other: bytes) -> bool:
-    """Whether two sources are equal, regardless of comments and layout.
-
-    Args:
-        one: A source.
-        other: Another source.
-    """
+    """Whether two sources are equal, regardless of comments and layout."""
     try:
         return one == other or ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -180,11 +115,7 @@ def notebook_functions() -> list[Callable[..., Any]]:
 
 
 def is_loadable(function: Callable[..., Any]) -> bool:
-    """Whether a function can be loaded again: a file has a name for it.
-
-    Args:
-        function: The function.
-    """
+    """Whether a function can be loaded again: a file has a name for it."""
     typed_in = python_function(function).__code__.co_filename.startswith("<")
     return not typed_in and source_of(function) is not None and qualified_name(function) is not None
 
@@ -200,12 +131,6 @@ def qualified_name(function: Callable[..., Any]) -> str | None:
 
     A lambda, a method of an object, or a function that another one returned, is found by a variable (`build`) or a job
     (`JOB.model`).
-
-    Args:
-        function: The function.
-
-    Returns:
-        The name; None if no module has one for it.
     """
     return name_in(home_of(function), function)
 
@@ -215,9 +140,6 @@ def home_of(function: Callable[..., Any]) -> dict[str, Any]:
 
     It is the module that defines the function, unless only the job of another module has a name for it, as for a lambda
     in a function that makes jobs.
-
-    Args:
-        function: The function.
     """
     own = _own_home(function)
     if not own or name_in(own, function) is not None:
@@ -233,11 +155,7 @@ def home_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def homes_of(function: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The globals of the modules that a function needs: of that which loads it, then of that which defines it.
-
-    Args:
-        function: The function.
-    """
+    """The globals of the modules that a function needs: of that which loads it, then of that which defines it."""
     homes = [home_of(function), _own_home(function)]
     return homes[:1] if homes[0] is homes[1] else homes
 

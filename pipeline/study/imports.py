@@ -4,21 +4,13 @@ import ast
 import importlib.util
 from dataclasses import dataclass
 
-__all__ = ["Imports", "RelativeImport", "exported_names", "imports_of", "relative_imports"]
-
 _BY_NAME = {"import_module", "__import__"}
 _BY_PATH = {"spec_from_file_location", "SourceFileLoader", "run_path", "run_module"}
 
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """The imports of a module, anywhere in its text.
-
-    Args:
-        names: Absolute names, including those that may be a module or an attribute of one: for `from a import b` both
-            `a` and `a.b`. A name that ends in `.*` means everything that the package exports.
-        hidden: Lines that import a module whose name is not in the text.
-    """
+    """The imports of a module, anywhere in its text."""
 
     names: tuple[str, ...] = ()
     hidden: tuple[int, ...] = ()
@@ -26,14 +18,7 @@ class Imports:
 
 @dataclass(frozen=True, slots=True)
 class RelativeImport:
-    """A statement that imports relative to a package.
-
-    Args:
-        line: Its line.
-        level: The number of dots: 1 for the module's own package.
-        text: The statement.
-        absolute: The statement that imports the same from the module's own folder; None if that is not possible.
-    """
+    """A statement that imports relative to a package."""
 
     line: int
     level: int
@@ -42,16 +27,7 @@ class RelativeImport:
 
 
 def imports_of(source: bytes, module: str, *, package: bool = False) -> Imports:
-    """The imports of a source.
-
-    Args:
-        source: The text of a module.
-        module: The module's name, from which relative imports start.
-        package: Whether it is a package's `__init__`.
-
-    Returns:
-        Its imports; none if the text is not Python.
-    """
+    """The imports of a source."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -80,14 +56,7 @@ def imports_of(source: bytes, module: str, *, package: bool = False) -> Imports:
 
 
 def relative_imports(source: bytes) -> tuple[RelativeImport, ...]:
-    """The relative imports of a source, without those in a `try`, which another import may follow.
-
-    Args:
-        source: The text of a module.
-
-    Returns:
-        The statements by line; none if the text is not Python.
-    """
+    """The relative imports of a source, without those in a `try`, which another import may follow."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -116,14 +85,7 @@ def _absolute(node: ast.ImportFrom) -> str | None:
 
 
 def exported_names(source: bytes) -> tuple[str, ...]:
-    """The names in the `__all__` of a source, if it is a list of literals.
-
-    Args:
-        source: The text of a module.
-
-    Returns:
-        The names in the order of the source; empty if it has no `__all__` or cannot be parsed.
-    """
+    """The names in the `__all__` of a source, if it is a list of literals."""
     try:
         tree = ast.parse(source)
         values = [

@@ -23,8 +23,6 @@ from pipeline.study.rules import broken_rules
 from pipeline.study.specification import Objective
 from pipeline.wording import counted
 
-__all__ = ["TuneJob"]
-
 
 class TuneJob(JobFields, defer_build=False):
     """The definition of a study. Immutable; validated on creation; converts to and from JSON.

@@ -18,8 +18,6 @@ from pipeline.study.named_functions import FUNCTION_FIELDS
 from pipeline.study.recommendation import recommended_scheduler, recommended_searcher
 from pipeline.study.specification import Budget, Checkpoints, Objective, Resources, StartFrom
 
-__all__ = ["JobFields"]
-
 MAX_STUDIES = 8
 """The maximum number of studies to learn from: they share the points of a curve process."""
 

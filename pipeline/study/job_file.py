@@ -10,8 +10,6 @@ from pathlib import Path
 from pipeline.errors import Fault, InvalidJob
 from pipeline.study.imports import RelativeImport, relative_imports
 
-__all__ = ["JobFile", "import_package", "job_file"]
-
 _PACKAGE = "__init__.py"
 
 _MAX_NAME_BYTES = 200
@@ -20,13 +18,7 @@ _MAX_NAME_BYTES = 200
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """The module of a job file.
-
-    Args:
-        module: Its name: `job`, or `package.job`.
-        folder: The folder from which it is imported.
-        package: The package that it is a module of; empty for a script.
-    """
+    """The module of a job file."""
 
     module: str
     folder: Path
@@ -38,14 +30,6 @@ def job_file(path: Path, source: bytes, *, script: bool = False) -> JobFile:
 
     A file with relative imports is a module of its package, as for `python -m package.job`; every other file is a
     script, which imports the modules next to it by their own names.
-
-    Args:
-        path: The file.
-        source: Its text.
-        script: Whether it is a script in any case.
-
-    Raises:
-        InvalidJob: The file cannot have that name, or imports relative to a package that does not exist.
     """
     _refuse_name(path)
     relative = relative_imports(source)
@@ -73,11 +57,7 @@ def job_file(path: Path, source: bytes, *, script: bool = False) -> JobFile:
 
 
 def import_package(file: JobFile) -> None:
-    """Import the package of a job file; a loaded package of the same name from another folder is forgotten.
-
-    Args:
-        file: The module of the job file.
-    """
+    """Import the package of a job file; a loaded package of the same name from another folder is forgotten."""
     if not file.package:
         return
     top = file.package.partition(".")[0]

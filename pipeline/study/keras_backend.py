@@ -5,8 +5,6 @@ import sys
 
 from pipeline.errors import ModelError
 
-__all__ = ["BACKEND", "KERAS_2", "OTHER_KERAS", "other_backend", "refuse_other_backend", "refuse_other_keras"]
-
 BACKEND = (
     "must use the backend tensorflow, which trains the models: remove KERAS_BACKEND from the environment and from the "
     "program, or set it to tensorflow; the file keras.json may set `backend` too"
@@ -27,11 +25,7 @@ _EAGER = "TensorFlow must execute eagerly. Remove tf.compat.v1.disable_eager_exe
 
 
 def refuse_other_keras() -> None:
-    """Refuse Keras 2, which TensorFlow imports as tf.keras on request, and the graphs of TensorFlow 1.
-
-    Raises:
-        ModelError: The environment asks for Keras 2, or TensorFlow is imported and does not execute eagerly.
-    """
+    """Refuse Keras 2, which TensorFlow imports as tf.keras on request, and the graphs of TensorFlow 1."""
     if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true"):
         raise ModelError(_LEGACY)
     tensorflow = sys.modules.get("tensorflow")
@@ -40,21 +34,13 @@ def refuse_other_keras() -> None:
 
 
 def refuse_other_backend() -> None:
-    """Refuse a backend that code chooses after Keras is imported: Keras would train with TensorFlow nevertheless.
-
-    Raises:
-        ModelError: KERAS_BACKEND is set to another backend than tensorflow.
-    """
+    """Refuse a backend that code chooses after Keras is imported: Keras would train with TensorFlow nevertheless."""
     if (chosen := os.environ.get("KERAS_BACKEND")) not in (None, "", "tensorflow"):
         raise ModelError(f"Keras {BACKEND}. Found: {chosen}.")
 
 
 def other_backend(error: BaseException) -> str | None:
-    """The backend that Keras is set to where it cannot be imported because that is not installed; None otherwise.
-
-    Args:
-        error: What importing raised.
-    """
+    """The backend that Keras is set to where it cannot be imported because that is not installed; None otherwise."""
     if isinstance(error, ModuleNotFoundError) and error.name in ("jax", "torch", "openvino"):
         chosen = os.environ.get("KERAS_BACKEND")
         if chosen == error.name or (chosen is None and _raised_in_keras(error)):

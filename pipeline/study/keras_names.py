@@ -11,8 +11,6 @@ from types import ModuleType
 from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS
 from pipeline.wording import closest
 
-__all__ = ["advice_on_keras_name"]
-
 _PACKAGES_OF_KERAS_2 = frozenset(
     [
         "dtensor",
@@ -82,14 +80,7 @@ _OF_TENSORFLOW = ("tensorflow.", "keras._tf_keras.")
 
 
 def advice_on_keras_name(error: BaseException) -> str:
-    """What to do about code that uses a name of Keras that does not exist, as a sentence without its end.
-
-    Args:
-        error: What the code raised.
-
-    Returns:
-        The advice; empty for another error, and for a name that is similar to none.
-    """
+    """What to do about code that uses a name of Keras that does not exist, as a sentence without its end."""
     if isinstance(error, ImportError) and "TF_USE_LEGACY_KERAS" in str(error):
         return OTHER_KERAS
     if isinstance(error, ValueError) and (unknown := _NO_IDENTIFIER.search(_text(error))):

@@ -15,36 +15,6 @@ new file of the layout must be added there.
 
 import re
 
-__all__ = [
-    "EARLIER",
-    "EXPORT",
-    "EXPORTED",
-    "PROVENANCE",
-    "REPORT",
-    "SOURCE",
-    "STUDY",
-    "TRIALS",
-    "WINNER",
-    "checkpoint",
-    "checkpoint_of",
-    "command",
-    "command_of",
-    "compacted",
-    "damaged_session",
-    "dropped_files_list",
-    "file_of",
-    "files",
-    "is_beginning",
-    "log",
-    "names",
-    "names_folder",
-    "part",
-    "session",
-    "source",
-    "stop_request",
-    "trial_id",
-]
-
 EARLIER = "earlier.json"
 EXPORT = "export"
 WINNER = "export/winner.json"
@@ -86,81 +56,42 @@ _FOLDER = re.compile(
 
 
 def names(path: str) -> bool:
-    """Whether a file can be the study's own.
-
-    Args:
-        path: Its path, relative to the study's folder.
-    """
+    """Whether a file can be the study's own."""
     return _FILE.fullmatch(path) is not None
 
 
 def names_folder(path: str) -> bool:
-    """Whether a folder can be the study's own.
-
-    Args:
-        path: Its path, relative to the study's folder.
-    """
+    """Whether a folder can be the study's own."""
     return _FOLDER.fullmatch(path) is not None
 
 
 def trial_id(index: int) -> str:
-    """The id of a trial.
-
-    Args:
-        index: The index of its draw, from 0.
-    """
+    """The id of a trial."""
     return f"{index:04d}"
 
 
 def part(table: str, session: int, number: int) -> str:
-    """The path of a part of a table.
-
-    Args:
-        table: The table's name.
-        session: The session that wrote the part.
-        number: The part's number.
-    """
+    """The path of a part of a table."""
     return f"{table}/part-{session:04d}-{number:06d}.parquet"
 
 
 def compacted(table: str, session: int) -> str:
-    """The path of a table's single file after compaction.
-
-    Args:
-        table: The table's name.
-        session: The session that has compacted it.
-    """
+    """The path of a table's single file after compaction."""
     return f"{table}/all-{session:04d}.parquet"
 
 
 def checkpoint(trial: str, epoch: int) -> str:
-    """The path of a trial's checkpoint.
-
-    Args:
-        trial: The trial's id.
-        epoch: The trial's own epoch.
-    """
+    """The path of a trial's checkpoint."""
     return f"checkpoints/{trial}/{epoch:06d}.ckpt"
 
 
 def is_beginning(path: str) -> bool:
-    """Whether a file may exist in the folder of a study that has no study.json yet.
-
-    Args:
-        path: Its path, relative to the study's folder.
-    """
+    """Whether a file may exist in the folder of a study that has no study.json yet."""
     return path in (TRIALS, EARLIER) or (names(path) and path.partition("/")[0] in ("sessions", SOURCE))
 
 
 def checkpoint_of(path: str) -> tuple[str, int] | None:
-    """The trial and the epoch of a checkpoint's path; None for any other path.
-
-    Args:
-        path: A path, relative to the study's folder.
-
-    Returns:
-        The trial id and the epoch.
-    """
+    """The trial and the epoch of a checkpoint's path; None for any other path."""
     if not (names(path) and path.startswith("checkpoints/")):
         return None
     _, trial, file = path.split("/")
@@ -168,23 +99,12 @@ def checkpoint_of(path: str) -> tuple[str, int] | None:
 
 
 def files(trial: str) -> str:
-    """The path of a trial's working folder; everything below it belongs to the study.
-
-    Args:
-        trial: The trial's id.
-    """
+    """The path of a trial's working folder; everything below it belongs to the study."""
     return f"files/{trial}"
 
 
 def file_of(path: str) -> tuple[str, str] | None:
-    """The trial of a file in a working folder, and the file's path within that folder; None for any other path.
-
-    Args:
-        path: A path, relative to the study's folder.
-
-    Returns:
-        The trial id and the path, relative to the working folder.
-    """
+    """The trial of a file in a working folder, and the file's path within that folder; None for any other path."""
     if not names(path) or path.count("/") < 2 or not path.startswith("files/"):
         return None
     _, trial, file = path.split("/", 2)
@@ -192,74 +112,42 @@ def file_of(path: str) -> tuple[str, str] | None:
 
 
 def dropped_files_list(trial: str) -> str:
-    """The path of the list of a trial's files that were deleted because they exceeded the size limit.
-
-    Args:
-        trial: The trial's id.
-    """
+    """The path of the list of a trial's files that were deleted because they exceeded the size limit."""
     return f"files/{trial}.dropped.json"
 
 
 def log(trial: str) -> str:
-    """The path of a trial's output.
-
-    Args:
-        trial: The trial's id.
-    """
+    """The path of a trial's output."""
     return f"logs/{trial}.log"
 
 
 def session(number: int) -> str:
-    """The path of a driver session's file.
-
-    Args:
-        number: The session's number.
-    """
+    """The path of a driver session's file."""
     return f"sessions/{number:04d}.json"
 
 
 def stop_request(number: int) -> str:
-    """The path of the file that asks a driver session to end.
-
-    Args:
-        number: The session's number.
-    """
+    """The path of the file that asks a driver session to end."""
     return f"sessions/{number:04d}.stop"
 
 
 def command(name: str) -> str:
-    """The path of a command that a user gives to the running study.
-
-    Args:
-        name: The command's id.
-    """
+    """The path of a command that a user gives to the running study."""
     return f"commands/{name}.json"
 
 
 def command_of(path: str) -> str | None:
-    """The id of the command in a file; None for any other path.
-
-    Args:
-        path: A path, relative to the study's folder.
-    """
+    """The id of the command in a file; None for any other path."""
     if not (names(path) and path.startswith("commands/")):
         return None
     return path.removeprefix("commands/").removesuffix(".json")
 
 
 def damaged_session(number: int) -> str:
-    """The path of the content of a session's file that could not be read when the study was taken over.
-
-    Args:
-        number: The session's number.
-    """
+    """The path of the content of a session's file that could not be read when the study was taken over."""
     return f"sessions/{number:04d}.damaged"
 
 
 def source(path: str) -> str:
-    """The path of the copy of a source.
-
-    Args:
-        path: The source's own path, relative to the folder from which its module is imported.
-    """
+    """The path of the copy of a source."""
     return f"{SOURCE}/{path}"

@@ -19,8 +19,6 @@ from pipeline.study.script_arguments import script_arguments
 from pipeline.study.source_loader import SourceTextLoader
 from pipeline.study.tensorflow_messages import quiet_tensorflow
 
-__all__ = ["end_loading", "expanded", "is_file", "job_fault", "load_module", "split_job_name"]
-
 _ENDS = (
     "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
     'them under `if __name__ == "__main__":`'
@@ -44,9 +42,6 @@ def end_loading() -> None:
 
     A script that defines a job and runs it, without `if __name__ == "__main__":`, would start the study again in each
     worker. All that the job needs is defined before the line that runs it.
-
-    Raises:
-        UsageError: The file starts the study in a separate thread, after which the file continues.
     """
     if _loading.get():
         raise _StudyStarts
@@ -58,11 +53,7 @@ def end_loading() -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a path is an existing file; false for a name that no file can have.
-
-    Args:
-        path: The path.
-    """
+    """Whether a path is an existing file; false for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -70,14 +61,7 @@ def is_file(path: Path) -> bool:
 
 
 def expanded(file: str) -> Path:
-    """The path of a job file, with the home folder of a user for `~`.
-
-    Args:
-        file: The file, as the command line has it.
-
-    Raises:
-        JobNotFound: There is no such user.
-    """
+    """The path of a job file, with the home folder of a user for `~`."""
     try:
         return Path(file).expanduser()
     except RuntimeError as error:
@@ -85,14 +69,7 @@ def expanded(file: str) -> Path:
 
 
 def split_job_name(job: str) -> tuple[str, str]:
-    """The file of a job, and the name in it with its colon: `file.py:name` has `file.py`, `:name`.
-
-    Args:
-        job: A job's name, a file, or a file and a name; the first two have no other part.
-
-    Returns:
-        The file or job, and `:name`; the latter is empty if `job` has no name.
-    """
+    """The file of a job, and the name in it with its colon: `file.py:name` has `file.py`, `:name`."""
     file, colon, name = job.rpartition(":")
     return (file, f":{name}") if colon and file.endswith(".py") else (job, "")
 
@@ -106,24 +83,7 @@ def load_module(
     arguments: Sequence[str] = (),
     origin: Path | None = None,
 ) -> ModuleType:
-    """Load a Python file as a module.
-
-    Args:
-        path: The file.
-        name: The module's name. By default it is that of `job_file`, and modules next to the file, or next to its
-            package, can be imported.
-        content: The file's content when it was checked; by default it is read now.
-        script: Whether the file is a script even where it imports relative to a package.
-        arguments: The command line that it reads, without the file.
-        origin: The value of its `__file__`, for a copy of that file; by default it is `path`.
-
-    Returns:
-        The module, registered under its name.
-
-    Raises:
-        JobNotFound: The file does not exist.
-        InvalidJob: The file cannot be run; names the line.
-    """
+    """Load a Python file as a module."""
     quiet_tensorflow()
     if not is_file(path):
         raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
@@ -190,12 +150,7 @@ def _put_back(name: str, previous: ModuleType | None) -> None:
 
 
 def job_fault(error: BaseException, path: Path) -> Fault:
-    """The reason why a job's file cannot be run, with the line.
-
-    Args:
-        error: What running it raised.
-        path: The file.
-    """
+    """The reason why a job's file cannot be run, with the line."""
     line = _line(error, path)
     try:
         if misnamed := misnamed_field(error, line):

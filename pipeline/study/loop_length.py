@@ -13,7 +13,6 @@ from pipeline.study.range_length import called_name, constant_value, expression_
 if TYPE_CHECKING:
     from types import GeneratorType
 
-__all__ = ["YIELDS", "called_once", "calls", "first_parameter", "known_values", "reports_of", "steps_of"]
 
 YIELDS = "yield"
 """What stands for a call in a function that yields what it reports."""
@@ -30,17 +29,7 @@ class _Unknown(Exception):
 
 
 def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, Any]) -> int | None:
-    """The number of times that a function calls something in its loops `for … in range(…)`.
-
-    Args:
-        function: The function; functions of its module that it calls are read, too.
-        method: What it calls: the last part of its name; or `YIELDS`.
-        values: The known values, by their expressions, such as `config["epochs"]`.
-
-    Returns:
-        The number, or more where only one of several branches is taken; None if the text does not show it, or there is
-        no such loop.
-    """
+    """The number of times that a function calls something in its loops `for … in range(…)`."""
     try:
         count, in_loop = _reports(inspect.unwrap(function), method, values, ())
     except _Unknown:
@@ -49,15 +38,7 @@ def reports_of(function: Callable[..., Any], method: str, values: Mapping[str, A
 
 
 def steps_of(generator: "GeneratorType[Any, Any, Any]", config: Mapping[str, Any]) -> int | None:
-    """The number of steps of a generator that has not begun, according to its source and its arguments.
-
-    Args:
-        generator: The generator.
-        config: The config, which may be one of its arguments.
-
-    Returns:
-        What `reports_of` returns for its function.
-    """
+    """The number of steps of a generator that has not begun, according to its source and its arguments."""
     frame, code = generator.gi_frame, generator.gi_code
     if frame is None or code.co_name == "<genexpr>":
         # The source of an expression is the lines around it.
@@ -74,11 +55,7 @@ def steps_of(generator: "GeneratorType[Any, Any, Any]", config: Mapping[str, Any
 def _reports(
     function: Callable[..., Any], method: str, values: Mapping[str, Any], above: tuple[Any, ...]
 ) -> tuple[int, bool]:
-    """The number of calls, and whether one is in a loop.
-
-    Raises:
-        _Unknown: A call is made in a loop of unknown length, or in a function within the function.
-    """
+    """The number of calls, and whether one is in a loop."""
     if (tree := _tree(getattr(function, "__code__", None))) is None:
         return 0, False
     home = _globals(function)
@@ -136,11 +113,7 @@ def _reports(
 def _delegated(
     generator: ast.expr, function: Callable[..., Any], values: Mapping[str, Any], home: Mapping[str, Any], above: Any
 ) -> tuple[int, bool]:
-    """What `_reports` returns for a generator of the same module, for the arguments with which it is called.
-
-    Raises:
-        _Unknown: It is another iterable.
-    """
+    """What `_reports` returns for a generator of the same module, for the arguments with which it is called."""
     called: Any = home.get(getattr(getattr(generator, "func", None), "id", ""))
     same_module = inspect.isgeneratorfunction(called) and called.__module__ == function.__module__
     if not isinstance(generator, ast.Call) or not same_module or called in above:
@@ -178,12 +151,7 @@ def _whole(name: str, value: Any) -> dict[str, int]:
 
 
 def called_once(function: Callable[..., Any], method: str) -> bool:
-    """Whether the source of a function has one call of something, outside of all loops.
-
-    Args:
-        function: The function; functions of its module that it calls are read, too.
-        method: What it calls: the last part of its name.
-    """
+    """Whether the source of a function has one call of something, outside of all loops."""
     try:
         return _reports(inspect.unwrap(function), method, {}, ()) == (1, False)
     except _Unknown:
@@ -191,11 +159,7 @@ def called_once(function: Callable[..., Any], method: str) -> bool:
 
 
 def first_parameter(function: Callable[..., Any]) -> str:
-    """The name of a function's first parameter; `config` if it has none.
-
-    Args:
-        function: The function.
-    """
+    """The name of a function's first parameter; `config` if it has none."""
     try:
         return next(iter(inspect.signature(function).parameters), "config")
     except (TypeError, ValueError):
@@ -203,15 +167,7 @@ def first_parameter(function: Callable[..., Any]) -> str:
 
 
 def known_values(config: Mapping[str, Any], name: str) -> Iterator[tuple[str, int]]:
-    """The whole numbers of a config by the expressions that give them, such as `config["epochs"]`.
-
-    Args:
-        config: The config, or a space with constants.
-        name: The parameter of the function that gets it.
-
-    Yields:
-        An expression, and its value.
-    """
+    """The whole numbers of a config by the expressions that give them, such as `config["epochs"]`."""
     for key, value in config.items():
         for expression in (f'{name}["{key}"]', f'{name}.get("{key}")'):
             if isinstance(value, Mapping):
@@ -221,12 +177,7 @@ def known_values(config: Mapping[str, Any], name: str) -> Iterator[tuple[str, in
 
 
 def calls(node: ast.AST, method: str) -> bool:
-    """Whether a part of a source is a call of something.
-
-    Args:
-        node: The part.
-        method: What is called: the last part of its name.
-    """
+    """Whether a part of a source is a call of something."""
     return isinstance(node, ast.Call) and called_name(node) == method
 
 

@@ -11,30 +11,19 @@ from typing import Any, TypeGuard
 from pipeline.study.reachable_objects import reachable
 from pipeline.study.source_loader import content_of
 
-__all__ = ["MainNames", "advice_on_main_block", "is_main_guard", "main_names", "notes_on_main_block"]
-
 _BLOCK = '`if __name__ == "__main__":`'
 
 
 @dataclass(frozen=True, slots=True)
 class MainNames:
-    """The global names that a file sets.
-
-    Args:
-        guarded: Those that its block under `if __name__ == "__main__":` sets, or a function that only this block calls.
-        imported: Those that it sets whenever it is imported.
-    """
+    """The global names that a file sets."""
 
     guarded: frozenset[str]
     imported: frozenset[str]
 
 
 def is_main_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
-    """Whether a statement is `if __name__ == "__main__":`.
-
-    Args:
-        statement: A statement.
-    """
+    """Whether a statement is `if __name__ == "__main__":`."""
     if not isinstance(statement, ast.If) or not isinstance(statement.test, ast.Compare):
         return False
     names = {each.id for each in ast.walk(statement.test) if isinstance(each, ast.Name)}
@@ -44,11 +33,7 @@ def is_main_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
 
 
 def main_names(source: bytes | None) -> MainNames:
-    """The global names that a file sets.
-
-    Args:
-        source: The content of the file; None if there is none.
-    """
+    """The global names that a file sets."""
     try:
         statements = ast.parse(source or b"").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -64,11 +49,7 @@ def main_names(source: bytes | None) -> MainNames:
 
 
 def advice_on_main_block(error: BaseException) -> str:
-    """What to do about a name that a file sets only under `if __name__ == "__main__":`; empty for any other error.
-
-    Args:
-        error: An error of the user's code.
-    """
+    """What to do about a name that a file sets only under `if __name__ == "__main__":`; empty for any other error."""
     if not isinstance(error, NameError) or (trace := error.__traceback__) is None:
         return ""
     while trace.tb_next is not None:
@@ -84,14 +65,7 @@ def advice_on_main_block(error: BaseException) -> str:
 
 
 def notes_on_main_block(functions: Iterable[Callable[..., Any]]) -> Iterator[str]:
-    """Notes on values that functions get only in the process that runs their script.
-
-    Args:
-        functions: Functions of a job that run in other processes.
-
-    Yields:
-        A sentence for each name that a function reads and that its script sets under `if __name__ == "__main__":`.
-    """
+    """Notes on values that functions get only in the process that runs their script."""
     known: dict[int, MainNames] = {}
     noted = set[str]()
     for each in reachable(functions):

@@ -11,20 +11,9 @@ from pipeline.space import Config, flat
 from pipeline.study.user_frames import is_tunepipe_file
 from pipeline.wording import closest, listed
 
-__all__ = ["missing_parameter"]
-
 
 def missing_parameter(error: BaseException, config: Config, space: Mapping[str, Any] | None = None) -> str:
-    """Which parameters there are, where an error says that a config has no parameter of some name.
-
-    Args:
-        error: The error.
-        config: The config that the user's code was given.
-        space: The job's space; None if it is not known.
-
-    Returns:
-        Sentences; empty if the error is another one, such as a KeyError of another dictionary.
-    """
+    """Which parameters there are, where an error says that a config has no parameter of some name."""
     if isinstance(error, AttributeError) and error.name in config and _is_config(error.obj, config):
         return f"A config is a dictionary: read config[{error.name!r}]."
     name = error.args[0] if isinstance(error, KeyError) and error.args else None

@@ -13,35 +13,17 @@ from pipeline.study.function_source import homes_of, module_named
 from pipeline.study.source_loader import SourceTextLoader
 from pipeline.study.user_frames import INSTALLED
 
-__all__ = [
-    "OWN_PACKAGES",
-    "absolute",
-    "folder_and_path",
-    "import_folders",
-    "is_imported_from",
-    "is_installed",
-    "loaded_from",
-]
-
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not copied because a study records its version."""
 
 
 def absolute(file: str) -> Path:
-    """The absolute path of a module's file: without the dots that `sys.path.append("../lib")` leaves in it.
-
-    Args:
-        file: The module's `__file__`.
-    """
+    """The absolute path of a module's file: without the dots that `sys.path.append("../lib")` leaves in it."""
     return Path(os.path.abspath(file))  # noqa: PTH100 - Path.absolute keeps the dots
 
 
 def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
-    """The folders from which the modules of functions are imported, each once, sorted.
-
-    Args:
-        functions: The functions; those without a file and installed ones have no such folder.
-    """
+    """The folders from which the modules of functions are imported, each once, sorted."""
     folders = (_folder_of(home, function) for function in functions for home in homes_of(function))
     return sorted({folder.resolve() for folder in folders if folder is not None})
 
@@ -55,15 +37,7 @@ def _folder_of(home: Mapping[str, Any], function: Callable[..., Any]) -> Path | 
 
 
 def folder_and_path(file: Path, module: str) -> tuple[Path, str]:
-    """The folder from which a module is imported, and its path within that folder.
-
-    Args:
-        file: The module's file.
-        module: The module's name.
-
-    Returns:
-        The folder, absolute if `file` is, and the path with slashes.
-    """
+    """The folder from which a module is imported, and its path within that folder."""
     parts = module.split(".")
     own = file.parent if file.name == "__init__.py" and parts[-1] != "__init__" else file.with_suffix("")
     above = [own, *own.parents][: len(parts)]
@@ -75,11 +49,7 @@ def folder_and_path(file: Path, module: str) -> tuple[Path, str]:
 
 
 def is_installed(place: Path) -> bool:
-    """Whether a path belongs to installed packages, the standard library, or a virtual environment.
-
-    Args:
-        place: The path.
-    """
+    """Whether a path belongs to installed packages, the standard library, or a virtual environment."""
     if any(part in INSTALLED for part in place.parts):
         return True
     homes = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -87,12 +57,7 @@ def is_installed(place: Path) -> bool:
 
 
 def is_imported_from(top: str, root: Path) -> bool:
-    """Whether a module or package is imported from a folder; those of Python and of tunepipe never are.
-
-    Args:
-        top: Its name, without a dot.
-        root: The folder.
-    """
+    """Whether a module or package is imported from a folder; those of Python and of tunepipe never are."""
     if top in (*sys.stdlib_module_names, *OWN_PACKAGES):
         return False
     if (loaded := _loaded(top)) is not None:
@@ -106,12 +71,7 @@ def is_imported_from(top: str, root: Path) -> bool:
 
 
 def loaded_from(module: str, root: Path) -> Path | None:
-    """The source file below a folder from which a module was imported; None if it was not imported from there.
-
-    Args:
-        module: The module's name.
-        root: The folder.
-    """
+    """The source file below a folder from which a module was imported; None if it was not imported from there."""
     file = getattr(_loaded(module), "__file__", None)
     if not isinstance(file, str) or not file.endswith(".py"):
         return None

@@ -3,21 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["FUNCTION_FIELDS", "named_functions"]
-
 FUNCTION_FIELDS = ("model", "function", "callbacks", "data")
 """The fields of a job that are functions, or may be."""
 
 
 def named_functions(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The functions of a job by the dotted path of their field.
-
-    Args:
-        fields: The job as JSON values, valid or not.
-
-    Returns:
-        Path, such as `model` or `fit.class_weight` → `{"function": "module:name", "sha256": …}`.
-    """
+    """The functions of a job by the dotted path of their field."""
     return {
         path: value
         for path, value in _values(fields)

@@ -6,21 +6,12 @@ from pathlib import Path
 from pipeline.errors import StorageError
 from pipeline.study import layout
 
-__all__ = ["check_output_file", "check_output_folder"]
-
 _OPEN_FILES = ("/dev/", "/proc/")
 """Links below these folders are names of open files and devices, such as /dev/stdout."""
 
 
 def check_output_file(path: Path) -> None:
-    """Make sure that a file which a user names may be written.
-
-    Args:
-        path: The file.
-
-    Raises:
-        StorageError: It is a link, or is within a study and neither its report nor a new file in its export/.
-    """
+    """Make sure that a file which a user names may be written."""
     if path.is_symlink() and not os.path.abspath(path).startswith(_OPEN_FILES):  # noqa: PTH100 (links stay)
         raise StorageError(
             f"{path} is a link to {path.readlink()}, and no link is written through. Nothing was written. Name the "
@@ -30,15 +21,7 @@ def check_output_file(path: Path) -> None:
 
 
 def check_output_folder(path: Path, *, winner_of: Path | None = None) -> None:
-    """Make sure that a folder which a user names may be written to.
-
-    Args:
-        path: The folder.
-        winner_of: The folder of the study whose winner is exported, which may go into the study's own export/.
-
-    Raises:
-        StorageError: It is within a study, and neither below its export/ nor that export/ itself for its winner.
-    """
+    """Make sure that a folder which a user names may be written to."""
     if winner_of is not None and os.path.realpath(path) == os.path.realpath(winner_of / layout.EXPORT):
         return
     _refuse_within_study(path, "folder")

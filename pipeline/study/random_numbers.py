@@ -4,8 +4,6 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["same_random_numbers"]
-
 
 @contextmanager
 def same_random_numbers(seed: int = 0) -> Iterator[None]:
@@ -13,9 +11,6 @@ def same_random_numbers(seed: int = 0) -> Iterator[None]:
 
     A job's file is imported in it: a layer, an initialiser or a seed generator of Keras that a file makes at its top,
     and that has no seed, draws one from Python's generator, and workers would otherwise train with different ones.
-
-    Args:
-        seed: Where they begin.
     """
     import numpy as np
 

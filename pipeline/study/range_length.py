@@ -6,8 +6,6 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-__all__ = ["called_name", "constant_value", "expression_text", "length_of_range"]
-
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"range": range, "len": len, "min": min, "max": max, "int": int}
 _AROUND = ("tqdm", "enumerate", "reversed", "list")
 """Functions that iterate over their first argument."""
@@ -32,18 +30,7 @@ def length_of_range(
     starts: Mapping[str, ast.expr],
     ends: Mapping[str, ast.expr],
 ) -> int | None:
-    """The length of a range.
-
-    Args:
-        iterable: What a loop iterates over.
-        names: The globals.
-        values: The known values, by their expressions.
-        starts: The values of local names in the start of a range.
-        ends: Those in its other arguments.
-
-    Returns:
-        The length; None if it is not known.
-    """
+    """The length of a range."""
     # A number that is passed by its own name may be a state.
     configs = {text.partition("[")[0].partition(".")[0] for text in values} - values.keys()
 
@@ -92,29 +79,14 @@ def _first_number(node: ast.AST, configs: Collection[str]) -> ast.Constant | Non
 
 
 def expression_text(node: ast.expr) -> str:
-    """The text of an expression, `config.get("epochs", 3)` as `config.get("epochs")`.
-
-    Args:
-        node: The expression.
-    """
+    """The text of an expression, `config.get("epochs", 3)` as `config.get("epochs")`."""
     if isinstance(node, ast.Call) and called_name(node) == "get" and len(node.args) == 2:
         node = ast.Call(node.func, node.args[:1], [])
     return ast.unparse(node).replace("'", '"')
 
 
 def constant_value(node: ast.AST, names: Mapping[str, Any]) -> Any:
-    """The value of an expression of constants, names and arithmetic: none of the user's functions is called.
-
-    Args:
-        node: The expression.
-        names: The values of names.
-
-    Returns:
-        The value, such as a number or a range.
-
-    Raises:
-        LookupError: It has a name that is unknown, or consists of something else.
-    """
+    """The value of an expression of constants, names and arithmetic: none of the user's functions is called."""
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):
@@ -129,10 +101,6 @@ def constant_value(node: ast.AST, names: Mapping[str, Any]) -> Any:
 
 
 def called_name(call: ast.Call) -> str:
-    """The last part of the name of what is called; empty if it has none.
-
-    Args:
-        call: The call.
-    """
+    """The last part of the name of what is called; empty if it has none."""
     called = call.func
     return called.attr if isinstance(called, ast.Attribute) else str(getattr(called, "id", ""))

@@ -11,8 +11,6 @@ from typing import Any
 
 from pipeline.study.user_frames import is_user_file
 
-__all__ = ["names_of", "reachable"]
-
 _MAX_ITEMS = 1000
 """A longer list holds data."""
 
@@ -20,12 +18,7 @@ _CACHE: type = type(functools.cache(len))
 
 
 def reachable(functions: Iterable[Callable[..., Any]], ends: tuple[type, ...] = ()) -> Iterator[Any]:
-    """The objects that the code of functions can use, each once: code of libraries is not followed.
-
-    Args:
-        functions: The functions.
-        ends: Classes whose instances are not followed.
-    """
+    """The objects that the code of functions can use, each once: code of libraries is not followed."""
     due, seen = deque[Any](functions), set[int]()
     kept = []
     while due:
@@ -83,14 +76,7 @@ def _of_function(function: FunctionType) -> Iterator[Any]:
 
 @functools.cache
 def names_of(code: CodeType) -> tuple[str, ...]:
-    """The names of globals and attributes in code.
-
-    Args:
-        code: The code of a function.
-
-    Returns:
-        The names in their order, without those of globals that the code sets before it reads them.
-    """
+    """The names of globals and attributes in code."""
     first: dict[str, str] = {}
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "STORE_GLOBAL"):

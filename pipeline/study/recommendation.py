@@ -8,8 +8,6 @@ from pipeline.searchers import CurveSearch, MOTPESearch, RandomSearch
 from pipeline.space import Grid, drawn_parameters
 from pipeline.study.signature import takes_state
 
-__all__ = ["recommended_scheduler", "recommended_searcher"]
-
 
 def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
     """The scheduler for what a job trains.
@@ -17,9 +15,6 @@ def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOAS
     For a model, and for a function that keeps its state, ASHA that pauses and promotes: a trial that improves late
     continues from its checkpoint. For another function, ASHA that stops: it would train its epochs again after each
     pause. With several objectives, or bounds, the variant that compares trials by all of them.
-
-    Args:
-        job: The job's fields that precede the scheduler; invalid ones are absent.
     """
     function = job.get("function")
     if function is not None and not takes_state(function):
@@ -33,9 +28,6 @@ def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | 
     `curves` with the schedulers with which it was measured, and for a study that learns from others; `motpe`
     with the schedulers that compare trials by all objectives; random draws with other schedulers, and for a space
     with a grid, whose values they take in turn.
-
-    Args:
-        job: The job's fields that precede the searcher; invalid ones are absent.
     """
     domains = [parameter.domain for parameter in drawn_parameters(job.get("space", {}))]
     in_turn = not domains or any(isinstance(domain, Grid) for domain in domains)

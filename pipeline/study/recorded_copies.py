@@ -6,27 +6,15 @@ from typing import Any
 
 from pipeline.errors import StorageError
 
-__all__ = ["RecordedCopies", "digest_of"]
-
 
 def digest_of(content: bytes | None) -> str | None:
-    """The SHA-256 of a source; None if there is none.
-
-    Args:
-        content: The source.
-    """
+    """The SHA-256 of a source; None if there is none."""
     return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 class RecordedCopies:
     """What study.json says about the copies: the modules, their paths and their digests; other files' digests; and the
     arguments of the script that started the study.
-
-    Args:
-        value: The value of `sources` in study.json; None in a study of an older tunepipe.
-
-    Raises:
-        StorageError: The value is not what tunepipe wrote.
     """
 
     def __init__(self, value: Any = None) -> None:

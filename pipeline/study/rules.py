@@ -16,18 +16,11 @@ from pipeline.study.job_fields import JobFields
 from pipeline.study.signature import takes_hyperparameters, takes_state
 from pipeline.study.trial_configs import start_faults
 
-__all__ = ["broken_rules"]
-
 _Rule: TypeAlias = "Callable[[JobFields], Iterator[Fault]]"
 
 
 def broken_rules(job: JobFields, invalid: Collection[str] = ()) -> list[Fault]:
-    """The faults of a job's fields together.
-
-    Args:
-        job: The job; invalid fields may have any value.
-        invalid: Names of invalid fields, whose rules are skipped.
-    """
+    """The faults of a job's fields together."""
     return [fault for rule, fields in _RULES.items() if not fields & set(invalid) for fault in rule(job)]
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["script_arguments"]
-
 
 @contextmanager
 def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
@@ -14,10 +12,6 @@ def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None
 
     A file that calls `parse_args()` at its top level would otherwise read the arguments of `tunepipe`, or of Ray's
     worker process, and end.
-
-    Args:
-        path: The script.
-        arguments: Its arguments.
     """
     before = sys.argv
     sys.argv = [str(path), *arguments]

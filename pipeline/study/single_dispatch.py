@@ -5,8 +5,6 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["implementations"]
-
 
 def _no_function(_: object) -> None: ...
 
@@ -15,14 +13,7 @@ _DISPATCHER: Any = functools.singledispatch(_no_function)
 
 
 def implementations(value: Any) -> Mapping[type, Callable[..., Any]] | None:
-    """The functions behind a function of `functools.singledispatch`.
-
-    Args:
-        value: Anything.
-
-    Returns:
-        Class → function, with `object` for the one that was decorated; None for anything else than such a function.
-    """
+    """The functions behind a function of `functools.singledispatch`."""
     # Every function that singledispatch returns has the same code; functions that wrap one copy its attributes only.
     if not isinstance(value, types.FunctionType) or value.__code__ is not _DISPATCHER.__code__:
         return None

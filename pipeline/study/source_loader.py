@@ -5,17 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SourceTextLoader", "content_of"]
-
 
 class SourceTextLoader(importlib.abc.SourceLoader):
     """A loader that runs a file's text and keeps it: the text that is hashed and copied later is the text that ran.
 
     It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
-
-    Args:
-        path: The file.
-        content: Its text from a study, which also sets `of_study`; None to read the file.
     """
 
     def __init__(self, path: Path, content: bytes | None = None) -> None:
@@ -33,11 +27,7 @@ class SourceTextLoader(importlib.abc.SourceLoader):
 
 
 def content_of(home: Mapping[str, Any]) -> bytes | None:
-    """The text of the file from which a module was loaded; None if there is none.
-
-    Args:
-        home: The module's globals.
-    """
+    """The text of the file from which a module was loaded; None if there is none."""
     loader = getattr(home.get("__spec__"), "loader", None)
     if isinstance(loader, SourceTextLoader):
         return loader.content

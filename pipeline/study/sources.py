@@ -27,8 +27,6 @@ from pipeline.study.module_origin import (
 from pipeline.study.source_loader import SourceTextLoader, content_of
 from pipeline.wording import size
 
-__all__ = ["SourceFile", "Sources", "sources_of", "sources_of_file"]
-
 _COMPILED = (*importlib.machinery.EXTENSION_SUFFIXES, *importlib.machinery.BYTECODE_SUFFIXES)
 _SHOWN = 8
 _MAX_BYTES = 10 * 10**6
@@ -37,14 +35,7 @@ _MAX_BYTES = 10 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A module's source, as a study copies it.
-
-    Args:
-        module: The module's name.
-        path: The path of its copy within source/.
-        content: Its text.
-        file: The file itself.
-    """
+    """A module's source, as a study copies it."""
 
     module: str
     path: str
@@ -54,16 +45,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The code of a job.
-
-    Args:
-        files: Its files, those of its functions first.
-        data: Other files next to these that they name; the module of one is its path.
-        folders: Folders from which their modules are imported.
-        uncopied: Imports and files that cannot be copied, each as a part of a sentence.
-        hidden: Imports whose names are known only at run time, such as `job.py, line 3`.
-        data_folders: Folders next to the files that they name. They are not copied: the code reads them where they are.
-    """
+    """The code of a job."""
 
     files: tuple[SourceFile, ...] = ()
     data: tuple[SourceFile, ...] = ()
@@ -90,9 +72,6 @@ def sources_of(job: TuneJob) -> Sources:
     modules that this process has imported from the folder so far are included. Installed packages, the standard library
     and virtual environments are never copied, nor is anything outside the folder from which a function's module is
     imported.
-
-    Args:
-        job: The job. Functions without a file, and those of a study's copies, are left out.
     """
     return _Search(
         function for function in job.functions.values() if is_loadable(function) and not from_study(function)
@@ -103,15 +82,6 @@ def sources_of_file(path: Path) -> Sources:
     """The code of a job file, whether its job's functions are in it or in modules that it imports.
 
     Imports are found as `sources_of` finds them.
-
-    Args:
-        path: The job file.
-
-    Returns:
-        The code; the job file is the first of its files.
-
-    Raises:
-        InvalidJob: The file cannot have that name, or imports relative to a package that does not exist.
     """
     path = path.expanduser().resolve()
     content = path.read_bytes()
@@ -167,12 +137,7 @@ class _Search:
         )
 
     def add(self, source: SourceFile, root: Path) -> None:
-        """Add a module, whose imports are due then if it is not installed.
-
-        Args:
-            source: The module.
-            root: The folder from which it is imported.
-        """
+        """Add a module, whose imports are due then if it is not installed."""
         if source.module in self._files:
             return
         self._files[source.module] = source

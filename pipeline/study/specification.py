@@ -11,8 +11,6 @@ from pydantic import Field
 from pipeline.schedulers import Mode
 from pipeline.space.values import STRICT_CONFIG, Count, Real, Whole
 
-__all__ = ["UNKNOWN", "Budget", "Checkpoints", "Objective", "Resources", "StartFrom"]
-
 UNKNOWN = 1e300
 """The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
 

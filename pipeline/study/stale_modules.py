@@ -15,8 +15,6 @@ from typing import Any
 
 from pipeline.study.sources import SourceFile
 
-__all__ = ["stale_modules"]
-
 _HAS_DOCSTRING = 0x4000000
 """The flag of functions with a docstring since Python 3.13; earlier ones keep None in the place of a docstring."""
 
@@ -26,12 +24,6 @@ def stale_modules(files: Iterable[SourceFile]) -> list[SourceFile]:
 
     Python's import writes the bytecode that it loads, with the time and size of its source. Where it cannot write, or
     where another process has imported the new text since, a difference is not found.
-
-    Args:
-        files: Files of a job's code.
-
-    Returns:
-        Some of `files`, in their order.
     """
     return [file for file in files if _is_stale(file)]
 

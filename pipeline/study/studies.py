@@ -8,17 +8,6 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import did_you_mean
 
-__all__ = [
-    "DEFAULT_STORAGE",
-    "STORAGE_VARIABLE",
-    "STORAGE_WAIT_VARIABLE",
-    "as_argument",
-    "called",
-    "default_storage",
-    "no_study",
-    "study_names",
-]
-
 STORAGE_VARIABLE = "TUNEPIPE_STORAGE"
 """The environment variable that names the storage if no option does."""
 
@@ -41,30 +30,18 @@ def default_storage() -> str:
 
 
 def called(location: str) -> str:
-    """The name of a study on a command line that is called in the current folder: as short as it can be.
-
-    Args:
-        location: The URI or path of the study's folder.
-    """
+    """The name of a study on a command line that is called in the current folder: as short as it can be."""
     name = location.partition("?")[0].rpartition("/")[2]
     return name if location == Store(default_storage()).folder(name).uri else location
 
 
 def as_argument(location: str) -> str:
-    """The name of a study in a command that works in a shell as it is printed: `called`, in quotes where needed.
-
-    Args:
-        location: The URI or path of the study's folder.
-    """
+    """The name of a study in a command that works in a shell as it is printed: `called`, in quotes where needed."""
     return shlex.quote(called(location))
 
 
 def study_names(store: Store) -> list[str]:
-    """The names of the studies in a storage, sorted; they include studies whose study.json cannot be read.
-
-    Args:
-        store: The storage.
-    """
+    """The names of the studies in a storage, sorted; they include studies whose study.json cannot be read."""
     from concurrent.futures import ThreadPoolExecutor
 
     # A study's folder may be a link to another disk.
@@ -84,14 +61,7 @@ def _is_study(store: Store) -> bool:
 
 
 def no_study(store: Store) -> JobNotFound:
-    """The error for a folder that is not a study.
-
-    Args:
-        store: The folder.
-
-    Returns:
-        The error: names the existing studies, a suggestion, and the command that lists them.
-    """
+    """The error for a folder that is not a study."""
     inside = study_names(store)
     if inside:
         return JobNotFound(

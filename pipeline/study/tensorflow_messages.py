@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from types import ModuleType
 
-__all__ = ["quiet_retracing", "quiet_tensorflow", "without_notes"]
-
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow reads this variable once, while it loads."""
 
@@ -48,11 +46,7 @@ def _is_no_retracing(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def without_notes(*, gpus: bool = True) -> Iterator[None]:
-    """Keep TensorFlow's notes and warnings off stderr; other lines are printed at the end.
-
-    Args:
-        gpus: Whether a missing driver for GPUs is printed.
-    """
+    """Keep TensorFlow's notes and warnings off stderr; other lines are printed at the end."""
     if _wanted():
         yield
         return

@@ -27,34 +27,13 @@ from pipeline.study.job_fields import JobFields
 from pipeline.study.untried_configs import draws_each_config_once, equal_configs_train_equally, untried_config
 from pipeline.wording import counted, is_or_are
 
-__all__ = [
-    "all_tried",
-    "completed",
-    "config_of_trial",
-    "configs_in_all",
-    "fewer_trials",
-    "seed_of_trial",
-    "start_configs",
-    "start_faults",
-    "suggestion_of_trial",
-    "trials_in_all",
-]
-
 _ATTEMPTS = 20
 
 
 def config_of_trial(
     job: JobFields, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
 ) -> Config:
-    """The config of a trial: the searcher's draw, repeated if that config was tried before.
-
-    Args:
-        job: The study's job.
-        index: The trial's number, from 0.
-        observations: The configs that were tried before, in the order of the trials; None for the configs of the trials
-            before, without values.
-        keys: Keys of the configs that were tried; None to compute them.
-    """
+    """The config of a trial: the searcher's draw, repeated if that config was tried before."""
     return suggestion_of_trial(job, index, observations, keys=keys).config
 
 
@@ -66,16 +45,7 @@ def suggestion_of_trial(
     keys: Container[str] | None = None,
     starts: Sequence[Config] | None = None,
 ) -> Suggestion:
-    """The config of trial number `index`, as `config_of_trial` returns it, and why it was drawn.
-
-    Args:
-        job: The study's job.
-        index: The trial's number, from 0.
-        observations: The configs that were tried before, in the order of the trials; None for the configs of the trials
-            before, without values. All of a `History` must fit the space.
-        keys: Keys of the configs that were tried; None to compute them.
-        starts: The result of `start_configs`; None to compute it, which takes longer the more there are.
-    """
+    """The config of trial number `index`, as `config_of_trial` returns it, and why it was drawn."""
     starts, seed = start_configs(job) if starts is None else starts, _seed_of_draws(job)
     if index < len(starts):
         return Suggestion(starts[index], _reason_of_start(job))
@@ -131,9 +101,6 @@ def start_configs(job: JobFields) -> list[Config]:
 
     Random values make a completed config different from earlier ones. A config that is given twice, without random
     values, is included once, unless two trials of one config differ.
-
-    Args:
-        job: The study's job.
     """
     configs: dict[str, Config] = {}
     unique = equal_configs_train_equally(job)
@@ -149,13 +116,7 @@ def start_configs(job: JobFields) -> list[Config]:
 
 
 def completed(job: JobFields, given: Mapping[str, Value], name: str) -> Config:
-    """A config that a user gives to a running study, with the parameters drawn that it leaves out.
-
-    Args:
-        job: The study's job.
-        given: Values of some or all parameters, without faults.
-        name: What the config is known by: the same name draws the same values.
-    """
+    """A config that a user gives to a running study, with the parameters drawn that it leaves out."""
     rng = np.random.default_rng([job.seed, zlib.crc32(name.encode()), RandomStream.FURTHER_CONFIGS])
     return _completed(job, given, rng)
 
@@ -178,21 +139,12 @@ def _drawn_by_starts(job: JobFields, starts: Iterable[Config]) -> list[int]:
 
 
 def seed_of_trial(job: JobFields, index: int) -> int:
-    """The seed of a trial's initial weights and shuffling.
-
-    Args:
-        job: The study's job.
-        index: The trial's number, from 0.
-    """
+    """The seed of a trial's initial weights and shuffling."""
     return job.seed + index if job.trial_seeds else job.seed
 
 
 def trials_in_all(job: JobFields) -> int:
-    """The largest number of trials of the study: its budget, or the number of configs.
-
-    Args:
-        job: The study's job.
-    """
+    """The largest number of trials of the study: its budget, or the number of configs."""
     if (size := configs_in_all(job)) is None:
         return job.budget.trials
     starts = start_configs(job)
@@ -203,11 +155,7 @@ def trials_in_all(job: JobFields) -> int:
 
 
 def configs_in_all(job: JobFields) -> int | None:
-    """The number of configs that the study can try, each once; None if it is infinite, or if configs may repeat.
-
-    Args:
-        job: The study's job.
-    """
+    """The number of configs that the study can try, each once; None if it is infinite, or if configs may repeat."""
     if not drawn_parameters(job.space):
         # Several trials of one config are useful only if each has its own initial weights.
         return None if job.trial_seeds else 1
@@ -215,12 +163,7 @@ def configs_in_all(job: JobFields) -> int | None:
 
 
 def all_tried(job: JobFields, trials: int) -> str | None:
-    """A message that every config of the space was tried; None if not, or if the budget allows no more trials.
-
-    Args:
-        job: The study's job.
-        trials: Number of trials of the study.
-    """
+    """A message that every config of the space was tried; None if not, or if the budget allows no more trials."""
     size = configs_in_all(job)
     if size is None or trials < trials_in_all(job) or job.budget.trials <= trials:
         return None
@@ -228,11 +171,7 @@ def all_tried(job: JobFields, trials: int) -> str | None:
 
 
 def fewer_trials(job: JobFields) -> str | None:
-    """A message why the study has fewer trials than its budget allows; None if it has as many.
-
-    Args:
-        job: The study's job.
-    """
+    """A message why the study has fewer trials than its budget allows; None if it has as many."""
     count, wanted = trials_in_all(job), job.budget.trials
     if count == wanted:
         return None
@@ -246,13 +185,7 @@ def fewer_trials(job: JobFields) -> str | None:
 
 
 def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: str) -> Iterator[Fault]:
-    """What is wrong with a start config.
-
-    Args:
-        space: The study's space.
-        config: Values of some or all parameters.
-        path: The config's dotted path in the job.
-    """
+    """What is wrong with a start config."""
     parameters: dict[str, list[ParameterPath]] = {}
     for parameter in walk(space):
         parameters.setdefault(parameter.name, []).append(parameter)

@@ -5,18 +5,9 @@ import sys
 
 from pipeline.study.copies import Copies
 
-__all__ = ["uncopied_data"]
-
 
 def uncopied_data(error: BaseException) -> str | None:
-    """What to do about data that the code looks for next to its copy.
-
-    Args:
-        error: What the user's code raised.
-
-    Returns:
-        Sentences; None if the error does not name a path in the folder of the copies.
-    """
+    """What to do about data that the code looks for next to its copy."""
     text = str(error)
     for finder in sys.meta_path:
         if isinstance(finder, Copies) and f"{finder.folder}{os.sep}" in text:

@@ -10,8 +10,6 @@ from pipeline.space import combination, combinations, draw, drawn_parameters, is
 from pipeline.space.random_streams import RandomStream
 from pipeline.study.job_fields import JobFields
 
-__all__ = ["draws_each_config_once", "equal_configs_train_equally", "untried_config"]
-
 _ATTEMPTS = 8
 """Number of additional draws by the searcher; after them, any config that is left is taken."""
 
@@ -24,38 +22,19 @@ def draws_each_config_once(job: JobFields) -> bool:
 
     False if two trials of one config differ: in their initial weights, or because a scheduler changes configs later.
     Also false if every config has a real number, so that no two are equal.
-
-    Args:
-        job: The study's job.
     """
     return equal_configs_train_equally(job) and not is_continuous(job.space) and bool(drawn_parameters(job.space))
 
 
 def equal_configs_train_equally(job: JobFields) -> bool:
-    """Whether two trials of one config would be the same.
-
-    Args:
-        job: The study's job.
-    """
+    """Whether two trials of one config would be the same."""
     return not (job.trial_seeds or job.scheduler.exploits)
 
 
 def untried_config(
     space: Any, first: Suggestion, tried: Container[str], drawn: Callable[[int], Suggestion], *, seed: int, number: int
 ) -> Suggestion:
-    """A config that was not tried: the drawn one, another draw, or any that is left.
-
-    Args:
-        space: The space.
-        first: The config that was drawn first, with the reason.
-        tried: Keys of the configs that were tried.
-        drawn: Returns the searcher's draw from another seed.
-        seed: The seed of additional draws.
-        number: The number of the draw.
-
-    Returns:
-        The config, with the reason of its draw; one that was tried only if all were.
-    """
+    """A config that was not tried: the drawn one, another draw, or any that is left."""
     attempt, proposal = 0, first
     while key_of(proposal.config) in tried and attempt < _ATTEMPTS:
         attempt += 1

@@ -8,8 +8,6 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.wording import counted
 
-__all__ = ["INSTALLED", "Frame", "is_tunepipe_file", "is_user_file", "user_frame", "without_libraries"]
-
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages, on any machine."""
 
@@ -23,14 +21,7 @@ _PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame of a traceback.
-
-    Args:
-        file: The file.
-        line: The number of the line.
-        function: The function.
-        code: The line itself; empty if the traceback does not have it.
-    """
+    """A frame of a traceback."""
 
     file: str
     line: int
@@ -45,33 +36,20 @@ class Frame:
 
 @functools.cache
 def is_user_file(file: str) -> bool:
-    """Whether a file is the user's, by its path alone: the study may come from another machine.
-
-    Args:
-        file: The path that a traceback has.
-    """
+    """Whether a file is the user's, by its path alone: the study may come from another machine."""
     if any(part in INSTALLED for part in PurePosixPath(file).parts) or _PYTHON.search(file):
         return False
     return not is_tunepipe_file(file)
 
 
 def is_tunepipe_file(file: str) -> bool:
-    """Whether a file is one of tunepipe, by its path alone.
-
-    Args:
-        file: The path that a traceback has.
-    """
+    """Whether a file is one of tunepipe, by its path alone."""
     _, within, rest = file.rpartition(f"/{_PACKAGE.name}/")
     return bool(within) and (_PACKAGE / rest).is_file()
 
 
 def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:
-    """The innermost frame of the user's code; None if there is none.
-
-    Args:
-        text: A text with a traceback.
-        own: Ends of paths of the job's own modules, as `jobs/mine.py`, which are the user's in any folder.
-    """
+    """The innermost frame of the user's code; None if there is none."""
     for frame in reversed(list(_FRAME.finditer(text))):
         file = frame["file"]
         if _ends_with_one_of(file, own) or is_user_file(file):
@@ -80,11 +58,7 @@ def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:
 
 
 def without_libraries(text: str) -> str:
-    """A text whose tracebacks have the frames of the user's code, and of those in libraries the last of each run.
-
-    Args:
-        text: A text with tracebacks.
-    """
+    """A text whose tracebacks have the frames of the user's code, and of those in libraries the last of each run."""
     kept: list[str] = []
     libraries: list[list[str]] = []
     for line in [*text.splitlines(), ""]:

@@ -8,8 +8,6 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 
-__all__ = ["EpochResult", "Learner", "TrainingEnded", "batch_size_of", "run_validated_epoch"]
-
 
 class TrainingEnded(Exception):
     """There is no other epoch: the trial ended with the one before."""
@@ -17,20 +15,7 @@ class TrainingEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """One epoch of one trial.
-
-    Args:
-        metrics: Metric name → value, as Keras names them: `loss`, `accuracy`, `val_loss`, …
-        learning_rate: The learning rate at the end of the epoch of the first optimiser in use; None without one.
-        seconds_build: Seconds to build and trace the model before this epoch; 0 after the first.
-        seconds_train: Seconds of training.
-        seconds_evaluate: Seconds of validation.
-        updates: The number of updates by that optimiser; None without one.
-        parameters: The number of weights of the model; None without a model.
-        last: Whether training is over: a callback stopped it, or a function ended.
-        validated: Whether the epoch was validated, where there is anything to validate on.
-        phase: Number of phases that have begun; None without a model.
-    """
+    """One epoch of one trial."""
 
     metrics: Mapping[str, float]
     learning_rate: float | None
@@ -91,19 +76,7 @@ class Learner(Protocol):
 
 
 def run_validated_epoch(learner: Learner, needed: Callable[[EpochResult], bool]) -> EpochResult:
-    """Train an epoch, and validate it where `Fit.validation_freq` leaves it out but its validation is needed.
-
-    Args:
-        learner: Trains it.
-        needed: Whether an epoch that was not validated needs to be.
-
-    Returns:
-        The epoch, with the metrics of either validation.
-
-    Raises:
-        TrainingEnded: There is no other epoch.
-        Exception: Errors of the user's code.
-    """
+    """Train an epoch, and validate it where `Fit.validation_freq` leaves it out but its validation is needed."""
     result = learner.run_epoch()
     if result.validated or not needed(result):
         return result
@@ -111,10 +84,5 @@ def run_validated_epoch(learner: Learner, needed: Callable[[EpochResult], bool])
 
 
 def batch_size_of(job: TuneJob, config: Config) -> int:
-    """The rows in a step: the config's parameter `batch_size`, a whole number, or else the job's `batch_size`.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-    """
+    """The rows in a step: the config's parameter `batch_size`, a whole number, or else the job's `batch_size`."""
     return cast(int, config.get("batch_size", job.batch_size))

@@ -24,16 +24,9 @@ from pipeline.training.keras_settings import restore_own_settings
 from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["build_callbacks", "build_model", "has_call", "seed_generators"]
-
 
 def seed_generators(seed: int, purpose: str) -> None:
-    """Start Python's and NumPy's global generators again.
-
-    Args:
-        seed: The trial's seed.
-        purpose: What is drawn: the same seed and purpose give the same draws.
-    """
+    """Start Python's and NumPy's global generators again."""
     number = zlib.crc32(f"{seed} {purpose}".encode())
     random.seed(number)
     np.random.seed(number)
@@ -47,21 +40,6 @@ def build_model(
     Initial weights come from the seed alone: Keras draws the seed of each initialiser and of each random layer from
     Python's generator, and names layers by counters; both start again here, as do Keras' global settings, whatever this
     process has built before.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        seed: The trial's seed.
-        example: Returns inputs of one row; called only for a model that learns its shapes from them.
-        batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
-            its parts, or whose layers keep a state for each row. None if it is not known.
-
-    Returns:
-        A model with its weights.
-
-    Raises:
-        ModelError: What it returned is not a compiled Keras model, or does not fit the data.
-        Exception: Errors of the user's code.
     """
     build = job.model
     assert build is not None, "only a job with a model trains one"
@@ -184,29 +162,12 @@ def _trace_step(model: keras.Model, specification: Any, seed: int) -> None:
 
 
 def has_call(model: keras.Model) -> bool:
-    """Whether a model can be called; one that only has its own train_step cannot.
-
-    Args:
-        model: The model.
-    """
+    """Whether a model can be called; one that only has its own train_step cannot."""
     return type(model).call is not keras.Model.call
 
 
 def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[keras.callbacks.Callback]:
-    """Call the job's callbacks.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        seed: The trial's seed.
-
-    Returns:
-        The callbacks; none if the job has no such function.
-
-    Raises:
-        ModelError: What it returned is not a list of Keras callbacks.
-        Exception: Errors of the user's code.
-    """
+    """Call the job's callbacks."""
     build: Callable[..., Any] | None = job.callbacks
     if build is None:
         return []

@@ -9,8 +9,6 @@ import keras
 
 from pipeline.study.context import current
 
-__all__ = ["shared_path", "write_in_folder"]
-
 _WRITING = (
     keras.callbacks.BackupAndRestore,
     keras.callbacks.CSVLogger,
@@ -22,12 +20,7 @@ _PATHS = ("filepath", "filename", "backup_dir", "log_dir")
 
 
 def shared_path(callbacks: Sequence[Any], names: Collection[str]) -> str | None:
-    """A path that all trials would write to, in words; None if there is none.
-
-    Args:
-        callbacks: The callbacks of a trial.
-        names: Words that tell the trial from others: a path that holds one of them is the trial's own.
-    """
+    """A path that all trials would write to, in words; None if there is none."""
     for callback in callbacks:
         for _, path in _paths(callback):
             if _is_elsewhere(path) and not any(name in path for name in names):
@@ -40,11 +33,7 @@ def shared_path(callbacks: Sequence[Any], names: Collection[str]) -> str | None:
 
 
 def write_in_folder(callbacks: Sequence[Any]) -> None:
-    """Let Keras' own callbacks write into the trial's folder, even if that is not the current directory.
-
-    Args:
-        callbacks: The callbacks of a trial, before they begin; their relative paths become absolute.
-    """
+    """Let Keras' own callbacks write into the trial's folder, even if that is not the current directory."""
     own = current()
     if own is None or Path.cwd() == own.folder:
         return

@@ -17,8 +17,6 @@ from pipeline.errors import DamagedFile
 from pipeline.storage.checkpoints import is_storable
 from pipeline.training.function_state import decoded, encoded
 
-__all__ = ["ChangedAttributes", "as_json", "drawn_from", "from_json", "no_folder", "restore_attributes"]
-
 _OF_KERAS = frozenset({"_model", "model", "params"})
 """Attributes that Keras sets when training begins."""
 
@@ -37,10 +35,6 @@ class ChangedAttributes:
 
     Attributes that have not changed come from the callback's own code and the trial's config: a resumed trial has them
     again, and a trial that takes over another's state keeps its own.
-
-    Args:
-        callback: The callback, after its first on_train_begin.
-        leave_out: Further names of attributes that are saved in another way, or never.
     """
 
     def __init__(self, callback: keras.callbacks.Callback, leave_out: Collection[str] = ()) -> None:
@@ -51,11 +45,7 @@ class ChangedAttributes:
         }
 
     def save(self, arrays: list[np.ndarray]) -> dict[str, Any]:
-        """The attributes that have changed and can be saved, as JSON values.
-
-        Args:
-            arrays: Their arrays are appended, as copies.
-        """
+        """The attributes that have changed and can be saved, as JSON values."""
         return encoded({name: self._saved_form(name, value) for name, value in self._changed(saved=True)}, arrays)
 
     @property
@@ -115,16 +105,7 @@ class ChangedAttributes:
 def restore_attributes(
     callback: keras.callbacks.Callback, saved: Mapping[str, Any], arrays: Sequence[np.ndarray]
 ) -> None:
-    """Restore saved attributes, in place where others may refer to the same list, dict or variable.
-
-    Args:
-        callback: The callback, after on_train_begin.
-        saved: What `ChangedAttributes.save` returned.
-        arrays: The arrays.
-
-    Raises:
-        DamagedFile: The values are not those of attributes.
-    """
+    """Restore saved attributes, in place where others may refer to the same list, dict or variable."""
     values = decoded(saved, arrays, folder=no_folder)
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise DamagedFile("The saved attributes of a callback cannot be read: they are not a dict of names.")
@@ -146,10 +127,8 @@ def restore_attributes(
 
 
 def drawn_from(callback: keras.callbacks.Callback) -> str | None:
-    """The kind of a generator that a callback or one of its functions holds, whose state is not saved; None if none is.
-
-    Args:
-        callback: The callback.
+    """The kind of a generator that a callback or one of its functions holds, whose state is not saved; None if none
+    is.
     """
     # An open file is an iterator, too.
     kinds = (
@@ -161,15 +140,7 @@ def drawn_from(callback: keras.callbacks.Callback) -> str | None:
 
 
 def as_json(value: Any, arrays: list[np.ndarray]) -> Any:
-    """The attributes of a callback of Keras as JSON values.
-
-    Args:
-        value: Numbers, text and arrays in lists and dicts.
-        arrays: Its arrays are appended, as copies.
-
-    Returns:
-        The value; an array as its position among the arrays.
-    """
+    """The attributes of a callback of Keras as JSON values."""
     if isinstance(value, np.ndarray):
         arrays.append(np.array(value))
         return {"array": len(arrays) - 1}
@@ -183,15 +154,7 @@ def as_json(value: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
-    """A state from the result of `as_json`.
-
-    Args:
-        value: The JSON values.
-        arrays: The arrays.
-
-    Returns:
-        Numbers, text and arrays in lists and dicts.
-    """
+    """A state from the result of `as_json`."""
     if isinstance(value, dict) and "array" in value:
         return arrays[value["array"]]
     if isinstance(value, dict):
@@ -202,11 +165,7 @@ def from_json(value: Any, arrays: Sequence[np.ndarray]) -> Any:
 
 
 def no_folder() -> Path:
-    """Refuse files in a callback's state.
-
-    Raises:
-        ValueError: Always.
-    """
+    """Refuse files in a callback's state."""
     raise ValueError("an attribute holds no files")
 
 

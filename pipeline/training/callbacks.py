@@ -22,8 +22,6 @@ from pipeline.training.internals import profiles, saved_attributes, wait_for_fut
 from pipeline.training.logs import plain_logs
 from pipeline.wording import did_you_mean
 
-__all__ = ["Callbacks"]
-
 _STATE: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "best_weights", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
@@ -54,13 +52,6 @@ class Callbacks:
     A callback of the user's own keeps the attributes that change while it trains, if they are made of numbers, text,
     arrays, lists, dicts and sets, or are an object of Keras with variables. For anything else it may have
     `get_state()`, which returns such values, and `set_state(state)`, called after on_train_begin.
-
-    Args:
-        callbacks: What the job's `callbacks(config)` returned.
-        model: The model in training.
-        epochs: A trial's maximum, in epochs.
-        steps: Steps in an epoch; None if they are not known.
-        validates: Whether fit validates an epoch, from 1.
     """
 
     def __init__(
@@ -96,11 +87,7 @@ class Callbacks:
         return next((type(each).__name__ for each in self.list.callbacks if _has_hooks(each, hooks)), None)
 
     def shared(self, names: Collection[str]) -> str | None:
-        """A path that all trials would write to, in words; None if there is none.
-
-        Args:
-            names: Words that tell the trial from others: a path that holds one of them is the trial's own.
-        """
+        """A path that all trials would write to, in words; None if there is none."""
         return shared_path(self.list.callbacks, names)
 
     @property
@@ -109,11 +96,7 @@ class Callbacks:
         return bool(self._model.stop_training)
 
     def begin(self, *, resumed: bool = False) -> None:
-        """Call on_train_begin, unless that has happened.
-
-        Args:
-            resumed: Whether a saved state is restored next: files of logs are continued then.
-        """
+        """Call on_train_begin, unless that has happened."""
         if self._begun:
             return
         self._begun = True
@@ -127,18 +110,7 @@ class Callbacks:
                 self._attributes[place] = ChangedAttributes(callback, (*_names(callback), *_SET_AGAIN))
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
-        """Call on_epoch_end of each callback.
-
-        Args:
-            index: The epoch, from 0.
-            logs: Its metrics.
-
-        Returns:
-            The logs with what callbacks added, as ReduceLROnPlateau adds the learning rate.
-
-        Raises:
-            ModelError: A callback monitors an unknown metric.
-        """
+        """Call on_epoch_end of each callback."""
         self._logs = plain_logs(logs)
         wait_for_futures(self.list)
         # One by one: CallbackList would hand its callbacks a copy.
@@ -197,12 +169,7 @@ class Callbacks:
         return None
 
     def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
-        """Restore a saved state that `begin` has reset.
-
-        Args:
-            states: The JSON values that `state` returned.
-            arrays: The arrays that it returned.
-        """
+        """Restore a saved state that `begin` has reset."""
         # Callbacks that only one config has start without state; the others are matched by class, in order.
         waiting = list(states)
         for callback in self.list.callbacks:

@@ -11,26 +11,11 @@ import tensorflow as tf
 
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["trace_epoch"]
-
 
 def trace_epoch(
     step: Callable[[Any], Any], data: Any, rows: int, batch_size: int, *, jit_compile: bool, stop_at_nan: bool
 ) -> Any:
-    """Trace a function that runs many steps.
-
-    Args:
-        step: `model.train_step` or `model.test_step`.
-        data: Tensors with the rows first, nested as the step takes them.
-        rows: Number of rows.
-        batch_size: Rows in a step.
-        jit_compile: Whether XLA compiles the step.
-        stop_at_nan: Whether the loop ends after a step whose loss is not finite.
-
-    Returns:
-        A concrete function of `order` (the rows, int32), `first` and `last` (tensors, int32): runs steps `first` to
-        `last` (excluded) over the rows in that order, and returns the last step's logs.
-    """
+    """Trace a function that runs many steps."""
     even = rows % batch_size == 0
     one_step = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=jit_compile)
 

@@ -18,23 +18,9 @@ from pipeline.training.state import drawn_in_words, random_ops
 from pipeline.training.traces import Trace
 from pipeline.training.trainer import Trainer
 
-__all__ = ["CompiledTrainer"]
-
 
 class CompiledTrainer(Trainer):
-    """A model whose epoch is one compiled function.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        trace: The model and its compiled epoch.
-        data: The data, as tensors in this process.
-        retrace: Compiles the epoch of a model that a phase has prepared.
-        phases: The phases of the training.
-        fit: Arguments of fit; its class weights are part of the data already.
-        seed: The seed of shuffling.
-        started: When building the model began.
-    """
+    """A model whose epoch is one compiled function."""
 
     def __init__(
         self,

@@ -7,8 +7,6 @@ import numpy as np
 
 from pipeline.training.state import value_of
 
-__all__ = ["ConstantScalars"]
-
 
 class ConstantScalars:
     """The first values of a model's scalars, by which those that training does not change are found.
@@ -28,11 +26,7 @@ class ConstantScalars:
         return self._first is not None
 
     def remember(self, variables: Sequence[Any]) -> None:
-        """Record the values of the scalars, unless that was done before.
-
-        Args:
-            variables: Variables of Keras or TensorFlow.
-        """
+        """Record the values of the scalars, unless that was done before."""
         if self._first is None:
             scalars = _values(variables)
             # What a phase sets is its own, whatever training has done to it before.
@@ -40,20 +34,14 @@ class ConstantScalars:
             self._first = {key: scalar for key, scalar in scalars.items() if key not in left}
 
     def unchanged(self, variables: Sequence[Any]) -> list[int]:
-        """The positions of the scalars that still have their first values.
-
-        Args:
-            variables: Variables of Keras or TensorFlow.
-        """
+        """The positions of the scalars that still have their first values."""
         first = self._first or {}
         own = [value_of(variable) for variable in variables]
         return [i for i, each in enumerate(own) if id(each) in first and first[id(each)][1] == each.numpy()]
 
     def end_phase(self, variables: Sequence[Any]) -> None:
-        """Take the next values as the first ones, except of what training has changed: a phase prepares the model next.
-
-        Args:
-            variables: Variables of Keras or TensorFlow, as the phase before has left them.
+        """Take the next values as the first ones, except of what training has changed: a phase prepares the model
+        next.
         """
         constant = {id(value_of(variables[i])) for i in self.unchanged(variables)}
         self._trained = {key: scalar for key, scalar in _values(variables).items() if key not in constant}

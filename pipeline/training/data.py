@@ -30,27 +30,12 @@ from pipeline.training.generators import seeded_globally
 from pipeline.training.process import workers_on
 from pipeline.wording import counted
 
-__all__ = [
-    "check_functions",
-    "example_config",
-    "how_read",
-    "load_data",
-    "set_up_models",
-    "sets_up_models",
-    "without_validation",
-]
-
 _last_configs = WeakKeyDictionary[Any, RecordedConfig | None]()
 """The data functions that this process has called, each with the config of its last call; None if it takes none."""
 
 
 def example_config(job: TuneJob, known: Config | None = None) -> Config:
-    """A config of a job's space: the first one that it starts with, or one of the space's.
-
-    Args:
-        job: The job.
-        known: Values that it must have.
-    """
+    """A config of a job's space: the first one that it starts with, or one of the space's."""
     configs = start_configs(job)
     config = configs[0] if configs else draw(job.space, np.random.default_rng(job.seed), 0)
     return {**config, **(known or {})}
@@ -70,23 +55,6 @@ def load_data(
 
     A data function is called with Python's, NumPy's, TensorFlow's and Keras' global generators started again from the
     job's seed, so that it returns the same in every process that calls it.
-
-    Args:
-        job: The job.
-        trains: Whether this process trains the job's model. If not, the data function sees no GPU: it would take the
-            memory of the card from the workers.
-        config: The config for a data function that takes one; `example_config` by default. It records what is read.
-        folder: The folder in which a data function is called; the current one by default.
-        recorded: What the study has recorded of its data, so that files are loaded or streamed as before; None if
-            nothing.
-        caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
-        memory: Bytes that the rows of files may fill in each worker; by default what `memory_for_rows` finds.
-
-    Returns:
-        Its data; None for a function objective.
-
-    Raises:
-        DataError: There are no such data, or the job cannot be trained on them.
     """
     if job.data is None:
         return None
@@ -109,12 +77,7 @@ def load_data(
 
 
 def sets_up_models(job: TuneJob, *, trains: bool = True) -> bool:
-    """Whether a job's data function adapts layers of the models, or changes variables and objects that they use.
-
-    Args:
-        job: The job.
-        trains: Whether what callbacks and functions in `fit` use counts, too: models that are only built do without.
-    """
+    """Whether a job's data function adapts layers of the models, or changes variables and objects that they use."""
     if job.model is None or not callable(job.data):
         return False
     from pipeline.training.persistent_objects import share_adapted
@@ -134,15 +97,6 @@ def set_up_models(
 
     Arrays come from the driver, but what the function adapts, fits or sets outside of itself belongs to its process.
     TensorFlow's threads and devices stay as they are.
-
-    Args:
-        job: The job.
-        trains: Whether models are trained here, not only built.
-        config: The trial's config, for a function that takes one; `example_config` by default.
-        folder: The folder in which the data function is called; the current one by default.
-
-    Raises:
-        DataError: The data function failed.
     """
     if not callable(job.data):
         return
@@ -158,14 +112,7 @@ def set_up_models(
 
 
 def check_functions(job: TuneJob) -> None:
-    """Call the functions of the config in a job's `fit` for one config, before anything starts.
-
-    Args:
-        job: The job.
-
-    Raises:
-        ModelError: A function raised an error, or returned a value that is not allowed.
-    """
+    """Call the functions of the config in a job's `fit` for one config, before anything starts."""
     if not any(callable(value) for value in job.fit.given.values()):
         return
     config = example_config(job)
@@ -182,11 +129,7 @@ def check_functions(job: TuneJob) -> None:
 
 
 def how_read(data: Dataset | None) -> str | None:
-    """How Parquet files are read while models train, as a part of a sentence; None if nothing is read then.
-
-    Args:
-        data: The job's data; None for a function objective.
-    """
+    """How Parquet files are read while models train, as a part of a sentence; None if nothing is read then."""
     if data is None or not isinstance(data.train, Stream):
         return None
     why = "they hold images" if data.train.images else "they are larger than a worker's share of the memory"
@@ -197,23 +140,14 @@ def how_read(data: Dataset | None) -> str | None:
 
 
 def memory_for_rows(job: TuneJob) -> float:
-    """The bytes of main memory that rows may fill in each worker of this machine: half of its share of what is free.
-
-    Args:
-        job: The study's job.
-    """
+    """The bytes of main memory that rows may fill in each worker of this machine: half of its share of what is free."""
     resources = job.resources
     limits = [each for each in (resources.memory_gigabytes, resources.worker_gigabytes) if each is not None]
     return min([this_machine().free / workers_on(resources), *(each * 1e9 for each in limits)]) / 2
 
 
 def without_validation(job: TuneJob, data: Dataset | None) -> str | None:
-    """What a user should know of a job without a validation split; None if it has one.
-
-    Args:
-        job: The job.
-        data: Its data; None for a function objective.
-    """
+    """What a user should know of a job without a validation split; None if it has one."""
     if data is None or data.validation is not None or job.folds > 1:
         return None
     return (

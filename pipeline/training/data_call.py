@@ -12,18 +12,10 @@ from pipeline.errors import DataError
 from pipeline.space import key_of
 from pipeline.storage.shared_folder import SharedFolder
 
-__all__ = ["DataCall", "current_call", "in_data_call"]
-
 
 @dataclass(slots=True)
 class DataCall:
-    """A call of a data function.
-
-    Args:
-        config: What the function gets; None if it takes no config.
-        caches: Where the caches of this machine are; None if nothing is shared, as in the driver.
-        parts: The parts that the function shares so far, by name.
-    """
+    """A call of a data function."""
 
     config: RecordedConfig | None
     caches: SharedFolder | None
@@ -35,17 +27,7 @@ class DataCall:
         return ConfigReads() if self.config is None else self.config.reads
 
     def add(self, part: SharedPart) -> str:
-        """Record a part.
-
-        Args:
-            part: The part.
-
-        Returns:
-            A text that other parts, and the same part for other values of what the function has read, do not have.
-
-        Raises:
-            DataError: The function has shared another part by that name.
-        """
+        """Record a part."""
         if part.name in self.parts:
             raise DataError(
                 f"The data function uses shared_cache({part.name!r}) twice. Each part that is shared needs a name of "
@@ -67,15 +49,7 @@ def current_call() -> DataCall | None:
 
 @contextmanager
 def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> Iterator[DataCall]:
-    """Call a data function within the context.
-
-    Args:
-        config: What the function gets; None if it takes no config.
-        caches: Where the caches of this machine are; None if nothing is shared.
-
-    Yields:
-        The call, with the parts that the function shares.
-    """
+    """Call a data function within the context."""
     call = DataCall(config, caches)
     token = _CALL.set(call)
     try:

@@ -12,30 +12,16 @@ from pipeline.datasets import Dataset, Split
 from pipeline.training.fit_arguments import class_weights_of
 from pipeline.training.folds import Fold
 
-__all__ = ["DeviceData", "as_batch", "as_fit_takes_it", "example_of", "nested", "with_text_as_tensors"]
-
 
 def as_batch(split: Split) -> Any:
-    """A split as Keras' train_step takes it: x, (x, y) or (x, y, sample_weight), with floats as Keras' fit casts them.
-
-    Args:
-        split: Rows; one array of weights serves every output.
-
-    Returns:
-        An array, or a tuple of up to three trees of arrays.
+    """A split as Keras' train_step takes it: x, (x, y) or (x, y, sample_weight), with floats as Keras' fit casts
+    them.
     """
     return as_fit_takes_it(nested(split))
 
 
 def nested(split: Split) -> Any:
-    """The arrays of a split, not copied, in the structure of a batch: x, (x, y) or (x, y, sample_weight).
-
-    Args:
-        split: Rows; one array of weights serves every output.
-
-    Returns:
-        An array, or a tuple of up to three trees of arrays.
-    """
+    """The arrays of a split, not copied, in the structure of a batch: x, (x, y) or (x, y, sample_weight)."""
     x, y, weight = _tuples(split.x), split.y, split.weight
     if y is None:
         return (x,) if isinstance(x, tuple) else x
@@ -49,14 +35,7 @@ def nested(split: Split) -> Any:
 
 
 def as_fit_takes_it(tree: Any) -> Any:
-    """Arrays as Keras' fit takes them: it gives floats of any width in its own, and leaves integers as they are.
-
-    Args:
-        tree: Arrays, nested.
-
-    Returns:
-        The same structure; arrays that stay as they are are not copied.
-    """
+    """Arrays as Keras' fit takes them: it gives floats of any width in its own, and leaves integers as they are."""
 
     def cast(array: np.ndarray) -> np.ndarray:
         other_float = np.issubdtype(array.dtype, np.floating) and array.dtype.name != keras.config.floatx()
@@ -66,40 +45,21 @@ def as_fit_takes_it(tree: Any) -> Any:
 
 
 def with_text_as_tensors(tree: Any) -> Any:
-    """Arrays with text as tensors, because Keras' fit and evaluate take no NumPy arrays of text.
-
-    Args:
-        tree: Arrays, nested as a batch.
-
-    Returns:
-        The same structure; arrays of other types are not copied.
-    """
+    """Arrays with text as tensors, because Keras' fit and evaluate take no NumPy arrays of text."""
     return keras.tree.map_structure(
         lambda array: tf.constant(array) if isinstance(array, np.ndarray) and array.dtype.kind in "OSU" else array, tree
     )
 
 
 def example_of(split: Split, *, rows: int = 1) -> Any:
-    """The inputs of the first rows, as tensors.
-
-    Args:
-        split: The rows.
-        rows: How many; one is enough for a model to learn its shapes from.
-
-    Returns:
-        Tensors in the structure of the inputs, each with `rows` rows.
-    """
+    """The inputs of the first rows, as tensors."""
     # The rows first: another type of a whole array larger than memory would not fit.
     picked = keras.tree.map_structure(lambda array: array[:rows], _tuples(split.x))
     return keras.tree.map_structure(tf.constant, as_fit_takes_it(picked))
 
 
 class DeviceData:
-    """Training and validation rows as tensors.
-
-    Args:
-        data: The data set.
-    """
+    """Training and validation rows as tensors."""
 
     def __init__(self, data: Dataset) -> None:
         self.train_rows = data.train.rows
@@ -112,11 +72,7 @@ class DeviceData:
         self.fold_rows: np.ndarray | None = None
 
     def part(self, fold: Fold) -> "DeviceData":
-        """The same tensors with the training and validation rows of a fold; nothing is copied.
-
-        Args:
-            fold: The rows.
-        """
+        """The same tensors with the training and validation rows of a fold; nothing is copied."""
         if fold.train is None or fold.validation is None:
             return self
         part = copy.copy(self)
@@ -126,25 +82,14 @@ class DeviceData:
         return part
 
     def weighted(self, class_weight: Mapping[int, float]) -> "DeviceData":
-        """The same tensors with a weight for each training row; nothing else is copied.
-
-        Args:
-            class_weight: Weights by number of the class. The data have one target and no weights.
-        """
+        """The same tensors with a weight for each training row; nothing else is copied."""
         weighted = copy.copy(self)
         x, y = self.train
         weighted.train = (x, y, tf.constant(class_weights_of(y.numpy(), class_weight)))
         return weighted
 
     def ordered(self, order: np.ndarray) -> Any:
-        """Training rows in an order.
-
-        Args:
-            order: A permutation of 0 to train_rows - 1, int32.
-
-        Returns:
-            The rows' positions in the tensors, int32.
-        """
+        """Training rows in an order."""
         return tf.constant(order if self.fold_rows is None else self.fold_rows[order])
 
 

@@ -11,16 +11,9 @@ from pipeline.storage import Checkpoint
 from pipeline.study.context import in_part
 from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
 
-__all__ = ["Ensemble", "first_of", "labels_of", "seed_of"]
-
 
 def labels_of(folds: int, repeats: int) -> list[str]:
-    """The names of a trial's models, as suffixes of their metrics; the folds of the first repeat come first.
-
-    Args:
-        folds: Number of folds; 1 for none.
-        repeats: Number of repeats.
-    """
+    """The names of a trial's models, as suffixes of their metrics; the folds of the first repeat come first."""
     parts = [
         (f"fold{fold + 1}" if folds > 1 else "", f"repeat{repeat + 1}" if repeats > 1 else "")
         for repeat in range(repeats)
@@ -30,21 +23,12 @@ def labels_of(folds: int, repeats: int) -> list[str]:
 
 
 def seed_of(seed: int, place: int) -> int:
-    """The seed of one of a trial's models: the trial's seed for the first, another one for each of the others.
-
-    Args:
-        seed: The trial's seed.
-        place: The model's position among the trial's, from 0.
-    """
+    """The seed of one of a trial's models: the trial's seed for the first, another one for each of the others."""
     return seed if not place else zlib.crc32(f"{seed} model {place}".encode()) >> 1
 
 
 def first_of(checkpoint: Checkpoint) -> Checkpoint:
-    """The state of the first model of an ensemble.
-
-    Args:
-        checkpoint: What `Ensemble.save` returned.
-    """
+    """The state of the first model of an ensemble."""
     return _apart(checkpoint)[0]
 
 
@@ -54,10 +38,6 @@ class Ensemble:
     Each metric also has its standard deviation over the models, `<metric>_std` (divided by their number, as
     scikit-learn does), and the value of each model, `<metric>_fold1`, … A model that a callback has stopped keeps the
     metrics of its last epoch, which is always validated; training is over when all have stopped.
-
-    Args:
-        labels: The models' labels in the names of their metrics.
-        members: The models in training.
     """
 
     def __init__(self, labels: Sequence[str], members: Sequence[Learner]) -> None:
@@ -81,12 +61,7 @@ class Ensemble:
         return self.members[0].trained_with
 
     def run_epoch(self) -> EpochResult:
-        """Train one epoch of each model that has not stopped, and evaluate it on its own validation rows.
-
-        Raises:
-            TrainingEnded: All have stopped.
-            Exception: Errors of the user's code, including those that Keras raises for it.
-        """
+        """Train one epoch of each model that has not stopped, and evaluate it on its own validation rows."""
         if all(self._ended):
             raise TrainingEnded
         results: list[EpochResult] = []
@@ -136,15 +111,7 @@ class Ensemble:
         return Checkpoint(header, [array for state in states for array in state.arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state.
-
-        Args:
-            checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's: each model takes over the weights of its counterpart there.
-
-        Raises:
-            ModelError: The state is of another architecture.
-        """
+        """Resume from a state."""
         for label, member, state in zip(self._labels, self.members, _apart(checkpoint), strict=True):
             with in_part(label):
                 member.load(state, exploit=exploit)

@@ -26,16 +26,6 @@ from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.wording import listed
 
-__all__ = [
-    "evaluate",
-    "export",
-    "export_and_evaluate",
-    "export_winner",
-    "load_exported",
-    "rebuilt",
-    "write_saved_model",
-]
-
 _BATCH = 1000
 _EXAMPLES = 16
 
@@ -46,15 +36,6 @@ def rebuilt(
     """A trial's model, compiled, with the weights of a checkpoint.
 
     Where the optimiser averages weights, they are the average, as Keras' fit would leave it.
-
-    Args:
-        builder: Builds the job's models.
-        config: The config in force at the checkpoint's epoch.
-        checkpoint: What the learner saved at that epoch.
-        seed: The trial's seed.
-
-    Raises:
-        ModelError: The model cannot be rebuilt.
     """
     phases = len(checkpoint.header.get("phases", ()))
     model: keras.Model = builder.build(config, seed=seed, phases=phases)
@@ -71,22 +52,7 @@ def rebuilt(
 def export_winner(
     trainer_factory: TrainerFactory, config: Config, checkpoint: Checkpoint, *, seed: int, folder: Path
 ) -> dict[str, float]:
-    """Rebuild a study's winner, export it, and score it on the test split.
-
-    Args:
-        trainer_factory: The job and its data.
-        config: The config in force at the winner's best epoch.
-        checkpoint: What the learner saved at that epoch.
-        seed: The trial's seed.
-        folder: The target folder, which exists.
-
-    Returns:
-        `test_<metric>` for each metric; empty if the data have no test split, or the job has no model.
-
-    Raises:
-        ModelError: The model cannot be rebuilt, or an exported form does not load back equal.
-        NotEvaluated: The model is exported, but its evaluation on the test split fails.
-    """
+    """Rebuild a study's winner, export it, and score it on the test split."""
     data = trainer_factory.dataset(config)
     if trainer_factory.job.model is None or data is None:
         return {}
@@ -94,21 +60,7 @@ def export_winner(
 
 
 def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str, float]:
-    """Export a trial's model, and score it on the test split.
-
-    Args:
-        model: The model.
-        data: The job's data; None if they are missing: then nothing is scored, and the exported forms are compared
-            with the model by their weights alone.
-        folder: The target folder, which exists.
-
-    Returns:
-        As of `export_winner`.
-
-    Raises:
-        ModelError: An exported form does not load back equal.
-        NotEvaluated: The model is exported, but its evaluation on the test split fails.
-    """
+    """Export a trial's model, and score it on the test split."""
     if data is None:
         export(model, folder)
         return {}
@@ -140,15 +92,7 @@ def _inputs(model: keras.Model, split: Any) -> Any:
 
 
 def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
-    """A compiled model's metrics over a split.
-
-    Args:
-        model: The model.
-        split: Arrays, or a pipeline.
-
-    Returns:
-        Metric name → value.
-    """
+    """A compiled model's metrics over a split."""
     if isinstance(split, Split):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
         rows = fixed_rows(model) or _BATCH
@@ -164,14 +108,6 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
     A model with the user's own classes, which Keras cannot load without their code, is exported in part, and one whose
     layers have learned a vocabulary has no architecture.json, which cannot hold it: what is missing is printed, and
     model.weights.h5 is always written.
-
-    Args:
-        model: The model.
-        folder: The target folder, which exists.
-        example: Inputs by which the loaded forms are compared with the model; their weights always are.
-
-    Raises:
-        ModelError: A form does not load back, or differs from the model.
     """
     model.save_weights(folder / "model.weights.h5")
     forms: dict[str, tuple[Callable[[], object], Callable[[], keras.Model]]] = {
@@ -225,14 +161,7 @@ def _has_assets(file: Path) -> bool:
 
 
 def load_exported(content: bytes) -> keras.Model | None:
-    """A model from the bytes of a .keras file, in safe mode.
-
-    Args:
-        content: The file's content.
-
-    Returns:
-        The model, compiled; None if Keras cannot load it, for example without registered classes and functions.
-    """
+    """A model from the bytes of a .keras file, in safe mode."""
     with scratch("model") as folder:
         file = folder / "model.keras"
         file.write_bytes(content)
@@ -244,15 +173,7 @@ def load_exported(content: bytes) -> keras.Model | None:
 
 
 def write_saved_model(model: keras.Model, folder: Path) -> None:
-    """Write a SavedModel for TensorFlow Serving; its default signature `serve` predicts.
-
-    Args:
-        model: The model.
-        folder: Where to; replaced where it is there.
-
-    Raises:
-        ModelError: TensorFlow cannot trace the model.
-    """
+    """Write a SavedModel for TensorFlow Serving; its default signature `serve` predicts."""
     try:
         model.export(folder, format="tf_saved_model", verbose=False)
     except Exception as error:

@@ -11,17 +11,11 @@ import numpy as np
 
 from pipeline.errors import ModelError
 
-__all__ = ["ARRAYS", "FILES", "MODEL", "STATE", "is_model", "write_state"]
-
 STATE, ARRAYS, MODEL, FILES = "state.json", "arrays.npz", "model.keras", "files"
 
 
 def is_model(state: Any) -> bool:
-    """Whether a state is a Keras model.
-
-    Args:
-        state: The state.
-    """
+    """Whether a state is a Keras model."""
     return "keras" in sys.modules and isinstance(state, sys.modules["keras"].Model)
 
 
@@ -31,16 +25,6 @@ def write_state(state: Any, folder: Path) -> list[Path]:
     A Keras model becomes model.keras, a folder or a file becomes files/. Any other state becomes state.json: there an
     array is `{"array": NAME}`, the name of the array in arrays.npz, and a model or a folder within the state is
     `{"path": NAME}`, a name in files/.
-
-    Args:
-        state: The state.
-        folder: An existing folder. What an earlier export wrote there is replaced.
-
-    Returns:
-        The files; files/ is one of them.
-
-    Raises:
-        ModelError: A model cannot be saved.
     """
     _remove(folder)
     if is_model(state):

@@ -13,20 +13,10 @@ from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.study.fit import READERS
 
-__all__ = ["FitArguments", "check_fit", "class_weights_of", "fit_arguments"]
-
 
 @dataclass(frozen=True, slots=True)
 class FitArguments:
-    """Arguments of fit.
-
-    Args:
-        class_weight: Weights by number of the class; None for none.
-        steps_per_epoch: Batches in an epoch; None for all.
-        validation_steps: Batches of a validation; None for all.
-        validation_freq: Epochs from one validation to the next, or the epochs that are validated.
-        shuffle: Whether each epoch of arrays has its own order.
-    """
+    """Arguments of fit."""
 
     class_weight: Mapping[int, float] | None = None
     steps_per_epoch: int | None = None
@@ -35,26 +25,13 @@ class FitArguments:
     shuffle: bool = True
 
     def validates(self, epoch: int) -> bool:
-        """Whether fit validates an epoch.
-
-        Args:
-            epoch: The model's epoch, from 1.
-        """
+        """Whether fit validates an epoch."""
         freq = self.validation_freq
         return epoch % freq == 0 if isinstance(freq, int) else epoch in freq
 
 
 def fit_arguments(job: TuneJob, config: Config) -> FitArguments:
-    """The arguments of fit for a config.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-
-    Raises:
-        ModelError: A function of the config returned a value that is not allowed.
-        Exception: Errors of the user's code.
-    """
+    """The arguments of fit for a config."""
     values = {}
     for name, given in job.fit.given.items():
         argument = given(deepcopy(dict(config))) if callable(given) else given
@@ -69,15 +46,7 @@ def fit_arguments(job: TuneJob, config: Config) -> FitArguments:
 
 
 def check_fit(job: TuneJob, data: Dataset) -> None:
-    """Check that data can be trained on with a job's `fit`, as far as that is possible without reading them.
-
-    Args:
-        job: The job.
-        data: Its data.
-
-    Raises:
-        DataError: They cannot; says why and what to do.
-    """
+    """Check that data can be trained on with a job's `fit`, as far as that is possible without reading them."""
     given = job.fit.given
     for name, field in (("train", "steps_per_epoch"), ("validation", "validation_steps"), ("test", None)):
         split = data.pipelines.get(name)
@@ -93,15 +62,7 @@ def check_fit(job: TuneJob, data: Dataset) -> None:
 
 
 def class_weights_of(targets: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
-    """The weight of each row, or of each place within it, as fit derives it from its class.
-
-    Args:
-        targets: Numbers of classes, or one-hot vectors as the last axis.
-        class_weight: Weights by number of the class; other classes have 1.
-
-    Returns:
-        float32, of the targets' shape without the last axis where that is one-hot or of size 1.
-    """
+    """The weight of each row, or of each place within it, as fit derives it from its class."""
     classes = targets
     if classes.ndim > 1:
         classes = classes.argmax(axis=-1) if classes.shape[-1] != 1 else classes.squeeze(axis=-1)

@@ -25,16 +25,11 @@ from pipeline.training.relay import Relay
 from pipeline.training.sums import ordered_sums
 from pipeline.training.trainer import Trainer
 
-__all__ = ["FitTrainer", "reason_for_fit"]
-
 
 def reason_for_fit(model: keras.Model) -> str | None:
     """Why a model is trained by Keras' fit; None if its epoch can be compiled.
 
     It is called outside of every strategy's scope.
-
-    Args:
-        model: A compiled model.
     """
     if model.run_eagerly:
         return "the model is compiled with run_eagerly=True"
@@ -47,21 +42,7 @@ def reason_for_fit(model: keras.Model) -> str | None:
 
 
 class FitTrainer(Trainer):
-    """A model trained by fit, one epoch per call, on the same batches as a compiled epoch.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        model: Compiled and built.
-        data: The data set.
-        fold: The rows to train on, and those to validate on.
-        fit: Arguments of fit.
-        seed: The seed of shuffling.
-        started: When building the model began.
-        stream: Whether to read the arrays in place, one batch at a time.
-        reason: Why it is not trained with compiled epochs.
-        phases: The phases of the training.
-    """
+    """A model trained by fit, one epoch per call, on the same batches as a compiled epoch."""
 
     def __init__(
         self,
@@ -123,15 +104,7 @@ class FitTrainer(Trainer):
         return self._train
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state.
-
-        Args:
-            checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's.
-
-        Raises:
-            ModelError: The state is of another architecture.
-        """
+        """Resume from a state."""
         self._load_phases(checkpoint)
         if int(checkpoint.header["model_epoch"]):
             self._build_further_optimizers()

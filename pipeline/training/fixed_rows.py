@@ -6,24 +6,14 @@ import keras
 
 from pipeline.training.internals import layers_of
 
-__all__ = ["fixed_rows", "is_stateful", "reset_states"]
-
 
 def is_stateful(model: keras.Model) -> bool:
-    """Whether a model has a layer that keeps a state for each row of a batch.
-
-    Args:
-        model: The model.
-    """
+    """Whether a model has a layer that keeps a state for each row of a batch."""
     return bool(_stateful(model))
 
 
 def fixed_rows(model: keras.Model) -> int | None:
-    """The number of rows that each batch of a model must have; None if batches may have any.
-
-    Args:
-        model: A built model.
-    """
+    """The number of rows that each batch of a model must have; None if batches may have any."""
     tensors = [*(getattr(model, "inputs", None) or ())]
     for layer in _stateful(model):
         tensors += keras.tree.flatten(getattr(layer, "states", None) or ())
@@ -31,11 +21,7 @@ def fixed_rows(model: keras.Model) -> int | None:
 
 
 def reset_states(model: keras.Model) -> None:
-    """Begin the states of a model's layers again.
-
-    Args:
-        model: A built model.
-    """
+    """Begin the states of a model's layers again."""
     for layer in _stateful(model):
         if hasattr(layer, "reset_state"):
             layer.reset_state()

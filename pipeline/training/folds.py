@@ -8,18 +8,10 @@ import numpy as np
 from pipeline.datasets import Split
 from pipeline.errors import DataError
 
-__all__ = ["WHOLE", "Fold", "folds_of"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """The rows of the training split that a model trains on, and those that validate it.
-
-    Args:
-        number: From 1; 0 for the whole.
-        train: Rows to train on, int32; None for all.
-        validation: Rows to validate on, int32; None for the validation split.
-    """
+    """The rows of the training split that a model trains on, and those that validate it."""
 
     number: int = 0
     train: np.ndarray | None = None
@@ -31,19 +23,7 @@ WHOLE = Fold()
 
 
 def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
-    """Divide training rows into folds, each the validation part of one model and in the training part of the others.
-
-    Args:
-        split: The training split. Where its targets are classes, each fold has about the same part of every class.
-        folds: How many; 1 for none.
-        seed: The seed of the division: the study's, so that all trials have the same folds.
-
-    Returns:
-        The folds; the whole alone for 1.
-
-    Raises:
-        DataError: There are fewer rows than folds.
-    """
+    """Divide training rows into folds, each the validation part of one model and in the training part of the others."""
     if folds == 1:
         return [WHOLE]
     if split.rows < folds:

@@ -26,18 +26,10 @@ from pipeline.training.function_state import decoded, encoded
 from pipeline.training.generators import GeneratorStates, seed_globally, seeding_imports
 from pipeline.training.yielded_metrics import YieldedMetrics
 
-__all__ = ["FunctionLearner", "has_state", "state_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Saved:
-    """A state that can be continued from.
-
-    Args:
-        epoch: Its epoch.
-        tree: The state and the states of the global generators, as JSON values.
-        arrays: Their arrays.
-    """
+    """A state that can be continued from."""
 
     epoch: int
     tree: Mapping[str, Any]
@@ -50,11 +42,6 @@ class FunctionLearner:
     A function continues from the last state that it has yielded, and repeats the steps since then; without a state it
     is replayed from the first step. Its global random generators are seeded before it starts, and continue from where
     they were at a saved state.
-
-    Args:
-        function: The job's function.
-        config: The trial's config.
-        seed: The trial's seed.
     """
 
     def __init__(self, function: Callable[..., Any], config: Config, *, seed: int = 0) -> None:
@@ -82,13 +69,7 @@ class FunctionLearner:
         self.trained_with: str | None = None
 
     def run_epoch(self) -> EpochResult:
-        """Take the next step.
-
-        Raises:
-            TrainingEnded: The function has ended.
-            ModelError: What the function yields is not a dict of numbers, or a state that cannot be saved, or it yields
-                nothing.
-        """
+        """Take the next step."""
         started = time.perf_counter()
         if self._new and (self._sparse or isinstance(self._new[0], Path)):
             # The next step may come without a state, and may change this one; a folder may be deleted by then.
@@ -125,15 +106,7 @@ class FunctionLearner:
         return self._saved is None and self._length == self._taken
 
     def finish(self) -> bool:
-        """Run the function to its end; a step that it takes instead is kept for the next epoch.
-
-        Returns:
-            Whether it has ended.
-
-        Raises:
-            ModelError: The state of the last step holds something that cannot be saved.
-            Exception: Whatever the function raises.
-        """
+        """Run the function to its end; a step that it takes instead is kept for the next epoch."""
         started = time.perf_counter()
         self._finished = True
         if self._new:
@@ -153,11 +126,7 @@ class FunctionLearner:
         return {}
 
     def save(self) -> Checkpoint:
-        """How many steps were taken, and the last state that the function has yielded.
-
-        Raises:
-            ModelError: The state holds something that cannot be saved.
-        """
+        """How many steps were taken, and the last state that the function has yielded."""
         if self._new:
             self._save_state()
         header: dict[str, Any] = {"model_epoch": self.model_epoch}
@@ -166,17 +135,7 @@ class FunctionLearner:
         return Checkpoint({**header, "state_epoch": self._saved.epoch, **self._saved.tree}, self._saved.arrays)
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Continue from the saved state, and repeat the steps that were taken since then.
-
-        Args:
-            checkpoint: What `save` returned.
-            exploit: Whether the state is another trial's: it is taken over as it is, no steps are repeated, and the
-                global generators start again from this trial's seed and the state's epoch.
-
-        Raises:
-            DamagedFile: The checkpoint's values are not those of a state.
-            ModelError: The state cannot be restored, or there is none to take over.
-        """
+        """Continue from the saved state, and repeat the steps that were taken since then."""
         header = checkpoint.header
         if has_state(checkpoint):
             tree = {"state": header["state"], "generators": header["generators"]}
@@ -290,27 +249,10 @@ class FunctionLearner:
 
 
 def has_state(checkpoint: Checkpoint) -> bool:
-    """Whether a function's checkpoint holds a state: without one, the function is replayed from its first step.
-
-    Args:
-        checkpoint: What a `FunctionLearner` saved.
-    """
+    """Whether a function's checkpoint holds a state: without one, the function is replayed from its first step."""
     return checkpoint.header.get("state") is not None
 
 
 def state_of(checkpoint: Checkpoint, *, folder: Callable[[], Path], function: Any = None) -> Any:
-    """The state that a function's checkpoint holds.
-
-    Args:
-        checkpoint: What a `FunctionLearner` saved, with a state.
-        folder: Makes an empty folder for the files of the state.
-        function: The function.
-
-    Returns:
-        The state as the function yielded it.
-
-    Raises:
-        DamagedFile: The checkpoint's values are not those of a state.
-        ModelError: A model cannot be rebuilt.
-    """
+    """The state that a function's checkpoint holds."""
     return decoded(checkpoint.header["state"], checkpoint.arrays, folder=folder, function=function)

@@ -16,8 +16,6 @@ from pipeline.errors import DamagedFile, ModelError
 from pipeline.storage.checkpoints import is_storable
 from pipeline.study.callables import python_function
 
-__all__ = ["decoded", "encoded"]
-
 _VALUES = "a state is made of dicts, lists, tuples, sets, numbers, text, None, arrays"
 _ALLOWED = {
     True: f"{_VALUES} and bytes",
@@ -27,38 +25,14 @@ _ALLOWED = {
 
 
 def encoded(state: Any, arrays: list[np.ndarray], *, where: str = "state", values_only: bool = False) -> dict[str, Any]:
-    """A state as JSON values; its arrays are copied.
-
-    Args:
-        state: The state.
-        arrays: Its arrays, and the content of its files, are appended.
-        where: What the state is, for messages.
-        values_only: Whether Keras models, folders and files are refused.
-
-    Raises:
-        ModelError: It holds something that cannot be saved; says what, and where.
-    """
+    """A state as JSON values; its arrays are copied."""
     return _encoded(state, arrays, where, (), values_only)
 
 
 def decoded(
     tree: Mapping[str, Any], arrays: Sequence[np.ndarray], *, folder: Callable[[], Path], function: Any = None
 ) -> Any:
-    """A state from the result of `encoded`: equal to the first one, and shared with nothing.
-
-    Args:
-        tree: The JSON values.
-        arrays: The arrays.
-        folder: Makes an empty folder for the files of the state; called only where it has any.
-        function: The function whose state it is: a model may use classes and functions of its module.
-
-    Returns:
-        Nested dicts, lists and tuples of arrays, Keras models and plain values.
-
-    Raises:
-        DamagedFile: The values are not those of a state.
-        ModelError: A model cannot be rebuilt.
-    """
+    """A state from the result of `encoded`: equal to the first one, and shared with nothing."""
     try:
         return _decoded(tree, arrays, folder, function)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -10,19 +10,11 @@ import tensorflow as tf
 from pipeline.training.internals import layers_of, skip_reduction
 from pipeline.training.sums import ordered_sums
 
-__all__ = ["build_optimizers", "further_variables", "optimizers_of", "skip_reductions", "updating_optimizer"]
-
 
 def further_variables(model: keras.Model) -> list[Any]:
     """Variables of additional optimisers, as in a GAN, and those that Keras does not count as a layer's own.
 
     Such are the states of a recurrent layer with `stateful=True`, and a `tf.Variable` that is an attribute of a layer.
-
-    Args:
-        model: Compiled and built.
-
-    Returns:
-        Variables of Keras or TensorFlow, each once, in an order that depends on the model's code alone.
     """
     known = {id(variable) for variable in (*model.variables, *model.optimizer.variables)}
     further = [variable for optimizer in optimizers_of(model)[1:] for variable in optimizer.variables]
@@ -32,24 +24,13 @@ def further_variables(model: keras.Model) -> list[Any]:
 
 
 def optimizers_of(model: keras.Model) -> list[Any]:
-    """The compiled optimiser, then others that the model holds, as in a GAN.
-
-    Args:
-        model: A compiled model.
-    """
+    """The compiled optimiser, then others that the model holds, as in a GAN."""
     further = {id(value): value for value in _values(model) if isinstance(value, keras.optimizers.Optimizer)}
     return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
 
 
 def updating_optimizer(model: keras.Model) -> Any:
-    """The first optimiser that has updated weights: a GAN may leave the compiled one unused.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        The optimiser; the compiled one if none has updated weights.
-    """
+    """The first optimiser that has updated weights: a GAN may leave the compiled one unused."""
     # Others are looked for only where they matter: a model may hold long lists.
     if _has_updated(model.optimizer):
         return model.optimizer
@@ -57,12 +38,7 @@ def updating_optimizer(model: keras.Model) -> Any:
 
 
 def build_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
-    """Let optimisers other than the compiled one create their variables, as their first step would.
-
-    Args:
-        model: Compiled and built.
-        batch: Returns the specification of a batch of the training; called only where there are such optimisers.
-    """
+    """Let optimisers other than the compiled one create their variables, as their first step would."""
     if len(optimizers_of(model)) > 1:
         with ordered_sums():
             tf.function(model.train_step, autograph=False).get_concrete_function(batch())
@@ -72,9 +48,6 @@ def skip_reductions(model: keras.Model) -> None:
     """Leave out the sums of gradients over replicas of a model that has one: their traces' memory is never freed.
 
     It is called outside of every strategy's scope.
-
-    Args:
-        model: A compiled model.
     """
     if model.distribute_strategy is tf.distribute.get_strategy():
         for optimizer in optimizers_of(model):

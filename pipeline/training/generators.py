@@ -18,19 +18,12 @@ import numpy as np
 
 from pipeline.study.tensorflow_messages import without_notes
 
-__all__ = ["GeneratorStates", "seed_globally", "seeded_globally", "seeding_imports"]
-
 _SEEDED = ("tensorflow", "keras")
 _NUMPY = "MT19937"
 
 
 def seed_globally(seed: int, *, gpus: bool = True) -> None:
-    """Start all global generators again.
-
-    Args:
-        seed: The seed.
-        gpus: Whether TensorFlow may see GPUs.
-    """
+    """Start all global generators again."""
     random.seed(seed)
     np.random.seed(seed)
     for name in _SEEDED:
@@ -40,12 +33,7 @@ def seed_globally(seed: int, *, gpus: bool = True) -> None:
 
 @contextmanager
 def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
-    """Start the generators of TensorFlow and Keras from a seed if they are imported within the context.
-
-    Args:
-        seed: The seed.
-        gpus: Whether TensorFlow may see GPUs.
-    """
+    """Start the generators of TensorFlow and Keras from a seed if they are imported within the context."""
     if all(name in sys.modules for name in _SEEDED):
         yield
         return
@@ -59,12 +47,7 @@ def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
 
 @contextmanager
 def seeded_globally(seed: int, *, gpus: bool) -> Iterator[None]:
-    """Start all global generators again, including those of libraries that are imported within the context.
-
-    Args:
-        seed: The seed.
-        gpus: Whether TensorFlow may see GPUs.
-    """
+    """Start all global generators again, including those of libraries that are imported within the context."""
     seed_globally(seed, gpus=gpus)
     with seeding_imports(seed, gpus=gpus):
         yield
@@ -72,13 +55,7 @@ def seeded_globally(seed: int, *, gpus: bool) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorStates:
-    """The states of the global generators at one moment.
-
-    Args:
-        python: Of the module `random`.
-        numpy: Of the functions of `numpy.random`; None if they use another generator than NumPy's default one.
-        libraries: Of TensorFlow and Keras, as JSON values; empty if they are not imported, or were not asked for.
-    """
+    """The states of the global generators at one moment."""
 
     python: tuple[Any, ...]
     numpy: tuple[Any, ...] | None
@@ -117,14 +94,7 @@ class GeneratorStates:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "GeneratorStates":
-        """Read the states from the result of `to_tree`.
-
-        Args:
-            tree: The tree.
-
-        Returns:
-            The states, equal to those that were converted.
-        """
+        """Read the states from the result of `to_tree`."""
         version, numbers, gauss = tree["python"]
         numpy = None if tree["numpy"] is None else (_NUMPY, *tree["numpy"])
         return cls((version, tuple(map(int, numbers)), gauss), numpy, tree["libraries"])
@@ -144,12 +114,7 @@ def _start_again(name: str, seed: int, *, gpus: bool) -> None:
 
 
 class _SeedingFinder(MetaPathFinder):
-    """Seeds TensorFlow and Keras when they are imported: an import only for the seed takes seconds.
-
-    Args:
-        seed: The seed.
-        gpus: Whether TensorFlow may see GPUs.
-    """
+    """Seeds TensorFlow and Keras when they are imported: an import only for the seed takes seconds."""
 
     def __init__(self, seed: int, gpus: bool) -> None:
         self._seed, self._gpus = seed, gpus

@@ -12,8 +12,6 @@ import numpy as np
 
 from pipeline.training.keras_settings import KerasSettings, forget_own_settings
 
-__all__ = ["kept_global_state"]
-
 
 @contextmanager
 def kept_global_state() -> Iterator[None]:

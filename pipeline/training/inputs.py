@@ -8,20 +8,10 @@ import keras
 
 from pipeline.errors import ModelError
 
-__all__ = ["explain_shape_errors", "mismatch"]
-
 
 @contextmanager
 def explain_shape_errors(model: keras.Model, example: Any) -> Iterator[None]:
-    """Replace an error within the context by one about the inputs' shapes, if these do not fit.
-
-    Args:
-        model: The model.
-        example: Inputs of some rows.
-
-    Raises:
-        ModelError: Something was raised, and the model takes other shapes than the data have.
-    """
+    """Replace an error within the context by one about the inputs' shapes, if these do not fit."""
     try:
         yield
     except Exception as error:
@@ -31,12 +21,7 @@ def explain_shape_errors(model: keras.Model, example: Any) -> Iterator[None]:
 
 
 def mismatch(model: keras.Model, example: Any) -> str | None:
-    """How the data differ from the inputs that a model declares; None if no difference is known.
-
-    Args:
-        model: The model; one that declares no inputs takes any.
-        example: Inputs of some rows: an array, or arrays by name or by position.
-    """
+    """How the data differ from the inputs that a model declares; None if no difference is known."""
     for name, declared, found in _pairs(model, example):
         if not _fits(declared, found):
             which = f"its input {name}" if name else "its input"

@@ -4,20 +4,12 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["iterator_numbers"]
-
 
 def iterator_numbers(seed: int) -> Any:
     """Random numbers, other ones for each iterator: by the seed and the number of iterators before.
 
     `tf.data.Dataset.random` and `shuffle` would draw by TensorFlow's global seed, too, which depends on what the
     process did before.
-
-    Args:
-        seed: The seed.
-
-    Returns:
-        A tf.data.Dataset of int64 without an end.
     """
     variant = tf.raw_ops.RandomDatasetV2(
         seed=tf.constant(seed, tf.int64),

@@ -6,8 +6,6 @@ from typing import Any, Protocol
 from pipeline.study.context import current
 from pipeline.wording import capitalized
 
-__all__ = ["JobNotes"]
-
 
 class _Member(Protocol):
     """A model of a trial, in training."""
@@ -26,12 +24,7 @@ class JobNotes:
         self._subjects = set[str]()
 
     def print_once(self, what: str, *, subject: str | None = None) -> None:
-        """Print a fact unless it was printed before.
-
-        Args:
-            what: The fact, as a sentence that may begin in lower case.
-            subject: What it is about, if its words differ between trials; the fact itself unless given.
-        """
+        """Print a fact unless it was printed before."""
         subject = what if subject is None else subject
         if subject not in self._subjects:
             self._subjects.add(subject)
@@ -39,12 +32,7 @@ class JobNotes:
             print(f"tunepipe: {capitalized(what)}")
 
     def look_for_shared(self, members: Sequence[_Member], config: Mapping[str, Any]) -> None:
-        """Print which callback writes where all trials write, as soon as a trial has one.
-
-        Args:
-            members: The trainers of the trial that is set up here.
-            config: Its config, whose values distinguish a trial's own paths.
-        """
+        """Print which callback writes where all trials write, as soon as a trial has one."""
         own = current()
         if own is None or self.shared is not None:
             return

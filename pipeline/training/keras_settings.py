@@ -7,20 +7,12 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["KerasSettings", "forget_own_settings", "restore_own_settings"]
-
 _own: "KerasSettings | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class KerasSettings:
-    """Settings of Keras for a process.
-
-    Args:
-        floatx: The float type, such as float32.
-        dtype_policy: The global dtype policy; None if it follows the float type.
-        image_data_format: The order of an image's axes: channels_last or channels_first.
-    """
+    """Settings of Keras for a process."""
 
     floatx: str
     dtype_policy: Any

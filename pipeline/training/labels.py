@@ -10,8 +10,6 @@ from pipeline.training.build import has_call
 from pipeline.training.device_data import example_of
 from pipeline.training.fixed_rows import fixed_rows
 
-__all__ = ["ONE_HOT", "mismatch"]
-
 _NAMES = {"train": "training", "validation": "validation", "test": "test"}
 ONE_HOT = (
     "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows: "
@@ -34,13 +32,6 @@ def mismatch(model: keras.Model, data: Dataset) -> tuple[str, str] | None:
     """Why the targets do not fit a model's output.
 
     Only models with one output and a loss of Keras are checked: a user's loss may take anything.
-
-    Args:
-        model: Compiled and built.
-        data: The data set.
-
-    Returns:
-        Why, and what to do, each in sentences; None if no error is known.
     """
     loss = _name(model.loss)
     if not isinstance(data.train, Split) or not has_call(model):

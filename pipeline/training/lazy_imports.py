@@ -17,17 +17,11 @@ from types import ModuleType
 from pipeline.errors import ModelError
 from pipeline.study.keras_backend import BACKEND, other_backend, refuse_other_keras
 
-__all__ = ["garbage_collection_off", "import_keras"]
-
 _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
 
 
 def import_keras() -> None:
-    """Import Keras and TensorFlow, unless they are imported already.
-
-    Raises:
-        ModelError: Keras is configured for another backend than TensorFlow, is version 2, or cannot execute eagerly.
-    """
+    """Import Keras and TensorFlow, unless they are imported already."""
     refuse_other_keras()
     if "keras" not in sys.modules:
         finder = _Later()

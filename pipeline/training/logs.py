@@ -5,29 +5,15 @@ from typing import Any
 
 import keras
 
-__all__ = ["plain_logs", "results_of"]
-
 
 def results_of(model: keras.Model, logs: Any) -> Any:
-    """The metrics at the end of an epoch: the model's own, unless a custom step returns others.
-
-    Args:
-        model: The model.
-        logs: What the last step returned.
-
-    Returns:
-        Metric name → value, nested as the model has it.
-    """
+    """The metrics at the end of an epoch: the model's own, unless a custom step returns others."""
     metrics = model.get_metrics_result()
     return metrics if isinstance(logs, dict) and set(logs) == set(metrics) else logs
 
 
 def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The logs as callbacks get them: flat, sorted by name, with numbers as Python numbers.
-
-    Args:
-        logs: Metric name → value; nested mappings are flattened.
-    """
+    """The logs as callbacks get them: flat, sorted by name, with numbers as Python numbers."""
     plain: dict[str, Any] = {}
     for name, value in sorted((logs or {}).items()):
         if isinstance(value, Mapping):

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ALLOWED", "NotNumeric", "as_number", "shown"]
-
 ALLOWED = "a metric must be a number of Python's or NumPy's, or an array or tensor of one element"
 """The end of a message about any other value."""
 
@@ -18,14 +16,7 @@ class NotNumeric(ValueError):
 
 
 def as_number(value: Any) -> float:
-    """A metric's value as a float.
-
-    Args:
-        value: A number, true or false, or an array or tensor of one element. One too large for a float is infinite.
-
-    Raises:
-        NotNumeric: It is anything else: None, text, a complex number, an array of several elements.
-    """
+    """A metric's value as a float."""
     if value is np.ma.masked:
         return math.nan
     if isinstance(value, np.ndarray | np.generic) or hasattr(value, "shape"):
@@ -44,11 +35,7 @@ def as_number(value: Any) -> float:
 
 
 def shown(value: Any) -> str:
-    """A value as text for a message, at most 80 characters.
-
-    Args:
-        value: Any object.
-    """
+    """A value as text for a message, at most 80 characters."""
     try:
         text = repr(value)
     except Exception:  # it is the user's object, or a number of more digits than Python prints

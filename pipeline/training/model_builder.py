@@ -16,8 +16,6 @@ from pipeline.training.device_data import example_of
 from pipeline.training.internals import compile_arguments
 from pipeline.training.phases import Phases
 
-__all__ = ["ModelBuilder", "recorded_inputs"]
-
 
 class ModelBuilder:
     """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, the
@@ -25,30 +23,13 @@ class ModelBuilder:
     what `build_model` uses.
 
     TensorFlow's threads and devices stay as they are in this process.
-
-    Args:
-        job: The job.
-        example: Returns inputs of one row; called only for a model that `build_model` leaves unbuilt.
-        batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
-            its parts.
     """
 
     def __init__(self, job: TuneJob, example: Callable[[], Any], batch: Callable[[], Any] | None = None) -> None:
         self._job, self._example, self._batch = job, example, batch
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> keras.Model:
-        """The job's model for a config, compiled and built.
-
-        Args:
-            config: The trial's config.
-            seed: The trial's seed.
-            phases: Number of phases that have begun.
-
-        Raises:
-            DataError: The data function sets up the models, and failed.
-            ModelError: The model cannot be used.
-            Exception: Errors of the user's code.
-        """
+        """The job's model for a config, compiled and built."""
         set_up_models(self._job, trains=False, config=config)
         tf.random.set_seed(seed)
         model = build_model(self._job, config, seed=seed, example=self._example, batch=self._batch)
@@ -63,14 +44,7 @@ class ModelBuilder:
 
 
 def recorded_inputs(fingerprint: Mapping[str, Any] | None) -> Any:
-    """Inputs of one row, of zeros or empty texts, in the shapes and dtypes that a study records of its data.
-
-    Args:
-        fingerprint: The fingerprint of the data; None in a study of an older tunepipe.
-
-    Returns:
-        The inputs, as tensors; None if no arrays are recorded, as for a pipeline.
-    """
+    """Inputs of one row, of zeros or empty texts, in the shapes and dtypes that a study records of its data."""
     arrays: dict[tuple[str, ...], np.ndarray] = {
         tuple(name.split(".")[2:]): np.zeros((1, *entry["shape"][1:]), np.dtype(entry["dtype"]))
         for name, entry in (fingerprint or {}).items()

@@ -19,27 +19,13 @@ from pipeline.training.generators import GeneratorStates
 from pipeline.training.pipeline_state import changes_because, kept
 from pipeline.wording import size
 
-__all__ = ["cached_on_node"]
-
 _ELEMENTS, _WRITING, _UNSHARED, _LOCK = "elements", "writing", "unshared", "writer"
 _POLL_SECONDS = 0.1
 """The interval at which a worker looks whether another one has written the cache."""
 
 
 def cached_on_node(name: str, dataset: Any) -> Any:
-    """A pipeline whose elements come from a cache of this node, which the first trial writes.
-
-    Args:
-        name: The name that the data function gives the part.
-        dataset: The tf.data.Dataset.
-
-    Returns:
-        A tf.data.Dataset with the same elements: `dataset` itself outside of a study's trials and if the disk has no
-        room.
-
-    Raises:
-        DataError: `dataset` is not a tf.data.Dataset, never ends, or has other elements each time.
-    """
+    """A pipeline whose elements come from a cache of this node, which the first trial writes."""
     _check(name, dataset)
     call = current_call()
     if call is None:

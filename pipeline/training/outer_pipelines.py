@@ -7,19 +7,9 @@ from pipeline.datasets import Dataset
 from pipeline.study.reachable_objects import reachable
 from pipeline.training.pipeline_state import changes_because, stages_of
 
-__all__ = ["outer_pipeline"]
-
 
 def outer_pipeline(data: Dataset, function: Callable[..., Any]) -> str | None:
-    """Which pipeline gives each trial other batches because the data function only returns it, as a clause.
-
-    Args:
-        data: What the function returned.
-        function: The data function.
-
-    Returns:
-        The clause; None if the function builds its pipelines, or if others give the same batches each time.
-    """
+    """Which pipeline gives each trial other batches because the data function only returns it, as a clause."""
     import tensorflow as tf
 
     known = {id(value) for value in reachable([function], (tf.data.Dataset,)) if isinstance(value, tf.data.Dataset)}

@@ -9,8 +9,6 @@ from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.build import build_callbacks
 
-__all__ = ["overridden_rate"]
-
 _NAMES = ("learning_rate", "lr")
 _RATES_BEFORE = (0.0, 1e-6, 1.0, 1e9)
 """Learning rates that a schedule may get: one that only limits them, or scales them, changes some of these."""
@@ -23,17 +21,6 @@ def overridden_rate(job: TuneJob, configs: Sequence[Config], *, seed: int) -> st
 
     The schedule is called as Keras calls it, for all epochs of a trial, for two values of the hyperparameter that other
     trials have.
-
-    Args:
-        job: The study's job, with a model.
-        configs: Those of the study's first trials.
-        seed: A trial's seed.
-
-    Returns:
-        A sentence; None unless that is certain.
-
-    Raises:
-        Exception: Errors of the user's code.
     """
     if job.callbacks is None or job.phases:
         return None

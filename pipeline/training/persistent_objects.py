@@ -20,8 +20,6 @@ from pipeline.study.reachable_objects import reachable
 from pipeline.training.internals import layers_of, reserve_names
 from pipeline.training.state import describe, without_numbers
 
-__all__ = ["PersistentObjects", "forget_first_values", "refuse_shared_weights", "share_adapted"]
-
 _KINDS = (
     keras.layers.Layer,
     keras.metrics.Metric,
@@ -43,14 +41,7 @@ def forget_first_values() -> None:
 
 
 def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
-    """Refuse models of one trial, such as its folds, that train the same weights.
-
-    Args:
-        models: The models.
-
-    Raises:
-        ModelError: Two of them have a trainable weight in common.
-    """
+    """Refuse models of one trial, such as its folds, that train the same weights."""
     seen = set[int]()
     for model in models:
         weights = {id(weight): weight for weight in model.trainable_variables}
@@ -63,22 +54,13 @@ def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
 
 
 def share_adapted(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two functions use the same layer that learns by `adapt`, as Normalization and TextVectorization do.
-
-    Args:
-        one: A function.
-        other: Another one.
-    """
+    """Whether two functions use the same layer that learns by `adapt`, as Normalization and TextVectorization do."""
     layers = [{id(layer): layer for layer in PersistentObjects([each]).layers} for each in (one, other)]
     return any(hasattr(layers[0][key], "adapt") for key in layers[0].keys() & layers[1].keys())
 
 
 class PersistentObjects:
-    """What a job's functions reach of Keras before a model is built.
-
-    Args:
-        functions: The functions.
-    """
+    """What a job's functions reach of Keras before a model is built."""
 
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
         self._found = [value for value in reachable(functions, _KINDS) if isinstance(value, _KINDS)]
@@ -95,11 +77,7 @@ class PersistentObjects:
         return [part for layer in layers for part in (layer, *(layers_of(layer) or ()))]
 
     def has_more_than(self, earlier: "PersistentObjects") -> bool:
-        """Whether there are objects that were not there before.
-
-        Args:
-            earlier: What there was before.
-        """
+        """Whether there are objects that were not there before."""
         return not self.ids <= earlier.ids
 
     def begin(self) -> None:
@@ -126,14 +104,7 @@ class PersistentObjects:
                 _first[id(variable)] = (weakref.ref(variable), np.array(keras.ops.convert_to_numpy(variable)))
 
     def changed(self, known: Sequence[Any]) -> dict[str, np.ndarray]:
-        """The values of variables that differ from their first ones, as a callback that raises a weight leaves them.
-
-        Args:
-            known: Variables that are left out, of Keras or TensorFlow.
-
-        Returns:
-            Names that are the same in every process → values.
-        """
+        """The values of variables that differ from their first ones, as a callback that raises a weight leaves them."""
         left_out = set(map(_key, known))
         values = {}
         for name, variable in self._named(_name):
@@ -145,14 +116,7 @@ class PersistentObjects:
         return values
 
     def restore(self, values: Mapping[str, np.ndarray]) -> Sequence[str]:
-        """Assign values that `changed` returned, here or in another process.
-
-        Args:
-            values: Names → values.
-
-        Returns:
-            The names that no variable has here: their values are left out.
-        """
+        """Assign values that `changed` returned, here or in another process."""
         absent, assigned = dict.fromkeys(values), set()
         for naming in (_name, *_EARLIER_NAMINGS):
             for name, variable in self._named(naming):

@@ -12,18 +12,9 @@ from pipeline.study import TuneJob
 from pipeline.training.build import seed_generators
 from pipeline.training.internals import compilation_of
 
-__all__ = ["Phases"]
-
 
 class Phases:
-    """The phases of one trial, in their order. A phase whose parameter the trial's config lacks never begins.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        seed: The trial's seed.
-        adapt: Called with the model after each change: prepares it for training in this process.
-    """
+    """The phases of one trial, in their order. A phase whose parameter the trial's config lacks never begins."""
 
     def __init__(self, job: TuneJob, config: Config, *, seed: int, adapt: Callable[[keras.Model], None]) -> None:
         self._config, self._seed, self._adapt = config, seed, adapt
@@ -33,48 +24,20 @@ class Phases:
         ]
 
     def follows(self, begun: int) -> bool:
-        """Whether another phase follows.
-
-        Args:
-            begun: Number of phases that have begun.
-        """
+        """Whether another phase follows."""
         return begun < len(self._phases)
 
     def due(self, begun: int, epochs: int, *, ended: bool) -> bool:
-        """Whether the next phase begins now.
-
-        Args:
-            begun: Number of phases that have begun.
-            epochs: Epochs that the model has trained.
-            ended: Whether a callback has stopped the training.
-        """
+        """Whether the next phase begins now."""
         return self.follows(begun) and (ended or epochs >= self._phases[begun][0])
 
     def prepare_first(self, model: keras.Model, phases: int) -> None:
-        """Apply the first phases to an untrained model, one after the other.
-
-        Args:
-            model: The model, in place; within the scope of its distribution strategy.
-            phases: Number of phases; at most those that there are.
-
-        Raises:
-            ModelError: The model cannot train as a function leaves it.
-            Exception: Errors of the user's code.
-        """
+        """Apply the first phases to an untrained model, one after the other."""
         for number in range(1, min(phases, len(self._phases)) + 1):
             self.prepare(model, number)
 
     def prepare(self, model: keras.Model, number: int) -> None:
-        """Apply a phase to the model.
-
-        Args:
-            model: The model, in place; within the scope of its distribution strategy.
-            number: The phase, from 1.
-
-        Raises:
-            ModelError: The model cannot train as the function leaves it.
-            Exception: Errors of the user's code.
-        """
+        """Apply a phase to the model."""
         _, function = self._phases[number - 1]
         name = f"{function.__name__}(model, config)"
         compiled, trained = compilation_of(model), _ids(model)

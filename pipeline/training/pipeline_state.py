@@ -21,19 +21,6 @@ from pipeline.training.internals import (
 )
 from pipeline.training.state import random_ops
 
-__all__ = [
-    "PYTHON_OPERATIONS",
-    "Reading",
-    "changes_because",
-    "inexact_because",
-    "kept",
-    "pipeline_variables",
-    "reading_to_skip",
-    "repeats_itself",
-    "stages_of",
-    "without_stages",
-]
-
 Reading: TypeAlias = Literal["nothing", "first", "all"]
 """How much of an epoch must be read to leave a pipeline as the epoch would leave it."""
 
@@ -62,12 +49,7 @@ _OUTSIDE = "a tf.data pipeline that is built outside the data function, so all t
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A stage of a tf.data pipeline.
-
-    Args:
-        dataset: The pipeline up to here.
-        cached: Whether a later stage caches what this one gives.
-    """
+    """A stage of a tf.data pipeline."""
 
     dataset: Any
     cached: bool
@@ -79,11 +61,7 @@ class _Stage:
 
 
 def inexact_because(data: Dataset) -> str | None:
-    """Why a trial that resumes on pipelines may get other batches; None if it gets the same.
-
-    Args:
-        data: The data set.
-    """
+    """Why a trial that resumes on pipelines may get other batches; None if it gets the same."""
     for name, split in data.pipelines.items():
         if name != "test" and (reason := _inexact(split)) is not None:
             return f"its {name} data come from {reason}"
@@ -91,11 +69,7 @@ def inexact_because(data: Dataset) -> str | None:
 
 
 def pipeline_variables(data: Dataset) -> list[Any]:
-    """The variables that functions of tf.data pipelines change, such as the seed generators of Keras' layers.
-
-    Args:
-        data: The data set.
-    """
+    """The variables that functions of tf.data pipelines change, such as the seed generators of Keras' layers."""
     variables: dict[int, Any] = {}
     for name, split in data.pipelines.items():
         for stage in _stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
@@ -107,27 +81,13 @@ def pipeline_variables(data: Dataset) -> list[Any]:
 
 
 def kept(dataset: Any) -> Any:
-    """Record that the elements of a pipeline are the same in each epoch, so that what makes them does not matter.
-
-    Args:
-        dataset: A tf.data pipeline.
-
-    Returns:
-        The pipeline.
-    """
+    """Record that the elements of a pipeline are the same in each epoch, so that what makes them does not matter."""
     _kept.add(dataset)
     return dataset
 
 
 def without_stages(dataset: Any) -> Any:
-    """Record that the stages of a pipeline are not known, so that nothing is concluded from them.
-
-    Args:
-        dataset: A tf.data pipeline, made of a graph.
-
-    Returns:
-        The pipeline.
-    """
+    """Record that the stages of a pipeline are not known, so that nothing is concluded from them."""
     _without_stages.add(dataset)
     return dataset
 
@@ -137,9 +97,6 @@ def reading_to_skip(split: Any) -> Reading:
 
     The order of a shuffle is drawn when its input begins: for the last one when the iterator is made, for those before
     it with the first element, and before a repeat or a concatenation at some later element.
-
-    Args:
-        split: A tf.data pipeline.
     """
     return _reading(split, "nothing")
 
@@ -148,9 +105,6 @@ def changes_because(dataset: Any) -> str | None:
     """Which part of a tf.data pipeline gives other elements, or another order, each time; None if none is known.
 
     What Python code within the pipeline does is not known.
-
-    Args:
-        dataset: A tf.data pipeline.
     """
     if dataset.options().deterministic is False:
         return "the option deterministic=False"
@@ -167,11 +121,7 @@ def changes_because(dataset: Any) -> str | None:
 
 
 def repeats_itself(dataset: Any) -> bool:
-    """Whether a tf.data pipeline certainly has the same elements in the same order each time it is read.
-
-    Args:
-        dataset: A tf.data pipeline.
-    """
+    """Whether a tf.data pipeline certainly has the same elements in the same order each time it is read."""
     if changes_because(dataset) is not None:
         return False
     functions = [function for stage in _stages(dataset) for function in stage.functions]
@@ -242,11 +192,7 @@ def _operations(function: Any) -> set[str]:
 
 
 def stages_of(dataset: Any) -> Iterator[Any]:
-    """The pipelines of which a tf.data pipeline is made, from itself to its sources.
-
-    Args:
-        dataset: The pipeline.
-    """
+    """The pipelines of which a tf.data pipeline is made, from itself to its sources."""
     return (stage.dataset for stage in _stages(dataset))
 
 

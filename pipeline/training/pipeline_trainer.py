@@ -37,24 +37,11 @@ from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer import Trainer
 from pipeline.training.validation_batches import in_memory
 
-__all__ = ["PipelineTrainer"]
-
 _OWN = ("fit", "evaluate")
 
 
 class PipelineTrainer(Trainer):
-    """A model trained on pipelines, on the batches that one call of Keras' fit for all epochs would read.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        model: Compiled and built.
-        source: The job's pipelines.
-        fit: Arguments of fit.
-        seed: The trial's seed.
-        started: When building the model began.
-        phases: The phases of the training.
-    """
+    """A model trained on pipelines, on the batches that one call of Keras' fit for all epochs would read."""
 
     def __init__(
         self,
@@ -109,15 +96,7 @@ class PipelineTrainer(Trainer):
         return super().inexact or self._inexact_data or drawn_in_words(self._drawn)
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state.
-
-        Args:
-            checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's.
-
-        Raises:
-            ModelError: The state is of another architecture.
-        """
+        """Resume from a state."""
         epochs = int(checkpoint.header["model_epoch"])
         if self._read > epochs:
             self._data = self._fresh()

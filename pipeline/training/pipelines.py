@@ -14,22 +14,13 @@ from pipeline.training import device_data
 from pipeline.training.internals import batch_signature
 from pipeline.training.streams import opened
 
-__all__ = ["Source", "as_fit_takes_it", "batch_spec", "evaluated", "example_of"]
-
 _SIGNATURE_BATCHES = 8
 """Batches from which the specification of a generator's batches is derived: Keras' fit takes two, and fails where later
 ones have other sizes."""
 
 
 class Source:
-    """A job's pipelines, created again for each model: a pipeline that was read continues where the reader stopped.
-
-    Args:
-        load: Makes the data again.
-        data: The data as the job's function returned them, not read yet; None to call it when they are needed.
-        discard_first: Whether the first data of `load` are discarded. The first call in a process may draw more random
-            numbers than later ones, where the function keeps slow work in a cache: its order is then another.
-    """
+    """A job's pipelines, created again for each model: a pipeline that was read continues where the reader stopped."""
 
     def __init__(
         self, load: Callable[[], Dataset], data: Dataset | None = None, *, discard_first: bool = False
@@ -39,20 +30,12 @@ class Source:
         self._batch: Any = None
 
     def fresh(self) -> Dataset:
-        """Pipelines that were not read yet.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """Pipelines that were not read yet."""
         data, self._unread = self._unread, None
         return self._loaded() if data is None else data
 
     def prepare(self) -> None:
-        """Make the pipelines of the next model, so that the data function is not called after the model is built.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """Make the pipelines of the next model, so that the data function is not called after the model is built."""
         if self.example is not None and self._unread is None:
             self._unread = self._loaded()
 
@@ -64,11 +47,7 @@ class Source:
 
     @property
     def example(self) -> Any:
-        """Inputs of one row, for a model that learns its shapes from them: zeros if the shapes are known.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """Inputs of one row, for a model that learns its shapes from them: zeros if the shapes are known."""
         if self._example is None:
             data = self.fresh()
             self._example = _zeros(data.train)
@@ -80,11 +59,7 @@ class Source:
 
     @property
     def batch(self) -> Any:
-        """The specification of a batch of the training, as for `batch_spec`.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """The specification of a batch of the training, as for `batch_spec`."""
         if self._batch is None:
             data = self.fresh()
             self._batch = batch_spec(data.train)
@@ -95,41 +70,18 @@ class Source:
 
 
 def as_fit_takes_it(pipeline: Any) -> Any:
-    """A pipeline as Keras' fit and evaluate take it: a generator function as a tf.data.Dataset.
-
-    Args:
-        pipeline: A pipeline of a job.
-
-    Returns:
-        A `tf.data.Dataset` or a `keras.utils.PyDataset`.
-    """
+    """A pipeline as Keras' fit and evaluate take it: a generator function as a tf.data.Dataset."""
     return _from_generator(pipeline) if kind_of(pipeline) == GENERATOR else pipeline
 
 
 def evaluated(model: keras.Model, split: Any) -> dict[str, Any]:
-    """A compiled model's metrics over a pipeline.
-
-    Args:
-        model: The model.
-        split: A pipeline.
-
-    Returns:
-        Metric name → value, as Keras returns them.
-    """
+    """A compiled model's metrics over a pipeline."""
     metrics: dict[str, Any] = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
     return metrics
 
 
 def example_of(split: Any, *, rows: int = 1) -> Any:
-    """The inputs of the first rows, as tensors; of a pipeline, no more than its first batch has.
-
-    Args:
-        split: Arrays, or a pipeline.
-        rows: Number of rows.
-
-    Returns:
-        Tensors in the structure of the inputs, each with at most `rows` rows.
-    """
+    """The inputs of the first rows, as tensors; of a pipeline, no more than its first batch has."""
     if isinstance(split, Split):
         return device_data.example_of(split, rows=rows)
     if isinstance(split, Stream):
@@ -141,14 +93,7 @@ def example_of(split: Any, *, rows: int = 1) -> Any:
 
 
 def batch_spec(split: Any) -> Any:
-    """The specification of a batch of a split, as Keras' train_step gets it.
-
-    Args:
-        split: Arrays, or a pipeline.
-
-    Returns:
-        `tf.TypeSpec`s in the structure of a batch; the number of rows is unknown, unless a pipeline fixes it.
-    """
+    """The specification of a batch of a split, as Keras' train_step gets it."""
     if isinstance(split, Split):
 
         def spec(array: Any) -> Any:

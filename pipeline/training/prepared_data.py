@@ -17,21 +17,13 @@ from pipeline.training.folds import WHOLE, Fold, folds_of
 from pipeline.training.pipelines import Source, batch_spec
 from pipeline.training.traces import Traces
 
-__all__ = ["DataCombinations", "PreparedData"]
-
 _WEIGHTINGS = 8
 """Class weights whose rows' weights are kept, for each part of the data."""
 
 
 class PreparedData:
-    """A data set in this process: its arrays as tensors with the epochs that are compiled for them, or its pipelines.
-
-    Args:
-        job: The study's job.
-        data: The data set, its pipelines not read yet; None to call `load` for pipelines when they are needed.
-        load: Loads the data set again.
-        memory: Bytes that arrays may fill in this process.
-        on_device: Whether arrays that fit are kept as tensors.
+    """A data set in this process: its arrays as tensors with the epochs that are compiled for them, or
+    its pipelines.
     """
 
     def __init__(
@@ -64,41 +56,24 @@ class PreparedData:
 
     @property
     def example(self) -> Any:
-        """Inputs of one row, as tensors.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """Inputs of one row, as tensors."""
         return self._example if self.source is None else self.source.example
 
     @property
     def batch(self) -> Any:
-        """The specification of a batch of the training, as for `batch_spec`.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """The specification of a batch of the training, as for `batch_spec`."""
         return batch_spec(self.dataset.train) if self.source is None else self.source.batch
 
     @property
     def dataset(self) -> Dataset:
-        """The data set, its pipelines unread.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """The data set, its pipelines unread."""
         if self.source is not None:
             return self.source.fresh()
         assert self.arrays is not None
         return self.arrays
 
     def part(self, fold: Fold, fit: FitArguments) -> DeviceData:
-        """The rows of a fold on the device, with class weights; the newest few weightings are kept.
-
-        Args:
-            fold: The fold.
-            fit: Arguments of fit.
-        """
+        """The rows of a fold on the device, with class weights; the newest few weightings are kept."""
         if fit.class_weight is None:
             return self._parts[fold.number]
         key = (fold.number, tuple(sorted(fit.class_weight.items())))
@@ -114,13 +89,6 @@ class DataCombinations:
     """The data sets of a data function that takes the config: one for each combination of the values that it reads.
 
     Arrays of the combinations used last are kept, as many as the memory allows, and at least one.
-
-    Args:
-        job: The study's job.
-        memory: Bytes that arrays may fill in this process.
-        on_device: Whether arrays that fit are kept as tensors.
-        loaded: Called with each data set that was loaded, and what the function has read.
-        caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
     """
 
     def __init__(
@@ -140,14 +108,7 @@ class DataCombinations:
         self._kept: list[tuple[ConfigReads, PreparedData]] = []
 
     def of(self, config: Config) -> PreparedData:
-        """The data set for a config: one that is here, or the data function is called.
-
-        Args:
-            config: The trial's config.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """The data set for a config: one that is here, or the data function is called."""
         for place, (reads, prepared) in enumerate(self._kept):
             if reads.fits(config):
                 self._kept.append(self._kept.pop(place))

@@ -10,8 +10,6 @@ from pipeline.study.tensorflow_messages import quiet_retracing, without_notes
 from pipeline.training.lazy_imports import import_keras
 from pipeline.wording import counted
 
-__all__ = ["memory_for_data", "set_up", "workers_on"]
-
 _set_up_for: Resources | None = None
 
 
@@ -21,12 +19,6 @@ def set_up(resources: Resources) -> None:
     On a CPU, a trial with one core runs single operations on one thread: faster for small models, and the same to the
     last digit for any number of trials at the same time. A trial without GPUs sees none. On a GPU, memory grows as
     needed; a fraction of a card limits it.
-
-    Args:
-        resources: What one trial gets.
-
-    Raises:
-        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none.
     """
     global _set_up_for
     if _set_up_for != resources:
@@ -68,12 +60,7 @@ def _start(resources: Resources) -> None:
 
 
 def memory_for_data(resources: Resources, workers: int | None = None) -> float:
-    """The bytes that one trial's process may fill with data: half of its share of the free memory.
-
-    Args:
-        resources: What one trial gets.
-        workers: How many trials train on this machine in parallel; by default what `workers_on` finds.
-    """
+    """The bytes that one trial's process may fill with data: half of its share of the free memory."""
     if resources.gpus:
         return _card_bytes(0) * min(1.0, resources.gpus) / 2
     return this_machine().free / (workers or workers_on(resources)) / 2
@@ -82,14 +69,7 @@ def memory_for_data(resources: Resources, workers: int | None = None) -> float:
 def workers_on(
     resources: Resources, cpus: float | None = None, gpus: float | None = None, memory: float = math.inf
 ) -> int:
-    """How many workers may train on a machine in parallel: as many as fit, and at least one.
-
-    Args:
-        resources: What one trial gets, and the number of workers if it is set.
-        cpus: CPUs that may be used for workers; this machine's unless given.
-        gpus: GPUs of the machine; this machine's unless given.
-        memory: Bytes of memory that trials may reserve there.
-    """
+    """How many workers may train on a machine in parallel: as many as fit, and at least one."""
     if cpus is None or gpus is None:
         machine = this_machine()
         cpus, gpus = machine.cpus, len(machine.gpus)

@@ -4,15 +4,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["register", "registered"]
-
 
 def registered(module: str = "__main__") -> Mapping[str, Any]:
-    """A module's objects that are registered with `keras.saving.register_keras_serializable`, by registered name.
-
-    Args:
-        module: The module's name.
-    """
+    """A module's objects that are registered with `keras.saving.register_keras_serializable`, by registered name."""
     if "keras" not in sys.modules:
         return {}
     import keras
@@ -22,11 +16,7 @@ def registered(module: str = "__main__") -> Mapping[str, Any]:
 
 
 def register(objects: Mapping[str, Any]) -> None:
-    """Register objects with Keras in this process.
-
-    Args:
-        objects: What `registered` returned.
-    """
+    """Register objects with Keras in this process."""
     if not objects:
         return
     import keras

@@ -7,15 +7,9 @@ import keras
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.internals import without_threads
 
-__all__ = ["Relay"]
-
 
 class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """Lets Keras' fit call callbacks for one epoch, without on_train_begin and on_train_end.
-
-    Args:
-        callbacks: The trial's callbacks.
-    """
+    """Lets Keras' fit call callbacks for one epoch, without on_train_begin and on_train_end."""
 
     def __init__(self, callbacks: Callbacks) -> None:
         super().__init__(callbacks.list.callbacks)

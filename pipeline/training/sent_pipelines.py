@@ -8,26 +8,12 @@ import tensorflow as tf
 from pipeline.errors import DataError
 from pipeline.training.pipeline_state import PYTHON_OPERATIONS, without_stages
 
-__all__ = ["reduced"]
-
 _ATTRIBUTES = ("class_names", "file_paths")
 """What Keras adds to the pipelines that it creates from folders."""
 
 
 def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """A pipeline in the form in which pickle takes an object.
-
-    Args:
-        dataset: A tf.data.Dataset.
-
-    Returns:
-        A function that makes the pipeline in another process, and its arguments: the graph, the specification of
-        the elements, and the attributes that Keras adds.
-
-    Raises:
-        DataError: Python code produces its elements, which no other process has; or the graph, which contains arrays,
-            has more than 2 GiB.
-    """
+    """A pipeline in the form in which pickle takes an object."""
     in_function = "Build the pipeline in the data function: then each worker builds its own."
     try:
         graph = tf.raw_ops.DatasetToGraphV2(input_dataset=tf.data.experimental.to_variant(dataset)).numpy()

@@ -5,8 +5,6 @@ from typing import Any
 
 from pipeline.errors import DataError
 
-__all__ = ["shared_cache"]
-
 
 def shared_cache(name: str) -> Callable[[Any], Any]:
     """Let the trials of a node share a part of a tf.data pipeline: `dataset.map(decode).apply(shared_cache("train"))`.

@@ -17,8 +17,6 @@ from pipeline.training.internals import element_spec, epoch_iterator, iterable_o
 from pipeline.training.pipeline_state import Reading, reading_to_skip
 from pipeline.training.pipelines import as_fit_takes_it
 
-__all__ = ["SplitReader", "steps_per_call"]
-
 _STEPS_PER_CALL = 64
 """Steps that one call of Keras' training function runs: fewer calls from Python, the same results.
 
@@ -27,16 +25,7 @@ With one step for each call, a pipeline of unknown length ends in a step that fa
 
 
 def steps_per_call(data: Dataset, batches: int | None, fit: FitArguments) -> int:
-    """Steps that one call of Keras' training and test function may run without a change in what an epoch reads.
-
-    Args:
-        data: The data, with pipelines.
-        batches: Batches of the training split; None if they are not known.
-        fit: Arguments of fit.
-
-    Returns:
-        From 1 to 64.
-    """
+    """Steps that one call of Keras' training and test function may run without a change in what an epoch reads."""
     limits = [steps for steps in (fit.steps_per_epoch, fit.validation_steps) if steps is not None]
     if not limits:
         return max(1, min(_STEPS_PER_CALL, batches or _STEPS_PER_CALL))
@@ -49,17 +38,7 @@ def steps_per_call(data: Dataset, batches: int | None, fit: FitArguments) -> int
 
 
 class SplitReader:
-    """The batches of a split, read epoch by epoch.
-
-    Args:
-        split: A pipeline, or arrays to be read in their order.
-        model: The model, with the steps of one call already set.
-        batch_size: Rows in a batch of arrays.
-        training: Whether the split is trained on, and not validated: fit reads each validation from its first batch.
-        shuffle: Whether batches of a PyDataset that is trained on come in a random order, as in fit.
-        steps: Batches of an epoch; None for all.
-        class_weight: Weights by number of the class; None for none.
-    """
+    """The batches of a split, read epoch by epoch."""
 
     def __init__(
         self,

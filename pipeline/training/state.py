@@ -9,58 +9,24 @@ import numpy as np
 
 from pipeline.errors import ModelError
 
-__all__ = [
-    "architecture",
-    "describe",
-    "drawn_in_words",
-    "load_variables",
-    "random_ops",
-    "save_variables",
-    "value_of",
-    "variables_of",
-    "without_numbers",
-]
-
 
 def variables_of(model: Any) -> list[Any]:
-    """A model's variables in their order, seed generators' included, then the optimiser's.
-
-    Args:
-        model: A compiled model.
-    """
+    """A model's variables in their order, seed generators' included, then the optimiser's."""
     return [*model.variables, *model.optimizer.variables]
 
 
 def value_of(variable: Any) -> Any:
-    """TensorFlow's own variable of one of Keras: a compiled epoch knows only the former.
-
-    Args:
-        variable: A variable of Keras or TensorFlow.
-
-    Returns:
-        A variable of TensorFlow.
-    """
+    """TensorFlow's own variable of one of Keras: a compiled epoch knows only the former."""
     return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Copy the value of each variable.
-
-    Args:
-        variables: Variables of Keras or TensorFlow.
-
-    Returns:
-        One array for each variable, of its shape and type, that shares no memory with it.
-    """
+    """Copy the value of each variable."""
     return [np.array(value_of(variable).numpy()) for variable in variables]
 
 
 def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
-    """The path, shape and type of each variable; those of a saved state must be equal.
-
-    Args:
-        variables: Variables of Keras or TensorFlow.
-    """
+    """The path, shape and type of each variable; those of a saved state must be equal."""
     return [
         {
             "path": variable.path if isinstance(variable, keras.Variable) else variable.name,
@@ -72,14 +38,7 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def architecture(model: Any) -> list[dict[str, Any]]:
-    """The variables of a compiled model that has not trained yet: weights that fit it have the same.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        What `describe` returns, with # for the numbers in names.
-    """
+    """The variables of a compiled model that has not trained yet: weights that fit it have the same."""
     model.optimizer.build(model.trainable_variables)
     return [{**entry, "path": without_numbers(entry["path"])} for entry in describe(variables_of(model))]
 
@@ -91,17 +50,7 @@ def load_variables(
     *,
     keep: Collection[int] = (),
 ) -> None:
-    """Assign saved values.
-
-    Args:
-        variables: The variables.
-        arrays: The values, in the same order.
-        saved: What `describe` returned when they were saved.
-        keep: Positions that are left as they are.
-
-    Raises:
-        ModelError: They are another architecture's.
-    """
+    """Assign saved values."""
     here = describe(variables)
     if len(here) != len(saved):
         _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
@@ -118,22 +67,14 @@ def load_variables(
 
 
 def random_ops(function: Any) -> list[str]:
-    """The names of a graph's operations that draw from a generator of TensorFlow, whose state cannot be saved.
-
-    Args:
-        function: A concrete function.
-    """
+    """The names of a graph's operations that draw from a generator of TensorFlow, whose state cannot be saved."""
     library = function.graph.as_graph_def().library.function
     ops = {node.op for part in library for node in part.node_def} | {op.type for op in function.graph.get_operations()}
     return sorted(name for name in ops if name in _RANDOM)
 
 
 def drawn_in_words(operations: Sequence[str] | None) -> str | None:
-    """Why a model that draws with tf.random may differ when it is resumed; None if it does not draw.
-
-    Args:
-        operations: What `random_ops` returned for its training step; None if that is not known.
-    """
+    """Why a model that draws with tf.random may differ when it is resumed; None if it does not draw."""
     if not operations:
         return None
     drawn = ", ".join(operations)
@@ -157,11 +98,7 @@ _RANDOM = {
 
 
 def without_numbers(path: str) -> str:
-    """A variable's path with # for the numbers in it, which may differ where the same code made it.
-
-    Args:
-        path: The path.
-    """
+    """A variable's path with # for the numbers in it, which may differ where the same code made it."""
     return _NUMBER.sub("#", path)
 
 

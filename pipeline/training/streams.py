@@ -15,24 +15,12 @@ from pipeline.training.epoch_rows import steps_of
 from pipeline.training.iterator_numbers import iterator_numbers
 from pipeline.training.pipeline_state import kept
 
-__all__ = ["opened"]
-
 _PREFETCHED = 2
 """Batches that are read while another one trains."""
 
 
 def opened(data: Dataset, batch_size: int, seed: int | None) -> Dataset:
-    """A data set whose streams are pipelines of batches, as Keras' fit takes them; other splits stay as they are.
-
-    Args:
-        data: The data set.
-        batch_size: Rows in a batch.
-        seed: The seed of the order of training rows: the first iterator over them has one order, the second another.
-            None reads them in the order of the files.
-
-    Raises:
-        DataError: The files cannot be read, or their content breaks a rule.
-    """
+    """A data set whose streams are pipelines of batches, as Keras' fit takes them; other splits stay as they are."""
     pipelines = {
         name: _pipeline(split, batch_size, seed if name == "train" else None)
         for name, split in data.splits.items()
@@ -66,15 +54,7 @@ def _spec(array: np.ndarray) -> tf.TensorSpec:
 
 
 class _Decoded:
-    """Decodes images of one size: float32 from 0 to 1, shape (batch, height, width, channels).
-
-    Args:
-        stream: The rows.
-        names: Its columns that hold images.
-
-    Raises:
-        DataError: The first images cannot be decoded.
-    """
+    """Decodes images of one size: float32 from 0 to 1, shape (batch, height, width, channels)."""
 
     def __init__(self, stream: Stream, names: list[str]) -> None:
         first = stream.first()

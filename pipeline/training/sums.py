@@ -15,8 +15,6 @@ import tensorflow as tf
 
 from pipeline.training.internals import replaced_add_n
 
-__all__ = ["ordered_sums"]
-
 
 @contextmanager
 def ordered_sums() -> Iterator[None]:

@@ -15,8 +15,6 @@ import tensorflow as tf
 
 from pipeline.training.internals import layers_of, learning_rate_of
 
-__all__ = ["FloatAttribute", "SymbolicFloat", "float_attributes", "masked"]
-
 _OPTIMIZER = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum")
 
 # Each was shown to give the same result, to the last digit, as a constant and as a variable; see the tests.
@@ -51,19 +49,12 @@ _NUMBERS: dict[type, tuple[str, ...]] = {
 
 
 class SymbolicFloat(float):
-    """A float whose tensor is read from a variable.
-
-    Args:
-        value: The float.
-        read: Gives the value as a float64 tensor in the graph being traced.
-        escape: Called when the graph gets the value as a constant.
-        known: Whether comparisons with 0 and 1 give the same for all models that share the trace.
-    """
+    """A float whose tensor is read from a variable."""
 
     # Keras asks what it computes with for its dtype, and otherwise takes the type of a plain number.
     dtype = float
 
-    def __new__(  # noqa: D102
+    def __new__(
         cls, value: float, read: Callable[[], Any], escape: Callable[[], object], *, known: bool = True
     ) -> "SymbolicFloat":
         number: SymbolicFloat = float.__new__(cls, value)
@@ -150,13 +141,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
 
 
 class FloatAttribute:
-    """The attribute that holds a number: of a layer, a regulariser, the optimiser or its schedule.
-
-    Args:
-        path: Names it within the model, the same for every model of that architecture.
-        owner: The object whose attribute it is.
-        attribute: The attribute's name.
-    """
+    """The attribute that holds a number: of a layer, a regulariser, the optimiser or its schedule."""
 
     def __init__(self, path: str, owner: Any, attribute: str) -> None:
         self.path, self.owner, self.attribute = path, owner, attribute
@@ -182,11 +167,7 @@ class FloatAttribute:
         self.escaped = False
 
     def assign(self, value: float) -> None:
-        """Set the variable and the attribute.
-
-        Args:
-            value: The new number.
-        """
+        """Set the variable and the attribute."""
         self.variable.assign(value)
         self._hold(value)
 
@@ -198,21 +179,13 @@ class FloatAttribute:
 
 
 def float_attributes(model: keras.Model) -> list[FloatAttribute]:
-    """All numbers of a model that a trace may read from variables.
-
-    Args:
-        model: A compiled model.
-    """
+    """All numbers of a model that a trace may read from variables."""
     return [*_of_layers(model), *_of_optimizer(model.optimizer)]
 
 
 @contextmanager
 def masked(places: list[FloatAttribute]) -> Iterator[None]:
-    """Within the context, every number is 0.5, so that a description of the model does not depend on it.
-
-    Args:
-        places: The numbers.
-    """
+    """Within the context, every number is 0.5, so that a description of the model does not depend on it."""
     held = [vars(place.owner)[place.attribute] for place in places]
     try:
         for place in places:

@@ -22,8 +22,6 @@ from pipeline.training.internals import (
 )
 from pipeline.training.symbolic_floats import FloatAttribute, masked
 
-__all__ = ["has_own_parts", "trace_key"]
-
 _WITH_VOCABULARY = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
 _SET_BY_TRAINING = frozenset({"history", "stop_evaluating", "stop_predicting", "stop_training"})
 _OVERRIDABLE = ("call", "train_step", "test_step", "compute_loss", "compute_metrics", "compute_output_shape")
@@ -34,14 +32,7 @@ class _Unknown(Exception):
 
 
 def has_own_parts(model: keras.Model) -> bool:
-    """Whether a model, a layer, what a layer calls, the optimiser, a loss or a metric is the user's own code.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        True also where that cannot be known.
-    """
+    """Whether a model, a layer, what a layer calls, the optimiser, a loss or a metric is the user's own code."""
     layers, given = layers_of(model), compile_arguments(model)
     if layers is None or given is None:
         return True
@@ -54,16 +45,7 @@ def has_own_parts(model: keras.Model) -> bool:
 
 
 def trace_key(model: keras.Model, places: list[FloatAttribute], more: Any) -> str | None:
-    """Everything that a model's trace depends on, except its numbers and the values of its variables.
-
-    Args:
-        model: Compiled and built.
-        places: The numbers that are left out.
-        more: JSON values that the trace depends on as well: batch size, shapes of the data.
-
-    Returns:
-        The text; None if a part of the model has no complete description.
-    """
+    """Everything that a model's trace depends on, except its numbers and the values of its variables."""
     layers = layers_of(model)
     if layers is None or not (type(model) is keras.Sequential or is_functional(model)):
         return None

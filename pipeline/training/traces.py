@@ -33,22 +33,12 @@ from pipeline.training.state import save_variables
 from pipeline.training.symbolic_floats import FloatAttribute, float_attributes
 from pipeline.training.trace_key import trace_key
 
-__all__ = ["Trace", "Traces"]
-
 _CACHED_TRACES = 16
 _MAX_TRACE_BYTES = 512 * 2**20
 
 
 class Trace:
-    """A model with its compiled epochs.
-
-    Args:
-        model: Compiled and built, with its initial weights.
-        data: What it is trained on.
-        batch_size: Rows in a step.
-        places: The model's numbers.
-        free: Paths of those that the graphs shall read from variables.
-    """
+    """A model with its compiled epochs."""
 
     def __init__(
         self, model: keras.Model, data: DeviceData, batch_size: int, places: list[FloatAttribute], free: Set[str]
@@ -99,11 +89,7 @@ class Trace:
         return self._owner is not None and self._owner() is not None
 
     def lend(self, owner: Any) -> None:
-        """Reserve the trace until the owner gives it back or is garbage-collected.
-
-        Args:
-            owner: The trainer that uses it.
-        """
+        """Reserve the trace until the owner gives it back or is garbage-collected."""
         self._owner = weakref.ref(owner)
 
     def give_back(self) -> None:
@@ -111,22 +97,12 @@ class Trace:
         self._owner = None
 
     def serves(self, numbers: dict[str, float], free: Set[str]) -> bool:
-        """Whether this graph is also that of a model with other numbers.
-
-        Args:
-            numbers: Path → value of each number of the model.
-            free: Paths of the numbers that shall be variables.
-        """
+        """Whether this graph is also that of a model with other numbers."""
         same_graph = free - self._unread == self._asked
         return same_graph and all(numbers.get(path) == value for path, value in self.fixed.items())
 
     def take_over(self, model: keras.Model, places: list[FloatAttribute]) -> None:
-        """Start again with the initial weights, the learning rate and the numbers of a new model.
-
-        Args:
-            model: A model that was just built, of the same architecture.
-            places: Its numbers.
-        """
+        """Start again with the initial weights, the learning rate and the numbers of a new model."""
         for old, new in zip(self.model.variables, model.variables, strict=True):
             old.assign(new.value)
         for variable, value in zip(self.model.optimizer.variables, self.initial_slots, strict=True):
@@ -148,11 +124,7 @@ class Trace:
 
 
 class Traces:
-    """The newest traces of this process.
-
-    Args:
-        parts: How many parts of the data there are: each keeps as many traces.
-    """
+    """The newest traces of this process."""
 
     def __init__(self, parts: int = 1) -> None:
         self._max_traces = parts * _CACHED_TRACES
@@ -163,14 +135,7 @@ class Traces:
         return len(self._kept)
 
     def of(self, model: keras.Model, data: DeviceData, batch_size: int, values: Collection[Any]) -> Trace:
-        """The trace for a model: an existing one with the model's values, or a new one.
-
-        Args:
-            model: Compiled and built, with its initial weights.
-            data: What it is trained on.
-            batch_size: Rows in a step.
-            values: The values of the trial's config.
-        """
+        """The trace for a model: an existing one with the model's values, or a new one."""
         places = float_attributes(model)
         text = trace_key(model, places, batch_size)
         if text is None:
@@ -195,13 +160,7 @@ class Traces:
         return trace
 
     def own(self, model: keras.Model, data: DeviceData, batch_size: int) -> Trace:
-        """A trace of a model that no other trial takes over.
-
-        Args:
-            model: Compiled and built.
-            data: What it is trained on.
-            batch_size: Rows in a step.
-        """
+        """A trace of a model that no other trial takes over."""
         self.made += 1
         return Trace(model, data, batch_size, float_attributes(model), set())
 

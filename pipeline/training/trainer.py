@@ -26,27 +26,9 @@ from pipeline.training.phases import Phases
 from pipeline.training.state import describe, load_variables, save_variables, value_of, variables_of
 from pipeline.wording import listed
 
-__all__ = ["Trainer"]
-
 
 class Trainer:
-    """A model in training; subclasses run its epochs.
-
-    Args:
-        job: The study's job.
-        config: The trial's config.
-        model: Compiled and built.
-        rows: Number of training rows; None if they come in batches of the data's own.
-        fit: Arguments of fit.
-        seed: The seed of shuffling.
-        steps: Steps in a pass through the data, if `rows` is None; None if they are known only after a pass.
-        started: When building the model began, by time.perf_counter().
-        trained_with: How epochs are trained, and why.
-        phases: The phases of the training.
-
-    Raises:
-        ModelError: What the job's callbacks return cannot be used.
-    """
+    """A model in training; subclasses run its epochs."""
 
     def __init__(
         self,
@@ -98,11 +80,7 @@ class Trainer:
         return self.callbacks.unsaved_reason
 
     def run_epoch(self) -> EpochResult:
-        """Train one epoch and evaluate on the validation split.
-
-        Raises:
-            Exception: Errors of the user's code, including those that Keras raises for it.
-        """
+        """Train one epoch and evaluate on the validation split."""
         seconds_build, self._seconds_build = self._seconds_build, 0.0
         while self._phases.due(len(self._begun), self._model_epoch, ended=self._phase_ended):
             # After a resume, too, they are called at the end of the phase, as they would have been.
@@ -191,17 +169,7 @@ class Trainer:
         return Checkpoint(header, [*save_variables(variables), *arrays, *outside.values()])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state.
-
-        Args:
-            checkpoint: What `save` returned, here or in another process.
-            exploit: The state is another trial's: its weights, its optimisers' slots and its callbacks' state are taken
-                over; the learning rates, the scalars that its training did not change and all numbers outside of
-                variables stay as this trial's own config sets them.
-
-        Raises:
-            ModelError: The state is of another architecture.
-        """
+        """Resume from a state."""
         self._load_phases(checkpoint)
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
@@ -289,14 +257,7 @@ class Trainer:
             ) from cause
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
-        """Run an epoch.
-
-        Args:
-            index: Its number, from 0.
-
-        Returns:
-            Logs, seconds of training, seconds of evaluation.
-        """
+        """Run an epoch."""
         raise NotImplementedError
 
     def _validation_metrics(self) -> Mapping[str, Any]:

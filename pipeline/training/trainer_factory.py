@@ -28,26 +28,11 @@ if TYPE_CHECKING:
     from pipeline.training.prepared_data import PreparedData
     from pipeline.training.trainer import Trainer
 
-__all__ = ["TrainerFactory"]
-
 
 class TrainerFactory:
     """Creates learners; those of an architecture share its traces.
 
     Creating it imports TensorFlow and loads the data into memory, except for a function objective.
-
-    Args:
-        job: The study's job.
-        data: Its data; None for a function objective, and for data that the data function is to make here: pipelines,
-            and data of a function that takes the config.
-        memory: Bytes that the data may fill in this process; half of a trial's share of what is free unless given.
-        workers_here: How many trials train on this machine in parallel; by default what `workers_on` finds.
-        loaded: Called with the data of a function that takes the config, and what it has read, when they are loaded.
-        caches: Where parts of pipelines are cached that the trials of this machine share; None shares nothing.
-
-    Raises:
-        DataError: The job has a model, and there are no data.
-        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none.
     """
 
     def __init__(
@@ -104,35 +89,15 @@ class TrainerFactory:
         return None if self._shared is None else self._shared.traces
 
     def prepared(self, config: Config) -> "PreparedData":
-        """The data that a trial trains on, in this process.
-
-        Args:
-            config: The trial's config.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """The data that a trial trains on, in this process."""
         return self._combinations.of(config) if self._shared is None else self._shared
 
     def replays(self, checkpoint: Checkpoint | None) -> bool:
-        """Whether a trial that resumes is trained again from its first epoch: a function that has yielded no state.
-
-        Args:
-            checkpoint: What its learner saved; None if it saved nothing.
-        """
+        """Whether a trial that resumes is trained again from its first epoch: a function that has yielded no state."""
         return self.job.function is not None and (checkpoint is None or not has_state(checkpoint))
 
     def learner(self, config: Config, *, seed: int) -> Learner:
-        """A trial that has not begun.
-
-        Args:
-            config: The trial's config.
-            seed: The seed of its initial weights and its shuffling.
-
-        Raises:
-            ModelError: The model or the callbacks cannot be used.
-            Exception: Errors of the user's code.
-        """
+        """A trial that has not begun."""
         if self.job.function is not None:
             return FunctionLearner(self.job.function, config, seed=seed)
         folds = self.prepared(config).folds
@@ -151,33 +116,11 @@ class TrainerFactory:
         return trainer
 
     def whole(self, config: Config, *, seed: int) -> Learner:
-        """A model that learns from the whole training part, whatever the folds.
-
-        Args:
-            config: A trial's config.
-            seed: The trial's seed.
-
-        Raises:
-            ModelError: The model or the callbacks cannot be used.
-            Exception: Errors of the user's code.
-        """
+        """A model that learns from the whole training part, whatever the folds."""
         return self._trainer(config, seed, WHOLE)
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> Any:
-        """The job's model for a config, compiled and built, with its initial weights.
-
-        Args:
-            config: The trial's config.
-            seed: The seed of its initial weights.
-            phases: Number of phases that have begun; at most those that the config has are prepared.
-
-        Returns:
-            A compiled Keras model.
-
-        Raises:
-            ModelError: The model cannot be used.
-            Exception: Errors of the user's code.
-        """
+        """The job's model for a config, compiled and built, with its initial weights."""
         import tensorflow as tf
 
         from pipeline.training.build import build_model
@@ -203,11 +146,7 @@ class TrainerFactory:
         return Phases(self.job, config, seed=seed, adapt=self.adapt)
 
     def adapt(self, model: Any) -> None:
-        """Leave out XLA where it gains nothing, in a model that was just compiled.
-
-        Args:
-            model: The model.
-        """
+        """Leave out XLA where it gains nothing, in a model that was just compiled."""
         leave_out_xla(model, self.job.resources, self.notes.print_once)
 
     def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
@@ -267,14 +206,7 @@ class TrainerFactory:
         return trainer
 
     def dataset(self, config: Config) -> Dataset | None:
-        """The data that a trial trains on, pipelines unread; None for a function objective.
-
-        Args:
-            config: The trial's config.
-
-        Raises:
-            DataError: The data function failed, or its data cannot be used.
-        """
+        """The data that a trial trains on, pipelines unread; None for a function objective."""
         return None if self.job.model is None else self.prepared(config).dataset
 
     def _built(self, config: Config, seed: int) -> Any:

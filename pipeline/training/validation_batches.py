@@ -7,20 +7,9 @@ import tensorflow as tf
 from pipeline.datasets.pipelines import batches_of, is_endless
 from pipeline.training.pipeline_state import kept, repeats_itself
 
-__all__ = ["in_memory"]
-
 
 def in_memory(pipeline: Any, memory: float) -> Any:
-    """A pipeline whose batches are in memory, if they are the same each time it is read, and fit.
-
-    Args:
-        pipeline: What a job validates on.
-        memory: Bytes that the batches may fill.
-
-    Returns:
-        A tf.data.Dataset with the same batches, which was read once; `pipeline` itself if it is not a tf.data.Dataset,
-        may change, or is too large.
-    """
+    """A pipeline whose batches are in memory, if they are the same each time it is read, and fit."""
     if not isinstance(pipeline, tf.data.Dataset) or is_endless(pipeline) or not repeats_itself(pipeline):
         return pipeline
     count = batches_of(pipeline)

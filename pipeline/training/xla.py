@@ -5,18 +5,11 @@ from typing import Any
 
 from pipeline.study import Resources
 
-__all__ = ["leave_out_xla"]
-
 
 def leave_out_xla(model: Any, resources: Resources, note: Callable[[str], None]) -> None:
     """Leave out XLA where it gains nothing, in a model that was just compiled.
 
     On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
-
-    Args:
-        model: The model.
-        resources: The job's resources.
-        note: Called with a sentence if the model asks for XLA and does not get it, or gets it on a CPU.
     """
     from pipeline.training.internals import compile_arguments
 

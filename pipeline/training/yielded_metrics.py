@@ -9,30 +9,16 @@ from typing import Any
 from pipeline.errors import ModelError
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 
-__all__ = ["YieldedMetrics"]
-
 
 class YieldedMetrics:
-    """Reads the metrics that a function yields.
-
-    Args:
-        function: The function's name.
-    """
+    """Reads the metrics that a function yields."""
 
     def __init__(self, function: str) -> None:
         self._function = function
         self._beyond: set[str] = set()
 
     def numbers(self, yielded: Any, step: int) -> dict[str, float]:
-        """The metrics of a step, by name.
-
-        Args:
-            yielded: What the function has yielded, without a state.
-            step: The number of the step, from 1.
-
-        Raises:
-            ModelError: It is not a dict of numbers.
-        """
+        """The metrics of a step, by name."""
         if not isinstance(yielded, Mapping) or not yielded:
             found = f"yielded {type(yielded).__name__} {shown(yielded)}"
             raise self.refused(step, found, "a dict of metric names and numbers is allowed")
@@ -53,13 +39,7 @@ class YieldedMetrics:
         return metrics
 
     def refused(self, step: int, yielded: str, allowed: str) -> ModelError:
-        """The error of a step that cannot be used.
-
-        Args:
-            step: The number of the step, from 1.
-            yielded: What the function did, as a part of a sentence.
-            allowed: What is allowed.
-        """
+        """The error of a step that cannot be used."""
         return ModelError(f"The function {self._function} {yielded} at step {step}; {allowed}.")
 
 

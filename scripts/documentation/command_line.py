@@ -8,9 +8,6 @@ import typer
 
 from pipeline.cli.commands import app
 
-__all__ = ["command_names", "options_of", "unreadable"]
-
-
 _VALUES = {int: "N", float: "X", Path: "PATH"}
 """How the value of an option is called, by its type; else after the option."""
 
@@ -30,11 +27,7 @@ def options_of(command: str) -> str:
 
 
 def unreadable(text: str) -> str | None:
-    """What is wrong with a command line of tunepipe; None if its command, options and values can be read.
-
-    Args:
-        text: The command, from `tunepipe` to its end or to a pipe.
-    """
+    """What is wrong with a command line of tunepipe; None if its command, options and values can be read."""
     words = shlex.split(text.partition(" | ")[0], comments=True)
     if words[-1] == "&":
         words.pop()

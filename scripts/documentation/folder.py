@@ -16,8 +16,6 @@ from pathlib import Path
 
 from scripts.documentation.markdown import Command, SourceFile, Step
 
-__all__ = ["ROOT", "Done", "Folder"]
-
 ROOT = Path(__file__).parents[2]
 _PROMPT, _ANSWER = "[y/N]: ", "y"
 _ROWS, _COLUMNS = 50, 136
@@ -25,13 +23,7 @@ _ROWS, _COLUMNS = 50, 136
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended.
-
-    Args:
-        code: Its exit code.
-        output: What it printed on stdout, a terminal; or on stderr, if it printed nothing on stdout.
-        errors: What it printed on stderr.
-    """
+    """A command that has ended."""
 
     code: int
     output: str
@@ -39,13 +31,7 @@ class Done:
 
 
 class Folder:
-    """Runs steps one after another, in one folder.
-
-    Args:
-        home: The folder.
-        environment: More environment variables.
-        path: More folders with programs.
-    """
+    """Runs steps one after another, in one folder."""
 
     HOME = "/home/you"
     """What outputs call the folder."""
@@ -71,12 +57,7 @@ class Folder:
         }
 
     def take(self, step: Step) -> Done:
-        """Take a step: run a command, or write a file.
-
-        Args:
-            step: A command runs in a shell whose stdout is a terminal; it answers a question with yes. An `export`
-                holds for the commands after it.
-        """
+        """Take a step: run a command, or write a file."""
         if isinstance(step, SourceFile):
             (self.path / step.name).write_text(step.text, encoding="utf-8")
             return Done(0, "", "")

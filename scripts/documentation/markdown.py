@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Command", "SourceFile", "inline_commands", "steps", "with_outputs", "with_tables"]
-
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMPOUND = {"for": "done", "if": "fi"}
 _PROMPT = "$ "
@@ -15,12 +13,7 @@ _PROMPT = "$ "
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a page.
-
-    Args:
-        text: As a reader types it, over several lines where it needs them.
-        output: What the page shows below it; None if it shows nothing.
-    """
+    """One command of a page."""
 
     text: str
     output: str | None = None
@@ -38,11 +31,7 @@ Step: TypeAlias = Command | SourceFile
 
 
 def steps(page: str) -> Iterator[Step]:
-    """What a reader does, in the order of a page.
-
-    Args:
-        page: Markdown. `console` blocks hold commands after `$ ` with their output, `sh` blocks commands alone.
-    """
+    """What a reader does, in the order of a page."""
     for language, content in _FENCE.findall(page):
         if language == "console":
             yield from _console(content)
@@ -53,12 +42,7 @@ def steps(page: str) -> Iterator[Step]:
 
 
 def with_outputs(page: str, run: Callable[[Step], str]) -> str:
-    """The page with new outputs in its `console` blocks.
-
-    Args:
-        page: Markdown.
-        run: Takes each step in order and returns its output.
-    """
+    """The page with new outputs in its `console` blocks."""
 
     def block(found: re.Match[str]) -> str:
         outputs = [(step, run(step)) for step in steps(found[0])]
@@ -71,13 +55,7 @@ def with_outputs(page: str, run: Callable[[Step], str]) -> str:
 
 
 def with_tables(page: str, what: str, table: Callable[[str], str]) -> str:
-    """The page with new tables between `<!-- WHAT of NAME -->` and `<!-- end -->`.
-
-    Args:
-        page: Markdown.
-        what: The word that marks the tables.
-        table: The table of a name.
-    """
+    """The page with new tables between `<!-- WHAT of NAME -->` and `<!-- end -->`."""
     marked = re.compile(rf"(<!-- {what} of ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
     return marked.sub(lambda found: f"{found[1]}{table(found[2])}{found[3]}", page)
 

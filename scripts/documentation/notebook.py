@@ -8,20 +8,11 @@ from nbclient import NotebookClient
 
 from scripts.documentation.folder import ROOT
 
-__all__ = ["FILE", "executed"]
-
 FILE = ROOT / "docs/analysis.ipynb"
 
 
 def executed(folder: Path) -> nbformat.NotebookNode:
-    """The notebook with new outputs, without times and names of this machine.
-
-    Args:
-        folder: Where its studies are written.
-
-    Raises:
-        CellExecutionError: A cell raises an error.
-    """
+    """The notebook with new outputs, without times and names of this machine."""
     notebook = nbformat.read(FILE, as_version=4)
     # Its own metadata, without the versions that a kernel adds.
     metadata = dict(notebook.metadata)

@@ -5,8 +5,6 @@ from enum import Enum
 
 from scripts.documentation.markdown import Command
 
-__all__ = ["Place", "place_of"]
-
 
 class Place(Enum):
     """What a command needs in addition to tunepipe."""
@@ -31,9 +29,5 @@ _SIGNS = {
 
 
 def place_of(command: Command) -> Place:
-    """Where a command can be run.
-
-    Args:
-        command: Of a page.
-    """
+    """Where a command can be run."""
     return next((place for place, sign in _SIGNS.items() if re.search(sign, command.text)), Place.HERE)

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["shape"]
-
 _MASKS = [
     (r"\b[0-9a-f]{40,64}\b", "DIGEST"),
     (r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(\+00:00|Z)?", "TIME"),
@@ -18,15 +16,7 @@ _PROGRESS = re.compile(r"\d+:\d\d(:\d\d)?  \|")
 
 
 def shape(output: str) -> list[str]:
-    """Paragraphs with numbers masked, and tables by their columns.
-
-    Args:
-        output: What a command printed.
-
-    Returns:
-        One text for each paragraph or table. A table is `columns: A | B | C` and whether it has rows. Paragraphs have
-        their lines joined, since where a line breaks depends on the width of its numbers.
-    """
+    """Paragraphs with numbers masked, and tables by their columns."""
     found: list[str] = []
     text: list[str] = []
     rows: list[str] = []

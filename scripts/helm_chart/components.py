@@ -5,8 +5,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["cluster_components", "operations_of"]
-
 _KINDS = ("RayCluster", "Deployment")
 """The kinds of objects that components of a cluster change."""
 
@@ -15,11 +13,7 @@ _GROUPS = {"[groupName=.+]": "", "[groupName=^gpu]": "gpu"}
 
 
 def cluster_components(folder: Path) -> dict[str, dict[str, Any]]:
-    """What each component of a cluster includes and changes, by its name.
-
-    Args:
-        folder: `k8s/components`.
-    """
+    """What each component of a cluster includes and changes, by its name."""
     found = {}
     for path in sorted(folder.glob("**/kustomization.yaml")):
         component = operations_of(path.parent, folder)
@@ -33,17 +27,7 @@ def cluster_components(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def operations_of(folder: Path, components: Path) -> dict[str, Any]:
-    """What a folder with a kustomization.yaml includes and changes.
-
-    Args:
-        folder: The folder.
-        components: `k8s/components`.
-
-    Returns:
-        `components`, the names of those that it includes, and `operations`, for each kind the operations of JSON
-        Patch. An operation whose path has `*` applies to each group whose name begins with `groups`. The operation
-        `append` is one more: it adds to the end of a text.
-    """
+    """What a folder with a kustomization.yaml includes and changes."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     home = components.resolve()
     included = [(folder / each).resolve().relative_to(home).as_posix() for each in kustomization.get("components", ())]

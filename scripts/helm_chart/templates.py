@@ -6,8 +6,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["KEPT", "template_of"]
-
 KEPT = {"Namespace", "PersistentVolumeClaim"}
 """Kinds with an annotation that `helm uninstall` obeys: the claim holds all studies, and its namespace the claim."""
 
@@ -56,11 +54,7 @@ _IMAGES = {f"tunepipe-{kind}:{version('tunepipe')}": f"MARK-{kind.upper()}-IMAGE
 
 
 def template_of(node: dict[str, Any]) -> str:
-    """The template of an object.
-
-    Args:
-        node: The object, as Kustomize renders it.
-    """
+    """The template of an object."""
     return _templated(yaml.safe_dump(_marked(node), sort_keys=False, width=10_000))
 
 

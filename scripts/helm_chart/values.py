@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["NOTES", "schema", "values"]
-
 _VALUES = """\
 # Values of the chart. Its objects are those of the Kustomize overlays in k8s/overlays. With these defaults, it needs no
 # operator and no definitions of one to be installed; studies need KubeRay's.
@@ -169,22 +167,12 @@ helm uninstall keeps the namespace and the volume claim with all studies. To del
 
 
 def values(overlays: Sequence[str], version: str) -> str:
-    """The text of values.yaml.
-
-    Args:
-        overlays: The names of the overlays.
-        version: The version of the images.
-    """
+    """The text of values.yaml."""
     return _VALUES.format(overlays=", ".join(overlays), version=version)
 
 
 def schema(groups: Mapping[str, Sequence[str]], components: Sequence[str]) -> dict[str, Any]:
-    """The JSON Schema of the values: a misspelt value, or a group that the overlay does not have, is refused.
-
-    Args:
-        groups: The groups of workers of each overlay.
-        components: The components that a cluster may have.
-    """
+    """The JSON Schema of the values: a misspelt value, or a group that the overlay does not have, is refused."""
 
     def fields(**properties: dict[str, Any]) -> dict[str, Any]:
         # A value that is set to null is one that is absent.

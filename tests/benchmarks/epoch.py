@@ -5,8 +5,6 @@ from collections.abc import Callable
 from tests.benchmarks.figures import Bar, Figure, Measured, Options
 from tests.benchmarks.sides import peer
 
-__all__ = ["measure"]
-
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
     result = peer("floor", "--epochs", "3" if options.quick else str(10 * options.rounds)).result

@@ -13,19 +13,12 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Bar", "Figure", "Measured", "Options", "show", "write"]
-
 _PACKAGES = ("tunepipe", "ray", "tensorflow", "keras", "optuna", "keras-tuner", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How thoroughly to measure.
-
-    Args:
-        rounds: How often each side is measured; medians count.
-        quick: A smoke test: few trials; its numbers mean nothing.
-    """
+    """How thoroughly to measure."""
 
     rounds: int = 3
     quick: bool = False
@@ -47,17 +40,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table.
-
-    Args:
-        name: The benchmark.
-        what: What is compared with what.
-        ours: Our value.
-        reference: The value that it is compared with.
-        unit: Of both.
-        ratio: Of what, as `what` explains.
-        bar: What the ratio must reach; None if none is set.
-    """
+    """One line of the table."""
 
     name: str
     what: str
@@ -74,12 +57,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one benchmark gave.
-
-    Args:
-        figures: Lines for the table.
-        samples: Every single measurement, by side.
-    """
+    """What one benchmark gave."""
 
     figures: Sequence[Figure]
     samples: Mapping[str, Any]

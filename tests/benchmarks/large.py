@@ -12,21 +12,12 @@ from pipeline.storage.schema import arrow_schema
 from pipeline.study import layout, save_study
 from tests.benchmarks.jobs.bench_trivial import count
 
-__all__ = ["generate"]
-
 _START = 1_700_000_000_000_000
 _EPOCH_SECONDS = 0.3
 
 
 def generate(root: Path, *, trials: int, epochs: int, name: str = "large") -> Store:
-    """Write a finished study in which every trial trained every epoch, except for a tenth that were stopped early.
-
-    Args:
-        root: The storage's folder.
-        trials: How many trials.
-        epochs: Of how many epochs each.
-        name: The study's name.
-    """
+    """Write a finished study in which every trial trained every epoch, except for a tenth that were stopped early."""
     space = {
         "lr": LogUniform(1e-4, 1.0), "momentum": Uniform(0.0, 0.99), "units": Choice((16, 64, 256)),
         "optimizer": Choice(("sgd", "adam")), "dropout": Uniform(0.0, 0.5),

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.sides import peer
 
-__all__ = ["measure"]
-
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
     early, late = (4, 8) if options.quick else (20, 200)

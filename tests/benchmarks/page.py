@@ -14,8 +14,6 @@ from tests.benchmarks.large import generate
 from tests.benchmarks.sides import environment
 from tests.browser import BROWSER, Browser, browsing
 
-__all__ = ["measure"]
-
 _SECONDS = {"first paint": 2.0, "table of a condition": 0.2, "pictures of a brush": 0.2}
 _CONDITIONS = 9
 """In each round, all different: an answer that the server still has says nothing."""

@@ -7,8 +7,6 @@ from tests.benchmarks.figures import Bar, Figure, Measured, Options
 from tests.benchmarks.jobs.bench_pipelines import JOBS
 from tests.benchmarks.sides import peer
 
-__all__ = ["measure"]
-
 _TRIALS = 4
 
 

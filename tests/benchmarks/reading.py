@@ -9,8 +9,6 @@ from tests.benchmarks.figures import Bar, Figure, Measured, Options
 from tests.benchmarks.large import generate
 from tests.benchmarks.sides import peer
 
-__all__ = ["measure"]
-
 _SECONDS = {"results": 1.0, "explain": 3.0, "report": 5.0}
 _MEGABYTES = 1000.0
 

@@ -24,8 +24,6 @@ from tests.benchmarks.jobs.bench_trivial import count
 from tests.benchmarks.sides import peer
 from tests.s3 import CREDENTIALS, object_store
 
-__all__ = ["measure", "workers_that_fit"]
-
 _GROWTH = Bar("at most", 1.2)
 _FEW = 2
 _RATE = 500

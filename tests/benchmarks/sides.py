@@ -13,8 +13,6 @@ from typing import Any
 
 from pipeline.storage import Store
 
-__all__ = ["ROOT", "STUDIES", "Ran", "command", "environment", "peer", "run", "tunepipe"]
-
 ROOT = Path(__file__).parents[2]
 """Where `tests` and `pipeline` are importable from."""
 
@@ -26,13 +24,7 @@ _HOURS = 2
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a side's process did.
-
-    Args:
-        started: When it was started, in seconds since 1970.
-        seconds: How long it ran, from start to end.
-        result: The JSON object in its last line.
-    """
+    """What a side's process did."""
 
     started: float
     seconds: float

@@ -13,8 +13,6 @@ from tests.benchmarks.figures import Bar, Figure, Measured, Options
 from tests.benchmarks.sides import STUDIES, command, environment, peer
 from tests.processes import started
 
-__all__ = ["measure"]
-
 _PATIENCE = 300
 _POLL_SECONDS = 0.02
 

@@ -6,8 +6,6 @@ from statistics import median
 from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.sides import Ran, peer, tunepipe
 
-__all__ = ["measure"]
-
 _QUICK_TRIALS = 10
 
 

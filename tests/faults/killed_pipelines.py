@@ -7,8 +7,6 @@ from typing import Any
 
 from pipeline import Budget, Checkpoints, Dataset, LogUniform, Objective, Phase, Resources, TuneJob
 
-__all__ = ["PHASED", "PIPELINE", "SHARED", "parquet_tables", "streamed"]
-
 _MARKER = "KILLED_ONCE"
 """The environment variable with the path of the file that exists once a worker was killed."""
 
@@ -102,11 +100,7 @@ SHARED = PIPELINE.replaced({"name": "shared", "data": shared_images})
 
 
 def streamed(folder: str) -> TuneJob:
-    """The job of `PIPELINE` on Parquet files that are streamed: images as PNG files.
-
-    Args:
-        folder: Where the files are, with a slash at its end; a path or a URI.
-    """
+    """The job of `PIPELINE` on Parquet files that are streamed: images as PNG files."""
     return PIPELINE.replaced({"name": "streamed", "data": folder, "model": streamed_model, "batch_size": 16})
 
 

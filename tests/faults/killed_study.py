@@ -22,8 +22,6 @@ from tests.faults.resumable_study import JOURNAL
 from tests.faults.study_comparison import comparable, contradictions, differences, where_both_trained
 from tests.processes import wait_for
 
-__all__ = ["Figures", "undisturbed_and_killed"]
-
 JOB = Path(__file__).with_name("resumable_study.py")
 NAME = "resumable"
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
@@ -210,17 +208,7 @@ class _Study:
 def undisturbed_and_killed(
     folder: Path, *, kills: int, seed: int, trials: int, epochs: int, scheduler: str = "fifo"
 ) -> Figures:
-    """Run the same study twice, once undisturbed, and compare.
-
-    Args:
-        folder: The folder of both, which is created again.
-        kills: How many processes are killed: at least one worker and one driver if there are two or more.
-        seed: Of the kills: whom, and when.
-        trials: Of the study.
-        epochs: Of each trial at most.
-        scheduler: With the plain one all tables must be equal. Others decide by who comes first: what both studies have
-            trained must be equal then, as far as no weights were handed over, and nothing may contradict itself.
-    """
+    """Run the same study twice, once undisturbed, and compare."""
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
     with _Study(folder / "undisturbed", scheduler, trials, epochs) as undisturbed:

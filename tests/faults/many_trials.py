@@ -16,8 +16,6 @@ from tests.faults.light_study import JOURNAL
 from tests.faults.study_comparison import comparable, contradictions, differences
 from tests.processes import TUNEPIPE, started, wait_for
 
-__all__ = ["Figures", "undisturbed_and_killed_driver"]
-
 JOB = Path(__file__).with_name("light_study.py")
 NAME = "light"
 _TIMEOUT_SECONDS = 3600.0
@@ -97,14 +95,7 @@ class _Study:
 
 
 def undisturbed_and_killed_driver(folder: Path, *, trials: int, kills: int, seed: int) -> Figures:
-    """Run the same study twice, once undisturbed, and compare.
-
-    Args:
-        folder: The folder of both, which is created again.
-        trials: Of the study.
-        kills: How often its driver is killed.
-        seed: Of the moments: after how many trials.
-    """
+    """Run the same study twice, once undisturbed, and compare."""
     shutil.rmtree(folder, ignore_errors=True)
     undisturbed, killed = _Study(folder / "undisturbed", trials), _Study(folder / "killed", trials)
     undisturbed.drive()

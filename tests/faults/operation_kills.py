@@ -13,8 +13,6 @@ from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.storage.object_files import ObjectFiles
 from pipeline.study import TuneJob
 
-__all__ = ["Killed", "Steps", "killed_run", "often_flushed"]
-
 _LOCAL = ("replace", "unlink", "mkdir", "rmdir", "link", "fsync")
 _OBJECTS = ("write", "delete", "delete_empty_folders")
 
@@ -24,12 +22,7 @@ class Killed(BaseException):
 
 
 class Steps:
-    """Counts the operations that change a storage, and executes none after a chosen number.
-
-    Args:
-        folder: The folder that holds the storage, or its bucket.
-        last: How many operations are executed; None for all.
-    """
+    """Counts the operations that change a storage, and executes none after a chosen number."""
 
     def __init__(self, folder: Path, last: int | None = None) -> None:
         self._folder, self._last = str(folder), last

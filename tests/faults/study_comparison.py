@@ -4,8 +4,6 @@ import pandas as pd
 
 from pipeline.results import Results
 
-__all__ = ["comparable", "contradictions", "differences", "where_both_trained"]
-
 _OF_ITS_ATTEMPT = {"session", "attempt", "attempts", "number", "time", "node", "checkpoint", "bytes_checkpoint"}
 """Columns that say how a row came about, and those of seconds."""
 

@@ -13,18 +13,10 @@ from pipeline.execution.run import run
 from pipeline.storage import Store
 from pipeline.study import load_study
 
-__all__ = ["CommandResult", "continued", "tunepipe"]
-
 
 @dataclass(frozen=True)
 class CommandResult:
-    """The result of a call of the command.
-
-    Args:
-        code: Its exit code.
-        output: What it wrote to stdout.
-        errors: What it wrote to stderr.
-    """
+    """The result of a call of the command."""
 
     code: int
     output: str
@@ -32,12 +24,7 @@ class CommandResult:
 
 
 def tunepipe(*words: str, traceback: bool = False) -> CommandResult:
-    """Call the command like a shell; a traceback fails the test.
-
-    Args:
-        words: The command line.
-        traceback: Whether one of the user's own code is expected.
-    """
+    """Call the command like a shell; a traceback fails the test."""
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace")]
     code: object = 0
     with patch.object(sys, "argv", ["tunepipe", *words]), redirect_stdout(streams[0]), redirect_stderr(streams[1]):
@@ -53,15 +40,7 @@ def tunepipe(*words: str, traceback: bool = False) -> CommandResult:
 
 
 def continued(study: Path, trials: int = 5) -> TunepipeError | None:
-    """Continue a study as `tunepipe resume --workers 0` does, without the leaderboard and the page.
-
-    Args:
-        study: Its folder.
-        trials: How many trials it is to have then.
-
-    Returns:
-        The error of tunepipe's own by which it ended; None if it went well. Any other error fails the test.
-    """
+    """Continue a study as `tunepipe resume --workers 0` does, without the leaderboard and the page."""
     try:
         job = load_study(Store(study)).replaced({"budget.trials": trials, "resources.workers": 0, "name": study.name})
         run(job, storage=study.parent, resume=True, note=lambda _: None)

@@ -131,11 +131,7 @@ def interrupted(job: TuneJob, storage: Any, at: int, signals: list[signal.Signal
 
 
 def compared_with_undisturbed(job: TuneJob, folder: Any, rounds: list[tuple[int, list[signal.Signals]]]) -> int:
-    """Interrupt a study in each round, let it end, and compare its tables with undisturbed ones.
-
-    Returns:
-        How often it was interrupted.
-    """
+    """Interrupt a study in each round, let it end, and compare its tables with undisturbed ones."""
     times = 0
     for at, signals in rounds:
         begun = (folder / "s/study.json").exists()

@@ -38,12 +38,7 @@ JOB = TuneJob(
 
 
 class Disk:
-    """Counts the writes of a study, and lets one of them fail.
-
-    Args:
-        fault: One of `FAULTS`; None to count only.
-        at: The number of the write, from 1.
-    """
+    """Counts the writes of a study, and lets one of them fail."""
 
     def __init__(self, fault: str | None = None, at: int = 0) -> None:
         self.writes, self._fault, self._at = 0, fault, at

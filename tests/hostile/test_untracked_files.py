@@ -112,13 +112,7 @@ def _below(folder: Path, *, but: Path | None = None) -> dict[str, tuple[str, byt
 
 
 class Landscape:
-    """A study with random untracked entries.
-
-    Args:
-        storage: The storage of the study `small`; changed.
-        outside: A folder for what links lead to.
-        rng: Draws.
-    """
+    """A study with random untracked entries."""
 
     def __init__(self, storage: Path, outside: Path, rng: random.Random) -> None:
         self._study, self._outside, self._rng = storage / "small", outside, rng

@@ -21,8 +21,6 @@ import requests
 
 from tests.processes import wait_for
 
-__all__ = ["Nodes", "nodes"]
-
 _RAY = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
 _HEAD = "127.0.0.2"
 _TIMEOUT_SECONDS = 90
@@ -36,11 +34,7 @@ _LOST_SOON = {
 
 
 class Nodes:
-    """A head without CPUs for trials, and workers of one CPU each.
-
-    Args:
-        folder: For logs of the processes.
-    """
+    """A head without CPUs for trials, and workers of one CPU each."""
 
     def __init__(self, folder: Path) -> None:
         self.token = secrets.token_hex(16)

@@ -46,12 +46,7 @@ class OnlyRead(UserWarning):
 
 
 class Page:
-    """The steps of a page, taken in order as far as a test needs them.
-
-    Args:
-        name: The page.
-        folder: Where its commands are run.
-    """
+    """The steps of a page, taken in order as far as a test needs them."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self._steps = list(steps((ROOT / name).read_text(encoding="utf-8")))

@@ -13,14 +13,6 @@ from tests.kubernetes.testbed.object_store import AUDIENCE
 from tests.kubernetes.user import OVERLAY
 from tests.project.manifests import HOME, documented_overlay
 
-__all__ = [
-    "labelled",
-    "overlay_changed",
-    "overlay_of_the_documentation",
-    "overlay_with",
-    "overlay_with_identity",
-]
-
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"
 _SMALL = {"cpu": "1", "memory": "3Gi"}
 _TOKENS = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
@@ -45,18 +37,7 @@ def overlay_with(
     alone: bool = False,
     more: Sequence[dict[str, Any]] = (),
 ) -> Path:
-    """Write an overlay with one more group than that of CPUs, for `--overlay`.
-
-    Args:
-        folder: An empty folder.
-        components: The group, and what changes it.
-        gpus: Whether the group's pods have its GPU; without it, they run on any node.
-        alone: Whether there are no pods of CPUs.
-        more: Further operations of a JSON patch of the RayCluster.
-
-    Returns:
-        The folder.
-    """
+    """Write an overlay with one more group than that of CPUs, for `--overlay`."""
     patch = [
         *_sized(f"{_GROUP}/containers/0/resources", _SMALL, _SMALL),
         _operation("replace", "/spec/workerGroupSpecs/1/maxReplicas", 2),
@@ -79,15 +60,7 @@ def overlay_with(
 
 
 def overlay_with_identity(folder: Path, *components: str) -> Path:
-    """Write an overlay without GPUs whose pods get keys of an object store by their account.
-
-    Args:
-        folder: An empty folder.
-        components: What else changes it.
-
-    Returns:
-        The folder.
-    """
+    """Write an overlay without GPUs whose pods get keys of an object store by their account."""
     added = ("gpu-l4", "s3-identity/pods", *components)
     return overlay_with(folder, *added, gpus=False, alone=True, more=_of_the_webhook())
 
@@ -134,30 +107,14 @@ def _of_the_webhook() -> list[dict[str, object]]:
 
 
 def overlay_changed(folder: Path, *patch: dict[str, Any], base: Path = OVERLAY) -> Path:
-    """Write an overlay whose RayJob differs from that of another one.
-
-    Args:
-        folder: A folder that does not exist yet.
-        patch: Operations of a JSON patch of the RayJob.
-        base: The other overlay.
-
-    Returns:
-        The folder.
-    """
+    """Write an overlay whose RayJob differs from that of another one."""
     patches = [{"patch": yaml.safe_dump(list(patch)), "target": {"kind": "RayJob"}}]
     _write(folder / "study", {"resources": [_relative(base / "study", folder)], "patches": patches})
     return folder
 
 
 def overlay_of_the_documentation(folder: Path) -> Path:
-    """Write the overlay of docs/kubernetes.md, and one on its `study` in which only the sizes of pods differ.
-
-    Args:
-        folder: A folder that does not exist yet.
-
-    Returns:
-        The path of the second one, for `--overlay`.
-    """
+    """Write the overlay of docs/kubernetes.md, and one on its `study` in which only the sizes of pods differ."""
     folder.mkdir()
     documented_overlay(folder)
     head = ({"cpu": "200m", "memory": "3Gi"}, {"cpu": "2", "memory": "3Gi"})

@@ -29,13 +29,7 @@ OURS = {"app.kubernetes.io/part-of": "tunepipe"}
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that listens on all PORTS.
-
-    Args:
-        namespace: Where it is.
-        labels: What policies know it by.
-        node: On which of the two.
-    """
+    """A pod that listens on all PORTS."""
 
     namespace: str
     labels: dict[str, str] = field(default_factory=dict)

@@ -51,11 +51,7 @@ def left(kueue, gone) -> Iterator[None]:
 
 
 def submit_other(priority: str | None = None) -> None:
-    """Submit a Job of the other team that holds every GPU until it is deleted.
-
-    Args:
-        priority: Its WorkloadPriorityClass; None for none.
-    """
+    """Submit a Job of the other team that holds every GPU until it is deleted."""
     labels = {"kueue.x-k8s.io/queue-name": "other-team"}
     labels |= {"kueue.x-k8s.io/priority-class": priority} if priority else {}
     wanted = {"cpu": "10m", "memory": "16Mi", "nvidia.com/gpu": str(GPUS)}

@@ -20,27 +20,6 @@ from tests.kubernetes.testbed.place import BED, KUBECONFIG, SHARE
 from tests.kubernetes.testbed.room import call
 from tests.processes import wait_for
 
-__all__ = [
-    "HEAD",
-    "NAMESPACE",
-    "OVERLAY",
-    "SLOW_EPOCHS",
-    "SLOW_STUDY",
-    "SUBMITTER",
-    "WORKERS",
-    "Following",
-    "applied",
-    "become",
-    "epochs_on_volume",
-    "forwarded",
-    "objects",
-    "readable_tokens",
-    "running",
-    "submit",
-    "tunepipe",
-    "until",
-]
-
 OVERLAY = Path(__file__).with_name("overlay")
 NAMESPACE = "tunepipe"
 _TUNEPIPE = (sys.executable, "-m", "pipeline.cli.app")
@@ -71,14 +50,7 @@ SLOW_STUDY = (
 
 
 class Following:
-    """`tunepipe submit`, which follows its study, as a process with the submitter's rights.
-
-    Args:
-        where: The folder it is called in; results are brought to its `studies`.
-        words: More of the command line; with an `--address`, a Ray cluster's, it is not a RayJob.
-        kubeconfig: Another one.
-        image: For all pods; None for the overlay's.
-    """
+    """`tunepipe submit`, which follows its study, as a process with the submitter's rights."""
 
     _begun: ClassVar[list[subprocess.Popen[bytes]]] = []
 
@@ -150,13 +122,7 @@ def applied(folder: Path) -> Iterator[None]:
 
 
 def become(account: str, namespace: str, kubeconfig: Path) -> None:
-    """Create the kubeconfig of a service account.
-
-    Args:
-        account: Its name.
-        namespace: Its namespace.
-        kubeconfig: The path of the file.
-    """
+    """Create the kubeconfig of a service account."""
     token = kubectl("create", "token", account, "-n", namespace, "--duration=6h").strip()
     known = yaml.safe_load(KUBECONFIG.read_text())
     known["users"] = [{"name": known["users"][0]["name"], "user": {"token": token}}]

@@ -13,24 +13,6 @@ from pipeline.cluster.overlays import rendered
 from scripts.documentation.folder import Folder
 from scripts.documentation.markdown import Command, steps
 
-__all__ = [
-    "HOME",
-    "PLATFORM",
-    "RAY",
-    "as_pod",
-    "check_schema",
-    "documented_card",
-    "documented_overlay",
-    "gpu_groups",
-    "pods",
-    "pods_of_groups",
-    "ray_cluster",
-    "refused_labels",
-    "selects",
-    "with_components",
-    "with_documented_card",
-]
-
 HOME = Path(__file__).parents[2] / "k8s"
 RAY = {"RayCluster", "RayJob"}
 PLATFORM = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}

@@ -6,22 +6,12 @@ from typing import Any
 
 from pipeline.wording import counted
 
-__all__ = ["batch_size_of", "left_out_of_batches", "validation_steps_of"]
-
 _BATCH_SIZE = 32
 """Keras' default."""
 
 
 def batch_size_of(search: Mapping[str, Any]) -> int:
-    """The rows of a batch of training data.
-
-    Args:
-        search: The arguments of the search by their names.
-
-    Returns:
-        The batch size that the search gives; without one, that with which `steps_per_epoch` steps are all rows of
-        arrays, else 32.
-    """
+    """The rows of a batch of training data."""
     if given := search.get("batch_size"):
         return int(given)
     steps, rows = search.get("steps_per_epoch"), _rows(search.get("x"))
@@ -31,14 +21,7 @@ def batch_size_of(search: Mapping[str, Any]) -> int:
 
 
 def validation_steps_of(search: Mapping[str, Any]) -> int | None:
-    """The steps of an evaluation in batches of the size of `batch_size_of`.
-
-    Args:
-        search: The arguments of the search by their names.
-
-    Returns:
-        The number; None for all validation data.
-    """
+    """The steps of an evaluation in batches of the size of `batch_size_of`."""
     rows = _evaluated(search)
     if rows is None:
         return None if _known(search) else search.get("validation_steps")
@@ -46,11 +29,7 @@ def validation_steps_of(search: Mapping[str, Any]) -> int | None:
 
 
 def left_out_of_batches(search: Mapping[str, Any]) -> list[str]:
-    """The settings of batches that a job does not have, a sentence each.
-
-    Args:
-        search: The arguments of the search by their names.
-    """
+    """The settings of batches that a job does not have, a sentence each."""
     rows, size, steps = _evaluated(search), batch_size_of(search), validation_steps_of(search)
     if rows is None or steps is None or rows == steps * size:
         return []

@@ -3,22 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["COMPILE", "recompile"]
-
 COMPILE = ("optimizer", "loss", "metrics")
 """The arguments of a tuner that take precedence over those with which a model was compiled."""
 
 
 def recompile(model: Any, tuner: Mapping[str, Any]) -> Any:
-    """A model, compiled again where the tuner has arguments for it.
-
-    Args:
-        model: The model, compiled or not; what is not a model stays as it is.
-        tuner: The arguments of the tuner.
-
-    Returns:
-        The model itself.
-    """
+    """A model, compiled again where the tuner has arguments for it."""
     given = {name: _new(tuner[name]) for name in COMPILE if tuner.get(name)}
     if given and hasattr(model, "compile"):
         from pipeline.training.internals import compile_arguments

@@ -8,15 +8,9 @@ from pipeline.adapters.keras_tuner.search import search_arguments
 from pipeline.adapters.program import Call
 from pipeline.datasets import Dataset, Split
 
-__all__ = ["data_of", "pair"]
-
 
 def data_of(call: Call) -> Dataset:
-    """The data of a search.
-
-    Args:
-        call: The call of `search`.
-    """
+    """The data of a search."""
     given = search_arguments(call)
     x, y, weight = given.get("x"), given.get("y"), given.get("sample_weight")
     validation = given.get("validation_data")
@@ -29,14 +23,7 @@ def data_of(call: Call) -> Dataset:
 
 
 def pair(split: Any) -> Any:
-    """The arguments of `fit` for a split: inputs and targets, or a pipeline of both.
-
-    Args:
-        split: The split.
-
-    Returns:
-        A tuple: (inputs, targets) of a split in arrays; (pipeline,) otherwise.
-    """
+    """The arguments of `fit` for a split: inputs and targets, or a pipeline of both."""
     return (split.x, split.y) if isinstance(split, Split) else (split,)
 
 

@@ -9,8 +9,6 @@ from pipeline.adapters.domains import probes
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.parameters import Hyperparameter
 
-__all__ = ["discover_hyperparameters"]
-
 _MAX_RUNS = 48
 _SECONDS = 300.0
 
@@ -20,12 +18,6 @@ def discover_hyperparameters(run: Callable[[HyperParameters], None]) -> list[Hyp
 
     The code runs with the defaults first, then with the other values of what each run has found: each value of a choice
     or a boolean at least once, and the ends of a range.
-
-    Args:
-        run: Runs the code.
-
-    Raises:
-        Exception: What the code raises with its defaults; errors of other values are left to the trials.
     """
     hyperparameters: dict[Any, Hyperparameter] = {}
     due: list[dict[str, Any]] = [{}]

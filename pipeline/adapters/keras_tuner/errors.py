@@ -1,7 +1,5 @@
 """The errors of KerasTuner that a program raises: its trial fails."""
 
-__all__ = ["ERRORS", "FailedTrialError", "FatalError"]
-
 
 class FailedTrialError(Exception):
     """As keras_tuner.errors.FailedTrialError."""

@@ -26,15 +26,9 @@ from pipeline.study import Objective, Resources
 from pipeline.study.context import current
 from pipeline.study.loop_length import reports_of
 
-__all__ = ["HypermodelAdapter", "prepare"]
-
 
 def prepare(given: Mapping[str, Any]) -> None:
-    """Set TensorFlow up as the job's trials will have it: this process builds models, and may train them later.
-
-    Args:
-        given: Fields of the job that are given.
-    """
+    """Set TensorFlow up as the job's trials will have it: this process builds models, and may train them later."""
     from pipeline.training.process import set_up
 
     resources = given.get("resources")
@@ -43,14 +37,7 @@ def prepare(given: Mapping[str, Any]) -> None:
 
 
 class HypermodelAdapter(Adapter):
-    """A hypermodel as the functions of a job.
-
-    Args:
-        program: Returns its program; None for a hypermodel without one.
-        name: Its name there: a function, a HyperModel or a class of one; empty for the one that the program searches.
-        given: The hypermodel itself, without a program.
-        data: Its data, if they are not those of the program's search.
-    """
+    """A hypermodel as the functions of a job."""
 
     def __init__(self, program: Any, name: str, given: Any = None, data: Any = None) -> None:
         super().__init__(program, name, given)
@@ -109,14 +96,7 @@ class HypermodelAdapter(Adapter):
         return not self.has_fit or "data" not in fields
 
     def build(self, config: Mapping[str, Any]) -> Any:
-        """The model of a config.
-
-        Args:
-            config: The trial's config.
-
-        Returns:
-            The model as the hypermodel returns it, compiled or not.
-        """
+        """The model of a config."""
         return self._build(HyperParameters(config))
 
     def _build(self, hp: HyperParameters) -> Any:
@@ -180,12 +160,7 @@ class HypermodelAdapter(Adapter):
         return data_of(self.call)
 
     def steps(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        """The epochs of HyperModel.fit.
-
-        Args:
-            config: The trial's config.
-            state: The variables of the model at an epoch, or None.
-        """
+        """The epochs of HyperModel.fit."""
         trial = current()
         args, kwargs = self._fit_arguments(trial.epochs if trial is not None else 1)
         arguments = args, {**kwargs, "callbacks": self.callbacks()}

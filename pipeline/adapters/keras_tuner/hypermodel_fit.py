@@ -13,26 +13,16 @@ from pipeline.adapters.steps import Steps
 from pipeline.study import Objective
 from pipeline.study.loop_length import called_once, reports_of
 
-__all__ = ["fit_once", "fit_steps", "has_own_fit", "sets_epochs", "training_of"]
-
 
 def has_own_fit(hypermodel: Any) -> bool:
-    """Whether a hypermodel trains its models by its own `fit`.
-
-    Args:
-        hypermodel: A function or a HyperModel.
-    """
+    """Whether a hypermodel trains its models by its own `fit`."""
     fit = getattr(type(hypermodel), "fit", None)
     own = fit is not None and getattr(fit, "__qualname__", "").partition(".")[0] not in ("HyperModel",)
     return own and not inspect.isfunction(hypermodel)
 
 
 def training_of(hypermodel: Any) -> Callable[..., Any]:
-    """The method in which a hypermodel with its own `fit` trains: `fit`, or the tuner's `run_trial`.
-
-    Args:
-        hypermodel: The HyperModel.
-    """
+    """The method in which a hypermodel with its own `fit` trains: `fit`, or the tuner's `run_trial`."""
     training: Callable[..., Any] = (
         hypermodel.training if isinstance(hypermodel, RunTrialHypermodel) else type(hypermodel).fit
     )
@@ -40,11 +30,7 @@ def training_of(hypermodel: Any) -> Callable[..., Any]:
 
 
 def sets_epochs(training: Callable[..., Any]) -> bool:
-    """Whether a method that trains sets the number of epochs itself; otherwise it is that of the search.
-
-    Args:
-        training: The method.
-    """
+    """Whether a method that trains sets the number of epochs itself; otherwise it is that of the search."""
     try:
         source = inspect.getsource(training)
     except (OSError, TypeError):
@@ -54,15 +40,7 @@ def sets_epochs(training: Callable[..., Any]) -> bool:
 
 
 def fit_once(hypermodel: Any, hp: HyperParameters, model: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Call HyperModel.fit up to the first call of the model's fit, or the end of its first epoch.
-
-    Args:
-        hypermodel: The HyperModel.
-        hp: Its hyperparameters.
-        model: The model that it has built.
-        args: Positional arguments of the search.
-        kwargs: Keyword arguments of the search.
-    """
+    """Call HyperModel.fit up to the first call of the model's fit, or the end of its first epoch."""
     import keras
 
     class FirstEpoch(Exception):
@@ -103,16 +81,7 @@ def fit_steps(
     state: Any,
     objective: Objective,
 ) -> Iterator[Any]:
-    """The epochs of HyperModel.fit, each with the state after it; those of a tuner's `run_trial`, without a state.
-
-    Args:
-        hypermodel: The HyperModel.
-        hp: Its hyperparameters, with the values of a config.
-        build: Builds the model.
-        arguments: Positional and keyword arguments of the search, with a list of `callbacks`.
-        state: The variables of the model at an epoch, or None.
-        objective: The objective: the metric of a `fit` that returns one number, and what decides which epoch counts.
-    """
+    """The epochs of HyperModel.fit, each with the state after it; those of a tuner's `run_trial`, without a state."""
     args, kwargs = arguments
 
     def train(steps: Steps) -> Any:

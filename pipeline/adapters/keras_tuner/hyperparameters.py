@@ -11,17 +11,11 @@ from pipeline.adapters.parameters import Hyperparameter, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_line, user_place
 from pipeline.space import Choice
 
-__all__ = ["HyperParameters"]
-
 _Conditions = tuple[tuple[str, tuple[Any, ...]], ...]
 
 
 class HyperParameters:
-    """The hyperparameters of one build, with the methods of `keras_tuner.HyperParameters`.
-
-    Args:
-        values: Values by the user's names, or by those of a config; others have their defaults.
-    """
+    """The hyperparameters of one build, with the methods of `keras_tuner.HyperParameters`."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._given = dict(values or {})
@@ -51,22 +45,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: Any = None,
     ) -> Any:
-        """A whole number, both ends included.
-
-        Args:
-            name: The user's name for it.
-            min_value: The smallest value.
-            max_value: The largest value.
-            step: The difference between neighbouring values; with sampling `log` their ratio.
-            sampling: `linear` or `log`.
-            default: The value if the config has none.
-            parent_name: Another hyperparameter that decides whether this one is active.
-            parent_values: Its values with which this one is active.
-
-        Returns:
-            The value, an int; the default where the config has none; None if the conditions of the hyperparameter do
-            not hold.
-        """
+        """A whole number, both ends included."""
         ends = (min_value, max_value)
         return self._number(name, int, ends, step, sampling, default, parent_name, parent_values)
 
@@ -81,22 +60,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: Any = None,
     ) -> Any:
-        """A real number.
-
-        Args:
-            name: The user's name for it.
-            min_value: The smallest value.
-            max_value: The largest value.
-            step: The difference between neighbouring values; with sampling `log` their ratio.
-            sampling: `linear` or `log`.
-            default: The value if the config has none.
-            parent_name: Another hyperparameter that decides whether this one is active.
-            parent_values: Its values with which this one is active.
-
-        Returns:
-            The value, a float; the default where the config has none; None if the conditions of the hyperparameter
-            do not hold.
-        """
+        """A real number."""
         ends = (min_value, max_value)
         return self._number(name, float, ends, step, sampling, default, parent_name, parent_values)
 
@@ -132,44 +96,18 @@ class HyperParameters:
     def Boolean(  # noqa: N802
         self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None
     ) -> Any:
-        """True or false.
-
-        Args:
-            name: The user's name for it.
-            default: The value if the config has none.
-            parent_name: Another hyperparameter that decides whether this one is active.
-            parent_values: Its values with which this one is active.
-
-        Returns:
-            The value, a bool; the default where the config has none; None if the conditions of the hyperparameter do
-            not hold.
-        """
+        """True or false."""
         return self._value(name, Choice((False, True)), bool(default), parent_name, parent_values)
 
     def Fixed(  # noqa: N802
         self, name: str, value: Any, parent_name: str | None = None, parent_values: Any = None
     ) -> Any:
-        """One value.
-
-        Args:
-            name: The user's name for it.
-            value: The value.
-            parent_name: Another hyperparameter that decides whether this one is active.
-            parent_values: Its values with which this one is active.
-
-        Returns:
-            `value`; None if the conditions of the hyperparameter do not hold.
-        """
+        """One value."""
         return self._value(name, value, value, parent_name, parent_values)
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
-        """Hyperparameters that are active only if another has one of these values; else they are None.
-
-        Args:
-            parent_name: The other hyperparameter.
-            parent_values: Its values with which they are active.
-        """
+        """Hyperparameters that are active only if another has one of these values; else they are None."""
         values = tuple(parent_values) if isinstance(parent_values, list | tuple | set | range) else (parent_values,)
         self._conditions.append((self._scoped(parent_name), values))
         try:
@@ -179,11 +117,7 @@ class HyperParameters:
 
     @contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
-        """A prefix of names.
-
-        Args:
-            name: The prefix.
-        """
+        """A prefix of names."""
         self._scopes.append(name)
         try:
             yield
@@ -191,14 +125,7 @@ class HyperParameters:
             self._scopes.pop()
 
     def get(self, name: str) -> Any:
-        """The value of a hyperparameter that is active.
-
-        Args:
-            name: The user's name for it.
-
-        Returns:
-            The value as the method that defined the hyperparameter returned it: int, float, bool, str or None.
-        """
+        """The value of a hyperparameter that is active."""
         scoped = self._scoped(name)
         if scoped in self.values:
             return self.values[scoped]
@@ -213,11 +140,7 @@ class HyperParameters:
         return self._scoped(name) in self.values
 
     def is_active(self, hyperparameter: Any) -> bool:
-        """Whether a hyperparameter is active.
-
-        Args:
-            hyperparameter: The hyperparameter, or its name.
-        """
+        """Whether a hyperparameter is active."""
         name = getattr(hyperparameter, "name", hyperparameter)
         return name in self.values
 

@@ -6,30 +6,13 @@ from typing import Any
 from pipeline.adapters.domains import choice, floats, integers
 from pipeline.space import CountableDomain, Domain, Grid, Switch
 
-__all__ = ["finite", "number_domain"]
-
 _VALUES = 10
 
 
 def number_domain(
     kind: type[int] | type[float], low: float, high: float, step: float | None, sampling: str | None
 ) -> Any:
-    """The domain of `Int` or `Float`.
-
-    Args:
-        kind: `int` for whole numbers, `float` for real ones.
-        low: The smallest value.
-        high: The largest value.
-        step: The difference between neighbouring values; with sampling `log` their ratio.
-        sampling: `linear`, which None is too, or `log`.
-
-    Returns:
-        An `IntUniform`, `Uniform`, `LogUniform` or `QUniform`; a `Choice` where the steps are a ratio; `low` itself
-        where the range has only one value.
-
-    Raises:
-        ValueError: There is no such sampling, or there are too many steps; says what is allowed.
-    """
+    """The domain of `Int` or `Float`."""
     log = _is_log(sampling)
     if log and step is not None and high > low:
         return choice([kind(value) for value in _geometric(low, high, step)])
@@ -39,11 +22,7 @@ def number_domain(
 
 
 def finite(space: Mapping[str, Any]) -> dict[str, Any]:
-    """A space in which each range of real numbers is ten evenly spaced values, as in a GridSearch of KerasTuner.
-
-    Args:
-        space: The space.
-    """
+    """A space in which each range of real numbers is ten evenly spaced values, as in a GridSearch of KerasTuner."""
     return {name: _finite(domain) for name, domain in space.items()}
 
 

@@ -7,28 +7,17 @@ from typing import Any
 
 from pipeline.study.context import current
 
-__all__ = ["RunTrialHypermodel"]
-
 
 @dataclass(frozen=True)
 class _Trial:
-    """What `run_trial` gets.
-
-    Args:
-        hyperparameters: The hyperparameters.
-        trial_id: The trial's number, as text.
-    """
+    """What `run_trial` gets."""
 
     hyperparameters: Any
     trial_id: str
 
 
 class RunTrialHypermodel:
-    """A hypermodel that builds nothing, and whose `fit` calls `run_trial` of a tuner.
-
-    Args:
-        tuner: The tuner, a subclass of one of KerasTuner's.
-    """
+    """A hypermodel that builds nothing, and whose `fit` calls `run_trial` of a tuner."""
 
     def __init__(self, tuner: Any) -> None:
         self.tuner = tuner
@@ -40,33 +29,14 @@ class RunTrialHypermodel:
         return method
 
     def build(self, hp: Any) -> None:
-        """Nothing: `run_trial` builds its models itself.
-
-        Args:
-            hp: The hyperparameters.
-        """
+        """Nothing: `run_trial` builds its models itself."""
 
     def reports_to(self, report: Callable[[Mapping[str, Any]], None], built: Callable[[], None] = lambda: None) -> None:
-        """Where the tuner reports the metrics of an epoch, and the oracle those of a trial.
-
-        Args:
-            report: Called with the metrics.
-            built: Called where a tuner of tunepipe has built an estimator, before it trains.
-        """
+        """Where the tuner reports the metrics of an epoch, and the oracle those of a trial."""
         self.tuner.report, self.tuner.built = report, built
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a trial.
-
-        Args:
-            hp: The hyperparameters.
-            model: None.
-            args: Positional arguments of the search.
-            kwargs: Keyword arguments of the search, and those of Keras' `fit` if the method takes any.
-
-        Returns:
-            What the method returns: the objective's value, a dict of metrics, a History, a list of these, or None.
-        """
+        """Run a trial."""
         trial = current()
         parameters = inspect.signature(self.tuner.run_trial).parameters
         if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):

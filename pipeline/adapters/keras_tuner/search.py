@@ -10,8 +10,6 @@ from pipeline.adapters.program import Call
 from pipeline.errors import Fault, InvalidJob
 from pipeline.study import Objective
 
-__all__ = ["epochs_of", "fields_of_search", "left_out_of_search", "objectives_of", "search_arguments"]
-
 _HYPERBAND_EPOCHS = 100
 """KerasTuner's default of max_epochs."""
 
@@ -35,11 +33,7 @@ _TUNER = {
 
 
 def objectives_of(call: Call | None) -> list[Objective]:
-    """The objectives of a search; val_loss where it names none.
-
-    Args:
-        call: The call of `search`; None if there is none.
-    """
+    """The objectives of a search; val_loss where it names none."""
     given = None if call is None else call.arguments["tuner"].get("objective")
     listed = given if isinstance(given, list | tuple) else [given or "val_loss"]
     return [
@@ -51,11 +45,7 @@ def objectives_of(call: Call | None) -> list[Objective]:
 
 
 def epochs_of(call: Call | None) -> int | None:
-    """The epochs of a trial that a search gives; None if it gives none.
-
-    Args:
-        call: The call of `search`; None if there is none.
-    """
+    """The epochs of a trial that a search gives; None if it gives none."""
     if call is None:
         return None
     longest = call.arguments["tuner"].get("max_epochs")
@@ -66,26 +56,13 @@ def epochs_of(call: Call | None) -> int | None:
 
 
 def search_arguments(call: Call) -> dict[str, Any]:
-    """The arguments of a search by their names.
-
-    Args:
-        call: The call of `search`.
-    """
+    """The arguments of a search by their names."""
     names = ("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split", "validation_data")
     return {**dict(zip(names, call.arguments["args"], strict=False)), **call.arguments["kwargs"]}
 
 
 def fields_of_search(call: Call, subject: str, *, own_fit: bool) -> dict[str, Any]:
-    """The fields of a job that a search says.
-
-    Args:
-        call: The call of `search`.
-        subject: The hypermodel in words, for a message.
-        own_fit: Whether the program has its own `fit` or `run_trial`, which may take any arguments.
-
-    Raises:
-        InvalidJob: An argument cannot be translated; names the line.
-    """
+    """The fields of a job that a search says."""
     tuner, search = call.arguments["tuner"], search_arguments(call)
     faults = [
         Fault(call.line, name, "is not a known argument of a tuner: leave it out") for name in set(tuner) - _TUNER
@@ -126,12 +103,7 @@ def _configs_of_hyperband(epochs: int, tuner: Mapping[str, Any]) -> int:
 
 
 def left_out_of_search(call: Call, *, own_fit: bool) -> list[str]:
-    """The settings of a tuner that a job does not have, a sentence each.
-
-    Args:
-        call: The call of `search`.
-        own_fit: Whether the program has its own `fit` or `run_trial`.
-    """
+    """The settings of a tuner that a job does not have, a sentence each."""
     tuner = call.arguments["tuner"]
     left_out = [] if own_fit else left_out_of_batches(search_arguments(call))
     left_out += [f"{hook} is not called." for hook in call.arguments.get("hooks") or ()]

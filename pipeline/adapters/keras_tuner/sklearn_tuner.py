@@ -5,8 +5,6 @@ from typing import Any
 
 from pipeline.adapters.keras_tuner.tuners import Tuner
 
-__all__ = ["SklearnTuner"]
-
 
 class SklearnTuner(Tuner):
     """As keras_tuner.SklearnTuner: the hypermodel builds estimators, and `score` is the mean over the folds."""
@@ -14,18 +12,7 @@ class SklearnTuner(Tuner):
     names = ("oracle", "hypermodel", "scoring", "metrics", "cv")
 
     def run_trial(self, trial: Any, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:  # noqa: N803
-        """Cross-validate an estimator.
-
-        Args:
-            trial: Has the `hyperparameters`.
-            X: The inputs.
-            y: The targets.
-            sample_weight: The weights of the rows, or None.
-            groups: The group of each row, for a splitter that keeps groups together.
-
-        Returns:
-            A dict of metrics for each fold: the `score`, and the tuner's metrics by their names.
-        """
+        """Cross-validate an estimator."""
         from sklearn.model_selection import KFold
 
         self.hypermodel.build(trial.hyperparameters)

@@ -18,8 +18,6 @@ from pipeline.adapters.keras_tuner.sklearn_tuner import SklearnTuner
 from pipeline.adapters.keras_tuner.tuners import ORACLES, TUNERS, HyperModel, Objective
 from pipeline.adapters.user_code import refused
 
-__all__ = ["patches"]
-
 _NAMES = ("keras_tuner", "kerastuner")
 _PARTS = (
     "tuners",

@@ -8,76 +8,31 @@ from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
 from pipeline.adapters.program import end_program
 from pipeline.adapters.user_code import refused
 
-__all__ = [
-    "ORACLES",
-    "TUNERS",
-    "BayesianOptimization",
-    "GridSearch",
-    "HyperModel",
-    "Hyperband",
-    "Objective",
-    "RandomSearch",
-    "Tuner",
-]
-
 
 class HyperModel:
-    """A hypermodel: subclasses define `build(hp)`, and may define `fit(hp, model, …)`.
-
-    Args:
-        name: Its name.
-        tunable: Whether its hyperparameters are tuned.
-    """
+    """A hypermodel: subclasses define `build(hp)`, and may define `fit(hp, model, …)`."""
 
     def __init__(self, name: str | None = None, tunable: bool = True) -> None:
         self.name, self.tunable = name, tunable
 
     def build(self, hp: Any) -> Any:
-        """The model of some hyperparameters.
-
-        Args:
-            hp: The hyperparameters.
-
-        Returns:
-            A Keras model, compiled.
-        """
+        """The model of some hyperparameters."""
         raise NotImplementedError
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Train a model.
-
-        Args:
-            hp: The hyperparameters.
-            model: The model.
-            args: Positional arguments.
-            kwargs: Keyword arguments.
-
-        Returns:
-            Keras' `History`; or, from a subclass, the objective's value or a dict of metrics.
-        """
+        """Train a model."""
         return model.fit(*args, **kwargs)
 
 
 class _FunctionHyperModel(HyperModel):
-    """A function `build(hp)` as a hypermodel.
-
-    Args:
-        function: The function.
-    """
+    """A function `build(hp)` as a hypermodel."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         super().__init__()
         self._function = function
 
     def build(self, hp: Any) -> Any:
-        """The model of some hyperparameters.
-
-        Args:
-            hp: The hyperparameters.
-
-        Returns:
-            A Keras model, compiled.
-        """
+        """The model of some hyperparameters."""
         return self._function(hp)
 
 
@@ -94,11 +49,7 @@ class Objective:
 
 
 class Oracle:
-    """An oracle, which defines the objective and the budget of a `Tuner`; it draws nothing.
-
-    Args:
-        arguments: Its arguments, which become attributes.
-    """
+    """An oracle, which defines the objective and the budget of a `Tuner`; it draws nothing."""
 
     def __init__(self, **arguments: Any) -> None:
         self.objective, self.max_trials = arguments.get("objective"), arguments.get("max_trials")
@@ -114,23 +65,13 @@ ORACLES: dict[str, type[Oracle]] = {
 
 
 class _ReportingOracle:
-    """The oracle of a tuner whose `run_trial` is the user's.
-
-    Args:
-        tuner: The tuner.
-    """
+    """The oracle of a tuner whose `run_trial` is the user's."""
 
     def __init__(self, tuner: "Tuner") -> None:
         self._tuner = tuner
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> None:
-        """Report the metrics of a trial.
-
-        Args:
-            trial_id: The trial.
-            metrics: The metrics by their names.
-            step: The epoch in the user's own count.
-        """
+        """Report the metrics of a trial."""
         self._tuner.report(metrics)
 
 
@@ -138,10 +79,6 @@ class Tuner:
     """A tuner that records its arguments, and ends the program where it would search.
 
     A subclass may have its own `run_trial`, which runs a trial of tunepipe with the methods and attributes here.
-
-    Args:
-        args: Positional arguments.
-        arguments: Keyword arguments.
     """
 
     names: tuple[str, ...] = ("hypermodel", "objective", "max_trials")
@@ -157,60 +94,26 @@ class Tuner:
         self.directory = self.project_dir = "."
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
-        """Build and train a model.
-
-        Args:
-            trial: Has the `hyperparameters`.
-            args: Positional arguments of the search.
-            kwargs: Keyword arguments of the search.
-
-        Returns:
-            What the hypermodel's `fit` returns.
-        """
+        """Build and train a model."""
         model = self.hypermodel.build(trial.hyperparameters)
         fit = getattr(self.hypermodel, "fit", None)
         return model.fit(*args, **kwargs) if fit is None else fit(trial.hyperparameters, model, *args, **kwargs)
 
     def on_epoch_end(self, trial: Any, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Report an epoch.
-
-        Args:
-            trial: The trial.
-            model: The model.
-            epoch: The epoch in the user's own count.
-            logs: The metrics by their names.
-        """
+        """Report an epoch."""
         self.report(logs or {})
 
     def on_epoch_begin(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing, as the methods for batches and files.
-
-        Args:
-            args: Ignored.
-            kwargs: Ignored.
-        """
+        """Do nothing, as the methods for batches and files."""
 
     on_batch_begin = on_batch_end = on_trial_begin = on_trial_end = save_model = on_epoch_begin
 
     def get_trial_dir(self, trial_id: str) -> str:
-        """The working folder of the trial, which is the current one.
-
-        Args:
-            trial_id: The trial.
-        """
+        """The working folder of the trial, which is the current one."""
         return "."
 
     def search(self, *args: Any, **arguments: Any) -> None:
-        """End the program.
-
-        Args:
-            args: Positional arguments.
-            arguments: Keyword arguments.
-
-        Raises:
-            InvalidJob: The tuner has its own methods.
-            ProgramEnd: A program is running.
-        """
+        """End the program."""
         for method in _NOT_OVERRIDDEN:
             if hasattr(self, method):
                 allowed = "must not be overridden: move its code into run_trial or HyperModel.fit"
@@ -242,11 +145,7 @@ class Tuner:
         ]
 
     def search_space_summary(self, extended: bool = False) -> None:
-        """Print nothing: `tunepipe check` prints the space.
-
-        Args:
-            extended: Has no effect.
-        """
+        """Print nothing: `tunepipe check` prints the space."""
 
 
 _NOT_OVERRIDDEN = ("run_build", "load_model", "_build_and_fit_model", "_build_hypermodel", "_try_build")

@@ -9,20 +9,13 @@ from pipeline.adapters.parameters import Hyperparameter
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Choice, IntUniform
 
-__all__ = ["WHOLE_NUMBERS", "Run", "join_runs"]
-
 WHOLE_NUMBERS = 10
 """A range of at most this many whole numbers is tried in full, since each of them may decide about others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of an objective that finds suggestions.
-
-    Args:
-        values: The values of this run.
-        found: The suggestions.
-    """
+    """A run of an objective that finds suggestions."""
 
     values: Mapping[str, Any]
     found: Sequence[Hyperparameter]
@@ -34,15 +27,7 @@ class Run:
 
 
 def join_runs(runs: Sequence[Run], subject: str) -> list[Hyperparameter]:
-    """The suggestions of all runs, with the conditions under which they are made.
-
-    Args:
-        runs: The runs; the first one has the defaults.
-        subject: The objective in words, for a message.
-
-    Raises:
-        InvalidJob: A range changes, or no single suggestion decides whether another is made; names the line.
-    """
+    """The suggestions of all runs, with the conditions under which they are made."""
     suggestions: dict[str, Hyperparameter] = {}
     faults: dict[str, Fault] = {}
     for run in runs:

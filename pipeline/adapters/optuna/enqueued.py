@@ -7,22 +7,11 @@ from pipeline.adapters.domains import is_json, label
 from pipeline.adapters.parameters import branch_text, parameter_name
 from pipeline.space import Domain, Switch, walk
 
-__all__ = ["enqueued_configs"]
-
 
 def enqueued_configs(
     enqueued: Iterable[Mapping[str, Any]], space: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The configs of enqueued trials, without the values that the space does not have.
-
-    Args:
-        enqueued: The values of each trial, by the objective's names.
-        space: The space.
-
-    Returns:
-        A tuple: the configs that have at least one value, and the values that are left out, as `name=value`. Values of
-        branches that a trial's own values exclude are in neither: its objective never suggests them.
-    """
+    """The configs of enqueued trials, without the values that the space does not have."""
     configs: list[dict[str, Any]] = []
     outside: dict[str, None] = {}
     for values in enqueued:

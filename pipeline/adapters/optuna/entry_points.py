@@ -8,8 +8,6 @@ from pipeline.adapters.attributes import replaced_attributes
 from pipeline.adapters.optuna.trial import quiet_optuna
 from pipeline.adapters.program import end_program
 
-__all__ = ["patches"]
-
 
 @contextmanager
 def patches() -> Iterator[None]:

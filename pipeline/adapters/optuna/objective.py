@@ -29,18 +29,9 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.study.context import current
 from pipeline.wording import counted
 
-__all__ = ["ObjectiveAdapter"]
-
 
 class ObjectiveAdapter(Adapter):
-    """An objective of Optuna as the function of a job.
-
-    Args:
-        program: Returns its program; None for an objective without one.
-        name: Its name there; empty for the one that the program optimises.
-        given: The objective itself, without a program.
-        names: The names of its values, if no study of the program has them.
-    """
+    """An objective of Optuna as the function of a job."""
 
     def __init__(self, program: Any, name: str, given: Any = None, names: Sequence[str] = (METRIC,)) -> None:
         super().__init__(program, name, given)
@@ -129,11 +120,7 @@ class ObjectiveAdapter(Adapter):
         return stoppable(study)
 
     def steps(self, config: Mapping[str, Any]) -> Iterator[Any]:
-        """The reports of the objective, or its value.
-
-        Args:
-            config: The trial's config.
-        """
+        """The reports of the objective, or its value."""
         trial = current()
         number = int(trial.id) if trial is not None and trial.id.isdigit() else 0
 

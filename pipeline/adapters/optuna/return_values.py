@@ -6,20 +6,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["other_return"]
-
 _INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def other_return(function: Any) -> int | None:
-    """The line at which an objective that reports returns a value that no report has.
-
-    Args:
-        function: The function.
-
-    Returns:
-        The line in its file; None if each value is one of a report, or if the function itself reports nothing.
-    """
+    """The line at which an objective that reports returns a value that no report has."""
     if (parsed := _parsed(function)) is None:
         return None
     outermost, first = parsed

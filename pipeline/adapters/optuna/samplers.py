@@ -8,8 +8,6 @@ from pipeline.adapters.optuna.internals import fixed_of, grid_of
 from pipeline.adapters.parameters import branch_text, parameter_name
 from pipeline.space import Grid, Switch, combinations
 
-__all__ = ["combinations_of", "has_searcher", "sampled_space", "searcher_of"]
-
 _SEARCHERS = {
     "RandomSampler": "random",
     "TPESampler": "tpe",
@@ -24,46 +22,27 @@ _SEARCHERS = {
 
 
 def searcher_of(sampler: Any, objectives: int) -> str | None:
-    """The searcher of a sampler; None for no sampler, or one without a searcher: the job takes its default.
-
-    Args:
-        sampler: The sampler, or None.
-        objectives: The number of objectives.
-    """
+    """The searcher of a sampler; None for no sampler, or one without a searcher: the job takes its default."""
     _, sampler = fixed_of(sampler)
     searcher = _SEARCHERS.get(type(sampler).__name__)
     return "motpe" if searcher == "tpe" and objectives > 1 else searcher
 
 
 def has_searcher(sampler: Any) -> bool:
-    """Whether a job has the searcher of a sampler.
-
-    Args:
-        sampler: The sampler, or None.
-    """
+    """Whether a job has the searcher of a sampler."""
     _, inner = fixed_of(sampler)
     return inner is None or type(inner).__name__ in _SEARCHERS
 
 
 def sampled_space(space: Mapping[str, Any], sampler: Any) -> dict[str, Any]:
-    """A space with the values that a sampler fixes, or lists as a grid.
-
-    Args:
-        space: The space of the objective's suggestions.
-        sampler: The sampler, or None.
-    """
+    """A space with the values that a sampler fixes, or lists as a grid."""
     fixed, inner = fixed_of(sampler)
     values = {**grid_of(inner), **{name: [value] for name, value in fixed.items()}}
     return _with_values(space, {parameter_name(name): distinct(each) for name, each in values.items()})
 
 
 def combinations_of(space: Mapping[str, Any], sampler: Any) -> int | None:
-    """The number of trials after which a sampler ends its study; None if it does not.
-
-    Args:
-        space: The space, with the sampler's values.
-        sampler: The sampler, or None.
-    """
+    """The number of trials after which a sampler ends its study; None if it does not."""
     return combinations(space) if searcher_of(sampler, 1) == "grid" else None
 
 

@@ -22,16 +22,6 @@ from pipeline.study import Objective
 from pipeline.study.loop_length import reports_of
 from pipeline.wording import counted
 
-__all__ = [
-    "EXCESS",
-    "METRIC",
-    "fields_of_study",
-    "is_constrained",
-    "left_out_of_study",
-    "metrics_of",
-    "stated_reports",
-]
-
 METRIC = "value"
 """The metric of an objective with one value; with several they are value_0, value_1, …."""
 
@@ -57,23 +47,13 @@ _PRUNERS = {
 
 
 def metrics_of(arguments: Mapping[str, Any]) -> list[str]:
-    """The names of an objective's values.
-
-    Args:
-        arguments: The arguments of the call of `optimize`, as `patches` keeps them.
-    """
+    """The names of an objective's values."""
     names, count = arguments.get("names"), len(arguments["directions"])
     return list(names or ([METRIC] if count == 1 else [f"{METRIC}_{number}" for number in range(count)]))
 
 
 def fields_of_study(arguments: Mapping[str, Any], metrics: Sequence[str], objective: Any) -> dict[str, Any]:
-    """The fields of a job that a study and its objective say, without the space.
-
-    Args:
-        arguments: The arguments of the call of `optimize`; empty if there is none.
-        metrics: The names of the objective's values.
-        objective: The objective.
-    """
+    """The fields of a job that a study and its objective say, without the space."""
     directions = arguments.get("directions") or ["minimize"] * len(metrics)
     pruner = wrapped_of(arguments.get("pruner"))
     budget: dict[str, Any] = {"epochs": _epochs(objective, pruner)}
@@ -119,12 +99,7 @@ def _scheduler(objective: Any, pruner: Any, epochs: int) -> dict[str, Any] | Non
 
 
 def is_constrained(arguments: Mapping[str, Any], objective: Any) -> bool:
-    """Whether trials have constraints: an objective that reports has none, because it sets them after its reports.
-
-    Args:
-        arguments: The arguments of the call of `optimize`, as `patches` keeps them.
-        objective: The objective.
-    """
+    """Whether trials have constraints: an objective that reports has none, because it sets them after its reports."""
     return _has_constraints(arguments, objective) and _epochs(objective) == 1
 
 
@@ -135,12 +110,7 @@ def _has_constraints(arguments: Mapping[str, Any], objective: Any) -> bool:
 
 
 def left_out_of_study(arguments: Mapping[str, Any], objective: Any) -> list[str]:
-    """The settings of a study that a job does not have, a sentence each.
-
-    Args:
-        arguments: The arguments of the call of `optimize`.
-        objective: The objective.
-    """
+    """The settings of a study that a job does not have, a sentence each."""
     left_out = []
     pruner, sampler = arguments.get("pruner"), arguments.get("sampler")
     if pruner is not None and (wrapped_of(pruner) is not pruner or type(pruner).__name__ not in _PRUNERS):
@@ -178,11 +148,7 @@ def _function(objective: Any) -> Any:
 
 
 def stated_reports(objective: Any) -> int | None:
-    """The number of reports of a trial according to the source of its objective; None if unknown.
-
-    Args:
-        objective: The objective.
-    """
+    """The number of reports of a trial according to the source of its objective; None if unknown."""
     return reports_of(_function(objective), "report", {})
 
 

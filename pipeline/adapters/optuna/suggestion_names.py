@@ -11,8 +11,6 @@ from typing import Any
 
 from pipeline.study.user_frames import is_user_file
 
-__all__ = ["names_in_source"]
-
 _SUGGEST = "suggest_"
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
 _OPTUNA = ("optuna", "optuna_integration")
@@ -28,12 +26,6 @@ def names_in_source(objective: Any) -> set[str] | None:
 
     A suggestion in a loop, or one whose name is made when it runs, may be several. Code that gets the trial, and whose
     source is not the user's or cannot be found before it runs, may make others.
-
-    Args:
-        objective: The objective.
-
-    Returns:
-        The names, at least one; None if there may be others.
     """
     while isinstance(objective, functools.partial) and not objective.args:
         objective = objective.func
@@ -55,15 +47,7 @@ def names_in_source(objective: Any) -> set[str] | None:
 
 
 class _Source:
-    """What the source of a function says.
-
-    Args:
-        function: The function.
-        trials: Its parameters that are the trial.
-
-    Raises:
-        _Unknown: It does not say the names of all suggestions.
-    """
+    """What the source of a function says."""
 
     def __init__(self, function: FunctionType, trials: frozenset[str]) -> None:
         self.names: set[str] = set()

@@ -11,8 +11,6 @@ from pipeline.adapters.optuna.trial import Trial
 from pipeline.adapters.parameters import Hyperparameter
 from pipeline.space import Choice, IntUniform
 
-__all__ = ["suggestions_of"]
-
 _MAX_RUNS = 40
 
 
@@ -23,16 +21,7 @@ class _Enough(BaseException):
 def suggestions_of(
     objective: Callable[[Any], Any], subject: str, study_of: Callable[[], Any] | None = None
 ) -> list[Hyperparameter]:
-    """The suggestions; those that are made only for some values of another one have it as their condition.
-
-    Args:
-        objective: The objective.
-        subject: The objective in words, for a message.
-        study_of: Makes the study in memory that its trials have; None for one with the defaults.
-
-    Raises:
-        InvalidJob: A suggestion depends on others in another way; names its line.
-    """
+    """The suggestions; those that are made only for some values of another one have it as their condition."""
     sites = names_in_source(objective)
     first = _run(objective, {}, sites, study_of)
     runs = [first]

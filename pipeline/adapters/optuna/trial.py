@@ -13,28 +13,10 @@ from pipeline.adapters.parameters import Hyperparameter, parameter_name, typed
 from pipeline.adapters.user_code import refused, user_place
 from pipeline.space import Choice, Domain, IntUniform
 
-__all__ = ["Trial", "quiet_optuna"]
-
 
 @dataclass(eq=False)
 class Trial:
-    """Optuna's trial, for a trial of tunepipe or to find suggestions.
-
-    Args:
-        values: The values by the objective's names, or by those of a config; others have a default.
-        report_to: Called with each report: the value, and the metrics that user attributes are.
-        seen: Called with each suggestion; None in a trial, whose suggestions are known.
-        pruned: Whether the scheduler has stopped the trial.
-        number: The number of the trial.
-        params: The suggested values.
-        distributions: Always empty.
-        user_attrs: The user attributes.
-        system_attrs: The system attributes.
-        datetime_start: When the trial started.
-        relative_params: Always empty.
-        constraints: The constraints; a trial is feasible if none is above 0.
-        study_of: Makes the study in memory that has the trial; None for one with the defaults.
-    """
+    """Optuna's trial, for a trial of tunepipe or to find suggestions."""
 
     values: Mapping[str, Any]
     report_to: Callable[[float, dict[str, Any]], None]
@@ -83,15 +65,7 @@ class Trial:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """A real number.
-
-        Args:
-            name: The objective's name for it.
-            low: The smallest value.
-            high: The largest value.
-            step: The difference between neighbouring values.
-            log: Whether the logarithm is drawn uniformly.
-        """
+        """A real number."""
         _check_order(name, low, high)
         try:
             domain = floats(float(low), float(high), None if step is None else float(step), log=log)
@@ -100,28 +74,12 @@ class Trial:
         return float(self._suggested(name, domain))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """A whole number, both ends included.
-
-        Args:
-            name: The objective's name for it.
-            low: The smallest value.
-            high: The largest value.
-            step: The difference between neighbouring values.
-            log: Whether the logarithm is drawn uniformly.
-        """
+        """A whole number, both ends included."""
         _check_order(name, low, high)
         return int(self._suggested(name, integers(int(low), int(high), int(step), log=log)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of several values.
-
-        Args:
-            name: The objective's name for it.
-            choices: The values.
-
-        Returns:
-            The config's value, one of `choices`.
-        """
+        """One of several values."""
         try:
             named = labels(choices)
         except ValueError as error:
@@ -133,46 +91,19 @@ class Trial:
         return self.params[name]
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
-        """A real number, as suggest_float draws it.
-
-        Args:
-            name: The objective's name for it.
-            low: The smallest value.
-            high: The largest value.
-        """
+        """A real number, as suggest_float draws it."""
         return self.suggest_float(name, low, high)
 
     def suggest_loguniform(self, name: str, low: float, high: float) -> float:
-        """A real number whose logarithm is drawn uniformly, as suggest_float draws it.
-
-        Args:
-            name: The objective's name for it.
-            low: The smallest value.
-            high: The largest value.
-        """
+        """A real number whose logarithm is drawn uniformly, as suggest_float draws it."""
         return self.suggest_float(name, low, high, log=True)
 
     def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
-        """A multiple of a step above the smallest value, as suggest_float draws it.
-
-        Args:
-            name: The objective's name for it.
-            low: The smallest value.
-            high: The largest value.
-            q: The difference between neighbouring values.
-        """
+        """A multiple of a step above the smallest value, as suggest_float draws it."""
         return self.suggest_float(name, low, high, step=q)
 
     def report(self, value: float, step: int) -> None:
-        """An epoch, unless the step has a value already: as in Optuna, the first one counts.
-
-        Args:
-            value: The value.
-            step: The epoch in the objective's own count; at least 0.
-
-        Raises:
-            ValueError: The step is negative.
-        """
+        """An epoch, unless the step has a value already: as in Optuna, the first one counts."""
         value = float(value)
         if (step := int(step)) < 0:
             raise ValueError(f"{user_place()}: the step of a report must be at least 0; found {step}")
@@ -185,30 +116,15 @@ class Trial:
         return self.pruned()
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Keep a value; a number is a metric of the next report.
-
-        Args:
-            key: Its name.
-            value: The value.
-        """
+        """Keep a value; a number is a metric of the next report."""
         self.user_attrs[key] = value
 
     def set_constraint(self, key: str, value: float) -> None:
-        """Keep a constraint, unless it has a value.
-
-        Args:
-            key: Its name.
-            value: The value; at most 0 if the trial is feasible.
-        """
+        """Keep a constraint, unless it has a value."""
         self.constraints.setdefault(key, float(value))
 
     def set_system_attr(self, key: str, value: Any) -> None:
-        """Keep a value.
-
-        Args:
-            key: Its name.
-            value: The value.
-        """
+        """Keep a value."""
         self.system_attrs[key] = value
 
     def _suggested(self, name: str, domain: Any) -> Any:

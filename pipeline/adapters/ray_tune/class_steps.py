@@ -12,21 +12,9 @@ from pipeline.adapters.ray_tune.stopping import Rules
 from pipeline.execution.ray.internals import set_iteration
 from pipeline.study.context import current
 
-__all__ = ["class_steps"]
-
 
 def class_steps(trainable: type, config: dict[str, Any], state: Any, rules: Rules) -> Iterator[Any]:
-    """The results of a Trainable's steps.
-
-    Args:
-        trainable: The class.
-        config: The config as the class expects it.
-        state: What `save_checkpoint` returned, or its folder; None at the start.
-        rules: When the trial ends.
-
-    Yields:
-        The metrics of a step, with its checkpoint where the class saves one.
-    """
+    """The results of a Trainable's steps."""
     from ray import tune
 
     trial = _create(trainable, config)

@@ -9,8 +9,6 @@ from pipeline.adapters.domains import distinct
 from pipeline.space.values import plain
 from pipeline.study.random_numbers import same_random_numbers
 
-__all__ = ["MAX_LISTED", "domain_of_draws"]
-
 _DRAWS = 1000
 MAX_LISTED = 20
 """Up to this many different values are a choice even where they are numbers."""
@@ -20,12 +18,6 @@ def domain_of_draws(draw: Callable[[], Any]) -> Any:
     """The domain of a function's values, from 1,000 of them: a range of many numbers, a choice of others.
 
     A range is logarithmic where the middle of the values is nearer to the middle of their logarithms.
-
-    Args:
-        draw: The function; it draws from the generators of Python and NumPy.
-
-    Returns:
-        A domain of Ray Tune, the same each time.
     """
     from ray import tune
 

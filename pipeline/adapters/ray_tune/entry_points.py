@@ -13,8 +13,6 @@ from pipeline.adapters.program import end_program
 from pipeline.adapters.user_code import refused
 from pipeline.machine import this_machine
 
-__all__ = ["LocalObjectRef", "patches", "split_resources", "train_as_tune", "without_parameters"]
-
 _TUNE_CONFIG = ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s")
 """The settings of tune.TuneConfig that are kept; tune.run has them as arguments."""
 
@@ -55,11 +53,7 @@ def patches() -> Iterator[None]:
 
 
 def _tuner_class(by_name: Callable[[Any], Any]) -> type:
-    """A class as tune.Tuner, whose `fit` ends the program.
-
-    Args:
-        by_name: Returns the trainable that is registered with a name; a trainable itself stays.
-    """
+    """A class as tune.Tuner, whose `fit` ends the program."""
 
     class Tuner:
         def __init__(self, trainable: Any = None, **arguments: Any) -> None:
@@ -91,11 +85,7 @@ def _tuner_class(by_name: Callable[[Any], Any]) -> type:
 
 
 def _run_function(by_name: Callable[[Any], Any]) -> Callable[..., None]:
-    """A function as tune.run, which ends the program.
-
-    Args:
-        by_name: Returns the trainable that is registered with a name; a trainable itself stays.
-    """
+    """A function as tune.run, which ends the program."""
 
     def run(run_or_experiment: Any, *, config: Any = None, resources_per_trial: Any = None, **arguments: Any) -> None:
         function, resources = split_resources(by_name(run_or_experiment))
@@ -116,11 +106,7 @@ def _experiment(*_: Any, **__: Any) -> None:
 
 
 class LocalObjectRef:
-    """What `ray.put` returns to a program, for which no Ray runs: `ray.get` returns the value itself.
-
-    Args:
-        value: The value.
-    """
+    """What `ray.put` returns to a program, for which no Ray runs: `ray.get` returns the value itself."""
 
     def __init__(self, value: Any, **_: Any) -> None:
         self.value = value
@@ -179,15 +165,7 @@ def _with_resources(trainable: Any, resources: Any) -> Any:
 
 
 def split_resources(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The trainable itself, and the resources that it requests.
-
-    Args:
-        trainable: The trainable, also from tune.with_resources.
-
-    Returns:
-        The trainable as the user wrote it, and a mapping of resource → amount, such as {"gpu": 1}; empty if it asks
-        for none.
-    """
+    """The trainable itself, and the resources that it requests."""
     resources: Mapping[str, Any] = {}
     while isinstance(trainable, _WithResources):
         resources = trainable.resources if isinstance(trainable.resources, Mapping) else {}
@@ -196,14 +174,7 @@ def split_resources(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
 
 
 def without_parameters(function: Any) -> Any:
-    """The function or class without the parameters that tune.with_parameters gives it.
-
-    Args:
-        function: The function or class.
-
-    Returns:
-        The function or class as the user defined it.
-    """
+    """The function or class without the parameters that tune.with_parameters gives it."""
     while isinstance(function, functools.partial) or (inspect.isclass(function) and "__wrapped__" in vars(function)):
         function = function.func if isinstance(function, functools.partial) else vars(function)["__wrapped__"]
     return function

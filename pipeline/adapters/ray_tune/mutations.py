@@ -16,21 +16,10 @@ from pipeline.adapters.ray_tune.sample_from import is_function
 from pipeline.space import Choice, Domain
 from pipeline.space.covering import covers
 
-__all__ = ["Mutations", "mutations_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Mutations:
-    """What a population changes.
-
-    Args:
-        space: The param_space, where each changed hyperparameter has a domain with its first values and those to which
-            it changes.
-        explore: Name in the space of the job → the domain to which it changes; None where the space has the same.
-        first_values: Name in the space of the job → the domain of its first values, where the space has more than
-            these. A hyperparameter with a fixed value has that of its mutation.
-        faults: Why a mutation cannot be joined with the param_space, with its name; the space is without it.
-    """
+    """What a population changes."""
 
     space: dict[str, Any]
     explore: dict[str, Domain | None]
@@ -43,11 +32,6 @@ def mutations_of(param_space: Mapping[str, Any], mutations: Mapping[str, Any], *
 
     A function that draws a value is the range of 1,000 of its values. Where the first values are whole numbers, those
     to which they change are rounded, as in Ray Tune.
-
-    Args:
-        param_space: The param_space.
-        mutations: Name → values, a domain, or a function without arguments; nested as the param_space.
-        bounds: Whether two values are the ends of a range, as in PB2.
     """
     found = Mutations(_copied(param_space), {}, {}, [])
     for path, value in leaves(mutations):

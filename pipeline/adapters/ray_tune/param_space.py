@@ -10,21 +10,9 @@ from pipeline.adapters.ray_tune.sample_from import is_function
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Grid, LogUniform, Normal, QUniform, Uniform
 
-__all__ = ["config_of", "domain_of_ray", "is_drawn", "leaves", "outside_of", "points_of", "space_of_ray"]
-
 
 def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source: str) -> dict[str, Any]:
-    """The space of a param_space; nested parameters are `outer_inner`.
-
-    Args:
-        param_space: The param_space.
-        subject: The function in words, for a message.
-        file: The name of the program's file; empty without one.
-        source: Its text, where the line of a parameter is found.
-
-    Raises:
-        InvalidJob: A parameter cannot be translated; names its line.
-    """
+    """The space of a param_space; nested parameters are `outer_inner`."""
     space: dict[str, Any] = {}
     faults = []
     for path, value in leaves(param_space):
@@ -47,13 +35,7 @@ def space_of_ray(param_space: Mapping[str, Any], subject: str, file: str, source
 
 
 def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The config as the function expects it: nested, with the values that are not parameters.
-
-    Args:
-        space: The param_space, or a dict within it.
-        config: The trial's config.
-        above: The names of the dicts around it.
-    """
+    """The config as the function expects it: nested, with the values that are not parameters."""
     whole: dict[str, Any] = {}
     for name, value in space.items():
         path = (*above, str(name))
@@ -67,37 +49,20 @@ def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[
 
 
 def is_drawn(value: Any) -> bool:
-    """Whether Ray Tune draws a value of a param_space.
-
-    Args:
-        value: The value: a domain, a grid_search, or a fixed value.
-    """
+    """Whether Ray Tune draws a value of a param_space."""
     return type(value).__module__.startswith("ray.tune.search") or (
         isinstance(value, Mapping) and set(value) == {"grid_search"}
     )
 
 
 def points_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Configs of Ray Tune as configs of a space, without values that the space does not draw.
-
-    Args:
-        points: The configs, nested as the param_space.
-        space: The space.
-
-    Returns:
-        A config for each point that has at least one value of a domain.
-    """
+    """Configs of Ray Tune as configs of a space, without values that the space does not draw."""
     kept = [{name: one[name] for name in one if space[name].contains(one[name])} for one in _drawn(points, space)]
     return [one for one in kept if one]
 
 
 def outside_of(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> list[str]:
-    """The values of configs of Ray Tune that are outside of their domains, each once as `name=value`.
-
-    Args:
-        points: The configs, nested as the param_space.
-        space: The space.
-    """
+    """The values of configs of Ray Tune that are outside of their domains, each once as `name=value`."""
     outside = (f"{name}={value!r}" for one in _drawn(points, space) for name, value in one.items()
                if not space[name].contains(value))  # fmt: skip
     return list(dict.fromkeys(outside))
@@ -114,15 +79,7 @@ def _drawn(points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]) -> lis
 
 
 def leaves(space: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The values of a param_space with their places.
-
-    Args:
-        space: The param_space, nested.
-        above: The names of the dicts around it.
-
-    Yields:
-        The names of the dicts around a value with its own name last, and the value.
-    """
+    """The values of a param_space with their places."""
     for name, value in space.items():
         path = (*above, str(name))
         if isinstance(value, Mapping) and set(value) != {"grid_search"} and value:
@@ -132,17 +89,7 @@ def leaves(space: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def domain_of_ray(value: Any) -> Any:
-    """A domain of Ray Tune as one of tunepipe.
-
-    Args:
-        value: A value of a param_space.
-
-    Returns:
-        The domain; a fixed value as it is, or None for one that only the function uses.
-
-    Raises:
-        ValueError: It cannot be translated; says what is allowed.
-    """
+    """A domain of Ray Tune as one of tunepipe."""
     if isinstance(value, Mapping) and set(value) == {"grid_search"}:
         return Grid(tuple(labels(value["grid_search"])))
     if is_function(value):

@@ -11,8 +11,6 @@ from typing import Any
 from pipeline.adapters.ray_tune.draws import MAX_LISTED, domain_of_draws
 from pipeline.study.random_numbers import same_random_numbers
 
-__all__ = ["compute_functions", "is_function", "places_of_functions", "with_draws"]
-
 
 class _ValueRead(BaseException):
     """Ends a function when it first reads another value. No `except Exception` of the function stops it."""
@@ -62,23 +60,12 @@ class _ConfigValues(dict[str, Any]):
 
 
 def is_function(value: Any) -> bool:
-    """Whether a value of a param_space is from `tune.sample_from`.
-
-    Args:
-        value: The value.
-    """
+    """Whether a value of a param_space is from `tune.sample_from`."""
     return type(value).__module__.startswith("ray.tune.search") and type(value).__name__ == "Function"
 
 
 def with_draws(space: Mapping[str, Any]) -> dict[str, Any]:
-    """A param_space in which each function that reads no other value is a domain of Ray Tune.
-
-    Args:
-        space: The param_space.
-
-    Returns:
-        The param_space; a function that reads other values, or draws many values that are not numbers, stays.
-    """
+    """A param_space in which each function that reads no other value is a domain of Ray Tune."""
     drawn: dict[str, Any] = {}
     for name, value in space.items():
         if isinstance(value, Mapping) and set(value) != {"grid_search"}:
@@ -89,15 +76,7 @@ def with_draws(space: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def places_of_functions(space: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where a param_space has functions.
-
-    Args:
-        space: The param_space.
-        above: The names of the dicts around it.
-
-    Yields:
-        For each function the names of the dicts around it, and its own name last.
-    """
+    """Where a param_space has functions."""
     for name, value in space.items():
         if isinstance(value, Mapping):
             yield from places_of_functions(value, (*above, name))
@@ -106,15 +85,7 @@ def places_of_functions(space: Mapping[str, Any], above: tuple[str, ...] = ()) -
 
 
 def compute_functions(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """A config with the values of its functions, which draw the same values each time.
-
-    Args:
-        config: The config as the program expects it, with functions of `tune.sample_from`.
-        seed: The seed of what they draw.
-
-    Raises:
-        ValueError: Functions read each other's values.
-    """
+    """A config with the values of its functions, which draw the same values each time."""
     whole = _copied(config)
     while due := list(places_of_functions(whole)):
         known = [place for place in due if _compute(whole, place, seed)]

@@ -12,24 +12,13 @@ from typing import Any
 from pipeline.adapters.metrics import flat
 from pipeline.execution.ray.internals import stopper_facts
 
-__all__ = ["Rules", "ignored_rules", "max_reports_of", "seconds_of"]
-
 _REPORTS = "training_iteration"
 _STUDY = ("ExperimentPlateauStopper",)
 """Stoppers that compare all trials."""
 
 
 class Rules:
-    """The rules that end one trial.
-
-    Args:
-        stop: The program's `stop`.
-        trial: The trial's id.
-        count: How many reports the trial has made up to the state from which it continues.
-
-    Attributes:
-        count: How many it has made.
-    """
+    """The rules that end one trial."""
 
     def __init__(self, stop: Any, trial: str, count: int = 0) -> None:
         self._trial, self.count, self._started = trial, count, time.monotonic()
@@ -41,11 +30,7 @@ class Rules:
             self._rules = rules
 
     def end_after(self, metrics: Mapping[str, Any]) -> bool:
-        """Whether the trial ends after a report: by a rule, or because the report says `done`.
-
-        Args:
-            metrics: What it reports.
-        """
+        """Whether the trial ends after a report: by a rule, or because the report says `done`."""
         self.count += 1
         result = {
             _REPORTS: self.count,
@@ -60,32 +45,20 @@ class Rules:
 
 
 def max_reports_of(stop: Any) -> int | None:
-    """The maximum number of reports of a trial; None if no rule limits it.
-
-    Args:
-        stop: The program's `stop`.
-    """
+    """The maximum number of reports of a trial; None if no rule limits it."""
     bounds = [rule.get(_REPORTS) for rule in _parts(stop) if isinstance(rule, Mapping)]
     counts = [*bounds, *(stopper_facts(rule)["longest"] for rule in _parts(stop))]
     return min((int(count) for count in counts if count is not None), default=None)
 
 
 def seconds_of(stop: Any) -> float | None:
-    """The maximum number of seconds of a study; None if no rule limits it.
-
-    Args:
-        stop: The program's `stop`.
-    """
+    """The maximum number of seconds of a study; None if no rule limits it."""
     limits = [stopper_facts(rule)["seconds"] for rule in _parts(stop)]
     return min((float(seconds) for seconds in limits if seconds is not None), default=None)
 
 
 def ignored_rules(stop: Any) -> list[str]:
-    """The rules that nothing asks, in words.
-
-    Args:
-        stop: The program's `stop`.
-    """
+    """The rules that nothing asks, in words."""
     return [f"{_kind(rule)} is ignored: a trial does not know the results of others." for rule in _parts(stop)
             if _kind(rule) in _STUDY]  # fmt: skip
 

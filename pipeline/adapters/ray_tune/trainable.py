@@ -31,8 +31,6 @@ from pipeline.study.context import continued_from, current
 from pipeline.study.source_loader import content_of
 from pipeline.wording import listed
 
-__all__ = ["TrainableAdapter"]
-
 _SPACES = ("param_space", "search_space", "space", "config")
 """Names of variables that hold a program's space, unless it calls Tuner.fit or tune.run."""
 
@@ -44,14 +42,7 @@ _MAX_FIRST_CONFIGS = 1000
 
 
 class TrainableAdapter(Adapter):
-    """A function of Ray Tune as the function of a job.
-
-    Args:
-        program: Returns its program; None for a function without one.
-        name: Its name there; empty for the one that the program tunes.
-        given: The function itself, without a program.
-        space: Its param_space, where it is not the program's.
-    """
+    """A function of Ray Tune as the function of a job."""
 
     def __init__(self, program: Any, name: str, given: Any = None, space: Any = None) -> None:
         super().__init__(program, name, given)
@@ -185,12 +176,7 @@ class TrainableAdapter(Adapter):
         return left_out
 
     def steps(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        """The function's reports, each with its checkpoint.
-
-        Args:
-            config: The trial's config.
-            state: The folder of the last checkpoint, or None.
-        """
+        """The function's reports, each with its checkpoint."""
         from ray import tune
 
         trial = current()

@@ -13,8 +13,6 @@ from pipeline.space import Grid
 from pipeline.study import Objective
 from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of
 
-__all__ = ["fields_of_tuner", "left_out_of_tuner", "stated_reports"]
-
 _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""
 
@@ -22,15 +20,7 @@ _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 def fields_of_tuner(
     arguments: Mapping[str, Any], trainable: Any, param_space: Mapping[str, Any], space: Mapping[str, Any], source: str
 ) -> dict[str, Any]:
-    """The fields of a job that a call of Tuner.fit or tune.run says, without the space.
-
-    Args:
-        arguments: The arguments of the call, as `patches` keeps them; empty if there is none.
-        trainable: The function or the class.
-        param_space: The param_space.
-        space: The space that it becomes, with the domains of first values.
-        source: The text of the program: where it reads its results, it may name the metric.
-    """
+    """The fields of a job that a call of Tuner.fit or tune.run says, without the space."""
     fields: dict[str, Any] = {}
     scheduler, search = scheduler_facts(arguments.get("scheduler")), searcher_facts(arguments.get("search_alg"))
     metric = arguments.get("metric") or scheduler.get("metric") or search["metric"]
@@ -92,12 +82,7 @@ def _epochs(
 
 
 def stated_reports(trainable: Any, config: Mapping[str, Any]) -> int | None:
-    """The number of reports of a trial according to the source of its function; None if unknown.
-
-    Args:
-        trainable: The function.
-        config: The trial's config, or the constants of the param_space.
-    """
+    """The number of reports of a trial according to the source of its function; None if unknown."""
     function = without_parameters(trainable)
     method = YIELDS if _yields(function) else "report"
     return reports_of(function, method, dict(known_values(config, first_parameter(function))))
@@ -143,11 +128,7 @@ def _scheduler(facts: Mapping[str, Any], epochs: int) -> dict[str, Any] | None:
 
 
 def left_out_of_tuner(arguments: Mapping[str, Any]) -> list[str]:
-    """The settings of a call of Tuner.fit or tune.run that a job does not have, a sentence each.
-
-    Args:
-        arguments: The arguments of the call, as `patches` keeps them.
-    """
+    """The settings of a call of Tuner.fit or tune.run that a job does not have, a sentence each."""
     left_out = ignored_rules(arguments.get("stop"))
     if arguments.get("callbacks"):
         left_out.append("The callbacks of the run are ignored.")

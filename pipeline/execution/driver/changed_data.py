@@ -9,17 +9,10 @@ from pipeline.study.files import recorded_sources
 from pipeline.study.recorded_copies import RecordedCopies, digest_of
 from pipeline.wording import listed
 
-__all__ = ["noting_changed_data"]
-
 
 @contextmanager
 def noting_changed_data(store: Store, note: Callable[[str], None]) -> Iterator[None]:
-    """Print which copied data files of the user differ when the context opens, and which others when it closes.
-
-    Args:
-        store: The study's folder, with its copies.
-        note: Called with a sentence where there are any.
-    """
+    """Print which copied data files of the user differ when the context opens, and which others when it closes."""
     recorded = recorded_sources(store)
     before = _changed(recorded)
     _say(before, note)

@@ -19,8 +19,6 @@ from pipeline.schedulers import Scheduler
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 
-__all__ = ["CheckpointPruner"]
-
 _File = tuple[str, int]
 
 _MAX_BYTES = 1_000_000_000
@@ -28,15 +26,7 @@ _MAX_BYTES = 1_000_000_000
 
 
 class CheckpointPruner:
-    """Deletes checkpoints that are not needed.
-
-    Args:
-        store: The study's folder.
-        job: The study's job, with the limits of checkpoints.
-        scheduler: Knows which checkpoints it still needs.
-        trials: All trials by id, each with the epochs of its checkpoints.
-        check: Called before each batch of deletions; raises Superseded if another driver has taken the study over.
-    """
+    """Deletes checkpoints that are not needed."""
 
     def __init__(
         self,
@@ -58,12 +48,7 @@ class CheckpointPruner:
         return self._new_bytes >= _MAX_BYTES
 
     def on_report(self, trial_id: str, report: ProgressReport) -> None:
-        """Add the size of new checkpoints.
-
-        Args:
-            trial_id: The trial that reported.
-            report: Its report.
-        """
+        """Add the size of new checkpoints."""
         found = [((trial_id, epoch), size) for epoch, size in report.checkpoints.items()]
         for file, size in [*found, *(((trial, epoch), size) for trial, epoch, size in report.left)]:
             self._new_bytes += size if file not in self._bytes else 0
@@ -74,9 +59,6 @@ class CheckpointPruner:
 
         Files of its best and of its last epoch count as known: its worker may have written them after the last report.
         Other files stay: a killed driver may have drawn a trial that is drawn again.
-
-        Returns:
-            The trials whose `checkpoints` have changed.
         """
         files = self._store.sizes("checkpoints")
         self._bytes = {file: size for path, size in files if (file := layout.checkpoint_of(path)) is not None}
@@ -91,21 +73,7 @@ class CheckpointPruner:
         return changed
 
     def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> set[str]:
-        """Delete checkpoints that are no longer needed.
-
-        Args:
-            changed: The trials that have changed since the last call.
-            best: The study's best trial.
-            unknown: Whether to delete also these trials' files that `checkpoints` does not hold: no worker is left that
-                may need them.
-
-        Returns:
-            The trials that have lost checkpoints.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-            StorageError: A file cannot be deleted.
-        """
+        """Delete checkpoints that are no longer needed."""
         self._new_bytes = 0
         superfluous = set(self._spared)
         for trial in (self._trials[trial_id] for trial_id in changed):
@@ -133,9 +101,6 @@ class CheckpointPruner:
         """Which trials cannot be trained further, neither from the beginning nor from an existing checkpoint.
 
         Only the first segment can be trained again: a later one began with another trial's weights.
-
-        Args:
-            trials: The trials that may get more epochs.
         """
         return {
             trial.trial_id

@@ -12,8 +12,6 @@ from pipeline.storage import Store
 from pipeline.storage.documents import from_json
 from pipeline.study import layout
 
-__all__ = ["CommandInbox"]
-
 _POLL_SECONDS = 1.0
 _MAX_BYTES = 1_000_000
 _MAX_ATTEMPTS = 60
@@ -21,11 +19,7 @@ _MAX_ATTEMPTS = 60
 
 
 class CommandInbox:
-    """Finds commands that were not executed yet; the storage is read once a second at most.
-
-    Args:
-        store: The study's folder.
-    """
+    """Finds commands that were not executed yet; the storage is read once a second at most."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -33,15 +27,7 @@ class CommandInbox:
         self._unread: Counter[str] = Counter()
 
     def new(self, known: Container[str], *, immediately: bool = False) -> Iterator[tuple[str, Command | str]]:
-        """The commands that are new, the oldest first.
-
-        Args:
-            known: The ids of commands that were executed.
-            immediately: Whether to read the storage now, however recently it was read.
-
-        Yields:
-            Each command's id, and the command; or a sentence why its content is not one.
-        """
+        """The commands that are new, the oldest first."""
         now = time.monotonic()
         if not immediately and now - self._polled < _POLL_SECONDS:
             return

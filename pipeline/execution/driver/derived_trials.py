@@ -10,8 +10,6 @@ from pipeline.results.tables.clean_tables import Tables
 from pipeline.results.tables.trials_derivation import derive_trials, epoch_columns
 from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs, trial_ids, trial_positions
 
-__all__ = ["DerivedTrials"]
-
 _ENDED = pa.array(["completed", "stopped", "failed"])
 
 
@@ -19,10 +17,6 @@ class DerivedTrials:
     """The rows from which the table is derived, and the table.
 
     The rows of a trial that ends are dropped: it gets no more in this session.
-
-    Args:
-        study: The content of study.json.
-        before: The study's clean tables at the start of the session.
     """
 
     def __init__(self, study: Mapping[str, Any], before: Tables) -> None:
@@ -34,13 +28,7 @@ class DerivedTrials:
         self._decided = False
 
     def add(self, epochs: pa.Table, decisions: pa.Table, checkpoints: Mapping[str, str]) -> None:
-        """Take new rows.
-
-        Args:
-            epochs: New rows of `epochs`.
-            decisions: New rows of `decisions`.
-            checkpoints: Trial → path of its newest checkpoint, where that has changed.
-        """
+        """Take new rows."""
         self._epochs = _joined(self._epochs, self._select(epochs))
         self._decisions = _joined(self._decisions, decisions)
         changed = trial_ids(epochs["trial_id"], decisions["trial_id"])

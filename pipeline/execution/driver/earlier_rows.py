@@ -8,17 +8,11 @@ import pyarrow as pa
 
 from pipeline.results.tables.unique_rows import trial_ids, trial_positions
 
-__all__ = ["EarlierRows"]
-
 _Row = tuple[int, int, datetime]
 
 
 class EarlierRows:
-    """Finds the rows of a trial; each trial's rows are read when they are asked for.
-
-    Args:
-        epochs: The clean table `epochs` of the earlier sessions, in the order of the trials.
-    """
+    """Finds the rows of a trial; each trial's rows are read when they are asked for."""
 
     def __init__(self, epochs: pa.Table) -> None:
         self._rows = epochs.select(["epoch", "attempt", "time"])
@@ -29,23 +23,12 @@ class EarlierRows:
         self._known: dict[str, Set[_Row]] = {}
 
     def exceed(self, reported: Mapping[str, int]) -> bool:
-        """Whether there are epochs beyond those that a study's state has.
-
-        Args:
-            reported: Trial → its last epoch in the state.
-        """
+        """Whether there are epochs beyond those that a study's state has."""
         last = self._rows["epoch"].take(pa.array([end - 1 for end in self._bounds[1:]], pa.int64())).to_pylist()
         return any(epoch > reported.get(trial, 0) for trial, epoch in zip(self._position, last, strict=True))
 
     def of(self, trial_id: str) -> Set[_Row]:
-        """The epoch, the attempt and the time of each row of a trial.
-
-        Args:
-            trial_id: The trial.
-
-        Returns:
-            One tuple (epoch, attempt, time) for each row; empty for a trial without earlier rows.
-        """
+        """The epoch, the attempt and the time of each row of a trial."""
         if trial_id not in self._position:
             return frozenset()
         if trial_id not in self._known:

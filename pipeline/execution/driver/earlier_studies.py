@@ -8,22 +8,9 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.earlier_trials import EarlierTrials, read_earlier
 from pipeline.wording import by_count, counted, listed
 
-__all__ = ["learned_from", "learning_in_words"]
-
 
 def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> Sequence[EarlierTrials]:
-    """The trials of the studies from which a job learns.
-
-    Args:
-        job: The job.
-        storage: The folder or URI of its study, and of the others, unless the job names them by their folder.
-        resume: Whether an existing study is resumed: then the copies in its own folder are read.
-
-    Raises:
-        JobNotFound: There is no such study.
-        InvalidJob: It has nothing to learn from.
-        StorageError: The copies cannot be read.
-    """
+    """The trials of the studies from which a job learns."""
     if not job.learn_from:
         return ()
     own = Store(storage).folder(job.name)
@@ -40,12 +27,7 @@ def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> 
 
 
 def learning_in_words(job: TuneJob, earlier: Sequence[EarlierTrials]) -> str:
-    """How many trials of which study a job learns from, in sentences.
-
-    Args:
-        job: The job.
-        earlier: The trials.
-    """
+    """How many trials of which study a job learns from, in sentences."""
     return " ".join(_study_in_words(job, study) for study in earlier)
 
 

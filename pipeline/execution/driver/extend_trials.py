@@ -8,21 +8,11 @@ from pipeline.execution.driver.table_writer import TableWriter
 from pipeline.loop.decision_rows import DecisionRow
 from pipeline.loop.trial import Trial
 
-__all__ = ["extend_trials"]
-
 
 def extend_trials(
     trials: Collection[Trial], pruner: CheckpointPruner, tables: TableWriter, *, raised: int | None, over: bool
 ) -> None:
-    """Pause the trials that resume, so that the loop may choose them.
-
-    Args:
-        trials: All trials of the study, as its last session left them.
-        pruner: Knows which trials have no checkpoint left.
-        tables: Takes the decisions about trials that cannot resume.
-        raised: A trial's maximum of epochs in the last session, if it is higher now: trials that had reached it resume.
-        over: Whether a limit of the study is reached already.
-    """
+    """Pause the trials that resume, so that the loop may choose them."""
     extended = [
         trial
         for trial in trials

@@ -6,16 +6,9 @@ from typing import Literal
 from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.loop.trial import Trial
 
-__all__ = ["FinalEvaluation"]
-
 
 class FinalEvaluation:
-    """Whether the winner is still to be evaluated, and the result.
-
-    Args:
-        wanted: Whether there is something to export: a model, not a function.
-        attempts: How often it is tried while workers are lost.
-    """
+    """Whether the winner is still to be evaluated, and the result."""
 
     def __init__(self, *, wanted: bool, attempts: int) -> None:
         self._state: Literal["due", "assigned", "done"] = "due" if wanted else "done"
@@ -35,11 +28,7 @@ class FinalEvaluation:
         return self._state == "done"
 
     def take(self, best: Trial) -> Assignment | None:
-        """The assignment, once; None after that.
-
-        Args:
-            best: The study's best trial.
-        """
+        """The assignment, once; None after that."""
         if self._state != "due":
             return None
         self._state = "assigned"
@@ -49,14 +38,7 @@ class FinalEvaluation:
         return self._assignment
 
     def on_report(self, report: ProgressReport) -> bool:
-        """Take a worker's report.
-
-        Args:
-            report: The report.
-
-        Returns:
-            Whether the evaluation is done, with or without success.
-        """
+        """Take a worker's report."""
         if not (report.last or report.failure or report.unusable or report.stuck):
             return False
         self.metrics, self._state = report.winner, "done"
@@ -64,14 +46,7 @@ class FinalEvaluation:
         return True
 
     def on_worker_lost(self, message: str) -> Assignment | None:
-        """Record that its worker is lost.
-
-        Args:
-            message: Why, as far as it is known; a sentence.
-
-        Returns:
-            The same assignment for another worker; None after too many lost workers.
-        """
+        """Record that its worker is lost."""
         if self.attempts_left > 0:
             self.attempts_left -= 1
             return self._assignment

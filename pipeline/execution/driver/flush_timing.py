@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["FlushTiming"]
-
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
 _INTERVALS_IN_SESSION = 50
 _MIN_FACTOR, _MAX_FACTOR = 10.0, 150.0
@@ -20,11 +18,7 @@ _OVERDUE_SECONDS = 300.0
 
 
 class FlushTiming:
-    """Measures the time since the last flush.
-
-    Args:
-        clock: Seconds that never go back.
-    """
+    """Measures the time since the last flush."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -7,8 +7,6 @@ from pipeline.loop.messages import FINISH, EpochRow
 from pipeline.loop.reporting import report_seconds
 from pipeline.study import Resources
 
-__all__ = ["HangDetection"]
-
 _MIN_SECONDS = 600.0
 _EPOCHS_OF_SILENCE = 20
 """A worker hangs if it is silent for as long as this many of the longest epochs, and at least for `_MIN_SECONDS`."""
@@ -19,13 +17,7 @@ _REPORT_SLACK = 2.5
 
 
 class HangDetection:
-    """Measures the time since each worker's last report.
-
-    Args:
-        resources: The job's resources, with the limit of an epoch where the user sets one.
-        clock: Seconds that never go back.
-        workers: Returns the number of workers.
-    """
+    """Measures the time since each worker's last report."""
 
     def __init__(
         self,
@@ -48,24 +40,14 @@ class HangDetection:
         return max(_MIN_SECONDS, _EPOCHS_OF_SILENCE * self._longest) if self._longest else None
 
     def on_report(self, key: str, rows: Collection[EpochRow] = (), *, finishing: bool = False) -> None:
-        """Record a worker's report.
-
-        Args:
-            key: The key of its assignment.
-            rows: The epochs that it reports.
-            finishing: Whether the code of a function after its last step runs next.
-        """
+        """Record a worker's report."""
         self._reported_at[key] = self._clock()
         (self._finishing.add if finishing else self._finishing.discard)(key)
         for row in rows:
             self._longest = max(self._longest, row.seconds_build + row.seconds_train + row.seconds_evaluate)
 
     def hung(self, running: Collection[str]) -> list[str]:
-        """The assignments whose workers have been silent for too long.
-
-        Args:
-            running: The keys of all assignments that have a worker now. Silence counts from the first call with a key.
-        """
+        """The assignments whose workers have been silent for too long."""
         now = self._clock()
         self._reported_at = {key: self._reported_at.get(key, now) for key in running}
         self._finishing.intersection_update(running)
@@ -77,9 +59,5 @@ class HangDetection:
         return [key for key, moment in self._reported_at.items() if now - moment > limits.get(key, limit)]
 
     def silence(self, key: str) -> float:
-        """The seconds since a worker's last report.
-
-        Args:
-            key: The key of its assignment.
-        """
+        """The seconds since a worker's last report."""
         return self._clock() - self._reported_at.get(key, self._clock())

@@ -10,19 +10,13 @@ from contextlib import contextmanager, suppress
 from pipeline.errors import StorageError, Superseded
 from pipeline.results.tables.sessions import BEAT_SECONDS
 
-__all__ = ["POLL_SECONDS", "heartbeat"]
-
 POLL_SECONDS = BEAT_SECONDS / 6
 """How often the thread looks whether a heartbeat is due."""
 
 
 @contextmanager
 def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
-    """Call a function again and again, in a separate thread, while the context is open.
-
-    Args:
-        beat: Writes the heartbeat if that is due. Its errors are left to the main thread, which finds them itself.
-    """
+    """Call a function again and again, in a separate thread, while the context is open."""
     ended = threading.Event()
 
     def look() -> None:

@@ -7,34 +7,20 @@ import pyarrow as pa
 
 from pipeline.storage.metric_column import assign_columns, metric_columns, metric_field, metric_names
 
-__all__ = ["MetricColumns"]
-
 
 class MetricColumns:
-    """The columns of metrics.
-
-    Args:
-        earlier: The schema of the table as earlier sessions wrote it.
-    """
+    """The columns of metrics."""
 
     def __init__(self, earlier: pa.Schema) -> None:
         names = metric_names(earlier)
         self._columns = {names.get(column, column): column for column in metric_columns(earlier.names)}
 
     def add(self, metrics: Iterable[str]) -> None:
-        """Assign columns to metrics that have none.
-
-        Args:
-            metrics: Names of metrics.
-        """
+        """Assign columns to metrics that have none."""
         self._columns = assign_columns(metrics, self._columns)
 
     def of(self, metric: str) -> str:
-        """The column of a metric that was added.
-
-        Args:
-            metric: The metric's name.
-        """
+        """The column of a metric that was added."""
         return self._columns[metric]
 
     def fields(self) -> list[pa.Field]:

@@ -23,8 +23,6 @@ from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
 from pipeline.wording import clock, counted, format_number, frequency
 
-__all__ = ["Progress", "notebook_progress", "rate_and_time_left"]
-
 _LINE_SECONDS = 10.0
 
 _SHOWN = 8
@@ -46,22 +44,14 @@ def notebook_progress() -> "Progress | None":
 
 
 class Progress:
-    """Shows a session while it runs.
-
-    Args:
-        console: The output. A console that is not a terminal gets a line every ten seconds in which something changed.
-    """
+    """Shows a session while it runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def watch(self, session: Session) -> Iterator[None]:
-        """Show the session while the context is open.
-
-        Args:
-            session: The session.
-        """
+        """Show the session while the context is open."""
         if self._console.is_terminal:
             content = _LiveDisplay(session)
             with (
@@ -82,12 +72,7 @@ class Progress:
                 self._print(session, over=True)
 
     def print_lines(self, session: Session, ended: threading.Event) -> None:
-        """Print a line every ten seconds in which something changed.
-
-        Args:
-            session: The session.
-            ended: Ends the lines.
-        """
+        """Print a line every ten seconds in which something changed."""
         printed = None
         while not ended.wait(_LINE_SECONDS):
             # The clock, the rate and the remaining time change by themselves: they are not a reason for a new line.
@@ -204,15 +189,7 @@ def _best(session: Session) -> Text:
 
 
 def rate_and_time_left(session: Session) -> tuple[float | None, str]:
-    """How fast a study trains, and how much longer it will take.
-
-    Args:
-        session: The session.
-
-    Returns:
-        Epochs per second since the first report, None before the second one; the estimated time left, at most what the
-        budget leaves, as text.
-    """
+    """How fast a study trains, and how much longer it will take."""
     loop, rate = session.loop, session.rate.per_second
     trials = list(loop.trials.values())
     ended = [trial.epoch for trial in trials if not trial.live]

@@ -18,8 +18,6 @@ from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.function_source import from_study, home_of
 
-__all__ = ["Provenance", "command_line", "commit_of", "started_as", "tunepipe_command"]
-
 _GIT_SECONDS = 5.0
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 """Set by a hook or `git rebase --exec` for its own repository, which need not be the job's."""
@@ -39,10 +37,6 @@ class Provenance:
     """The origin of a session's numbers, as its file records it.
 
     Git runs in its own thread: a study does not wait for it.
-
-    Args:
-        job: The job as it was given to this session.
-        files: The files of its code that a study copies.
     """
 
     def __init__(self, job: TuneJob, files: Sequence[Path] = ()) -> None:
@@ -64,50 +58,26 @@ class Provenance:
         self._asking.start()
 
     def content(self, *, wait: bool = False) -> dict[str, Any]:
-        """The record as JSON values; `git` is None until git has answered.
-
-        Args:
-            wait: Whether to wait for git's answer, for a few seconds at most.
-        """
+        """The record as JSON values; `git` is None until git has answered."""
         if wait:
             self._asking.join(_GIT_SECONDS)
         return {**self._content, "git": self._commit}
 
 
 def started_as(words: Sequence[str], whole: Sequence[str]) -> list[str]:
-    """The command line that starts this process again.
-
-    Args:
-        words: As sys.argv has them: without the interpreter.
-        whole: As sys.orig_argv has them.
-
-    Returns:
-        `tunepipe` and its arguments, or the interpreter with its script or module and theirs.
-    """
+    """The command line that starts this process again."""
     program = Path(words[0]).name if words else ""
     return [program, *words[1:]] if program == _PROGRAM else list(whole)
 
 
 def tunepipe_command(*arguments: str) -> str:
-    """A command of tunepipe that works in a shell as it is printed, even if no environment is activated.
-
-    Args:
-        arguments: The command and its arguments.
-    """
+    """A command of tunepipe that works in a shell as it is printed, even if no environment is activated."""
     program = [_PROGRAM] if shutil.which(_PROGRAM) else [sys.executable, "-m", "pipeline"]
     return shlex.join([*program, *arguments])
 
 
 def command_line(words: Sequence[str]) -> list[str]:
-    """A command line without its secrets.
-
-    Args:
-        words: As sys.argv has them.
-
-    Returns:
-        The words; `***` for the user information and the secret options of a URI, and for the value of an option or a
-        field whose name ends with that of a secret, unless it is a small number.
-    """
+    """A command line without its secrets."""
     shown: list[str] = []
     for index, word in enumerate(words):
         name, equals, value = word.partition("=")
@@ -124,16 +94,7 @@ def command_line(words: Sequence[str]) -> list[str]:
 
 
 def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:
-    """The commit that a file belongs to, and whether files of its repository have changed since.
-
-    Args:
-        file: A job's file.
-        files: Further files of its code.
-
-    Returns:
-        `commit`, and `dirty`, which is also true where the commit does not contain all the files; None without git,
-        and where the job's file is in no repository or ignored by it.
-    """
+    """The commit that a file belongs to, and whether files of its repository have changed since."""
     if _git(file, "check-ignore", "-q", str(file)) is not None or (commit := _git(file, "rev-parse", "HEAD")) is None:
         return None
     known = _git(file, "ls-files", "--error-unmatch", "--", *map(str, (file, *files))) is not None

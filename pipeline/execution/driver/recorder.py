@@ -16,25 +16,9 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.files import add_sources, read_document, recorded_data, set_data
 
-__all__ = ["Recorder"]
-
 
 class Recorder:
-    """Writes one study for one driver session.
-
-    Args:
-        store: The study's folder.
-        job: The study's job.
-        session: This driver session's number, from 1.
-        seconds_before: Seconds that drivers of earlier sessions ran.
-        decided_before: The number of decisions in the state of the previous session.
-        provenance: The origin of the session's numbers; None to record none.
-        code_changes: How the code and the domains differ from those of the session before, in words; empty if they do
-            not.
-
-    Raises:
-        StorageError: The tables have rows of a later session, whose file is missing.
-    """
+    """Writes one study for one driver session."""
 
     def __init__(
         self,
@@ -58,40 +42,19 @@ class Recorder:
         self._publishing, self._silent = threading.Lock(), False
 
     def begin(self, state: Mapping[str, str]) -> None:
-        """Take the session's number: from now on the study is this driver's.
-
-        Args:
-            state: The state that the study begins with or resumes from: names and JSON texts.
-
-        Raises:
-            Superseded: Another driver has just taken the number.
-        """
+        """Take the session's number: from now on the study is this driver's."""
         self._resume = self._resume_text(state)
         self._publish("running")
 
     def flush(self, state: Mapping[str, str], *, checkpoints: Mapping[str, str] | None = None) -> None:
-        """Write the new rows, the derived trials, the state and the heartbeat.
-
-        Args:
-            state: What a resumed study needs in addition to the tables: names and JSON texts.
-            checkpoints: Trial → path of its newest checkpoint, where that has changed.
-
-        Raises:
-            Superseded: Another driver has taken the study over; nothing was written.
-            StorageError: The storage cannot be written; the rows are kept for the next flush.
-        """
+        """Write the new rows, the derived trials, the state and the heartbeat."""
         resume = self._resume_text(state)
         self.tables.flush(checkpoints or {})
         self._resume = resume
         self._publish("running")
 
     def beat(self) -> None:
-        """Write the heartbeat if that is due: a flush may be far off.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-            StorageError: The storage cannot be written.
-        """
+        """Write the heartbeat if that is due: a flush may be far off."""
         # Before `begin` has taken the number, there is no study to keep alive.
         if self.file.taken and time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._publish("running")
@@ -102,41 +65,18 @@ class Recorder:
             self._silent = True
 
     def close(self, state: SessionState, message: str = "") -> None:
-        """Write the rest, compact the parts into one file a table, and record how the session ended.
-
-        Args:
-            state: How it ended.
-            message: Why, in words; empty if there is nothing to say.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-            StorageError: The storage cannot be written.
-        """
+        """Write the rest, compact the parts into one file a table, and record how the session ended."""
         self.tables.flush()
         self.tables.compact()
         self._publish(state, message)
 
     def add_sources(self, sources: Mapping[str, tuple[str, str]]) -> None:
-        """Copy modules that the job's code has imported into the study.
-
-        Args:
-            sources: Module → its path within source/, and its text.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-        """
+        """Copy modules that the job's code has imported into the study."""
         self.file.check()
         add_sources(self._store, sources)
 
     def add_data(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Record data that a data function returned for other configs.
-
-        Args:
-            entries: As of `ProgressReport.data`.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-        """
+        """Record data that a data function returned for other configs."""
         self.file.check()
         recorded = recorded_data(read_document(self._store))
         for entry in entries:

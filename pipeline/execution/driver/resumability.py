@@ -3,15 +3,9 @@
 from pipeline.study import TuneJob
 from pipeline.study.function_source import is_loadable
 
-__all__ = ["unloadable_functions", "unsaved_state"]
-
 
 def unloadable_functions(job: TuneJob) -> str | None:
-    """Which functions of a job are in no file, and how its study is resumed then; None if all are copied.
-
-    Args:
-        job: The study's job.
-    """
+    """Which functions of a job are in no file, and how its study is resumed then; None if all are copied."""
     names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not is_loadable(each)))
     if not names:
         return None
@@ -22,11 +16,7 @@ def unloadable_functions(job: TuneJob) -> str | None:
 
 
 def unsaved_state(job: TuneJob) -> str | None:
-    """Why a study cannot be resumed, as a part of a sentence; None if it can.
-
-    Args:
-        job: The study's job.
-    """
+    """Why a study cannot be resumed, as a part of a sentence; None if it can."""
     kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not kinds:
         return None

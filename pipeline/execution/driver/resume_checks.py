@@ -16,16 +16,9 @@ from pipeline.study.files import read_job
 from pipeline.study.output_paths import check_output_folder
 from pipeline.study.studies import as_argument
 
-__all__ = ["abandoned", "last_session"]
-
 
 def abandoned(store: Store, note: Callable[[str], None]) -> bool:
-    """Whether a folder has a study that trained nothing, and whose driver is gone: a new study may replace it.
-
-    Args:
-        store: The study's folder.
-        note: Called with a sentence if there is something to wait for.
-    """
+    """Whether a folder has a study that trained nothing, and whose driver is gone: a new study may replace it."""
     if not store.exists(layout.STUDY) or has_epochs(store) or store.link() is not None or contents(store).untracked:
         return False
     try:
@@ -41,23 +34,7 @@ def abandoned(store: Store, note: Callable[[str], None]) -> bool:
 def last_session(
     store: Store, job: TuneJob, *, resume: bool, note: Callable[[str], None], take_over: bool = False
 ) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
-    """A study's own job and its last session.
-
-    Args:
-        store: The study's folder.
-        job: The job that is about to run there.
-        resume: Whether to resume a study that exists.
-        note: Called with a sentence if there is something to wait for.
-        take_over: Whether to resume although the last session's driver may be alive, or its file is damaged.
-
-    Returns:
-        The job and the session; None for what does not exist. A session without a job was killed before it had saved
-        the job.
-
-    Raises:
-        StudyExists: The study exists and `resume` is not set, or its driver is alive.
-        StorageError: The folder has other files, or is within another study.
-    """
+    """A study's own job and its last session."""
     exists = store.exists(layout.STUDY)
     if exists:
         refuse_links(store)
@@ -92,10 +69,6 @@ def _finish_beginning(store: Store, note: Callable[[str], None]) -> None:
     """Record a session as interrupted whose file is empty: its driver was killed while it took the number.
 
     That happens on file systems without hard links, where a new file is empty for a moment.
-
-    Args:
-        store: The study's folder.
-        note: Called with a sentence about that, and if there is something to wait for.
     """
     sizes = {path: size for path, size in store.sizes("sessions") if layout.names(path) and path.endswith(".json")}
     newest = max(sizes, key=lambda path: int(PurePosixPath(path).stem), default=None)

@@ -18,8 +18,6 @@ from pipeline.study.sources import SourceFile, sources_of
 from pipeline.study.trial_configs import start_configs
 from pipeline.wording import format_number
 
-__all__ = ["code_changes", "only_appended", "reconciled", "smaller_budget", "with_study_settings"]
-
 _STUDY_SETTINGS = ("budget", "resources", "checkpoints", "description")
 """What a study keeps from one session to the next, unless an option changes it."""
 
@@ -36,14 +34,7 @@ _START_ADVICE = "; more can be appended before the searcher draws a trial; `tune
 def with_study_settings(
     job: TuneJob, store: Store, note: Callable[[str], None], *, changed: Collection[str] = ()
 ) -> TuneJob:
-    """A job with the budget, resources and checkpoints of its study, if there is one, as a resume uses them.
-
-    Args:
-        job: The job as its file defines it.
-        store: The study's folder.
-        note: Called with a sentence where the file differs.
-        changed: Fields that the caller sets, as `budget.epochs`: differences in them are not noted.
-    """
+    """A job with the budget, resources and checkpoints of its study, if there is one, as a resume uses them."""
     if not store.exists(layout.STUDY):
         return job
     saved = load_study(store, here=job.functions.values(), placeholders=True)
@@ -66,16 +57,6 @@ def reconciled(
     """The job that the next session runs.
 
     Code that differs only in comments, layout or its file's name is the same code: the study's copy is used.
-
-    Args:
-        job: The job as it is now.
-        saved: The job as the study saved it.
-        store: The study's folder: what the job's functions import is compared with its copies; with none unless given.
-        accept_changes: Whether code, data and domains may have changed.
-        last: The study's last session; None if it has none, and so no trial.
-
-    Raises:
-        StudyChanged: The job is not the same; shows the difference.
     """
     # What the study's last session derived from its budget holds for the budget of the next one, too.
     saved = saved.resolved()
@@ -116,13 +97,7 @@ def reconciled(
 
 
 def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
-    """How the code and the domains of a job differ from those of its study, in words; empty if they do not.
-
-    Args:
-        job: The job of the next session, as `reconciled` returns it.
-        saved: The job of the last session.
-        store: The study's folder, with the copies of the last session.
-    """
+    """How the code and the domains of a job differ from those of its study, in words; empty if they do not."""
     functions: dict[str, list[str]] = {}
     for _, before, now in _code_pairs(saved, job):
         if not _same(before, now):
@@ -150,11 +125,6 @@ def only_appended(starts: Sequence[Config], saved: TuneJob, last: Mapping[str, A
     """Whether start configs are those of a study and further ones, which its next trials can begin with.
 
     Later ones would change the number of each draw, so that a config could be drawn twice.
-
-    Args:
-        starts: The start configs of the next session.
-        saved: The job of the last session.
-        last: The last session; None if there is none.
     """
     if saved.start_from is not None or list(starts[: len(saved.start_with)]) != list(saved.start_with):
         return False
@@ -163,12 +133,7 @@ def only_appended(starts: Sequence[Config], saved: TuneJob, last: Mapping[str, A
 
 
 def smaller_budget(job: TuneJob, saved: TuneJob) -> str | None:
-    """Which limits of the budget are lower than before, as a note; None if none is.
-
-    Args:
-        job: The job of the next session.
-        saved: The job of the last session.
-    """
+    """Which limits of the budget are lower than before, as a note; None if none is."""
     pairs = [(name, getattr(job.budget, name), getattr(saved.budget, name)) for name in _LIMITS]
     lower = [
         f"{name} {format_number(now)} instead of {'no limit' if before is None else format_number(before)}"

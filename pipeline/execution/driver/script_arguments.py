@@ -10,31 +10,14 @@ from pipeline.study import TuneJob
 from pipeline.study.function_source import in_script
 from pipeline.study.recorded_copies import RecordedCopies
 
-__all__ = ["arguments_of_script", "other_arguments"]
-
 
 def arguments_of_script(job: TuneJob) -> list[str] | None:
-    """The arguments of the script that Python runs, without secrets.
-
-    Args:
-        job: The job that it runs.
-
-    Returns:
-        The arguments; None if no function of the job is defined in a script.
-    """
+    """The arguments of the script that Python runs, without secrets."""
     return command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
 
 
 def other_arguments(document: Mapping[str, Any], arguments: Sequence[str] | None) -> str | None:
-    """What the user should know if a script resumes a study with other arguments.
-
-    Args:
-        document: The content of study.json, which the last session wrote; without `sources` if the code has changed.
-        arguments: The arguments now; None if no script runs the study.
-
-    Returns:
-        Two sentences; None if the arguments are the same, or if those of the last session are not recorded.
-    """
+    """What the user should know if a script resumes a study with other arguments."""
     if arguments is None or "sources" not in document:
         return None
     before = RecordedCopies(document["sources"]).arguments

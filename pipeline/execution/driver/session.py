@@ -34,27 +34,11 @@ from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
 
-__all__ = ["Session"]
-
 _STOPPED = "A user stopped the study."
 
 
 class Session:
-    """A study as its driver knows it.
-
-    Args:
-        job: The study's job.
-        store: The study's folder.
-        recorder: Writes the tables and the session's file.
-        build_scheduler: Builds the scheduler where the job's own settings cannot; None for a scheduler of tunepipe.
-        draw: Draws the configs where the job's own searcher cannot; None for a searcher of tunepipe.
-        earlier: Trials of earlier studies from which the searcher learns.
-        interrupts: The signals so far, for displays; None if none are handled.
-        note: Called with sentences for the user while trials train; None ignores them.
-
-    Raises:
-        InvalidJob: The scheduler cannot be built.
-    """
+    """A study as its driver knows it."""
 
     def __init__(
         self,
@@ -110,12 +94,7 @@ class Session:
         return self.loop.interrupted or (self.interrupts is not None and self.interrupts.requested)
 
     def next(self) -> Assignment | None:
-        """The next assignment for a free worker.
-
-        Returns:
-            The assignment; None if there is nothing to do now. None while no trial is running means that the study has
-            ended, unless it is paused.
-        """
+        """The next assignment for a free worker."""
         loop = self.loop
         if (trial := loop.next()) is not None:
             return trial.assignment(new=self._is_new(trial))
@@ -125,19 +104,7 @@ class Session:
         return None if best is None else self.final_evaluation.take(best)
 
     def on_report(self, trial_id: str, report: ProgressReport) -> Verdict:
-        """Take a worker's report.
-
-        Args:
-            trial_id: The trial.
-            report: The report.
-
-        Returns:
-            `continue` the trial; `pause` it: a later `next` may resume it; or `stop` it permanently.
-
-        Raises:
-            StorageError: The worker or this driver cannot write to the storage.
-            Superseded: Another driver has taken the study over.
-        """
+        """Take a worker's report."""
         if report.sources:
             self.recorder.add_sources(report.sources)
         if report.data:
@@ -171,23 +138,13 @@ class Session:
         return verdict
 
     def begin(self) -> None:
-        """Take the session's number: from now on the study is this driver's.
-
-        Raises:
-            Superseded: Another driver has just taken the number.
-            StorageError: The storage cannot be read or written.
-        """
+        """Take the session's number: from now on the study is this driver's."""
         self.recorder.begin(self._resume_state.texts())
         if self._restored:
             self.recorder.tables.drop_unreported({trial.trial_id: trial.epoch for trial in self.loop.trials.values()})
 
     def flush(self) -> None:
-        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: Another driver has taken the study over.
-        """
+        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
         changed = frozenset(self.loop.changed)
         checkpoints = {
             trial_id: layout.checkpoint(trial_id, max(epochs))
@@ -200,12 +157,7 @@ class Session:
         self.loop.written(changed, pruned=pruned)
 
     def clear(self) -> None:
-        """Delete the checkpoints that nothing needs, including those that workers have left without a report.
-
-        Raises:
-            StorageError: The storage cannot be read or written.
-            Superseded: Another driver has taken the study over.
-        """
+        """Delete the checkpoints that nothing needs, including those that workers have left without a report."""
         if changed := self._pruner.list_storage():
             # The state has them first: a driver that resumes from it finds all that it names.
             self.loop.changed |= changed
@@ -213,12 +165,7 @@ class Session:
         self._pruner.prune(self.loop.trials, self.loop.incumbent.best, unknown=True)
 
     def beat(self) -> None:
-        """Write new rows and the heartbeat if that is due, and end the session if a user has requested it.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: Another driver has taken the study over.
-        """
+        """Write new rows and the heartbeat if that is due, and end the session if a user has requested it."""
         if self._flush_timing.due or self._pruner.overdue:
             self.flush()
         else:
@@ -239,23 +186,13 @@ class Session:
         self.loop.interrupt()
 
     def end_by(self, error: TunepipeError) -> None:
-        """End the session because of an error, such as a full disk; the first one counts.
-
-        Args:
-            error: The error.
-        """
+        """End the session because of an error, such as a full disk; the first one counts."""
         self.fatal = self.fatal or error
         self.loop.end(str(error))
         self.loop.interrupt()
 
     def restore(self, state: Mapping[str, Any], *, budget_before: int) -> None:
-        """Resume from the state of an earlier session.
-
-        Args:
-            state: As `pipeline.loop.resume_state.restore` takes it.
-            budget_before: A trial's maximum of epochs in that session: trials that had reached it resume where the job
-                now allows more.
-        """
+        """Resume from the state of an earlier session."""
         raised = budget_before if budget_before < self.job.budget.epochs else None
         loop = self.loop
         restore(loop, state)
@@ -270,15 +207,7 @@ class Session:
         self._restored = True
 
     def execute_commands(self, *, immediately: bool = False) -> None:
-        """Execute new commands of users and record their outcomes, so that each is executed once.
-
-        Args:
-            immediately: Whether to look for them now rather than once a second at most.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: Another driver has taken the study over.
-        """
+        """Execute new commands of users and record their outcomes, so that each is executed once."""
         loop = self.loop
         if loop.interrupted or not self.file.taken:
             return

@@ -16,18 +16,12 @@ from pipeline.study.contents import remove, sweep
 from pipeline.study.studies import called
 from pipeline.study.user_frames import user_frame, without_libraries
 
-__all__ = ["failure_texts", "has_epochs", "recording_end"]
-
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""
 
 
 def has_epochs(store: Store) -> bool:
-    """Whether a study has trained an epoch: one in its tables, or one that only a checkpoint holds.
-
-    Args:
-        store: The study's folder.
-    """
+    """Whether a study has trained an epoch: one in its tables, or one that only a checkpoint holds."""
     return bool(store.files("epochs") or store.files("checkpoints"))
 
 
@@ -38,19 +32,6 @@ def recording_end(
     """Complete the tables and record how the session ended, whatever happens while the context is open.
 
     A new study that ends before any epoch was trained is deleted: its name is free for the next try.
-
-    Args:
-        session: The session.
-        store: The study's folder.
-        interrupts: Keeps signals from cutting off what is written.
-        new: Whether this session has begun the study.
-        note: Called with why trials failed, where the study is deleted.
-
-    Raises:
-        Interrupted: A signal has interrupted the study.
-        NoTrialSucceeded: The study ended without a value.
-        Superseded: Another driver has taken the study over.
-        TunepipeError: The error that has ended the study.
     """
     try:
         with _closing(session, store, interrupts, new=new, note=note):
@@ -173,15 +154,7 @@ def _withdraw_unstored(session: Session, store: Store) -> bool:
 
 
 def failure_texts(session: Session, store: Store) -> Iterator[str]:
-    """Why trials failed.
-
-    Args:
-        session: The session.
-        store: The study's folder, with the trials' logs.
-
-    Yields:
-        Each cause once, with what its first trial printed, including the traceback.
-    """
+    """Why trials failed."""
     causes: dict[str, str] = {}
     for trial in session.loop.trials.values():
         if trial.state == "failed":

@@ -22,8 +22,6 @@ from pipeline.storage.processes import identity, mark_ended
 from pipeline.study import layout
 from pipeline.study.studies import called
 
-__all__ = ["MARK_WITHIN", "SessionFile", "SessionState"]
-
 SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
 _POLL_SECONDS = 1.0
@@ -32,16 +30,7 @@ MARK_WITHIN = 200
 
 
 class SessionFile:
-    """The file of this driver session.
-
-    Args:
-        store: The study's folder.
-        number: The session's number, from 1; the last session's plus one.
-        seconds_before: Seconds that drivers of earlier sessions ran.
-        provenance: The origin of the session's numbers; None to record none.
-        code_changes: How the code and the domains differ from those of the session before, in words; empty if they do
-            not.
-    """
+    """The file of this driver session."""
 
     def __init__(
         self,
@@ -78,48 +67,23 @@ class SessionFile:
         return self._workers
 
     def record_workers(self, count: int) -> None:
-        """Record how many trials this session trains in parallel.
-
-        Args:
-            count: The maximum, at least 1.
-        """
+        """Record how many trials this session trains in parallel."""
         self._workers = count
 
     def record_data_changes(self, changes: Sequence[str]) -> None:
-        """Record how the data differ from those of the session before.
-
-        Args:
-            changes: The differences in words.
-        """
+        """Record how the data differ from those of the session before."""
         self._data_changes = changes
 
     def record_winner_failure(self, why: str) -> None:
-        """Record why the winner could not be exported or evaluated.
-
-        Args:
-            why: The error in one line.
-        """
+        """Record why the winner could not be exported or evaluated."""
         self._winner_failure = why
 
     def add_node(self, facts: Mapping[str, Any]) -> None:
-        """Record the machine of a worker.
-
-        Args:
-            facts: JSON values, with its `host`.
-        """
+        """Record the machine of a worker."""
         self._nodes[str(facts["host"])] = facts
 
     def publish(self, state: SessionState, message: str, *, resume: str) -> None:
-        """Write the file: the heartbeat, and what a resumed study needs in addition to the tables.
-
-        Args:
-            state: What the driver is doing, or how it ended.
-            message: Why it ended, in words; empty if there is nothing to say.
-            resume: What a resume needs, as a JSON text.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-        """
+        """Write the file: the heartbeat, and what a resumed study needs in addition to the tables."""
         # In a flush it follows the tables, for which the storage was asked.
         self.check_again()
         now = datetime.now(UTC)
@@ -176,9 +140,6 @@ class SessionFile:
         """As `check`, but the storage is asked once a second at most: before each of several writes.
 
         A process that was stopped between two of them, or whose storage did not answer, may have been replaced.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
         """
         if time.monotonic() - self._checked >= _POLL_SECONDS:
             self.check()
@@ -188,11 +149,7 @@ class SessionFile:
         mark_ended(self._mark)
 
     def stop_requested(self, *, immediately: bool = False) -> bool:
-        """Whether a user has requested this session to end.
-
-        Args:
-            immediately: Whether to read the storage now rather than once a second at most.
-        """
+        """Whether a user has requested this session to end."""
         now = time.monotonic()
         if self.taken and not self._stop_requested and (immediately or now - self._polled >= _POLL_SECONDS):
             self._polled = now

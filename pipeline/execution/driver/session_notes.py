@@ -8,16 +8,9 @@ from pipeline.loop.messages import ProgressReport
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["SessionNotes"]
-
 
 class SessionNotes:
-    """Prints once how trials train and why a resume is inexact, and the outcomes of commands and workers.
-
-    Args:
-        store: The study's folder, which has the driver's log.
-        note: Called with each sentence; None ignores them.
-    """
+    """Prints once how trials train and why a resume is inexact, and the outcomes of commands and workers."""
 
     def __init__(self, store: Store, note: Callable[[str], None] | None = None) -> None:
         self._store, self._note = store, note or (lambda _text: None)
@@ -26,11 +19,7 @@ class SessionNotes:
 
     @contextmanager
     def sent_to(self, note: Callable[[str], None]) -> Iterator[None]:
-        """Send the sentences elsewhere while the context is open.
-
-        Args:
-            note: Called with each sentence.
-        """
+        """Send the sentences elsewhere while the context is open."""
         before, self._note = self._note, note
         try:
             yield
@@ -38,11 +27,7 @@ class SessionNotes:
             self._note = before
 
     def on_report(self, report: ProgressReport) -> None:
-        """Print how trials train, and why a resumed one may differ, if a report is the first to show it.
-
-        Args:
-            report: A worker's report.
-        """
+        """Print how trials train, and why a resumed one may differ, if a report is the first to show it."""
         for how in dict.fromkeys(row.trained_with for row in report.rows):
             if how is not None and how not in self._trained_with:
                 self._note(f"{'Other trials' if self._trained_with else 'Trials'} train with {how}.")
@@ -51,21 +36,13 @@ class SessionNotes:
             self.inexact_resume(report.inexact)
 
     def inexact_resume(self, reason: str) -> None:
-        """Print once for each reason that trials do not resume exactly.
-
-        Args:
-            reason: Why, as a part of a sentence.
-        """
+        """Print once for each reason that trials do not resume exactly."""
         if reason not in self._inexact:
             self._inexact.add(reason)
             self._note(f"Resuming is inexact: a resumed trial may differ from an uninterrupted one, because {reason}.")
 
     def commands(self, outcomes: Mapping[str, str]) -> None:
-        """Print the outcomes of users' commands.
-
-        Args:
-            outcomes: The outcome of each command in words, by its id.
-        """
+        """Print the outcomes of users' commands."""
         for name, outcome in outcomes.items():
             self._note(f"Command {name}: {outcome}")
 
@@ -77,14 +54,8 @@ class SessionNotes:
         )
 
     def worker_replaced(self, trial_id: str, excess: str) -> None:
-        """Print on stderr and in the driver's log that a trial's worker ends, and that another process trains the next.
-
-        Args:
-            trial_id: The trial.
-            excess: What its process holds, and more than what that is.
-
-        Raises:
-            StorageError: The log cannot be written.
+        """Print on stderr and in the driver's log that a trial's worker ends, and that another process trains the
+        next.
         """
         message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
         print(message, file=sys.stderr)

@@ -19,22 +19,10 @@ from pipeline.study.copies import forget_copies
 from pipeline.study.files import read_document
 from pipeline.study.function_source import from_study
 
-__all__ = ["SessionStart", "replace_abandoned", "session_start", "unusable_state"]
-
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
-    """What a session starts from.
-
-    Args:
-        job: The job that it runs.
-        saved: The job of an existing study that it resumes; None for a new study.
-        last: The last session of the study in the same folder; None if there is none.
-        state: The state of the trials that this session has left; empty without one.
-        document: The content of study.json; empty for a new study.
-        code_changes: How code and domains differ from those of the last session, in words.
-        replaces: Whether there is a study without epochs that the new one replaces.
-    """
+    """What a session starts from."""
 
     job: TuneJob
     saved: TuneJob | None = None
@@ -76,26 +64,7 @@ def session_start(
     take_over: bool,
     note: Callable[[str], None],
 ) -> SessionStart:
-    """Find out what a session starts from; nothing is changed, except that a takeover repairs damaged files.
-
-    Args:
-        job: The job as the user gave it.
-        store: The study's folder.
-        storage: The folder or URI of studies.
-        resume: Whether to resume a study that exists.
-        accept_changes: Whether to resume although code, data or domains of the job have changed.
-        take_over: Whether to resume although the last session's driver may be alive, or its file is damaged.
-        note: Called with sentences for the user.
-
-    Returns:
-        The job that the session runs, and what exists of its study.
-
-    Raises:
-        StudyExists: The study exists and `resume` is not set, or its driver is alive.
-        StudyChanged: The job differs from that of the study to resume.
-        NotResumable: The study to resume uses a scheduler or a searcher of Ray Tune.
-        StorageError: The folder has other files, or the state of the study cannot be used.
-    """
+    """Find out what a session starts from; nothing is changed, except that a takeover repairs damaged files."""
     if not resume and abandoned(store, note):
         return SessionStart(with_starts(job, storage, note), replaces=True)
     job = warm_started(job, storage, note)
@@ -115,16 +84,7 @@ def session_start(
 
 
 def replace_abandoned(store: Store, job: TuneJob, note: Callable[[str], None]) -> None:
-    """Delete a study without epochs, unless another driver has begun it again since `session_start` found it.
-
-    Args:
-        store: The study's folder.
-        job: The job of the new study.
-        note: Called with a sentence that it is replaced.
-
-    Raises:
-        StudyExists: Another driver has begun it.
-    """
+    """Delete a study without epochs, unless another driver has begun it again since `session_start` found it."""
     found = _session_starts(store)
     if not abandoned(store, note):
         last_session(store, job, resume=False, note=note)
@@ -151,13 +111,7 @@ def _session_starts(store: Store) -> Mapping[str, bytes]:
 
 
 def unusable_state(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
-    """The error of a study whose state cannot be restored.
-
-    Args:
-        last: Its last session.
-        job: Its job.
-        why: What is wrong with the state, as a part of a sentence.
-    """
+    """The error of a study whose state cannot be restored."""
     return StorageError(
         f"The study {job.name!r} cannot be resumed from the state of its trials in {layout.session(last['number'])} "
         f"({why}). Restore the file, or start another study with --name."

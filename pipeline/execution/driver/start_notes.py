@@ -21,23 +21,12 @@ from pipeline.study.trial_configs import fewer_trials
 from pipeline.training.data import how_read, without_validation
 from pipeline.wording import by_count, capitalized, listed
 
-__all__ = ["code_notes", "data_notes", "fixed_lists", "inexact_data", "outer_data", "start_notes"]
-
 _MAX_LIST_LENGTH = 60
 """Characters of a list in the space that a note shows whole."""
 
 
 def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTrials]) -> Iterator[str]:
-    """Notes about a job for the user, before its session begins.
-
-    Args:
-        job: The job.
-        saved: The job of the last session; None for a new study.
-        earlier: Trials of earlier studies from which the searcher learns.
-
-    Yields:
-        Sentences.
-    """
+    """Notes about a job for the user, before its session begins."""
     if saved is None:
         if (unfiled := unloadable_functions(job)) is not None:
             yield unfiled
@@ -58,14 +47,7 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
 
 
 def code_notes(sources: Sources) -> Iterator[str]:
-    """Notes about a job's code for the user, before its session begins.
-
-    Args:
-        sources: The files that the study copies.
-
-    Yields:
-        Sentences.
-    """
+    """Notes about a job's code for the user, before its session begins."""
     if stale := stale_modules(sources.files):
         has, them = by_count(len(stale), "has", "have"), by_count(len(stale), "it", "them")
         yield (
@@ -76,16 +58,7 @@ def code_notes(sources: Sources) -> Iterator[str]:
 
 
 def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:
-    """Notes about the data for the user, before the study trains on them.
-
-    Args:
-        job: The study's job.
-        data: Its data; None for a function objective.
-        fingerprint: What the study records of them.
-
-    Yields:
-        Sentences.
-    """
+    """Notes about the data for the user, before the study trains on them."""
     if (unvalidated := without_validation(job, data)) is not None:
         yield f"{capitalized(unvalidated)}."
     if (how := how_read(data)) is not None:
@@ -108,14 +81,7 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
 
 
 def fixed_lists(job: TuneJob) -> Iterator[str]:
-    """Notes about lists in the space, which are fixed values; in the grids of other libraries they are choices.
-
-    Args:
-        job: The job.
-
-    Yields:
-        A sentence for each list of several values.
-    """
+    """Notes about lists in the space, which are fixed values; in the grids of other libraries they are choices."""
     for name, value in job.space.items():
         if isinstance(value, list | tuple) and len(value) > 1:
             shown = repr(list(value))
@@ -127,11 +93,8 @@ def fixed_lists(job: TuneJob) -> Iterator[str]:
 
 
 def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:
-    """Why trials on a job's data do not resume exactly, as a part of a sentence; None if they do, as far as is known.
-
-    Args:
-        job: The study's job.
-        data: Its data; None for a function objective.
+    """Why trials on a job's data do not resume exactly, as a part of a sentence; None if they do, as
+    far as is known.
     """
     if data is None or not data.pipelines or not callable(job.data):
         return None
@@ -141,12 +104,7 @@ def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:
 
 
 def outer_data(job: TuneJob, data: Dataset | None) -> str | None:
-    """Why a trial's batches depend on the trials before it, as a part of a sentence; None if they do not.
-
-    Args:
-        job: The study's job.
-        data: Its data; None for a function objective.
-    """
+    """Why a trial's batches depend on the trials before it, as a part of a sentence; None if they do not."""
     if data is None or not data.pipelines or not callable(job.data):
         return None
     from pipeline.training.outer_pipelines import outer_pipeline

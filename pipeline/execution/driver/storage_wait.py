@@ -9,8 +9,6 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
-__all__ = ["POLL_SECONDS", "wait_for_storage"]
-
 POLL_SECONDS = 5.0
 
 
@@ -18,14 +16,6 @@ def wait_for_storage(storage: str, note: Callable[[str], None]) -> None:
     """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
 
     If the storage answers and refuses the request, the driver does not wait: a wrong key or name stays wrong.
-
-    Args:
-        storage: The storage of the study.
-        note: Called with why the driver waits, once.
-
-    Raises:
-        UsageError: The variable is not a number of seconds.
-        StorageUnreachable: It has not answered for that long.
     """
     began, noted = time.monotonic(), False
     while True:

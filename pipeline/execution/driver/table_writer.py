@@ -31,24 +31,12 @@ from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES, SCHEMA_VERSION, arrow_schema
 from pipeline.study import TuneJob, layout
 
-__all__ = ["TableWriter"]
-
 _ROW = tuple(field.name for field in fields(EpochRow))
 _DECISION = tuple(field.name for field in fields(DecisionRow))
 
 
 class TableWriter:
-    """Writes the tables of one study, for one driver session.
-
-    Args:
-        store: The study's folder.
-        job: The study's job.
-        file: This driver session's file: its number, and the check that no other driver has taken over.
-        decided_before: The number of decisions in the state of the previous session.
-
-    Raises:
-        StorageError: The tables have rows of a later session, whose file is missing.
-    """
+    """Writes the tables of one study, for one driver session."""
 
     def __init__(self, store: Store, job: TuneJob, file: SessionFile, *, decided_before: int = 0) -> None:
         self._store, self._job, self._file = store, job, file
@@ -72,13 +60,7 @@ class TableWriter:
         }
 
     def add_epochs(self, trial_id: str, config: Config, rows: Iterable[EpochRow]) -> None:
-        """Take epochs of a trial for the next part; those that an earlier session has recorded are skipped.
-
-        Args:
-            trial_id: The trial.
-            config: The config in force.
-            rows: The epochs.
-        """
+        """Take epochs of a trial for the next part; those that an earlier session has recorded are skipped."""
         values = {f"config_{name}": column_value(value, self._config_types[name]) for name, value in config.items()}
         for row in rows:
             fields = {name: getattr(row, name) for name in _ROW}
@@ -92,11 +74,7 @@ class TableWriter:
             self._epoch_rows.append({**known, **fields, **values, **metrics})
 
     def add_decision(self, row: DecisionRow) -> None:
-        """Take a decision for the next part.
-
-        Args:
-            row: The decision.
-        """
+        """Take a decision for the next part."""
         self.decision_count += 1
         fields = {name: getattr(row, name) for name in _DECISION}
         for name in ("config_before", "config_after"):
@@ -110,15 +88,7 @@ class TableWriter:
         self._decision_rows.append({**known, **fields})
 
     def flush(self, checkpoints: Mapping[str, str] | None = None) -> None:
-        """Write a part of each table that has new rows, and the derived table of trials.
-
-        Args:
-            checkpoints: Trial → path of its newest checkpoint, where that has changed.
-
-        Raises:
-            Superseded: Another driver has taken the study over; nothing was written.
-            StorageError: The storage cannot be written; the rows are kept for the next flush.
-        """
+        """Write a part of each table that has new rows, and the derived table of trials."""
         # A driver that is held up between two writes, as by a storage that does not answer, may be replaced meanwhile.
         self._file.check()
         # The number counts when both tables are written: a part that was cut off is written again, in full.
@@ -136,13 +106,6 @@ class TableWriter:
 
         A driver that was killed while it wrote may have left them. From that state the trial may take another course,
         and its number may be that of another trial; what a checkpoint holds of them is reported and written again.
-
-        Args:
-            reported: Trial → its last epoch in the state.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-            StorageError: The storage cannot be read or written.
         """
         if not self._earlier.exceed(reported):
             return
@@ -157,12 +120,7 @@ class TableWriter:
         self._take(Tables(derived, epochs, whole.decisions))
 
     def compact(self) -> None:
-        """Replace the parts by one file a table.
-
-        Raises:
-            Superseded: Another driver has taken the study over.
-            StorageError: The storage cannot be written.
-        """
+        """Replace the parts by one file a table."""
         try:
             self._compact_all()
         except FileNotFoundError as error:

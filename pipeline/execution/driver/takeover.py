@@ -19,20 +19,11 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.study.studies import as_argument
 
-__all__ = ["take_over"]
-
 
 def take_over(store: Store, note: Callable[[str], None]) -> None:
     """Prepare a study for the next session, whatever state its last one is in, and whether or not its driver is alive.
 
     A session's file that cannot be read is kept next to a new one, which records the session as interrupted.
-
-    Args:
-        store: The study's folder.
-        note: Called with a sentence about each session that is taken over, and each damaged file.
-
-    Raises:
-        StorageError: The last session's file is damaged, including what a resume needs.
     """
     paths = [path for path in store.files("sessions") if layout.names(path) and path.endswith(".json")]
     paths.sort(key=lambda path: int(PurePosixPath(path).stem))

@@ -1,7 +1,5 @@
 """How fast a session trains: an average without the start of the workers and without pauses."""
 
-__all__ = ["TrainingRate"]
-
 
 class TrainingRate:
     """Epochs a second between the reports of a session.
@@ -20,12 +18,7 @@ class TrainingRate:
         return self._epochs / self._seconds if self._seconds > 0 else None
 
     def on_report(self, epochs: int, now: float) -> None:
-        """Record a report.
-
-        Args:
-            epochs: The number of epochs that it is the first to report.
-            now: Seconds by a monotonic clock.
-        """
+        """Record a report."""
         if not epochs:
             return
         if self._last is not None:
@@ -39,11 +32,7 @@ class TrainingRate:
         self._last = None
 
     def waited(self, now: float) -> float:
-        """The seconds since the last report, at most the average time between two: then one is overdue.
-
-        Args:
-            now: Seconds by a monotonic clock.
-        """
+        """The seconds since the last report, at most the average time between two: then one is overdue."""
         if self._last is None or not self._intervals:
             return 0.0
         return min(now - self._last, self._seconds / self._intervals)

@@ -14,38 +14,16 @@ if TYPE_CHECKING:
     from pipeline.results.analysis.warm_start import WarmStart
     from pipeline.results.tables.load import Results
 
-__all__ = ["warm_started", "with_starts"]
-
 
 def warm_started(job: TuneJob, storage: str | Path, note: Callable[[str], None]) -> TuneJob:
-    """A job that begins with the best configs of the study that it starts from; unchanged where its study exists.
-
-    Args:
-        job: The job.
-        storage: The folder or URI of its study. A study that exists already keeps the configs that it started with.
-        note: Called with which configs they are, and which of their values do not fit.
-
-    Raises:
-        JobNotFound: There is no such study.
-        InvalidJob: The other study has no config that fits.
-    """
+    """A job that begins with the best configs of the study that it starts from; unchanged where its study exists."""
     if job.start_from is None or Store(storage).folder(job.name).exists(layout.STUDY):
         return job
     return with_starts(job, storage, note)
 
 
 def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) -> TuneJob:
-    """A job that begins with the best configs of the study that it starts from, even where its own study exists.
-
-    Args:
-        job: The job.
-        storage: The folder or URI of the other study, unless the job names it by its folder.
-        note: Called with which configs they are, and which of their values do not fit.
-
-    Raises:
-        JobNotFound: There is no such study.
-        InvalidJob: The other study has no config that fits.
-    """
+    """A job that begins with the best configs of the study that it starts from, even where its own study exists."""
     source = job.start_from
     if source is None:
         return job

@@ -4,35 +4,21 @@ from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.loop.messages import Assignment
 from pipeline.loop.study_loop import StudyLoop
 
-__all__ = ["MAX_WORKER_FAILURES", "WorkerFailures"]
-
 MAX_WORKER_FAILURES = 4
 """A trial fails after this many lost workers without a new epoch in between: it may be what kills them. A trial
 that makes progress may lose any number of workers, because machines are taken away."""
 
 
 class WorkerFailures:
-    """Decides whether a trial gets another worker. The counts are part of the trials, so that a resume continues them.
-
-    Args:
-        loop: The study.
-        final_evaluation: The evaluation of the winner, whose worker may be lost, too.
+    """Decides whether a trial gets another worker. The counts are part of the trials, so that a resume continues
+    them.
     """
 
     def __init__(self, loop: StudyLoop, final_evaluation: FinalEvaluation) -> None:
         self._loop, self._final_evaluation = loop, final_evaluation
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
-        """Record that a trial's worker is lost.
-
-        Args:
-            trial_id: The trial.
-            message: Why, as far as it is known; a sentence.
-
-        Returns:
-            The assignment for another worker, which resumes the trial from its newest checkpoint. None after too many
-            lost workers, and if the trial is no longer running.
-        """
+        """Record that a trial's worker is lost."""
         if self._final_evaluation.assigned:
             return self._final_evaluation.on_worker_lost(message)
         trial = self._loop.trials[trial_id]
@@ -47,11 +33,7 @@ class WorkerFailures:
         return trial.assignment()
 
     def left(self, trial_id: str) -> int:
-        """How many more workers a trial, or the final evaluation, may lose in a row before it fails.
-
-        Args:
-            trial_id: The trial.
-        """
+        """How many more workers a trial, or the final evaluation, may lose in a row before it fails."""
         if self._final_evaluation.assigned:
             return self._final_evaluation.attempts_left
         return MAX_WORKER_FAILURES - 1 - self._loop.trials[trial_id].worker_failures

@@ -38,25 +38,13 @@ from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.sources import Sources, sources_of
 
-__all__ = ["Preflight"]
-
 _CLUSTER_SECONDS = 60.0
 _SIZES = ("memory", "disk", "time")
 _NO_STORAGE = "the storage cannot be used"
 
 
 class Preflight:
-    """Checks a study before it starts. `estimate` is set once an epoch was trained.
-
-    Args:
-        job: The study's job.
-        storage: The folder or URI of studies.
-        resume: Whether the study will be resumed.
-        accept_changes: Whether its code, data or domains may have changed.
-        address: Address of a running Ray cluster; None for this machine.
-        seconds: How long loading the data and training the first epochs may take.
-        note: Called with a sentence if there is something to wait for.
-    """
+    """Checks a study before it starts. `estimate` is set once an epoch was trained."""
 
     def __init__(
         self,

@@ -14,18 +14,9 @@ from pipeline.execution.preflight.finding import ClusterFacts, Failure, NodeFact
 from pipeline.execution.versions import installed
 from pipeline.storage import Store
 
-__all__ = ["main", "probe_node"]
-
 
 def main(publish: Publish, *, address: str, uri: str, node_seconds: float) -> None:
-    """Ask every node that is alive.
-
-    Args:
-        publish: Called with the facts about the nodes.
-        address: The cluster's address.
-        uri: A folder of the storage with a file `probe`; each node writes a file there that this machine must see.
-        node_seconds: How many seconds a node may take to answer.
-    """
+    """Ask every node that is alive."""
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
     except Exception as error:
@@ -42,12 +33,7 @@ def main(publish: Publish, *, address: str, uri: str, node_seconds: float) -> No
 
 
 def probe_node(uri: str, mark: str) -> dict[str, Any]:
-    """The facts about a node; runs on it.
-
-    Args:
-        uri: As for `main`.
-        mark: The end of the name of the file to write.
-    """
+    """The facts about a node; runs on it."""
     store, trouble = Store(uri), None
     try:
         if store.exists("probe"):

@@ -31,8 +31,6 @@ from pipeline.hidden_modules import hidden_behind_text, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.sources import Sources
 
-__all__ = ["Collector", "rehearsal_checks"]
-
 _CHECKS = ("data", "epoch", "objective", "labels", "resume", "configs", "weights")
 """The checks of a rehearsal, in order; a function has neither data nor labels nor models."""
 
@@ -43,13 +41,7 @@ _LONGER = "Give it more time with --wait SECONDS, or fewer rows."
 
 
 class Collector:
-    """Turns facts into findings; `why` is the reason why something could not be checked.
-
-    Args:
-        job: The study's job.
-        sources: File that ran → file that the user wrote.
-        code: The job's code; all of it is copied unless given.
-    """
+    """Turns facts into findings; `why` is the reason why something could not be checked."""
 
     def __init__(self, job: TuneJob, sources: Mapping[str, str], code: Sources | None = None) -> None:
         self._job, self._sources, self._code = job, sources, code
@@ -65,11 +57,7 @@ class Collector:
         return bool(self.trained) and self.trained[-1].message is None
 
     def collect(self, fact: Fact) -> Iterator[Finding]:
-        """The findings from a fact.
-
-        Args:
-            fact: The fact.
-        """
+        """The findings from a fact."""
         if isinstance(fact, WorkerStart):
             self.start = fact.seconds
         elif isinstance(fact, DataFacts):
@@ -134,11 +122,7 @@ class Collector:
 
 
 def rehearsal_checks(job: TuneJob) -> list[str]:
-    """The checks of a job's rehearsal.
-
-    Args:
-        job: The study's job.
-    """
+    """The checks of a job's rehearsal."""
     without = () if job.model is not None else _ABOUT_MODELS
     return [
         name for name in _CHECKS if name not in (without if copies_weights(job) else (*without, *_ABOUT_COPIED_WEIGHTS))

@@ -4,19 +4,9 @@ from collections.abc import Hashable, Sequence
 
 from pipeline.space import Config, Value, key_of
 
-__all__ = ["common_choice"]
-
 
 def common_choice(failed: Sequence[Config], built: Sequence[Config]) -> tuple[str, Value] | None:
-    """The choice that all failed configs share and no built one has; None unless there is exactly one.
-
-    Args:
-        failed: Configs that give no model.
-        built: Configs that give a model.
-
-    Returns:
-        A parameter and its value.
-    """
+    """The choice that all failed configs share and no built one has; None unless there is exactly one."""
     shared = set.intersection(*(_choices(config) for config in failed)) if failed and built else set()
     distinct = shared.difference(*map(_choices, built))
     if len(distinct) != 1:

@@ -12,19 +12,12 @@ from pipeline.execution.preflight.finding import DataFacts, Finding
 from pipeline.execution.shared_caches import no_room, sharing_in_words
 from pipeline.wording import capitalized, size
 
-__all__ = ["SEEDED_DRAWS", "data_facts", "data_finding"]
-
 SEEDED_DRAWS = "Draw from random, numpy.random or keras.random, which are seeded."
 """Advice for a data function that returns different data at each call."""
 
 
 def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFacts:
-    """The facts about a data set before a model sees it.
-
-    Args:
-        data: The data set.
-        before: The fingerprint of the data with which the study began; None to compare with none.
-    """
+    """The facts about a data set before a model sees it."""
     now = fingerprint(data)
     train, validation = data.arrays.get("train"), data.arrays.get("validation")
     return DataFacts(
@@ -45,12 +38,7 @@ def data_facts(data: Dataset, before: Mapping[str, Any] | None = None) -> DataFa
 
 
 def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
-    """Whether a model can learn from the data: shapes, rows, numbers that are not finite.
-
-    Args:
-        facts: The data set.
-        of_config: Whether the data function takes the trial's config.
-    """
+    """Whether a model can learn from the data: shapes, rows, numbers that are not finite."""
     text = _description(facts)
     if facts.non_finite:
         listed = ", ".join(f"{count} in the {where}" for where, count in facts.non_finite.items())

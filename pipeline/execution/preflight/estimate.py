@@ -8,25 +8,10 @@ from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import counted, rough_duration
 
-__all__ = ["Estimate", "study_estimate", "time_finding"]
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The size of a study, if no trial is stopped early and trials do not slow each other down.
-
-    Args:
-        trials: How many trials.
-        epochs: How many epochs over all of them.
-        workers: How many train in parallel.
-        seconds_start: Until the first worker trains.
-        seconds_build: For a trial's model.
-        seconds_epoch: For an epoch of a trial that trains alone.
-        seconds: In all; Ray needs some more to start.
-        bytes_checkpoint: Of one checkpoint.
-        bytes_kept: Of all that may be kept, at most.
-        bytes_memory: Of a worker.
-    """
+    """The size of a study, if no trial is stopped early and trials do not slow each other down."""
 
     trials: int
     epochs: int
@@ -41,14 +26,7 @@ class Estimate:
 
 
 def study_estimate(job: TuneJob, trained: TrainingFacts, *, start: float, workers: int) -> Estimate:
-    """A study's size from the first epoch of its first trial.
-
-    Args:
-        job: The study's job.
-        trained: That epoch.
-        start: Seconds until a worker is ready.
-        workers: How many train in parallel.
-    """
+    """A study's size from the first epoch of its first trial."""
     trials = trials_in_all(job)
     epochs = min(trials * job.budget.epochs, job.budget.total_epochs or trials * job.budget.epochs)
     work = trials * trained.seconds_build + epochs * trained.seconds_epoch
@@ -69,12 +47,7 @@ def study_estimate(job: TuneJob, trained: TrainingFacts, *, start: float, worker
 
 
 def time_finding(job: TuneJob, estimate: Estimate) -> Finding:
-    """How long a study takes, and whether the budget's seconds are enough.
-
-    Args:
-        job: The study's job.
-        estimate: Its size.
-    """
+    """How long a study takes, and whether the budget's seconds are enough."""
     budget = job.budget
     what = f"{counted(estimate.trials, 'trial')} × {counted(budget.epochs, 'epoch')}"
     if estimate.epochs < estimate.trials * budget.epochs:

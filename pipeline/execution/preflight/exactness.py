@@ -18,8 +18,6 @@ from pipeline.study import TuneJob
 from pipeline.study.sources import Sources
 from pipeline.wording import counted, rough_duration
 
-__all__ = ["exactness_finding", "function_exactness", "inexact_reason"]
-
 
 def inexact_reason(
     worker: Worker,
@@ -29,16 +27,7 @@ def inexact_reason(
     seen: Sequence[EpochRow],
     data: Dataset | None = None,
 ) -> str | None:
-    """Why a resumed trial may differ, as far as that is known or shows.
-
-    Args:
-        worker: Has trained the trial.
-        job: The study's job.
-        trial: The trial.
-        store: The study's folder.
-        seen: Its first epochs, at most two: they are trained again, the second from a checkpoint.
-        data: The data; None for a function objective, and to judge by the epochs alone.
-    """
+    """Why a resumed trial may differ, as far as that is known or shows."""
     hidden = (
         "keeps state outside of Keras' variables" if job.model is not None else "keeps state that it does not yield"
     )
@@ -70,18 +59,7 @@ def inexact_reason(
 def function_exactness(
     worker: Worker, job: TuneJob, trial: Assignment, store: Store, seen: Sequence[EpochRow]
 ) -> tuple[str | None, bool]:
-    """Why a resumed trial of a function may differ, and whether it is replayed from its first step.
-
-    Args:
-        worker: Has trained the trial.
-        job: The study's job.
-        trial: The trial.
-        store: The study's folder.
-        seen: As for `inexact_reason`.
-
-    Returns:
-        The reason as a sentence, None if a resumed trial gets the same values; and whether the trial is replayed.
-    """
+    """Why a resumed trial of a function may differ, and whether it is replayed from its first step."""
     with isolated(job, trial, store, worker.directory):
         learner = worker.trainer_factory.learner(trial.config, seed=trial.seed)
         metric, value = job.objective.metric, learner.run_epoch().metrics.get(job.objective.metric)
@@ -102,14 +80,7 @@ def function_exactness(
 def exactness_finding(
     job: TuneJob, trained: TrainingFacts, sources: Sources | None = None, unsteady: Sequence[str] = ()
 ) -> Finding:
-    """Whether a trial that was killed resumes exactly.
-
-    Args:
-        job: The study's job.
-        trained: Its first epochs.
-        sources: Its code; all of it is copied unless given.
-        unsteady: How the data function's second call differs from its first, in words.
-    """
+    """Whether a trial that was killed resumes exactly."""
     if (why := unsaved_state(job)) is not None:
         advice = (
             "An interrupted study cannot continue. Use tunepipe's own schedulers and searchers to be able to resume."

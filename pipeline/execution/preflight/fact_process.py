@@ -23,8 +23,6 @@ from typing import Any
 from pipeline.execution.preflight.finding import Fact, Failure, as_event, as_fact
 from pipeline.execution.ray.environment import ENVIRONMENT
 
-__all__ = ["Publish", "facts", "serve"]
-
 Publish = Callable[[Fact], None]
 """Publishes a fact; an argument of the function `main` of a process."""
 
@@ -42,20 +40,7 @@ _LAST_LINES = 4
 def facts(
     module: str, arguments: Mapping[str, Any], *, seconds: float, without: Collection[str] = ()
 ) -> Generator[Fact, None, None]:
-    """Run `main(publish, **arguments)` of a module in its own process.
-
-    Args:
-        module: The module's name.
-        arguments: JSON values.
-        seconds: After how many seconds the process is ended.
-        without: Folders that its sys.path does not have at the start, except the one that holds tunepipe. The function
-            adds those from which a job imports: what it has imported by then is not hidden by the job's files, as in a
-            worker.
-
-    Yields:
-        Its facts as they come; the last one is `Failure` where the process was late or died. Closing the generator ends
-        the process.
-    """
+    """Run `main(publish, **arguments)` of a module in its own process."""
     alive, ours = os.pipe()
     facts_pipe, theirs = os.pipe()
     with TemporaryFile() as printed, contextlib.ExitStack() as descriptors:
@@ -87,11 +72,7 @@ def facts(
 
 
 def serve(arguments: list[str]) -> None:
-    """The other side of `facts`, which runs in the process.
-
-    Args:
-        arguments: The module, two file descriptors, and the arguments as JSON.
-    """
+    """The other side of `facts`, which runs in the process."""
     module, facts_pipe, alive, given = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3]
     for descriptor in (facts_pipe, alive):
         os.set_inheritable(descriptor, False)

@@ -6,31 +6,16 @@ from pipeline.execution.preflight.finding import Failure, Finding
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.study.user_frames import user_frame
 
-__all__ = ["error_text", "failed_finding"]
-
 _MAX_LENGTH = 400
 
 
 def failed_finding(name: str, failed: Failure, sources: Mapping[str, str], advice: str) -> Finding:
-    """The finding of a stage that failed.
-
-    Args:
-        name: What was checked.
-        failed: What happened.
-        sources: As for `error_text`.
-        advice: What to do.
-    """
+    """The finding of a stage that failed."""
     return Finding(name, "error", error_text(failed.message, failed.trace, sources), advice)
 
 
 def error_text(text: str, trace: str, sources: Mapping[str, str]) -> str:
-    """An error in a line or two, with the line of the user's code at which it occurred.
-
-    Args:
-        text: The error.
-        trace: Its traceback.
-        sources: File that ran → file that the user wrote, for copies of a job's sources.
-    """
+    """An error in a line or two, with the line of the user's code at which it occurred."""
     text, frame = _shortened(text), user_frame(trace, sources)
     if frame is None:
         return text

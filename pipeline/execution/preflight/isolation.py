@@ -10,19 +10,10 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
 
-__all__ = ["isolated"]
-
 
 @contextmanager
 def isolated(job: TuneJob, trial: Assignment, store: Store, directory: Path | None = None) -> Iterator[None]:
-    """Run the user's code for a trial in a temporary folder, so that it leaves nothing to the trial's training.
-
-    Args:
-        job: The study's job.
-        trial: The trial.
-        store: The study's folder, on this machine.
-        directory: The current directory instead of the temporary folder, as `Worker.directory` has it.
-    """
+    """Run the user's code for a trial in a temporary folder, so that it leaves nothing to the trial's training."""
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory(dir=store.local)))
         opened.enter_context(in_trial(TrialContext(trial.trial_id, trial.seed, job.budget.epochs, folder), directory))

@@ -6,15 +6,9 @@ from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.loop.scheduler_context import scheduler_context
 from pipeline.study import TuneJob
 
-__all__ = ["plugins_finding"]
-
 
 def plugins_finding(job: TuneJob) -> Finding | None:
-    """The finding about the classes of Ray Tune, which it builds; None if the job names none.
-
-    Args:
-        job: The study's job.
-    """
+    """The finding about the classes of Ray Tune, which it builds; None if the job names none."""
     named = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not named:
         return None

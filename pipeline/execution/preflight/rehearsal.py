@@ -42,8 +42,6 @@ from pipeline.study import TuneJob
 from pipeline.study.signature import takes_state
 from pipeline.training.data import example_config, load_data, without_validation
 
-__all__ = ["PACKED", "drawn", "main"]
-
 PACKED = "job.pickle"
 """The file of a job whose sources cannot be copied."""
 
@@ -55,14 +53,7 @@ _QUICK_FIRST_STEP = 40.0
 
 
 def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapping[str, Any] | None = None) -> None:
-    """Rehearse the study of a folder.
-
-    Args:
-        publish: Called with each fact as soon as it is known.
-        folder: The folder of the job, saved as by `tunepipe run`; what is trained is written there, too.
-        folders: The folders from which the job's files import.
-        data_before: The fingerprint of the data with which the study to resume began; None to compare with none.
-    """
+    """Rehearse the study of a folder."""
     store, packed = Store(folder), Path(folder, PACKED)
     job = unpack(packed.read_bytes() if packed.is_file() else None, folders, store)
     data = None
@@ -104,13 +95,7 @@ def main(publish: Publish, *, folder: str, folders: list[str], data_before: Mapp
 
 
 def drawn(job: TuneJob, store: Store, most: int) -> list[Assignment]:
-    """The first trials of a study, as its driver would assign them to as many workers.
-
-    Args:
-        job: The study's job.
-        store: A folder for the study.
-        most: How many trials at most.
-    """
+    """The first trials of a study, as its driver would assign them to as many workers."""
     recorder = Recorder(store, job, session=1)
     session = Session(job, store, recorder, build_scheduler=ray_scheduler(job), draw=ray_draw(job))
     return [trial for trial in islice(iter(session.next, None), most) if trial is not None]

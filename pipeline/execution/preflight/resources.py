@@ -9,8 +9,6 @@ from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.wording import counted, listed, size
 
-__all__ = ["memory_finding", "resources_finding", "this_node", "workers_of"]
-
 
 def this_node() -> NodeFacts:
     """The resources of this machine, without starting Ray or TensorFlow."""
@@ -20,13 +18,7 @@ def this_node() -> NodeFacts:
 
 
 def workers_of(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> int:
-    """How many trials would train in parallel; 0 if none can.
-
-    Args:
-        job: The study's job.
-        nodes: The machines that trials may run on.
-        joined: Whether they belong to a running cluster, which gives trials no more than it has.
-    """
+    """How many trials would train in parallel; 0 if none can."""
     if job.resources.workers == 0:
         return 1
     fits = sum(_fits(job, node, joined=joined) for node in nodes)
@@ -36,13 +28,7 @@ def workers_of(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> int:
 
 
 def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> Finding:
-    """Whether a trial gets its CPUs and GPUs, and as many trials in parallel as asked for.
-
-    Args:
-        job: The study's job.
-        nodes: The machines that trials may run on.
-        joined: As for `workers_of`.
-    """
+    """Whether a trial gets its CPUs and GPUs, and as many trials in parallel as asked for."""
     need = job.resources
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     where = f"{len(nodes)} nodes" if len(nodes) > 1 else "one node" if joined else "this machine"
@@ -76,14 +62,7 @@ def resources_finding(job: TuneJob, nodes: list[NodeFacts], *, joined: bool) -> 
 
 
 def memory_finding(job: TuneJob, nodes: list[NodeFacts], held: int, workers: int) -> Finding:
-    """Whether there is memory for the workers that train in parallel.
-
-    Args:
-        job: The study's job.
-        nodes: The machines that trials may run on.
-        held: Bytes that a worker holds.
-        workers: How many train in parallel.
-    """
+    """Whether there is memory for the workers that train in parallel."""
     ceiling = job.resources.worker_gigabytes
     if ceiling is not None and held > ceiling * 1e9:
         sentence = f"a worker uses {size(held)}, more than resources.worker_gigabytes allows ({size(ceiling * 1e9)})"

@@ -8,8 +8,6 @@ from pipeline.searchers import RaySearch
 from pipeline.study import TuneJob
 from pipeline.wording import by_count, capitalized
 
-__all__ = ["objectives_finding", "pair_finding"]
-
 _COMPUTE: Mapping[tuple[str, str], str] = {
     ("asha", "gp"): "1.14",
     ("promoting-asha", "gp"): "at least 1.25",
@@ -22,11 +20,7 @@ median over the six recorded development tables of tests/benchmarks/answers with
 
 
 def pair_finding(job: TuneJob) -> Finding | None:
-    """A warning if the job's pair is known to need more epochs than random draws; otherwise None.
-
-    Args:
-        job: The study's job.
-    """
+    """A warning if the job's pair is known to need more epochs than random draws; otherwise None."""
     scheduler, searcher = job.scheduler.kind, job.searcher.kind
     compute = _COMPUTE.get((scheduler, searcher))
     if compute is None:
@@ -41,11 +35,7 @@ def pair_finding(job: TuneJob) -> Finding | None:
 
 
 def objectives_finding(job: TuneJob) -> Finding | None:
-    """A warning if the scheduler or the searcher looks at the first of several objectives alone, or at no bounds.
-
-    Args:
-        job: The study's job.
-    """
+    """A warning if the scheduler or the searcher looks at the first of several objectives alone, or at no bounds."""
     bounds = any(objective.bounded for objective in job.objectives)
     if len(job.objectives) < 2 and not bounds:
         return None

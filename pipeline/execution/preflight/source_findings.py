@@ -5,16 +5,9 @@ from pipeline.study import TuneJob
 from pipeline.study.function_source import is_loadable
 from pipeline.study.sources import Sources
 
-__all__ = ["source_finding"]
-
 
 def source_finding(job: TuneJob, sources: Sources) -> Finding:
-    """Which of the job's code the study would copy.
-
-    Args:
-        job: The study's job.
-        sources: Its code.
-    """
+    """Which of the job's code the study would copy."""
     if not job.resumable:
         advice = (
             "run(JOB, resume=True) resumes it where the same functions are defined, as in a notebook; for other "
@@ -37,10 +30,6 @@ def source_finding(job: TuneJob, sources: Sources) -> Finding:
 
 
 def _unloadable_functions(job: TuneJob) -> str:
-    """Which functions of a job are in no file, as the beginning of a sentence.
-
-    Args:
-        job: A job that has such functions.
-    """
+    """Which functions of a job are in no file, as the beginning of a sentence."""
     names = [name for name, function in job.functions.items() if not is_loadable(function)]
     return f"{' and '.join(names)} cannot be loaded from a file"

@@ -15,19 +15,13 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.contents import refuse_links
 from pipeline.wording import size
 
-__all__ = ["free_bytes", "kept_bytes", "probe_folder", "space_finding", "storage_finding", "study_finding"]
-
 _WARNED_SHARE = 0.5
 """The share of the free space from which checkpoints are a warning."""
 
 
 @contextmanager
 def probe_folder(storage: Store) -> Iterator[Store]:
-    """A temporary folder in the storage, deleted at the end with the folders above it that were missing before.
-
-    Args:
-        storage: The folder of studies.
-    """
+    """A temporary folder in the storage, deleted at the end with the folders above it that were missing before."""
     missing = []
     if storage.local is not None:
         # Path.exists raises where it may not look, and for a name that is too long.
@@ -46,12 +40,7 @@ def probe_folder(storage: Store) -> Iterator[Store]:
 
 
 def storage_finding(probe: Store, storage: str) -> Finding:
-    """Whether files can be written, replaced, read back and deleted.
-
-    Args:
-        probe: A temporary folder.
-        storage: The storage's name for the user.
-    """
+    """Whether files can be written, replaced, read back and deleted."""
     try:
         probe.write("probe", b"first")
         probe.write("probe", b"second")
@@ -68,15 +57,7 @@ def storage_finding(probe: Store, storage: str) -> Finding:
 def study_finding(
     job: TuneJob, storage: Store, *, resume: bool, accept_changes: bool, note: Callable[[str], None]
 ) -> Finding:
-    """Whether `tunepipe run` would begin the study, or resume it.
-
-    Args:
-        job: The study's job.
-        storage: The folder of studies.
-        resume: Whether it will be resumed.
-        accept_changes: Whether its code, data or domains may have changed.
-        note: Called with a sentence if there is something to wait for.
-    """
+    """Whether `tunepipe run` would begin the study, or resume it."""
     try:
         store = storage.folder(job.name)
         if not resume and abandoned(store, note):
@@ -99,14 +80,7 @@ def study_finding(
 
 
 def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> int:
-    """The maximum bytes of a study's checkpoints: each trial keeps its newest and its best, a live trial one more.
-
-    Args:
-        job: The study's job.
-        trials: How many trials it has.
-        workers: How many train in parallel.
-        checkpoint: Bytes of one.
-    """
+    """The maximum bytes of a study's checkpoints: each trial keeps its newest and its best, a live trial one more."""
     # If the scheduler pauses trials, all of them stay live, and checkpoints of live trials are kept.
     alive = trials if job.scheduler.pauses else min(trials, max(workers, 1))
     top, gigabytes = job.checkpoints.top, job.checkpoints.gigabytes
@@ -117,11 +91,7 @@ def kept_bytes(job: TuneJob, *, trials: int, workers: int, checkpoint: int) -> i
 
 
 def free_bytes(storage: Store) -> int | None:
-    """The free bytes of the storage; None for an object store.
-
-    Args:
-        storage: The folder of studies.
-    """
+    """The free bytes of the storage; None for an object store."""
     if storage.local is None:
         return None
     there = next(folder for folder in (storage.local, *storage.local.parents) if folder.is_dir())
@@ -130,13 +100,7 @@ def free_bytes(storage: Store) -> int | None:
 
 
 def space_finding(needed: int, checkpoint: int, free: int | None) -> Finding:
-    """Whether the checkpoints fit.
-
-    Args:
-        needed: Bytes of all that may be kept.
-        checkpoint: Bytes of one.
-        free: Free bytes of the storage; None if that is unknown.
-    """
+    """Whether the checkpoints fit."""
     sentence = f"a checkpoint has {size(checkpoint)}, all kept checkpoints have at most {size(needed)}"
     if free is None:
         return Finding("disk", "ok", f"{sentence}; an object store does not report its free space")

@@ -13,36 +13,15 @@ from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
 from pipeline.wording import capitalized, counted, rough_duration
 
-__all__ = [
-    "epoch_finding",
-    "finite",
-    "labels_finding",
-    "misses_objective",
-    "models_finding",
-    "objective_finding",
-    "weights_finding",
-]
-
 
 def finite(job: TuneJob, trained: TrainingFacts) -> bool:
-    """Whether the loss and the objectives of a trial's epoch are finite, as far as it reports them.
-
-    Args:
-        job: The study's job.
-        trained: The epoch.
-    """
+    """Whether the loss and the objectives of a trial's epoch are finite, as far as it reports them."""
     judged = {"loss", *(objective.metric for objective in job.objectives)}
     return all(math.isfinite(value) for name, value in trained.metrics.items() if name in judged)
 
 
 def epoch_finding(job: TuneJob, trained: Sequence[TrainingFacts], sources: Mapping[str, str]) -> Finding:
-    """Whether the first epoch of a trial runs.
-
-    Args:
-        job: The study's job.
-        trained: What was tried, in order: another config where the loss or the objective was not finite.
-        sources: As for `error_text`.
-    """
+    """Whether the first epoch of a trial runs."""
     last = trained[-1]
     if last.message is not None and finite(job, last) and not misses_objective(job, last):
         advice = "Fix it, and check again."
@@ -67,22 +46,12 @@ def epoch_finding(job: TuneJob, trained: Sequence[TrainingFacts], sources: Mappi
 
 
 def misses_objective(job: TuneJob, trained: TrainingFacts) -> bool:
-    """Whether the only failure is that the objective is not among the metrics, which is its own finding.
-
-    Args:
-        job: The study's job.
-        trained: The epoch.
-    """
+    """Whether the only failure is that the objective is not among the metrics, which is its own finding."""
     return not trained.trace and bool(trained.metrics) and job.objective.metric not in trained.metrics
 
 
 def objective_finding(job: TuneJob, trained: TrainingFacts) -> Finding:
-    """Whether the training reports the job's objectives.
-
-    Args:
-        job: The study's job.
-        trained: The epoch.
-    """
+    """Whether the training reports the job's objectives."""
     metrics = ", ".join(trained.metrics)
     known = {*trained.metrics, *(MEASURES if job.model is not None else ("seconds_train",))}
     missing = [objective.metric for objective in job.objectives[1:] if objective.metric not in known]
@@ -110,25 +79,14 @@ def objective_finding(job: TuneJob, trained: TrainingFacts) -> Finding:
 
 
 def labels_finding(trained: TrainingFacts) -> Finding:
-    """Whether the targets fit the model's output and loss.
-
-    Args:
-        trained: The epoch.
-    """
+    """Whether the targets fit the model's output and loss."""
     if trained.mismatch is None:
         return Finding("labels", "ok", "targets fit the model's output")
     return Finding("labels", "error", trained.mismatch, trained.remedy)
 
 
 def models_finding(built: ModelFacts, sources: Mapping[str, str], epoch: TrainingFacts | None = None) -> Finding:
-    """Whether models of other configs can be built.
-
-    Args:
-        built: The configs.
-        sources: As for `error_text`.
-        epoch: The trial whose first epoch was tried last; None if none was. Its error is not repeated where all
-            configs have it.
-    """
+    """Whether models of other configs can be built."""
     count = len(built.configs) + len(built.failures)
     if not built.failures:
         return Finding("configs", "ok", f"models of {counted(count, 'config')} sampled across the space can be built")
@@ -156,12 +114,7 @@ def models_finding(built: ModelFacts, sources: Mapping[str, str], epoch: Trainin
 
 
 def weights_finding(job: TuneJob, facts: WeightFacts) -> Finding:
-    """Whether trials can take over each other's weights.
-
-    Args:
-        job: The study's job, its scheduler one that exploits.
-        facts: Which parameters change the model's variables.
-    """
+    """Whether trials can take over each other's weights."""
     if facts.mismatches:
         return Finding("weights", "error", mismatch_text(job, facts.mismatches), mismatch_advice(job, facts.mismatches))
     kind, explore = job.scheduler.kind, getattr(job.scheduler, "explore", None)

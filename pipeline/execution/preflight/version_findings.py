@@ -9,8 +9,6 @@ from packaging.specifiers import SpecifierSet
 from pipeline.execution.preflight.finding import Finding, NodeFacts
 from pipeline.wording import by_count
 
-__all__ = ["Required", "nodes_finding", "required", "versions_finding"]
-
 _SHOWN = ("python", "ray", "tensorflow", "keras")
 
 Required = Mapping[str, SpecifierSet]
@@ -31,12 +29,7 @@ def required() -> Required:
 
 
 def versions_finding(wanted: Required, present: Mapping[str, str]) -> Finding:
-    """Whether the installed versions are those that are required.
-
-    Args:
-        wanted: What `required` returned.
-        present: What `installed` returned for the same names.
-    """
+    """Whether the installed versions are those that are required."""
     shown = ", ".join(f"{name} {present[name]}" for name in _SHOWN if name in present)
     if not wanted:
         return Finding(
@@ -58,12 +51,7 @@ def versions_finding(wanted: Required, present: Mapping[str, str]) -> Finding:
 
 
 def nodes_finding(nodes: Sequence[NodeFacts], here: Mapping[str, str]) -> Finding:
-    """Whether the nodes of a cluster can train trials: they have the versions of this machine, and see the storage.
-
-    Args:
-        nodes: The nodes.
-        here: This machine's versions.
-    """
+    """Whether the nodes of a cluster can train trials: they have the versions of this machine, and see the storage."""
     if troubled := [f"{node.name}: {node.trouble}" for node in nodes if node.trouble is not None]:
         advice = "Give every node the same image, and a --storage that all of them reach."
         return Finding("cluster", "error", "; ".join(troubled), advice)

@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 from pipeline.errors import ClusterError
 from pipeline.execution.ray.internals import local_address
 
-__all__ = ["address_of", "check_reachable"]
-
 CONNECT_SECONDS = 5.0
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """The first bytes of a client of gRPC, which Ray uses: HTTP/2's preface, and an empty settings frame."""
@@ -22,23 +20,12 @@ _SETTINGS = 4
 
 
 def address_of(address: str | None) -> str | None:
-    """The cluster to join: the given address, else RAY_ADDRESS; None if the study starts its own.
-
-    Args:
-        address: Address of a Ray cluster; None unless the user names one.
-    """
+    """The cluster to join: the given address, else RAY_ADDRESS; None if the study starts its own."""
     return address or os.environ.get("RAY_ADDRESS") or None
 
 
 def check_reachable(address: str) -> None:
-    """Make sure that a cluster answers.
-
-    Args:
-        address: HOST:PORT of Ray itself, or `auto` for one on this machine.
-
-    Raises:
-        ClusterError: No cluster answers; says what is there instead.
-    """
+    """Make sure that a cluster answers."""
     if address == "local":
         return
     resolved = _on_this_machine() if address == "auto" else address

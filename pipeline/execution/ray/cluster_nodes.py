@@ -7,18 +7,9 @@ from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.training.data import memory_for_rows
 
-__all__ = ["cluster_nodes", "memory_for_rows_on_nodes"]
-
 
 def cluster_nodes(*, joined: bool) -> list[Node]:
-    """What each node of the cluster gives to trials.
-
-    Args:
-        joined: Whether the cluster was there before. Only then Ray reserves memory, so that it counts.
-
-    Returns:
-        CPUs, GPUs and bytes of memory of each node that is alive.
-    """
+    """What each node of the cluster gives to trials."""
     import ray
 
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -30,9 +21,6 @@ def memory_for_rows_on_nodes(job: TuneJob) -> float:
 
     That is half of the smallest share of a node that can train trials. The driver, which loads the rows once, needs as
     much. Where no such node has started yet, this machine stands for all.
-
-    Args:
-        job: The study's job.
     """
     need = job.resources
     shares = [

@@ -11,8 +11,6 @@ from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["logged_output"]
-
 _OF_RAY = ("ray", "Dummy")
 """How the names of threads begin from which Ray prints; Python calls a thread that it has not started Dummy."""
 
@@ -41,9 +39,6 @@ def logged_output(store: Store) -> Iterator[None]:
     """Keep what Ray prints within the context in the study's log of the driver.
 
     Ray prints from its own threads, whatever log_to_driver says.
-
-    Args:
-        store: The study's folder.
     """
     output = _Output(sys.stdout)
     try:

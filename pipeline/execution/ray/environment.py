@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["ENVIRONMENT", "logger_level", "ray_environment"]
-
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -62,12 +60,7 @@ def ray_environment() -> Iterator[None]:
 
 @contextmanager
 def logger_level(name: str, level: int | None = None) -> Iterator[None]:
-    """Within the context, a logger has another level.
-
-    Args:
-        name: The logger's name.
-        level: The level; None leaves it as it is, for code that changes it.
-    """
+    """Within the context, a logger has another level."""
     logger = logging.getLogger(name)
     before = logger.level
     if level is not None:

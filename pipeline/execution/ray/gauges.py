@@ -8,8 +8,6 @@ from ray.util.metrics import Gauge
 from pipeline.execution.driver.session import Session
 from pipeline.results.views.states import STATES
 
-__all__ = ["GAUGES", "StudyGauges"]
-
 GAUGES = {
     "tunepipe_trials": ("Trials of a study in a state.", ("state",)),
     "tunepipe_trials_limit": ("Trials that a study has at most.", ()),
@@ -24,12 +22,7 @@ _SECONDS = 5.0
 
 
 class StudyGauges:
-    """Publishes a session's state.
-
-    Args:
-        session: The study's session.
-        clock: Seconds that never go back.
-    """
+    """Publishes a session's state."""
 
     def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._session, self._clock = session, clock

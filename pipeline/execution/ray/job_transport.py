@@ -20,25 +20,11 @@ from pipeline.study.single_dispatch import implementations
 from pipeline.training.keras_settings import KerasSettings
 from pipeline.training.registered_objects import register, registered
 
-__all__ = ["dumped", "pack", "unpack"]
-
 _CACHED: type[Any] = type(functools.lru_cache(lambda: None))
 
 
 def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
-    """What a worker needs in addition to the study's folder.
-
-    Args:
-        job: The job.
-
-    Returns:
-        The job as bytes where there is no source to copy, as in a notebook, else None; and the folders from which its
-        files import.
-
-    Raises:
-        ModelError: A function of a notebook uses an object that cannot be sent to another process.
-        DataError: That object is a tf.data.Dataset.
-    """
+    """What a worker needs in addition to the study's folder."""
     folders = [str(folder) for folder in import_folders(job.functions.values())]
     if job.resumable:
         return None, folders
@@ -56,12 +42,7 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
 
 
 def dumped(value: Any) -> bytes:
-    """A value as bytes, with the functions and classes of a notebook in it.
-
-    Args:
-        value: Anything that cloudpickle takes; also functions behind `functools.lru_cache`, which it takes for
-            importable, and behind `functools.singledispatch`, whose cache it cannot send.
-    """
+    """A value as bytes, with the functions and classes of a notebook in it."""
     from ray.cloudpickle import CloudPickler
 
     class Pickler(CloudPickler):  # type: ignore[misc]
@@ -121,13 +102,7 @@ def _fill_dispatcher(dispatcher: Any, functions: tuple[Callable[..., Any], Mappi
 
 
 def unpack(content: bytes | None, folders: list[str], store: Store) -> TuneJob:
-    """A job from what `pack` returned.
-
-    Args:
-        content: The job as bytes, from this study's own driver; None for a job whose sources are in the study.
-        folders: The folders from which the job's files import.
-        store: The study's folder.
-    """
+    """A job from what `pack` returned."""
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     if content is None:
         return load_study(store)

@@ -31,8 +31,6 @@ from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob
 
-__all__ = ["run_controller", "run_on_ray"]
-
 
 def run_on_ray(
     session: Session,
@@ -43,21 +41,7 @@ def run_on_ray(
     address: str | None = None,
     note: Callable[[str], None] = print,
 ) -> None:
-    """Drive a session with Ray Tune until the study has ended or is interrupted.
-
-    Args:
-        session: The study's session.
-        store: The study's folder; every node must reach it.
-        load_data: Returns the study's data; called while the workers start.
-        interrupts: The signals so far.
-        address: Address of a running Ray cluster; None takes the one that RAY_ADDRESS names, as within a job of Ray's
-            Jobs API, or else starts one on this machine and stops it at the end.
-        note: Called with sentences: that no trial requests the GPUs there are, or that no node has what one requests.
-
-    Raises:
-        ClusterError: Ray does not start.
-        ResourcesUnmet: No trial fits.
-    """
+    """Drive a session with Ray Tune until the study has ended or is interrupted."""
     stdout = sys.stdout
     with (
         logged_output(store),
@@ -169,17 +153,7 @@ def run_controller(
     folder: Path,
     interrupts: Interrupts,
 ) -> None:
-    """Import Ray Tune, and have its controller drive a study on the cluster of this process.
-
-    Args:
-        session: The driver's session.
-        store: The study's folder.
-        data: The job's data; None if its workers make them.
-        workers: How many trials train in parallel.
-        resources: What each trial requests of Ray.
-        folder: Where Ray Tune may write.
-        interrupts: Signals, which are deferred while Ray Tune is imported.
-    """
+    """Import Ray Tune, and have its controller drive a study on the cluster of this process."""
     # Not before the cluster starts: its processes import TensorFlow at the same time.
     with interrupts.defer_signals():
         from ray import tune

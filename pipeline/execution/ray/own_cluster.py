@@ -17,8 +17,6 @@ from pipeline.execution.ray.internals import (
 )
 from pipeline.study import TuneJob
 
-__all__ = ["start"]
-
 _STARTS = 2
 
 _THREADS = "OMP_NUM_THREADS"
@@ -27,15 +25,7 @@ _IDLE_MILLISECONDS = 120 * 1000
 
 
 def start(job: TuneJob, workers: int) -> None:
-    """Start Ray on this machine, with worker processes that import what trials need.
-
-    Args:
-        job: The study's job.
-        workers: How many trials train in parallel.
-
-    Raises:
-        ClusterError: Ray does not start. It gives up after half a minute on a machine under load, so it is tried twice.
-    """
+    """Start Ray on this machine, with worker processes that import what trials need."""
     import ray
 
     arguments: dict[str, Any] = {

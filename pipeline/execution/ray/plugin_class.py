@@ -10,8 +10,6 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.environment import ray_environment
 from pipeline.study.field_names import unknown
 
-__all__ = ["build_plugin", "plugin_errors"]
-
 _LEFT_OUT = "must be left out: the study sets it"
 
 
@@ -25,23 +23,7 @@ def build_plugin(
     reserved: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> Any:
-    """An instance of a class of Ray Tune.
-
-    Args:
-        field: The job's field that names it.
-        path: The class's path.
-        settings: The user's settings.
-        base: The class that it must be a subclass of.
-        unsupported: Subclasses that need more of Ray Tune than tunepipe provides → why.
-        reserved: Arguments that only the study sets, as far as the class takes them.
-        defaults: Arguments that the study sets where the user does not, as far as the class takes them.
-
-    Returns:
-        The scheduler or searcher of Ray Tune, built with the user's settings, the defaults and what the study reserves.
-
-    Raises:
-        InvalidJob: There is no such class, its library is not installed, or it does not take the settings.
-    """
+    """An instance of a class of Ray Tune."""
     plugin = _import_class(field, path, base)
     if (why := next((why for other, why in unsupported.items() if issubclass(plugin, other)), None)) is not None:
         raise InvalidJob("the job", [Fault(field, path, f"must be another class: {why}")])
@@ -66,15 +48,7 @@ def build_plugin(
 
 @contextmanager
 def plugin_errors(field: str, path: str) -> Iterator[None]:
-    """Turn any error of a class of Ray Tune into a fault of the job: wrong settings, or a use it is not made for.
-
-    Args:
-        field: The job's field that names the class.
-        path: The class's path.
-
-    Raises:
-        InvalidJob: With the class's own error text.
-    """
+    """Turn any error of a class of Ray Tune into a fault of the job: wrong settings, or a use it is not made for."""
     try:
         yield
     except Exception as error:

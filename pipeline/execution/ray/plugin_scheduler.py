@@ -17,8 +17,6 @@ from pipeline.execution.ray.plugin_class import build_plugin, plugin_errors
 from pipeline.schedulers import Decision, RayScheduler, Scheduler, SchedulerContext, Selection
 from pipeline.space import Config
 
-__all__ = ["PluginScheduler"]
-
 _METRIC, _TIME = "objective", "training_iteration"
 _UNSUPPORTED = {
     HyperBandScheduler: "it needs all trials of a bracket before the first one runs; use hyperband",
@@ -43,15 +41,7 @@ class _StandIn:
 
 
 class PluginScheduler(Scheduler):
-    """Asks a scheduler of Ray Tune, to which it is also the controller.
-
-    Args:
-        settings: The class's path and settings.
-        context: What the scheduler may know of the study.
-
-    Raises:
-        InvalidJob: There is no such class, it does not take the settings, or tunepipe does not support it.
-    """
+    """Asks a scheduler of Ray Tune, to which it is also the controller."""
 
     def __init__(self, settings: RayScheduler, context: SchedulerContext) -> None:
         self._path, self._context = settings.kind, context

@@ -34,8 +34,6 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.trial_configs import start_configs
 from pipeline.study.untried_configs import draws_each_config_once, untried_config
 
-__all__ = ["PluginSearcher"]
-
 _METRIC = "objective"
 
 _ATTEMPTS = 8
@@ -47,15 +45,7 @@ _UNSUPPORTED = {
 
 
 class PluginSearcher:
-    """Reports trials to a searcher of Ray Tune, and asks it for the next config.
-
-    Args:
-        settings: The class's path and settings.
-        job: The study's job.
-
-    Raises:
-        InvalidJob: There is no such class, its library is not installed, or it does not take the settings or the space.
-    """
+    """Reports trials to a searcher of Ray Tune, and asks it for the next config."""
 
     def __init__(self, settings: RaySearch, job: TuneJob) -> None:
         self._path, self._job = settings.kind, job
@@ -83,15 +73,7 @@ class PluginSearcher:
         self._ids: dict[str, str | None] = {}
 
     def draw(self, index: int, trials: Trials) -> Config | None:
-        """The config of trial number `index`.
-
-        Args:
-            index: The trial's number.
-            trials: The trials before it, in order; those that have ended since the last call are reported.
-
-        Returns:
-            The config; None if the searcher has none now, or none left.
-        """
+        """The config of trial number `index`."""
         for trial in since(trials, self._seen):
             self._unreported[trial.trial_id] = trial
             self._keys.add(key_of(trial.config))

@@ -9,16 +9,11 @@ from pipeline.searchers import RaySearch, Suggestion
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import start_configs
 
-__all__ = ["ray_draw", "ray_scheduler"]
-
 
 def ray_scheduler(job: TuneJob) -> Callable[[SchedulerContext], Scheduler] | None:
     """The function that builds the scheduler of a job that names a class of Ray Tune; None for one of tunepipe.
 
     The function raises InvalidJob where the class cannot be used.
-
-    Args:
-        job: The study's job.
     """
     if not isinstance(job.scheduler, RayScheduler):
         return None
@@ -29,14 +24,7 @@ def ray_scheduler(job: TuneJob) -> Callable[[SchedulerContext], Scheduler] | Non
 
 
 def ray_draw(job: TuneJob) -> Draw | None:
-    """The function that draws the configs of a job that names a searcher of Ray Tune; None for one of tunepipe.
-
-    Args:
-        job: The study's job.
-
-    Raises:
-        InvalidJob: The class cannot be used.
-    """
+    """The function that draws the configs of a job that names a searcher of Ray Tune; None for one of tunepipe."""
     if not isinstance(job.searcher, RaySearch):
         return None
     from pipeline.execution.ray.plugin_searcher import PluginSearcher

@@ -18,8 +18,6 @@ from pipeline.storage import Store
 from pipeline.study import Resources
 from pipeline.training.process import workers_on
 
-__all__ = ["ASSIGNMENT", "REPORT", "TrialTrainable", "work_in"]
-
 ASSIGNMENT = "assignment"
 """The only key of a Tune config: an Assignment as JSON."""
 
@@ -43,19 +41,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         reserves_memory: bool,
         started_in: str,
     ) -> None:
-        """Make this process a worker of the study.
-
-        Args:
-            config: Tune's config, with the first assignment.
-            job: What `pack` returned.
-            folders: What `pack` returned.
-            data: The study's data; None for a function objective.
-            uri: The study's folder.
-            session: The number of the driver session.
-            workers: Number of workers of the study.
-            reserves_memory: Whether Ray starts no more trials on a node than have memory there.
-            started_in: The folder in which the study was started.
-        """
+        """Make this process a worker of the study."""
         _unblock_sigterm()
         work_in(started_in)
         store = Store(uri)
@@ -99,9 +85,6 @@ def work_in(started_in: str) -> None:
 
     The job's modules and its data function read files by relative paths. A node where the folder cannot be entered uses
     the one in which Ray started this process, the working directory of a Ray job for instance.
-
-    Args:
-        started_in: The folder.
     """
     for folder in (started_in, os.environ.get("TUNE_ORIG_WORKING_DIR", "")):
         # A folder of that name may be another user's.

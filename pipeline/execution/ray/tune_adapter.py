@@ -32,8 +32,6 @@ from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.loop.study_loop import Verdict
 
-__all__ = ["SessionScheduler", "SessionSearcher", "SessionStopper", "SilentReporter"]
-
 _POLL_SECONDS = 1.0
 """Seconds between two searches for hung workers."""
 
@@ -83,13 +81,7 @@ class _Unsaved:
 
 
 class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
-    """Passes new trials to Tune.
-
-    Args:
-        session: The study's session.
-        interrupts: Keeps signals from cutting off what the session records.
-        workers: How many trials run in parallel.
-    """
+    """Passes new trials to Tune."""
 
     def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
         super().__init__(metric=None, mode=None)
@@ -120,11 +112,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
 
 
 class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
-    """Executes the session's decisions.
-
-    Args:
-        searcher: The searcher of the same study.
-    """
+    """Executes the session's decisions."""
 
     def __init__(self, searcher: SessionSearcher) -> None:
         super().__init__()
@@ -251,11 +239,6 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
     """Ends Tune's loop when a signal has come or the session has ended: Tune would wait for paused trials.
 
     Tune asks in every round, so the heartbeat and the gauges are updated here.
-
-    Args:
-        session: The study's session.
-        interrupts: The signals so far.
-        gauges: Publishes the study's state.
     """
 
     def __init__(self, session: Session, interrupts: Interrupts, gauges: StudyGauges) -> None:

@@ -19,34 +19,10 @@ from pipeline.training.base import Learner, TrainingEnded, run_validated_epoch
 from pipeline.training.function import FunctionLearner
 from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["ActiveTrial"]
-
 
 @dataclass(slots=True)
 class ActiveTrial:
-    """A worker's state of its trial.
-
-    Args:
-        assignment: The driver's assignment.
-        learner: Trains it; None before the first step.
-        epoch: The trial's own epoch.
-        best: The objective at its best epoch.
-        violation: How far that epoch is beyond the objectives' bounds.
-        best_checkpoint: The epoch and the state of the best value, until that is written.
-        rows: The epochs of its segment so far.
-        delivered: How many of them are reported.
-        in_epoch: Whether an epoch is in training: then the weights belong to no epoch.
-        ended: Whether the training itself has ended, for example by EarlyStopping.
-        saved_epoch: The epoch of its newest checkpoint; -1 without one.
-        saved_at: When that was written, by the monotonic clock.
-        waited: Seconds in which training waited for checkpoints, since the last report.
-        is_over: Whether no more checkpoints will be written.
-        folder: The folder where its callbacks and functions write; None before the first step.
-        outcome: What follows from its last epoch once the rest of its function has run; None unless that is next.
-        finished: Whether its function has run to its end.
-        announced_bytes: Bytes of the checkpoints that were reported without an epoch.
-        ends_process: Whether a SystemExit ends this process, and was not raised by the user's code.
-    """
+    """A worker's state of its trial."""
 
     assignment: Assignment
     learner: Learner | None = None
@@ -69,17 +45,7 @@ class ActiveTrial:
     ends_process: Callable[[SystemExit], bool] = lambda _: False
 
     def start(self, trainer_factory: TrainerFactory, writer: CheckpointWriter, objective: Objective) -> None:
-        """Build the learner, and load the trial's newest checkpoint, or the one whose weights it takes over.
-
-        Args:
-            trainer_factory: Builds learners.
-            writer: Reads checkpoints.
-            objective: Defines which value is better.
-
-        Raises:
-            DamagedFile: The checkpoint whose weights it takes over is gone, or damaged.
-            ModelError: There is no model to train.
-        """
+        """Build the learner, and load the trial's newest checkpoint, or the one whose weights it takes over."""
         assignment = self.assignment
         own = writer.newest(assignment)
         from_beginning = own is None and assignment.parent_trial is None
@@ -104,19 +70,7 @@ class ActiveTrial:
             self.epoch = assignment.epoch
 
     def train_epoch(self, node: str, compared: Callable[[int, bool], bool]) -> Mapping[str, float] | None:
-        """Train an epoch, and keep its row for the next report.
-
-        Args:
-            node: The name of this machine.
-            compared: Whether trials are compared at an epoch of the trial, even if the training ended with it.
-
-        Returns:
-            The epoch's metrics; None if it was not validated, because it is not compared.
-
-        Raises:
-            TrainingEnded: The training ended before the epoch began.
-            Exception: Whatever the user's code raises.
-        """
+        """Train an epoch, and keep its row for the next report."""
         assert self.learner is not None
         self.in_epoch = True
         try:
@@ -164,14 +118,6 @@ class ActiveTrial:
         """The report that the code of a function after its last step runs next; None if there is none to run.
 
         The trial's checkpoint is in the storage before: if the worker is lost in that code, no epoch is repeated.
-
-        Args:
-            outcome: What follows from the last epoch.
-            writer: Writes the checkpoint.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: Another driver has taken the study over.
         """
         if not isinstance(self.learner, FunctionLearner) or not self.learner.unfinished:
             return None
@@ -185,15 +131,7 @@ class ActiveTrial:
         return ProgressReport(epoch=reported, checkpoints=checkpoints, finishing=True)
 
     def finish(self) -> EpochOutcome | None:
-        """Run the rest of a function, where `begin_to_finish` has reported that it is next.
-
-        Returns:
-            What follows from the last epoch, with which the trial is over if the function has ended; None if something
-            else is next.
-
-        Raises:
-            Exception: Whatever the function raises.
-        """
+        """Run the rest of a function, where `begin_to_finish` has reported that it is next."""
         if (outcome := self.outcome) is None:
             return None
         assert isinstance(self.learner, FunctionLearner)
@@ -214,14 +152,7 @@ class ActiveTrial:
     def keep_best(
         self, value: float, objectives: Sequence[Objective], trainer_factory: TrainerFactory, writer: CheckpointWriter
     ) -> None:
-        """Keep the state of the newest epoch if it is the trial's best.
-
-        Args:
-            value: The first objective at that epoch.
-            objectives: All objectives, with their bounds.
-            trainer_factory: Says whether the trial is replayed: then only the value is kept.
-            writer: Makes checkpoints.
-        """
+        """Keep the state of the newest epoch if it is the trial's best."""
         violation = violation_in(self.rows[-1], objectives)
         if not better_epoch(objectives[0], violation, value, than=(self.violation, self.best)):
             return
@@ -231,11 +162,7 @@ class ActiveTrial:
             self.best_checkpoint = (self.epoch, best)
 
     def snapshot(self, writer: CheckpointWriter) -> Checkpoint:
-        """The trial's state now, as a checkpoint that is not written yet.
-
-        Args:
-            writer: Adds to the learner's state what its trial needs.
-        """
+        """The trial's state now, as a checkpoint that is not written yet."""
         assert self.learner is not None
         with self.waiting():
             return writer.snapshot(
@@ -249,29 +176,13 @@ class ActiveTrial:
             )
 
     def save(self, writer: CheckpointWriter, epoch: int, checkpoint: Checkpoint) -> None:
-        """Begin to write a checkpoint.
-
-        Args:
-            writer: Writes it.
-            epoch: Its epoch.
-            checkpoint: What `snapshot` returned.
-        """
+        """Begin to write a checkpoint."""
         writer.write(self.assignment.trial_id, epoch, checkpoint)
         self.saved_at = time.monotonic()
         self.saved_epoch = max(self.saved_epoch, epoch)
 
     def leave_checkpoints(self, writer: CheckpointWriter, *, due: bool, seconds: float, all_here: bool = False) -> None:
-        """Begin to write the checkpoint of a new best epoch, and one of the current epoch if that is due.
-
-        Args:
-            writer: Writes them.
-            due: Whether one of the current epoch is due in any case.
-            seconds: The longest time between two checkpoints.
-            all_here: Whether code that may read any file of the folder runs next.
-
-        Raises:
-            StorageError: The trial's folder cannot be copied to the storage.
-        """
+        """Begin to write the checkpoint of a new best epoch, and one of the current epoch if that is due."""
         if self.best_checkpoint is not None:
             self.save(writer, *self.best_checkpoint)
             self.best_checkpoint = None
@@ -283,14 +194,7 @@ class ActiveTrial:
                 self.folder.keep(all_here=all_here)
 
     def new_rows(self, *, checkpoint_bytes: int) -> tuple[EpochRow, ...]:
-        """The rows since the last report; the newest one has the size and the time of the checkpoints since then.
-
-        Args:
-            checkpoint_bytes: Bytes of all checkpoints that were written since then.
-
-        Returns:
-            The rows, the earliest first; empty if no epoch has ended since.
-        """
+        """The rows since the last report; the newest one has the size and the time of the checkpoints since then."""
         if self.rows[self.delivered :]:
             written = checkpoint_bytes + self.announced_bytes
             self.rows[-1] = replace(self.rows[-1], seconds_checkpoint=self.waited, bytes_checkpoint=written)

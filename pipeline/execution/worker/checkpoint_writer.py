@@ -18,20 +18,12 @@ from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.study import layout
 
-__all__ = ["CheckpointWriter", "StoredCheckpoint", "learner_part"]
-
 _CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """A checkpoint that is in the storage.
-
-    Args:
-        epoch: The trial's own epoch.
-        bytes: The file's size.
-        found: Whether it was found, and written before.
-    """
+    """A checkpoint that is in the storage."""
 
     epoch: int
     bytes: int
@@ -39,12 +31,7 @@ class StoredCheckpoint:
 
 
 class CheckpointWriter:
-    """Writes checkpoints in its own thread, one after the other, while training continues.
-
-    Args:
-        store: The study's folder.
-        session: The driver session that it writes for; None if there is none, and nothing is written.
-    """
+    """Writes checkpoints in its own thread, one after the other, while training continues."""
 
     def __init__(self, store: Store, session: int | None) -> None:
         self._store, self._session = store, session
@@ -71,20 +58,7 @@ class CheckpointWriter:
         ended: bool,
         rows: Sequence[EpochRow],
     ) -> Checkpoint:
-        """A learner's state, with what its trial needs in addition.
-
-        Args:
-            assignment: The trial.
-            state: What the learner saved; it must not change afterwards.
-            epoch: The trial's own epoch.
-            best: The best value so far.
-            violation: How far its epoch is beyond the objectives' bounds.
-            ended: Whether the training ended by itself with that epoch; the state does not contain that.
-            rows: The epochs of this segment.
-
-        Returns:
-            The state. Its rows are not JSON yet: most states are never written, and a trial may have many rows.
-        """
+        """A learner's state, with what its trial needs in addition."""
         header = {
             "lineage": {
                 "trial_id": assignment.trial_id,
@@ -103,25 +77,11 @@ class CheckpointWriter:
         return Checkpoint(header, state.arrays)
 
     def write(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> None:
-        """Begin to write a checkpoint.
-
-        Args:
-            trial_id: The trial.
-            epoch: The trial's own epoch.
-            checkpoint: What `snapshot` returned.
-        """
+        """Begin to write a checkpoint."""
         self._writing.append(self._thread.submit(self._write_now, trial_id, epoch, checkpoint))
 
     def written(self, *, wait: bool) -> list[StoredCheckpoint]:
-        """The checkpoints that have been written, or that `newest` has found, since the last call.
-
-        Args:
-            wait: Whether to wait until all are written.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: A later driver session has begun, whose workers write the checkpoints now.
-        """
+        """The checkpoints that have been written, or that `newest` has found, since the last call."""
         done = [future for future in self._writing if wait or future.done()]
         self._writing = [future for future in self._writing if future not in done]
         found, self._found = self._found, []
@@ -133,9 +93,6 @@ class CheckpointWriter:
         Those of another config or seed are skipped, too: a driver that was killed may have drawn another trial of that
         number. So are those of a segment that began in another session, with weights that the trial did not take over.
         None of these is reported as found.
-
-        Args:
-            assignment: The trial.
         """
         if assignment.new:
             return None
@@ -176,15 +133,7 @@ class CheckpointWriter:
         return None
 
     def read(self, path: str) -> Checkpoint:
-        """A checkpoint, verified.
-
-        Args:
-            path: Its path within the study's folder.
-
-        Raises:
-            DamagedFile: It is damaged.
-            FileNotFoundError: There is no such file.
-        """
+        """A checkpoint, verified."""
         return unpack(self._store.read(path), path)
 
     def check(self) -> None:
@@ -206,11 +155,7 @@ class CheckpointWriter:
 
 
 def learner_part(checkpoint: Checkpoint) -> Checkpoint:
-    """The learner's part of a trial's checkpoint.
-
-    Args:
-        checkpoint: A trial's checkpoint.
-    """
+    """The learner's part of a trial's checkpoint."""
     header: Any = checkpoint.header["learner"]
     return Checkpoint(header, checkpoint.arrays)
 

@@ -15,8 +15,6 @@ from pipeline.study.main_block import advice_on_main_block
 from pipeline.study.missing_parameter import missing_parameter
 from pipeline.study.tracebacks import error_text
 
-__all__ = ["advice", "at_epoch", "failure_text", "headline", "raised"]
-
 _TRACEBACK = "Traceback (most recent call last):"
 
 _OTHER_SHAPES = "`generator` yielded an element of shape"
@@ -32,41 +30,23 @@ _INTEGER_LABELS = re.compile(
 
 
 def failure_text(error: BaseException, what_to_do: str) -> str:
-    """The error as its trial's row keeps it: the message, advice if there is any, and the traceback.
-
-    Args:
-        error: The error.
-        what_to_do: What `advice` returned.
-    """
+    """The error as its trial's row keeps it: the message, advice if there is any, and the traceback."""
     rest = f"{type(error).__name__}: {error}".partition("\n")[2]
     return "\n".join([headline(error, what_to_do), *([rest] if rest else []), "", error_text(error)])
 
 
 def at_epoch(epoch: int) -> str:
-    """The end of the text of a failure that is no error: a number of that epoch is not finite.
-
-    Args:
-        epoch: The trial's last epoch.
-    """
+    """The end of the text of a failure that is no error: a number of that epoch is not finite."""
     return f"\n\nAt epoch {epoch}."
 
 
 def raised(failure: str) -> bool:
-    """Whether a trial failed by an error of its code, rather than by a number, a lost worker or a checkpoint.
-
-    Args:
-        failure: The text that its trial keeps.
-    """
+    """Whether a trial failed by an error of its code, rather than by a number, a lost worker or a checkpoint."""
     return _TRACEBACK in failure
 
 
 def headline(error: BaseException, what_to_do: str) -> str:
-    """The error in one line, with advice if there is any.
-
-    Args:
-        error: The error.
-        what_to_do: What `advice` returned.
-    """
+    """The error in one line, with advice if there is any."""
     first = first_line(f"{type(error).__name__}: {error}")
     return f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
 
@@ -79,16 +59,6 @@ def advice(
     Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
     folder, a module that a file of the job hides, a name or a text that Keras does not know, a generator's shapes,
     flags of absl that are not parsed, and names that a file sets only under `if __name__ == "__main__":`.
-
-    Args:
-        error: The error.
-        config: The trial's config.
-        space: The job's space.
-        started_in: The folder in which the study was started.
-        shared: A note on a callback that writes to the same place in all trials; None if there is none.
-
-    Returns:
-        Sentences; empty for any other error.
     """
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
         name = os.fsdecode(error.filename)

@@ -10,16 +10,9 @@ from pipeline.study.copied_modules import imported_since
 from pipeline.study.files import recorded_sources
 from pipeline.study.recorded_copies import RecordedCopies
 
-__all__ = ["ImportedSources"]
-
 
 class ImportedSources:
-    """Looks for new modules once a trial.
-
-    Args:
-        job: The study's job.
-        store: The study's folder.
-    """
+    """Looks for new modules once a trial."""
 
     def __init__(self, job: TuneJob, store: Store) -> None:
         self._job, self._store = job, store
@@ -28,14 +21,7 @@ class ImportedSources:
         self._trial_id: str | None = None
 
     def of(self, trial_id: str) -> Mapping[str, tuple[str, str]]:
-        """The modules that a trial has imported.
-
-        Args:
-            trial_id: The trial.
-
-        Returns:
-            Module → its path within source/, and its text; empty after the first call for a trial.
-        """
+        """The modules that a trial has imported."""
         if self._trial_id == trial_id or not self._job.resumable:
             return {}
         self._trial_id = trial_id

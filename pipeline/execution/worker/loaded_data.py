@@ -10,16 +10,9 @@ from pipeline.execution.data import refuse_other_data
 from pipeline.storage import Store
 from pipeline.study.files import read_document, recorded_data
 
-__all__ = ["LoadedData"]
-
 
 class LoadedData:
-    """What the data function of a config has returned in this process.
-
-    Args:
-        name: The job's name.
-        store: The study's folder.
-    """
+    """What the data function of a config has returned in this process."""
 
     def __init__(self, name: str, store: Store) -> None:
         self._name, self._store = name, store

@@ -4,8 +4,6 @@ from pipeline.machine import Machine, process_memory, this_machine
 from pipeline.study import Resources
 from pipeline.wording import counted, size
 
-__all__ = ["MemoryLimit"]
-
 _SHARED = 0.9
 """The part of a machine's memory that its workers may hold together."""
 
@@ -14,13 +12,7 @@ _GROWTH = 1.5
 
 
 class MemoryLimit:
-    """The limit of this process: `worker_gigabytes`, or its share of 90% of the machine's memory.
-
-    Args:
-        resources: What one trial gets, and the limit if there is one.
-        workers: How many workers may run on this machine in parallel.
-        machine: The machine; this one unless given.
-    """
+    """The limit of this process: `worker_gigabytes`, or its share of 90% of the machine's memory."""
 
     def __init__(self, resources: Resources, workers: int, machine: Machine | None = None) -> None:
         memory = (machine or this_machine()).memory
@@ -33,11 +25,7 @@ class MemoryLimit:
         self._first: int | None = None
 
     def excess(self, held: int | None = None) -> str:
-        """Why this process must be replaced, in words; empty if it may continue.
-
-        Args:
-            held: Bytes of memory that the process holds; asked of the system unless given.
-        """
+        """Why this process must be replaced, in words; empty if it may continue."""
         if held is None:
             held = process_memory()
         if self._first is None:

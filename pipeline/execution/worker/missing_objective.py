@@ -5,16 +5,9 @@ from collections.abc import Collection, Iterable
 from pipeline.study import TuneJob
 from pipeline.wording import closest
 
-__all__ = ["choose_objective", "missing_objective"]
-
 
 def missing_objective(job: TuneJob, metrics: Iterable[str]) -> str:
-    """A message that the first objective is missing, with the metrics there are, and what to do.
-
-    Args:
-        job: The study's job.
-        metrics: The names of the metrics.
-    """
+    """A message that the first objective is missing, with the metrics there are, and what to do."""
     metrics = list(metrics)
     source = "the metrics of the model" if job.function is None else "the metrics that the function reports"
     return (
@@ -24,12 +17,7 @@ def missing_objective(job: TuneJob, metrics: Iterable[str]) -> str:
 
 
 def choose_objective(job: TuneJob, metrics: Collection[str]) -> str:
-    """What to do about a missing objective.
-
-    Args:
-        job: The study's job.
-        metrics: The names of the metrics that there are.
-    """
+    """What to do about a missing objective."""
     near = closest(job.objective.metric, metrics)
     meant = f"Did you mean {near!r}? " if near else ""
     if job.function is None:

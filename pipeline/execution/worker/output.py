@@ -9,19 +9,12 @@ from tempfile import TemporaryFile
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 
-__all__ = ["captured"]
-
 _STDOUT, _STDERR = 1, 2
 
 
 @contextmanager
 def captured(store: Store, path: str) -> Iterator[None]:
-    """Append everything that this process writes to stdout and stderr to a file of the store.
-
-    Args:
-        store: The study's folder.
-        path: The log within it; not created where nothing is printed.
-    """
+    """Append everything that this process writes to stdout and stderr to a file of the store."""
     sys.stdout.flush()
     sys.stderr.flush()
     originals = os.dup(_STDOUT), os.dup(_STDERR)

@@ -14,30 +14,11 @@ from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.ensemble import first_of
 from pipeline.training.lazy_imports import import_keras
 
-__all__ = ["rebuilt_model"]
-
 
 def rebuilt_model(
     job: TuneJob, store: Store, assignment: Assignment, example: Callable[[], Any], batch: Callable[[], Any]
 ) -> Any:
-    """The model of a trial at an epoch, compiled, with its weights.
-
-    Args:
-        job: The study's job, without folds.
-        store: The study's folder.
-        assignment: The trial, and its epoch.
-        example: Returns inputs of one row; called only for a model that learns its shapes from them.
-        batch: Returns the specification of a batch of the training; called only for a model whose own train_step builds
-            its parts.
-
-    Returns:
-        A compiled Keras model; of several repeats, that of the first.
-
-    Raises:
-        DamagedFile: The checkpoint is damaged.
-        FileNotFoundError: There is no such checkpoint.
-        Exception: Whatever the user's code raises.
-    """
+    """The model of a trial at an epoch, compiled, with its weights."""
     import_keras()
     from pipeline.training.export import rebuilt
     from pipeline.training.model_builder import ModelBuilder

@@ -5,8 +5,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from pipeline.loop.messages import Assignment
 from pipeline.space import Config, Value, key_of
 
-__all__ = ["CANDIDATES", "representative_trials"]
-
 CANDIDATES = 64
 """How many configs are drawn so that the few that are chosen of them cover a space."""
 
@@ -15,16 +13,7 @@ _ABSENT = "absent"
 
 
 def representative_trials(trials: Sequence[Assignment], most: int = _FEW) -> list[Assignment]:
-    """A few trials whose configs cover the space as well as possible.
-
-    Args:
-        trials: The study's first trials.
-        most: How many are chosen at most.
-
-    Returns:
-        The first trial, then each time the one that shows most features not seen yet, or else the earliest. Features
-        are a value of a parameter with few values, the smallest or largest value of one with many, and its absence.
-    """
+    """A few trials whose configs cover the space as well as possible."""
     left = {index: _shown(trial.config, trials) for index, trial in enumerate(trials)}
     chosen: list[int] = []
     seen: set[Hashable] = set()

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from pipeline.execution.worker.active_trial import ActiveTrial
 
-__all__ = ["StartFolder"]
-
 _MISSING = re.compile(
     r"no such file|not found|does not exist|cannot find|unable to .*open|failed to open|no files match", re.IGNORECASE
 )
@@ -23,11 +21,7 @@ _MAX_CHARACTERS = 20_000
 
 
 class StartFolder:
-    """Where a worker's trials work: each in its own folder, until one needs a file of the folder of the start.
-
-    Args:
-        path: The folder in which the study was started, as far as this machine has it.
-    """
+    """Where a worker's trials work: each in its own folder, until one needs a file of the folder of the start."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,14 +31,8 @@ class StartFolder:
         """The trial and the path for which that was changed."""
 
     def needed(self, trial: ActiveTrial, error: BaseException) -> str | None:
-        """Let all trials of this worker work in the folder of the start, if a trial needs it and loses no epoch by it.
-
-        Args:
-            trial: The trial, whose folder is there.
-            error: What its code raised.
-
-        Returns:
-            What that means, as a sentence, if the trial must begin again; None if it has failed.
+        """Let all trials of this worker work in the folder of the start, if a trial needs it and loses no epoch by
+        it.
         """
         trial_id = trial.assignment.trial_id
         if self.directory is not None and self._cause is not None:
@@ -64,15 +52,7 @@ class StartFolder:
         )
 
     def use(self, error: BaseException, folder: Path) -> str | None:
-        """Use the folder of the start from now on, if a file that was not found in another folder is there.
-
-        Args:
-            error: What was raised.
-            folder: The other folder.
-
-        Returns:
-            The file's relative path; None if nothing changes.
-        """
+        """Use the folder of the start from now on, if a file that was not found in another folder is there."""
         if self.directory is not None:
             return None
         for name in dict.fromkeys(_names(error)):

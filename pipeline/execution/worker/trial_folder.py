@@ -18,25 +18,11 @@ from pipeline.storage.scratch import scratch
 from pipeline.study import layout
 from pipeline.wording import size
 
-__all__ = ["TrialFolder"]
-
 _PIECE = 2**20
 
 
 class TrialFolder:
-    """The working folder of one trial on this machine.
-
-    Args:
-        store: The study's folder.
-        trial_id: The trial.
-        most: Bytes that its files may fill.
-        kept: Whether its files belong to the study; else the folder is temporary.
-        new: Whether the storage has nothing of the trial.
-        check: Called before each change of the storage; raises Superseded if another driver has taken the study over.
-
-    Raises:
-        StorageError: The folder cannot be created, or the trial's files cannot be downloaded into it.
-    """
+    """The working folder of one trial on this machine."""
 
     def __init__(
         self,
@@ -65,12 +51,7 @@ class TrialFolder:
                 self._open = opened.pop_all()
 
     def clear(self) -> None:
-        """Empty the folder, because the trial starts from the beginning.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: A later driver session has begun.
-        """
+        """Empty the folder, because the trial starts from the beginning."""
         paths = list(self.folder.iterdir())
         if paths:
             self._check()
@@ -84,16 +65,7 @@ class TrialFolder:
         self.keep()
 
     def keep(self, *, all_here: bool = False) -> None:
-        """Delete files that exceed the limit, and upload changed files where the folder is a copy.
-
-        Args:
-            all_here: Whether code that may read any of the files runs next: then files that exceed the limit stay here,
-                and are not uploaded.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: A later driver session has begun.
-        """
+        """Delete files that exceed the limit, and upload changed files where the folder is a copy."""
         excess = self._excess()
         kept_back = {path.relative_to(self.folder).as_posix() for path in excess} if all_here else set()
         if excess and not all_here:
@@ -116,12 +88,7 @@ class TrialFolder:
         self._seen = {name: state for name, state in current.items() if name not in kept_back} | uploaded_before
 
     def close(self) -> None:
-        """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted.
-
-        Raises:
-            StorageError: The storage cannot be written.
-            Superseded: A later driver session has begun.
-        """
+        """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted."""
         try:
             self.keep()
             if not self._copied:
@@ -130,21 +97,13 @@ class TrialFolder:
             self._open.close()
 
     def create_again(self) -> None:
-        """Create the folder again if it was deleted meanwhile, with the folders above it.
-
-        Raises:
-            StorageError: It cannot be created.
-        """
+        """Create the folder again if it was deleted meanwhile, with the folders above it."""
         with self._local_errors("create the working folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def _local_errors(self, action: str) -> Iterator[None]:
-        """Errors of this machine's files as errors of the storage: they are not failures of the user's code.
-
-        Args:
-            action: What is done to the trial's files or folder.
-        """
+        """Errors of this machine's files as errors of the storage: they are not failures of the user's code."""
         try:
             yield
         except OSError as error:

@@ -23,52 +23,25 @@ from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.wording import by_count, capitalized, listed
 
-__all__ = [
-    "WeightMismatch",
-    "check_compatible",
-    "compare",
-    "copies_weights",
-    "mismatch_advice",
-    "mismatch_text",
-    "mismatches",
-]
-
 Variables = Sequence[Mapping[str, Any]]
 """Path, shape and type of each variable of a model and its optimizer."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightMismatch:
-    """A parameter that changes a model's variables.
-
-    Args:
-        path: The parameter as `--set` writes it after `space.`.
-        difference: The difference between two of its values, in words.
-    """
+    """A parameter that changes a model's variables."""
 
     path: str
     difference: str
 
 
 def copies_weights(job: TuneJob) -> bool:
-    """Whether trials of a job take over each other's weights.
-
-    Args:
-        job: The study's job.
-    """
+    """Whether trials of a job take over each other's weights."""
     return job.model is not None and job.scheduler.exploits and getattr(job.scheduler, "quantile", 1) > 0
 
 
 def check_compatible(trainer_factory: TrainerFactory, first: Assignment) -> None:
-    """Make sure that every trial of a study can take over any other's weights.
-
-    Args:
-        trainer_factory: Builds models.
-        first: A trial that is about to begin.
-
-    Raises:
-        ModelError: Some parameters change the model's variables; says which, how, and what to do.
-    """
+    """Make sure that every trial of a study can take over any other's weights."""
     mismatched = mismatches(trainer_factory, first)
     if mismatched:
         raise ModelError(
@@ -77,12 +50,7 @@ def check_compatible(trainer_factory: TrainerFactory, first: Assignment) -> None
 
 
 def mismatches(trainer_factory: TrainerFactory, first: Assignment) -> list[WeightMismatch]:
-    """The parameters of a study's space that change its model's variables.
-
-    Args:
-        trainer_factory: Builds models.
-        first: The trial to whose config others are compared.
-    """
+    """The parameters of a study's space that change its model's variables."""
     job, known = trainer_factory.job, {}
 
     def variables_of(config: Config) -> Variables | None:
@@ -100,14 +68,7 @@ def compare(
     variables_of: Callable[[Config], Variables | None],
     changed: Collection[str],
 ) -> Iterator[WeightMismatch]:
-    """The parameters that make the variables of a config's model differ from those before they change, each once.
-
-    Args:
-        space: The space.
-        configs: Configs of that space.
-        variables_of: Returns the variables of a config's model; None if there is no model.
-        changed: The names of the parameters that may change; the others keep their values.
-    """
+    """The parameters that make the variables of a config's model differ from those before they change, each once."""
     parameters = [parameter for parameter in walk(space) if parameter.name in changed]
     incompatible: set[str] = set()
     for first in _bases(parameters, configs):
@@ -137,12 +98,7 @@ def _changed(job: TuneJob) -> list[str]:
 
 
 def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
-    """Why a scheduler that exploits cannot be used, without a full stop.
-
-    Args:
-        job: The study's job.
-        mismatched: The parameters; at least one.
-    """
+    """Why a scheduler that exploits cannot be used, without a full stop."""
     which = by_count(len(mismatched), "this hyperparameter changes", "these hyperparameters change")
     differences = "; ".join(mismatch.difference for mismatch in mismatched)
     named = getattr(job.scheduler, "explore", None) is not None
@@ -154,12 +110,7 @@ def mismatch_text(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
 
 
 def mismatch_advice(job: TuneJob, mismatched: Sequence[WeightMismatch]) -> str:
-    """What to do about parameters that change a model's variables.
-
-    Args:
-        job: The study's job.
-        mismatched: The parameters; at least one.
-    """
+    """What to do about parameters that change a model's variables."""
     refused = {mismatch.path.rpartition(".")[2] for mismatch in mismatched}
     others = [name for name in _changed(job) if name not in refused]
     explore = job.to_json()["scheduler"].get("explore")

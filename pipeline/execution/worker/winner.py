@@ -19,17 +19,9 @@ from pipeline.study import Objective, TuneJob, layout
 from pipeline.training.ensemble import first_of
 from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["Winner", "store_export", "winner_document"]
-
 
 def winner_document(assignment: Assignment, objective: Objective, metrics: Mapping[str, float]) -> str:
-    """The content of winner.json; docs/results-json.md has its keys.
-
-    Args:
-        assignment: The winner, as it was exported.
-        objective: The objective by which it was chosen.
-        metrics: Its metrics on the test split; empty if there is none.
-    """
+    """The content of winner.json; docs/results-json.md has its keys."""
     content = {
         "trial_id": assignment.trial_id,
         "epoch": assignment.epoch,
@@ -42,17 +34,7 @@ def winner_document(assignment: Assignment, objective: Objective, metrics: Mappi
 
 
 def store_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
-    """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last.
-
-    Args:
-        store: The study's folder.
-        folder: The files.
-        check: Raises Superseded if another driver has taken the study over.
-
-    Raises:
-        StorageError: The storage cannot be written.
-        Superseded: Another driver has taken the study over.
-    """
+    """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
     document = Path(layout.WINNER).name
     files = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir() if file.name != document}
     check()
@@ -69,14 +51,7 @@ def store_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
 
 
 class Winner:
-    """Rebuilds and exports the model of a study's winner.
-
-    Args:
-        job: The study's job.
-        store: The study's folder.
-        trainer_factory: Builds models.
-        checkpoints: Reads checkpoints.
-    """
+    """Rebuilds and exports the model of a study's winner."""
 
     def __init__(
         self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: CheckpointWriter
@@ -85,22 +60,7 @@ class Winner:
         self._trainer_factory, self._checkpoints = trainer_factory, checkpoints
 
     def export(self, trial: ActiveTrial, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
-        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
-
-        Args:
-            trial: The winner, assigned to finish the study.
-            stop_requested: Whether the study must end: then a fit on the whole training part pauses.
-
-        Returns:
-            Its metrics on the test split; None while it is still being fitted.
-
-        Raises:
-            DamagedFile: The checkpoint is damaged.
-            FileNotFoundError: There is no such checkpoint.
-            NotEvaluated: The winner is exported, but its evaluation on the test split failed.
-            Superseded: Another driver has taken the study over.
-            Exception: Whatever the user's code raises.
-        """
+        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before."""
         from pipeline.training.export import export_winner
 
         assignment = trial.assignment
@@ -126,19 +86,7 @@ class Winner:
         return metrics
 
     def model(self, trial: ActiveTrial) -> Any:
-        """The trial's model at its assignment's epoch, compiled, with its weights.
-
-        Args:
-            trial: The trial.
-
-        Returns:
-            A compiled Keras model.
-
-        Raises:
-            DamagedFile: The checkpoint is damaged.
-            FileNotFoundError: There is no such checkpoint.
-            Exception: Whatever the user's code raises.
-        """
+        """The trial's model at its assignment's epoch, compiled, with its weights."""
         from pipeline.training.export import rebuilt
 
         while (state := self._state(trial, lambda: False)) is None:
@@ -146,11 +94,7 @@ class Winner:
         return rebuilt(self._trainer_factory, trial.assignment.config, state, seed=trial.assignment.seed)
 
     def _state(self, trial: ActiveTrial, stop_requested: Callable[[], bool]) -> Checkpoint | None:
-        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part.
-
-        Returns:
-            The state; None while it is still being fitted.
-        """
+        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part."""
         assignment = trial.assignment
         state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
         if self._job.folds == 1:

@@ -40,29 +40,9 @@ from pipeline.training.base import TrainingEnded
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
 
-__all__ = ["Worker"]
-
 
 class Worker:
-    """Trains one trial after the other in this process.
-
-    Args:
-        job: The study's job.
-        data: Its data; None for a function objective, and for pipelines that the data function makes in the worker.
-        store: The study's folder.
-        session: The driver session that it works for; None if it writes no checkpoints.
-        workers: Number of workers of the study.
-        capture: Whether what a trial prints goes to its log, rather than to this process's own output.
-        ends_process: Whether a SystemExit ends this process, and was not raised by the user's code.
-        compare: Whether to check, before the first trial begins, that trials can take over each other's weights.
-        started_in: The folder in which the study was started; this process's current directory unless given.
-        stop_requested: Whether the study must end: then a step ends with the epoch in training.
-        workers_here: How many workers may run on this machine in parallel; by default what `workers_on` finds.
-
-    Raises:
-        DataError: The job has a model, and there are no data.
-        ResourcesUnmet: A trial requests GPUs, and TensorFlow finds none; or the seconds of the node are not a number.
-    """
+    """Trains one trial after the other in this process."""
 
     def __init__(
         self,
@@ -103,20 +83,12 @@ class Worker:
         return self._start.directory
 
     def begin(self, assignment: Assignment) -> None:
-        """Take an assignment, and close the previous one. Nothing is built before the first step.
-
-        Args:
-            assignment: The assignment.
-        """
+        """Take an assignment, and close the previous one. Nothing is built before the first step."""
         self.close()
         self._trial = ActiveTrial(assignment, ends_process=self._ends_process)
 
     def step(self) -> ProgressReport:
-        """Train until there is something to report.
-
-        Returns:
-            The report. An error of the user's code is reported as a failure; an error that is raised is a bug.
-        """
+        """Train until there is something to report."""
         report = self._attempt()
         if report is None:
             assert self._trial is not None, "an attempt needs a trial"
@@ -176,18 +148,8 @@ class Worker:
                 trial.folder.close()
 
     def model(self, assignment: Assignment) -> Any:
-        """The model of a trial at an epoch: compiled, with its weights; with folds, fitted on the whole training part.
-
-        Args:
-            assignment: The trial, and its epoch.
-
-        Returns:
-            A compiled Keras model.
-
-        Raises:
-            DamagedFile: The checkpoint is damaged.
-            FileNotFoundError: There is no such checkpoint.
-            Exception: Whatever the user's code raises.
+        """The model of a trial at an epoch: compiled, with its weights; with folds, fitted on the whole training
+        part.
         """
         self.begin(assignment)
         trial = self._trial
@@ -282,15 +244,7 @@ class Worker:
         failure: str | None = None,
         unusable: str | None = None,
     ) -> ProgressReport:
-        """The report of everything since the last one.
-
-        Args:
-            trial: The trial.
-            last: Whether it is over.
-            decided: Whether the scheduler may act on the report: then its checkpoints must be in the storage already.
-            failure: Why the trial cannot continue.
-            unusable: Why no trial of the job can be trained.
-        """
+        """The report of everything since the last one."""
         self._reports += 1
         over = last or failure is not None or unusable is not None
         with trial.waiting():

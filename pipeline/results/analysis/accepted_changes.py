@@ -9,22 +9,12 @@ import numpy as np
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.unique_rows import trial_ids, trial_positions, whole_numbers
 
-__all__ = ["AcceptedChange", "Kind", "accepted_changes"]
-
 Kind = Literal["data", "code"]
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedChange:
-    """A session that trained on other data, or with changed code, than the sessions before it.
-
-    Args:
-        session: Its number.
-        kind: What changed: the data, or the code and the domains.
-        changes: What differs, each in words.
-        before: Ids of the trials that have epochs of earlier sessions.
-        since: Ids of the trials that have epochs of this session or a later one.
-    """
+    """A session that trained on other data, or with changed code, than the sessions before it."""
 
     session: int
     kind: Kind
@@ -34,11 +24,8 @@ class AcceptedChange:
 
 
 def accepted_changes(results: Results, kind: Kind | None = None) -> list[AcceptedChange]:
-    """The sessions of a study that began with changed data or code, in order; those of an older tunepipe recorded none.
-
-    Args:
-        results: A study's results.
-        kind: Only changes of this kind; None for all.
+    """The sessions of a study that began with changed data or code, in order; those of an older tunepipe recorded
+    none.
     """
     kinds: Sequence[Kind] = ("data", "code") if kind is None else (kind,)
     changed = [(session, each) for session in results.sessions for each in kinds if session.get(f"{each}_changes")]

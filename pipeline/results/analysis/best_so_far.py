@@ -16,19 +16,9 @@ from pipeline.storage.metric_column import metric_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["alive_seconds", "progress", "reached", "rises", "tracks", "train_column"]
-
 
 def progress(results: Results) -> "pd.DataFrame":
-    """How a study's best value grew.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        One row for each epoch in order of time: its trial, seconds a driver had been alive, epochs and trials so far,
-        and the best value so far; values of failed trials and beyond bounds are left out of it, their epochs are not.
-    """
+    """How a study's best value grew."""
     import pandas as pd
 
     epochs, trials = results.epochs, trials_of_epochs(results)
@@ -58,15 +48,7 @@ def progress(results: Results) -> "pd.DataFrame":
 
 @cache_per_results
 def reached(results: Results) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """What a study's epochs reached, in order of time: those of failed trials, or beyond a bound, are left out.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Seconds that a driver had been alive, and values of the objective, of one length. They are the same arrays each
-        time, and must not be changed.
-    """
+    """What a study's epochs reached, in order of time: those of failed trials, or beyond a bound, are left out."""
     column = metric_column(results.objective.metric)
     failed = set(results.trials.loc[results.trials["state"] == "failed", "trial_id"])
     values = (
@@ -84,25 +66,13 @@ def reached(results: Results) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.f
 
 @cache_per_results
 def rises(results: Results) -> "pd.DataFrame":
-    """The epochs at which a study's best value changed.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Rows of `progress`; the first is the first epoch with a value. It is the same frame each time, and must not be
-        changed.
-    """
+    """The epochs at which a study's best value changed."""
     rows = progress(results).dropna(subset="best")
     return rows[rows["best"].diff().ne(0)]
 
 
 def train_column(results: Results) -> str | None:
-    """The column with the objective's counterpart on the training split; None if there is none.
-
-    Args:
-        results: A study's results.
-    """
+    """The column with the objective's counterpart on the training split; None if there is none."""
     column = metric_column(results.objective.metric)
     other = column.removeprefix("val_")
     return other if other != column and other in results.epochs and results.epochs[other].notna().any() else None
@@ -115,17 +85,7 @@ def tracks(
     by: Sequence[str],
     chosen: Callable[[int], npt.NDArray[np.int64]] = np.arange,
 ) -> list[npt.NDArray[np.float64]]:
-    """Columns of rows as one array for each trial, or for each segment of one.
-
-    Args:
-        rows: Rows of `epochs`, in order of trial and epoch as results have them.
-        columns: Which columns.
-        by: Columns that differ between tracks.
-        chosen: Gives positions of the wanted tracks, from how many there are; all unless given.
-
-    Returns:
-        One array for each wanted track, float64, of shape (rows of the track, number of columns).
-    """
+    """Columns of rows as one array for each trial, or for each segment of one."""
     if not len(rows):
         return []
     # Pandas' groupby makes a frame of each: a hundred times as long.
@@ -136,15 +96,7 @@ def tracks(
 
 
 def alive_seconds(results: Results, rows: "pd.DataFrame") -> np.ndarray:
-    """Seconds a driver had been alive when each row was recorded: time between sessions does not count.
-
-    Args:
-        results: A study's results.
-        rows: Rows of its epochs or decisions.
-
-    Returns:
-        One number for each row, of shape (len(rows),); 0 at the start of the first session.
-    """
+    """Seconds a driver had been alive when each row was recorded: time between sessions does not count."""
     import pandas as pd
 
     times, numbers = rows["time"], rows["session"].to_numpy()

@@ -8,15 +8,9 @@ from pipeline.datasets.fingerprint import differences
 from pipeline.results.analysis.accepted_changes import Kind, accepted_changes
 from pipeline.results.tables.load import Results
 
-__all__ = ["comparability_problems"]
-
 
 def comparability_problems(studies: Mapping[str, Results]) -> list[str]:
-    """Why studies cannot be compared, in sentences; empty if no reason is known.
-
-    Args:
-        studies: Results by a unique label.
-    """
+    """Why studies cannot be compared, in sentences; empty if no reason is known."""
     return [text for text in (_data(studies), _continued(studies), _folds(studies)) if text]
 
 

@@ -18,8 +18,6 @@ from pipeline.results.analysis.hypervolume import box_of, hypervolumes
 from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, best_quarter, scored, tuned, within_bounds
 from pipeline.results.tables.load import Results
 
-__all__ = ["MIN_SEEDS", "Comparison", "Difference", "Member", "Seeds", "Shared", "compared"]
-
 _Reals = npt.NDArray[np.float64]
 
 
@@ -39,20 +37,7 @@ _FREE = ("name", "description", "seed", "resources", "checkpoints")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A study in a comparison.
-
-    Args:
-        name: Its unique label.
-        results: Its results.
-        best: Its best value; None if it has none.
-        level: Its best value after as many epochs as the study that trained fewest.
-        expected: The expected best value of `Comparison.draws` of its trials within the objectives' bounds, drawn at
-            random; None if too few have a value.
-        low: Lower end of a 90% interval of that, by resampled trials.
-        high: Upper end.
-        hypervolume: The share of the common box that its trials dominate; None if the studies have not the same
-            several objectives.
-    """
+    """A study in a comparison."""
 
     name: str
     results: Results
@@ -66,15 +51,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better the first of two studies is.
-
-    Args:
-        names: Both.
-        ahead: The first's expected best minus the second's, above 0 if the first is better.
-        low: Lower end of a 90% interval of it.
-        high: Upper end.
-        share: In which share of resamples the first was better.
-    """
+    """How much better the first of two studies is."""
 
     names: tuple[str, str]
     ahead: float
@@ -85,14 +62,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """Studies that differ only in their seed.
-
-    Args:
-        names: Which.
-        mean: The mean of their best values.
-        low: Lower end of a 90% interval of it, by resampled studies; None if they are too few.
-        high: Upper end.
-    """
+    """Studies that differ only in their seed."""
 
     names: tuple[str, ...]
     mean: float
@@ -102,14 +72,7 @@ class Seeds:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Configs that two studies have both tried.
-
-    Args:
-        names: Both studies.
-        count: How many configs.
-        correlation: Rank correlation of their values; None if they are too few.
-        good: Configs that are in the best quarter of both, as trials of the first and of the second.
-    """
+    """Configs that two studies have both tried."""
 
     names: tuple[str, str]
     count: int
@@ -119,18 +82,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Studies side by side.
-
-    Args:
-        members: The studies.
-        level: The epochs at which `Member.level` is taken.
-        draws: The number of trials for `Member.expected`.
-        differences: By pair of studies.
-        seeds: Groups of studies that differ only in their seed.
-        shared: By pair of studies that share configs.
-        ranges: Hyperparameter → where the best quarter of each study's trials lies, in words.
-        comparability_problems: Why their values cannot be compared, in sentences; there are no differences then.
-    """
+    """Studies side by side."""
 
     members: Sequence[Member]
     level: int
@@ -148,15 +100,6 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
     The expected best value of k trials is the mean of the best of k drawn with replacement (J. Dodge et al.: Show Your
     Work, EMNLP 2019); k is half of what the smallest study has, since the best of all trials cannot be resampled.
     Trials of a searcher that learns are not independent: intervals are then too narrow.
-
-    Args:
-        studies: Results by a unique label.
-
-    Returns:
-        The studies one by one, their differences pair by pair, and why their values may not be comparable.
-
-    Raises:
-        UsageError: There are fewer than two, or they judge by different objectives.
     """
     if len(studies) < 2:
         raise UsageError(f"Studies are compared with each other: name two or more; found {len(studies)}.")
@@ -247,12 +190,7 @@ def _seeds(members: Sequence[Member]) -> list[Seeds]:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """The configs that a study has tried.
-
-    Args:
-        trials: Trial and value by config; of equal configs the first trial.
-        bar: The value that the best quarter of its trials reaches, more is better; NaN without a trial.
-    """
+    """The configs that a study has tried."""
 
     trials: Mapping[str, tuple[str, float]]
     bar: float

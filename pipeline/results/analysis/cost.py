@@ -7,8 +7,6 @@ from pipeline.results.tables.load import Results
 from pipeline.space import Domain
 from pipeline.storage.metric_column import metric_column
 
-__all__ = ["COSTS", "costs", "has_costs", "names_batches"]
-
 COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
 """The costs of an epoch that can be shown."""
 
@@ -17,24 +15,15 @@ _NAMED = 12
 
 
 def has_costs(results: Results) -> bool:
-    """Whether batch sizes differ, so that epochs of different trials cost different amounts, and updates were counted.
-
-    Args:
-        results: A study's results.
+    """Whether batch sizes differ, so that epochs of different trials cost different amounts, and updates were
+    counted.
     """
     counted = "updates" in results.epochs and results.epochs["updates"].notna().any()
     return bool(counted) and isinstance(results.space.get("batch_size"), Domain)
 
 
 def costs(results: Results) -> pd.DataFrame:
-    """The objective of every epoch with its cost until then.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Columns trial_id, value, updates and seconds, in the order of the epochs.
-    """
+    """The objective of every epoch with its cost until then."""
     rows = results.epochs[["trial_id", "updates", "seconds_train"]].copy()
     rows["value"] = results.epochs[metric_column(results.objective.metric)]
     rows["seconds"] = rows["seconds_train"].groupby(rows["trial_id"]).cumsum()
@@ -44,9 +33,5 @@ def costs(results: Results) -> pd.DataFrame:
 
 
 def names_batches(results: Results) -> bool:
-    """Whether lines are few enough to be named.
-
-    Args:
-        results: A study's results.
-    """
+    """Whether lines are few enough to be named."""
     return int(costs(results)["trial_id"].nunique()) <= _NAMED

@@ -12,7 +12,6 @@ from pipeline.wording import format_number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["domain_in_words", "format_value", "some_values", "span_in_words"]
 
 _MAX_VALUES = 12
 """The longest list of values that is shown whole; a longer one is shown by some values and their number."""
@@ -22,23 +21,14 @@ _MAX_CHARACTERS = 60
 
 
 def format_value(value: Any) -> str:
-    """A parameter's value: a number, a text or a boolean as Python writes it, anything else as JSON.
-
-    Args:
-        value: A value as drawn.
-    """
+    """A parameter's value: a number, a text or a boolean as Python writes it, anything else as JSON."""
     if isinstance(value, float):
         return format_number(value)
     return sanitize_line(str(value) if isinstance(value, bool | int) else column_text(value))
 
 
 def some_values(values: Sequence[str], separator: str = ", ") -> str:
-    """The text of values in a row; of more than 12 the first five, and how many others there are. Long ones are cut.
-
-    Args:
-        values: Their texts.
-        separator: The text between them.
-    """
+    """The text of values in a row; of more than 12 the first five, and how many others there are. Long ones are cut."""
     shown = values if len(values) <= _MAX_VALUES else values[:5]
     texts = [text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 1]}…" for text in shown]
     left = len(values) - len(shown)
@@ -46,11 +36,7 @@ def some_values(values: Sequence[str], separator: str = ", ") -> str:
 
 
 def domain_in_words(domain: Domain | Any) -> str:
-    """What a parameter may be.
-
-    Args:
-        domain: A domain, or the value of a fixed parameter.
-    """
+    """What a parameter may be."""
     match domain:
         case LogUniform(low=low, high=high):
             return f"{low:g} to {high:g}, uniform in the logarithm"
@@ -73,12 +59,7 @@ def domain_in_words(domain: Domain | Any) -> str:
 
 
 def span_in_words(domain: Domain | Any, values: "pd.Series") -> str:
-    """Where some trials' values of a parameter lie: from the smallest to the largest, or each that there is.
-
-    Args:
-        domain: The parameter's domain.
-        values: Its values; NaN where a trial has none.
-    """
+    """Where some trials' values of a parameter lie: from the smallest to the largest, or each that there is."""
     known = values[given(values)]
     if known.empty:
         return "–"

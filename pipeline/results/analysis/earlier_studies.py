@@ -22,29 +22,12 @@ from pipeline.storage.metric_column import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
 
-__all__ = [
-    "EarlierCount",
-    "EarlierCounts",
-    "copied_studies",
-    "earlier_counts",
-    "observations_of",
-    "trials_to_learn_from",
-]
-
 
 def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:
     """The trials of a study from which another one learns.
 
     Of many trials, the best ones are chosen, and the others evenly. A trial counts with its curve under its first
     config, up to the other study's last epoch.
-
-    Args:
-        results: The earlier study.
-        job: The job that learns.
-        study: The study, as the job names it.
-
-    Raises:
-        InvalidJob: It has no value, no parameter in common, or no trial within the space.
     """
     objective = _common_objective(results, job)
     tried = list(observations_of(results, objective, job.budget.epochs))
@@ -88,13 +71,7 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
 
 @dataclass(frozen=True, slots=True)
 class EarlierCount:
-    """How much an earlier study counted at the end of one that learned from it.
-
-    Args:
-        study: The earlier study.
-        trials: How many of its trials were used.
-        factor: From 0, nothing, to 1, as much as the study's own trials.
-    """
+    """How much an earlier study counted at the end of one that learned from it."""
 
     study: str
     trials: int
@@ -103,12 +80,7 @@ class EarlierCount:
 
 @dataclass(frozen=True, slots=True)
 class EarlierCounts:
-    """How much the studies counted from which one learned.
-
-    Args:
-        studies: The studies; empty if it learned from none.
-        note: Why that is not known; empty if it is.
-    """
+    """How much the studies counted from which one learned."""
 
     studies: Sequence[EarlierCount] = ()
     note: str = ""
@@ -116,11 +88,7 @@ class EarlierCounts:
 
 @cache_per_results
 def earlier_counts(results: Results) -> EarlierCounts:
-    """How much each earlier study counts, by all trials of a study.
-
-    Args:
-        results: A study's results.
-    """
+    """How much each earlier study counts, by all trials of a study."""
     if not results.job.get("learn_from"):
         return EarlierCounts()
     job = TuneJob.from_json(results.job, load=False)
@@ -140,15 +108,7 @@ def earlier_counts(results: Results) -> EarlierCounts:
 
 
 def copied_studies(results: Results, job: TuneJob) -> list[EarlierStudy]:
-    """The earlier studies from which a study learned, as it copied them.
-
-    Args:
-        results: The study that learned.
-        job: Its job.
-
-    Raises:
-        StorageError: The copies are missing or damaged.
-    """
+    """The earlier studies from which a study learned, as it copied them."""
     copies = {study.study: study for study in read_earlier(Store(results.location))}
     return earlier_studies(job, list(copies.values()))
 
@@ -161,16 +121,7 @@ def _common_objective(results: Results, job: TuneJob) -> Objective:
 
 
 def observations_of(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
-    """A study's trials with some points of their curves, those without any value only if they failed.
-
-    Args:
-        results: The study.
-        objective: The objective whose values count.
-        epochs: The last epoch that counts.
-
-    Yields:
-        One observation for each of these trials, in their order, with its curve under its first config.
-    """
+    """A study's trials with some points of their curves, those without any value only if they failed."""
     column, sign = metric_column(objective.metric), -1.0 if objective.mode == "max" else 1.0
     curves = _curves(results, column)
     trials: Any = results.trials.to_dict("records")

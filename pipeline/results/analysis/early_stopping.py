@@ -15,8 +15,6 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.unique_rows import reals
 from pipeline.wording import is_or_are
 
-__all__ = ["MIN_TRIALS", "Agreement", "PossiblyWrongStop", "Stopping", "agreements", "stopping"]
-
 _Reals = npt.NDArray[np.float64]
 
 MIN_TRIALS = 5
@@ -30,18 +28,7 @@ _MAX_EPOCHS = 12
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well values at an epoch predict final ones, among trials that trained to their end.
-
-    Args:
-        epoch: The epoch.
-        trials: How many trials.
-        correlation: Spearman's rank correlation of the value at that epoch with the best one.
-        low: Lower end of a 90% interval of it.
-        high: Upper end.
-        place: The rank of the study's best trial at that epoch, from 1, among all trials that came so far and
-            are not farther beyond the objectives' bounds; None if it has no value there.
-        among: How many those were.
-    """
+    """How well values at an epoch predict final ones, among trials that trained to their end."""
 
     epoch: int
     trials: int
@@ -54,16 +41,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class PossiblyWrongStop:
-    """A trial that was stopped, is not the best, and might have become it.
-
-    Args:
-        trial_id: The trial.
-        epoch: Where it was stopped.
-        value: Its best value until then.
-        missing: The difference between its value and the study's best.
-        gained: How many of the trials that continued gained as much after that epoch.
-        trained: How many trials continued and could be compared at that epoch.
-    """
+    """A trial that was stopped, is not the best, and might have become it."""
 
     trial_id: str
     epoch: int
@@ -75,19 +53,7 @@ class PossiblyWrongStop:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """What early stopping did.
-
-    Args:
-        stopped: How many trials were stopped by comparison with others.
-        saved_epochs: Epochs that were not trained.
-        whole_epochs: Epochs without early stopping.
-        saved_seconds: The seconds those would have taken, by the median of each trial's steady epochs, or, for a trial
-            without any, of the other trials; NaN where no trial has one.
-        trained: How many trials trained to their end and could be compared with.
-        doubts: Trials that might have become the best, the most likely first.
-        bound: Upper end (95%) of the probability that a trial gains more than each of the `trained` trials did.
-        note: Why wrong stops cannot be estimated; empty if they can.
-    """
+    """What early stopping did."""
 
     stopped: int
     saved_epochs: int
@@ -104,9 +70,6 @@ def agreements(results: Results) -> list[Agreement]:
 
     Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
     trials the correlation would be higher.
-
-    Args:
-        results: A study's results.
     """
     reached = reached_values(results)
     full, last = _full(results, reached), reached.last
@@ -142,9 +105,6 @@ def stopping(results: Results) -> Stopping:
     some of them did, would it have reached the study's best value? The gains are those of survivors, and a trial that
     was behind often has more to gain: where doubts are few, that is a lower bound. A trial that is farther beyond the
     objectives' bounds than the best one is in no doubt.
-
-    Args:
-        results: A study's results.
     """
     saved, whole = saved_epochs(results)
     stopped = stopped_early(results)
@@ -210,12 +170,7 @@ def _epochs(results: Results, last: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ranked:
-    """Ranks of values, as `_ranks` has them.
-
-    Args:
-        whole: Those of all values, of shape (1, values).
-        samples: Those of resampled values, of shape (samples, values): the same samples of any as many values.
-    """
+    """Ranks of values, as `_ranks` has them."""
 
     whole: _Reals
     samples: _Reals
@@ -251,15 +206,7 @@ def _correlation(early: _Ranked, late: _Ranked) -> tuple[float, float, float]:
 
 
 def _ranks(values: _Reals, samples: npt.NDArray[np.int64]) -> _Reals:
-    """The ranks of samples of values, ties with their mean rank, each sample with mean 0 and norm 1.
-
-    Args:
-        values: Values without NaN.
-        samples: Positions of values, of shape (samples, size).
-
-    Returns:
-        Numbers of the shape of `samples`.
-    """
+    """The ranks of samples of values, ties with their mean rank, each sample with mean 0 and norm 1."""
     # Values are sorted once: in a sample, a value's rank follows from how often it and smaller ones were drawn.
     known, codes = np.unique(values, return_inverse=True)
     count = len(known)

@@ -12,21 +12,13 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.schema import SECONDS
 
-__all__ = ["PHASES", "Effort", "effort"]
-
 PHASES = ("build", "train", "evaluate", "checkpoint")
 """The phases of an epoch whose seconds are measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Seconds of a study, over all its workers.
-
-    Args:
-        trials: Seconds by trial (rows) and phase (columns), in the order of `results.trials`.
-        workers: The largest number of a session, else the maximum number of trials that trained at the same time.
-        idle: Seconds in which workers did none of this, their start included.
-    """
+    """Seconds of a study, over all its workers."""
 
     trials: pd.DataFrame
     workers: int
@@ -39,14 +31,7 @@ class Effort:
 
 
 def effort(results: Results) -> Effort:
-    """Add up the seconds of a study.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        The seconds of each trial by phase, the idle seconds, and the number of workers.
-    """
+    """Add up the seconds of a study."""
     columns = [SECONDS[phase] for phase in PHASES]
     epochs = results.columns("epochs", ["time", "session", *columns])
     # By the place of the trial: pandas would compare the id of each epoch.

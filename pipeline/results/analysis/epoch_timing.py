@@ -8,8 +8,6 @@ import pandas as pd
 
 from pipeline.study import Budget
 
-__all__ = ["TIMED", "epoch_seconds", "expected_epochs", "seconds_left", "steady_seconds"]
-
 _STRETCH = ["trial_id", "session", "attempt", "segment"]
 """Columns whose values do not change while a trial continues."""
 
@@ -22,12 +20,6 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
 
     The first epoch after each start of a trial also traces and compiles the model, and may start libraries. So does an
     epoch before which the model was built again. Neither says how long another epoch takes.
-
-    Args:
-        epochs: The table `epochs`, by trial and epoch.
-
-    Returns:
-        Seconds, indexed as those rows of the table are that count; empty if there are none.
     """
     built = epochs["seconds_build"].fillna(0.0).gt(0.0)
     seconds: pd.Series = epochs["seconds_train"].fillna(0.0) + epochs["seconds_evaluate"].fillna(0.0)
@@ -35,15 +27,7 @@ def steady_seconds(epochs: pd.DataFrame) -> pd.Series:
 
 
 def epoch_seconds(epochs: pd.DataFrame, trials: pd.Series) -> pd.Series:
-    """Seconds that another epoch of each trial takes: the median of its steady epochs, else of all trials' medians.
-
-    Args:
-        epochs: The table `epochs`, by trial and epoch.
-        trials: Ids of trials.
-
-    Returns:
-        Seconds, indexed as `trials`; NaN where the study has no steady epoch.
-    """
+    """Seconds that another epoch of each trial takes: the median of its steady epochs, else of all trials' medians."""
     steady = steady_seconds(epochs)
     # By the number of the trial: pandas would compare the id of each epoch.
     numbers, ids = pd.factorize(epochs["trial_id"])
@@ -72,15 +56,6 @@ def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> 
     A trial continues after an epoch with the probability with which the trials that reached that epoch did; where no
     trial has ended, all continue (the estimator of E. L. Kaplan and P. Meier: Nonparametric Estimation from Incomplete
     Observations, JASA 1958). Trials that end early do so first: the mean of those that have ended would be too low.
-
-    Args:
-        ended: Epochs of each trial that has ended.
-        live: Epochs of each trial that has not.
-        maximum: The largest number of epochs of a trial, at least 1.
-
-    Returns:
-        The expected epochs of another trial, from 0 to `maximum`; and those that all live trials together train from
-        now on.
     """
     stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
     everyone = np.sort(np.concatenate([stopped, going]))
@@ -111,20 +86,7 @@ def seconds_left(
     seconds: float,
     waited: float = 0.0,
 ) -> float | None:
-    """An estimate of the seconds until a study ends, at most what its budget leaves.
-
-    Args:
-        budget: The study's budget.
-        rate: Epochs that all workers train in a second; None if that is unknown yet.
-        ended: Epochs of each trial that has ended; as long as none has, each may train all its epochs.
-        live: Epochs of each trial that has not.
-        limit: The largest number of trials; there may be more, drawn before it was lowered.
-        seconds: Seconds during which a driver was alive.
-        waited: Seconds since the last of these epochs was reported.
-
-    Returns:
-        Seconds, 0 or more; None if nothing is known.
-    """
+    """An estimate of the seconds until a study ends, at most what its budget leaves."""
     bounds: list[float] = []
     if rate:
         each, begun = expected_epochs(ended, live, budget.epochs)

@@ -12,8 +12,6 @@ from pipeline.study.named_functions import named_functions
 from pipeline.study.user_frames import user_frame
 from pipeline.wording import hide_numbers
 
-__all__ = ["Cause", "causes", "first_line", "place"]
-
 _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
 _NOISE = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
 """Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
@@ -24,14 +22,7 @@ _OPERATION = re.compile(r"\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Trials that failed for the same cause.
-
-    Args:
-        what: The error in one line.
-        where: The place in the user's own code, as `file.py:12 in function`; empty if the error has none.
-        trials: Their ids.
-        text: The whole error of the first of them.
-    """
+    """Trials that failed for the same cause."""
 
     what: str
     where: str
@@ -44,9 +35,6 @@ def causes(results: Results) -> list[Cause]:
 
     Errors have the same cause if their first lines are equal except for numbers, and they come from the same line of
     the user's code.
-
-    Args:
-        results: A study's results.
     """
     trials = results.table("trials").select(["trial_id", "state", "error"])
     failed = trials.filter(pc.equal(trials["state"], "failed"))
@@ -64,15 +52,7 @@ def causes(results: Results) -> list[Cause]:
 
 
 def place(results: Results, error: str) -> str:
-    """The innermost place of an error in the user's code; modules of the job count as the user's.
-
-    Args:
-        results: A study's results.
-        error: An error's text, with its traceback.
-
-    Returns:
-        As `file.py:12 in function`; empty if there is none.
-    """
+    """The innermost place of an error in the user's code; modules of the job count as the user's."""
     return _place(error, _job_files(results))
 
 
@@ -91,9 +71,6 @@ def first_line(text: str) -> str:
 
     It is the first line, with the next one where the first only announces it, as in Keras and TensorFlow; of a bare
     traceback it is the last line. Values that TensorFlow lists after its sentence are left out.
-
-    Args:
-        text: An error, with or without its traceback.
     """
     lines = [line for each in text.splitlines() if (line := _OPERATION.sub("", each.strip()).strip())]
     if not lines:

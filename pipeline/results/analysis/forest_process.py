@@ -15,7 +15,6 @@ from pipeline.results.analysis.random_forest import RandomForest
 if TYPE_CHECKING:
     from pipeline.storage import Store
 
-__all__ = ["fitting", "main"]
 
 _SKIPPED = {
     # scikit-learn would import pandas to recognise frames, of which it gets none.
@@ -32,15 +31,6 @@ def fitting(store: "Store") -> Iterator[Fit]:
     """A context in which forests are fitted, by a second process where that pays.
 
     Where that one fails, perhaps because memory ran out, they are fitted here.
-
-    Args:
-        store: The folder of the study to whose trials they are fitted.
-
-    Yields:
-        What fits forests, as `fit_here` does; in a second process it does so once.
-
-    Raises:
-        StorageError: The storage cannot be listed.
     """
     if not second_process.is_worthwhile(store):
         yield fit_here
@@ -65,11 +55,7 @@ def fitting(store: "Store") -> Iterator[Fit]:
 
 
 def main(samples: Sequence[tuple[list[list[float]], list[float], int]]) -> None:
-    """The other side of `fitting`: print the forests as bytes.
-
-    Args:
-        samples: What `forests` takes, for each.
-    """
+    """The other side of `fitting`: print the forests as bytes."""
     fits = [forests(np.array(units), np.array(values), first) for units, values, first in samples]
     sys.stdout.buffer.write(_packed(fits))
 

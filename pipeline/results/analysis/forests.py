@@ -9,8 +9,6 @@ import numpy.typing as npt
 from pipeline.results.analysis.influence import most_influential
 from pipeline.results.analysis.random_forest import RandomForest, fit_forest, predicted
 
-__all__ = ["MAX_AXES", "Fit", "Forests", "Sample", "fit_here", "forests", "interval", "r_squared"]
-
 _Reals = npt.NDArray[np.float64]
 
 _TREES, _AGAIN, _TREES_AGAIN = 100, 20, 20
@@ -31,18 +29,7 @@ before any other where there are more than `MAX_AXES`."""
 
 @dataclass(frozen=True, slots=True)
 class Forests:
-    """Forests of the same trials.
-
-    Args:
-        whole: The forest of all trials.
-        axes: The numbers of its axes among those of the sample.
-        again: Forests of resampled trials; empty if the whole one predicts too little to exclude chance.
-        r_squared: R² for trials that the forest has not seen: out of bag, or with more than `MAX_AXES` hyperparameters
-            in five folds.
-        low: Lower end of its 90% interval.
-        high: Upper end.
-        r_squared_again: R² for the resampled trials of each of `again`, clipped to 0 to 1.
-    """
+    """Forests of the same trials."""
 
     whole: RandomForest
     axes: Sequence[int]
@@ -58,28 +45,12 @@ Fit = Callable[[Sequence[Sample]], Callable[[], Sequence[Forests]]]
 
 
 def fit_here(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
-    """Fit forests in this process.
-
-    Args:
-        samples: The trials of each.
-
-    Returns:
-        What fits them: one for each sample.
-    """
+    """Fit forests in this process."""
     return lambda: [forests(*sample) for sample in samples]
 
 
 def forests(units: _Reals, values: _Reals, first: int) -> Forests:
-    """Fit a forest to trials, and 20 to resampled ones if it predicts enough.
-
-    Args:
-        units: Positions from 0 to 1, by trial and axis.
-        values: The objective of each trial.
-        first: How many axes, the first ones, are chosen before any other.
-
-    Returns:
-        The forests, with what the first one predicts.
-    """
+    """Fit a forest to trials, and 20 to resampled ones if it predicts enough."""
     axes = most_influential(units, values, MAX_AXES, first)
     chosen = units[:, axes]
     whole = fit_forest(chosen, values, trees=_TREES, seed=_SEED)
@@ -115,12 +86,7 @@ def _unseen(units: _Reals, values: _Reals, first: int) -> _Reals:
 
 
 def r_squared(values: _Reals, unseen: _Reals) -> float:
-    """The share of the variance of values that predictions explain (R²); 0 if all values are the same.
-
-    Args:
-        values: The values.
-        unseen: Predictions of them by trees that were not trained on them.
-    """
+    """The share of the variance of values that predictions explain (R²); 0 if all values are the same."""
     # Scaled, so that squares of large losses stay finite.
     scale = float(np.abs(values).max()) or 1.0
     whole = float(((values / scale - (values / scale).mean()) ** 2).sum())
@@ -128,14 +94,6 @@ def r_squared(values: _Reals, unseen: _Reals) -> float:
 
 
 def interval(found: _Reals, value: float) -> tuple[float, float]:
-    """The 90% interval of a value.
-
-    Args:
-        found: What was found for resampled trials.
-        value: What was found for all of them, which the interval includes.
-
-    Returns:
-        Its lower and upper end.
-    """
+    """The 90% interval of a value."""
     low, high = np.quantile(found, [0.05, 0.95])
     return min(float(low), value), max(float(high), value)

@@ -15,34 +15,20 @@ from pipeline.results.tables.load import Results
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HypervolumeBox", "box_of", "hypervolume_of", "hypervolumes"]
 
 _Reals = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class HypervolumeBox:
-    """The box in the objectives' space whose dominated share is measured.
-
-    Args:
-        best: The best value on the front in each objective, by metric.
-        reference: The reference point: a tenth of the front's range beyond the worst value on the front in each
-            objective.
-    """
+    """The box in the objectives' space whose dominated share is measured."""
 
     best: Mapping[str, float]
     reference: Mapping[str, float]
 
 
 def box_of(studies: Sequence[Results]) -> HypervolumeBox | None:
-    """The box for one study, or a common one for several of the same objectives.
-
-    Args:
-        studies: Results; at least one.
-
-    Returns:
-        None if there is one objective, if studies differ in their objectives, or if no epoch has values in all of them.
-    """
+    """The box for one study, or a common one for several of the same objectives."""
     goals = {tuple((one.metric, one.mode) for one in results.objectives) for results in studies}
     if len(goals) != 1 or len(studies[0].objectives) < 2:
         return None
@@ -60,16 +46,7 @@ def box_of(studies: Sequence[Results]) -> HypervolumeBox | None:
 
 
 def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
-    """How the dominated share of a box grew, over every epoch of every trial that did not fail.
-
-    Args:
-        results: A study's results.
-        box: The box.
-
-    Returns:
-        One row for each epoch in order of time: seconds a driver had been alive, trials and epochs so far, and the
-        share, from 0 to 1. Epochs beyond a bound, or without a value in each objective, add nothing.
-    """
+    """How the dominated share of a box grew, over every epoch of every trial that did not fail."""
     import pandas as pd
 
     losses, order = _losses(results)
@@ -89,14 +66,7 @@ def hypervolumes(results: Results, box: HypervolumeBox) -> "pd.DataFrame":
 
 
 def hypervolume_of(results: Results) -> tuple[HypervolumeBox, float] | None:
-    """A study's own box, and the share of it that its trials dominate; None if there is no box.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        The box and a share from 0 to 1; None if no box can be computed.
-    """
+    """A study's own box, and the share of it that its trials dominate; None if there is no box."""
     box = box_of([results])
     return None if box is None else (box, float(hypervolumes(results, box)["share"].iloc[-1]))
 

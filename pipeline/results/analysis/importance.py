@@ -21,8 +21,6 @@ from pipeline.space import ListedDomain, ParameterPath
 from pipeline.space.walk import When
 from pipeline.wording import percent, percent_interval
 
-__all__ = ["best_range", "importances", "start_importances"]
-
 _Reals = npt.NDArray[np.float64]
 
 _MAX_VALUES = 8
@@ -39,18 +37,7 @@ _LARGEST = 1e150
 
 @dataclass(frozen=True, slots=True)
 class _Trials:
-    """Trials that have the same hyperparameters.
-
-    Args:
-        when: On which branches of which switches they are.
-        axes: The hyperparameters, those of the branch itself first.
-        own: How many are those of the branch itself.
-        count: How many trials have a value.
-        note: Why there is no result for them; empty if there is one.
-        units: Positions from 0 to 1, by trial and axis; of the trials that the forest sees.
-        values: The objective of each.
-        clipped: How many extreme values were clipped.
-    """
+    """Trials that have the same hyperparameters."""
 
     when: When
     axes: Sequence[ParameterPath]
@@ -70,26 +57,12 @@ def importances(results: Results) -> list[Importance]:
     A trial counts with its best value, even if it was stopped early, and the config in force there. Hyperparameters
     that only some trials have are analysed among those trials. Intervals come from forests and predictions of
     resampled trials.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        All trials first, then those of each branch that has its own parameters.
     """
     return start_importances(results)()
 
 
 def start_importances(results: Results, fit: Fit = fit_here) -> Callable[[], list[Importance]]:
-    """Start to fit the forests of `importances`.
-
-    Args:
-        results: A study's results.
-        fit: Fits the forests.
-
-    Returns:
-        What waits for the forests, and returns what `importances` does.
-    """
+    """Start to fit the forests of `importances`."""
     rows, parameters = scored(results), [parameter for parameter in results.parameters if parameter.drawn]
     groups = []
     for when in dict.fromkeys([(), *(parameter.when for parameter in parameters)]):
@@ -249,14 +222,7 @@ def _effects(
 
 
 def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
-    """Where means along a domain are best, in words: the value, or the span of the best quarter.
-
-    Args:
-        domain: The hyperparameter's domain.
-        units: Positions from 0 to 1.
-        means: The objective there.
-        mode: `max` or `min`.
-    """
+    """Where means along a domain are best, in words: the value, or the span of the best quarter."""
     order = means if mode == "max" else -means
     values = [domain.from_unit(float(unit)) for unit in units]
     if isinstance(domain, ListedDomain) and (len(values) <= _MAX_VALUES or not _ordered(values)):

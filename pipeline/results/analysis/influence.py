@@ -3,8 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["most_influential", "quarters", "ranks", "share_between"]
-
 _Reals = npt.NDArray[np.float64]
 
 _PARTS = 4
@@ -13,17 +11,7 @@ _MAX_VALUES = 8
 
 
 def most_influential(units: _Reals, values: _Reals, most: int, first: int | None = None) -> npt.NDArray[np.int64]:
-    """The axes with the most influence on the ranks of values, each by itself.
-
-    Args:
-        units: Positions of trials, by trial and axis.
-        values: The objective of each trial.
-        most: The maximum number of axes.
-        first: How many axes, the first ones, are chosen before any other; None if there is no such order.
-
-    Returns:
-        The numbers of at most `most` axes, ascending; all if there are no more.
-    """
+    """The axes with the most influence on the ranks of values, each by itself."""
     axes = units.shape[1]
     if axes <= most:
         return np.arange(axes)
@@ -35,26 +23,14 @@ def most_influential(units: _Reals, values: _Reals, most: int, first: int | None
 
 
 def ranks(values: _Reals) -> _Reals:
-    """The ranks of values from 1, ties with their mean rank.
-
-    Args:
-        values: Values without NaN.
-
-    Returns:
-        One rank for each value, float64.
-    """
+    """The ranks of values from 1, ties with their mean rank."""
     _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     found: _Reals = (np.cumsum(counts) - (counts - 1) / 2)[codes]
     return found
 
 
 def share_between(parts: _Reals, ranked: _Reals) -> float:
-    """The adjusted share of the variance of ranks that lies between parts; 0 if it is what chance would give.
-
-    Args:
-        parts: The number of each trial's part; NaN where it has none.
-        ranked: The trials' ranks.
-    """
+    """The adjusted share of the variance of ranks that lies between parts; 0 if it is what chance would give."""
     known = np.isfinite(parts)
     parts, ranked = parts[known], ranked[known]
     groups = [ranked[parts == part] for part in np.unique(parts)]
@@ -66,14 +42,7 @@ def share_between(parts: _Reals, ranked: _Reals) -> float:
 
 
 def quarters(places: _Reals) -> _Reals:
-    """For each place, the number of the quarter of all places in which it lies; NaN where there is none.
-
-    Args:
-        places: Places, NaN where there is none.
-
-    Returns:
-        Numbers from 0 to 3, float64.
-    """
+    """For each place, the number of the quarter of all places in which it lies; NaN where there is none."""
     if not (known := np.isfinite(places)).any():
         return places
     edges = np.quantile(places[known], np.linspace(0, 1, _PARTS + 1)[1:-1])

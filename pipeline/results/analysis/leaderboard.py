@@ -13,22 +13,6 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import best_rows, configs_at_best, ranked
 from pipeline.space import Config
 
-__all__ = [
-    "AT_EPOCH",
-    "EPOCHS",
-    "FRONT",
-    "MAX_PARAMETERS",
-    "SECONDS",
-    "STATE",
-    "TRIAL",
-    "Leaderboard",
-    "LeaderboardColumn",
-    "LeaderboardRow",
-    "columns",
-    "rows",
-]
-
-
 _FIELDS = ["state", "epochs", "seconds", "objective", "best_epoch"]
 """The columns of `trials` that the leaderboard shows next to the ids, in addition to those of the best epochs."""
 
@@ -40,12 +24,7 @@ _Record = tuple[str, int, float, float | None, int | None]
 
 
 class LeaderboardColumn(NamedTuple):
-    """A column by its kind and its name: a parameter may have the name of a metric.
-
-    Args:
-        kind: `fixed` for what each trial has, `metric` for an objective, `front`, or `config` for a parameter.
-        name: The column's name.
-    """
+    """A column by its kind and its name: a parameter may have the name of a metric."""
 
     kind: Literal["fixed", "metric", "front", "config"]
     name: str
@@ -58,15 +37,7 @@ STATE, FRONT = LeaderboardColumn("fixed", "state"), LeaderboardColumn("front", "
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """A trial on the leaderboard.
-
-    Args:
-        trial_id: The trial.
-        state: Its state.
-        best: Whether it is the study's best trial.
-        values: Its value in each column, without columns in which it has none. Objectives and parameters are
-            those of its best epoch; `front` is True for a trial on the front.
-    """
+    """A trial on the leaderboard."""
 
     trial_id: str
     state: str
@@ -75,12 +46,7 @@ class LeaderboardRow:
 
 
 def columns(results: Results, most: int | None = None) -> list[LeaderboardColumn]:
-    """The leaderboard's columns, in order.
-
-    Args:
-        results: A study's results.
-        most: The maximum number of hyperparameters, chosen by `shown_parameters`; None for all.
-    """
+    """The leaderboard's columns, in order."""
     first, *others = (LeaderboardColumn("metric", objective.metric) for objective in results.objectives)
     drawn = [
         LeaderboardColumn("config", name)
@@ -90,11 +56,7 @@ def columns(results: Results, most: int | None = None) -> list[LeaderboardColumn
 
 
 class Leaderboard:
-    """A study's leaderboard. Data that all rows need are computed once, each row on demand.
-
-    Args:
-        results: A study's results.
-    """
+    """A study's leaderboard. Data that all rows need are computed once, each row on demand."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
@@ -105,13 +67,7 @@ class Leaderboard:
     def rows(
         self, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
     ) -> list[LeaderboardRow]:
-        """The rows, the best trial first.
-
-        Args:
-            top: How many rows; None for all.
-            only: Ids of the trials to show; None for all.
-            in_order: Whether to keep the order of `only` rather than put the best first.
-        """
+        """The rows, the best trial first."""
         results, trials = self._results, self._results.table("trials").select(["trial_id", *_FIELDS])
         wanted = set(only) if only is not None else None
         order = list(only) if only is not None and in_order else ranked(results)
@@ -139,14 +95,7 @@ class Leaderboard:
 def rows(
     results: Results, *, top: int | None = None, only: Sequence[str] | None = None, in_order: bool = False
 ) -> list[LeaderboardRow]:
-    """The leaderboard's rows, the best trial first.
-
-    Args:
-        results: A study's results.
-        top: How many rows; None for all.
-        only: Ids of the trials to show; None for all.
-        in_order: Whether to keep the order of `only` rather than put the best first.
-    """
+    """The leaderboard's rows, the best trial first."""
     return Leaderboard(results).rows(top=top, only=only, in_order=in_order)
 
 

@@ -6,19 +6,10 @@ import pandas as pd
 
 from pipeline.results.tables.load import Results
 
-__all__ = ["LineageSegment", "ancestry", "exploits"]
-
 
 @dataclass(frozen=True, slots=True)
 class LineageSegment:
-    """Epochs that one trial contributed to a model.
-
-    Args:
-        trial_id: The trial.
-        after: The trial's own epoch before the first of them.
-        until: The trial's own epoch that is the last of them.
-        age: The model's age in epochs before the first of them.
-    """
+    """Epochs that one trial contributed to a model."""
 
     trial_id: str
     after: int
@@ -27,11 +18,7 @@ class LineageSegment:
 
 
 def ancestry(results: Results) -> list[LineageSegment]:
-    """Where the best model's weights came from, the oldest segment first; empty if there is no best.
-
-    Args:
-        results: A study's results.
-    """
+    """Where the best model's weights came from, the oldest segment first; empty if there is no best."""
     if results.best is None:
         return []
     exploited = exploits(results)
@@ -53,14 +40,7 @@ def ancestry(results: Results) -> list[LineageSegment]:
 
 
 def exploits(results: Results) -> pd.DataFrame:
-    """The decisions to take over another trial's weights; a trial's own that came later count over earlier ones.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Rows of `decisions` of kind `exploit`, unique by trial and epoch, sorted by epoch.
-    """
+    """The decisions to take over another trial's weights; a trial's own that came later count over earlier ones."""
     decisions = results.decisions
     exploiting = decisions[(decisions["kind"] == "exploit") & decisions["parent_epoch"].notna()]
     return exploiting.drop_duplicates(["trial_id", "epoch"], keep="last").sort_values("epoch", kind="stable")

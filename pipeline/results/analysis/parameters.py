@@ -19,22 +19,6 @@ from pipeline.space import ListedDomain, drawn_names, key_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "OBJECTIVE",
-    "STATE",
-    "TRIAL",
-    "VIOLATION",
-    "axis_positions",
-    "best_quarter",
-    "by_influence",
-    "config_positions",
-    "influence_is_known",
-    "scored",
-    "scored_with",
-    "shown_parameters",
-    "tuned",
-    "within_bounds",
-]
 
 TRIAL, OBJECTIVE, STATE, VIOLATION = "_trial", "_objective", "_state", "_violation"
 """The columns of `scored` other than the parameters, whose names begin with a letter: one may be called objective."""
@@ -43,11 +27,7 @@ _MIN_TRIALS, _MAX_TRIALS = 12, 1000
 
 
 def tuned(results: Results) -> list[str]:
-    """The parameters that are drawn: constants aside.
-
-    Args:
-        results: A study's results.
-    """
+    """The parameters that are drawn: constants aside."""
     return drawn_names(results.space)
 
 
@@ -58,13 +38,6 @@ def by_influence(results: Results) -> Sequence[str]:
     For each parameter, the share of the variance of the ranks that lies between its values, or between quarters of its
     range of values, above what chance would give. This is quick, and looks at one parameter at a time: `importances`
     answers what mattered.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Names; in the order of the space where there are too few trials to compare. It is the same list each time, and
-        must not be changed.
     """
     names = tuned(results)
     if not influence_is_known(results):
@@ -82,11 +55,7 @@ def by_influence(results: Results) -> Sequence[str]:
 
 
 def influence_is_known(results: Results) -> bool:
-    """Whether there are enough trials to say which parameters have the most influence on a trial's rank.
-
-    Args:
-        results: A study's results.
-    """
+    """Whether there are enough trials to say which parameters have the most influence on a trial's rank."""
     return int(_valued(results).sum()) >= _MIN_TRIALS
 
 
@@ -97,30 +66,14 @@ def _valued(results: Results) -> npt.NDArray[np.bool_]:
 
 
 def shown_parameters(results: Results, most: int) -> Sequence[str]:
-    """The tuned parameters that a picture or a table shows: all, or those with the most influence on a trial's rank.
-
-    Args:
-        results: A study's results.
-        most: The maximum number of parameters.
-
-    Returns:
-        Names, in the order of the space, or if there are more than `most`, in that of `by_influence`.
-    """
+    """The tuned parameters that a picture or a table shows: all, or those with the most influence on a trial's rank."""
     names = tuned(results)
     return names if len(names) <= most else by_influence(results)[:most]
 
 
 @cache_per_results
 def scored(results: Results) -> "pd.DataFrame":
-    """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Columns `TRIAL`, `OBJECTIVE`, `STATE`, `VIOLATION`, and one for each tuned parameter; in the order of
-        `results.trials`. It is the same frame each time, and must not be changed.
-    """
+    """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch."""
     import pandas as pd
 
     trials = results.table("trials")
@@ -136,43 +89,19 @@ def scored(results: Results) -> "pd.DataFrame":
 
 
 def scored_with(results: Results, parameter: str) -> "pd.DataFrame":
-    """The scored trials that have a value of a parameter, without the columns of hundreds of other ones.
-
-    Args:
-        results: A study's results.
-        parameter: A tuned parameter's name.
-
-    Returns:
-        Rows of `scored`, in its order: the fixed columns, and that of the parameter.
-    """
+    """The scored trials that have a value of a parameter, without the columns of hundreds of other ones."""
     rows = scored(results)[[TRIAL, OBJECTIVE, STATE, VIOLATION, parameter]]
     return rows[given(rows[parameter])]
 
 
 def within_bounds(results: Results) -> "pd.DataFrame":
-    """The scored trials within the bounds of all objectives.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Rows of `scored`, with its columns and in its order.
-    """
+    """The scored trials within the bounds of all objectives."""
     rows = scored(results)
     return rows[rows[VIOLATION] == 0]
 
 
 def axis_positions(domain: Any, values: "pd.Series", *, spread: bool = False) -> npt.NDArray[np.float64]:
-    """Where values lie on their axis: numbers as they are, listed ones by their position.
-
-    Args:
-        domain: The domain they come from.
-        values: Values as drawn; NaN where a trial has none.
-        spread: Set trials with the same listed value side by side.
-
-    Returns:
-        One position for each value, float64.
-    """
+    """Where values lie on their axis: numbers as they are, listed ones by their position."""
     if not isinstance(domain, ListedDomain):
         return values.to_numpy(np.float64)
     known = {key_of(value): float(place) for place, value in enumerate(domain.values)}
@@ -196,16 +125,7 @@ def axis_positions(domain: Any, values: "pd.Series", *, spread: bool = False) ->
 
 
 def config_positions(results: Results, rows: "pd.DataFrame", parameter: str) -> npt.NDArray[np.float64]:
-    """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none.
-
-    Args:
-        results: A study's results.
-        rows: Rows of `trials` or `epochs`.
-        parameter: A tuned parameter's name.
-
-    Returns:
-        One position for each row, float64.
-    """
+    """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none."""
     import pandas as pd
 
     column, domain = f"config_{parameter}", results.space[parameter]
@@ -219,15 +139,7 @@ def config_positions(results: Results, rows: "pd.DataFrame", parameter: str) -> 
 
 
 def best_quarter(results: Results, rows: "pd.DataFrame") -> "pd.DataFrame":
-    """The best quarter of some scored trials, at least one, the best first.
-
-    Args:
-        results: A study's results.
-        rows: Some rows of `scored`.
-
-    Returns:
-        Rows of `rows`, the best first.
-    """
+    """The best quarter of some scored trials, at least one, the best first."""
     best_first = np.argsort(_places(results)[rows.index], kind="stable")
     return rows.iloc[best_first[: max(1, len(rows) // 4)]]
 

@@ -4,17 +4,11 @@ from pipeline.results.analysis.parameters import scored, tuned
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
 
-__all__ = ["has_plane", "has_trajectories"]
-
 _MIN_TRIALS = 12
 
 
 def has_plane(results: Results) -> bool:
-    """Whether two numbers are all that a study draws, and enough trials have a value.
-
-    Args:
-        results: A study's results.
-    """
+    """Whether two numbers are all that a study draws, and enough trials have a value."""
     names = tuned(results)
     domains = [results.space[name] for name in names]
     return (
@@ -25,10 +19,6 @@ def has_plane(results: Results) -> bool:
 
 
 def has_trajectories(results: Results) -> bool:
-    """Whether epochs have metrics called x and y, and they change in some trial.
-
-    Args:
-        results: A study's results.
-    """
+    """Whether epochs have metrics called x and y, and they change in some trial."""
     epochs = results.epochs
     return {"x", "y"} <= set(epochs.columns) and bool((epochs.groupby("trial_id")["x"].nunique() > 1).any())

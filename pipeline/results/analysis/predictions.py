@@ -19,8 +19,6 @@ from pipeline.space.cube import Cube
 from pipeline.space.walk import fitting
 from pipeline.study import TuneJob
 
-__all__ = ["Prediction", "most_different", "predictions"]
-
 _Reals = npt.NDArray[np.float64]
 
 _PLACES = 20
@@ -35,17 +33,7 @@ _POINTS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The predicted objective along one hyperparameter, averaged over the others (partial dependence).
-
-    Args:
-        parameter: The hyperparameter and its path in the space.
-        epoch: The epoch: a trial's maximum.
-        mode: Whether larger (`max`) or smaller (`min`) values are better.
-        values: Values of the hyperparameter: about 20 evenly spaced on its scale, or each that it may have.
-        medians: The objective there: medians of the predicted distributions, one for each value.
-        lows: Lower ends of 90% intervals.
-        highs: Upper ends.
-    """
+    """The predicted objective along one hyperparameter, averaged over the others (partial dependence)."""
 
     parameter: ParameterPath
     epoch: int
@@ -79,14 +67,6 @@ def predictions(results: Results) -> list[Prediction]:
     for its next draw. The other hyperparameters are averaged over configs of the trials. A
     hyperparameter of a branch is averaged over the trials that have it. Of many trials, some are used, so
     that the time does not grow with the study.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        One prediction for each hyperparameter with several values. Empty if another searcher drew the configs, because
-        then no draw was based on this model; if too few trials have a value for a first draw by it; or if the copies of
-        the earlier studies from which it learned cannot be read.
     """
     if results.job["searcher"].get("kind") != "curves":
         return []
@@ -128,15 +108,7 @@ def predictions(results: Results) -> list[Prediction]:
 
 
 def most_different(found: Sequence[Prediction], most: int) -> list[Prediction]:
-    """The predictions that a picture or a table shows: all, or those whose medians differ most.
-
-    Args:
-        found: As `predictions` has them.
-        most: The maximum number of predictions.
-
-    Returns:
-        At most `most` predictions; if there are more, the one whose medians differ most is first.
-    """
+    """The predictions that a picture or a table shows: all, or those whose medians differ most."""
     if len(found) <= most:
         return list(found)
     return sorted(found, key=lambda one: -float(one.medians.max() - one.medians.min()))[:most]

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RandomForest", "fit_forest", "predicted"]
-
 _Reals = npt.NDArray[np.float64]
 _Reals32 = npt.NDArray[np.float32]
 
@@ -22,15 +20,7 @@ _POINTS = 4096
 
 @dataclass(frozen=True, slots=True)
 class RandomForest:
-    """A forest as boxes.
-
-    Args:
-        low: The boxes' lower ends, by box and axis.
-        high: Their upper ends.
-        value: The forest's prediction in each box, divided by the number of its trees.
-        variance: The variance of the forest's prediction over the cube.
-        unseen: Out-of-bag predictions by trial, of the trees that were not trained on it; empty if not requested.
-    """
+    """A forest as boxes."""
 
     low: _Reals
     high: _Reals
@@ -46,29 +36,13 @@ class RandomForest:
         object.__setattr__(self, "_masses", self.value * np.prod(self.high - self.low, axis=1))
 
     def along(self, axis: int, cells: int) -> _Reals:
-        """The mean within each of equal parts of an axis, over all other axes.
-
-        Args:
-            axis: The axis, from 0.
-            cells: Number of equal parts.
-
-        Returns:
-            Means in the unit of the objective, of shape (cells,).
-        """
+        """The mean within each of equal parts of an axis, over all other axes."""
         # Not kept: a hyperparameter may have a thousand values.
         means: _Reals = self._masses @ self._cover(axis, cells)
         return means
 
     def across(self, axes: tuple[int, int], cells: tuple[int, int]) -> _Reals:
-        """The mean within each cell of two axes, over all other axes.
-
-        Args:
-            axes: Two axes, each from 0.
-            cells: Number of equal parts of each.
-
-        Returns:
-            Means in the unit of the objective, of shape (cells of the first axis, cells of the second).
-        """
+        """The mean within each cell of two axes, over all other axes."""
         means: _Reals = self._weighed(axes[0], cells[0]) @ self._covered(axes[1], cells[1])
         return means
 
@@ -93,18 +67,7 @@ class RandomForest:
 
 
 def fit_forest(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: bool = True) -> RandomForest:
-    """Fit a forest.
-
-    Args:
-        places: Positions from 0 to 1, by trial and axis.
-        values: The objective of each trial.
-        trees: How many trees.
-        seed: The seed of the forest.
-        whole: Whether predictions out of bag are wanted.
-
-    Returns:
-        The forest as boxes with a value each, and, if wanted, its predictions out of bag.
-    """
+    """Fit a forest."""
     rows, scale = np.ascontiguousarray(places, np.float32), _scale(values)
     forest, left_out = _trees(rows, values / scale, trees, seed)
     low, high, value = _boxes(forest, places.shape[1])
@@ -115,18 +78,7 @@ def fit_forest(places: _Reals, values: _Reals, *, trees: int, seed: int, whole: 
 
 
 def predicted(places: _Reals, values: _Reals, others: _Reals, *, trees: int, seed: int) -> _Reals:
-    """Fit a forest, and predict the objective of other trials.
-
-    Args:
-        places: Positions from 0 to 1, by trial and axis.
-        values: The objective of each trial.
-        others: Positions of the other trials.
-        trees: How many trees.
-        seed: The seed of the forest.
-
-    Returns:
-        One value for each other trial.
-    """
+    """Fit a forest, and predict the objective of other trials."""
     scale = _scale(values)
     forest, _ = _trees(np.ascontiguousarray(places, np.float32), values / scale, trees, seed)
     return _mean(forest, np.ascontiguousarray(others, np.float32)) * scale

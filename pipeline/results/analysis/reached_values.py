@@ -11,21 +11,12 @@ from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.tables.unique_rows import reals
 from pipeline.storage.metric_column import metric_column
 
-__all__ = ["ReachedValues", "reached_values"]
-
 _Reals = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReachedValues:
-    """The objective at the epochs of trials. A matrix of all trials and epochs would be large if few train long.
-
-    Args:
-        trials: How many trials the study has.
-        trial: Where in the study's trials the trial of each value is.
-        epoch: The epoch of each value, from 1.
-        value: The values, finite.
-    """
+    """The objective at the epochs of trials. A matrix of all trials and epochs would be large if few train long."""
 
     trials: int
     trial: npt.NDArray[np.int64]
@@ -38,40 +29,19 @@ class ReachedValues:
         return int(self.epoch.max(initial=0))
 
     def at(self, epoch: int) -> _Reals:
-        """The value of each trial at an epoch.
-
-        Args:
-            epoch: The epoch.
-
-        Returns:
-            Shape (trials,); NaN where there is none.
-        """
+        """The value of each trial at an epoch."""
         rows, values = self.epoch == epoch, np.full(self.trials, np.nan)
         values[self.trial[rows]] = self.value[rows]
         return values
 
     def best(self, sign: float) -> _Reals:
-        """The largest value of each trial after multiplication by a sign.
-
-        Args:
-            sign: 1 or −1.
-
-        Returns:
-            Shape (trials,); minus infinity where there is none.
-        """
+        """The largest value of each trial after multiplication by a sign."""
         best = np.full(self.trials, -np.inf)
         np.maximum.at(best, self.trial, sign * self.value)
         return best
 
     def curves(self, trials: npt.NDArray[np.int64]) -> _Reals:
-        """The values of some trials at every epoch.
-
-        Args:
-            trials: Where in the study's trials they are.
-
-        Returns:
-            Shape (trials, `last`); NaN where there is none.
-        """
+        """The values of some trials at every epoch."""
         places = np.full(self.trials, -1)
         places[trials] = np.arange(len(trials))
         rows = np.flatnonzero(places[self.trial] >= 0)
@@ -81,14 +51,7 @@ class ReachedValues:
 
 
 def reached_values(results: Results) -> ReachedValues:
-    """The objective at each epoch, without that of failed trials.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        The values, in the order of `results.epochs`.
-    """
+    """The objective at each epoch, without that of failed trials."""
     column, trials, epochs = metric_column(results.objective.metric), results.table("trials"), results.table("epochs")
     if column not in epochs.column_names:
         return ReachedValues(trials.num_rows, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))

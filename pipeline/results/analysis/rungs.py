@@ -4,18 +4,9 @@ import pandas as pd
 
 from pipeline.results.tables.load import Results
 
-__all__ = ["rungs_of"]
-
 
 def rungs_of(results: Results) -> pd.DataFrame:
-    """What happened at each rung.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Columns rung, reached, stopped: how many trials were compared there, and how many of them stopped.
-    """
+    """What happened at each rung."""
     at_rungs = results.decisions[results.decisions["rung"].notna()]
     decided = at_rungs.drop_duplicates(["trial_id", "rung"], keep="last")
     rung = decided["rung"].astype(int)

@@ -4,19 +4,12 @@ from typing import Any
 
 from pipeline.space import Domain
 
-__all__ = ["DECADES", "is_log", "spans_decades"]
-
 DECADES = 2
 """An axis of values that span more decades is logarithmic."""
 
 
 def spans_decades(low: float, high: float) -> bool:
-    """Whether positive values span more than `DECADES`.
-
-    Args:
-        low: The smallest value.
-        high: The largest one.
-    """
+    """Whether positive values span more than `DECADES`."""
     return bool(low > 0 and high > low * 10**DECADES)
 
 
@@ -24,9 +17,6 @@ def is_log(domain: Any) -> bool:
     """Whether the axis of a parameter is logarithmic: it is drawn by its logarithm, or may span more than `DECADES`.
 
     The bounds count, not the values of some trials: the axis stays as it is while a study grows.
-
-    Args:
-        domain: A domain, or the value of a fixed parameter.
     """
     if not isinstance(domain, Domain):
         return False

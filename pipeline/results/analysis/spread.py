@@ -12,22 +12,12 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.storage.metric_column import column_of
 
-__all__ = ["Spread", "spreads"]
-
 _MAX_TRIALS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A trial's objective over its models, at its best epoch.
-
-    Args:
-        trial_id: The trial.
-        label: Its config, or its id where the config is long.
-        mean: Their mean.
-        std: Their standard deviation.
-        each: Every model's own value.
-    """
+    """A trial's objective over its models, at its best epoch."""
 
     trial_id: str
     label: str
@@ -37,11 +27,7 @@ class Spread:
 
 
 def spreads(results: Results) -> list[Spread]:
-    """The trials with several models and a value, the best first, at most 32; none if a trial is one model.
-
-    Args:
-        results: A study's results.
-    """
+    """The trials with several models and a value, the best first, at most 32; none if a trial is one model."""
     metric, names = results.objective.metric, results.metric_names
     # The column of a metric whose name SQL reserves does not begin as those of its folds do.
     column = column_of(metric, names)

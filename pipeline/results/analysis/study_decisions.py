@@ -5,17 +5,8 @@ import pyarrow.compute as pc
 
 from pipeline.results.tables.load import Results
 
-__all__ = ["study_decisions"]
-
 
 def study_decisions(results: Results) -> pa.Table:
-    """The decisions about the whole study, in order; those of an older tunepipe were not recorded.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        The rows of `decisions` without a trial.
-    """
+    """The decisions about the whole study, in order; those of an older tunepipe were not recorded."""
     decisions = results.table("decisions")
     return decisions.filter(pc.is_null(decisions["trial_id"]))

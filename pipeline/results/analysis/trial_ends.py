@@ -12,32 +12,16 @@ from pipeline.study import Budget
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ended_by_itself", "saved_epochs", "stopped_by_users", "stopped_early"]
-
 
 @cache_per_results
 def stopped_early(results: Results) -> "pd.DataFrame":
-    """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Rows of `trials`, in their order. It is the same frame each time, and must not be changed.
-    """
+    """The trials that the scheduler stopped by comparing them with others: not those that a spent budget cut off."""
     stops = _last_stops(results)
     return _stopped(results, stops.loc[stops["cutoff"].notna() | stops["rung"].notna(), "trial_id"])
 
 
 def stopped_by_users(results: Results) -> "pd.DataFrame":
-    """The trials that users stopped by a command.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Rows of `trials`, in their order.
-    """
+    """The trials that users stopped by a command."""
     stops = _last_stops(results)
     return _stopped(results, stops.loc[stops["reason"].str.startswith(STOPPED_BY_USER), "trial_id"])
 
@@ -54,26 +38,14 @@ def _stopped(results: Results, trials: "pd.Series") -> "pd.DataFrame":
 
 
 def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
-    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target.
-
-    Args:
-        trial: Its row of the table `trials`.
-        results: The study's results.
-    """
+    """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
     budget = Budget(**results.job["budget"])
     reached = budget.target_reached(results.objective, trial["objective"], trial["violation"])
     return bool(trial["state"] == "completed" and not is_over(budget, trial["epochs"], reached=reached))
 
 
 def saved_epochs(results: Results) -> tuple[int, int]:
-    """Epochs that early stopping saved, and how many its trials and those that trained to the end would have had.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        The saved epochs, and the epochs that those trials would have trained without early stopping.
-    """
+    """Epochs that early stopping saved, and how many its trials and those that trained to the end would have had."""
     stopped, maximum = stopped_early(results), int(results.job["budget"]["epochs"])
     saved = int((maximum - stopped["epochs"]).clip(lower=0).sum())
     return saved, maximum * (len(stopped) + int((results.trials["state"] == "completed").sum()))

@@ -10,18 +10,10 @@ from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.space import Config, Value, key_of, walk
 from pipeline.wording import listed
 
-__all__ = ["WarmStart", "split_by_space", "warm_start_configs"]
-
 
 @dataclass(frozen=True, slots=True)
 class WarmStart:
-    """The configs of another study that a study starts with.
-
-    Args:
-        trials: The other study's trials, the best first.
-        configs: Their configs as far as they lie in this study's space, in the same order; what is left out is drawn.
-        notes: What was left out and why, a sentence each.
-    """
+    """The configs of another study that a study starts with."""
 
     trials: Sequence[str]
     configs: Sequence[Config]
@@ -35,12 +27,6 @@ def warm_start_configs(
 
     A trial stands for the config in force at its best epoch. A value outside its domain, or in a branch that is not
     there, is left out; a config without remaining values is skipped, and so is a repeated one.
-
-    Args:
-        results: The other study; its own first objective says which trials are best.
-        space: This study's space.
-        top: How many configs at most.
-        known: Configs that this study starts with anyway.
     """
     trials: list[str] = []
     configs: list[Config] = []
@@ -81,16 +67,7 @@ def _counts(row: Any) -> bool:
 
 
 def split_by_space(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, list[str]]:
-    """The values of a config that are in a space, those outside their domain, and those of unknown parameters.
-
-    Args:
-        space: The space.
-        config: A config of another space.
-
-    Returns:
-        The values inside their domains, the values outside, and the names of the parameters that `config` does not
-        have.
-    """
+    """The values of a config that are in a space, those outside their domain, and those of unknown parameters."""
     inside: Config = {}
     beyond: Config = {}
     absent: list[str] = []

@@ -21,8 +21,6 @@ from pipeline.sanitize import sanitize_line
 from pipeline.storage import Store
 from pipeline.study.output_paths import check_output_folder
 
-__all__ = ["Log", "log_live", "logs_of"]
-
 _POLL_SECONDS = 2.0
 _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
@@ -41,11 +39,7 @@ class Log(Protocol):
     """Where a study is logged."""
 
     def update(self, results: Results) -> None:
-        """Log what is new.
-
-        Args:
-            results: The study's results.
-        """
+        """Log what is new."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -63,18 +57,7 @@ class _MLflow:
 
 
 def logs_of(texts: Sequence[str]) -> dict[str, Log]:
-    """The logs that a user has asked for; a relative path is one of the current folder, which a trial may change.
-
-    Args:
-        texts: `mlflow=URI`, `mlflow=FOLDER` or `tensorboard=FOLDER`.
-
-    Returns:
-        Each log by its text.
-
-    Raises:
-        UsageError: A text is neither, or MLflow is not installed.
-        StorageError: A folder is within a study.
-    """
+    """The logs that a user has asked for; a relative path is one of the current folder, which a trial may change."""
     logs: dict[str, Log] = {}
     for text in texts:
         kind, _, place = text.partition("=")
@@ -91,17 +74,7 @@ def logs_of(texts: Sequence[str]) -> dict[str, Log]:
 
 @contextmanager
 def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> Iterator[None]:
-    """Log a study while the context is open, and the rest of it when the context ends, however it ends.
-
-    Args:
-        store: The study's folder; there need be no study yet.
-        texts: As for `logs_of`.
-        note: Called with a sentence when something cannot be logged, once for each log.
-
-    Raises:
-        UsageError: A text is not allowed, or MLflow is not installed.
-        StorageError: A folder is within a study.
-    """
+    """Log a study while the context is open, and the rest of it when the context ends, however it ends."""
     if not (logs := logs_of(texts)):
         yield
         return

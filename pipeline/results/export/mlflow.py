@@ -22,7 +22,6 @@ from pipeline.study import layout
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-__all__ = ["ExportSummary", "check_mlflow", "write_mlflow"]
 
 _METRICS, _PARAMS = 900, 100
 """The maximum number of entries that MLflow accepts in one request; a thousand of all kinds together."""
@@ -45,13 +44,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What an export did.
-
-    Args:
-        uri: Where MLflow finds it: its tracking URI.
-        written: How many trials were written.
-        kept: How many were up to date already.
-    """
+    """What an export did."""
 
     uri: str
     written: int
@@ -65,17 +58,6 @@ def write_mlflow(results: Results, destination: str) -> ExportSummary:
     trained further gets its new epochs, and a run whose config or earlier epochs differ is replaced. The study's run is
     recognised by the study's location. The exported winner is an artifact of it. Environment variables and the level of
     MLflow's logger are restored at the end.
-
-    Args:
-        results: A study's results.
-        destination: MLflow's tracking URI, or a folder for a new database, created if it does not exist.
-
-    Returns:
-        Where it was written, and how many trials.
-
-    Raises:
-        UsageError: MLflow is not installed.
-        StorageError: The destination cannot be written, or is within a study.
     """
     check_mlflow()
     from mlflow.exceptions import MlflowException
@@ -99,11 +81,7 @@ def write_mlflow(results: Results, destination: str) -> ExportSummary:
 
 
 def check_mlflow() -> None:
-    """Import MLflow.
-
-    Raises:
-        UsageError: It is not installed.
-    """
+    """Import MLflow."""
     with _settings():
         try:
             import mlflow.tracking  # noqa: F401

@@ -5,15 +5,9 @@ from pathlib import Path
 
 from pipeline.study.output_paths import check_output_folder
 
-__all__ = ["absolute_destination", "locations"]
-
 
 def absolute_destination(destination: str) -> str:
-    """A destination that means the same in any current folder.
-
-    Args:
-        destination: MLflow's tracking URI, or a folder.
-    """
+    """A destination that means the same in any current folder."""
     if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
         return f"sqlite:///{Path(database[1]).absolute()}"
     if "://" in destination or destination.partition(":")[0] == "databricks":
@@ -22,17 +16,7 @@ def absolute_destination(destination: str) -> str:
 
 
 def locations(destination: str) -> tuple[str, str | None]:
-    """Where MLflow keeps runs and artifacts; creates the folder of a new database.
-
-    Args:
-        destination: MLflow's tracking URI, or a folder.
-
-    Returns:
-        The tracking URI, and the URI for artifacts; None if the server chooses it.
-
-    Raises:
-        StorageError: The destination is within a study, or is a link.
-    """
+    """Where MLflow keeps runs and artifacts; creates the folder of a new database."""
     if (database := re.match(r"sqlite:///(.+)", destination)) is not None:
         check_output_folder(Path(database[1]))
     if "://" in destination or destination.partition(":")[0] == "databricks":

@@ -18,8 +18,6 @@ from pipeline.results.views.provenance import provenance_in_words
 from pipeline.space.column_values import scalar
 from pipeline.storage.metric_column import metric_column, metric_columns
 
-__all__ = ["MetricValue", "RunContent", "study_run", "trial_runs"]
-
 _STATUS = {"failed": "FAILED", "running": "RUNNING", "paused": "RUNNING", "waiting": "SCHEDULED"}
 """MLflow's status for the state of a trial or a study; every other state is FINISHED, including an early stop."""
 
@@ -31,14 +29,7 @@ _LONGEST = 5000
 
 
 class MetricValue(NamedTuple):
-    """A value of a metric, with the fields of MLflow's `Metric` in its order.
-
-    Args:
-        name: The metric.
-        value: Its value; finite.
-        timestamp: When it was measured, in milliseconds since 1970.
-        step: The epoch.
-    """
+    """A value of a metric, with the fields of MLflow's `Metric` in its order."""
 
     name: str
     value: float
@@ -48,16 +39,7 @@ class MetricValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunContent:
-    """The content of a run of MLflow.
-
-    Args:
-        params: Each param's text.
-        metrics: The values of all metrics.
-        tags: Each tag's text.
-        status: MLflow's word for the state.
-        start: When it began, in milliseconds since 1970.
-        end: When it ended, or its newest epoch.
-    """
+    """The content of a run of MLflow."""
 
     params: Mapping[str, str]
     metrics: Sequence[MetricValue]
@@ -74,11 +56,7 @@ class RunContent:
 
 
 def study_run(results: Results) -> RunContent:
-    """A study's run: its job as params, the winner's metrics, and its state and environment as tags.
-
-    Args:
-        results: A study's results.
-    """
+    """A study's run: its job as params, the winner's metrics, and its state and environment as tags."""
     job, epochs = results.job, len(results.epochs)
     objective = results.objective
     params = {
@@ -132,11 +110,7 @@ def _environment_tags(results: Results) -> dict[str, str]:
 
 
 def trial_runs(results: Results) -> dict[str, RunContent]:
-    """The run of each trial, by its id: its config as params, its epochs as metrics, its state as tags.
-
-    Args:
-        results: A study's results.
-    """
+    """The run of each trial, by its id: its config as params, its epochs as metrics, its state as tags."""
     configs = configs_at_best(results)
     epochs_of = {str(trial_id): epochs for trial_id, epochs in results.epochs.groupby("trial_id", sort=False)}
     decision_times = results.decisions.groupby("trial_id")["time"].agg(["min", "max"])

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
     from tensorboardX.proto.event_pb2 import Event
 
-__all__ = ["LiveTensorBoard", "write_tensorboard", "written_events"]
 
 _STUDY = "tunepipe.json"
 """The file that names the study of a folder that is written while the study runs."""
@@ -32,18 +31,7 @@ that name."""
 
 
 def write_tensorboard(results: Results, folder: Path) -> list[Path]:
-    """Write an event file for each trial that has an epoch.
-
-    Args:
-        results: A study's results.
-        folder: The target folder; it must be empty or missing, because TensorBoard adds up all event files.
-
-    Returns:
-        The trials' folders.
-
-    Raises:
-        StorageError: The folder is not empty, is within a study, or cannot be written.
-    """
+    """Write an event file for each trial that has an epoch."""
     check_output_folder(folder)
     try:
         if folder.exists() and any(folder.iterdir()):
@@ -75,9 +63,6 @@ class LiveTensorBoard:
     """Writes the epochs of a study into event files while it runs, each once, even over several sessions.
 
     Where a trial has trained an epoch again, after a kill or a lost worker, TensorBoard shows the newer values.
-
-    Args:
-        folder: Where to write: the study gets a folder of its name in it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,14 +72,7 @@ class LiveTensorBoard:
         self._ended: set[str] = set()
 
     def update(self, results: Results) -> None:
-        """Write what is new.
-
-        Args:
-            results: The study's results.
-
-        Raises:
-            StorageError: The folder is within a study, is that of another study, or cannot be written.
-        """
+        """Write what is new."""
         folder = self._folder / results.name
         try:
             self._claim(folder, results)
@@ -239,14 +217,7 @@ def _scalars(rows: pd.DataFrame) -> Iterator[tuple[str, int, float, float]]:
 
 
 def written_events(place: Path) -> Iterator["Event"]:
-    """The events in a trial's folder; a truncated one is ignored.
-
-    Args:
-        place: The trial's folder; it need not exist.
-
-    Yields:
-        Each event, in the order in which they were written.
-    """
+    """The events in a trial's folder; a truncated one is ignored."""
     from tensorboardX.proto.event_pb2 import Event
 
     for file in sorted(place.glob("events.out.*")):

@@ -13,21 +13,12 @@ from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.style import by_decade
 from pipeline.space import ListedDomain
 
-__all__ = ["height_in_points", "parameter_axis", "short_text", "spaced_ticks", "width_in_points"]
-
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
 
 
 def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
-    """Set an axis up for a domain: its bounds, its scale, its values' names.
-
-    Args:
-        ax: The axes.
-        domain: The parameter's domain.
-        places: Where values lie: a domain without bounds is shown as far as they reach.
-        axis: Which axis.
-    """
+    """Set an axis up for a domain: its bounds, its scale, its values' names."""
     line, limits = (ax.xaxis, ax.set_xlim) if axis == "x" else (ax.yaxis, ax.set_ylim)
     if isinstance(domain, ListedDomain):
         count = len(domain.values)
@@ -54,13 +45,7 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
 
 
 def spaced_ticks(ax: Axes, places: Sequence[float], *, ends: Sequence[float] = ()) -> list[float]:
-    """The places on the horizontal axis whose numbers do not touch: as many as there is room for, lower ones first.
-
-    Args:
-        ax: The axes, with their scale and limits.
-        places: Where numbers might stand.
-        ends: Places that have numbers in any case.
-    """
+    """The places on the horizontal axis whose numbers do not touch: as many as there is room for, lower ones first."""
     kept = list(ends)
     ax.get_xlim()  # an axis gets its limits when they are read
     figure = ax.get_figure(root=True)
@@ -77,30 +62,18 @@ def spaced_ticks(ax: Axes, places: Sequence[float], *, ends: Sequence[float] = (
 
 
 def width_in_points(ax: Axes) -> float:
-    """The width of axes in points.
-
-    Args:
-        ax: The axes.
-    """
+    """The width of axes in points."""
     figure = ax.get_figure(root=True)
     return float(ax.bbox.width * 72 / (figure.dpi if figure else 72))
 
 
 def height_in_points(ax: Axes) -> float:
-    """The height of axes in points.
-
-    Args:
-        ax: The axes.
-    """
+    """The height of axes in points."""
     figure = ax.get_figure(root=True)
     return float(ax.bbox.height * 72 / (figure.dpi if figure else 72))
 
 
 def short_text(value: Any) -> str:
-    """A value as a label of at most 14 characters.
-
-    Args:
-        value: A parameter's value.
-    """
+    """A value as a label of at most 14 characters."""
     text = format_value(value)
     return text if len(text) <= 14 else text[:13] + "…"

@@ -14,8 +14,6 @@ from pipeline.results.analysis.best_so_far import progress
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, axis_limits, plain_numbers, style
 from pipeline.results.tables.load import Results
 
-__all__ = ["MEASURES", "Measure", "best_against", "comparison_picture", "look_of"]
-
 _COLOURS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
 _DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 Measure = Literal["seconds", "trials", "epochs"]
@@ -27,25 +25,12 @@ _LABELS = {"seconds": "seconds since the start", "trials": "trials begun", "epoc
 
 
 def look_of(place: int) -> dict[str, Any]:
-    """How the line of one of several is drawn, as matplotlib takes it.
-
-    Args:
-        place: Its position among them, from 0.
-    """
+    """How the line of one of several is drawn, as matplotlib takes it."""
     return {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
 
 
 def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
-    """Draw the best value so far of several studies of one objective.
-
-    Args:
-        studies: Results by a unique label; at least one.
-        ax: Where to draw.
-        by: The horizontal axis.
-
-    Returns:
-        The axes: a line for each study, distinguished by colour and, beyond six, by dashes.
-    """
+    """Draw the best value so far of several studies of one objective."""
     objective = next(iter(studies.values())).objective
     shown: list[float] = []
     for place, (name, results) in enumerate(studies.items()):
@@ -71,15 +56,7 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
 
 
 def comparison_picture(studies: Mapping[str, Results], form: Literal["png", "svg", "pdf"]) -> bytes:
-    """Draw the best value so far against seconds, trials and epochs, side by side, as one file.
-
-    Args:
-        studies: Results by a unique label; at least one.
-        form: The format of the file.
-
-    Returns:
-        The content of the file.
-    """
+    """Draw the best value so far against seconds, trials and epochs, side by side, as one file."""
     with style():
         figure = Figure(figsize=(15, 4.2), dpi=120)
         FigureCanvasAgg(figure)

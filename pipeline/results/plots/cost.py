@@ -10,20 +10,9 @@ from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, axis_limits,
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results
 
-__all__ = ["against_cost"]
-
 
 def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
-    """Draw the objective of every trial over what it had cost, on a logarithmic axis; few trials are named.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-        cost: `updates` or `seconds`.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the objective of every trial over what it had cost, on a logarithmic axis; few trials are named."""
     rows = costs(results)
     best = results.best.trial_id if results.best else None
     named, shown = names_batches(results), rows.groupby("trial_id")

@@ -13,23 +13,12 @@ from pipeline.results.plots.rungs import MAX_BARS, MAX_NAMED
 from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
 
-__all__ = ["where_time_went"]
-
 _COLOURS = dict(zip(PHASES, (THIRD, ACCENT, SECOND, INK), strict=True))
 """Each phase's colour."""
 
 
 def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> Axes:
-    """Draw the seconds of each trial by what they were spent on, and the idle ones below.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-        spent: What `effort` gives for the results, where it is known already.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the seconds of each trial by what they were spent on, and the idle ones below."""
     remove_frame(ax, keep=("bottom",))
     ax.grid(True, axis="x")
     spent = effort(results) if spent is None else spent

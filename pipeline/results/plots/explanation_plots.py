@@ -22,21 +22,12 @@ if TYPE_CHECKING:
     from pipeline.results.analysis.predictions import Prediction
     from pipeline.results.analysis.shares import Effect, Importance
 
-__all__ = ["bars", "early_values", "importance_bars", "partial_dependence", "predicted_along"]
 
 _MAX_BARS = 12
 
 
 def importance_bars(importance: "Importance", ax: Axes) -> Axes:
-    """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90% intervals.
-
-    Args:
-        importance: As `importances` has it.
-        ax: Where to draw.
-
-    Returns:
-        The axes: one bar each with its share as a number, the largest above; pairs in another colour.
-    """
+    """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90% intervals."""
     remove_frame(ax, keep=("left",))
     shown = bars(importance)
     rows = np.arange(len(shown), 0, -1)
@@ -63,13 +54,6 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
     """The bars of `importance_bars`, the largest first: names, shares, the ends of their intervals, and colours.
 
     Every hyperparameter has one, and a pair whose share can be seen.
-
-    Args:
-        importance: As `importances` has it.
-
-    Returns:
-        One tuple for each bar: name, share from 0 to 1, the interval's lower and upper end, and the colour as
-        matplotlib takes it.
     """
     found = [(effect.parameter.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
     pairs = [pair for pair in importance.pairs if pair.share >= MIN_SHARE]
@@ -78,16 +62,7 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
 
 
 def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
-    """Draw the objective along a hyperparameter, the others averaged out, with a 90% band.
-
-    Args:
-        results: A study's results.
-        effect: As `importances` has it.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the objective along a hyperparameter, the others averaged out, with a 90% band."""
     values = [effect.parameter.domain.from_unit(float(unit)) for unit in effect.units]
     return _along(results, effect.parameter, values, (effect.means, effect.means_low, effect.means_high), ax)
 
@@ -95,18 +70,7 @@ def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
 def predicted_along(
     results: Results, prediction: "Prediction", ax: Axes, limits: tuple[float, float] | None = None
 ) -> Axes:
-    """Draw the objective at the last epoch along a hyperparameter, as the searcher's model predicts it.
-
-    Args:
-        results: A study's results.
-        prediction: As `predictions` has it.
-        ax: Where to draw.
-        limits: The smallest and the largest value on the vertical axis, so that several pictures can be compared; those
-            of the band unless given.
-
-    Returns:
-        `ax`, with the medians and a 90% band.
-    """
+    """Draw the objective at the last epoch along a hyperparameter, as the searcher's model predicts it."""
     _along(
         results, prediction.parameter, prediction.values, (prediction.medians, prediction.lows, prediction.highs), ax
     )
@@ -142,15 +106,7 @@ def _along(
 
 
 def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
-    """Draw the rank correlation of values at each epoch with final ones, with 90% intervals.
-
-    Args:
-        agreements: As `explained` has them; at least one.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the rank correlation of values at each epoch with final ones, with 90% intervals."""
     epochs = [one.epoch for one in agreements]
     rho = np.array([one.correlation for one in agreements])
     spans = [rho - [one.low for one in agreements], np.array([one.high for one in agreements]) - rho]

@@ -8,19 +8,9 @@ from pipeline.results.plots.style import ACCENT, INK, MUTED, axis_limits, plain_
 from pipeline.results.tables.load import Results
 from pipeline.wording import format_number
 
-__all__ = ["deviations"]
-
 
 def deviations(results: Results, ax: Axes) -> Axes:
-    """Draw each trial's mean, a standard deviation to both sides, and a point for every model.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw each trial's mean, a standard deviation to both sides, and a point for every model."""
     remove_frame(ax, keep=("bottom",))
     ax.grid(True, axis="x")
     shown = spreads(results)

@@ -39,19 +39,10 @@ from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
 
-__all__ = ["objective_against", "parallel_coordinates"]
-
 
 def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
-    """Draw each trial's best value against one hyperparameter, on the axis its domain is drawn on; of many trials some.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-        parameter: A tuned parameter's name.
-
-    Returns:
-        The axes: filled points trained to their end, hollow ones were stopped early, crosses failed.
+    """Draw each trial's best value against one hyperparameter, on the axis its domain is drawn on; of many trials
+    some.
     """
     domain, rows = results.space[parameter], scored_with(results, parameter)
     places = axis_positions(domain, rows[parameter], spread=True)
@@ -91,16 +82,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
 
 
 def parallel_coordinates(results: Results, ax: Axes) -> Axes:
-    """Draw every trial as a line through its hyperparameters (of many the most influential ones) to its objective.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        The axes: the best quarter of the trials in colour, the best trial thick; better values of the objective are at
-        the top. A line is dotted where it passes parameters that the trial does not have.
-    """
+    """Draw every trial as a line through its hyperparameters (of many the most influential ones) to its objective."""
     remove_frame(ax)
     names, rows = shown_parameters(results, MAX_AXES), scored(results)
     domains = {name: results.space[name] for name in names}

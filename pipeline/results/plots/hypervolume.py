@@ -10,19 +10,9 @@ from pipeline.results.plots.comparison_picture import look_of
 from pipeline.results.plots.style import plain_numbers
 from pipeline.results.tables.load import Results
 
-__all__ = ["hypervolume_over_epochs"]
-
 
 def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
-    """Draw the share of the hypervolume that the trials of studies dominate against the epochs of all trials.
-
-    Args:
-        studies: Results of the same objectives by a unique label; at least one.
-        ax: Where to draw.
-
-    Returns:
-        The axes: a line for each study; with a legend if there are several.
-    """
+    """Draw the share of the hypervolume that the trials of studies dominate against the epochs of all trials."""
     box = box_of(list(studies.values()))
     ax.set_xlabel("epochs of all trials")
     ax.set_ylabel("hypervolume, share of the box")

@@ -33,8 +33,6 @@ from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import format_number
 
-__all__ = ["best_so_far", "learning_curves", "learning_rates"]
-
 _MANY_POINTS = 20_000
 """The maximum number of lines that are drawn as vectors; more become a bitmap within the picture."""
 
@@ -46,15 +44,7 @@ _LABEL_HEIGHT = 24
 
 
 def learning_curves(results: Results, ax: Axes) -> Axes:
-    """Draw the objective of every trial epoch by epoch; of the best one the training metric too.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the objective of every trial epoch by epoch; of the best one the training metric too."""
     column = metric_column(results.objective.metric)
     _lines(results, ax, column)
     magnitudes = by_magnitude(ax, _values(results, column), results.objective.mode)
@@ -124,15 +114,7 @@ def _make_room(ax: Axes, value: float, *, below: bool) -> None:
 
 
 def learning_rates(results: Results, ax: Axes) -> Axes:
-    """Draw the learning rate in force at the end of each epoch, for every trial.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the learning rate in force at the end of each epoch, for every trial."""
     rates = results.epochs["learning_rate"]
     positive = rates[rates > 0]
     if len(positive):
@@ -156,15 +138,7 @@ def learning_rates(results: Results, ax: Axes) -> Axes:
 
 
 def best_so_far(results: Results, ax: Axes) -> Axes:
-    """Draw the study's best value against the seconds a driver was alive, over what each epoch reached.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw the study's best value against the seconds a driver was alive, over what each epoch reached."""
     mode, (seconds, values) = results.objective.mode, reached(results)
     ax.set_xlabel("seconds since the study's start")
     plain_numbers(ax.xaxis)

@@ -18,19 +18,9 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.wording import format_number
 
-__all__ = ["lineage", "schedule"]
-
 
 def lineage(results: Results, ax: Axes) -> Axes:
-    """Draw the population over its epochs: which trial copied whose weights, and where the best model came from.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        The axes: one row a trial, the best above; arrows lead from donor to receiver.
-    """
+    """Draw the population over its epochs: which trial copied whose weights, and where the best model came from."""
     remove_frame(ax, keep=("bottom",))
     order = ranked(results)
     rows = {trial: len(order) - 1 - place for place, trial in enumerate(order)}
@@ -77,16 +67,7 @@ def lineage(results: Results, ax: Axes) -> Axes:
 
 
 def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
-    """Draw a hyperparameter over the best model's life, as its ancestors and it had it.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-        parameter: A tuned parameter's name.
-
-    Returns:
-        The axes: the best model's schedule in colour, the other trials' behind it.
-    """
+    """Draw a hyperparameter over the best model's life, as its ancestors and it had it."""
     domain = results.space[parameter]
     rows = results.epochs[["trial_id", "segment", "epoch", "model_epoch"]].assign(
         value=config_positions(results, results.epochs, parameter)

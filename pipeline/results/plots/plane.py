@@ -15,20 +15,12 @@ from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER
 from pipeline.results.tables.load import Results
 
-__all__ = ["landscape", "trajectories"]
-
 _BANDS = 10
 
 
 def landscape(results: Results, ax: Axes) -> Axes:
-    """Draw the objective over two hyperparameters: bands between the trials, each with as many of them, and the trials.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
+    """Draw the objective over two hyperparameters: bands between the trials, each with as many of them, and the
+    trials.
     """
     names, rows = tuned(results), scored(results)
     places = [rows[name].to_numpy(np.float64) for name in names]
@@ -52,15 +44,7 @@ def landscape(results: Results, ax: Axes) -> Axes:
 
 
 def trajectories(results: Results, ax: Axes) -> Axes:
-    """Draw where each trial went, epoch by epoch; the best one's way is thick, with a ring where it ends.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        `ax`, with the picture.
-    """
+    """Draw where each trial went, epoch by epoch; the best one's way is thick, with a ring where it ends."""
     best = results.best.trial_id if results.best else None
     tracks = {
         str(trial): rows[["x", "y"]].to_numpy(np.float64)

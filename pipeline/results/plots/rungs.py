@@ -17,7 +17,6 @@ from pipeline.results.tables.trials import ranked
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_BARS", "MAX_NAMED", "epochs_by_trial", "rows_of_rungs", "rungs"]
 
 MAX_NAMED = 40
 """The maximum number of trials whose rows have names."""
@@ -28,15 +27,7 @@ MAX_BARS = 1000
 
 
 def rungs(results: Results, ax: Axes) -> Axes:
-    """Draw how far each trial came, and the rungs at which trials were compared.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-
-    Returns:
-        The axes: one row a trial, the best above; those that trained to their end in colour.
-    """
+    """Draw how far each trial came, and the rungs at which trials were compared."""
     remove_frame(ax, keep=("bottom",))
     epochs, rows, at = epochs_by_trial(results), rows_of_rungs(results), rungs_of(results)
     last = max([1, *epochs.values()])
@@ -117,22 +108,14 @@ def _draw_rungs(ax: Axes, at: "pd.DataFrame") -> None:
 
 
 def rows_of_rungs(results: Results) -> dict[str, int]:
-    """The height at which `rungs` draws each trial, the best first; if many, those without an epoch are left out.
-
-    Args:
-        results: A study's results.
-    """
+    """The height at which `rungs` draws each trial, the best first; if many, those without an epoch are left out."""
     epochs = epochs_by_trial(results)
     order = [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= MAX_NAMED]
     return {trial: len(order) - 1 - place for place, trial in enumerate(order)}
 
 
 def epochs_by_trial(results: Results) -> dict[str, int]:
-    """The epochs that each trial trained, by trial id, in the order of `results.trials`.
-
-    Args:
-        results: A study's results.
-    """
+    """The epochs that each trial trained, by trial id, in the order of `results.trials`."""
     trials = results.trials
     # Lists: pandas reads a column of text value by value.
     return dict(zip(trials["trial_id"].tolist(), trials["epochs"].tolist(), strict=True))

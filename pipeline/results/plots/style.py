@@ -93,25 +93,14 @@ def style() -> Iterator[None]:
 
 
 def remove_frame(ax: Axes, *, keep: Sequence[str] = ()) -> None:
-    """Remove frame and grid, except for the spines to keep.
-
-    Args:
-        ax: The axes.
-        keep: Names of the spines to keep: `left`, `bottom`, ….
-    """
+    """Remove frame and grid, except for the spines to keep."""
     ax.grid(False)
     for side, spine in ax.spines.items():
         spine.set_visible(side in keep)
 
 
 def by_decade(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers on a logarithmic axis: decades, and 2 and 5 between them where there are few.
-
-    Args:
-        axis: The axis, its scale set to log already.
-        low: The smallest value shown; above 0.
-        high: The largest.
-    """
+    """Plain numbers on a logarithmic axis: decades, and 2 and 5 between them where there are few."""
     decades = np.log10(high / low)
     subs = (1.0,) if decades > 2.5 else (1.0, 3.0) if decades > 1.6 else (1.0, 2.0, 5.0)
     axis.set_major_locator(LogLocator(subs=subs if decades > 0.5 else tuple(range(1, 10))))
@@ -123,25 +112,12 @@ def by_decade(axis: Axis, low: float, high: float) -> None:
 
 
 def plain_numbers(axis: Axis) -> None:
-    """Write an axis's numbers out, without a common factor next to it.
-
-    Args:
-        axis: The axis.
-    """
+    """Write an axis's numbers out, without a common factor next to it."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
 
 
 def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
-    """Set the vertical axis to a logarithm where values are to become small and do so by more than three decades.
-
-    Args:
-        ax: The axes.
-        values: Values of the objective.
-        mode: `max` or `min`.
-
-    Returns:
-        Whether it was set.
-    """
+    """Set the vertical axis to a logarithm where values are to become small and do so by more than three decades."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     if mode == "max" or (known < 0).any():
@@ -159,31 +135,12 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
 
 
 def some_lines(count: int, most: int | None = None) -> npt.NDArray[np.int64]:
-    """Which lines or points to draw: all, or as many as can be distinguished, evenly spread.
-
-    Args:
-        count: How many there are.
-        most: How many to draw at most; None for `MAX_LINES`.
-
-    Returns:
-        Positions of lines, ascending, int64; at most `most`.
-    """
+    """Which lines or points to draw: all, or as many as can be distinguished, evenly spread."""
     return np.linspace(0, count - 1, min(count, most or MAX_LINES)).round().astype(np.int64)
 
 
 def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) -> npt.NDArray[np.int64]:
-    """Which points to draw: all, except for those that others hide.
-
-    Args:
-        ax: The axes, with their scales and limits.
-        x: Horizontal positions of the points, finite, in data coordinates.
-        y: Vertical positions, of the same length.
-        size: The diameter of a point in points (1/72 inch).
-
-    Returns:
-        Positions of points, ascending, int64: one for each square of half the diameter in which there are any. Points
-        beyond the axes count as at their edge.
-    """
+    """Which points to draw: all, except for those that others hide."""
     figure = ax.get_figure(root=True)
     square = size / 2 * (figure.dpi if figure else 72) / 72
     places = ax.transData.transform(np.column_stack([x, y])) // square
@@ -198,15 +155,7 @@ def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) ->
 
 
 def axis_limits(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
-    """Limits of an axis that show the good values well, though a few bad ones are far away.
-
-    Args:
-        values: Values of the objective.
-        mode: `max` or `min`: which end is the good one.
-
-    Returns:
-        Lower and upper limit, or None if all finite values are the same, or there is none.
-    """
+    """Limits of an axis that show the good values well, though a few bad ones are far away."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     if not known.size or known.min() == known.max():

@@ -42,19 +42,7 @@ def inline_svg(
     size: tuple[int, int],
     hover_points: Sequence[tuple[str, float, float]] = (),
 ) -> str:
-    """Draw a picture and give it as an svg element for an HTML page.
-
-    Args:
-        draw: Draws into the axes it gets.
-        name: Unique on the page; letters, digits and hyphens.
-        size: Width and height in CSS pixels; a narrower page shows it smaller.
-        hover_points: Trials and where they are, in data coordinates: the page's script shows the trial under
-            the pointer.
-
-    Returns:
-        The element, hidden from screen readers: what it shows must be described next to it. The same picture gives the
-        same text.
-    """
+    """Draw a picture and give it as an svg element for an HTML page."""
     with style(), rc_context({"svg.hashsalt": name}):
         width, height = (pixels / _ENLARGED for pixels in size)
         figure = Figure(figsize=(width / 72, height / 72), dpi=_BITMAP_DPI)

@@ -10,22 +10,9 @@ from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, p
 from pipeline.results.tables.front import objective_values, on_front, pareto_front
 from pipeline.results.tables.load import Results
 
-__all__ = ["trade_off"]
-
 
 def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
-    """Draw the first objective of every trial against another one, with the front.
-
-    Args:
-        results: A study's results.
-        ax: Where to draw.
-        metric: The metric of an objective after the first.
-
-    Returns:
-        The axes: filled points trained to their end, hollow ones were stopped early, crosses failed; those in colour
-        are on the front of all objectives, the large one is the winner. The line bounds what was reached in these two
-        within the bounds of all objectives.
-    """
+    """Draw the first objective of every trial against another one, with the front."""
     values, first = objective_values(results), results.objective.metric
     x, y = values[metric].to_numpy(np.float64), values[first].to_numpy(np.float64)
     states = results.trials["state"].to_numpy()

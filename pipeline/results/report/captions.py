@@ -15,26 +15,9 @@ from pipeline.results.views.summary import hypervolume_in_words
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
-__all__ = [
-    "of_best_so_far",
-    "of_cost",
-    "of_deviations",
-    "of_hypervolume",
-    "of_learning_curves",
-    "of_learning_rates",
-    "of_rungs",
-    "of_trade_off",
-    "of_trajectories",
-    "some_drawn",
-]
-
 
 def of_learning_curves(results: Results) -> str:
-    """Where the best trial and the median one ended.
-
-    Args:
-        results: A study's results.
-    """
+    """Where the best trial and the median one ended."""
     metric, rows, best = results.objective.metric, scored(results), results.best
     crosses = _crosses(results)
     if best is None:
@@ -53,11 +36,7 @@ def of_learning_curves(results: Results) -> str:
 
 
 def of_learning_rates(results: Results) -> str:
-    """The span of learning rates, and the final one of the best trial.
-
-    Args:
-        results: A study's results.
-    """
+    """The span of learning rates, and the final one of the best trial."""
     rates = results.epochs["learning_rate"].dropna()
     if rates.min() == rates.max():
         return f"The learning rate is {format_number(rates.min())} throughout."
@@ -74,11 +53,7 @@ def of_learning_rates(results: Results) -> str:
 
 
 def of_best_so_far(results: Results) -> str:
-    """When the best was reached, and when one nearly as good was.
-
-    Args:
-        results: A study's results.
-    """
+    """When the best was reached, and when one nearly as good was."""
     best = results.best
     if best is None:
         return "No trial has a value."
@@ -102,11 +77,7 @@ def of_best_so_far(results: Results) -> str:
 
 
 def of_rungs(results: Results) -> str:
-    """How many were stopped at each rung, and how many were left.
-
-    Args:
-        results: A study's results.
-    """
+    """How many were stopped at each rung, and how many were left."""
     parts = [
         f"{stopped} of {reached} at epoch {rung}"
         for rung, reached, stopped in rungs_of(results).itertuples(index=False)
@@ -123,12 +94,7 @@ def of_rungs(results: Results) -> str:
 
 
 def of_trade_off(results: Results, metric: str) -> str:
-    """How many trials are on the front, and its two ends.
-
-    Args:
-        results: A study's results.
-        metric: The metric of an objective after the first.
-    """
+    """How many trials are on the front, and its two ends."""
     first, points = results.objective.metric, pareto_front(results)
     if not points:
         if (results.trials["violation"] > 0).any():
@@ -143,20 +109,12 @@ def of_trade_off(results: Results, metric: str) -> str:
 
 
 def of_hypervolume(results: Results) -> str:
-    """What the study's trials dominate, and up to which reference point.
-
-    Args:
-        results: A study's results.
-    """
+    """What the study's trials dominate, and up to which reference point."""
     return hypervolume_in_words(results)
 
 
 def of_deviations(results: Results) -> str:
-    """The best mean, and which others do not differ clearly from it.
-
-    Args:
-        results: A study's results.
-    """
+    """The best mean, and which others do not differ clearly from it."""
     first, *rest = spreads(results)
     near = [one.label for one in rest if abs(one.mean - first.mean) <= first.std + one.std]
     others = f"; within a deviation of both: {listed(near if len(near) <= 8 else [*near[:8], '…'])}" if near else ""
@@ -164,12 +122,7 @@ def of_deviations(results: Results) -> str:
 
 
 def of_cost(results: Results, cost: str) -> str:
-    """What the best value took, and what the cheapest trial did.
-
-    Args:
-        results: A study's results.
-        cost: `updates` or `seconds`.
-    """
+    """What the best value took, and what the cheapest trial did."""
     rows = costs(results)
     if results.best is None or rows.empty:
         return "No trial has a value yet."
@@ -184,11 +137,7 @@ def _amount(cost: float) -> str:
 
 
 def of_trajectories(results: Results) -> str:
-    """The path of the best trial.
-
-    Args:
-        results: A study's results.
-    """
+    """The path of the best trial."""
     if results.best is None:
         return "No trial has a value yet."
     way = results.epochs[results.epochs["trial_id"] == results.best.trial_id].sort_values("epoch")
@@ -222,10 +171,5 @@ def _curves(results: Results, column: str, *parts: str) -> int:
 
 
 def some_drawn(count: int, what: str = "trials") -> str:
-    """The sentence that only some of many lines are drawn, with a space before it; empty if all are.
-
-    Args:
-        count: How many there are.
-        what: What each of them is, in the plural.
-    """
+    """The sentence that only some of many lines are drawn, with a space before it; empty if all are."""
     return f" {MAX_LINES:,} evenly spaced {what} of {count:,} are shown." if count > MAX_LINES else ""

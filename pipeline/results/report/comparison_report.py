@@ -13,15 +13,9 @@ from pipeline.results.report.picture import Picture
 from pipeline.results.report.templates import template
 from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings, studies_of
 
-__all__ = ["comparison_page"]
-
 
 def comparison_page(comparison: Comparison) -> str:
-    """The comparison as one HTML page that loads nothing.
-
-    Args:
-        comparison: A comparison.
-    """
+    """The comparison as one HTML page that loads nothing."""
     studies = studies_of(comparison)
     objective = comparison.members[0].results.objective.metric
     pictures = []

@@ -12,8 +12,6 @@ from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
 from pipeline.storage.metric_column import metric_column
 
-__all__ = ["HoverPoint", "of_best_so_far", "of_learning_curves", "of_objective_against", "of_rungs", "of_trade_off"]
-
 HoverPoint = tuple[str, float, float]
 """A trial, and a place of it in data coordinates of the picture."""
 
@@ -22,14 +20,7 @@ _MAX_POINTS = 3000
 
 
 def of_learning_curves(results: Results) -> Sequence[HoverPoint]:
-    """Each epoch of each trial; only the last ones where that is too many.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Tuples (trial id, epoch, value of the objective).
-    """
+    """Each epoch of each trial; only the last ones where that is too many."""
     column = metric_column(results.objective.metric)
     rows = results.epochs[["trial_id", "epoch", column]][np.isfinite(results.epochs[column])]
     if len(rows) > _MAX_POINTS:
@@ -38,15 +29,7 @@ def of_learning_curves(results: Results) -> Sequence[HoverPoint]:
 
 
 def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoint]:
-    """Each trial's best value at its value of a hyperparameter.
-
-    Args:
-        results: A study's results.
-        parameter: A tuned parameter's name.
-
-    Returns:
-        Tuples (trial id, position on the hyperparameter's axis, value of the objective).
-    """
+    """Each trial's best value at its value of a hyperparameter."""
     rows = scored_with(results, parameter)
     if len(rows) > _MAX_POINTS:
         return []
@@ -55,14 +38,7 @@ def of_objective_against(results: Results, parameter: str) -> Sequence[HoverPoin
 
 
 def of_rungs(results: Results) -> Sequence[HoverPoint]:
-    """Each trial's last epoch, and its bar's middle.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Tuples (trial id, epoch, height of the bar as `rungs` draws it).
-    """
+    """Each trial's last epoch, and its bar's middle."""
     epochs, rows = epochs_by_trial(results), rows_of_rungs(results)
     if len(rows) > _MAX_POINTS:
         return []
@@ -72,28 +48,13 @@ def of_rungs(results: Results) -> Sequence[HoverPoint]:
 
 
 def of_trade_off(results: Results, metric: str) -> Sequence[HoverPoint]:
-    """Each trial at its values of two objectives.
-
-    Args:
-        results: A study's results.
-        metric: The metric of an objective after the first.
-
-    Returns:
-        Tuples (trial id, value of `metric`, value of the first objective).
-    """
+    """Each trial at its values of two objectives."""
     rows = objective_values(results)[[metric, results.objective.metric]].dropna()
     return _few(rows.index, rows.iloc[:, 0], rows.iloc[:, 1])
 
 
 def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
-    """Each epoch that was the best so far.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        Tuples (trial id, seconds that a driver was alive, value of the objective).
-    """
+    """Each epoch that was the best so far."""
     rows = rises(results)
     return _few(rows["trial_id"], rows["seconds"], rows["best"])
 

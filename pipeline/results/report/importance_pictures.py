@@ -12,8 +12,6 @@ from pipeline.results.views.answers import importance_title
 from pipeline.results.views.sentences import of_effect, of_importance, where_clause
 from pipeline.wording import counted
 
-__all__ = ["importances"]
-
 _MAX_BRANCHES = 8
 """The maximum number of branches with their own pictures: those with the most trials."""
 
@@ -22,9 +20,6 @@ def importances(explanation: Explanation) -> Iterator[Section]:
     """What mattered among all trials, then among those of each branch; where no conclusion is possible, the reason.
 
     Of many branches, those with the most trials are shown.
-
-    Args:
-        explanation: An explanation.
     """
     results = explanation.results
     metric = results.objective.metric

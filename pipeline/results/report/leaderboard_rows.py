@@ -24,8 +24,6 @@ from pipeline.sanitize import sanitize
 from pipeline.space.column_values import scalar
 from pipeline.wording import duration, format_number
 
-__all__ = ["MAX_ROWS", "leaderboard_rows"]
-
 MAX_ROWS = 10_000
 """The maximum number of rows of a page, which take 6 MB: a browser needs long to show more."""
 
@@ -33,17 +31,7 @@ _REPEATED = str | int
 
 
 def leaderboard_rows(results: Results, *, numeric: Sequence[bool], printed: int, linked: Collection[str]) -> Markup:
-    """The leaderboard's rows, the best trial first and at most `MAX_ROWS`: each cell has its text, and its sort key.
-
-    Args:
-        results: A study's results.
-        numeric: Whether each column of the leaderboard holds numbers.
-        printed: The number of rows that are printed on paper.
-        linked: Ids of the trials to which the page has more to say.
-
-    Returns:
-        One `tr` element for each trial, without anything that was not escaped.
-    """
+    """The leaderboard's rows, the best trial first and at most `MAX_ROWS`: each cell has its text, and its sort key."""
     board, shown = rows(results, top=MAX_ROWS), columns(results, MAX_PARAMETERS)
     # Many texts are those of many trials.
     html: Callable[[str], str] = cache(lambda text: str(escape(sanitize(text))))

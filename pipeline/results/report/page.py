@@ -36,8 +36,6 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import counted, duration, format_number
 
-__all__ = ["report_page", "write_report"]
-
 PRINTED_ROWS = 40
 """The number of the leaderboard's rows that are printed on paper."""
 
@@ -49,15 +47,7 @@ _DECISIONS = 30
 
 
 def report_page(results: Results, fit: Fit = fit_here) -> str:
-    """A study's report.
-
-    Args:
-        results: A study's results.
-        fit: Fits the forests that say what mattered.
-
-    Returns:
-        One HTML page that loads nothing: contents, summary, leaderboard, pictures, trials, failures and space.
-    """
+    """A study's report."""
     page = template("report.html.jinja")
     details = _details(results)
     detailed = {trial["trial"] for trial in details}
@@ -91,19 +81,7 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
 
 
 def write_report(store: Store, fit: Fit = fit_here) -> str:
-    """Write a study's report into its folder.
-
-    Args:
-        store: The study's folder.
-        fit: Fits the forests that say what mattered.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        JobNotFound: There is no study there.
-        StorageError: The storage cannot be read or written.
-    """
+    """Write a study's report into its folder."""
     store.write(layout.REPORT, report_page(load_results(store.uri), fit))
     return store.uri_of(layout.REPORT)
 

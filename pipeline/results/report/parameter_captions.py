@@ -24,16 +24,9 @@ from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
 from pipeline.wording import counted, format_number, listed
 
-__all__ = ["of_best_place", "of_objective_against", "of_parallel_coordinates", "of_schedule"]
-
 
 def of_objective_against(results: Results, parameter: str) -> str:
-    """How the objective depends on a parameter: medians by value, or a rank correlation.
-
-    Args:
-        results: A study's results.
-        parameter: A tuned parameter's name.
-    """
+    """How the objective depends on a parameter: medians by value, or a rank correlation."""
     rows = scored_with(results, parameter)
     if rows.empty:
         return "No trial has a value."
@@ -57,11 +50,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
 
 
 def of_parallel_coordinates(results: Results) -> str:
-    """Where the best quarter of the trials lies.
-
-    Args:
-        results: A study's results.
-    """
+    """Where the best quarter of the trials lies."""
     rows = scored(results)
     front = best_quarter(results, rows)
     parts = []
@@ -86,12 +75,7 @@ def of_parallel_coordinates(results: Results) -> str:
 
 
 def of_schedule(results: Results, parameter: str) -> str:
-    """The changes of the best model's hyperparameters.
-
-    Args:
-        results: A study's results.
-        parameter: A tuned parameter's name.
-    """
+    """The changes of the best model's hyperparameters."""
     places = pd.Series(config_positions(results, results.epochs, parameter), index=results.epochs.index)
     life: list[float] = []
     for segment in ancestry(results):
@@ -113,11 +97,7 @@ def of_schedule(results: Results, parameter: str) -> str:
 
 
 def of_best_place(results: Results) -> str:
-    """Where the best trial is.
-
-    Args:
-        results: A study's results.
-    """
+    """Where the best trial is."""
     if results.best is None:
         return "No trial has a value yet."
     place = listed(f"{name} {format_value(results.best.config[name])}" for name in tuned(results))

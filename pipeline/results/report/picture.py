@@ -13,8 +13,6 @@ from pipeline.results.report.hover_points import HoverPoint
 from pipeline.results.tables.load import Results
 from pipeline.wording import counted, format_number, is_or_are
 
-__all__ = ["MAX_PANELS", "Picture", "Section", "as_results_plot", "beyond_in_words", "columns", "panel", "picture"]
-
 _WIDE, _NARROW = 1040, 350
 _PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}
 """Width of a picture in CSS pixels, and how much higher it is, by how many stand side by side."""
@@ -24,14 +22,7 @@ MAX_PANELS = 16
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture of a report.
-
-    Args:
-        alt: The alternative text of the picture.
-        caption: One sentence that states in numbers what the picture shows.
-        svg: The picture as an svg element.
-        narrow: The same for a telephone, where the other would be too small to read.
-    """
+    """A picture of a report."""
 
     alt: str
     caption: str
@@ -41,14 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Pictures that answer one question.
-
-    Args:
-        title: The question's name.
-        note: How to read them; empty if that is plain.
-        pictures: The pictures.
-        small: Whether they are shown side by side as small multiples.
-    """
+    """Pictures that answer one question."""
 
     title: str
     note: str
@@ -62,12 +46,7 @@ class Section:
 
 
 def as_results_plot(draw: Callable[[Any, Axes], Axes], shown: Any) -> Callable[[Results, Axes], Axes]:
-    """A drawing function for `picture` from one that needs only axes.
-
-    Args:
-        draw: Draws `shown` into axes.
-        shown: What to draw.
-    """
+    """A drawing function for `picture` from one that needs only axes."""
     return lambda _, ax: draw(shown, ax)
 
 
@@ -82,22 +61,7 @@ def picture(
     where: Sequence[HoverPoint] = (),
     values: npt.ArrayLike = (),
 ) -> Picture:
-    """Draw a picture twice, for a wide page and for a telephone.
-
-    Args:
-        results: A study's results.
-        name: Unique on the page; letters, digits and hyphens.
-        draw: Draws it.
-        caption: One sentence that states in numbers what the picture shows.
-        height: Its height in CSS pixels.
-        narrow_height: The same on a telephone.
-        alt: The alternative text of the picture.
-        where: Trials and where they are in it.
-        values: The values on its vertical axis: caption and alternative text say how many of them are beyond it.
-
-    Returns:
-        Both drawings as SVG, with the caption and the alt text.
-    """
+    """Draw a picture twice, for a wide page and for a telephone."""
     seen = _LimitsRecorder(lambda ax: draw(results, ax))
     wide = inline_svg(seen, name=name, size=(_WIDE, height), hover_points=where)
     narrow = inline_svg(seen, name=f"{name}-narrow", size=(_NARROW, narrow_height), hover_points=where)
@@ -106,11 +70,7 @@ def picture(
 
 
 def columns(count: int) -> int:
-    """The number of panels in a row: no row is nearly empty.
-
-    Args:
-        count: How many panels there are.
-    """
+    """The number of panels in a row: no row is nearly empty."""
     return {1: 1, 2: 2, 4: 2}.get(count, max(_PANELS))
 
 
@@ -125,21 +85,7 @@ def panel(
     *,
     count: int,
 ) -> Picture:
-    """Draw one of several pictures side by side.
-
-    Args:
-        name: As `picture` takes it, like all others.
-        draw: Draws it.
-        caption: One sentence.
-        height: Its height if there are many.
-        alt: The alternative text.
-        where: Trials and where they are in it.
-        values: The values on its vertical axis.
-        count: How many there are: few are larger.
-
-    Returns:
-        The drawing as SVG, with the caption and the alt text; no narrow version.
-    """
+    """Draw one of several pictures side by side."""
     seen, few = _LimitsRecorder(draw), columns(count) < max(_PANELS)
     width, factor = _PANELS[columns(count)]
     svg = inline_svg(seen, name=name, size=(width, round(factor * height)), hover_points=where)
@@ -162,12 +108,7 @@ class _LimitsRecorder:
 
 
 def beyond_in_words(values: npt.ArrayLike, limits: tuple[float, float]) -> str:
-    """How many values an axis leaves out, as a sentence after a space; empty if it shows all.
-
-    Args:
-        values: The values; those that are not finite do not count.
-        limits: The lower and the upper end of the axis.
-    """
+    """How many values an axis leaves out, as a sentence after a space; empty if it shows all."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     low, high = limits

@@ -10,15 +10,9 @@ from pipeline.results.report.picture import Section, panel
 from pipeline.results.views.answers import PREDICTED
 from pipeline.results.views.sentences import MAX_PREDICTIONS, of_prediction, of_predictions
 
-__all__ = ["predictions"]
-
 
 def predictions(explanation: Explanation) -> Iterator[Section]:
-    """What the searcher's model predicts for the last epoch, a picture for each hyperparameter; else nothing.
-
-    Args:
-        explanation: An explanation.
-    """
+    """What the searcher's model predicts for the last epoch, a picture for each hyperparameter; else nothing."""
     found, results = explanation.predictions, explanation.results
     if not found:
         return

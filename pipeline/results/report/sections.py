@@ -29,16 +29,9 @@ from pipeline.results.views.shown_parameters import of_shown
 from pipeline.storage.metric_column import metric_column
 from pipeline.wording import listed
 
-__all__ = ["live_sections", "sections"]
-
 
 def sections(results: Results, fit: Fit = fit_here) -> list[Section]:
-    """The pictures that a study has something to show for, in reading order.
-
-    Args:
-        results: A study's results.
-        fit: Fits the forests that say what mattered; another process may do so while the other pictures are drawn.
-    """
+    """The pictures that a study has something to show for, in reading order."""
     others, finished = start_explanation(results, fit)
     first, second, last = (list(part(others)) for part in _PARTS)
     why = [*importances(finished()), *predictions(others)]
@@ -46,14 +39,7 @@ def sections(results: Results, fit: Fit = fit_here) -> list[Section]:
 
 
 def live_sections(results: Results) -> Iterator[Section]:
-    """The pictures of a study that still runs, each drawn when it is asked for: those that need no analysis.
-
-    Args:
-        results: A study's results.
-
-    Yields:
-        Those that it has something to show for, in reading order.
-    """
+    """The pictures of a study that still runs, each drawn when it is asked for: those that need no analysis."""
     for draw in (_curves, _best_so_far, _against_each, _parallel):
         yield from draw(results)
 

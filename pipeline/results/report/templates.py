@@ -8,19 +8,12 @@ from markupsafe import Markup
 
 from pipeline.sanitize import sanitize
 
-__all__ = ["template"]
-
 _REPORT = "results/report"
 
 
 @cache
 def template(name: str, folder: str = _REPORT) -> Template:
-    """A page's template; it may include those of the report. It is compiled once.
-
-    Args:
-        name: The file's name.
-        folder: The folder with the file, within the package.
-    """
+    """A page's template; it may include those of the report. It is compiled once."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("pipeline", place) for place in dict.fromkeys((folder, _REPORT))]),
         autoescape=True,

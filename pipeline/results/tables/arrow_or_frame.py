@@ -14,7 +14,6 @@ from pipeline.results.light_imports import light_imports
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ArrowOrFrame", "frames_on_demand", "postpone_pandas"]
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -22,11 +21,7 @@ _MAYBE_EMPTY = ("best_epoch", "rung", "parent_epoch")
 
 
 class ArrowOrFrame:
-    """A table.
-
-    Args:
-        given: An Arrow table, or a frame.
-    """
+    """A table."""
 
     __slots__ = ("_frame", "_shared", "_table")
 
@@ -55,14 +50,7 @@ class ArrowOrFrame:
         return frame
 
     def columns(self, names: Sequence[str]) -> "pd.DataFrame":
-        """Some columns of the frame, which need not be made for them.
-
-        Args:
-            names: The columns.
-
-        Returns:
-            A frame with these columns, in this order; it must not be changed.
-        """
+        """Some columns of the frame, which need not be made for them."""
         return self._frame[list(names)] if self._frame is not None else _frame(self._table.select(list(names)))
 
 
@@ -80,14 +68,7 @@ def postpone_pandas() -> None:
 
 
 def frames_on_demand(*names: str) -> Callable[[_Class], _Class]:
-    """Decorate a dataclass with slots: some of its fields take a table in either form, and give a frame.
-
-    Args:
-        names: The fields. The dataclass gets a method `table`, which gives such a field as an Arrow table.
-
-    Returns:
-        The decorator.
-    """
+    """Decorate a dataclass with slots: some of its fields take a table in either form, and give a frame."""
 
     def decorate(decorated: _Class) -> _Class:
         for name in names:

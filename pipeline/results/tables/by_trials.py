@@ -17,23 +17,12 @@ from pipeline.storage import Store
 from pipeline.storage.metric_column import column_of, metric_names
 from pipeline.storage.schema import KEYS, MEASURES, arrow_schema
 
-__all__ = ["TablesByTrials"]
-
 _VALUES = 3_000_000
 """Values of `epochs` in memory at a time, about: 24 MB of numbers, 120,000 rows of 25 columns."""
 
 
 class TablesByTrials:
-    """The tables that `read_tables` makes from a study's parts, `epochs` and `trials` some trials at a time.
-
-    Args:
-        store: The study's folder; no other process may replace its parts meanwhile.
-        study: The content of study.json.
-        values: The number of values of `epochs` that may be in memory at a time, about.
-
-    Raises:
-        StorageError: The storage cannot be read, or a part is of an unknown schema version.
-    """
+    """The tables that `read_tables` makes from a study's parts, `epochs` and `trials` some trials at a time."""
 
     def __init__(self, store: Store, study: Mapping[str, Any], *, values: int = _VALUES) -> None:
         self._study, self._space, self._uri = study, parameters_of(study), store.uri
@@ -55,14 +44,7 @@ class TablesByTrials:
         self._turns = [set(self._turn[at[start:end]].tolist()) for start, end in pairwise(bounds)]
 
     def __iter__(self) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Read all trials, some in each turn; there is at least one turn.
-
-        Returns:
-            Pairs of tables: rows of `epochs` and rows of `trials`, each in the order of `Tables`.
-
-        Raises:
-            StorageError: The storage cannot be read.
-        """
+        """Read all trials, some in each turn; there is at least one turn."""
         return map(self._of_turn, np.unique(self._turn).tolist() or [0])
 
     def _of_turn(self, turn: int) -> tuple[pa.Table, pa.Table]:

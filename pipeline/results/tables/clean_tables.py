@@ -20,18 +20,10 @@ from pipeline.storage import Store
 from pipeline.storage.metric_column import metric_column, metric_field, stored_column
 from pipeline.storage.schema import arrow_schema
 
-__all__ = ["Tables", "columns_of_now", "fitted_rows", "newest_checkpoints", "read_tables", "stored_rows"]
-
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """A study's tables, clean.
-
-    Args:
-        trials: As schema.TRIALS, one row for each trial, by id.
-        epochs: As schema.EPOCHS, unique by trial and epoch, in that order.
-        decisions: As schema.DECISIONS, unique by number, in that order.
-    """
+    """A study's tables, clean."""
 
     trials: pa.Table
     epochs: pa.Table
@@ -39,18 +31,7 @@ class Tables:
 
 
 def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
-    """Read a study's parts, and make clean tables from them.
-
-    Args:
-        store: The study's folder.
-        study: The content of study.json.
-
-    Returns:
-        The tables `trials`, `epochs` and `decisions`, each row once.
-
-    Raises:
-        StorageError: The storage cannot be read, or a part is of an unknown schema version.
-    """
+    """Read a study's parts, and make clean tables from them."""
     space = parameters_of(study)
     # Decisions first: a running study may then add epochs, but no decision about epochs that were not read.
     decisions = clean_decisions(stored_rows(store, "decisions", space))
@@ -60,28 +41,12 @@ def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
 
 
 def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
-    """The newest checkpoint of each trial.
-
-    Args:
-        paths: Paths of checkpoints within a study: `checkpoints/<trial>/<epoch>.ckpt`.
-    """
+    """The newest checkpoint of each trial."""
     return {path.split("/")[1]: path for path in sorted(paths) if path.endswith(".ckpt") and path.count("/") == 2}
 
 
 def stored_rows(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
-    """All rows of a table as its parts have them.
-
-    Args:
-        store: The study's folder.
-        table: `epochs` or `decisions`.
-        space: Parameter name → domain or constant.
-
-    Returns:
-        The rows in the order of the parts, with the schema's columns and types.
-
-    Raises:
-        StorageError: The storage cannot be read, or a part is not of this table.
-    """
+    """All rows of a table as its parts have them."""
     try:
         stored = store.read_table(table)
     except FileNotFoundError:
@@ -90,20 +55,7 @@ def stored_rows(store: Store, table: str, space: Mapping[str, Any]) -> pa.Table:
 
 
 def fitted_rows(rows: pa.Table, table: str, space: Mapping[str, Any], uri: str) -> pa.Table:
-    """Rows of parts with all columns of their table.
-
-    Args:
-        rows: The rows.
-        table: `epochs` or `decisions`.
-        space: Parameter name → domain or constant.
-        uri: The study's folder, for messages.
-
-    Returns:
-        The same rows, with the schema's columns and types; null where a part lacks a column.
-
-    Raises:
-        StorageError: They are not of this table.
-    """
+    """Rows of parts with all columns of their table."""
     schema = arrow_schema(table, space)
     try:
         whole = pa.concat_tables([schema.empty_table(), rows], promote_options="permissive")
@@ -116,15 +68,7 @@ def fitted_rows(rows: pa.Table, table: str, space: Mapping[str, Any], uri: str) 
 
 
 def columns_of_now(table: pa.Table, study: Mapping[str, Any]) -> pa.Table:
-    """The objectives' columns as they are called now, where a part is of a version that called them otherwise.
-
-    Args:
-        table: Rows of `epochs`.
-        study: The content of study.json.
-
-    Returns:
-        The same rows.
-    """
+    """The objectives' columns as they are called now, where a part is of a version that called them otherwise."""
     for metric in (objective["metric"] for objective in study["job"]["objectives"]):
         column = metric_column(metric)
         if (stored := stored_column(metric, [name for name in table.column_names if name != column])) == column:

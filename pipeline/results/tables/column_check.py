@@ -10,23 +10,9 @@ import pyarrow.compute as pc
 from pipeline.errors import StorageError
 from pipeline.storage.schema import KEYS, STUDY_DECISIONS
 
-__all__ = ["check_columns", "config_column", "config_from"]
-
 
 def check_columns(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
-    """Check a table's columns, and cast them to the schema's types; other columns are metrics, as floats.
-
-    Args:
-        table: The study's parts of it, as one.
-        name: `epochs` or `decisions`.
-        schema: What its columns must be.
-
-    Returns:
-        The columns of `table`, cast to the schema's types where they differ.
-
-    Raises:
-        StorageError: A column holds something else, or a row lacks what every row has.
-    """
+    """Check a table's columns, and cast them to the schema's types; other columns are metrics, as floats."""
     columns, types = [], {field.name: field.type for field in schema}
     for field, column in zip(table.schema, table.columns, strict=True):
         wanted = types.get(field.name, pa.float64())
@@ -41,14 +27,7 @@ def check_columns(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
 
 
 def config_from(text: str | None) -> Mapping[str, Any]:
-    """A config as `decisions` holds it, in JSON.
-
-    Args:
-        text: JSON; None or empty for an empty config.
-
-    Raises:
-        StorageError: It is not a JSON object.
-    """
+    """A config as `decisions` holds it, in JSON."""
     try:
         config = json.loads(text) if text else {}
     except (ValueError, RecursionError):
@@ -59,16 +38,7 @@ def config_from(text: str | None) -> Mapping[str, Any]:
 
 
 def config_column(name: str, values: Sequence[Any], type_: pa.DataType) -> pa.Array:
-    """The column of a parameter.
-
-    Args:
-        name: The parameter's name.
-        values: One value for each trial.
-        type_: The column's type.
-
-    Raises:
-        StorageError: A value is not the parameter's.
-    """
+    """The column of a parameter."""
     try:
         return pa.array(values, type_)
     except (pa.ArrowException, ArithmeticError, TypeError, ValueError) as error:

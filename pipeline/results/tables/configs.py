@@ -14,16 +14,9 @@ from pipeline.space.column_values import config_value, listed_values
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["config_of", "configs_of", "given"]
-
 
 def config_of(row: Union[Mapping[str, Any], "pd.Series"], space: Space) -> Config:
-    """The config in the config_* columns of a row, each value as it was drawn; an empty one is left out.
-
-    Args:
-        row: A row of `trials` or `epochs`.
-        space: Parameter name → domain or constant.
-    """
+    """The config in the config_* columns of a row, each value as it was drawn; an empty one is left out."""
     config: Config = {}
     for name, domain in space.items():
         value: Any = row.get(f"config_{name}")
@@ -34,12 +27,7 @@ def config_of(row: Union[Mapping[str, Any], "pd.Series"], space: Space) -> Confi
 
 
 def configs_of(rows: Union[pa.Table, "pd.DataFrame"], space: Space) -> list[Config]:
-    """The config of each row, as `config_of` returns it.
-
-    Args:
-        rows: Rows of `trials` or `epochs`.
-        space: Parameter name → domain or constant.
-    """
+    """The config of each row, as `config_of` returns it."""
     arrow = isinstance(rows, pa.Table)
     columns = rows.column_names if arrow else rows.columns
     configs: list[Config] = [{} for _ in range(len(rows))]
@@ -71,13 +59,6 @@ def _missing(value: Any) -> bool:
 
 
 def given(values: "pd.Series") -> npt.NDArray[np.bool_]:
-    """A mask of the values that are present: NaN stands for none, and None is a value like any other.
-
-    Args:
-        values: Values as drawn; NaN where a trial has none.
-
-    Returns:
-        One bool for each value.
-    """
+    """A mask of the values that are present: NaN stands for none, and None is a value like any other."""
     column = values.to_numpy(object)
     return np.asarray(column == column, np.bool_)

@@ -14,17 +14,6 @@ import pyarrow as pa
 from pipeline.errors import UsageError
 from pipeline.wording import closest
 
-__all__ = [
-    "SLOW_SECONDS",
-    "Answer",
-    "TimeLimit",
-    "fill_table",
-    "locked",
-    "open_database",
-    "run_select",
-    "suggested_column",
-]
-
 # Queries and tables may be of unknown origin: a query can read the tables and nothing else.
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -55,13 +44,7 @@ _INTERRUPT_SECONDS = 0.05
 
 
 class TimeLimit:
-    """How long a query may take, counted from its start, and the function that reports a slow query.
-
-    Args:
-        seconds: The maximum number of seconds; None for no limit.
-        on_slow: Called once with the seconds so far, where the query takes longer than `slow_seconds`.
-        slow_seconds: After how many seconds a query is slow.
-    """
+    """How long a query may take, counted from its start, and the function that reports a slow query."""
 
     def __init__(
         self,
@@ -81,11 +64,7 @@ class TimeLimit:
         return max(0.0, self._started + min(known) - time.monotonic()) if known else None
 
     def passed(self) -> None:
-        """Report a slow query, or end it.
-
-        Raises:
-            UsageError: The time is up.
-        """
+        """Report a slow query, or end it."""
         spent = time.monotonic() - self._started
         if self._seconds is not None and spent >= self._seconds:
             raise UsageError(
@@ -98,34 +77,18 @@ class TimeLimit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a query, which is computed while its context is open.
-
-    Args:
-        schema: Its columns.
-        batches: Its rows, once.
-    """
+    """The answer to a query, which is computed while its context is open."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
 
     @classmethod
     def of(cls, table: pa.Table) -> "Answer":
-        """A table in memory as an answer.
-
-        Args:
-            table: The table.
-        """
+        """A table in memory as an answer."""
         return cls(table.schema, iter(table.to_batches()))
 
     def head(self, rows: int) -> pa.Table:
-        """The first rows; at most one more batch is computed.
-
-        Args:
-            rows: How many rows.
-
-        Returns:
-            At most `rows` rows, with all columns of the answer.
-        """
+        """The first rows; at most one more batch is computed."""
         batches: list[pa.RecordBatch] = []
         missing = rows
         while missing > 0 and (batch := next(self.batches, None)) is not None:
@@ -140,13 +103,7 @@ def open_database() -> duckdb.DuckDBPyConnection:
 
 
 def fill_table(database: duckdb.DuckDBPyConnection, name: str, parts: Sequence[pa.Table]) -> None:
-    """Make a table of the rows of all parts; a column that only some have is null elsewhere.
-
-    Args:
-        database: An open database.
-        name: The name of the new table.
-        parts: Tables whose rows it gets.
-    """
+    """Make a table of the rows of all parts; a column that only some have is null elsewhere."""
     for place, part in enumerate(parts):
         database.register(f"part_{place}", part)
     union = " union all by name ".join(f"select * from part_{place}" for place in range(len(parts)))
@@ -156,11 +113,7 @@ def fill_table(database: duckdb.DuckDBPyConnection, name: str, parts: Sequence[p
 
 
 def locked(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """The database with its tables, locked: a query cannot unlock it.
-
-    Args:
-        database: An open database.
-    """
+    """The database with its tables, locked: a query cannot unlock it."""
     database.execute("set lock_configuration = true")
     return database
 
@@ -175,20 +128,7 @@ def run_select(
     columns: Collection[str] = (),
     limit: TimeLimit | None = None,
 ) -> Iterator[Answer]:
-    """The answer to one SELECT; several may run in parallel, in their own threads.
-
-    Args:
-        database: A locked database; nothing in it changes, whatever is asked.
-        sql: One SELECT.
-        what: What the user wrote, for messages: `The SQL` or an option.
-        condition: The user's condition within `sql`, for messages; None if all of it is the user's.
-        columns: Columns that exist, for messages.
-        limit: How long it may take; by default as long as it takes.
-
-    Raises:
-        UsageError: It is not one SELECT, cannot be answered or not in time, or is not text; also while the batches are
-            read.
-    """
+    """The answer to one SELECT; several may run in parallel, in their own threads."""
     if any(0xD800 <= ord(character) < 0xE000 for character in sql):
         raise UsageError(f"{what} must be text; found bytes that are not valid UTF-8 in {_short(condition or sql)}.")
 
@@ -203,14 +143,7 @@ def run_select(
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """A query that DuckDB answers in a thread: in the main one it notices Ctrl-C late, and in some plans never.
-
-    Args:
-        cursor: Its own cursor.
-        pool: Its thread.
-        limit: How long it may take.
-        message: What DuckDB's error means, for the user.
-    """
+    """A query that DuckDB answers in a thread: in the main one it notices Ctrl-C late, and in some plans never."""
 
     cursor: duckdb.DuckDBPyConnection
     pool: ThreadPoolExecutor
@@ -218,17 +151,7 @@ class _Query:
     message: Callable[[duckdb.Error], str]
 
     def work(self, work: Callable[[], Any]) -> Any:
-        """What a function returns that lets DuckDB work.
-
-        Args:
-            work: The function.
-
-        Returns:
-            Its value.
-
-        Raises:
-            UsageError: DuckDB cannot answer, or not in time.
-        """
+        """What a function returns that lets DuckDB work."""
         future = self.pool.submit(work)
         try:
             while not wait([future], timeout=self.limit.left).done:
@@ -244,11 +167,7 @@ class _Query:
             raise
 
     def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """The rows of its answer.
-
-        Args:
-            reader: DuckDB's answer.
-        """
+        """The rows of its answer."""
         while (batch := self.work(lambda: next(reader, None))) is not None:
             yield batch
 
@@ -267,12 +186,7 @@ def _read(cursor: duckdb.DuckDBPyConnection, sql: str, what: str, condition: str
 
 
 def suggested_column(name: str, columns: Collection[str]) -> str | None:
-    """The column that an unknown name may mean; a hyperparameter may be named without its prefix.
-
-    Args:
-        name: The name that was found.
-        columns: The columns that exist.
-    """
+    """The column that an unknown name may mean; a hyperparameter may be named without its prefix."""
     names = {column.removeprefix(_PARAMETER): column for column in columns} | {column: column for column in columns}
     near = closest(name, names)
     return None if near is None else names[near]

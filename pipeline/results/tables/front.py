@@ -19,18 +19,10 @@ from pipeline.study.ranking import total_violations
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FrontPoint", "epoch_violations", "objective_column", "objective_values", "on_front", "pareto_front"]
-
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A trial on the front.
-
-    Args:
-        trial_id: The trial.
-        epoch: Its best epoch in the first objective.
-        values: Each objective's value at that epoch, by metric.
-    """
+    """A trial on the front."""
 
     trial_id: str
     epoch: int
@@ -38,25 +30,12 @@ class FrontPoint:
 
 
 def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which points are on the Pareto front: no other is at least as good in every objective and better in one.
-
-    Args:
-        values: Shape (points, objectives). A point with a value that is not finite is on no front.
-        modes: `max` or `min` of each objective.
-
-    Returns:
-        Shape (points,). Of points that are equal, all are on the front or none.
-    """
+    """Which points are on the Pareto front: no other is at least as good in every objective and better in one."""
     return non_dominated(values * np.array([-1.0 if mode == "max" else 1.0 for mode in modes]))
 
 
 def objective_column(metric: str, results: Results) -> str:
-    """The column of a study's `epochs` that an objective is read from.
-
-    Args:
-        metric: The objective's metric.
-        results: The study.
-    """
+    """The column of a study's `epochs` that an objective is read from."""
     epochs = results.table("epochs")
     return choose_objective_column(
         metric,
@@ -66,15 +45,7 @@ def objective_column(metric: str, results: Results) -> str:
 
 
 def objective_values(results: Results) -> "pd.DataFrame":
-    """Each trial's value of every objective at its best epoch in the first one.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        A row for each trial, its id as the index, in the order of `results.trials`; a column for each objective, called
-        as its metric; NaN where there is no value.
-    """
+    """Each trial's value of every objective at its best epoch in the first one."""
     import pandas as pd
 
     metrics = [objective.metric for objective in results.objectives]
@@ -89,14 +60,7 @@ def _at_best(results: Results) -> npt.NDArray[np.float64]:
 
 
 def epoch_violations(results: Results) -> npt.NDArray[np.float64]:
-    """How far each row of `epochs` is beyond the bounds of the objectives, in total; 0 within all of them.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        One number for each row, in the units of the objectives, 0 or more.
-    """
+    """How far each row of `epochs` is beyond the bounds of the objectives, in total; 0 within all of them."""
     epochs = results.table("epochs")
     return total_violations(results.objectives, lambda one: _values(results, epochs, one.metric), rows=epochs.num_rows)
 
@@ -105,9 +69,6 @@ def pareto_front(results: Results) -> list[FrontPoint]:
     """The trials on the front of a study's objectives, the best in the first one first.
 
     Failed trials are not on it, nor are those beyond a bound.
-
-    Args:
-        results: A study's results.
     """
     values, trials, objectives = _at_best(results), results.table("trials"), results.objectives
     values[np.asarray(pc.equal(trials["state"], "failed"), np.bool_) | (reals(trials["violation"]) > 0)] = np.nan

@@ -33,19 +33,10 @@ from pipeline.study.studies import no_study
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Best", "Results", "from_tables", "load_results", "rank_order", "read_study"]
-
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best a study has reached.
-
-    Args:
-        trial_id: The trial.
-        value: Its value of the first objective.
-        epoch: The epoch of that value.
-        config: The config in force at that epoch.
-    """
+    """The best a study has reached."""
 
     trial_id: str
     value: float
@@ -56,20 +47,7 @@ class Best:
 @frames_on_demand("trials", "epochs", "decisions")
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Results:
-    """A study's tables, state and best trial at the time of reading. `table` gives its tables without pandas.
-
-    Args:
-        study: The content of study.json.
-        trials: One row for each trial; columns as in schema.TRIALS.
-        epochs: One row for each epoch; columns as in schema.EPOCHS.
-        decisions: One row for each decision; columns as in schema.DECISIONS.
-        sessions: The content of each driver session's file, by number.
-        state: waiting, running, finished, interrupted or failed.
-        best: The best trial, failed ones aside; None as long as no epoch has a finite value.
-        location: The study's folder.
-        test: The winner's metrics on the test split; None until they exist.
-        metric_names: Names of metrics, by column of `epochs`, where the two differ.
-    """
+    """A study's tables, state and best trial at the time of reading. `table` gives its tables without pandas."""
 
     study: Mapping[str, Any]
     trials: "pd.DataFrame"
@@ -83,27 +61,12 @@ class Results:
     metric_names: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, name: str) -> pa.Table:
-        """A table as Arrow has read it: much faster than a frame where few of its rows and columns are needed.
-
-        Args:
-            name: `trials`, `epochs` or `decisions`.
-
-        Returns:
-            The rows and columns of the frame of that name; what has no value is null or NaN.
-        """
+        """A table as Arrow has read it: much faster than a frame where few of its rows and columns are needed."""
         found: pa.Table = getattr(type(self), name).forms(self).table
         return found
 
     def columns(self, name: str, columns: Sequence[str]) -> "pd.DataFrame":
-        """Some columns of a frame: much faster than the frame itself where the table is large and nothing needs it.
-
-        Args:
-            name: `trials`, `epochs` or `decisions`.
-            columns: The columns.
-
-        Returns:
-            A frame with the same rows and these columns, in this order; it must not be changed.
-        """
+        """Some columns of a frame: much faster than the frame itself where the table is large and nothing needs it."""
         found: pd.DataFrame = getattr(type(self), name).forms(self).columns(columns)
         return found
 
@@ -196,15 +159,7 @@ def from_tables(
     location: str,
     now: datetime | None = None,
 ) -> Results:
-    """The results of tables that are already in memory.
-
-    Args:
-        tables: Clean tables.
-        study: The content of study.json.
-        sessions: The content of each driver session's file, by number.
-        location: The study's folder.
-        now: The time at which to judge whether a driver is silent; the current time unless given.
-    """
+    """The results of tables that are already in memory."""
     return _results(tables, study, sessions, _best(tables, study), location=location, now=now)
 
 
@@ -225,14 +180,6 @@ def _results(
 def read_study(store: Store) -> Mapping[str, Any]:
     """The content of study.json, its job checked as a whole, and the fingerprint of its data or None; none of the job's
     code is loaded.
-
-    Args:
-        store: The study's folder.
-
-    Raises:
-        JobNotFound: There is no study there; names the studies there are.
-        InvalidJob: Its job is not allowed.
-        StorageError: The file is not a study's, or was written by a newer tunepipe.
     """
     try:
         fields, data = read_job(store), recorded_data(read_document(store))
@@ -263,15 +210,7 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
 
 
 def rank_order(trials: pa.Table, objective: Objective) -> npt.NDArray[np.int64]:
-    """The order of trials in `pipeline.study.ranking`.
-
-    Args:
-        trials: Rows of the table `trials`, in its order.
-        objective: The study's first objective.
-
-    Returns:
-        Positions of the rows, the best trial first, of shape (number of rows,).
-    """
+    """The order of trials in `pipeline.study.ranking`."""
     values, best_epochs, violations = (reals(trials[name]) for name in ("objective", "best_epoch", "violation"))
     failed = np.asarray(pc.equal(trials["state"], "failed"), np.bool_)
     return ranking_order(values, best_epochs, failed=failed, mode=objective.mode, violations=violations)

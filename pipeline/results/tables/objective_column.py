@@ -5,20 +5,9 @@ from collections.abc import Callable, Mapping
 from pipeline.storage.metric_column import column_of
 from pipeline.storage.schema import MEASURES
 
-__all__ = ["choose_objective_column"]
-
 
 def choose_objective_column(metric: str, names: Mapping[str, str], has_values: Callable[[str], bool]) -> str:
-    """The column of `epochs` that an objective is read from: the metric's, or the measured one of that name.
-
-    Args:
-        metric: The objective's metric.
-        names: Columns of metrics → the metrics' names, as `metric_names` returns them.
-        has_values: Whether the table has a column of that name with a value in it.
-
-    Returns:
-        The column's name; the table may be without it.
-    """
+    """The column of `epochs` that an objective is read from: the metric's, or the measured one of that name."""
     column = column_of(metric, names)
     # Earlier versions wrote an empty column for a metric that no trial reports.
     return metric if metric in MEASURES and not has_values(column) else column

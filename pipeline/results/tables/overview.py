@@ -17,27 +17,13 @@ from pipeline.storage import Store
 from pipeline.study import Objective, layout
 from pipeline.study.studies import study_names
 
-__all__ = ["AT_ONCE", "Glance", "StudyRow", "glance", "overview"]
-
 AT_ONCE = 8
 """Studies that are read in parallel: an object store answers slowly, but answers several requests at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """A summary of a study.
-
-    Args:
-        name: Its folder's name.
-        location: Its folder.
-        state: As of results; `unreadable` where a file of it is not what tunepipe wrote.
-        trials: How many trials it has.
-        epochs: How many epochs they trained.
-        metric: The metric of its objective; None if it is unreadable.
-        best: The best value of trials that did not fail; None as long as there is none.
-        started: When its first session started; None if there was none.
-        fault: What cannot be read; None if all can.
-    """
+    """A summary of a study."""
 
     name: str
     location: str
@@ -51,13 +37,7 @@ class StudyRow:
 
 
 class Glance(NamedTuple):
-    """A study at a glance, and what was read for that.
-
-    Args:
-        row: Its summary.
-        study: The content of study.json; empty if the study is unreadable.
-        trials: The table `trials`, as the driver derived it last; None if the study is unreadable.
-    """
+    """A study at a glance, and what was read for that."""
 
     row: StudyRow
     study: Mapping[str, Any] = {}
@@ -65,12 +45,7 @@ class Glance(NamedTuple):
 
 
 def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
-    """The studies of a storage, the newest last; those that never started come first.
-
-    Args:
-        store: The storage.
-        now: The time at which to judge whether a driver is silent; the current time unless given.
-    """
+    """The studies of a storage, the newest last; those that never started come first."""
     moment = now or datetime.now(UTC)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         rows = list(pool.map(lambda name: glance(store.folder(name), name, moment).row, study_names(store)))
@@ -78,13 +53,7 @@ def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
 
 
 def glance(store: Store, name: str, now: datetime) -> Glance:
-    """A summary of a study, from the tables that its driver derived last.
-
-    Args:
-        store: The study's folder.
-        name: The folder's name.
-        now: The time at which to judge whether a driver is silent.
-    """
+    """A summary of a study, from the tables that its driver derived last."""
     try:
         study = read_study(store)
         objective, sessions, trials = (

@@ -8,8 +8,6 @@ from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.storage import Store
 
-__all__ = ["Rereader"]
-
 
 class Rereader:
     """Reads the tables of a study again only if its files have changed."""
@@ -18,18 +16,7 @@ class Rereader:
         self._known: dict[str, tuple[str, Results]] = {}
 
     def results(self, uri: str) -> Results:
-        """The results of a study as they are.
-
-        Args:
-            uri: The study's folder.
-
-        Returns:
-            Results with the state of now; the same object as before if nothing has changed.
-
-        Raises:
-            JobNotFound: There is no study there.
-            StorageError: The storage cannot be read.
-        """
+        """The results of a study as they are."""
         # Before the tables: what is written meanwhile is read next time.
         mark = stamp(Store(uri))
         known, results = self._known.get(uri, ("", None))

@@ -5,8 +5,6 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["cache_per_results"]
-
 _Results = TypeVar("_Results")
 """`Results`, whose module uses this one."""
 
@@ -14,14 +12,7 @@ _Answer = TypeVar("_Answer")
 
 
 def cache_per_results(compute: Callable[[_Results], _Answer]) -> Callable[[_Results], _Answer]:
-    """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these.
-
-    Args:
-        compute: The function. Its answer is the same object each time, and must not be changed.
-
-    Returns:
-        The function.
-    """
+    """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these."""
     answers: WeakKeyDictionary[_Results, _Answer] = WeakKeyDictionary()
 
     @wraps(compute)

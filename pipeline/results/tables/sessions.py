@@ -19,8 +19,6 @@ from pipeline.storage.documents import from_json
 from pipeline.storage.processes import lives
 from pipeline.study.studies import as_argument
 
-__all__ = ["BEAT_SECONDS", "SILENT_SECONDS", "driver_seconds", "read_session", "read_sessions", "state_of"]
-
 BEAT_SECONDS = 30
 """A driver writes a heartbeat at least this often, in seconds."""
 
@@ -124,17 +122,7 @@ class _Session(BaseModel):
 
 
 def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[Mapping[str, Any]]:
-    """The content of each driver session's file, by number; other files are passed over.
-
-    Args:
-        store: The study's folder.
-        only_last: Whether to read only the last session.
-        resume: Whether the last session has what a resume needs, `resume`. It may be megabytes, and without it only
-            the start of the file is read and checked.
-
-    Raises:
-        StorageError: A session's file is not what a driver wrote.
-    """
+    """The content of each driver session's file, by number; other files are passed over."""
     numbers = [
         match[1] for path in store.files("sessions") if (match := re.fullmatch(r"sessions/([0-9]+)\.json", path))
     ]
@@ -151,20 +139,7 @@ def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False
 
 
 def read_session(store: Store, path: str) -> Mapping[str, Any]:
-    """The content of a driver session's file.
-
-    Args:
-        store: The study's folder.
-        path: The file within it.
-
-    Returns:
-        Its fields; `damage`: what is wrong with fields that have their default for that, each in words; and `copied`:
-        whether the file is a copy, whose driver works on another folder.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        StorageError: It is not what a driver wrote.
-    """
+    """The content of a driver session's file."""
     # Read without a size limit: it holds what a resume needs of every trial.
     return _session(store, path, store.read(path))
 
@@ -209,12 +184,7 @@ def _no_session(store: Store, path: str, fault: str) -> StorageError:
 
 
 def driver_seconds(sessions: Sequence[Mapping[str, Any]]) -> float:
-    """The seconds while a driver of the study ran, over all these sessions.
-
-    Args:
-        sessions: The content of each driver session's file, by number. Its `seconds` include those of the sessions
-            before.
-    """
+    """The seconds while a driver of the study ran, over all these sessions."""
     return max((float(session.get("seconds") or 0) for session in sessions), default=0.0)
 
 
@@ -222,10 +192,6 @@ def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
     """A study's state: that of its last session, or interrupted if its driver is dead.
 
     The driver's process decides if it runs on this machine; otherwise the heartbeat does.
-
-    Args:
-        sessions: The content of each driver session's file, by number.
-        now: The time at which to judge whether a driver is silent.
     """
     if not sessions:
         return "waiting"

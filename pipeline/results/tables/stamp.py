@@ -4,18 +4,9 @@ import hashlib
 
 from pipeline.storage import Store
 
-__all__ = ["stamp"]
-
 _FOLDERS = ("sessions", "epochs", "decisions", "export", "commands")
 
 
 def stamp(store: Store) -> str:
-    """A digest of which files the tables and sessions of a study have, and of their sizes: none is changed in place.
-
-    Args:
-        store: The study's folder.
-
-    Raises:
-        StorageError: The storage cannot be read.
-    """
+    """A digest of which files the tables and sessions of a study have, and of their sizes: none is changed in place."""
     return hashlib.sha256(repr([store.sizes(folder) for folder in _FOLDERS]).encode()).hexdigest()[:16]

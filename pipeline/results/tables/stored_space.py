@@ -9,24 +9,14 @@ from pydantic import TypeAdapter
 
 from pipeline.space import Space, flat
 
-__all__ = ["parameters_of", "space_of"]
-
 
 def space_of(study: Mapping[str, Any]) -> Space:
-    """The space in the content of a study.json, as domains.
-
-    Args:
-        study: The content of study.json.
-    """
+    """The space in the content of a study.json, as domains."""
     return _space(json.dumps(study["job"]["space"]))
 
 
 def parameters_of(study: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter of that space, those of a switch's branches too: what the tables have columns for.
-
-    Args:
-        study: The content of study.json.
-    """
+    """Every parameter of that space, those of a switch's branches too: what the tables have columns for."""
     # A copy: it is made once for each study, and asked for once for each of thousands of parameters.
     return dict(_parameters(json.dumps(study["job"]["space"])))
 

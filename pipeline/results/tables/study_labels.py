@@ -5,15 +5,9 @@ from collections.abc import Sequence
 from pipeline.results.tables.load import Results
 from pipeline.sanitize import sanitize
 
-__all__ = ["labels"]
-
 
 def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
-    """The studies by a unique label: the name, or the caller's name for the study where two have the same name.
-
-    Args:
-        named: How the caller names each study, and its results.
-    """
+    """The studies by a unique label: the name, or the caller's name for the study where two have the same name."""
     apart = {sanitize(given.rstrip("/")): results for given, results in named}
     names = [results.name for results in apart.values()]
     called = {given: study.name if names.count(study.name) == 1 else given for given, study in apart.items()}

@@ -16,15 +16,9 @@ from pipeline.results.tables.unique_rows import reals
 from pipeline.space import Config
 from pipeline.study.studies import as_argument
 
-__all__ = ["best_rows", "configs_at_best", "ranked", "trial_row", "trials_in_words", "trials_of_epochs"]
-
 
 def ranked(results: Results) -> list[str]:
-    """The trial ids, the best first, in the order of `pipeline.study.ranking`.
-
-    Args:
-        results: A study's results.
-    """
+    """The trial ids, the best first, in the order of `pipeline.study.ranking`."""
     trials = results.table("trials")
     order = rank_order(trials, results.objective)
     ids: list[str] = trials["trial_id"].take(pa.array(order)).to_pylist()
@@ -33,15 +27,7 @@ def ranked(results: Results) -> list[str]:
 
 @cache_per_results
 def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
-    """Where in `results.trials` the trial of each epoch is.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        For each row of `results.epochs` the position of a row; -1 for an epoch of another trial. It is the same array
-        each time, and must not be changed.
-    """
+    """Where in `results.trials` the trial of each epoch is."""
     trials, epochs = results.table("trials"), results.table("epochs")
     places = pc.index_in(epochs["trial_id"], value_set=trials["trial_id"].combine_chunks())
     return np.asarray(pc.fill_null(places, -1), np.int64)
@@ -49,15 +35,7 @@ def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
 
 @cache_per_results
 def best_rows(results: Results) -> npt.NDArray[np.int64]:
-    """Where in `results.epochs` the best epoch of each trial is.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        For each trial, in the order of `results.trials`, the position of a row; -1 for a trial without a best epoch. It
-        is the same array each time, and must not be changed.
-    """
+    """Where in `results.epochs` the best epoch of each trial is."""
     trials, epochs = results.table("trials"), results.table("epochs")
     best, epoch = reals(trials["best_epoch"]), np.asarray(epochs["epoch"], np.int64)
     at, places = trials_of_epochs(results), np.full(trials.num_rows, -1, np.int64)
@@ -70,13 +48,7 @@ def best_rows(results: Results) -> npt.NDArray[np.int64]:
 def configs_at_best(
     results: Results, only: Sequence[str] | None = None, rows: npt.NDArray[np.int64] | None = None
 ) -> dict[str, Config]:
-    """Each trial's config in force at its best epoch; as it is now for a trial without one.
-
-    Args:
-        results: A study's results.
-        only: Ids of the trials that are meant; None for all.
-        rows: What `best_rows` gives for the results, where it is known already.
-    """
+    """Each trial's config in force at its best epoch; as it is now for a trial without one."""
     trials, space, epochs = results.table("trials"), results.space, results.table("epochs")
     rows = best_rows(results) if rows is None else rows
     if only is not None:
@@ -96,15 +68,7 @@ _SHOWN = 12
 
 
 def trial_row(results: Results, trial_id: str) -> Mapping[Any, Any]:
-    """A trial's row of the table `trials`.
-
-    Args:
-        results: A study's results.
-        trial_id: The trial's id.
-
-    Raises:
-        JobNotFound: There is no such trial; names those there are.
-    """
+    """A trial's row of the table `trials`."""
     matching = results.trials[results.trials["trial_id"] == trial_id].to_dict("records")
     if matching:
         return matching[0]
@@ -112,11 +76,7 @@ def trial_row(results: Results, trial_id: str) -> Mapping[Any, Any]:
 
 
 def trials_in_words(results: Results) -> str:
-    """Which trials a study has, and how a command names one, in sentences.
-
-    Args:
-        results: A study's results.
-    """
+    """Which trials a study has, and how a command names one, in sentences."""
     ids = results.table("trials")["trial_id"].to_pylist()
     if not ids:
         return "There is none yet."

@@ -16,8 +16,6 @@ from pipeline.storage.schema import TABLES, arrow_schema
 from pipeline.study import Objective
 from pipeline.study.ranking import ranking_sql
 
-__all__ = ["OF_OBJECTIVE", "TrialsDatabase", "arrow_table", "by_objective", "objective_columns"]
-
 OF_OBJECTIVE = ("objective", "last_objective")
 """Columns whose values cannot be compared across objectives."""
 
@@ -30,10 +28,6 @@ class TrialsDatabase:
 
     Several threads may select from it in parallel; a selection changes nothing. With several objectives, it also has
     their values, and which trials are on the front.
-
-    Args:
-        studies: Results by the label in the column `study`.
-        only: Ids of the trials that are meant, by study; all unless given.
     """
 
     def __init__(self, studies: Mapping[str, Results], *, only: Mapping[str, Collection[str]] | None = None) -> None:
@@ -69,23 +63,7 @@ class TrialsDatabase:
         best_first: bool = False,
         limit: TimeLimit | None = None,
     ) -> pa.Table:
-        """Rows and columns; rows that tie are sorted by study and by trial.
-
-        Args:
-            where: Which rows, as a condition in SQL; all unless given.
-            sort: Columns to sort by, the first before the others; `-` before a name sorts it downwards. Rows without a
-                value come last. Where studies differ in their objective, its values are sorted study by study of the
-                same one, in the order in which those come.
-            columns: Which columns, in this order; all unless given.
-            best_first: Whether, without `sort`, the best come first and failed ones last.
-            limit: How long it may take; by default as long as it takes.
-
-        Returns:
-            One row for each trial that meets the condition, with the chosen columns.
-
-        Raises:
-            UsageError: A column does not exist, the condition cannot be read, or the time is up.
-        """
+        """Rows and columns; rows that tie are sorted by study and by trial."""
         if where is not None and not where.strip():
             raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
         for name in sort:
@@ -110,15 +88,7 @@ class TrialsDatabase:
 
 
 def objective_columns(results: Results) -> dict[str, str]:
-    """The columns in which a `TrialsDatabase` has a study's objectives, by metric.
-
-    Args:
-        results: A study's results.
-
-    Returns:
-        `objective` for the first one, and for each of the others its column of `epochs`, with `metric_` before the name
-        of a column that the table has anyway, such as `seconds`.
-    """
+    """The columns in which a `TrialsDatabase` has a study's objectives, by metric."""
     first, *others = [objective.metric for objective in results.objectives]
     columns, taken = {first: "objective"}, {*(column.name for column in TABLES["trials"]), _FRONT}
     for metric in others:
@@ -131,11 +101,7 @@ def objective_columns(results: Results) -> dict[str, str]:
 
 
 def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
-    """The studies whose values can be compared, in the order given: one list for each objective.
-
-    Args:
-        studies: Results by what each study is called.
-    """
+    """The studies whose values can be compared, in the order given: one list for each objective."""
     groups: dict[Objective, list[str]] = {}
     for label, results in studies.items():
         groups.setdefault(results.objective, []).append(label)
@@ -143,16 +109,7 @@ def by_objective(studies: Mapping[str, Results]) -> list[list[str]]:
 
 
 def arrow_table(results: Results, name: str, label: str) -> pa.Table:
-    """A table of a study with Arrow's types, which pandas may have changed.
-
-    Args:
-        results: A study's results.
-        name: The table.
-        label: The value of the column `study`.
-
-    Returns:
-        The rows of the table, with the types of the schema and `label` in the column `study`.
-    """
+    """A table of a study with Arrow's types, which pandas may have changed."""
     frame: pd.DataFrame = getattr(results, name)
     metrics = [str(column) for column in frame.columns if name == "epochs" and not _fixed(str(column))]
     schema = arrow_schema(name, results.space, metrics)

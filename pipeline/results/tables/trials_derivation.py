@@ -19,8 +19,6 @@ from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema
 from pipeline.study import Objective
 from pipeline.study.ranking import total_violations
 
-__all__ = ["derive_trials", "epoch_columns"]
-
 _STATE_AFTER = {
     "start": "running",
     "stop": "stopped",
@@ -43,20 +41,7 @@ def derive_trials(
     checkpoints: Mapping[str, str] | None = None,
     has_values: Callable[[str], bool] | None = None,
 ) -> pa.Table:
-    """The table `trials`, made from the two others.
-
-    Args:
-        epochs: Rows of `epochs`, clean.
-        decisions: Rows of `decisions`, clean.
-        study: The content of study.json.
-        checkpoints: Trial id → path of its newest checkpoint.
-        has_values: Whether the study's epochs have a value in a column; unless given, these rows say so.
-
-    Returns:
-        One row for each trial that either table knows, by id. A trial's best epoch is the one with its best finite
-        value among those with the smallest violation of bounds, the earlier where two tie; a value that is not finite
-        is never best.
-    """
+    """The table `trials`, made from the two others."""
     schema = arrow_schema("trials", parameters_of(study))
     objectives = [Objective(**fields) for fields in study["job"]["objectives"]]
     wanted = {*epoch_columns(study), *(column_of(one.metric, metric_names(epochs.schema)) for one in objectives)}
@@ -90,11 +75,7 @@ def derive_trials(
 
 
 def epoch_columns(study: Mapping[str, Any]) -> list[str]:
-    """The columns of `epochs` from which the table `trials` is derived.
-
-    Args:
-        study: The content of study.json.
-    """
+    """The columns of `epochs` from which the table `trials` is derived."""
     configs = [f"config_{name}" for name in parameters_of(study)]
     first, *others = [Objective(**fields) for fields in study["job"]["objectives"]]
     bounded = [one.metric for one in others if one.bounded]
@@ -122,13 +103,7 @@ def _attempts(epochs: pa.Table, trial: Indices, count: int) -> Indices:
 
 
 def _decision_columns(decisions: pa.Table, decided: Indices, reported: Indices) -> dict[str, Any]:
-    """What decisions made of each trial: its state, attempts, parent and error.
-
-    Args:
-        decisions: Those about trials.
-        decided: The trial of each.
-        reported: The latest attempt of each trial that has reported.
-    """
+    """What decisions made of each trial: its state, attempts, parent and error."""
     count, kind = len(reported), np.array(decisions["kind"].to_pylist(), object)
     last = _newest(decided, count)
     starts = np.bincount(decided[kind == "retry"], minlength=count) + 1

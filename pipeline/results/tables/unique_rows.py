@@ -5,20 +5,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Indices", "clean_decisions", "clean_epochs", "reals", "trial_ids", "trial_positions", "whole_numbers"]
-
 Indices = npt.NDArray[np.int64]
 
 
 def clean_epochs(table: pa.Table) -> pa.Table:
-    """Rows of `epochs`, unique by trial and epoch, in that order: the newest session and attempt count.
-
-    Args:
-        table: Rows of `epochs` as stored.
-
-    Returns:
-        The columns of `table`, sorted by trial and epoch.
-    """
+    """Rows of `epochs`, unique by trial and epoch, in that order: the newest session and attempt count."""
     trial = trial_positions(table["trial_id"], trial_ids(table["trial_id"]))
     return _unique(
         table,
@@ -32,12 +23,6 @@ def clean_decisions(table: pa.Table) -> pa.Table:
 
     A killed driver may have written decisions that its last saved state does not contain. The next session resumes
     from that state, counts on from there, and so shows which of the earlier rows are obsolete.
-
-    Args:
-        table: Rows of `decisions` as stored.
-
-    Returns:
-        The columns of `table`, sorted by session and number.
     """
     table = _unique(table, (whole_numbers(table["session"]), whole_numbers(table["number"])), ())
     session, number = whole_numbers(table["session"]), whole_numbers(table["number"])
@@ -50,11 +35,7 @@ def clean_decisions(table: pa.Table) -> pa.Table:
 
 
 def trial_ids(*columns: pa.ChunkedArray) -> pa.Array:
-    """Every trial id, in the order of the draws: 9999 before 10000.
-
-    Args:
-        columns: Columns of trial ids; decisions about the whole study have none.
-    """
+    """Every trial id, in the order of the draws: 9999 before 10000."""
     known = pc.unique(pa.concat_arrays([pc.unique(column).cast(pa.string()) for column in columns])).drop_null()
     # The order of `draw_order`, which takes several times as long for thousands of ids.
     number = pc.utf8_ltrim(known, "0")
@@ -63,39 +44,17 @@ def trial_ids(*columns: pa.ChunkedArray) -> pa.Array:
 
 
 def trial_positions(column: pa.ChunkedArray, ids: pa.Array) -> Indices:
-    """The position of each row's trial in `ids`.
-
-    Args:
-        column: A trial id for each row.
-        ids: All trial ids.
-
-    Returns:
-        One position for each row, int64, from 0.
-    """
+    """The position of each row's trial in `ids`."""
     return np.asarray(pc.index_in(column, value_set=ids), np.int64)
 
 
 def whole_numbers(column: pa.ChunkedArray) -> Indices:
-    """A column of integers as an array.
-
-    Args:
-        column: Integers without nulls.
-
-    Returns:
-        One integer for each row, int64.
-    """
+    """A column of integers as an array."""
     return np.asarray(column, np.int64)
 
 
 def reals(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """A column of numbers as an array; NaN where there is none.
-
-    Args:
-        column: Numbers, with or without nulls.
-
-    Returns:
-        One number for each row, float64.
-    """
+    """A column of numbers as an array; NaN where there is none."""
     return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")))
 
 

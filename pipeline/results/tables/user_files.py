@@ -11,17 +11,10 @@ from pipeline.space.values import STRICT_CONFIG
 from pipeline.storage import Store
 from pipeline.study import layout
 
-__all__ = ["TrialFile", "TrialFiles", "files_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class TrialFile:
-    """A file in a trial's working folder.
-
-    Args:
-        path: Its path within the folder.
-        bytes: Its size.
-    """
+    """A file in a trial's working folder."""
 
     __pydantic_config__ = STRICT_CONFIG
 
@@ -31,13 +24,7 @@ class TrialFile:
 
 @dataclass(frozen=True, slots=True)
 class TrialFiles:
-    """A trial's files.
-
-    Args:
-        folder: Their path within the study.
-        kept: Those there are.
-        dropped: Those that were deleted because they exceeded `resources.files_gigabytes`.
-    """
+    """A trial's files."""
 
     folder: str
     kept: Sequence[TrialFile] = field(default_factory=list)
@@ -55,15 +42,7 @@ _DROPPED = TypeAdapter(list[TrialFile])
 
 
 def files_of(store: Store, trial_id: str) -> TrialFiles:
-    """The files of a trial.
-
-    Args:
-        store: The study's folder.
-        trial_id: The trial.
-
-    Raises:
-        StorageError: The storage cannot be read, or its record of deleted files is not one.
-    """
+    """The files of a trial."""
     folder = layout.files(trial_id)
     kept = [
         TrialFile(owner[1], size)

@@ -21,19 +21,6 @@ from pipeline.results.views.sentences import (
 from pipeline.results.views.summary import accepted_changes_in_words
 from pipeline.wording import format_number, percent, percent_interval
 
-__all__ = [
-    "AGREEMENT",
-    "CHANGES",
-    "PREDICTED",
-    "TIME",
-    "PredictionRow",
-    "ShareRow",
-    "answers",
-    "importance_title",
-    "prediction_rows",
-    "share_rows",
-]
-
 CHANGES = "What was changed"
 PREDICTED = "What the searcher's model predicts for the last epoch"
 AGREEMENT = "How well early values predict final values"
@@ -42,15 +29,7 @@ TIME = "Where the time went"
 
 
 class ShareRow(NamedTuple):
-    """What a hyperparameter, or a pair of them, accounts for.
-
-    Args:
-        name: The hyperparameter; two with × between them.
-        share: Its share of the objective's variance.
-        percentage: The same in percent.
-        interval: The share's 90% interval.
-        best: The best value in words, a dash if there is none; empty for a pair.
-    """
+    """What a hyperparameter, or a pair of them, accounts for."""
 
     name: str
     share: float
@@ -60,15 +39,7 @@ class ShareRow(NamedTuple):
 
 
 class PredictionRow(NamedTuple):
-    """What the searcher's model predicts along a hyperparameter.
-
-    Args:
-        name: The hyperparameter, with its branch if it has one.
-        best: The value with the best median.
-        median: The objective there, as text.
-        interval: Its 90% interval.
-        worst: The value with the worst median, and the objective there.
-    """
+    """What the searcher's model predicts along a hyperparameter."""
 
     name: str
     best: str
@@ -78,14 +49,7 @@ class PredictionRow(NamedTuple):
 
 
 def answers(explanation: Explanation) -> dict[str, str]:
-    """The answer to each question but that of what mattered; questions without an answer are left out.
-
-    Args:
-        explanation: An explanation.
-
-    Returns:
-        Title → sentences, in reading order.
-    """
+    """The answer to each question but that of what mattered; questions without an answer are left out."""
     results = explanation.results
     optional = {
         CHANGES: accepted_changes_in_words(results),
@@ -100,21 +64,12 @@ def answers(explanation: Explanation) -> dict[str, str]:
 
 
 def importance_title(importance: Importance) -> str:
-    """The question of what mattered, with the trials that it is about.
-
-    Args:
-        importance: What mattered among some trials.
-    """
+    """The question of what mattered, with the trials that it is about."""
     return f"What mattered{where_clause(importance)}"
 
 
 def share_rows(importance: Importance, *, most_pairs: int | None = None) -> list[ShareRow]:
-    """What each hyperparameter accounts for, and each pair that surely adds something.
-
-    Args:
-        importance: What mattered among some trials.
-        most_pairs: How many pairs are considered at most; None for all.
-    """
+    """What each hyperparameter accounts for, and each pair that surely adds something."""
     rows = [
         ShareRow(
             effect.parameter.name,
@@ -134,11 +89,7 @@ def share_rows(importance: Importance, *, most_pairs: int | None = None) -> list
 
 
 def prediction_rows(predictions: Sequence[Prediction]) -> list[PredictionRow]:
-    """The best value of each hyperparameter by the searcher's model, with its interval, and the worst one.
-
-    Args:
-        predictions: As `predictions` has them. Of many, those along which they differ most have a row.
-    """
+    """The best value of each hyperparameter by the searcher's model, with its interval, and the worst one."""
     rows = []
     for one in most_different(predictions, MAX_PREDICTIONS):
         best, worst = one.best, one.worst

@@ -4,15 +4,9 @@ from typing import Any
 
 from pipeline.results.analysis.comparison import Comparison
 
-__all__ = ["comparison_object"]
-
 
 def comparison_object(comparison: Comparison) -> dict[str, Any]:
-    """The object that `tunepipe compare --json` prints.
-
-    Args:
-        comparison: A comparison.
-    """
+    """The object that `tunepipe compare --json` prints."""
     return {
         "studies": [
             {

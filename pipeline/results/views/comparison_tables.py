@@ -18,8 +18,6 @@ from pipeline.results.views.shown_parameters import of_shown
 from pipeline.sanitize import sanitize
 from pipeline.wording import counted, duration, format_number, listed
 
-__all__ = ["TitledTable", "comparison_tables", "comparison_view", "comparison_warnings", "studies_of"]
-
 _NAMED = 6
 _PAIRS = 28
 """The maximum number of pairs of studies that are all shown: those of eight studies."""
@@ -38,11 +36,7 @@ TitledTable = tuple[str, str, list[str], list[list[str]]]
 
 
 def comparison_view(comparison: Comparison) -> RenderableType:
-    """The comparison for a terminal.
-
-    Args:
-        comparison: A comparison.
-    """
+    """The comparison for a terminal."""
     parts: list[RenderableType] = [
         Text(sanitize(warning), style="bold red") for warning in comparison_warnings(comparison)
     ]
@@ -57,34 +51,19 @@ def comparison_view(comparison: Comparison) -> RenderableType:
 
 
 def comparison_warnings(comparison: Comparison) -> list[str]:
-    """Why the studies cannot be compared, in one sentence; an empty list where they can.
-
-    Args:
-        comparison: A comparison.
-    """
+    """Why the studies cannot be compared, in one sentence; an empty list where they can."""
     if not comparison.comparability_problems:
         return []
     return [f"These studies cannot be compared: none is called the best. {' '.join(comparison.comparability_problems)}"]
 
 
 def studies_of(comparison: Comparison) -> Mapping[str, Results]:
-    """The compared studies: results by name.
-
-    Args:
-        comparison: A comparison.
-    """
+    """The compared studies: results by name."""
     return {member.name: member.results for member in comparison.members}
 
 
 def comparison_tables(comparison: Comparison) -> list[TitledTable]:
-    """The comparison as tables, for a terminal and for a page.
-
-    Args:
-        comparison: A comparison.
-
-    Returns:
-        For each table its title, its note, the names of its columns, and its rows as text.
-    """
+    """The comparison as tables, for a terminal and for a page."""
     tables = [_members(comparison)]
     if comparison.differences:
         tables.append(_differences(comparison))

@@ -24,8 +24,6 @@ from pipeline.results.views.sentences import of_importance
 from pipeline.sanitize import sanitize
 from pipeline.wording import counted
 
-__all__ = ["explanation_view"]
-
 _PROSE = 118
 """Longer lines are hard to read, on a terminal of any width and in a pipe."""
 _PAIRS = 3
@@ -34,11 +32,7 @@ _CAUSES = 8
 
 
 def explanation_view(explanation: Explanation) -> RenderableType:
-    """The explanation for a terminal: each number with its uncertainty, or why there is none.
-
-    Args:
-        explanation: An explanation.
-    """
+    """The explanation for a terminal: each number with its uncertainty, or why there is none."""
     parts: list[RenderableType] = [Text(sanitize(explanation.results.name), style="bold")]
     texts = answers(explanation)
     if changed := texts.pop(CHANGES, ""):

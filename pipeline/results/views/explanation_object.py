@@ -10,15 +10,9 @@ from pipeline.results.analysis.predictions import Prediction
 from pipeline.results.analysis.shares import Effect, Importance
 from pipeline.results.views.results_object import accepted_changes_objects
 
-__all__ = ["explanation_object"]
-
 
 def explanation_object(explanation: Explanation) -> dict[str, Any]:
-    """The object that `tunepipe explain --json` prints: JSON values only, null for what is not known.
-
-    Args:
-        explanation: An explanation.
-    """
+    """The object that `tunepipe explain --json` prints: JSON values only, null for what is not known."""
     results, effort = explanation.results, explanation.effort
     stopping = explanation.stopping
     return {

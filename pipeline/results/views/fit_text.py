@@ -6,18 +6,9 @@ from typing import Any
 
 from pipeline.results.tables.load import Results
 
-__all__ = ["fit_arguments", "fit_text", "newest_way", "phases_of", "phases_text"]
-
 
 def fit_arguments(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of fit that a job gives.
-
-    Args:
-        job: The job as JSON values; that of an earlier version has none.
-
-    Returns:
-        Name → JSON value; a function of the config is text, such as `weights(config)`.
-    """
+    """The arguments of fit that a job gives."""
     arguments = job.get("fit")
     given = arguments.items() if isinstance(arguments, Mapping) else ()
     defaults = {"validation_freq": 1, "shuffle": True}
@@ -25,11 +16,7 @@ def fit_arguments(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fit_text(job: Mapping[str, Any]) -> str:
-    """The arguments of fit that a job gives, in one line; empty if it gives none.
-
-    Args:
-        job: The job as JSON values.
-    """
+    """The arguments of fit that a job gives, in one line; empty if it gives none."""
     values = fit_arguments(job)
     return "  ".join(
         f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()
@@ -37,32 +24,19 @@ def fit_text(job: Mapping[str, Any]) -> str:
 
 
 def phases_of(job: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The phases of a job: when each begins, and the name of its function.
-
-    Args:
-        job: The job as JSON values; that of an earlier version has none.
-    """
+    """The phases of a job: when each begins, and the name of its function."""
     found = job.get("phases")
     phases = [phase for phase in found if isinstance(phase, Mapping)] if isinstance(found, list) else []
     return [{"at": phase.get("at"), "prepare": _name(phase.get("prepare"))} for phase in phases]
 
 
 def phases_text(job: Mapping[str, Any]) -> str:
-    """The phases of a job in one line; empty if it has none.
-
-    Args:
-        job: The job as JSON values.
-    """
+    """The phases of a job in one line; empty if it has none."""
     return "  ".join(f"{phase['prepare']} after epoch {phase['at']}" for phase in phases_of(job))
 
 
 def newest_way(results: Results, trial_id: str) -> str | None:
-    """How the newest epoch of a trial was trained; None if no epoch says so.
-
-    Args:
-        results: The study's results.
-        trial_id: The trial's id.
-    """
+    """How the newest epoch of a trial was trained; None if no epoch says so."""
     epochs = results.epochs
     if "trained_with" not in epochs:
         return None

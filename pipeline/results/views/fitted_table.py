@@ -17,8 +17,6 @@ from rich.text import Text
 from pipeline.sanitize import sanitize_line
 from pipeline.wording import counted
 
-__all__ = ["Column", "FittedTable"]
-
 _GAP = 2
 _LONGEST = 60
 """Characters of a cell on a terminal; one whose column must be whole, and a record's, are never cut."""
@@ -33,14 +31,7 @@ _WRAPPED = 20
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column.
-
-    Args:
-        name: Its name.
-        right: Whether its cells are aligned to the right, as numbers are.
-        keep: `whole`: its cells are never cut; `cut`: a long cell is; `wrapped`: prose, on as many lines as it takes;
-            `extra`: it may be left out.
-    """
+    """A column."""
 
     name: str
     right: bool = False
@@ -48,14 +39,7 @@ class Column:
 
 
 class FittedTable:
-    """A table that is laid out when it is printed.
-
-    Args:
-        columns: Its columns.
-        more: How to see what is left out, in words.
-        first_out: Called if the table does not fit: returns the positions of columns in the order in which they are
-            left out; others that may be left out follow, from the last on.
-    """
+    """A table that is laid out when it is printed."""
 
     def __init__(
         self,
@@ -74,12 +58,7 @@ class FittedTable:
         return len(self._rows)
 
     def add_row(self, *cells: str | Text, style: str = "") -> None:
-        """Add a row.
-
-        Args:
-            cells: One for each column; a `str` is sanitized here, a `Text` must be already.
-            style: How the row is shown, as rich has it.
-        """
+        """Add a row."""
         self._rows.append(([cell if isinstance(cell, Text) else Text(sanitize_line(cell)) for cell in cells], style))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:

@@ -27,8 +27,6 @@ from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize_line
 from pipeline.wording import counted, format_number
 
-__all__ = ["MORE", "as_html", "cell_text", "fitted_column", "leaderboard", "summary_line", "terminal_cells"]
-
 MORE = "a wider terminal or --format csv shows all, --columns those of your choice"
 """How to see the columns that a leaderboard leaves out."""
 
@@ -38,14 +36,7 @@ _NOTEBOOK_ROWS = 10
 def leaderboard(
     results: Results, *, top: int | None = 10, only: Sequence[str] | None = None, in_order: bool = False
 ) -> FittedTable:
-    """The best trials, each with the config in force at its best epoch.
-
-    Args:
-        results: A study's results.
-        top: How many rows; None for all.
-        only: Ids of the trials to show; None for all.
-        in_order: Whether to keep the order of `only` rather than put the best first.
-    """
+    """The best trials, each with the config in force at its best epoch."""
     shown = columns(results)
 
     def least_telling_first() -> list[int]:
@@ -59,33 +50,19 @@ def leaderboard(
 
 
 def fitted_column(column: LeaderboardColumn) -> Column:
-    """The layout of a column: trial, state and objectives are never left out.
-
-    Args:
-        column: A column of the leaderboard.
-    """
+    """The layout of a column: trial, state and objectives are never left out."""
     whole = column.kind == "metric" or column in (TRIAL, STATE)
     return Column(column.name, right=column not in (TRIAL, STATE, FRONT), keep="whole" if whole else "extra")
 
 
 def terminal_cells(row: LeaderboardRow, shown: Sequence[LeaderboardColumn]) -> list[Text]:
-    """The cells of a row, the state in its colour.
-
-    Args:
-        row: A row of the leaderboard.
-        shown: The columns, in order.
-    """
+    """The cells of a row, the state in its colour."""
     colour = STATES[row.state].colour if row.state in STATES else ""
     return [Text(sanitize_line(cell_text(row, column)), style=colour if column == STATE else "") for column in shown]
 
 
 def cell_text(row: LeaderboardRow, column: LeaderboardColumn) -> str:
-    """The text of a cell; a dash where the trial has no value.
-
-    Args:
-        row: A row of the leaderboard.
-        column: The cell's column.
-    """
+    """The text of a cell; a dash where the trial has no value."""
     if column == FRONT:
         return "yes" if row.values.get(FRONT) else ""
     if column not in row.values:
@@ -99,11 +76,7 @@ def cell_text(row: LeaderboardRow, column: LeaderboardColumn) -> str:
 
 
 def as_html(results: Results) -> str:
-    """The leaderboard as a table for a notebook: the best trials.
-
-    Args:
-        results: A study's results.
-    """
+    """The leaderboard as a table for a notebook: the best trials."""
     shown, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
     head = "".join(f"<th>{escape(sanitize_line(column.name))}</th>" for column in shown)
     body = "".join(
@@ -119,11 +92,7 @@ def as_html(results: Results) -> str:
 
 
 def summary_line(results: Results) -> str:
-    """A study in one line: its name, its state, how its trials stand, and how many epochs they trained.
-
-    Args:
-        results: A study's results.
-    """
+    """A study in one line: its name, its state, how its trials stand, and how many epochs they trained."""
     counts = Counter(results.table("trials")["state"].to_pylist()).most_common()
     states = ", ".join(f"{count} {state}" for state, count in counts)
     epochs = counted(results.table("epochs").num_rows, "epoch")

@@ -9,19 +9,9 @@ from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import format_number
 
-__all__ = ["outcome_lines"]
-
 
 def outcome_lines(results: Results, store: Store) -> list[tuple[str, str]]:
-    """The best value and its config, what the winner scored, what went wrong, and where the files are.
-
-    Args:
-        results: A study's results.
-        store: The study's folder.
-
-    Returns:
-        Pairs of a label of at most six letters and a text in one line; only those that the study has.
-    """
+    """The best value and its config, what the winner scored, what went wrong, and where the files are."""
     lines = []
     if (best := results.best) is not None:
         value = f"{results.objective.metric} {format_number(best.value)} of trial {best.trial_id}, epoch {best.epoch}"

@@ -8,8 +8,6 @@ from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.wording import size
 
-__all__ = ["provenance_in_words", "provenance_object", "sessions_objects"]
-
 _TOLD = (
     "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
     "nodes",
@@ -18,21 +16,12 @@ _END = ("state", "ended", "seconds", "message", "winner_failure")
 
 
 def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The sessions as JSON values, without what only a resume needs.
-
-    Args:
-        sessions: As `read_sessions` returns them.
-    """
+    """The sessions as JSON values, without what only a resume needs."""
     return [{name: session.get(name) for name in _TOLD} for session in sessions]
 
 
 def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
-    """The record next to an exported model: which model it is, and the sessions of its study.
-
-    Args:
-        store: The study's folder.
-        model: Which model it is, as JSON values.
-    """
+    """The record next to an exported model: which model it is, and the sessions of its study."""
     sessions = [
         # A session that exports while it runs cannot say how it ends.
         {name: value for name, value in session.items() if session["ended"] or name not in _END}
@@ -42,14 +31,7 @@ def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The sessions with a record of provenance, each with lines of label and text.
-
-    Args:
-        sessions: As `read_sessions` returns them; those of an older tunepipe tell nothing.
-
-    Returns:
-        For each session its title and its lines, each a pair of label and text.
-    """
+    """The sessions with a record of provenance, each with lines of label and text."""
     return [(_title(session), _lines(session)) for session in sessions if session.get("provenance")]
 
 

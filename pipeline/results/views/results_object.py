@@ -27,21 +27,11 @@ from pipeline.storage.metric_column import metric_columns
 from pipeline.storage.schema import EPOCHS
 from pipeline.study import Objective
 
-__all__ = ["accepted_changes_objects", "objects_of_studies", "results_object", "studies_object", "trial_object"]
-
 _EPOCH_COLUMNS = {column.name for column in EPOCHS}
 
 
 def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
-    """The object that `--json` prints.
-
-    Args:
-        results: A study's results.
-        top: How many trials it has, the best first; None for all, by id.
-
-    Returns:
-        JSON values only: values that are missing or not finite are null.
-    """
+    """The object that `--json` prints."""
     best, objective, space = results.best, results.objective, results.space
     return {
         "study": results.name,
@@ -74,12 +64,7 @@ def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
 
 
 def accepted_changes_objects(results: Results, kind: Kind) -> list[dict[str, Any]]:
-    """The sessions that continued a study with changed data or code, as the objects that `--json` prints.
-
-    Args:
-        results: A study's results.
-        kind: Changes of the data, or of the code.
-    """
+    """The sessions that continued a study with changed data or code, as the objects that `--json` prints."""
     return [
         {
             "session": change.session,
@@ -100,29 +85,12 @@ def _rows(results: Results, top: int | None) -> list[dict[str, Any]]:
 
 
 def objects_of_studies(studies: Iterable[Results], top: int | None = None) -> dict[str, Any]:
-    """The object that `--json` prints of several studies: those of each, in order.
-
-    Args:
-        studies: Results of each study.
-        top: How many trials each of them has, the best first; None for all, by id.
-    """
+    """The object that `--json` prints of several studies: those of each, in order."""
     return {"studies": [results_object(results, top) for results in studies]}
 
 
 def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str, Any]:
-    """The object that `--trial T --json` prints: one trial with its epochs and the decisions about it.
-
-    Args:
-        results: A study's results.
-        trial_id: The trial's id.
-        files: What the trial has written.
-
-    Returns:
-        JSON values only, as in `results_object`.
-
-    Raises:
-        JobNotFound: There is no such trial; names those there are.
-    """
+    """The object that `--trial T --json` prints: one trial with its epochs and the decisions about it."""
     trial_row(results, trial_id)  # there may be no such trial
     space = results.space
     (row,), epochs, decisions = (
@@ -144,11 +112,7 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
 
 
 def studies_object(studies: Iterable[StudyRow]) -> dict[str, Any]:
-    """The object that `tunepipe studies --json` prints.
-
-    Args:
-        studies: A row for each study.
-    """
+    """The object that `tunepipe studies --json` prints."""
     return {
         "studies": [
             {

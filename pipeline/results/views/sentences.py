@@ -24,21 +24,6 @@ from pipeline.wording import (
     percentages,
 )
 
-__all__ = [
-    "MAX_PREDICTIONS",
-    "conditions_in_words",
-    "of_agreements",
-    "of_earlier",
-    "of_effect",
-    "of_importance",
-    "of_lineage",
-    "of_prediction",
-    "of_predictions",
-    "of_stopping",
-    "of_time",
-    "where_clause",
-]
-
 _NAMED = 5
 
 MAX_PREDICTIONS = 16
@@ -46,30 +31,18 @@ MAX_PREDICTIONS = 16
 
 
 def where_clause(importance: Importance) -> str:
-    """Which trials are meant, as the end of a title: " where optimizer is adam"; empty for all.
-
-    Args:
-        importance: What mattered among some trials.
-    """
+    """Which trials are meant, as the end of a title: " where optimizer is adam"; empty for all."""
     conditions = conditions_in_words(importance.when)
     return f" where {conditions}" if conditions else ""
 
 
 def conditions_in_words(when: When) -> str:
-    """The branches on which a hyperparameter depends: "optimizer is adam"; empty if it is always present.
-
-    Args:
-        when: The switches above it, and the branch of each.
-    """
+    """The branches on which a hyperparameter depends: "optimizer is adam"; empty if it is always present."""
     return " and ".join(f"{switch} is {branch}" for switch, branch in when)
 
 
 def of_importance(importance: Importance) -> str:
-    """What mattered, in a sentence.
-
-    Args:
-        importance: What mattered among some trials.
-    """
+    """What mattered, in a sentence."""
     if importance.note:
         return f"{capitalized(importance.note)}."
     first = importance.effects[0] if importance.effects else None
@@ -95,24 +68,14 @@ def of_importance(importance: Importance) -> str:
 
 
 def of_effect(effect: Effect) -> str:
-    """What a hyperparameter does, in a sentence.
-
-    Args:
-        effect: A hyperparameter's effect.
-    """
+    """What a hyperparameter does, in a sentence."""
     interval = percent_interval(effect.low, effect.high)
     share = f"{percent(effect.share)} of the objective's variance (90% interval {interval})"
     return f"Best at {effect.best}; {share}." if effect.best else f"No best value can be given; {share}."
 
 
 def of_agreements(agreements: Sequence[Agreement], grace: int | None, *, epochs: int) -> str:
-    """Whether early values predict final ones, in a sentence.
-
-    Args:
-        agreements: As `explained` has them.
-        grace: The scheduler's grace period; None if it has none.
-        epochs: The maximum number of epochs of a trial.
-    """
+    """Whether early values predict final ones, in a sentence."""
     if epochs == 1:
         return "A trial has one epoch, so there are no early values."
     if not agreements:
@@ -137,11 +100,7 @@ def of_agreements(agreements: Sequence[Agreement], grace: int | None, *, epochs:
 
 
 def of_stopping(stopping: Stopping) -> str:
-    """What early stopping saved and risked, in sentences.
-
-    Args:
-        stopping: What early stopping did.
-    """
+    """What early stopping saved and risked, in sentences."""
     if not stopping.stopped:
         return "No trial was stopped by comparison with others."
     saved = (
@@ -178,11 +137,7 @@ def _sign(number: float) -> str:
 
 
 def of_earlier(earlier: EarlierCounts) -> str:
-    """How much the studies counted from which one learned, in sentences.
-
-    Args:
-        earlier: The studies, or why that is not known; empty if it learned from none.
-    """
+    """How much the studies counted from which one learned, in sentences."""
     if not earlier.studies:
         return earlier.note
     parts = [
@@ -194,15 +149,7 @@ def of_earlier(earlier: EarlierCounts) -> str:
 
 
 def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
-    """What the searcher's model predicts at the last epoch, and which hyperparameters are shown, in sentences.
-
-    Args:
-        predictions: As `predictions` has them.
-        metric: The name of the first objective.
-
-    Returns:
-        The sentences; empty without predictions.
-    """
+    """What the searcher's model predicts at the last epoch, and which hyperparameters are shown, in sentences."""
     if not predictions:
         return ""
     shown = len(most_different(predictions, MAX_PREDICTIONS))
@@ -215,11 +162,7 @@ def of_predictions(predictions: Sequence[Prediction], metric: str) -> str:
 
 
 def of_prediction(prediction: Prediction) -> str:
-    """What the searcher's model predicts along a hyperparameter, in a sentence.
-
-    Args:
-        prediction: The prediction.
-    """
+    """What the searcher's model predicts along a hyperparameter, in a sentence."""
     best, worst = prediction.best, prediction.worst
     near = "at" if isinstance(prediction.parameter.domain, ListedDomain) else "near"
     interval = f"{format_number(prediction.lows[best])} to {format_number(prediction.highs[best])}"
@@ -234,11 +177,7 @@ def of_prediction(prediction: Prediction) -> str:
 
 
 def of_lineage(results: Results) -> str:
-    """How often weights were taken over, and whose became the best.
-
-    Args:
-        results: A study's results.
-    """
+    """How often weights were taken over, and whose became the best."""
     count = f"Trials copied weights {counted(len(exploits(results)), 'time')}"
     stretches = ancestry(results)
     if len(stretches) < 2:
@@ -251,11 +190,7 @@ def of_lineage(results: Results) -> str:
 
 
 def of_time(spent: Effort) -> str:
-    """A sentence about the shares of the workers' time.
-
-    Args:
-        spent: The seconds of a study.
-    """
+    """A sentence about the shares of the workers' time."""
     whole = spent.busy + spent.idle
     if not whole:
         return "No time was recorded."

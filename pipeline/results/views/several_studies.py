@@ -10,23 +10,12 @@ from pipeline.results.tables.trials_database import OF_OBJECTIVE, by_objective
 from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.leaderboard import MORE, fitted_column, terminal_cells
 
-__all__ = ["best_of_each", "objectives_in_words", "several_leaderboard"]
-
 _KINDS = ("fixed", "metric", "front", "config")
 """What the columns hold, in the order in which they stand."""
 
 
 def several_leaderboard(studies: Mapping[str, Results], shown: Sequence[tuple[str, str]]) -> FittedTable:
-    """Trials of several studies, each with the config in force at its best epoch.
-
-    Args:
-        studies: Results by what each study is called.
-        shown: Study and trial of each row, in this order.
-
-    Returns:
-        A table whose first column is the study; the first objective of each has a column, and each parameter that any
-        of them draws. The best trial of each study is bold.
-    """
+    """Trials of several studies, each with the config in force at its best epoch."""
     columns = _columns(studies)
     table = FittedTable([Column("study"), *map(fitted_column, columns)], more=MORE)
     by_study = {
@@ -40,16 +29,7 @@ def several_leaderboard(studies: Mapping[str, Results], shown: Sequence[tuple[st
 
 
 def best_of_each(studies: Mapping[str, Results], table: pa.Table, top: int | None) -> pa.Table:
-    """The first rows of each objective if studies have different ones; otherwise the first rows of all.
-
-    Args:
-        studies: Results by what each study is called.
-        table: Rows with a column `study`.
-        top: How many rows; None for all.
-
-    Returns:
-        At most `top` rows of each objective, in their order.
-    """
+    """The first rows of each objective if studies have different ones; otherwise the first rows of all."""
     if top is None:
         return table
     place = {label: number for number, group in enumerate(by_objective(studies)) for label in group}
@@ -62,12 +42,7 @@ def best_of_each(studies: Mapping[str, Results], table: pa.Table, top: int | Non
 
 
 def objectives_in_words(studies: Mapping[str, Results], sort: Sequence[str]) -> str:
-    """How trials are sorted where the studies differ in their objective; empty if that makes no difference.
-
-    Args:
-        studies: Results by what each study is called.
-        sort: The columns by which they are sorted, as `select_from` takes them.
-    """
+    """How trials are sorted where the studies differ in their objective; empty if that makes no difference."""
     groups = by_objective(studies)
     if len(groups) < 2 or (sort and not {name.removeprefix("-") for name in sort} & set(OF_OBJECTIVE)):
         return ""

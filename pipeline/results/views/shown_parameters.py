@@ -3,17 +3,9 @@
 from pipeline.results.analysis.parameters import influence_is_known
 from pipeline.results.tables.load import Results
 
-__all__ = ["of_shown"]
-
 
 def of_shown(results: Results, shown: int, of: int) -> str:
-    """The sentence that only some hyperparameters are shown; empty if all are.
-
-    Args:
-        results: A study's results.
-        shown: How many are shown.
-        of: How many there are.
-    """
+    """The sentence that only some hyperparameters are shown; empty if all are."""
     if shown >= of:
         return ""
     which = (

@@ -3,18 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["STATES", "State"]
-
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a state is worded and shown.
-
-    Args:
-        verb: What a trial in it did, in a sentence.
-        colour: On a terminal, as rich names it.
-        page: In the report, the variable of its page for the text of a row.
-    """
+    """How a state is worded and shown."""
 
     verb: str
     colour: str

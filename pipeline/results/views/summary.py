@@ -22,17 +22,6 @@ from pipeline.searchers import SEARCHERS
 from pipeline.study.studies import as_argument
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
-__all__ = [
-    "accepted_changes_in_words",
-    "bounds_in_words",
-    "ending_in_words",
-    "front_in_words",
-    "hypervolume_in_words",
-    "paragraphs",
-    "study_decisions_in_words",
-    "winner_failure_in_words",
-]
-
 _MANY = 8
 """A sentence names at most this many items; the tables have all."""
 
@@ -41,11 +30,7 @@ _COMMAND_ID = re.compile(r" \(command [^()]+\)(?=\.$)")
 
 
 def paragraphs(results: Results) -> list[str]:
-    """The study in paragraphs: what was tuned, what is best, the others and the time, and what changed.
-
-    Args:
-        results: A study's results.
-    """
+    """The study in paragraphs: what was tuned, what is best, the others and the time, and what changed."""
     text = [
         (_what(results),),
         (_best(results), _front(results), _test(results), winner_failure_in_words(results)),
@@ -153,11 +138,7 @@ def _some(items: Sequence[str]) -> str:
 
 
 def front_in_words(results: Results) -> str:
-    """How many trials are on the front, and what the winner is; empty if there is one objective alone.
-
-    Args:
-        results: A study's results.
-    """
+    """How many trials are on the front, and what the winner is; empty if there is one objective alone."""
     names = [f"{objective.metric} ({objective.mode})" for objective in results.objectives]
     if len(names) < 2:
         return ""
@@ -169,11 +150,7 @@ def front_in_words(results: Results) -> str:
 
 
 def bounds_in_words(results: Results) -> str:
-    """The bounds of the objectives, and how many trials keep them; empty if there are none.
-
-    Args:
-        results: A study's results.
-    """
+    """The bounds of the objectives, and how many trials keep them; empty if there are none."""
     bounds = [
         f"{one.metric} {words} {format_number(limit)}"
         for one in results.objectives
@@ -187,11 +164,7 @@ def bounds_in_words(results: Results) -> str:
 
 
 def hypervolume_in_words(results: Results) -> str:
-    """What the study's trials dominate, and up to which reference point; empty if that cannot be said.
-
-    Args:
-        results: A study's results.
-    """
+    """What the study's trials dominate, and up to which reference point; empty if that cannot be said."""
     if (found := hypervolume_of(results)) is None:
         return ""
     box, share = found
@@ -205,10 +178,8 @@ def hypervolume_in_words(results: Results) -> str:
 
 
 def accepted_changes_in_words(results: Results) -> str:
-    """Which sessions continued the study with changed data or code, and which trials that concerns; empty if none did.
-
-    Args:
-        results: A study's results.
+    """Which sessions continued the study with changed data or code, and which trials that concerns; empty if none
+    did.
     """
     changes, sentences = accepted_changes(results), []
     if earlier := len(changes[:-_MANY]):
@@ -231,11 +202,7 @@ def _in_both(change: AcceptedChange) -> list[str]:
 
 
 def study_decisions_in_words(results: Results) -> str:
-    """What users decided about the whole study while it ran, the last ones of many; empty if they decided nothing.
-
-    Args:
-        results: A study's results.
-    """
+    """What users decided about the whole study while it ran, the last ones of many; empty if they decided nothing."""
     reasons = [_COMMAND_ID.sub("", first_line(reason)) for reason in study_decisions(results)["reason"].to_pylist()]
     earlier = len(reasons[:-_MANY])
     left_out = f"The table decisions has {counted(earlier, 'earlier decision')} about the whole study."
@@ -243,20 +210,12 @@ def study_decisions_in_words(results: Results) -> str:
 
 
 def ending_in_words(results: Results) -> str:
-    """Why the study ended before its trials were all trained, or failed; empty if it did not.
-
-    Args:
-        results: A study's results.
-    """
+    """Why the study ended before its trials were all trained, or failed; empty if it did not."""
     return str(results.sessions[-1]["message"]) if results.state in ("finished", "failed") else ""
 
 
 def winner_failure_in_words(results: Results) -> str:
-    """Why the winner could not be exported or evaluated, and what to do; empty if it was, or is still to be.
-
-    Args:
-        results: A study's results.
-    """
+    """Why the winner could not be exported or evaluated, and what to do; empty if it was, or is still to be."""
     failure = results.sessions[-1].get("winner_failure") if results.sessions else ""
     if not failure or results.best is None:
         return ""

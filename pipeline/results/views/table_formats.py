@@ -18,8 +18,6 @@ from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.sanitize import escaped_json
 from pipeline.storage.parquet_tables import write_parquet
 
-__all__ = ["FORMATS", "SUFFIXES", "Batches", "Sink", "text_table"]
-
 Batches = Iterable[pa.RecordBatch]
 
 
@@ -27,22 +25,11 @@ class Sink(Protocol):
     """What bytes are written into."""
 
     def write(self, content: bytes, /) -> int:
-        """Take bytes, and say how many.
-
-        Args:
-            content: The bytes.
-
-        Returns:
-            The number of bytes that were written.
-        """
+        """Take bytes, and say how many."""
 
 
 def text_table(table: pa.Table) -> FittedTable:
-    """A table for a terminal; one that is too wide has its rows as records, one field a line.
-
-    Args:
-        table: Any columns.
-    """
+    """A table for a terminal; one that is too wide has its rows as records, one field a line."""
     shown = FittedTable([Column(field.name, right=_is_number(field.type)) for field in table.schema])
     for row in _rows(table):
         shown.add_row(*map(_cell, row))

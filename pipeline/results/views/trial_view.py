@@ -24,8 +24,6 @@ from pipeline.storage.metric_column import metric_column, metric_columns
 from pipeline.storage.schema import SECONDS
 from pipeline.wording import counted, duration, format_number, size
 
-__all__ = ["trial_view"]
-
 _FILES = 20
 
 
@@ -33,16 +31,7 @@ _MORE = "a wider terminal or --json shows them"
 
 
 def trial_view(results: Results, trial_id: str, files: TrialFiles | None = None) -> RenderableType:
-    """A trial for a terminal: its state, config, epochs, decisions with their reasons, and files.
-
-    Args:
-        results: The study's results.
-        trial_id: The trial's id.
-        files: What the trial has written; nothing is shown of it unless given.
-
-    Raises:
-        JobNotFound: There is no such trial.
-    """
+    """A trial for a terminal: its state, config, epochs, decisions with their reasons, and files."""
     row = trial_row(results, trial_id)
     epochs = results.epochs[results.epochs["trial_id"] == trial_id]
     decisions = results.decisions[results.decisions["trial_id"] == trial_id]

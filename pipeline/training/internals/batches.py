@@ -8,125 +8,58 @@ import tensorflow as tf
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = [
-    "batch_signature",
-    "element_spec",
-    "epoch_iterator",
-    "is_nondeterministic",
-    "is_parallel",
-    "iterable_of",
-    "pipeline_functions",
-    "pipeline_inputs",
-    "reshuffles",
-    "stage_kind",
-    "symbolic_build",
-]
-
 
 def epoch_iterator(**arguments: Any) -> Any:
-    """What Keras' fit reads batches with, epoch by epoch.
-
-    Args:
-        arguments: As fit gives them: x, y, sample_weight, batch_size, shuffle, its strategy and steps_per_execution.
-
-    Returns:
-        Keras' `TFEpochIterator`.
-    """
+    """What Keras' fit reads batches with, epoch by epoch."""
     from keras.src.backend.tensorflow.trainer import TFEpochIterator
 
     return TFEpochIterator(**arguments)
 
 
 def iterable_of(batches: Any) -> Any:
-    """The tf.data pipeline of which an epoch iterator makes an iterator for each epoch.
-
-    Args:
-        batches: As `epoch_iterator` returns it.
-
-    Returns:
-        A `tf.data.Dataset`.
-    """
+    """The tf.data pipeline of which an epoch iterator makes an iterator for each epoch."""
     return batches._distributed_dataset
 
 
 def element_spec(batches: Any) -> Any:
-    """The specification of a batch.
-
-    Args:
-        batches: As `epoch_iterator` returns it.
-
-    Returns:
-        `tf.TypeSpec`s in the structure of a batch.
-    """
+    """The specification of a batch."""
     return batches._distributed_dataset.element_spec
 
 
 def batch_signature(batches: Sequence[Any]) -> Any:
-    """The specification that batches share, as Keras derives it for generators.
-
-    Args:
-        batches: Batches of the same structure.
-
-    Returns:
-        `tf.TensorSpec`s in the structure of a batch, with None for each size in which batches may differ.
-    """
+    """The specification that batches share, as Keras derives it for generators."""
     from keras.src.trainers.data_adapters.data_adapter_utils import get_tensor_spec
 
     return get_tensor_spec(batches)
 
 
 def symbolic_build(model: keras.Model, batches: Any) -> None:
-    """Build what a distribution strategy needs before the first step; nothing without one.
-
-    Args:
-        model: The model.
-        batches: As `epoch_iterator` returns it.
-    """
+    """Build what a distribution strategy needs before the first step; nothing without one."""
     model._maybe_symbolic_build(iterator=batches)
 
 
 def pipeline_inputs(dataset: Any) -> list[Any]:
-    """The pipelines that a stage of a tf.data pipeline reads.
-
-    Args:
-        dataset: A tf.data.Dataset.
-    """
+    """The pipelines that a stage of a tf.data pipeline reads."""
     return list(dataset._inputs())
 
 
 def pipeline_functions(dataset: Any) -> list[Any]:
-    """The traced functions that a stage of a tf.data pipeline calls.
-
-    Args:
-        dataset: A tf.data.Dataset.
-    """
+    """The traced functions that a stage of a tf.data pipeline calls."""
     return [wrapper.function for wrapper in dataset._functions()]
 
 
 def stage_kind(dataset: Any) -> str:
-    """The kind of a stage of a tf.data pipeline, such as Map or ParallelMap.
-
-    Args:
-        dataset: A tf.data.Dataset.
-    """
+    """The kind of a stage of a tf.data pipeline, such as Map or ParallelMap."""
     return type(dataset).__name__.strip("_").removesuffix("Dataset")
 
 
 def is_parallel(dataset: Any) -> bool:
-    """Whether a stage of a tf.data pipeline runs its function on several elements in parallel.
-
-    Args:
-        dataset: A tf.data.Dataset.
-    """
+    """Whether a stage of a tf.data pipeline runs its function on several elements in parallel."""
     return "Parallel" in stage_kind(dataset)
 
 
 def reshuffles(dataset: Any) -> bool:
-    """Whether a stage of a tf.data pipeline gives another order in each epoch.
-
-    Args:
-        dataset: A tf.data.Dataset.
-    """
+    """Whether a stage of a tf.data pipeline gives another order in each epoch."""
     each_epoch: Any = getattr(dataset, "_reshuffle_each_iteration", ABSENT)
     if each_epoch is not ABSENT:
         return bool(each_epoch)
@@ -141,11 +74,7 @@ def reshuffles(dataset: Any) -> bool:
 
 
 def is_nondeterministic(dataset: Any) -> bool:
-    """Whether a stage of a tf.data pipeline may give its elements in another order each time (deterministic=False).
-
-    Args:
-        dataset: A tf.data.Dataset.
-    """
+    """Whether a stage of a tf.data pipeline may give its elements in another order each time (deterministic=False)."""
     deterministic: Any = getattr(dataset, "_deterministic", ABSENT)
     if deterministic is not ABSENT:
         return bool(deterministic == "false")

@@ -7,15 +7,9 @@ import keras
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = ["profiles", "saved_attributes", "wait_for_futures", "without_threads"]
-
 
 def wait_for_futures(callbacks: keras.callbacks.CallbackList) -> None:
-    """Wait for hooks that a list of callbacks runs in threads.
-
-    Args:
-        callbacks: The list.
-    """
+    """Wait for hooks that a list of callbacks runs in threads."""
     flush = getattr(callbacks, "_flush_futures", None)
     if flush is not None:
         flush()
@@ -24,11 +18,7 @@ def wait_for_futures(callbacks: keras.callbacks.CallbackList) -> None:
 
 
 def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
-    """Let a list of callbacks run every hook in the calling thread.
-
-    Args:
-        callbacks: The list.
-    """
+    """Let a list of callbacks run every hook in the calling thread."""
     for name in ("_async_train", "_async_test"):
         if hasattr(callbacks, name):
             setattr(callbacks, name, False)
@@ -37,14 +27,7 @@ def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
 
 
 def profiles(callback: keras.callbacks.TensorBoard) -> bool:
-    """Whether TensorBoard's callback profiles batches.
-
-    Args:
-        callback: The callback.
-
-    Returns:
-        True also where it no longer says so: batches then run one by one.
-    """
+    """Whether TensorBoard's callback profiles batches."""
     for name in ("_profiler_started", "_start_batch"):
         if not hasattr(callback, name):
             warn_once("Keras", f"TensorBoard.{name}", "each batch runs by itself, which is slower")
@@ -53,15 +36,7 @@ def profiles(callback: keras.callbacks.TensorBoard) -> bool:
 
 
 def saved_attributes(callback: Any, names: Sequence[str]) -> dict[str, Any]:
-    """The attributes of a callback of Keras' that a checkpoint holds.
-
-    Args:
-        callback: The callback, after on_train_begin.
-        names: Names of the attributes.
-
-    Returns:
-        Name → value. One that is missing is named once: a resumed trial begins without it.
-    """
+    """The attributes of a callback of Keras' that a checkpoint holds."""
     held = vars(callback)
     for name in names:
         if name not in held:

@@ -10,19 +10,6 @@ import tensorflow as tf
 
 from pipeline.missing_names import warn_once
 
-__all__ = [
-    "chosen_dtype_policy",
-    "library_generators",
-    "name_counters",
-    "reserve_names",
-    "reset_names",
-    "reset_seeds",
-    "restore_dtype_policy",
-    "restore_library_generators",
-    "restore_name_counters",
-]
-
-
 _INEXACT_DRAWS = "a function that is resumed draws other numbers from its global generator"
 
 
@@ -56,11 +43,7 @@ def chosen_dtype_policy() -> Any:
 
 
 def restore_dtype_policy(policy: Any) -> None:
-    """Set the global dtype policy of Keras.
-
-    Args:
-        policy: What `chosen_dtype_policy` returned.
-    """
+    """Set the global dtype policy of Keras."""
     if policy is None:
         from keras.src.backend.common import global_state
 
@@ -70,11 +53,7 @@ def restore_dtype_policy(policy: Any) -> None:
 
 
 def library_generators() -> dict[str, Any]:
-    """The states of TensorFlow's and Keras' global generators, as JSON values.
-
-    Returns:
-        What `restore_library_generators` takes; a library that no longer shows its state is left out.
-    """
+    """The states of TensorFlow's and Keras' global generators, as JSON values."""
     generators: dict[str, Any] = {}
     try:
         from keras.src.backend.common import global_state
@@ -96,11 +75,7 @@ def library_generators() -> dict[str, Any]:
 
 
 def restore_library_generators(states: Mapping[str, Any]) -> None:
-    """Continue from saved states of TensorFlow's and Keras' global generators.
-
-    Args:
-        states: What `library_generators` returned.
-    """
+    """Continue from saved states of TensorFlow's and Keras' global generators."""
     if "tensorflow" in states:
         saved = states["tensorflow"]
         tf.random.set_seed(saved["seed"])
@@ -136,11 +111,7 @@ def reset_names() -> None:
 
 
 def reserve_names(names: Iterable[str]) -> None:
-    """Keep names of layers that exist from those that Keras gives to new ones.
-
-    Args:
-        names: The names: after `dense_1`, the next one is `dense_2`.
-    """
+    """Keep names of layers that exist from those that Keras gives to new ones."""
     try:
         from keras.src.backend.common import global_state
     except ImportError:
@@ -166,11 +137,7 @@ def name_counters() -> Any:
 
 
 def restore_name_counters(counters: Any) -> None:
-    """Continue earlier counters of names.
-
-    Args:
-        counters: What `name_counters` returned.
-    """
+    """Continue earlier counters of names."""
     reset_names()
     if counters is not None:
         from keras.src.backend.common import global_state

@@ -8,25 +8,9 @@ import tensorflow as tf
 
 from pipeline.missing_names import warn_once
 
-__all__ = [
-    "captured_variables",
-    "graph_options",
-    "keep_additions",
-    "replaced_add_n",
-    "restore_graph_options",
-    "traced_functions",
-]
-
 
 def captured_variables(graph: Any) -> list[Any] | None:
-    """The variables that a graph reads, in the order in which it captured them.
-
-    Args:
-        graph: The graph of a concrete function.
-
-    Returns:
-        The variables; None if TensorFlow no longer lists them.
-    """
+    """The variables that a graph reads, in the order in which it captured them."""
     try:
         handles = {id(variable.handle): variable for variable in graph.variables}
         return [handles[id(outside)] for outside, _ in graph.captures if id(outside) in handles]
@@ -36,14 +20,7 @@ def captured_variables(graph: Any) -> list[Any] | None:
 
 
 def traced_functions(function: Any) -> list[Any]:
-    """The concrete functions that a tf.function has traced so far.
-
-    Args:
-        function: A tf.function, or a plain function with tf.functions in its closure, as Keras' train_function is.
-
-    Returns:
-        The concrete functions; none for other functions, or if TensorFlow no longer lists them.
-    """
+    """The concrete functions that a tf.function has traced so far."""
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
     traced = []
     for each in (function, *cells):
@@ -75,11 +52,7 @@ def graph_options() -> dict[str, Any] | None:
 
 
 def restore_graph_options(options: dict[str, Any] | None) -> None:
-    """Undo `keep_additions` and other changes of options for graphs.
-
-    Args:
-        options: What `graph_options` returned before the changes.
-    """
+    """Undo `keep_additions` and other changes of options for graphs."""
     if options is None or graph_options() is None:
         return
     from tensorflow.python.eager import context
@@ -90,11 +63,7 @@ def restore_graph_options(options: dict[str, Any] | None) -> None:
 
 @contextmanager
 def replaced_add_n(replacement: Callable[[Any], Any]) -> Iterator[None]:
-    """Within the context, gradients are summed by another function than TensorFlow's AddN.
-
-    Args:
-        replacement: Gets the function of TensorFlow's, and returns the one in its place.
-    """
+    """Within the context, gradients are summed by another function than TensorFlow's AddN."""
     try:
         from tensorflow.python.ops import gen_math_ops
 

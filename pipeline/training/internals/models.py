@@ -6,15 +6,9 @@ import keras
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = ["build_metrics", "compilation_of", "compile_arguments", "is_functional", "layers_of", "reset_shared_metrics"]
-
 
 def is_functional(model: keras.Model) -> bool:
-    """Whether a model is Keras' own functional model, not a subclass.
-
-    Args:
-        model: The model.
-    """
+    """Whether a model is Keras' own functional model, not a subclass."""
     try:
         from keras.src.models.functional import Functional
     except ImportError:
@@ -24,14 +18,7 @@ def is_functional(model: keras.Model) -> bool:
 
 
 def layers_of(model: keras.Model) -> list[Any] | None:
-    """All layers of a model, nested ones included.
-
-    Args:
-        model: The model.
-
-    Returns:
-        The layers without the model itself; None if Keras no longer lists them.
-    """
+    """All layers of a model, nested ones included."""
     flatten = getattr(model, "_flatten_layers", None)
     if flatten is None:
         warn_once("Keras", "Layer._flatten_layers", "each trial is traced again, which is slower")
@@ -41,14 +28,7 @@ def layers_of(model: keras.Model) -> list[Any] | None:
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
-    """The arguments of a model's compile, as they were given.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        Name → value; None if Keras no longer keeps them.
-    """
+    """The arguments of a model's compile, as they were given."""
     config = getattr(getattr(model, "_compile_config", None), "config", None)
     if config is None:
         warn_once("Keras", "Trainer._compile_config", "each trial is traced again, and without XLA on a CPU")
@@ -57,14 +37,7 @@ def compile_arguments(model: keras.Model) -> dict[str, Any] | None:
 
 
 def compilation_of(model: keras.Model) -> Any:
-    """An object that stays the same until a model is compiled again.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        The object; the optimiser where Keras has none, which a model may keep when it is compiled again.
-    """
+    """An object that stays the same until a model is compiled again."""
     compilation: Any = getattr(model, "_compile_config", ABSENT)
     if compilation is ABSENT and getattr(model, "compiled", False):
         warn_once(
@@ -74,13 +47,7 @@ def compilation_of(model: keras.Model) -> Any:
 
 
 def build_metrics(model: keras.Model, target: Any, output: Any) -> None:
-    """Let the compiled metrics of a model create their variables before a trace.
-
-    Args:
-        model: A compiled model with one output.
-        target: Targets of some rows.
-        output: The model's output.
-    """
+    """Let the compiled metrics of a model create their variables before a trace."""
     metrics: Any = getattr(model, "_compile_metrics", ABSENT)
     if metrics is ABSENT:
         # The trace itself then builds them, and TensorFlow traces twice.
@@ -93,9 +60,6 @@ def reset_shared_metrics(model: keras.Model) -> None:
     """Reset the metric objects that a model was compiled with: an earlier model may have used the same ones.
 
     Keras resets those of a model that it has trained, but its `evaluate` adds to what others left behind.
-
-    Args:
-        model: A compiled model.
     """
     metrics: Any = getattr(model, "_compile_metrics", ABSENT)
     given = [getattr(metrics, name, ABSENT) for name in ("_user_metrics", "_user_weighted_metrics")]

@@ -8,19 +8,9 @@ import tensorflow as tf
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = ["excludes_from_weight_decay", "keep_averages_apart", "learning_rate_of", "skip_reduction"]
-
 
 def learning_rate_of(optimizer: Any) -> Any:
-    """What an optimiser takes its learning rate from: a variable, a schedule or a function.
-
-    Args:
-        optimizer: The optimiser; None has no learning rate.
-
-    Returns:
-        The object; where Keras no longer has it, the current learning rate, which is the variable itself unless there
-        is a schedule.
-    """
+    """What an optimiser takes its learning rate from: a variable, a schedule or a function."""
     if optimizer is None:
         return None
     rate = getattr(optimizer, "_learning_rate", ABSENT)
@@ -33,23 +23,14 @@ def learning_rate_of(optimizer: Any) -> Any:
 
 
 def excludes_from_weight_decay(optimizer: Any) -> bool:
-    """Whether `exclude_from_weight_decay` was called, which the optimiser's config does not hold.
-
-    Args:
-        optimizer: The optimiser.
-
-    """
+    """Whether `exclude_from_weight_decay` was called, which the optimiser's config does not hold."""
     # Under any name of that kind: a trace that is shared wrongly gives wrong results.
     names = [name for name in vars(optimizer) if "exclude_from_weight_decay" in name and not name.endswith("cache")]
     return any(bool(vars(optimizer)[name]) for name in names)
 
 
 def skip_reduction(optimizer: Any) -> None:
-    """Leave out the sum of gradients over replicas if there is only one: each trace of it occupies 7 MB permanently.
-
-    Args:
-        optimizer: The optimiser; an inner optimiser is included.
-    """
+    """Leave out the sum of gradients over replicas if there is only one: each trace of it occupies 7 MB permanently."""
     if tf.distribute.has_strategy():
         return
     for each in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
@@ -63,11 +44,7 @@ def skip_reduction(optimizer: Any) -> None:
 
 @contextmanager
 def keep_averages_apart(optimizer: Any) -> Iterator[None]:
-    """Within the context, Keras' fit does not put averaged weights in the place of the model's own.
-
-    Args:
-        optimizer: The optimiser.
-    """
+    """Within the context, Keras' fit does not put averaged weights in the place of the model's own."""
     if not hasattr(optimizer, "finalize_variable_values"):
         if getattr(optimizer, "use_ema", True):
             warn_once(

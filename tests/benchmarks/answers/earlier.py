@@ -13,8 +13,6 @@ from tests.benchmarks.answers.simulated import BUDGET, PAIRS, job_of
 from tests.benchmarks.answers.studies import Learner, boosting, descent, network
 from tests.benchmarks.answers.tables import Live, Table
 
-__all__ = ["KINDS", "earlier_study"]
-
 _PAIR = "promoting+curves"
 _SEED = 1000
 """Seeds of earlier studies are this much larger: another seed than that of the study that learns."""
@@ -64,13 +62,7 @@ KINDS: dict[str, Callable[[str], Table]] = {
 
 
 def earlier_study(name: str, kind: str, seed: int) -> Sequence[EarlierStudy]:
-    """The trials of a study over a table, as a later one gets them.
-
-    Args:
-        name: The table of the later study.
-        kind: One of `KINDS`.
-        seed: The later study's seed.
-    """
+    """The trials of a study over a table, as a later one gets them."""
     job = job_of(KINDS[kind](name), PAIRS[_PAIR], _SEED + seed, epochs=BUDGET)
     trials = simulate(job, KINDS[kind](name), 1).trials
     return [EarlierStudy(kind, [observation(trial, "min") for trial in trials])]

@@ -27,8 +27,6 @@ from pipeline.study import Objective
 from tests.benchmarks.answers.simulated import BUDGET, Pair, job_of
 from tests.benchmarks.answers.surrogate import Surrogate
 
-__all__ = ["TwoObjectives"]
-
 _SCHEDULERS: dict[str, SchedulerSettings] = {
     "moasha": MOASHA(),
     "promoting-moasha": PromotingMOASHA(),
@@ -47,11 +45,7 @@ _SIZES: Mapping[str, tuple[int, int]] = {
 
 
 class TwoObjectives(Surrogate):
-    """Smooth learning curves with the number of parameters as a second objective.
-
-    Args:
-        name: The table's.
-    """
+    """Smooth learning curves with the number of parameters as a second objective."""
 
     def size(self, config: Config) -> float:
         """The number of parameters, or of leaves of a tree."""
@@ -67,11 +61,7 @@ class TwoObjectives(Surrogate):
         return replace(curve, others={"parameters": [self.size(config)] * len(curve.values)})
 
     def share(self, front: Sequence[tuple[float, ...]]) -> float:
-        """The hypervolume of a front, as a share of that of many random configs that are trained to their ends.
-
-        Args:
-            front: Points of loss and number of parameters.
-        """
+        """The hypervolume of a front, as a share of that of many random configs that are trained to their ends."""
         return self._volume(np.array(front)) / self._of_all
 
     @cached_property

@@ -7,23 +7,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Problem", "train"]
-
 _LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a network learns.
-
-    Args:
-        x: Rows to train on.
-        y: Their targets: one-hot rows for classes, numbers otherwise.
-        held: Rows to validate on.
-        truth: Their targets.
-        classes: Whether targets are classes: softmax and cross-entropy, otherwise squared errors.
-        metric: What is reported: `error`, `cross_entropy` or `rmse`.
-    """
+    """What a network learns."""
 
     x: np.ndarray
     y: np.ndarray
@@ -34,15 +23,7 @@ class Problem:
 
 
 def train(problem: Problem, config: Mapping[str, Any], rng: np.random.Generator, epochs: int) -> Iterator[float]:
-    """Train a network, and report its validation metric after each epoch.
-
-    Args:
-        problem: What it learns.
-        config: `lr` and `batch_size`; and as far as given `layers`, `width`, `activation`, `optimizer`, `momentum`,
-            `beta2`, `l2`, `dropout`, `init_scale`, `smoothing`, `input_noise`, `clip`, `schedule` with its own.
-        rng: Initial weights, order and noise come from here.
-        epochs: How many.
-    """
+    """Train a network, and report its validation metric after each epoch."""
     sizes = [problem.x.shape[1], *[int(config.get("width", 32))] * int(config.get("layers", 1)), problem.y.shape[1]]
     scale = float(config.get("init_scale", 1.0))
     weights = [rng.normal(size=(a, b)) * scale * np.sqrt(2.0 / (a + b)) for a, b in pairwise(sizes)]

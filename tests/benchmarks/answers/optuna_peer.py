@@ -9,17 +9,9 @@ from tests.benchmarks.answers.peer import Verdict
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["OptunaHalving", "OptunaHyperband"]
-
 
 class OptunaHyperband:
-    """TPE with Hyperband.
-
-    Args:
-        table: The curves.
-        seed: The sampler's.
-        workers: How many trials train in parallel.
-    """
+    """TPE with Hyperband."""
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:
         import optuna

@@ -9,8 +9,6 @@ from pipeline.space import Config
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["Peer", "Verdict", "peer_regrets"]
-
 Verdict = Literal["continue", "pause", "stop"]
 
 
@@ -22,25 +20,12 @@ class Peer(Protocol):
         ...
 
     def reported(self, number: int, epoch: int, loss: float) -> Verdict:
-        """What a trial does after a report. One that has trained all of its epochs ends, whatever the answer.
-
-        Args:
-            number: The trial's.
-            epoch: The epochs that it has trained.
-            loss: Its loss after them.
-        """
+        """What a trial does after a report. One that has trained all of its epochs ends, whatever the answer."""
         ...
 
 
 def peer_regrets(table: Table, peer: Peer, workers: int, epochs: int) -> np.ndarray:
-    """The regret after each epoch of compute, from 1 to `epochs`.
-
-    Args:
-        table: The curves.
-        peer: What decides.
-        workers: How many trials train in parallel, an epoch each in turn.
-        epochs: How many epochs.
-    """
+    """The regret after each epoch of compute, from 1 to `epochs`."""
     found, best = np.full(epochs, np.nan), np.inf
     running: list[tuple[int, int]] = []
     done: dict[int, int] = {}

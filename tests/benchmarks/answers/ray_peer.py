@@ -10,8 +10,6 @@ from tests.benchmarks.answers.peer import Verdict
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["RayBOHB"]
-
 
 class _Trial:
     """What the scheduler reads of a trial."""
@@ -27,11 +25,6 @@ class RayBOHB:
 
     As in Tune, one trial is always pending, so that brackets fill up. `search_alg`, `get_trials` and `stop_trial` are
     what the scheduler asks of Tune's controller.
-
-    Args:
-        table: The curves.
-        seed: The searcher's.
-        workers: How many trials train in parallel: it does not ask.
     """
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:

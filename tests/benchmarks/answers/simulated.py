@@ -21,8 +21,6 @@ from pipeline.study import Budget, Objective, TuneJob
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["BUDGET", "PAIRS", "REFERENCE", "SIMULATED", "Pair", "job_of"]
-
 BUDGET = 10 * EPOCHS
 """Ten full trainings' worth of epochs: what the reference has."""
 
@@ -48,14 +46,7 @@ class Pair:
 
 
 def job_of(table: Table, pair: Pair, seed: int, *, epochs: int) -> TuneJob:
-    """The job of a study over a table.
-
-    Args:
-        table: The table.
-        pair: What decides in it.
-        seed: Its seed.
-        epochs: Its budget, over all trials.
-    """
+    """The job of a study over a table."""
     return TuneJob(
         name="answers",
         function=_recorded,

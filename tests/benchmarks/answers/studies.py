@@ -11,8 +11,6 @@ from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, Unifo
 from tests.benchmarks.answers.network import Problem, train
 from tune_jobs.surfaces import SURFACES
 
-__all__ = ["EPOCHS", "STUDIES", "Learner", "Study", "boosting", "descent", "network"]
-
 EPOCHS = 32
 """Each config is trained for this many epochs."""
 
@@ -21,14 +19,7 @@ Learner = Callable[[Config, np.random.Generator], Iterator[float]]
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study to be recorded.
-
-    Args:
-        split: `development`: choices may look at it; `judging`: none may, and only its figures are reported.
-        space: What is tuned.
-        configs: How many configs are recorded.
-        learns: Yields the loss after each epoch, the less the better.
-    """
+    """A study to be recorded."""
 
     split: Literal["development", "judging"]
     space: Mapping[str, Any]

@@ -14,8 +14,6 @@ from pipeline.space.cube import Cube
 from tests.benchmarks.answers.studies import STUDIES
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["Surrogate"]
-
 _COEFFICIENTS = 4
 """Principal components of the curves; they keep 95 to 99% of the variance."""
 _NETWORKS, _WIDTH, _DECAY, _STEPS = 4, 64, 0.3, 200
@@ -34,10 +32,6 @@ class Surrogate(Table):
     """A study's curves as neural networks predict them from the config, each with the rest of a recorded curve.
 
     Networks, because they are smooth, and because none of the searchers models the space with them.
-
-    Args:
-        name: The table's.
-        held_out: How many of the recorded configs, the last ones, are not learned from.
     """
 
     def __init__(self, name: str, *, held_out: int = 0) -> None:

@@ -11,17 +11,9 @@ from tests.benchmarks.answers.peer import Verdict
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
-__all__ = ["SyneTuneBOHB"]
-
 
 class SyneTuneBOHB:
-    """BOHB, as its documentation writes it. It knows no conditions, so that it draws what a config leaves out, too.
-
-    Args:
-        table: The curves.
-        seed: The scheduler's.
-        workers: How many trials train in parallel: it does not ask.
-    """
+    """BOHB, as its documentation writes it. It knows no conditions, so that it draws what a config leaves out, too."""
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:
         from syne_tune import config_space as spaces

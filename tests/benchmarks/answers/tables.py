@@ -14,17 +14,11 @@ from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config, draw
 from tests.benchmarks.answers.studies import EPOCHS, STUDIES
 
-__all__ = ["FOLDER", "Live", "Table"]
-
 FOLDER = Path(__file__).parent / "tables"
 
 
 class Table(CurveSource):
-    """A study's recorded curves: a config learns as the recorded one that is nearest to it, a second an epoch.
-
-    Args:
-        name: The table's.
-    """
+    """A study's recorded curves: a config learns as the recorded one that is nearest to it, a second an epoch."""
 
     def __init__(self, name: str) -> None:
         self.name, self.study = name, STUDIES[name]
@@ -64,11 +58,7 @@ class Table(CurveSource):
 
 
 class Live(Table):
-    """A study's curves as they are trained: nothing is looked up.
-
-    Args:
-        name: The table's.
-    """
+    """A study's curves as they are trained: nothing is looked up."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

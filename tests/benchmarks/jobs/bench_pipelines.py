@@ -6,8 +6,6 @@ import numpy as np
 
 from pipeline import Dataset, Objective, Split, TuneJob
 
-__all__ = ["JOBS"]
-
 _WORDS, _LENGTH = 2000, 100
 
 

@@ -5,8 +5,6 @@ from pipeline.space import Choice, LogUniform, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["JOB"]
-
 JOB = TuneJob(
     name="bench-search",
     model=tutorial_network,

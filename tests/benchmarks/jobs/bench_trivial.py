@@ -7,8 +7,6 @@ from pipeline.schedulers import FIFO
 from pipeline.space import Uniform
 from pipeline.study import Budget, Objective, TuneJob
 
-__all__ = ["JOB", "count"]
-
 EPOCHS = 8
 
 

@@ -8,8 +8,6 @@ from pipeline.datasets import load
 from tests.benchmarks.jobs.bench_search import JOB
 from tune_jobs.networks import tutorial_network
 
-__all__ = ["BATCH", "EPOCHS", "FACTOR", "LR", "MOMENTUM", "WIDTHS", "arrays", "network", "tell", "trials"]
-
 LR = (JOB.space["lr"].low, JOB.space["lr"].high)
 MOMENTUM = (JOB.space["momentum"].low, JOB.space["momentum"].high)
 WIDTHS = list(JOB.space["width"].values)

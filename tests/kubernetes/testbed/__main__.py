@@ -62,11 +62,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """Stop the test bed.
-
-    Raises:
-        Failed: Something of it is still there.
-    """
+    """Stop the test bed."""
     leave()
     if found := remains():
         raise Failed(f"Of the test bed there is still: {'; '.join(found)}.")

@@ -18,8 +18,6 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import BIN, HERE
 from tests.kubernetes.testbed.room import Failed, call
 
-__all__ = ["MONITORING", "build", "build_helm", "build_kueue", "missing", "module_folder"]
-
 _KUBERNETES = ("kube-scheduler", "kube-proxy", "kubelet", "kube-controller-manager", "kube-apiserver")
 _PACKAGES = {
     "etcd": "etcd-server",
@@ -62,11 +60,7 @@ def missing() -> str | None:
 
 
 def build() -> None:
-    """Install and build what is missing; with Go's cache, a second build takes seconds.
-
-    Raises:
-        Failed: The machine cannot, or something does not build.
-    """
+    """Install and build what is missing; with Go's cache, a second build takes seconds."""
     if (why := missing()) is not None:
         raise Failed(why)
     if absent := [package for name, package in _PACKAGES.items() if not _there(name)]:
@@ -86,42 +80,27 @@ def build() -> None:
 
 
 def build_helm() -> Path:
-    """Build Helm, which the bed itself does not need, and return its path.
-
-    Raises:
-        Failed: It does not build.
-    """
+    """Build Helm, which the bed itself does not need, and return its path."""
     _go("helm", "helm", "helm.sh/helm/v3/cmd/helm", "-s -w")
     return BIN / "helm"
 
 
 def build_kueue() -> Path:
-    """Build Kueue, which only the tests of queues start, and return its path.
-
-    Raises:
-        Failed: It does not build.
-    """
+    """Build Kueue, which only the tests of queues start, and return its path."""
     _go("kueue", "kueue", "sigs.k8s.io/kueue/cmd/kueue", "-s -w")
     return BIN / "kueue"
 
 
 def module_folder(of: str, module: str) -> Path:
-    """Where Go keeps the source of a module.
-
-    Args:
-        of: The folder in go/ whose go.mod names it.
-        module: Its path.
-    """
+    """Where Go keeps the source of a module."""
     folder, environment = _go_module(of)
     result = call("go", "-C", str(folder), "mod", "download", "-json", module, environment=environment)
     return Path(json.loads(result)["Dir"])
 
 
 def _go_module(name: str) -> tuple[Path, dict[str, str]]:
-    """The folder with the go.mod of a module, and the variables with which Go finds it in or outside of the workspace.
-
-    Raises:
-        Failed: The folder that TUNEPIPE_TESTBED_VERSIONS names has no module.
+    """The folder with the go.mod of a module, and the variables with which Go finds it in or outside of the
+    workspace.
     """
     if _VERSIONS:
         if not any((others := HERE / _VERSIONS).glob("*/go.mod")):

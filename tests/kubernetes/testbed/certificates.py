@@ -5,8 +5,6 @@ import base64
 from tests.kubernetes.testbed.place import BED, SERVER, Addresses
 from tests.kubernetes.testbed.room import call
 
-__all__ = ["AUTHORITY", "FOLDER", "administrator", "authority", "certificate", "kubeconfig", "service_account_key"]
-
 FOLDER = BED / "certificates"
 AUTHORITY = FOLDER / "ca.crt"
 _CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
@@ -21,14 +19,7 @@ def authority() -> None:
 
 
 def certificate(name: str, user: str, group: str | None = None, alternatives: str | None = None) -> None:
-    """Create a key and a certificate, NAME.key and NAME.crt.
-
-    Args:
-        name: Of the files.
-        user: Its common name.
-        group: Its organisation.
-        alternatives: Names of a server, as openssl takes them.
-    """
+    """Create a key and a certificate, NAME.key and NAME.crt."""
     subject = (f"/O={group}" if group else "") + f"/CN={user}"
     names = ["-addext", f"subjectAltName={alternatives}"] if alternatives else []
     signed = ["-CA", str(AUTHORITY), "-CAkey", str(FOLDER / "ca.key")]
@@ -42,14 +33,7 @@ def service_account_key() -> None:
 
 
 def kubeconfig(name: str, user: str, group: str | None = None, server: str | None = None) -> str:
-    """Create a kubeconfig with its own certificate; return its path.
-
-    Args:
-        name: Of the file.
-        user: As the API server sees it.
-        group: Its group, as the API server sees it.
-        server: Another address than the one inside the room.
-    """
+    """Create a kubeconfig with its own certificate; return its path."""
     certificate(name, user, group)
     held = {each: base64.b64encode((FOLDER / each).read_bytes()).decode() for each in (f"{name}.crt", f"{name}.key")}
     there = server or f"https://{Addresses.BRIDGE}:6443"

@@ -17,8 +17,6 @@ from tests.kubernetes.testbed.certificates import (
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call, inside, start
 
-__all__ = ["KUBECTL", "answers", "kubectl", "start_control_plane"]
-
 _BESIDE = Path(sys.executable).with_name("kubectl")
 KUBECTL = (str(_BESIDE) if _BESIDE.is_file() else "kubectl", f"--kubeconfig={KUBECONFIG}")
 

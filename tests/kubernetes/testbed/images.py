@@ -9,8 +9,6 @@ from pathlib import Path
 from tests.kubernetes.testbed.place import CACHE, HERE
 from tests.kubernetes.testbed.room import call
 
-__all__ = ["IMAGE", "NAMES", "TITLE", "archives", "remove_old_images"]
-
 IMAGE = f"localhost/tunepipe-cpu:{version('tunepipe')}"
 NAMES = tuple(
     f"{registry}/tunepipe-{kind}:{version('tunepipe')}"

@@ -14,8 +14,6 @@ from tests.kubernetes.testbed.operator import definitions_established
 from tests.kubernetes.testbed.place import BED, Addresses
 from tests.kubernetes.testbed.room import runs, start, stop, wait_for
 
-__all__ = ["start_kueue", "stop_kueue"]
-
 _CERTIFICATES = FOLDER / "kueue"
 _NAMESPACE = "kueue-system"
 _WEBHOOKS = "kueue-webhook-service"
@@ -24,11 +22,7 @@ _IN_PODS = ("APIService", "Deployment")
 
 
 def start_kueue() -> None:
-    """Build Kueue if it is missing, apply what it needs, and start it as a cluster's administrator would.
-
-    Raises:
-        Failed: It does not build, or does not answer.
-    """
+    """Build Kueue if it is missing, apply what it needs, and start it as a cluster's administrator would."""
     program = build_kueue()
     folder = module_folder("kueue", "sigs.k8s.io/kueue")
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", said=yaml.safe_dump_all(_objects(folder)))

@@ -5,8 +5,6 @@ from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import definitions_established
 from tests.kubernetes.testbed.room import wait_for
 
-__all__ = ["define_monitors"]
-
 _KINDS = ("podmonitors", "prometheusrules")
 
 

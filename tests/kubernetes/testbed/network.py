@@ -8,8 +8,6 @@ from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
 from tests.kubernetes.testbed.room import call, inside, start
 
-__all__ = ["enforce_policies", "make_bridge", "start_services"]
-
 
 def make_bridge() -> None:
     """Create the bridge with the nodes' address, and configure containerd's plugins for it."""

@@ -13,19 +13,10 @@ from tests.kubernetes.testbed.images import IMAGE, NAMES
 from tests.kubernetes.testbed.place import BED, BIN, Addresses
 from tests.kubernetes.testbed.room import call, inside, start, wait_for, with_mounts_of
 
-__all__ = ["NODES", "Node", "is_ready", "load", "start_containers", "start_kubelet"]
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node.
-
-    Args:
-        name: Its own.
-        port: Of its kubelet, on the bridge; the health check listens on the next one.
-        labels: As a cloud would set them.
-        gpus: So many are counted.
-    """
+    """A node."""
 
     name: str
     port: int
@@ -92,11 +83,7 @@ state = "/run/containerd-{node.name}"
 
 
 def load(images: Sequence[Path]) -> None:
-    """Load images into both nodes unless they have them.
-
-    Args:
-        images: Archives, whose names change with what is in them.
-    """
+    """Load images into both nodes unless they have them."""
     loaded, wanted = BED / "images", " ".join(image.name for image in images)
     if loaded.is_file() and loaded.read_text() == wanted:
         return
@@ -205,10 +192,6 @@ def _weigh(setting: Path, of_process: int) -> None:
     """Give all processes of a node the weight of several: else they share what one process of the machine gets.
 
     On a busy machine, Ray's processes would then not start within its 30 s, and the pods would start again for ever.
-
-    Args:
-        setting: The file of the control group; one that is absent is left.
-        of_process: The weight that one process has by default.
     """
     if setting.exists():
         setting.write_text(str(4 * of_process))

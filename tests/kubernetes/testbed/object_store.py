@@ -25,16 +25,6 @@ from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, HERE, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call, inside, runs, start, stop
 
-__all__ = [
-    "AUDIENCE",
-    "KEYS",
-    "exchanged",
-    "start_object_store",
-    "stop_object_store",
-    "storage_uri",
-    "unreachable_object_store",
-]
-
 AUDIENCE = "pods.eks.amazonaws.com"
 """For whom tokens are, as EKS names it."""
 
@@ -49,12 +39,7 @@ _KEY = re.compile(r"Credential=([^/]+)/")
 
 
 def start_object_store(scheme: str = "http", port: int = 443) -> None:
-    """Start the server, with a bucket named `bucket`, and the agent.
-
-    Args:
-        scheme: How the server is reached: `http` or `https`.
-        port: Where it listens.
-    """
+    """Start the server, with a bucket named `bucket`, and the agent."""
     _EXCHANGED.unlink(missing_ok=True)
     subprocess.run(inside("ip", "address", "add", f"{_AGENT}/32", "dev", "lo"), check=False, capture_output=True)
     program = ("-m", "tests.kubernetes.testbed.object_store", scheme, str(port))

@@ -12,18 +12,11 @@ from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
 from tests.kubernetes.testbed.room import start, stop, wait_for
 
-__all__ = ["definitions_established", "keeps_heads", "operator_with", "start_operator"]
-
-
 _OTHER = os.environ.get("TUNEPIPE_TESTBED_OPERATOR")
 
 
 def start_operator(*variables: str) -> None:
-    """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones.
-
-    Args:
-        variables: More of the operator's environment, in the form NAME=VALUE.
-    """
+    """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones."""
     program = _folder() / "ray-operator" if _OTHER else BIN / "ray-operator"
     kubectl("apply", "--server-side", "-f", str(_definitions()))
     wait_for("KubeRay's definitions", definitions_established, 30)

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-__all__ = ["BED", "BIN", "CACHE", "HERE", "KUBECONFIG", "SERVER", "SHARE", "Addresses"]
-
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("TUNEPIPE_TESTBED_CACHE", "~/.cache/tunepipe-testbed")).expanduser()
 """What is built once: programs and images. `down` leaves it."""

@@ -14,22 +14,6 @@ from pathlib import Path
 
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 
-__all__ = [
-    "Failed",
-    "call",
-    "enter",
-    "inside",
-    "is_up",
-    "leave",
-    "must_be_free",
-    "remains",
-    "runs",
-    "start",
-    "stop",
-    "wait_for",
-    "with_mounts_of",
-]
-
 _CABLE = ("tunepipe-host", "tunepipe-bed")
 _FIRST = BED / "first.pid"
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -61,11 +45,7 @@ class Failed(Exception):
 
 
 def must_be_free() -> None:
-    """Check that there is no test bed before anything is built or started.
-
-    Raises:
-        Failed: There is a test bed already.
-    """
+    """Check that there is no test bed before anything is built or started."""
     if is_up():
         raise Failed(f"There is a test bed already: KUBECONFIG={KUBECONFIG}. `make testbed-down` ends it.")
 
@@ -148,17 +128,7 @@ def inside(*command: str) -> list[str]:
 
 
 def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 60) -> None:
-    """Start a part in the room, and wait until it is ready.
-
-    Args:
-        name: Of its log and of its pid file.
-        command: What runs.
-        ready: Whether it answers.
-        seconds: So long is waited.
-
-    Raises:
-        Failed: It ended, or did not answer; with the end of its log.
-    """
+    """Start a part in the room, and wait until it is ready."""
     log = BED / "log" / f"{name}.log"
     pid = _pid(name)
     script = f'echo $$ > "{pid}"; exec "$@" >> "{log}" 2>&1 < /dev/null'
@@ -192,19 +162,7 @@ def with_mounts_of(name: str) -> list[str]:
 
 
 def call(*command: str, said: str | None = None, environment: dict[str, str] | None = None) -> str:
-    """Run a command to its end.
-
-    Args:
-        command: What runs.
-        said: Its standard input.
-        environment: Beside this process's own.
-
-    Returns:
-        What it printed.
-
-    Raises:
-        Failed: It failed; with what it printed.
-    """
+    """Run a command to its end."""
     done = subprocess.run(
         command, input=said, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
     )
@@ -214,11 +172,7 @@ def call(*command: str, said: str | None = None, environment: dict[str, str] | N
 
 
 def wait_for(what: str, holds: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        Failed: It did not for so long; with the end of a log.
-    """
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

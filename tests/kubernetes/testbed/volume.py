@@ -5,8 +5,6 @@ import json
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
 
-__all__ = ["make_volume"]
-
 
 def make_volume() -> None:
     """Create the class and its volume."""

@@ -5,8 +5,6 @@ from typing import Any
 from pipeline.cluster.overlays import rayjob_template
 from tests.unit.cluster.kubernetes_server import rayjob
 
-__all__ = ["of_beale"]
-
 
 def of_beale(state: str = "Running", storage: str = "/studies", **status: Any) -> dict[str, Any]:
     """A RayJob of `beale` that another user has submitted, in a state."""

@@ -6,16 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-__all__ = ["JsonHandler", "running"]
-
 
 @contextmanager
 def running(server: HTTPServer) -> Iterator[None]:
-    """A context in which a server answers, in a separate thread.
-
-    Args:
-        server: The server.
-    """
+    """A context in which a server answers, in a separate thread."""
     with server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -14,8 +14,6 @@ from kubernetes.client import (
     V1PodStatus,
 )
 
-__all__ = ["event_about", "failed_pull", "pod_with", "waiting_container"]
-
 
 def pod_with(labels: dict[str, str] | None = None, created: datetime | None = None, **status: Any) -> V1Pod:
     """A pod named p, with a status."""

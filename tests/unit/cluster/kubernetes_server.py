@@ -131,12 +131,7 @@ def pod(
 
 
 def stamped(log: str, first: int = 0) -> str:
-    """A log with the time of each line, a second after that of the line before.
-
-    Args:
-        log: The lines.
-        first: The second of the first line.
-    """
+    """A log with the time of each line, a second after that of the line before."""
     lines = log.splitlines(keepends=True)
     return "".join(f"2026-01-01T00:{second // 60:02}:{second % 60:02}.000000000Z {line}"
                    for second, line in enumerate(lines, first))  # fmt: skip

@@ -21,11 +21,7 @@ def batches() -> Iterator[Any]:
 
 
 class Zeros(keras.utils.PyDataset):
-    """Batches of zeros.
-
-    Args:
-        count: Number of batches; None for batches without end.
-    """
+    """Batches of zeros."""
 
     def __init__(self, count: int | None) -> None:
         super().__init__()

@@ -88,12 +88,7 @@ def state() -> dict[str, Any]:
 
 
 def changes(call: Callable[[], Any], *, imports: bool = False) -> list[str]:
-    """What a call has changed.
-
-    Args:
-        call: The call.
-        imports: Whether it is the first that imports Keras: what the import of a library changes is left out.
-    """
+    """What a call has changed."""
     before = state()
     call()
     now = state()

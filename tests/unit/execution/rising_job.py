@@ -5,8 +5,6 @@ from typing import Any
 
 from pipeline import Budget, Objective, TuneJob, Uniform
 
-__all__ = ["rising", "rising_job"]
-
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """The larger a, the better, from the first epoch on; beyond 0.95 it breaks."""

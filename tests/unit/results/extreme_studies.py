@@ -10,8 +10,6 @@ from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, Switch,
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import HOSTILE, Recording, asha_study, tune_job
 
-__all__ = ["EDGES"]
-
 _LR = {"lr": LogUniform(1e-4, 1.0)}
 
 

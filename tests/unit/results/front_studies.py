@@ -19,15 +19,7 @@ def recorded(
     own: bool = False,
     own_value: float | None = 3.0,
 ) -> Recording:
-    """A study of an accuracy and of other objectives; its trials have two epochs, and the first is the best.
-
-    Args:
-        root: The storage's folder.
-        further: The objectives behind the first; few parameters unless given.
-        points: Accuracy and parameters of each trial; a sixth one fails.
-        own: Whether there is a metric called parameters, too.
-        own_value: Its value; None for a column without values.
-    """
+    """A study of an accuracy and of other objectives; its trials have two epochs, and the first is the best."""
     objectives = [Objective("val_accuracy", "max"), *(further or [Objective("parameters", "min")])]
     job = tune_job("both", space={"width": IntUniform(1, 99)}, objectives=objectives)
     study = Recording(root, job, metrics=("val_accuracy", *(["metric_parameters"] if own else [])))

@@ -61,13 +61,7 @@ def curve(config: Mapping[str, Any], epochs: int, rng: np.random.Generator, star
 
 @dataclass
 class Recording:
-    """A study as its recorder writes it.
-
-    Args:
-        root: The storage's folder.
-        job: What is tuned.
-        metrics: Columns of `epochs` in addition to the fixed ones.
-    """
+    """A study as its recorder writes it."""
 
     root: Path
     job: TuneJob

@@ -52,11 +52,7 @@ class _Given(CurveSource):
 def simulated(
     settings: SchedulerSettings, learning_curves: Sequence[Curve], epochs: int, mode: str = "max"
 ) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
-    """Train one trial at a time until nothing is left to do.
-
-    Returns:
-        How far each trial came; and who was given the worker, from which epoch and whether promoted.
-    """
+    """Train one trial at a time until nothing is left to do."""
     job = TuneJob(
         name="simulated",
         function=steps,

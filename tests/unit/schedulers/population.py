@@ -5,8 +5,6 @@ from typing import Any
 from pipeline.schedulers import PBT, Decision, Scheduler, SchedulerContext
 from pipeline.space import LogUniform
 
-__all__ = ["SPACE", "population", "report"]
-
 SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
 
 

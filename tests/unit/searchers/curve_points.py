@@ -4,8 +4,6 @@ import numpy as np
 
 from pipeline.searchers.curve_process import Points
 
-__all__ = ["GROUPS", "points_of"]
-
 GROUPS = np.array([0, 1, 2, 2, 2])
 """Five axes of three parameters."""
 

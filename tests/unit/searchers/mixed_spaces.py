@@ -2,8 +2,6 @@
 
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform
 
-__all__ = ["BRANCHES", "ENDLESS", "LISTED"]
-
 LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
 """Every parameter has a list of values."""
 

@@ -2,8 +2,6 @@
 
 from pipeline.searchers.base import Observation
 
-__all__ = ["known"]
-
 
 def known(x: float, *curve: tuple[int, float], loss: float | None = None, ended: bool = False) -> Observation:
     """A trial with a value for `x`, a curve, and the best loss of it unless another is given."""

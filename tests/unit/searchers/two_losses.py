@@ -8,8 +8,6 @@ import numpy as np
 from pipeline.searchers import Observation, RandomSearch, SearcherSettings
 from pipeline.space import Config, Uniform
 
-__all__ = ["SPACE", "draws_the_same_after_a_resume", "keeps_to_bounds", "learns_the_front", "losses", "tried"]
-
 SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 """The front is where y is 0.2; x trades one loss for the other."""
 
@@ -22,14 +20,7 @@ def losses(config: Config) -> tuple[float, float]:
 
 
 def tried(settings: SearcherSettings, count: int, *, most: float | None = None, seed: int = 0) -> list[Observation]:
-    """A study as it proceeds, one config at a time.
-
-    Args:
-        settings: Draws the configs.
-        count: How many.
-        most: The bound of the second loss.
-        seed: The study's seed.
-    """
+    """A study as it proceeds, one config at a time."""
     observations: list[Observation] = []
     for index in range(count):
         config = settings.draw(SPACE, seed=seed, index=index, observations=observations)
@@ -40,11 +31,7 @@ def tried(settings: SearcherSettings, count: int, *, most: float | None = None, 
 
 
 def learns_the_front(settings: SearcherSettings) -> bool:
-    """Whether later configs are nearer to the front than random ones, and spread along it.
-
-    Args:
-        settings: Draws the configs.
-    """
+    """Whether later configs are nearer to the front than random ones, and spread along it."""
     later, random = (tried(each, 60)[30:] for each in (settings, RandomSearch()))
     away, away_at_random = (
         float(np.mean([abs(one.config["y"] - 0.2) for one in observations])) for observations in (later, random)
@@ -53,21 +40,13 @@ def learns_the_front(settings: SearcherSettings) -> bool:
 
 
 def keeps_to_bounds(settings: SearcherSettings) -> bool:
-    """Whether more than twice as many later configs as random ones are within a bound of the second loss.
-
-    Args:
-        settings: Draws the configs.
-    """
+    """Whether more than twice as many later configs as random ones are within a bound of the second loss."""
     later, random = (tried(each, 60, most=0.3)[30:] for each in (settings, RandomSearch()))
     return sum(one.violation == 0 for one in later) > 2 * sum(one.violation == 0 for one in random)
 
 
 def draws_the_same_after_a_resume(settings: SearcherSettings) -> bool:
-    """Whether a draw depends on seed and observations alone, even after these went through JSON.
-
-    Args:
-        settings: Draws the configs.
-    """
+    """Whether a draw depends on seed and observations alone, even after these went through JSON."""
     before = tried(settings, 30, most=0.5)
     again = [Observation(**fields) for fields in json.loads(json.dumps([asdict(one) for one in before]))]
     first, second = (settings.draw(SPACE, seed=0, index=30, observations=known) for known in (before, again))

@@ -32,13 +32,7 @@ def job(**fields: Any) -> TuneJob:
 
 
 class Written(CurveSource):
-    """Curves as a test writes them.
-
-    Args:
-        values: The values of a trial's number and segment.
-        seconds: How long each epoch takes.
-        more: Other fields of each curve.
-    """
+    """Curves as a test writes them."""
 
     def __init__(self, values: Callable[[int, int], list[float]], seconds: float = 1.0, **more: Any) -> None:
         self._values, self._seconds, self._more = values, seconds, more

@@ -1,7 +1,5 @@
 """A user's module with values that its functions use, in tests."""
 
-__all__ = ["CLASSES", "NAMES", "add"]
-
 CLASSES = 0
 NAMES: list[str] = []
 

@@ -9,8 +9,6 @@ from keras import layers
 from pipeline.study import Phase, TuneJob
 from tests.unit.training.reference_training import job_of
 
-__all__ = ["AT", "fine_tuned", "frozen", "stopping", "unfreeze"]
-
 AT = 2
 """Epochs before the base is unfrozen."""
 

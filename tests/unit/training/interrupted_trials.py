@@ -17,8 +17,6 @@ from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import rows_of_six
 from tests.unit.training.reference_training import job_of, weights_of
 
-__all__ = ["AFTER", "BEFORE", "CONFIG", "FROM_THE_START", "JOBS", "full", "outcome", "stateful_callbacks"]
-
 BEFORE, AFTER = 3, 3
 FROM_THE_START = "EarlyStopping, ReduceLROnPlateau"
 CONFIG = {"dropout": 0.3, "lr": 0.05}

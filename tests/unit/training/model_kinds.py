@@ -11,20 +11,12 @@ from keras import layers, optimizers
 
 from pipeline.datasets import Dataset, Split
 
-__all__ = ["KINDS", "Kind", "data_of", "dense"]
-
 ROWS, VALIDATION_ROWS = 44, 24
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of model.
-
-    Args:
-        build: `build_model(config)`.
-        data: Its data.
-        batch_size: Divides the 44 rows (11) or does not (8).
-    """
+    """A kind of model."""
 
     build: Callable[[Mapping[str, Any]], keras.Model]
     data: Callable[[], Dataset]

@@ -20,8 +20,6 @@ from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import data_of
 from tests.unit.training.reference_training import job_of
 
-__all__ = ["EPOCHS", "OWN_STEPS", "images", "outcomes"]
-
 EPOCHS = 3
 SEED = 4
 
@@ -244,15 +242,7 @@ OWN_STEPS: dict[str, Callable[[Mapping[str, Any]], keras.Model]] = {
 def outcomes(
     name: str, *, folder: Path | None = None, resume: bool = False, others: int = 0, lr: float = 0.01
 ) -> list[dict[str, float]]:
-    """The metrics that the epochs of a trial report.
-
-    Args:
-        name: Which model.
-        folder: Where the state after the first epoch is saved, or taken from.
-        resume: Begin with that state.
-        others: How many trials train before, in the same process.
-        lr: The trial's learning rate.
-    """
+    """The metrics that the epochs of a trial report."""
     trainer_factory = TrainerFactory(job_of(OWN_STEPS[name]), images())
     for number in range(others):
         other: Any = trainer_factory.learner({"lr": 0.1 + number}, seed=SEED + number)

@@ -13,8 +13,6 @@ from pipeline.training.build import build_callbacks, build_model
 from pipeline.training.device_data import as_batch, example_of
 from pipeline.training.epoch_rows import order_of
 
-__all__ = ["Rows", "fitted", "fitted_by_epochs", "job_of", "weights_of"]
-
 
 def job_of(model: Callable[..., Any], **fields: Any) -> TuneJob:
     """A job around a model; keyword arguments are its other fields."""
@@ -33,11 +31,7 @@ def job_of(model: Callable[..., Any], **fields: Any) -> TuneJob:
 def fitted_by_epochs(
     job: TuneJob, data: Dataset, *, seed: int, epochs: int, config: Config | None = None
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Train the job's model by one call of fit for each epoch, on arrays in the order that the trainer takes.
-
-    Returns:
-        The model, and its history by metric.
-    """
+    """Train the job's model by one call of fit for each epoch, on arrays in the order that the trainer takes."""
     model = build_model(job, config or {}, seed=seed, example=lambda: example_of(data.train))
     history: dict[str, list[float]] = {}
     train, validation = as_batch(data.train), as_batch(data.validation)
@@ -63,11 +57,7 @@ def fitted_by_epochs(
 def fitted(
     job: TuneJob, data: Dataset, *, seed: int, epochs: int, config: Config | None = None
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Train the job's model by one call of fit, with the job's callbacks, over the batches that the trainer takes.
-
-    Returns:
-        The model, and its history by metric.
-    """
+    """Train the job's model by one call of fit, with the job's callbacks, over the batches that the trainer takes."""
     config = config or {}
     model = build_model(job, config, seed=seed, example=lambda: example_of(data.train))
     rows = Rows(as_batch(data.train), data.train.rows, job.batch_size, seed)

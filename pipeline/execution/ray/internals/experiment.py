@@ -8,18 +8,6 @@ from typing import Any
 from pipeline.execution.ray.internals.names import find_private, replaced
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = [
-    "experiment_saved_once",
-    "kept_registry",
-    "plain_actors",
-    "reporting_to",
-    "results_not_kept",
-    "scheduler_facts",
-    "searcher_facts",
-    "set_iteration",
-    "stopper_facts",
-]
-
 
 @contextlib.contextmanager
 def plain_actors() -> Iterator[None]:
@@ -47,9 +35,6 @@ def kept_registry(trainable: str) -> Iterator[None]:
     """Remove, after the context, what Ray Tune has registered for a study.
 
     That is the trainable, in the cluster, and a hook of each later ray.init, which holds the study's data.
-
-    Args:
-        trainable: The trainable's name.
     """
     hooks = find_private(
         "ray._private.worker", "_post_init_hooks", "the study's data stay in memory until the process ends"
@@ -114,11 +99,7 @@ def results_not_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def reporting_to(session: Any) -> Iterator[None]:
-    """Within the context, ray.tune.report, get_checkpoint and get_context reach an object of tunepipe.
-
-    Args:
-        session: Has `report(metrics, checkpoint=None)`, `loaded_checkpoint` and what else Ray's functions ask for.
-    """
+    """Within the context, ray.tune.report, get_checkpoint and get_context reach an object of tunepipe."""
     from ray.train._internal import session as sessions
 
     before = sessions._session
@@ -130,12 +111,7 @@ def reporting_to(session: Any) -> Iterator[None]:
 
 
 def set_iteration(trainable: Any, steps: int) -> None:
-    """Set the `training_iteration` of a Trainable, which Tune counts where it calls the steps itself.
-
-    Args:
-        trainable: An object of a Trainable class.
-        steps: How many steps its trial has taken.
-    """
+    """Set the `training_iteration` of a Trainable, which Tune counts where it calls the steps itself."""
     if hasattr(trainable, "_iteration"):
         trainable._iteration = steps
     else:
@@ -164,18 +140,7 @@ _FACTS = {
 
 
 def scheduler_facts(scheduler: Any) -> dict[str, Any]:
-    """The arguments with which a scheduler of Ray Tune was made, as far as it keeps them.
-
-    Args:
-        scheduler: The scheduler; None has no facts.
-
-    Returns:
-        The name of its class as `kind`, and `metric`, `mode`, `longest` (max_t), `time` (time_attr, in which it
-        counts), `grace`, `factor`, `interval`, `mutations` (hyperparam_mutations, and PB2's hyperparam_bounds),
-        `quantile`, `resample`, `samples` (min_samples_required), `brackets` (those that it has made), `burn_in`,
-        `factors` (perturbation_factors), `explore` (custom_explore_fn) and `synch`; None for what the scheduler does
-        not have. An argument that it no longer keeps is named once.
-    """
+    """The arguments with which a scheduler of Ray Tune was made, as far as it keeps them."""
     if scheduler is None:
         return {}
     kind = type(scheduler).__name__
@@ -191,15 +156,7 @@ def scheduler_facts(scheduler: Any) -> dict[str, Any]:
 
 
 def searcher_facts(searcher: Any) -> dict[str, Any]:
-    """What a search algorithm of Ray Tune says about a study, except for how it draws.
-
-    Args:
-        searcher: The search algorithm, also within a ConcurrencyLimiter or Repeater; None has no facts.
-
-    Returns:
-        The name of its class as `kind`; `metric` and `mode`, each one value or a list of them; `space`, the space of
-        its own; `points`, the configs that it tries first (points_to_evaluate). None for what it does not have.
-    """
+    """What a search algorithm of Ray Tune says about a study, except for how it draws."""
     while (inner := getattr(searcher, "searcher", None)) is not None:
         searcher = inner
     names = {"metric": "_metric", "mode": "_mode", "space": "_space", "points": "_points_to_evaluate"}
@@ -208,15 +165,7 @@ def searcher_facts(searcher: Any) -> dict[str, Any]:
 
 
 def stopper_facts(stopper: Any) -> dict[str, Any]:
-    """What a stopper of Ray Tune says in addition to its answers.
-
-    Args:
-        stopper: The stopper; anything else has no facts.
-
-    Returns:
-        `longest` (max_iter), the most reports of a trial; `seconds` (timeout), the most seconds of a study; `stoppers`,
-        those that it combines. None for what it does not have.
-    """
+    """What a stopper of Ray Tune says in addition to its answers."""
     from ray import tune
 
     names = {"longest": "_max_iter", "seconds": "_timeout_seconds", "stoppers": "_stoppers"}

@@ -7,20 +7,9 @@ from typing import Any
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = ["find_private", "replaced"]
-
 
 def find_private(module: str, name: str, consequence: str) -> Any:
-    """The object that Ray has under a private name.
-
-    Args:
-        module: The module.
-        name: The name in the module; of a class's attribute, `Class.attribute`.
-        consequence: What the study does without it, as a part of a sentence.
-
-    Returns:
-        The object; ABSENT if this version of Ray has none, of which a warning is printed once.
-    """
+    """The object that Ray has under a private name."""
     try:
         found: Any = import_module(module)
         for part in name.split("."):
@@ -33,14 +22,7 @@ def find_private(module: str, name: str, consequence: str) -> Any:
 
 @contextlib.contextmanager
 def replaced(module: str, name: str, replacement: Any, consequence: str) -> Iterator[None]:
-    """Within the context, Ray has something else under a name; where it does not have the name, it stays as it is.
-
-    Args:
-        module: The module.
-        name: The name in the module; of a class's attribute, `Class.attribute`.
-        replacement: What is there instead.
-        consequence: What the study does without it, as a part of a sentence.
-    """
+    """Within the context, Ray has something else under a name; where it does not have the name, it stays as it is."""
     original = find_private(module, name, consequence)
     if original is ABSENT:
         yield

@@ -9,15 +9,6 @@ from typing import Any
 from pipeline.execution.ray.internals.names import find_private, replaced
 from pipeline.missing_names import ABSENT
 
-__all__ = [
-    "SLOW_START",
-    "local_address",
-    "signals_kept_from_ray",
-    "signals_left_alone",
-    "system_settings",
-    "without_unused_processes",
-]
-
 SLOW_START = "timed out during startup"
 """Part of Ray's message where a node does not start in time; Ray raises nothing more specific."""
 
@@ -26,12 +17,7 @@ _NO_SERVER = "127.0.0.1:9"
 
 
 def system_settings(module: str, idle_milliseconds: int) -> dict[str, Any]:
-    """The arguments of ray.init that Ray does not document.
-
-    Args:
-        module: A module that each worker process imports at its start.
-        idle_milliseconds: How long an idle worker process stays.
-    """
+    """The arguments of ray.init that Ray does not document."""
     return {
         "_system_config": {
             "preload_python_modules": [module],
@@ -128,11 +114,7 @@ def _no_dashboard(node: Any, *_: Any, **__: Any) -> None:
 
 
 def local_address() -> str | None:
-    """The address of the Ray cluster that runs on this machine; None if there is none.
-
-    Returns:
-        The address; "auto", which Ray itself resolves, where this Ray has no function for it.
-    """
+    """The address of the Ray cluster that runs on this machine; None if there is none."""
     resolve = find_private(
         "ray._private.services",
         "canonicalize_bootstrap_address",

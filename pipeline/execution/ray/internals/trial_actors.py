@@ -7,16 +7,6 @@ from typing import Any
 
 from pipeline.missing_names import ABSENT, warn_once
 
-__all__ = [
-    "FATAL_ACTOR_ERROR",
-    "actor_of",
-    "failures_of",
-    "is_termination",
-    "refuse_cached_actors",
-    "set_trial_config",
-    "worker_failure_reason",
-]
-
 FATAL_ACTOR_ERROR = "The actor died unexpectedly"
 """Start of Ray's message where a worker's process has ended."""
 
@@ -25,12 +15,7 @@ _FAILURE = "Failure # "
 
 
 def is_termination(error: BaseException) -> bool:
-    """Whether an error is Ray's answer to SIGTERM, as when a machine is about to be taken away.
-
-    Args:
-        error: An error that was raised in a worker. Without Ray's mark, an exit with the code 0 counts: a preemption
-            must not count as the trial's own failure.
-    """
+    """Whether an error is Ray's answer to SIGTERM, as when a machine is about to be taken away."""
     if hasattr(error, "ray_terminate_msg"):
         return True
     if not isinstance(error, SystemExit) or error.code not in (0, None) or _marks_terminations():
@@ -51,14 +36,7 @@ def _marks_terminations() -> bool:
 
 
 def actor_of(trial: Any) -> Any:
-    """The actor that trains a trial of Tune's; None if it has none.
-
-    Args:
-        trial: The trial.
-
-    Returns:
-        Ray's actor handle; None if the trial has no actor, or Ray no longer has the name: a hung worker stays.
-    """
+    """The actor that trains a trial of Tune's; None if it has none."""
     actor: Any = getattr(getattr(trial, "temporary_state", None), "ray_actor", ABSENT)
     if actor is ABSENT:
         warn_once("Ray", "Trial.temporary_state.ray_actor", "a worker that hangs is not replaced")
@@ -67,11 +45,7 @@ def actor_of(trial: Any) -> Any:
 
 
 def failures_of(trial: Any) -> int:
-    """How many failures Tune has counted for a trial.
-
-    Args:
-        trial: The trial. Without Tune's count, a trial fails after as many lost workers as a trial without an epoch.
-    """
+    """How many failures Tune has counted for a trial."""
     failures: Any = getattr(getattr(trial, "run_metadata", trial), "num_failures", ABSENT)
     if failures is ABSENT:
         warn_once("Ray", "Trial.run_metadata.num_failures", "workers lost before a trial's newest epoch count, too")
@@ -80,14 +54,7 @@ def failures_of(trial: Any) -> int:
 
 
 def worker_failure_reason(trial: Any) -> str:
-    """Why a trial's worker is lost, as Ray reports it: one sentence.
-
-    Args:
-        trial: The trial.
-
-    Returns:
-        The sentence. If the file of Tune's that has it no longer marks where a failure begins, its last line.
-    """
+    """Why a trial's worker is lost, as Ray reports it: one sentence."""
     path = getattr(trial, "error_file", None)
     text = Path(path).read_text() if path else ""
     if text and _FAILURE not in text:
@@ -100,12 +67,7 @@ def worker_failure_reason(trial: Any) -> str:
 
 
 def set_trial_config(trial: Any, config: dict[str, Any]) -> None:
-    """Give a trial of Tune's another config.
-
-    Args:
-        trial: The trial. Without Tune's method, the attribute is set, with the same effect.
-        config: The config.
-    """
+    """Give a trial of Tune's another config."""
     if hasattr(trial, "set_config"):
         trial.set_config(config)
     else:
@@ -117,10 +79,6 @@ def refuse_cached_actors(controller: Any, refuses: Callable[[Any], bool]) -> Non
 
     Tune reuses every actor or none; the only way to remove one is its own method that puts an actor aside. Without
     it every actor is reused, and a worker over its memory limit stays.
-
-    Args:
-        controller: Tune's controller, or its restricted form that schedulers get.
-        refuses: Gets a trial, and says whether its actor ends.
     """
     controller = getattr(controller, "_tune_controller", controller)
     keep = getattr(controller, "_maybe_cache_trial_actor", None)

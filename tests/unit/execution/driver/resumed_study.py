@@ -8,8 +8,6 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob
 from tune_jobs import find
 
-__all__ = ["JOB", "finished", "job", "resumed"]
-
 JOB = """
 from pipeline import Budget, Objective, TuneJob, Uniform
 

@@ -10,12 +10,7 @@ from pipeline.results import plots
 
 
 def drawn(plot: Any, *arguments: Any) -> Axes:
-    """The axes after a plot has drawn everything.
-
-    Args:
-        plot: Takes what is drawn, axes, and more.
-        arguments: What is drawn, and more.
-    """
+    """The axes after a plot has drawn everything."""
     with plots.style():
         figure = Figure(figsize=(6, 4))
         canvas = FigureCanvasAgg(figure)

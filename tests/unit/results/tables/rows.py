@@ -6,8 +6,6 @@ import pyarrow as pa
 from pipeline.results.tables.clean_tables import read_tables
 from tests.unit.results.studies import Recording
 
-__all__ = ["CONFIG", "assert_same", "trials_of"]
-
 CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}
 
 

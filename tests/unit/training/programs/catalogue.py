@@ -64,8 +64,6 @@ from tests.unit.training.programs.texts import (
     tickets,
 )
 
-__all__ = ["EXAMPLES", "PROGRAMS"]
-
 PROGRAMS: dict[str, Program] = {
     "shuffled rows": Program(shuffled, dense),
     "unknown length": Program(shuffled_of_unknown_length, dense),

@@ -11,16 +11,7 @@ from pipeline.datasets import Dataset
 
 @dataclass(frozen=True)
 class Program:
-    """A program.
-
-    Args:
-        data: The data function.
-        model: The model function.
-        inexact: What its reason for an inexact resume holds; empty if it resumes exactly.
-        objective: A metric that it has.
-        config: The config with which it is tried.
-        fields: Other fields of its job.
-    """
+    """A program."""
 
     data: Callable[..., Dataset]
     model: Callable[[Mapping[str, Any]], keras.Model]
