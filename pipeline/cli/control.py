@@ -12,7 +12,7 @@ from pipeline.errors import Interrupted, InvalidJob, UsageError
 from pipeline.study.studies import as_argument
 
 if TYPE_CHECKING:
-    from pipeline.loop.commands import Command
+    from pipeline.engine.commands import Command
     from pipeline.storage import Store
 
 
@@ -21,8 +21,8 @@ Reason = Annotated[str, typer.Option(help="Why; recorded in the table decisions.
 
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
     """Pause a study: running trials pause at their next report, and no trial starts until `resume`."""
+    from pipeline.engine.commands import Pause
     from pipeline.execution.command_files import running_session
-    from pipeline.loop.commands import Pause
 
     store = study_store(study, storage)
     session = running_session(store)
@@ -46,7 +46,7 @@ def enqueue(
     reason: Reason = "",
 ) -> None:
     """Try a config next, instead of the searcher's next draw; it counts as one of the trials."""
-    from pipeline.loop.commands import Enqueue
+    from pipeline.engine.commands import Enqueue
     from pipeline.results.tables.load import read_study
     from pipeline.study import TuneJob
     from pipeline.study.trial_configs import start_faults
@@ -68,8 +68,8 @@ def budget(
     reason: Reason = "",
 ) -> None:
     """Change the budget of a running study; for a study that has ended, use `resume` with the same options."""
+    from pipeline.engine.commands import ChangeBudget
     from pipeline.execution.command_files import running_session
-    from pipeline.loop.commands import ChangeBudget
 
     if trials is None and total_epochs is None and seconds is None:
         raise UsageError("Nothing to change: give --trials, --total-epochs or --seconds.")
@@ -84,7 +84,7 @@ def budget(
 
 def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
     """Have a study stop one of its trials."""
-    from pipeline.loop.commands import StopTrial
+    from pipeline.engine.commands import StopTrial
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
 
@@ -95,8 +95,8 @@ def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
 
 def continue_if_paused(store: "Store") -> bool:
     """Continue a study whose driver is alive and was paused."""
+    from pipeline.engine.commands import Continue
     from pipeline.execution.command_files import is_paused, running_session
-    from pipeline.loop.commands import Continue
 
     session = running_session(store)
     if session is None or not is_paused(session):
@@ -124,8 +124,8 @@ def _carry_out(store: "Store", command: "Command") -> None:
 
 def _resume(store: "Store") -> str:
     """How a study that does not run continues, in words: one that has finished needs a larger budget."""
-    from pipeline.loop.limits import options_to_continue
-    from pipeline.loop.trial import Trial
+    from pipeline.engine.limits import options_to_continue
+    from pipeline.engine.trial import Trial
     from pipeline.results.tables.load import read_study
     from pipeline.results.tables.sessions import read_sessions
     from pipeline.study import TuneJob

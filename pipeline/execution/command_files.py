@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.engine.commands import Command, command_object
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution.sessions import Watch, state_in
-from pipeline.loop.commands import Command, command_object
 from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
 from pipeline.study import layout

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.messages import Assignment
 from pipeline.errors import ModelError, NotEvaluated, StorageError, TunepipeError, UsageError
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.trial_models import TrialModels
 from pipeline.execution.worker.winner import winner_document
-from pipeline.loop.messages import Assignment
 from pipeline.results.tables.trials import ranked
 from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Store

@@ -8,9 +8,9 @@ from typing import Any
 from pipeline.datasets import Dataset
 from pipeline.datasets.config_reads import RecordedConfig, takes_config
 from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
+from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile, DataError, JobNotFound, ModelError, StorageError, UserError
 from pipeline.execution.worker.checkpoint_writer import learner_part
-from pipeline.loop.messages import Assignment
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.space import Config, key_of

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import UsageError
-from pipeline.loop.trial import LIVE_STATES
 from pipeline.page.controls import config_text
 from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_snapshot import StudySnapshot

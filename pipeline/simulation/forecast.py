@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pipeline.loop.trial import Trial
+from pipeline.engine.trial import Trial
 from pipeline.simulation.curve_source import CurveSource
 from pipeline.simulation.simulator import SimulationResult, simulate
 from pipeline.study import TuneJob

@@ -7,12 +7,12 @@ from itertools import count
 
 import numpy as np
 
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.messages import EpochRow, ProgressReport
-from pipeline.loop.objective_values import values_in, violation_in
-from pipeline.loop.reporting import ReportInterval
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import EpochRow, ProgressReport
+from pipeline.engine.objective_values import values_in, violation_in
+from pipeline.engine.reporting import ReportInterval
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 from pipeline.pareto import non_dominated
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.simulation.curve_source import Curve, CurveSource

@@ -12,8 +12,8 @@ import pytest
 import tune_jobs
 from pipeline import load_results, run
 from pipeline.datasets import Dataset, Split, load
+from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.representative_configs import representative_trials
-from pipeline.loop.messages import Assignment
 from pipeline.space import Config, fits
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
+from pipeline.engine.incumbent import Incumbent, rank
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
-from pipeline.loop.incumbent import Incumbent, rank
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
 from pipeline.page.picture_columns import trial_columns
 from pipeline.results import Results
 from pipeline.results.analysis.leaderboard import rows as leaderboard_rows

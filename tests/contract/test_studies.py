@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.loop.messages import ProgressReport
+from pipeline.engine.messages import ProgressReport
 from pipeline.results.tables.clean_tables import read_tables
 from pipeline.schedulers import SCHEDULERS
 from pipeline.storage.schema import SCHEMA_VERSION

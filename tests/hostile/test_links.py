@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.trial import Trial
 from pipeline.errors import StorageError
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
-from pipeline.loop.trial import Trial
 from pipeline.schedulers import SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import load_study

@@ -12,9 +12,9 @@ checkpoints that it names.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 
-from pipeline.loop.incumbent import rank
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.trial import Trial
+from pipeline.engine.incumbent import rank
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.trial import Trial
 from pipeline.schedulers import Scheduler
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout

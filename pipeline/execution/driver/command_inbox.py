@@ -6,8 +6,8 @@ from collections.abc import Container, Iterator
 
 from pydantic import ValidationError
 
+from pipeline.engine.commands import Command, command_from
 from pipeline.errors import StorageError
-from pipeline.loop.commands import Command, command_from
 from pipeline.storage import Store
 from pipeline.storage.documents import from_json
 from pipeline.study import layout

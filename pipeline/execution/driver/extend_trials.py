@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import Literal
 
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.trial import Trial
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.table_writer import TableWriter
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.trial import Trial
 
 
 def extend_trials(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pipeline.loop.messages import Assignment, ProgressReport
-from pipeline.loop.trial import Trial
+from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.engine.trial import Trial
 
 
 class FinalEvaluation:

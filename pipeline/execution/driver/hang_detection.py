@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Collection
 
-from pipeline.loop.messages import FINISH, EpochRow
-from pipeline.loop.reporting import report_seconds
+from pipeline.engine.messages import FINISH, EpochRow
+from pipeline.engine.reporting import report_seconds
 from pipeline.study import Resources
 
 _MIN_SECONDS = 600.0

@@ -14,9 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
-from pipeline.loop.trial import LIVE_STATES
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES

@@ -8,6 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pipeline.engine.command_execution import execute_new, execute_waiting
+from pipeline.engine.decision_rows import study_row
+from pipeline.engine.draws import Draw
+from pipeline.engine.messages import FINISH, Assignment, ProgressReport
+from pipeline.engine.resume_state import ResumeState, restore
+from pipeline.engine.study_loop import StudyLoop, Verdict
+from pipeline.engine.trial import Trial
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.command_inbox import CommandInbox
@@ -20,13 +27,6 @@ from pipeline.execution.driver.session_notes import SessionNotes
 from pipeline.execution.driver.training_rate import TrainingRate
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
-from pipeline.loop.command_execution import execute_new, execute_waiting
-from pipeline.loop.decision_rows import study_row
-from pipeline.loop.draws import Draw
-from pipeline.loop.messages import FINISH, Assignment, ProgressReport
-from pipeline.loop.resume_state import ResumeState, restore
-from pipeline.loop.study_loop import StudyLoop, Verdict
-from pipeline.loop.trial import Trial
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout

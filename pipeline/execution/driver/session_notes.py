@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from pipeline.loop.messages import ProgressReport
+from pipeline.engine.messages import ProgressReport
 from pipeline.storage import Store
 from pipeline.study import layout
 

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import EpochRow
 from pipeline.errors import StorageError
 from pipeline.execution.driver.derived_trials import DerivedTrials
 from pipeline.execution.driver.earlier_rows import EarlierRows
 from pipeline.execution.driver.metric_columns import MetricColumns
 from pipeline.execution.driver.session_file import SessionFile
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.messages import EpochRow
 from pipeline.results.tables.by_trials import TablesByTrials
 from pipeline.results.tables.clean_tables import Tables, newest_checkpoints, read_tables
 from pipeline.results.tables.trials_derivation import derive_trials

@@ -1,8 +1,8 @@
 """Lost workers: the trial that each of them trained is trained by another, until the trial may be what kills them."""
 
+from pipeline.engine.messages import Assignment
+from pipeline.engine.study_loop import StudyLoop
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
-from pipeline.loop.messages import Assignment
-from pipeline.loop.study_loop import StudyLoop
 
 MAX_WORKER_FAILURES = 4
 """A trial fails after this many lost workers without a new epoch in between: it may be what kills them. A trial

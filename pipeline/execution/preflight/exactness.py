@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets import Dataset
+from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.start_notes import inexact_data
 from pipeline.execution.preflight.data_findings import SEEDED_DRAWS
 from pipeline.execution.preflight.finding import Finding, TrainingFacts
 from pipeline.execution.preflight.isolation import isolated
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.sources import Sources

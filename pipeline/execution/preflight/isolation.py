@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.loop.messages import Assignment
+from pipeline.engine.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial

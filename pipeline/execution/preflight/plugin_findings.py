@@ -1,9 +1,9 @@
 """Whether the classes of Ray Tune that a job names can be used."""
 
+from pipeline.engine.scheduler_context import scheduler_context
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.preflight.finding import Finding
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.loop.scheduler_context import scheduler_context
 from pipeline.study import TuneJob
 
 

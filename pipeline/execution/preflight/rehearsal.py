@@ -13,6 +13,7 @@ import psutil
 from pipeline.datasets import Dataset
 from pipeline.datasets.config_reads import takes_config
 from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
+from pipeline.engine.messages import Assignment, EpochRow, ProgressReport
 from pipeline.errors import ResourcesUnmet, UserError
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
@@ -35,7 +36,6 @@ from pipeline.execution.worker.failures import advice, headline
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative_trials
 from pipeline.execution.worker.weight_compatibility import copies_weights, mismatches
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
 from pipeline.machine import process_memory
 from pipeline.storage import Store
 from pipeline.study import TuneJob

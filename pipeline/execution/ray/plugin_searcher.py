@@ -8,11 +8,11 @@ from typing import Any, TypeGuard
 from ray import tune
 from ray.tune.search import ConcurrencyLimiter, Repeater, Searcher
 
+from pipeline.engine.draws import Trials, since
+from pipeline.engine.trial import Trial
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.environment import logger_level
 from pipeline.execution.ray.plugin_class import build_plugin, plugin_errors
-from pipeline.loop.draws import Trials, since
-from pipeline.loop.trial import Trial
 from pipeline.searchers import RaySearch, Suggestion
 from pipeline.space import (
     Choice,

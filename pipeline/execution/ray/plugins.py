@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from functools import partial
 
-from pipeline.loop.draws import Draw, Trials, own_draw
+from pipeline.engine.draws import Draw, Trials, own_draw
 from pipeline.schedulers import RayScheduler, Scheduler, SchedulerContext
 from pipeline.searchers import RaySearch, Suggestion
 from pipeline.study import TuneJob

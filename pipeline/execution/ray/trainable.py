@@ -10,10 +10,10 @@ import ray
 from ray import tune
 
 from pipeline.datasets import Dataset
+from pipeline.engine.messages import Assignment
 from pipeline.execution.ray.internals import is_termination
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import Resources
 from pipeline.training.process import workers_on

@@ -17,6 +17,8 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.engine.study_loop import Verdict
 from pipeline.errors import TunepipeError
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
@@ -29,8 +31,6 @@ from pipeline.execution.ray.internals import (
     worker_failure_reason,
 )
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
-from pipeline.loop.messages import Assignment, ProgressReport
-from pipeline.loop.study_loop import Verdict
 
 _POLL_SECONDS = 1.0
 """Seconds between two searches for hung workers."""

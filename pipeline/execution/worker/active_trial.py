@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from pipeline.engine.incumbent import better_epoch
+from pipeline.engine.messages import Assignment, EpochRow, ProgressReport
+from pipeline.engine.objective_values import violation_in
+from pipeline.engine.reporting import TRAINING_ENDED, EpochOutcome
 from pipeline.errors import DamagedFile
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
 from pipeline.execution.worker.trial_folder import TrialFolder
-from pipeline.loop.incumbent import better_epoch
-from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
-from pipeline.loop.objective_values import violation_in
-from pipeline.loop.reporting import TRAINING_ENDED, EpochOutcome
 from pipeline.storage import Checkpoint
 from pipeline.study import Objective, layout
 from pipeline.training.base import Learner, TrainingEnded, run_validated_epoch

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import DamagedFile
 from pipeline.execution.sessions import check_newest
-from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.study import layout
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
 from pipeline.execution.worker.start_folder import StartFolder
 from pipeline.execution.worker.trial_folder import TrialFolder
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from pipeline.loop.messages import Assignment
+from pipeline.engine.messages import Assignment
 from pipeline.space import Config, Value, key_of
 
 CANDIDATES = 64

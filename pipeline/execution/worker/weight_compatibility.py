@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.engine.messages import Assignment
 from pipeline.errors import ModelError
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative_trials
-from pipeline.loop.messages import Assignment
 from pipeline.schedulers.exploration import changed_names
 from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
 from pipeline.space.random_streams import RandomStream

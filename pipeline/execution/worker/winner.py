@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.messages import Assignment
+from pipeline.engine.reporting import report_seconds
 from pipeline.errors import NotEvaluated
 from pipeline.execution.worker.active_trial import ActiveTrial
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
-from pipeline.loop.messages import Assignment
-from pipeline.loop.reporting import report_seconds
 from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.datasets import Dataset
+from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.engine.reporting import TRAINING_ENDED, EpochOutcome, ReportInterval, is_over
 from pipeline.errors import DamagedFile, DataError, ModelError, StorageError, Superseded, TunepipeError
 from pipeline.execution.node_facts import node_facts
 from pipeline.execution.shared_caches import shared_caches
@@ -30,8 +32,6 @@ from pipeline.execution.worker.start_folder import StartFolder
 from pipeline.execution.worker.trial_folder import TrialFolder
 from pipeline.execution.worker.weight_compatibility import check_compatible, copies_weights
 from pipeline.execution.worker.winner import Winner
-from pipeline.loop.messages import Assignment, ProgressReport
-from pipeline.loop.reporting import TRAINING_ENDED, EpochOutcome, ReportInterval, is_over
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial

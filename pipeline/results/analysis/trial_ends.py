@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.loop.commands import STOPPED_BY_USER
-from pipeline.loop.reporting import is_over
+from pipeline.engine.commands import STOPPED_BY_USER
+from pipeline.engine.reporting import is_over
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.study import Budget

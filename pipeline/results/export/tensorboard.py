@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import StorageError
-from pipeline.loop.trial import LIVE_STATES
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.space.column_values import scalar

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.loop.trial import LIVE_STATES
+from pipeline.engine.trial import LIVE_STATES
 from pipeline.results.analysis.accepted_changes import AcceptedChange, accepted_changes
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line

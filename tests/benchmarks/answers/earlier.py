@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.loop.trial import observation
+from pipeline.engine.trial import observation
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.simulation.simulator import simulate
 from tests.benchmarks.answers.simulated import BUDGET, PAIRS, job_of

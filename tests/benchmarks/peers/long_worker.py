@@ -5,8 +5,8 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from pipeline.datasets import load
+from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study.layout import trial_id
 from pipeline.study.trial_configs import config_of_trial

@@ -19,11 +19,11 @@ from typing import Any
 from unittest.mock import patch
 
 from pipeline import run
+from pipeline.engine.messages import EpochRow, ProgressReport
 from pipeline.execution.driver import session as driver
 from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.loop.messages import EpochRow, ProgressReport
 from pipeline.schedulers import ASHA, FIFO, MedianStopping, Scheduler
 from pipeline.space import Uniform
 from pipeline.storage import Store

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.messages import EpochRow, ProgressReport
+from pipeline.engine.resume_state import ResumeState
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.loop.messages import EpochRow, ProgressReport
-from pipeline.loop.resume_state import ResumeState
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.command_execution import execute
+from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
+from pipeline.engine.messages import ProgressReport
 from pipeline.execution.command_files import is_paused, outcomes, running_session, send, wait_for_outcome
 from pipeline.execution.driver import command_inbox
-from pipeline.loop.command_execution import execute
-from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
-from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.storage.processes import identity

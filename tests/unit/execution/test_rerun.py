@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Fit, Objective, TuneJob, Uniform, run
+from pipeline.engine.messages import ProgressReport
 from pipeline.errors import JobNotFound, NoTrialSucceeded
 from pipeline.execution.rerun import rerun
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import ProgressReport
 from pipeline.schedulers import ASHA
 from pipeline.storage import Store
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
+from pipeline.engine.commands import Enqueue
 from pipeline.errors import ModelError, StorageError, UsageError
 from pipeline.execution.command_files import send
 from pipeline.execution.driver import heartbeat, recorder
 from pipeline.execution.driver.session_file import SessionFile
 from pipeline.execution.outcome import Outcome
-from pipeline.loop.commands import Enqueue
 from pipeline.storage import Store
 
 CURVES = {

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from pipeline.engine.commands import Enqueue
+from pipeline.engine.messages import ProgressReport
 from pipeline.execution.command_files import outcomes
 from pipeline.execution.driver import command_inbox, session_file
-from pipeline.loop.commands import Enqueue
-from pipeline.loop.messages import ProgressReport
 from pipeline.page.controls import ACTIONS, config_text
 from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store

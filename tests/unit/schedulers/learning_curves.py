@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.loop.decision_rows import DecisionRow
+from pipeline.engine.decision_rows import DecisionRow
 from pipeline.schedulers import SchedulerSettings
 from pipeline.simulation.curve_source import Curve as LearningCurve, CurveSource
 from pipeline.simulation.simulator import simulate

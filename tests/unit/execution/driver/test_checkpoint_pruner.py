@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.trial import Trial
 from pipeline.errors import Superseded
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.trial import Trial
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Checkpoints, Objective, TuneJob

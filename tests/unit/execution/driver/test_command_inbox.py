@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.commands import Command, StopTrial, command_object
 from pipeline.errors import StorageError
 from pipeline.execution.driver import command_inbox
 from pipeline.execution.driver.command_inbox import CommandInbox
-from pipeline.loop.commands import Command, StopTrial, command_object
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.clocks import Leaping

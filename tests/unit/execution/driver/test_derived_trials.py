@@ -1,6 +1,6 @@
 """The table of trials of a running study."""
 
-from pipeline.loop.messages import ProgressReport
+from pipeline.engine.messages import ProgressReport
 from pipeline.results.tables.clean_tables import read_tables
 from pipeline.schedulers import PromotingASHA
 from pipeline.storage.schema import SCHEMA_VERSION

@@ -2,9 +2,9 @@
 
 import pytest
 
+from pipeline.engine.trial import Trial
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.extend_trials import extend_trials
-from pipeline.loop.trial import Trial
 from pipeline.schedulers import FIFO, PromotingASHA
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import saved_state

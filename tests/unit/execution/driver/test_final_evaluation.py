@@ -1,8 +1,8 @@
 """The study's last assignment."""
 
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.trial import Trial
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.trial import Trial
 
 BEST = Trial("0003", {"x": 1.0}, 7, best=0.9, best_epoch=4, best_config={"x": 0.5})
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from pipeline.engine.messages import FINISH
 from pipeline.execution.driver.hang_detection import HangDetection
-from pipeline.loop.messages import FINISH
 from pipeline.study import Resources
 from tests.unit.execution.recorded_curves import row
 

@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.engine.messages import ProgressReport
 from pipeline.execution.driver import progress, session
 from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
-from pipeline.loop.messages import ProgressReport
 from pipeline.results.views.states import STATES
 from pipeline.space import Choice, Uniform
 from pipeline.study import Budget, Objective
@@ -106,7 +106,7 @@ def test_every_state_of_a_trial_has_its_word_and_its_colour(study):
     """The display has a word for each state that a trial may have."""
     from typing import get_args
 
-    from pipeline.loop.trial import TrialState
+    from pipeline.engine.trial import TrialState
 
     assert set(STATES) == set(get_args(TrialState))
 

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
+from pipeline.engine.commands import ChangeBudget
+from pipeline.engine.messages import FINISH, ProgressReport
 from pipeline.errors import ModelError, StorageError
 from pipeline.execution.command_files import send
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.flush_timing import FlushTiming
-from pipeline.loop.commands import ChangeBudget
-from pipeline.loop.messages import FINISH, ProgressReport
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.schedulers import PromotingASHA

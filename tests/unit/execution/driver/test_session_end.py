@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.commands import ChangeBudget
+from pipeline.engine.messages import ProgressReport
 from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
 from pipeline.execution.command_files import outcomes, send
 from pipeline.execution.driver.session_end import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
-from pipeline.loop.commands import ChangeBudget
-from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.study import Budget, layout

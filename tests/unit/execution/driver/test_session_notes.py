@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.messages import ProgressReport
 from pipeline.execution.driver.session_notes import SessionNotes
-from pipeline.loop.messages import ProgressReport
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.execution.recorded_curves import row

@@ -10,11 +10,11 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.engine.messages import ProgressReport
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import session_file
 from pipeline.execution.driver.recorder import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.loop.messages import ProgressReport
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.sessions import read_sessions

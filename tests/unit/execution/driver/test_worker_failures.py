@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.loop.messages import FINISH, ProgressReport
+from pipeline.engine.messages import FINISH, ProgressReport
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
 

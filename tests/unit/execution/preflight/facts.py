@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import Budget, Objective, TuneJob, Uniform
+from pipeline.engine.messages import Assignment
 from pipeline.execution.preflight.finding import TrainingFacts
-from pipeline.loop.messages import Assignment
 
 _TRACE = """Traceback (most recent call last):
   File "/copies/source/mine.py", line 7, in build_model

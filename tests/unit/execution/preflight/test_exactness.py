@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline import Dataset
+from pipeline.engine.messages import Assignment
 from pipeline.execution.preflight.exactness import exactness_finding, function_exactness, inexact_reason
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective
 from tests.unit.execution.preflight.facts import job, steps, trained

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.engine.messages import Assignment
 from pipeline.execution.preflight.isolation import isolated
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study.context import current, trial
 from tests.unit.execution.preflight.facts import job

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.messages import ProgressReport
 from pipeline.execution.ray import gauges
 from pipeline.execution.ray.gauges import GAUGES, StudyGauges
-from pipeline.loop.messages import ProgressReport
 from pipeline.results.views.states import STATES
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import row

@@ -14,8 +14,8 @@ from pipeline import (
     RaySearch,
     Uniform,
 )
+from pipeline.engine.trial import Trial
 from pipeline.execution.ray.plugin_searcher import PluginSearcher
-from pipeline.loop.trial import Trial
 from pipeline.space import fits
 from tests.unit.execution.rising_job import rising_job
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.messages import Assignment, ProgressReport
 from pipeline.execution.ray import trainable
 from pipeline.execution.ray.job_transport import pack
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
-from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob, save_study
 

@@ -10,11 +10,11 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from pipeline.engine.messages import Assignment, ProgressReport
 from pipeline.errors import InvalidJob, StorageError
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
-from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import Study, kinds, row

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile
 from pipeline.execution.worker.active_trial import ActiveTrial
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob
 from pipeline.training.base import TrainingEnded

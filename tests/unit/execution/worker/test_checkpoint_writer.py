@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, StoredCheckpoint, learner_part
-from pipeline.loop.messages import Assignment, EpochRow
 from pipeline.storage import Checkpoint, Store
 from tests.unit.execution.recorded_curves import row
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline.datasets import Dataset, Split
+from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.rebuilding import rebuilt_model
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import Budget, Checkpoints, Objective, TuneJob
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.start_folder import StartFolder
-from pipeline.loop.messages import Assignment
 
 
 @pytest.fixture

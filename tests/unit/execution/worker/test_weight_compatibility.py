@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import datasets, load_results, run
 from pipeline.cli.job_changes import assignments
+from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.weight_compatibility import (
     WeightMismatch,
     compare,
@@ -17,7 +18,6 @@ from pipeline.execution.worker.weight_compatibility import (
     mismatch_text,
 )
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment
 from pipeline.schedulers import PBT
 from pipeline.space import Choice, Config, IntUniform, Switch, Uniform, drawn_names
 from pipeline.storage import Store

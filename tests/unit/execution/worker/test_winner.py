@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.messages import Assignment
 from pipeline.errors import Superseded
 from pipeline.execution.worker.winner import store_export, winner_document
-from pipeline.loop.messages import Assignment
 from pipeline.storage import Store
 from pipeline.study import Objective, layout
 

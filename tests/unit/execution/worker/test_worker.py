@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import datasets
+from pipeline.engine.messages import Assignment, ProgressReport
 from pipeline.execution.worker.checkpoint_seconds import CHECKPOINT_SECONDS
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import Assignment, ProgressReport
 from pipeline.schedulers import ASHA
 from pipeline.storage import Store
 from pipeline.study import Budget, Checkpoints, Fit, Objective, TuneJob

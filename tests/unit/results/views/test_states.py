@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from pipeline.loop.trial import TrialState
+from pipeline.engine.trial import TrialState
 from pipeline.results.views.states import STATES
 
 

@@ -4,7 +4,7 @@ import math
 
 from hypothesis import given, strategies as st
 
-from pipeline.loop.messages import Assignment, EpochRow, ProgressReport
+from pipeline.engine.messages import Assignment, EpochRow, ProgressReport
 
 numbers = st.floats(allow_nan=False)
 scalars = st.one_of(st.booleans(), st.integers(), numbers, st.text(max_size=5))

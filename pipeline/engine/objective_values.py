@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from pipeline.loop.messages import EpochRow
+from pipeline.engine.messages import EpochRow
 from pipeline.schedulers import ObjectiveValues
 from pipeline.storage.schema import MEASURES
 from pipeline.study import Objective

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from pipeline.loop.trial import Trial
+from pipeline.engine.trial import Trial
 from pipeline.schedulers import Decision
 from pipeline.space import Config
 

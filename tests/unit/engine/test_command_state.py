@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.loop.command_state import CommandState
+from pipeline.engine.command_state import CommandState
 from pipeline.searchers import Suggestion
 
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.loop.messages import EpochRow
-from pipeline.loop.objective_values import values_in, violation_in
-from pipeline.loop.trial import BestEpoch, Trial
+from pipeline.engine.messages import EpochRow
+from pipeline.engine.objective_values import values_in, violation_in
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import Objective
 from pipeline.study.ranking import RankingKey, ranking_key
 

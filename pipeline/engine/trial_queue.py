@@ -7,9 +7,9 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from typing import Literal, get_args
 
-from pipeline.loop.decision_rows import DecisionRow, decision_row
-from pipeline.loop.draws import Draw
-from pipeline.loop.trial import Trial, TrialState
+from pipeline.engine.decision_rows import DecisionRow, decision_row
+from pipeline.engine.draws import Draw
+from pipeline.engine.trial import Trial, TrialState
 from pipeline.schedulers import Decision, Scheduler, Selection
 from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout

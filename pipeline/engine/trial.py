@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from pipeline.loop.messages import Assignment
-from pipeline.loop.objective_values import Values, objective_values_of
+from pipeline.engine.messages import Assignment
+from pipeline.engine.objective_values import Values, objective_values_of
 from pipeline.schedulers import Decision, Mode, ObjectiveValues
 from pipeline.searchers import Observation
 from pipeline.space import Config

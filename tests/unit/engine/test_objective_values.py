@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from pipeline.loop.objective_values import objective_values_of, values_in, violation_in
+from pipeline.engine.objective_values import objective_values_of, values_in, violation_in
 from pipeline.schedulers import ObjectiveValues
 from pipeline.study import Objective
 from pipeline.study.specification import UNKNOWN

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import first_report, row

@@ -6,17 +6,17 @@ It has no clock: the caller provides the seconds, of a real or a simulated clock
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
-from pipeline.loop.command_state import CommandState
-from pipeline.loop.decision_rows import DecisionRow, decision_row, exploit_rows
-from pipeline.loop.draws import Draw, own_draw
-from pipeline.loop.incumbent import Incumbent
-from pipeline.loop.limits import common_failure, exhausted_budget
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.milestones import decision_at_milestones, record_milestones
-from pipeline.loop.reporting import is_over
-from pipeline.loop.scheduler_context import scheduler_context
-from pipeline.loop.trial import Trial
-from pipeline.loop.trial_queue import TrialQueue
+from pipeline.engine.command_state import CommandState
+from pipeline.engine.decision_rows import DecisionRow, decision_row, exploit_rows
+from pipeline.engine.draws import Draw, own_draw
+from pipeline.engine.incumbent import Incumbent
+from pipeline.engine.limits import common_failure, exhausted_budget
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.milestones import decision_at_milestones, record_milestones
+from pipeline.engine.reporting import is_over
+from pipeline.engine.scheduler_context import scheduler_context
+from pipeline.engine.trial import Trial
+from pipeline.engine.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.study import TuneJob

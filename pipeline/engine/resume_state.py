@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 
 
 class ResumeState:

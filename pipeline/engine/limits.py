@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from pipeline.loop.trial import Trial
+from pipeline.engine.trial import Trial
 from pipeline.study import TuneJob
 from pipeline.wording import counted, format_number, hide_numbers
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.reporting import EpochOutcome, ReportInterval, is_over, report_seconds
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 from pipeline.execution.worker.worker import Worker
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.reporting import EpochOutcome, ReportInterval, is_over, report_seconds
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
 from pipeline.schedulers import ASHA, PBT
 from pipeline.simulation.simulator import simulate
 from pipeline.space import Grid

@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipeline.loop.command_execution import execute, execute_new
-from pipeline.loop.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.resume_state import restore
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial
+from pipeline.engine.command_execution import execute, execute_new
+from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.resume_state import restore
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial
 from pipeline.study import Budget
 from tests.unit.execution.recorded_curves import row, saved_state
 from tests.unit.simulation.simulation_inputs import job

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
+from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
+from pipeline.engine.decision_rows import study_row
+from pipeline.engine.limits import options_to_continue
+from pipeline.engine.study_loop import StudyLoop
 from pipeline.errors import InvalidJob
-from pipeline.loop.commands import STOPPED_BY_USER, ChangeBudget, Command, Continue, Enqueue, Pause, StopTrial
-from pipeline.loop.decision_rows import study_row
-from pipeline.loop.limits import options_to_continue
-from pipeline.loop.study_loop import StudyLoop
 from pipeline.searchers import Suggestion
 from pipeline.study.layout import trial_id
 from pipeline.study.trial_configs import completed, start_faults

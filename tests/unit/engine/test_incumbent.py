@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from pipeline.loop.incumbent import Incumbent
-from pipeline.loop.trial import Trial
+from pipeline.engine.incumbent import Incumbent
+from pipeline.engine.trial import Trial
 from pipeline.study import Objective
 from tests.unit.execution.recorded_curves import row
 

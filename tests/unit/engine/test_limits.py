@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.loop.limits import common_failure, exhausted_budget, options_to_continue
-from pipeline.loop.trial import Trial
+from pipeline.engine.limits import common_failure, exhausted_budget, options_to_continue
+from pipeline.engine.trial import Trial
 from pipeline.study import Budget, Objective
 from tests.unit.simulation.simulation_inputs import job
 

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from pipeline.loop.decision_rows import DecisionRow, StudyKind, decision_row, exploit_rows, study_row
-from pipeline.loop.trial import Trial
+from pipeline.engine.decision_rows import DecisionRow, StudyKind, decision_row, exploit_rows, study_row
+from pipeline.engine.trial import Trial
 from pipeline.schedulers import Decision
 from pipeline.storage.schema import STUDY_DECISIONS
 

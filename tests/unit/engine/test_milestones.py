@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.milestones import decision_at_milestones, record_milestones
-from pipeline.loop.resume_state import restore
-from pipeline.loop.study_loop import StudyLoop
-from pipeline.loop.trial import Trial, observation
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.milestones import decision_at_milestones, record_milestones
+from pipeline.engine.resume_state import restore
+from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.trial import Trial, observation
 from pipeline.schedulers import SchedulerContext
 from pipeline.study import Budget, Objective, TuneJob
 from tests.unit.execution.recorded_curves import first_report, row, saved_state

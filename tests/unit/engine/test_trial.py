@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.loop.messages import Assignment, ProgressReport
-from pipeline.loop.trial import Trial, observation
+from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.engine.trial import Trial, observation
 from pipeline.schedulers import Decision
 from tests.unit.execution.recorded_curves import new_study, row
 

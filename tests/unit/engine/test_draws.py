@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.loop import draws, study_loop
-from pipeline.loop.draws import own_draw
-from pipeline.loop.trial import Trial, observation
+from pipeline.engine import draws, study_loop
+from pipeline.engine.draws import own_draw
+from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import SEARCHERS
 from pipeline.simulation.simulator import simulate
 from pipeline.simulation.synthetic_curves import SyntheticCurves

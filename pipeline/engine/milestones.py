@@ -2,9 +2,9 @@
 
 import math
 
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.objective_values import objective_values_of, values_in
-from pipeline.loop.trial import Trial
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.objective_values import objective_values_of, values_in
+from pipeline.engine.trial import Trial
 from pipeline.schedulers import Decision, Scheduler
 from pipeline.study import TuneJob
 

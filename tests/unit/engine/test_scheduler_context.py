@@ -1,6 +1,6 @@
 """What a study's scheduler knows of the study."""
 
-from pipeline.loop.scheduler_context import scheduler_context
+from pipeline.engine.scheduler_context import scheduler_context
 from pipeline.space import Choice
 from pipeline.study import Budget, Objective, TuneJob
 

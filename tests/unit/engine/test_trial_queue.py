@@ -3,10 +3,10 @@
 from collections import deque
 from typing import Any
 
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.draws import own_draw
-from pipeline.loop.trial import Trial
-from pipeline.loop.trial_queue import TrialQueue
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.draws import own_draw
+from pipeline.engine.trial import Trial
+from pipeline.engine.trial_queue import TrialQueue
 from pipeline.schedulers import Hyperband, PromotingASHA, Scheduler, SchedulerContext
 from pipeline.searchers import Suggestion
 from pipeline.study import Budget

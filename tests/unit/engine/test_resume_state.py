@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.loop.decision_rows import DecisionRow
-from pipeline.loop.messages import ProgressReport
-from pipeline.loop.resume_state import ResumeState, restore
-from pipeline.loop.study_loop import StudyLoop
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import ProgressReport
+from pipeline.engine.resume_state import ResumeState, restore
+from pipeline.engine.study_loop import StudyLoop
 from pipeline.study import Budget, Objective
 from tests.unit.execution.recorded_curves import row, saved_state
 from tests.unit.simulation.simulation_inputs import job

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from pipeline.loop.commands import (
+from pipeline.engine.commands import (
     ChangeBudget,
     Command,
     Continue,

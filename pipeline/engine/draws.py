@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Reversible, Sequence, Sized
 from itertools import islice
 from typing import Protocol, TypeAlias
 
-from pipeline.loop.trial import Trial, observation
+from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import Suggestion
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.loop.messages import EpochRow
-from pipeline.loop.objective_values import violation_in
+from pipeline.engine.messages import EpochRow
+from pipeline.engine.objective_values import violation_in
 from pipeline.study import Budget, TuneJob
 
 _MIN_SECONDS = 2.0
