@@ -1,19 +1,44 @@
-"""The base of all data sets: splits of arrays, or pipelines."""
+"""Data sets: splits of arrays, or pipelines that are read while a model trains.
 
+pandas, TensorFlow and Keras are not imported here: code that has one of their objects has imported them.
+"""
+
+import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.datasets.frames import as_array, is_frame
-from pipeline.datasets.pipelines import check_pipeline
-from pipeline.datasets.shared_part import SharedPart
 from pipeline.errors import DataError
 
 Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ...]
 """One array, or a dict or tuple of arrays for a model with several inputs or outputs; rows first."""
+
+Kind: TypeAlias = Literal["tf.data.Dataset", "keras.utils.PyDataset", "generator function", "stream of Parquet files"]
+TF_DATA: Literal["tf.data.Dataset"] = "tf.data.Dataset"
+PY_DATASET: Literal["keras.utils.PyDataset"] = "keras.utils.PyDataset"
+GENERATOR: Literal["generator function"] = "generator function"
+STREAM: Literal["stream of Parquet files"] = "stream of Parquet files"
+
+FREE_DISK_BYTES = 2**30
+"""Bytes of a node's disk that shared parts of pipelines leave free: other programs need some, too."""
+
+
+class FileRows:
+    """A split that is read from files while a model trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPart:
+    """A part of a data function's pipelines that the trials of a node share."""
+
+    name: str
+    elements: str
+    count: int | None
+    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +66,23 @@ class Split:
         for name in ("x", "y", "weight"):
             object.__setattr__(self, name, _as_arrays(getattr(self, name), series_as_column=name != "weight"))
         if self.y is None and self.weight is not None:
-            raise DataError(
-                "A split has weights and no targets; Keras ignores such weights. Give targets, or no weights."
-            )
+            raise DataError("A split has weights but no targets, where Keras ignores the weights. Give targets, too.")
         if isinstance(self.weight, Mapping | tuple) and _structure(self.weight) != _structure(self.y):
             raise DataError(
                 f"The weights of a split are {_structure(self.weight)}, and its targets {_structure(self.y)}. Give one "
                 "array of weights for all targets, or one for each target in the same structure."
             )
-        parts = {"x": self.x, "y": self.y, "weight": self.weight}
         rows = {
-            name: sorted({_length(array, name) for array in leaves(part)})
-            for name, part in parts.items()
-            if part is not None
+            name: sorted({_length(array, name) for array in leaves(getattr(self, name))})
+            for name in ("x", "y", "weight")
         }
         if len({number for numbers in rows.values() for number in numbers}) != 1:
-            several = [name for name, part in (("x", self.x), ("y", self.y)) if isinstance(part, tuple)]
-            hint = (
-                f" {' and '.join(several)} {'are' if len(several) > 1 else 'is'} a list of arrays, which means several "
-                "inputs or targets; np.stack creates one array from a list of rows."
-                if several
-                else ""
+            found = ", ".join(f"{' and '.join(map(str, sizes))} in {name}" for name, sizes in rows.items() if sizes)
+            hint = " A list of arrays means several inputs or targets; np.stack makes one array of a list of rows."
+            listed = any(isinstance(part, tuple) for part in (self.x, self.y))
+            raise DataError(
+                f"The arrays of a split must have the same number of rows; found {found}.{hint if listed else ''}"
             )
-            found = ", ".join(f"{' and '.join(map(str, numbers))} in {name}" for name, numbers in rows.items())
-            raise DataError(f"The arrays of a split must have the same number of rows; found {found}.{hint}")
 
     def __iter__(self) -> Iterator[Any]:
         """Inputs, then targets and weights if there are any, as the tuple that a Split stands for."""
@@ -85,6 +103,23 @@ class Split:
     def rows(self) -> int:
         """Number of rows."""
         return len(leaves(self.x)[0])
+
+    def part(self, rows: slice | np.ndarray) -> "Split":
+        """Some of the rows.
+
+        Args:
+            rows: Which: a slice, or row numbers.
+
+        Returns:
+            Another split.
+        """
+
+        def part(tree: Any) -> Any:
+            if isinstance(tree, Mapping):
+                return {name: part(each) for name, each in tree.items()}
+            return tuple(map(part, tree)) if isinstance(tree, tuple) else None if tree is None else tree[rows]
+
+        return Split(part(self.x), part(self.y), part(self.weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,54 +158,25 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            self._take_positional()
+            # Without a name, the splits up to the first missing one are one place too early.
+            given = [self.name, *(split for split in (self.train, self.validation, self.test) if split is not None)]
+            if len(given) > 3:
+                raise DataError(
+                    f"A data set's name must be a string; found {type(self.name).__name__}. Give the name, "
+                    'Dataset("digits", train, validation, test), or leave it out: Dataset(train, validation, test).'
+                )
+            moved = 1 if self.train is None else 2 if self.validation is None else 3
+            self._set(name="data", **dict(zip(("train", "validation", "test")[:moved], given, strict=False)))
         for name in ("train", "validation", "test"):
             split = getattr(self, name)
             if isinstance(split, tuple) and len(split) in (2, 3):
-                object.__setattr__(self, name, Split(*split))
+                self._set(**{name: Split(*split)})
             elif hasattr(split, "__array__") or isinstance(split, Mapping):
-                object.__setattr__(self, name, Split(split))
+                self._set(**{name: Split(split)})
             elif not isinstance(split, Split) and (split is not None or name == "train"):
-                check_pipeline(split, f"{name} split of the data set {self.name!r}")
+                _check_pipeline(split, f"{name} split of the data set {self.name!r}")
         if self.validation_split is not None:
             self._divide(self.validation_split)
-
-    def _divide(self, share: float) -> None:
-        """Make the last rows of the training split the validation split; what is divided is not divided again."""
-        if self.validation is not None:
-            raise DataError(f"{self._share(share)} and a validation split are given. Give one of them.")
-        if not isinstance(self.train, Split):
-            raise DataError(
-                f"{self._share(share)} divides arrays, and the train split is a {type(self.train).__name__}. Give a "
-                "validation split, for example with take() and skip() of a tf.data.Dataset."
-            )
-        at = math.floor(self.train.rows * (1.0 - share)) if 0 < share < 1 else 0
-        if not 0 < at < self.train.rows:
-            raise DataError(
-                f"{self._share(share)} leaves no rows to one of the two splits of {self.train.rows:,} rows. A share "
-                "between 0 and 1 is allowed, such as 0.2."
-            )
-        object.__setattr__(self, "validation", _rows(self.train, slice(at, None)))
-        object.__setattr__(self, "train", _rows(self.train, slice(at)))
-        object.__setattr__(self, "validation_split", None)
-
-    def _share(self, share: float) -> str:
-        return f"validation_split={share!r} of the data set {self.name!r}"
-
-    def _take_positional(self) -> None:
-        """Read Dataset(train, validation, test), without a name: each split is one place too early."""
-        if self.test is not None and self.validation is not None and self.train is not None:
-            raise DataError(
-                f"A data set's name must be a string; found {type(self.name).__name__}. Give the name, "
-                'Dataset("digits", train, validation, test), or leave it out: Dataset(train, validation, test).'
-            )
-        moved: dict[str, Any] = {"name": "data", "train": self.name}
-        if self.train is not None:
-            moved["validation"] = self.train
-            if self.validation is not None:
-                moved["test"] = self.validation
-        for name, value in moved.items():
-            object.__setattr__(self, name, value)
 
     @property
     def splits(self) -> dict[str, Any]:
@@ -192,22 +198,117 @@ class Dataset:
     def bytes(self) -> int:
         """Size of all arrays together."""
         return sum(
-            _bytes(array) for split in self.arrays.values() for array in leaves((split.x, split.y, split.weight))
+            # An array of objects counts only its pointers.
+            array.nbytes + (sum(map(len, array.flat)) if array.dtype.hasobject else 0)
+            for split in self.arrays.values()
+            for array in leaves(tuple(split))
+        )
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _divide(self, share: float) -> None:
+        """Make the last rows of the training split the validation split; what is divided is not divided again."""
+        given = f"validation_split={share!r} of the data set {self.name!r}"
+        if self.validation is not None:
+            raise DataError(f"{given} and a validation split are given. Give one of them.")
+        if not isinstance(self.train, Split):
+            raise DataError(
+                f"{given} divides arrays, and the train split is a {type(self.train).__name__}. Give a validation "
+                "split, for example with take() and skip() of a tf.data.Dataset."
+            )
+        at = math.floor(self.train.rows * (1.0 - share)) if 0 < share < 1 else 0
+        if not 0 < at < self.train.rows:
+            raise DataError(
+                f"{given} leaves no rows to one of the two splits of {self.train.rows:,} rows. A share between 0 and 1 "
+                "is allowed, such as 0.2."
+            )
+        self._set(validation=self.train.part(slice(at, None)), train=self.train.part(slice(at)), validation_split=None)
+
+
+def leaves(tree: Any) -> list[np.ndarray]:
+    """The arrays in nested dicts and tuples, in their order."""
+    if tree is None:
+        return []
+    if isinstance(tree, Mapping | tuple):
+        return [leaf for value in (tree.values() if isinstance(tree, Mapping) else tree) for leaf in leaves(value)]
+    return [tree]
+
+
+def kind_of(split: Any) -> Kind | None:
+    """The kind of pipeline that a split is; None if it is none."""
+    if isinstance(split, FileRows):
+        return STREAM
+    if is_tf_data(split):
+        return TF_DATA
+    keras = sys.modules.get("keras")
+    if keras is not None and isinstance(split, keras.utils.PyDataset):
+        return PY_DATASET
+    if callable(split) and not isinstance(split, type) and not _needs_arguments(split):
+        return GENERATOR
+    return None
+
+
+def is_tf_data(value: Any) -> bool:
+    """Whether a value is a tf.data.Dataset."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(value, tensorflow.data.Dataset)
+
+
+def batches_of(split: Any) -> int | None:
+    """The number of batches in an epoch of a pipeline; None if only reading the pipeline would show it."""
+    kind = kind_of(split)
+    if kind == PY_DATASET:
+        return None if split.num_batches is None else int(split.num_batches)
+    return size if kind == TF_DATA and (size := int(split.cardinality())) >= 0 else None
+
+
+def is_endless(split: Any) -> bool:
+    """Whether a pipeline says that it never ends; a generator function says nothing."""
+    kind = kind_of(split)
+    if kind == PY_DATASET:
+        return bool(split.num_batches is None)
+    return kind == TF_DATA and bool(split.cardinality() == sys.modules["tensorflow"].data.INFINITE_CARDINALITY)
+
+
+def _check_pipeline(split: Any, where: str) -> None:
+    """Check that a pipeline can be read, as far as that is possible without reading it."""
+    kind = kind_of(split)
+    if kind is None:
+        hint = (
+            "A split is a Split of arrays, a tuple (x, y), a tf.data.Dataset, a keras.utils.PyDataset, or a generator "
+            "function without parameters that yields the batches of one epoch."
+        )
+        if isinstance(split, Iterator):
+            hint = "It can be read only once: pass the generator function itself, without calling it."
+        raise DataError(f"The {where} is {'None' if split is None else f'a {type(split).__name__}'}. {hint}")
+    if kind in (TF_DATA, PY_DATASET) and batches_of(split) == 0:
+        raise DataError(f"The {where}, a {kind}, has no batches; at least one is needed.")
+    if kind == TF_DATA and any(spec.shape.rank == 0 for spec in _specs(split.element_spec)):
+        raise DataError(
+            f"The {where}, a {kind}, has elements that are not batches: {split.element_spec}. "
+            "Add .batch(SIZE) at its end."
         )
 
 
-def _rows(split: Split, rows: slice) -> Split:
-    def part(tree: Any) -> Any:
-        if isinstance(tree, Mapping):
-            return {name: part(each) for name, each in tree.items()}
-        return tuple(map(part, tree)) if isinstance(tree, tuple) else None if tree is None else tree[rows]
+def _specs(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, Mapping | list | tuple):
+        for part in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _specs(part)
+    elif is_dataclass(tree) and not isinstance(tree, type):
+        for each in fields(tree):
+            yield from _specs(getattr(tree, each.name))
+    elif hasattr(getattr(tree, "shape", None), "rank"):
+        yield tree
 
-    return Split(part(split.x), part(split.y), part(split.weight))
 
-
-def _bytes(array: np.ndarray) -> int:
-    # An array of objects counts only its pointers.
-    return array.nbytes + (sum(map(len, array.flat)) if array.dtype.hasobject else 0)
+def _needs_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return True
+    return False
 
 
 def _as_arrays(tree: Any, *, series_as_column: bool) -> Any:
@@ -218,9 +319,29 @@ def _as_arrays(tree: Any, *, series_as_column: bool) -> Any:
         return tuple(_as_arrays(part, series_as_column=series_as_column) for part in tree)
     if isinstance(tree, np.ndarray | np.generic) or not hasattr(tree, "__array__"):
         return tree
-    array = as_array(tree) if is_frame(tree) else np.asarray(tree)
-    if series_as_column and hasattr(tree, "to_frame") and array.ndim == 1:
-        return array[:, None]
+    array = _of_frame(tree) if hasattr(tree, "iloc") else np.asarray(tree)
+    return array[:, None] if series_as_column and hasattr(tree, "to_frame") and array.ndim == 1 else array
+
+
+def _of_frame(frame: Any) -> np.ndarray:
+    """A DataFrame or a Series of pandas as one array; missing values of columns such as Int64 become NaN."""
+    array: np.ndarray = np.asarray(frame)
+    if array.dtype.kind != "O":
+        return array
+    columns = [frame] if frame.ndim == 1 else [frame.iloc[:, index] for index in range(frame.shape[1])]
+    others = [column for column in columns if column.dtype.kind not in "biuf"]
+    if not others:
+        types = [getattr(column.dtype, "numpy_dtype", column.dtype) for column in columns]
+        if any(column.isna().any() for column in columns):
+            types.append(np.dtype("float32"))
+        array = frame.to_numpy(dtype=np.result_type(*types), na_value=np.nan)
+    elif len(others) < len(columns):
+        names = ", ".join(f"{column.name!r} ({column.dtype})" for column in others[:5])
+        raise DataError(
+            f"Some columns of a DataFrame hold no numbers, but the others do: {names}{', …' if others[5:] else ''}. "
+            "Encode them, for example with pandas.get_dummies, or make each column a separate input with "
+            "dict(frame), for layers such as StringLookup."
+        )
     return array
 
 
@@ -237,14 +358,3 @@ def _structure(tree: Any) -> str:
     if isinstance(tree, Mapping):
         return f"a dict of {', '.join(sorted(map(str, tree)))}"
     return f"a tuple of {len(tree)}" if isinstance(tree, tuple) else "one array"
-
-
-def leaves(tree: Any) -> list[np.ndarray]:
-    """The arrays in nested dicts and tuples, in their order."""
-    if tree is None:
-        return []
-    if isinstance(tree, Mapping):
-        return [leaf for value in tree.values() for leaf in leaves(value)]
-    if isinstance(tree, tuple):
-        return [leaf for value in tree for leaf in leaves(value)]
-    return [tree]

@@ -5,9 +5,17 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeAlias
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import ConfigReads, RecordedConfig, takes_config
-from pipeline.datasets.fingerprint import differences, fingerprint, first_recorded, recorded_for, with_combination
+from pipeline.datasets import (
+    ConfigReads,
+    Dataset,
+    RecordedConfig,
+    differences,
+    fingerprint,
+    first_recorded,
+    recorded_for,
+    takes_config,
+    with_combination,
+)
 from pipeline.errors import DataError
 from pipeline.study import TuneJob
 from pipeline.training.data import example_config, load_data

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.datasets.config_reads import RecordedConfig
-from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
+from pipeline.datasets import RecordedConfig, differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.shared_caches import shared_caches

@@ -4,8 +4,7 @@ import sys
 from collections.abc import Callable, Collection
 from functools import cache, partial
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.fingerprint import differences
+from pipeline.datasets import Dataset, differences
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.data import Loaded
 from pipeline.execution.driver.session import Session

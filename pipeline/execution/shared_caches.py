@@ -4,7 +4,7 @@ import shutil
 import uuid
 from collections.abc import Sequence
 
-from pipeline.datasets.shared_part import FREE_DISK_BYTES, SharedPart
+from pipeline.datasets import FREE_DISK_BYTES, SharedPart
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.shared_folder import SharedFolder, shared_root

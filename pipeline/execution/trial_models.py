@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import RecordedConfig, takes_config
-from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
+from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for, takes_config
 from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile, DataError, JobNotFound, ModelError, StorageError, UserError
 from pipeline.execution.worker.checkpoint_writer import learner_part

@@ -12,10 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from pipeline import datasets
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import ConfigReads, RecordedConfig, takes_config
-from pipeline.datasets.fingerprint import recorded_buffer
-from pipeline.datasets.stream import Stream
+from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Stream, recorded_buffer, takes_config
 from pipeline.errors import DataError, ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from pipeline.datasets.config_reads import ConfigReads, RecordedConfig
-from pipeline.datasets.shared_part import SharedPart
+from pipeline.datasets import ConfigReads, RecordedConfig, SharedPart
 from pipeline.errors import DataError
 from pipeline.space import key_of
 from pipeline.storage.shared_folder import SharedFolder

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.pipelines import PY_DATASET, TF_DATA, is_endless, kind_of
+from pipeline.datasets import PY_DATASET, TF_DATA, Dataset, Split, is_endless, kind_of
 from pipeline.errors import DataError, ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob

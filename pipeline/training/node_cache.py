@@ -10,8 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.datasets.pipelines import TF_DATA, batches_of, is_endless, kind_of
-from pipeline.datasets.shared_part import FREE_DISK_BYTES, SharedPart
+from pipeline.datasets import FREE_DISK_BYTES, TF_DATA, SharedPart, batches_of, is_endless, kind_of
 from pipeline.errors import DataError
 from pipeline.storage.shared_folder import shared_root
 from pipeline.training.data_call import DataCall, current_call

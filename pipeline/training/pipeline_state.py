@@ -8,8 +8,7 @@ from weakref import WeakSet
 import keras
 import tensorflow as tf
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, kind_of
+from pipeline.datasets import GENERATOR, PY_DATASET, STREAM, Dataset, kind_of
 from pipeline.training.internals import (
     captured_variables,
     is_nondeterministic,

@@ -8,9 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.pipelines import batches_of, kind_of
-from pipeline.datasets.stream import Stream
+from pipeline.datasets import Dataset, Split, Stream, batches_of, kind_of
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob

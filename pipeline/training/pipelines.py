@@ -7,9 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.pipelines import GENERATOR, PY_DATASET, STREAM, TF_DATA, kind_of
-from pipeline.datasets.stream import Stream
+from pipeline.datasets import GENERATOR, PY_DATASET, STREAM, TF_DATA, Dataset, Split, Stream, kind_of
 from pipeline.training import device_data
 from pipeline.training.internals import batch_signature
 from pipeline.training.streams import opened

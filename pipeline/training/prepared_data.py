@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import ConfigReads, RecordedConfig
+from pipeline.datasets import ConfigReads, Dataset, RecordedConfig
 from pipeline.space import Config
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob

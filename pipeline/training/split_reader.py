@@ -9,8 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.pipelines import batches_of, is_endless
+from pipeline.datasets import Dataset, Split, batches_of, is_endless
 from pipeline.training.device_data import as_batch, with_text_as_tensors
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.internals import element_spec, epoch_iterator, iterable_of

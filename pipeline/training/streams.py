@@ -8,8 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.stream import Stream
+from pipeline.datasets import Dataset, Stream
 from pipeline.errors import DataError
 from pipeline.training.epoch_rows import steps_of
 from pipeline.training.iterator_numbers import iterator_numbers

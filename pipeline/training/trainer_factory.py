@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import ConfigReads, takes_config
+from pipeline.datasets import ConfigReads, Dataset, takes_config
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.datasets.pipelines import batches_of, is_endless
+from pipeline.datasets import batches_of, is_endless
 from pipeline.training.pipeline_state import kept, repeats_itself
 
 

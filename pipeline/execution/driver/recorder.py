@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.datasets.config_reads import ConfigReads
-from pipeline.datasets.fingerprint import with_combination
+from pipeline.datasets import ConfigReads, with_combination
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.session_file import SessionFile, SessionState
 from pipeline.execution.driver.table_writer import TableWriter

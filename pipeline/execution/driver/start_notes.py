@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.fingerprint import unnoticed_changes
-from pipeline.datasets.non_finite import non_finite
+from pipeline.datasets import Dataset, non_finite, without_hash
 from pipeline.execution.driver.earlier_studies import learning_in_words
 from pipeline.execution.driver.resumability import unloadable_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
@@ -65,8 +63,8 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(how)}."
     if data is not None and (sharing := sharing_in_words(data.shared)) is not None:
         yield f"{capitalized(sharing)}."
-    if unnoticed := unnoticed_changes(fingerprint):
-        yield f"{capitalized(unnoticed)}."
+    if unnoticed := without_hash(fingerprint):
+        yield f"A resume does not notice changes of the {', '.join(unnoticed)}: the study stores no hash of it."
     if (outer := outer_data(job, data)) is not None:
         yield (
             "A trial's batches depend on the trials that its worker has trained before, and neither a resumed trial "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.datasets.config_reads import takes_config
+from pipeline.datasets import takes_config
 from pipeline.execution.preflight.data_findings import data_finding
 from pipeline.execution.preflight.exactness import exactness_finding
 from pipeline.execution.preflight.failure_findings import failed_finding

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.datasets import Dataset, leaves
-from pipeline.datasets.fingerprint import differences, fingerprint, pipeline_text, unnoticed_changes
-from pipeline.datasets.non_finite import non_finite
+from pipeline.datasets import Dataset, differences, fingerprint, leaves, non_finite, pipeline_text, without_hash
 from pipeline.execution.preflight.finding import DataFacts, Finding
 from pipeline.execution.shared_caches import no_room, sharing_in_words
 from pipeline.wording import capitalized, size
@@ -61,8 +59,8 @@ def data_finding(facts: DataFacts, *, of_config: bool = False) -> Finding:
         text += f". {capitalized(facts.shared)}"
     if facts.no_room is not None:
         return Finding("data", "warning", f"{text}. {facts.no_room}", "Set TMPDIR to a folder on a larger disk.")
-    if unnoticed := unnoticed_changes(facts.fingerprint):
-        text += f". {capitalized(unnoticed)}"
+    if unnoticed := without_hash(facts.fingerprint):
+        text += f". A resume does not notice changes of the {', '.join(unnoticed)}: the study stores no hash of it"
     if facts.unseen:
         columns = ", ".join(map(str, facts.unseen))
         advice = "Shuffle the rows before you split them."

@@ -10,9 +10,7 @@ from typing import Any, cast
 
 import psutil
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import takes_config
-from pipeline.datasets.fingerprint import differences, fingerprint, recorded_for
+from pipeline.datasets import Dataset, differences, fingerprint, recorded_for, takes_config
 from pipeline.engine.messages import Assignment, EpochRow, ProgressReport
 from pipeline.errors import ResourcesUnmet, UserError
 from pipeline.execution.driver.recorder import Recorder

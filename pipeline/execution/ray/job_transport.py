@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.datasets.pipelines import is_tf_data
+from pipeline.datasets import is_tf_data
 from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.environment import ray_environment
 from pipeline.storage import Store

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import ConfigReads
-from pipeline.datasets.fingerprint import fingerprint, recorded_for
+from pipeline.datasets import ConfigReads, Dataset, fingerprint, recorded_for
 from pipeline.execution.data import refuse_other_data
 from pipeline.storage import Store
 from pipeline.study.files import read_document, recorded_data

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pipeline.datasets.fingerprint import differences
+from pipeline.datasets import differences
 from pipeline.results.analysis.accepted_changes import Kind, accepted_changes
 from pipeline.results.tables.load import Results
 

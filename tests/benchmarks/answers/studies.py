@@ -94,7 +94,7 @@ def _spirals() -> tuple[np.ndarray, np.ndarray]:
 
 def _mnist() -> Problem:
     """2,000 of MNIST's images, each four pixels as one."""
-    from pipeline.datasets.mnist import mnist
+    from pipeline.datasets.bundled import mnist
 
     data = mnist()
     assert data.validation is not None

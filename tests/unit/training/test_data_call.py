@@ -2,8 +2,7 @@
 
 import pytest
 
-from pipeline.datasets.config_reads import RecordedConfig
-from pipeline.datasets.shared_part import SharedPart
+from pipeline.datasets import RecordedConfig, SharedPart
 from pipeline.errors import DataError
 from pipeline.training.data_call import current_call, in_data_call
 

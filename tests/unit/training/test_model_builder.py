@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.fingerprint import fingerprint
+from pipeline.datasets import Dataset, Split, fingerprint
 from pipeline.study import Fit
 from pipeline.training.model_builder import ModelBuilder, recorded_inputs
 from tests.unit.training.reference_training import job_of

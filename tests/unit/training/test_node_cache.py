@@ -12,8 +12,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import shared_cache
-from pipeline.datasets import Dataset
-from pipeline.datasets.config_reads import RecordedConfig
+from pipeline.datasets import Dataset, RecordedConfig
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage.shared_folder import SharedFolder, close_shared_folders

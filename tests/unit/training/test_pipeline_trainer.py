@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.pipelines import GENERATOR, batches_of, kind_of
+from pipeline.datasets import GENERATOR, Dataset, Split, batches_of, kind_of
 from pipeline.study import Objective, TuneJob
 from pipeline.training.build import build_callbacks, seed_generators
 from pipeline.training.data import load_data

@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.config_reads import ConfigReads
+from pipeline.datasets import ConfigReads, Dataset, Split
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.compiled_trainer import CompiledTrainer

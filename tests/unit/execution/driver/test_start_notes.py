@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import Budget, Choice, Dataset, Objective, Phase, Split, TuneJob, Uniform
-from pipeline.datasets.shared_part import SharedPart
+from pipeline.datasets import SharedPart
 from pipeline.execution.driver.start_notes import code_notes, data_notes, fixed_lists, start_notes
 from pipeline.study.sources import sources_of
 from tests.unit.execution.recorded_curves import steps

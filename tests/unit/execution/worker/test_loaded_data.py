@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.datasets import Dataset, Split
-from pipeline.datasets.config_reads import ConfigReads
-from pipeline.datasets.fingerprint import fingerprint
+from pipeline.datasets import ConfigReads, Dataset, Split, fingerprint
 from pipeline.errors import DataError
 from pipeline.execution.worker.loaded_data import LoadedData
 from pipeline.storage import Store

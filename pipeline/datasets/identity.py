@@ -1,0 +1,272 @@
+"""What identifies a study's data: a hash of each array, and the parameters that a data function reads of a config."""
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.base import TF_DATA, Dataset, batches_of, kind_of
+from pipeline.datasets.parquet import Stream
+from pipeline.errors import DataError
+from pipeline.space import key_of
+
+_COMBINATIONS = "combinations"
+_CHUNK = 2**24
+_THREADS = 4
+_PARTS = {"x": "inputs", "y": "targets", "weight": "weights"}
+
+
+def takes_config(data: Any) -> bool:
+    """Whether a job's data are a function of the config."""
+    if not callable(data):
+        return False
+    try:
+        parameters = inspect.signature(data).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(required) > 1:
+        raise DataError(
+            f"The data function {data.__name__} has the parameters {', '.join(required)}; it may have none, or one, "
+            "which gets the config of a trial. Give the others defaults."
+        )
+    return bool(required)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReads:
+    """The parameters that a data function has read: configs with the same values of them have the same data."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+
+    def fits(self, config: Mapping[str, Any]) -> bool:
+        """Whether a config has the same values."""
+        same = all(name in config and key_of(config[name]) == key_of(value) for name, value in self.values.items())
+        return same and not any(name in config for name in self.absent)
+
+    def __str__(self) -> str:
+        """The parameters as text, such as `size=8`."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.values.items()) or "any config"
+
+
+class RecordedConfig(dict[str, Any]):
+    """A config that records which parameters are read; iteration reads all of them."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(deepcopy(dict(config)))
+        self._values = deepcopy(dict(config))
+        self._read: dict[str, None] = {}
+
+    @property
+    def reads(self) -> ConfigReads:
+        """What was read so far."""
+        present = {name: self._values[name] for name in self._read if name in self._values}
+        return ConfigReads(present, tuple(name for name in self._read if name not in self._values))
+
+    def __bool__(self) -> bool:
+        # Which values there are does not matter.
+        return dict.__len__(self) > 0
+
+    __hash__ = None
+
+
+def _record(method: str, *, one: bool) -> None:
+    read = getattr(dict, method)
+
+    def recording(self: RecordedConfig, *arguments: Any) -> Any:
+        self._read.update(dict.fromkeys([str(arguments[0])] if one else self._values))
+        return read(self, *arguments)
+
+    setattr(RecordedConfig, method, recording)
+
+
+for _method in ("__getitem__", "__contains__", "get", "pop", "setdefault"):
+    _record(_method, one=True)
+for _method in (
+    "popitem",
+    "__iter__",
+    "__reversed__",
+    "__len__",
+    "keys",
+    "values",
+    "items",
+    "copy",
+    "__eq__",
+    "__ne__",
+    "__repr__",
+    "__or__",
+):
+    _record(_method, one=False)
+
+
+def fingerprint(data: Dataset) -> dict[str, dict[str, Any]]:
+    """The shape, the dtype and the hash of every array of a data set, and the description of every pipeline."""
+    arrays = {
+        f"{name}.{part}{suffix}": array
+        for name, split in data.arrays.items()
+        for part in _PARTS
+        for suffix, array in _named(getattr(split, part))
+    }
+    with ThreadPoolExecutor(_THREADS) as threads:
+        hashes = {
+            name: {
+                "shape": list(array.shape),
+                "dtype": array.dtype.str,
+                "sha256": _text_hash(array) if array.dtype.hasobject else _hash(array, threads),
+            }
+            for name, array in arrays.items()
+        }
+    return {**hashes, **{name: _described(split) for name, split in data.pipelines.items()}}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The differences of two fingerprints, as clauses; empty if the data are the same."""
+    if (_COMBINATIONS in before) != (_COMBINATIONS in now):
+        return [f"the data function {'now takes' if _COMBINATIONS in now else 'no longer takes'} the config"]
+    if _COMBINATIONS in before:
+        # Combinations of values that only one of the two has cannot be compared.
+        others = {str(_reads(entry)): entry["arrays"] for entry in now[_COMBINATIONS]}
+        return [
+            f"with {reads} {change}"
+            for entry in before[_COMBINATIONS]
+            if (reads := str(_reads(entry))) in others
+            for change in differences(entry["arrays"], others[reads])
+        ]
+    changes = []
+    for name in dict.fromkeys([*before, *now]):
+        old, new, what = before.get(name), now.get(name), _in_words(name)
+        if old is None or new is None:
+            changes.append(f"there {'is' if '.' not in name else 'are'} {'now' if old is None else 'no'} {what}")
+        elif old != new and _shape_of(old) != _shape_of(new):
+            changes.append(f"the {what} changed from {_shape_of(old)} to {_shape_of(new)}")
+        elif old != new and None not in (old.get("sha256", ""), new.get("sha256", "")):
+            changes.append(f"the {what} have different values, in the same shape")
+    return changes
+
+
+def without_hash(found: Mapping[str, Any]) -> list[str]:
+    """The data that are not compared at a resume, such as `train pipeline`: the study stores no hash of them."""
+    entries = found[_COMBINATIONS][-1]["arrays"] if _COMBINATIONS in found else found
+    return [_in_words(name) for name, entry in entries.items() if entry.get("sha256") is None]
+
+
+def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The fingerprint that a study has of the data for a config."""
+    if recorded is None or _COMBINATIONS not in recorded:
+        return recorded
+    entries = (entry for entry in recorded[_COMBINATIONS] if _reads(entry).fits(config))
+    return next((entry["arrays"] for entry in entries), None)
+
+
+def recorded_buffer(recorded: Mapping[str, Any] | None) -> int | None:
+    """The rows of the buffer with which a study streams Parquet files; 0 if it loads its data, None if unknown."""
+    if recorded is None:
+        return None
+    return max((int(entry.get("buffer", 0)) for entry in recorded.values() if isinstance(entry, Mapping)), default=None)
+
+
+def first_recorded(recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The values that a data function has read of a config for the first combination that a study has recorded."""
+    entries = (recorded or {}).get(_COMBINATIONS) or [{"config": {}}]
+    values: Mapping[str, Any] = entries[0]["config"]
+    return values
+
+
+def with_combination(
+    recorded: Mapping[str, Any] | None, reads: ConfigReads, found: Mapping[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    """What a study records of its data, with another combination of the values that its data function reads."""
+    entries = [entry for entry in (recorded or {}).get(_COMBINATIONS, ()) if _reads(entry) != reads]
+    new = {"config": dict(reads.values), "absent": list(reads.absent), "arrays": dict(found)}
+    return {_COMBINATIONS: [*entries, new]}
+
+
+def non_finite(data: Dataset) -> dict[str, int]:
+    """How many numbers are NaN or infinite, by their place, such as `inputs of train`."""
+    counts = {
+        f"{_PARTS[part]} of {name}": sum(_non_finite(array) for _, array in _named(getattr(split, part)))
+        for name, split in data.arrays.items()
+        for part in _PARTS
+    }
+    return {place: count for place, count in counts.items() if count}
+
+
+def pipeline_text(entry: Mapping[str, Any]) -> str:
+    """A recorded pipeline in words."""
+    if "rows" in entry:
+        return f"a stream of {entry['rows']:,} rows with the columns {entry['elements']}"
+    batches = "an unknown number of" if entry["batches"] is None else entry["batches"]
+    return f"a {entry['pipeline']} with {batches} batches of {entry['elements']}"
+
+
+def _described(split: Any) -> dict[str, Any]:
+    """What is recorded of a pipeline, as JSON values: nothing of its content is read."""
+    if isinstance(split, Stream):
+        return {"pipeline": kind_of(split), "batches": None, **split.description()}
+    kind, name = kind_of(split), getattr(split, "__qualname__", type(split).__qualname__)
+    elements = str(split.element_spec) if kind == TF_DATA else name
+    return {"pipeline": kind, "batches": batches_of(split), "elements": elements}
+
+
+def _reads(entry: Mapping[str, Any]) -> ConfigReads:
+    return ConfigReads(entry["config"], tuple(entry["absent"]))
+
+
+def _named(tree: Any, suffix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    if isinstance(tree, Mapping | tuple):
+        for name, part in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+            yield from _named(part, f"{suffix}.{name}")
+    elif tree is not None:
+        yield suffix, tree
+
+
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """An array in blocks of rows, so that large arrays need little memory."""
+    if not array.ndim:
+        yield array
+        return
+    rows = max(1, _CHUNK // max(1, array.nbytes // max(1, len(array))))
+    yield from (array[begin : begin + rows] for begin in range(0, len(array), rows))
+
+
+def _hash(array: np.ndarray, threads: ThreadPoolExecutor) -> str:
+    """The hash of the hashes of the array's bytes, a block of rows at a time."""
+
+    def digest(block: np.ndarray) -> bytes:
+        return hashlib.sha256(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data).digest()
+
+    return hashlib.sha256(b"".join(threads.map(digest, _blocks(array)))).hexdigest()
+
+
+def _text_hash(array: np.ndarray) -> str | None:
+    """The hash of an array of `str` or `bytes` objects; None if it has others, which may have no stable bytes."""
+    digest = hashlib.sha256()
+    for value in array.flat:
+        if not isinstance(value, str | bytes):
+            return None
+        content = value.encode(errors="surrogatepass") if isinstance(value, str) else value
+        # With its length: otherwise other texts could have the same bytes in sequence.
+        digest.update(b"%b%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content))
+    return digest.hexdigest()
+
+
+def _non_finite(array: np.ndarray) -> int:
+    if array.dtype.kind != "f":
+        return 0
+    return sum(int(np.count_nonzero(~np.isfinite(block))) for block in _blocks(array))
+
+
+def _shape_of(entry: Mapping[str, Any]) -> str:
+    return pipeline_text(entry) if "pipeline" in entry else f"shape {tuple(entry['shape'])} of {entry['dtype']}"
+
+
+def _in_words(name: str) -> str:
+    split, _, rest = name.partition(".")
+    part, _, place = rest.partition(".")
+    return " ".join(filter(None, [split, _PARTS.get(part, part) or "pipeline", place]))
