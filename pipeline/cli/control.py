@@ -49,7 +49,7 @@ def enqueue(
     from pipeline.engine.commands import Enqueue
     from pipeline.results.tables.load import read_study
     from pipeline.study import TuneJob
-    from pipeline.study.trial_configs import start_faults
+    from pipeline.study.faults import start_faults
 
     store = study_store(study, storage)
     config = assignments(values, "a config's value")

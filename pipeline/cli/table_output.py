@@ -28,7 +28,7 @@ MAX_ROWS = 1000
 
 def writable(output: Path | None) -> Path | None:
     """The callback of an option that names a file to write: it is refused before any work is done for it."""
-    from pipeline.study.output_paths import check_output_file
+    from pipeline.study.contents import check_output_file
 
     if output is None:
         return None

@@ -12,7 +12,7 @@ from kubernetes import client
 from pipeline.cluster.merge_study import merge_study
 from pipeline.cluster.volume_reader import read_study, reader_pod
 from pipeline.errors import StorageError
-from pipeline.study.output_paths import check_output_folder
+from pipeline.study.contents import check_output_folder
 
 
 def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -11,8 +11,7 @@ from pipeline.searchers.history import History
 from pipeline.space import key_of
 from pipeline.space.walk import fitting
 from pipeline.study import TuneJob
-from pipeline.study.trial_configs import start_configs, suggestion_of_trial
-from pipeline.study.untried_configs import draws_each_config_once
+from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
 
 
 class Trials(Reversible[Trial], Sized, Protocol):

@@ -16,7 +16,7 @@ from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
-from pipeline.study.output_paths import check_output_folder
+from pipeline.study.contents import check_output_folder
 from pipeline.study.studies import as_argument
 
 _TRIAL = "trial.json"

@@ -9,7 +9,7 @@ from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.trial_models import TrialModels
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.study.output_paths import check_output_folder
+from pipeline.study.contents import check_output_folder
 from pipeline.wording import listed
 
 _MAX_NAMES = 3

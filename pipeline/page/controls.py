@@ -14,7 +14,7 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results.tables.trials import trial_row
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.study.trial_configs import start_faults
+from pipeline.study.faults import start_faults
 
 Form = Mapping[str, str]
 

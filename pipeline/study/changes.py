@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.errors import Fault
 from pipeline.space import kind_of_value, kinds_of
-from pipeline.study.field_names import fields_of, unknown
+from pipeline.study.faults import fields_of, unknown
 
 _KINDED = ("scheduler", "searcher")
 

@@ -1,10 +1,13 @@
 """The entries of a study's folder: the study's own files, which tunepipe may delete and replace, and all others.
 
-A link is never the study's own: neither it nor its target is touched.
+A link is never the study's own: neither it nor its target is touched. A user's output never goes among the files of a
+study.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.errors import StorageError
 from pipeline.sanitize import sanitize_line
@@ -14,6 +17,9 @@ from pipeline.study.files import read_document
 from pipeline.study.recorded_copies import RecordedCopies
 
 _SHOWN = 50
+
+_OPEN_FILES = ("/dev/", "/proc/")
+"""Links below these folders are names of open files and devices, such as /dev/stdout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,6 @@ def contents(store: Store) -> Contents:
 
 
 def _marks_a_study(path: str) -> bool:
-    """Whether a file shows that its folder is a study's: study.json, or a file of a driver session."""
     return path == layout.STUDY or (path.startswith("sessions/") and layout.names(path))
 
 
@@ -85,12 +90,16 @@ def sweep(store: Store) -> None:
 
 
 def remove(store: Store, check: Callable[[], None] | None = None) -> Sequence[Entry]:
-    """Delete a study's own files, and the folders that are then empty; everything else stays."""
-    # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
-    # again, or replaced where there is no study.json yet.
+    """Delete a study's own files and its empty folders; returns the entries that stay.
+
+    `check` raises where another driver has begun the study again; it is called before the last files are deleted.
+    """
     paths = [entry.path for entry in contents(store).own]
     if check is not None:
-        paths = [path for path in paths if not _takes_a_number(path)]
+        # Such as another driver's claim of a session's number in an object store.
+        paths = [path for path in paths if not (path.startswith("sessions/") and unfinished(path) is not None)]
+    # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
+    # again, or replaced where there is no study.json yet.
     sessions = [path for path in paths if path.startswith("sessions/")]
     last = [*sessions, *(path for path in paths if path == layout.STUDY)]
     store.delete_all([path for path in paths if path not in last], check)
@@ -102,6 +111,43 @@ def remove(store: Store, check: Callable[[], None] | None = None) -> Sequence[En
     return contents(store).untracked
 
 
-def _takes_a_number(path: str) -> bool:
-    """Whether a file is an unfinished one of a driver's session, such as its claim in an object store."""
-    return path.startswith("sessions/") and unfinished(path) is not None
+def check_output_file(path: Path) -> None:
+    """Make sure that a file which a user names may be written: it is no link, and outside of studies."""
+    if path.is_symlink() and not os.path.abspath(path).startswith(_OPEN_FILES):  # noqa: PTH100 (links stay)
+        raise StorageError(
+            f"{path} is a link to {path.readlink()}, and no link is written through. Nothing was written. Name the "
+            "link's target, or another file."
+        )
+    _refuse_within_study(path, "file")
+
+
+def check_output_folder(path: Path, *, winner_of: Path | None = None) -> None:
+    """Make sure that a folder which a user names may be written to: it is outside of studies."""
+    if winner_of is None or os.path.realpath(path) != os.path.realpath(winner_of / layout.EXPORT):
+        _refuse_within_study(path, "folder")
+
+
+def _refuse_within_study(path: Path, what: str) -> None:
+    # By its name and by where links lead: neither may be within a study.
+    for place in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):  # noqa: PTH100 (links stay)
+        for study in (place, *place.parents):
+            if os.path.lexists(study / layout.STUDY) and not _is_free(study, place.relative_to(study).as_posix()):
+                raise StorageError(
+                    f"{path} is within the study {study}, whose files only tunepipe writes. Nothing was written. Name "
+                    f"a {what} outside of it; in a study, only report.html and new files in export/ may be written."
+                )
+
+
+def _is_free(study: Path, path: str) -> bool:
+    """Whether a path within a study is free for a user's output."""
+    if path == layout.REPORT:
+        return True
+    if path.startswith(f"{layout.EXPORT}/"):
+        return not layout.names(path)
+    # The working folder of a trial is free for the trial's own code, whose current folder it is.
+    trial = "/".join(path.split("/")[:2])
+    return (
+        path.startswith("files/")
+        and layout.names_folder(trial)
+        and Path.cwd().is_relative_to(os.path.realpath(study / trial))
+    )

@@ -15,8 +15,9 @@ from pipeline.searchers.known_points import curve_of
 from pipeline.space import fits
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.study.job_fields import MAX_STUDIES, JobFields
-from pipeline.study.trial_configs import completed, start_faults
+from pipeline.study.faults import start_faults
+from pipeline.study.job import MAX_STUDIES, TuneJob
+from pipeline.study.trial_configs import completed
 
 MAX_TRIALS = 300
 """The maximum number of trials of an earlier study that are copied."""
@@ -71,7 +72,7 @@ def read_earlier(store: Store) -> tuple[EarlierTrials, ...]:
     )
 
 
-def earlier_studies(job: JobFields, earlier: Sequence[EarlierTrials]) -> list[EarlierStudy]:
+def earlier_studies(job: TuneJob, earlier: Sequence[EarlierTrials]) -> list[EarlierStudy]:
     """The trials of earlier studies as a searcher learns from them.
 
     A parameter that a study did not have gets a random value in each trial, the same ones each time: over many trials

@@ -1,30 +1,116 @@
-"""TuneJob: the specification of a study."""
+"""TuneJob: what a study tunes, and the rules between its fields."""
 
+import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
+    StrictBool,
+    StrictStr,
     ValidationError,
     model_validator,
 )
 
-from pipeline.errors import InvalidJob
-from pipeline.searchers import RandomSearch
+from pipeline.errors import Fault, InvalidJob
+from pipeline.schedulers import (
+    ASHA,
+    MOASHA,
+    SCHEDULERS,
+    AnyScheduler,
+    PromotingASHA,
+    PromotingMOASHA,
+    SuccessiveHalving,
+)
+from pipeline.searchers import SEARCHERS, AnySearcher, CurveSearch, MOTPESearch, RandomSearch
+from pipeline.space import Grid, Space, conflicts, drawn_parameters, flat
+from pipeline.space.column_values import listed_values
+from pipeline.space.kinds import kind_of, normalize
+from pipeline.space.values import Count, ReadValue, Whole
+from pipeline.study.callables import as_function
 from pipeline.study.changes import apply_changes
+from pipeline.study.code import Code, Data
 from pipeline.study.copies import Copies
-from pipeline.study.faults import NAME, read_faults
-from pipeline.study.job_fields import JobFields
+from pipeline.study.faults import NAME, read_faults, start_faults, unknown
+from pipeline.study.function_source import is_loadable
+from pipeline.study.named_functions import FUNCTION_FIELDS
 from pipeline.study.recorded_copies import RecordedCopies
-from pipeline.study.rules import broken_rules
-from pipeline.study.specification import Objective
+from pipeline.study.signature import takes_hyperparameters, takes_state
+from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom
 from pipeline.wording import counted
 
+MAX_STUDIES = 8
+"""The maximum number of studies to learn from: they share the points of a curve process."""
 
-class TuneJob(JobFields, defer_build=False):
+
+def _by_name(known: Mapping[str, type]) -> BeforeValidator:
+    """Accept a bare name, `asha`, or a class path where settings are wanted: the defaults of that kind."""
+
+    def settings(value: object) -> object:
+        if isinstance(value, str):
+            return known[value]() if value in known else {"kind": value}
+        return normalize(value) if isinstance(value, Mapping) and kind_of(value) == "ray" else value
+
+    return BeforeValidator(settings)
+
+
+def _as_list(value: object) -> object:
+    return (value,) if isinstance(value, Objective | Phase | Mapping | str) else value
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [str(getattr(value, "metric", value)) for value in values]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"must name each once, and {', '.join(repeated)} is there more than once")
+    return values
+
+
+def _several_objectives(job: Mapping[str, Any]) -> bool:
+    """Whether one value does not say which trial is better."""
+    objectives = job.get("objectives", ())
+    return len(objectives) > 1 or any(objective.bounded for objective in objectives)
+
+
+def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
+    """The scheduler of a job that names none.
+
+    For a model, and for a function that keeps its state, ASHA that pauses and promotes: a trial that improves late
+    continues from its checkpoint. For another function, ASHA that stops: it would train its epochs again after each
+    pause. With several objectives, or bounds, the variant that compares trials by all of them.
+    """
+    function = job.get("function")
+    if function is not None and not takes_state(function):
+        return MOASHA() if _several_objectives(job) else ASHA()
+    return PromotingMOASHA() if _several_objectives(job) else PromotingASHA()
+
+
+def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:
+    """The searcher of a job that names none.
+
+    `curves` with the schedulers with which it was measured, and for a study that learns from others; `motpe`
+    with the schedulers that compare trials by all objectives; random draws with other schedulers, and for a space
+    with a grid, whose values they take in turn.
+    """
+    domains = [parameter.domain for parameter in drawn_parameters(job.get("space", {}))]
+    scheduler = job.get("scheduler")
+    if scheduler is None or not domains or any(isinstance(domain, Grid) for domain in domains):
+        return RandomSearch()
+    if job.get("learn_from"):
+        return CurveSearch()
+    if _several_objectives(job):
+        return MOTPESearch() if scheduler.every_objective else RandomSearch()
+    return CurveSearch() if isinstance(scheduler, PromotingASHA | SuccessiveHalving) else RandomSearch()
+
+
+class TuneJob(BaseModel):
     """The definition of a study. Immutable; validated on creation; converts to and from JSON.
 
     Args:
@@ -67,6 +153,39 @@ class TuneJob(JobFields, defer_build=False):
         InvalidJob: Lists every fault, with the field, what was found and what is allowed.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    name: Annotated[StrictStr, Field(pattern=NAME)]
+    description: StrictStr = ""
+    model: Code | None = None
+    function: Code | None = None
+    callbacks: Code | None = None
+    data: Data | None = None
+    space: Space
+    objectives: Annotated[
+        tuple[Objective, ...], BeforeValidator(_as_list), Field(min_length=1), AfterValidator(_each_once)
+    ]
+    start_with: tuple[dict[StrictStr, ReadValue], ...] = ()
+    start_from: StartFrom | None = None
+    learn_from: Annotated[
+        tuple[Annotated[StrictStr, Field(min_length=1)], ...],
+        BeforeValidator(_as_list),
+        Field(max_length=MAX_STUDIES),
+        AfterValidator(_each_once),
+    ] = ()
+    budget: Budget = Budget()
+    scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = Field(default_factory=recommended_scheduler)
+    searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = Field(default_factory=recommended_searcher)
+    resources: Resources = Resources()
+    folds: Annotated[Whole, Field(ge=1, le=100)] = 1
+    repeats: Annotated[Whole, Field(ge=1, le=100)] = 1
+    batch_size: Count = 128
+    fit: Fit = Fit()
+    phases: Annotated[tuple[Phase, ...], BeforeValidator(_as_list)] = ()
+    checkpoints: Checkpoints = Checkpoints()
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    trial_seeds: StrictBool = False
+
     @model_validator(mode="wrap")
     @classmethod
     def _whole(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -83,12 +202,30 @@ class TuneJob(JobFields, defer_build=False):
             invalid = {fault.field.split(".")[0] for fault in faults}
             valid = {name: known[name] for name in known if name not in invalid}
             if isinstance(value, Mapping):
-                faults += broken_rules(handler({**_REQUIRED, **valid}), invalid)
+                faults += _broken_rules(handler({**_REQUIRED, **valid}), invalid)
         else:
-            faults = broken_rules(job)
+            faults = _broken_rules(job)
         if faults:
             raise InvalidJob(_subject(fields), faults)
         return job
+
+    @property
+    def objective(self) -> Objective:
+        """The first objective, which the scheduler uses and which defines the best trial."""
+        return self.objectives[0]
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        """The user's functions by the dotted path of their field."""
+        fields = {name: getattr(self, name) for name in FUNCTION_FIELDS}
+        fields |= {f"fit.{name}": value for name, value in self.fit.given.items()}
+        fields |= {f"phases.{place}.prepare": phase.prepare for place, phase in enumerate(self.phases)}
+        return {name: value for name, value in fields.items() if callable(value)}
+
+    @property
+    def resumable(self) -> bool:
+        """Whether every function can be loaded from a file: none was defined in a notebook or a prompt."""
+        return all(is_loadable(function) for function in self.functions.values())
 
     def replaced(self, changes: Mapping[str, Any]) -> "TuneJob":
         """A copy of the job with some fields changed.
@@ -115,12 +252,9 @@ class TuneJob(JobFields, defer_build=False):
         return job
 
     def resolved(self, before: "TuneJob | None" = None) -> "TuneJob":
-        """The job as a study stores it: what the scheduler derives from the budget is there as numbers.
+        """The job as a study stores it, with what the scheduler derives from the budget as numbers.
 
-        A resume with another budget then continues with the rungs with which the study began.
-
-        Args:
-            before: The job with which the study began, for one that is resumed.
+        A resume with another budget then continues with the rungs with which the study, whose job is `before`, began.
         """
         scheduler = self.scheduler.resolved(self.budget.epochs, None if before is None else before.scheduler)
         return self if scheduler == self.scheduler else self.replaced({"scheduler": scheduler})
@@ -178,9 +312,6 @@ class TuneJob(JobFields, defer_build=False):
             here: Functions without a file that replace those of the same name that do the same.
             placeholders: Whether another function without a file is only named, instead of being a fault.
 
-        Returns:
-            The job, validated.
-
         Raises:
             InvalidJob: Lists every fault.
         """
@@ -207,3 +338,168 @@ _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective(
 def _subject(fields: Mapping[str, Any]) -> str:
     name = fields.get("name")
     return f"job {name!r}" if isinstance(name, str) and re.fullmatch(NAME, name) else "the job"
+
+
+def _broken_rules(job: TuneJob, invalid: Collection[str] = ()) -> list[Fault]:
+    """The faults of a job's fields together, by the rules whose fields are valid by themselves."""
+    return [fault for rule, fields in _RULES.items() if not fields & set(invalid) for fault in rule(job)]
+
+
+def _one_kind_of_training(job: TuneJob) -> Iterator[Fault]:
+    if job.model is None and job.function is None:
+        yield Fault("model", None, "must be given, unless function is")
+    if job.model is not None and job.function is not None:
+        yield Fault("function", job.function.__name__, "must not be combined with model")
+
+
+def _functions_take_the_config(job: TuneJob) -> Iterator[Fault]:
+    for field in ("model", "function"):
+        function = getattr(job, field)
+        # The parameters of a stored function that is not loaded are unknown.
+        if as_function(function) is not None and takes_hyperparameters(function, flat(job.space)):
+            name = function.__name__
+            allowed = (
+                f"must take the config, a dictionary, as its only argument: {field}=lambda config: {name}(**config)"
+            )
+            yield Fault(field, f"{name}{inspect.signature(function)}", allowed)
+
+
+def _data_for_a_model(job: TuneJob) -> Iterator[Fault]:
+    if job.model is not None and job.data is None:
+        yield Fault("data", None, "must be given for a model: a data set's name, a function or a Parquet file's path")
+
+
+def _only_for_a_model(job: TuneJob) -> Iterator[Fault]:
+    if job.model is None and job.function is not None:
+        found = {"data": job.data, "callbacks": job.callbacks, "phases": job.phases}
+        found |= {f"fit.{name}": value for name, value in job.fit.given.items()}
+        for field, value in found.items():
+            if value not in (None, ()):
+                yield Fault(field, value, "must not be given for a function, which trains by itself")
+
+
+def _phases_follow_each_other(job: TuneJob) -> Iterator[Fault]:
+    parameters, before = flat(job.space), 0
+    for place, phase in enumerate(job.phases):
+        field = f"phases.{place}.at"
+        if isinstance(phase.at, int):
+            if phase.at <= before:
+                yield Fault(field, phase.at, f"must be above {before}, where the previous phase begins")
+            before = phase.at
+        elif phase.at not in parameters:
+            allowed = f"{unknown('hyperparameter', parameters, phase.at)}; a number of epochs is allowed"
+            yield Fault(field, phase.at, allowed)
+        elif not _is_whole(parameters[phase.at]):
+            yield Fault(f"space.{phase.at}", parameters[phase.at], f"must be whole numbers of at least 1 for {field}")
+
+
+def _space_holds_together(job: TuneJob) -> Iterator[Fault]:
+    yield from conflicts(job.space)
+
+
+def _bounds_leave_values(job: TuneJob) -> Iterator[Fault]:
+    for place, objective in enumerate(job.objectives):
+        low, high = objective.at_least, objective.at_most
+        if low is not None and high is not None and low > high:
+            yield Fault(f"objectives.{place}.at_least", low, f"must be at most at_most, which is {high:g}")
+
+
+def _starts_lie_in_the_space(job: TuneJob) -> Iterator[Fault]:
+    for place, config in enumerate(job.start_with):
+        yield from start_faults(job.space, config, f"start_with.{place}")
+
+
+def _starts_fit_budget(job: TuneJob) -> Iterator[Fault]:
+    if len(job.start_with) > job.budget.trials:
+        allowed = f"must have at most budget.trials configs, which is {job.budget.trials}"
+        yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
+
+
+def _searcher_fits_space(job: TuneJob) -> Iterator[Fault]:
+    yield from job.searcher.faults(job.space)
+
+
+def _searcher_learns_from_studies(job: TuneJob) -> Iterator[Fault]:
+    if not job.learn_from:
+        return
+    found = ", ".join(job.learn_from)
+    if not job.searcher.learns_from_studies:
+        learning = " or ".join(name for name, kind in SEARCHERS.items() if kind.learns_from_studies)
+        allowed = (
+            f"must be left out with the searcher {job.searcher.kind}, which does not learn from other studies; "
+            f"--search {learning} does. --start-from tries the best configs of another study with any searcher"
+        )
+        yield Fault("learn_from", found, allowed)
+    if len(job.objectives) > 1:
+        yield Fault("learn_from", found, "must be left out with several objectives: it supports only one")
+
+
+def _scheduler_fits_budget(job: TuneJob) -> Iterator[Fault]:
+    yield from job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials)
+
+
+def _scheduler_fits_space(job: TuneJob) -> Iterator[Fault]:
+    yield from job.scheduler.space_faults(job.space)
+
+
+def _weights_can_be_copied(job: TuneJob) -> Iterator[Fault]:
+    function = as_function(job.function)
+    if job.scheduler.exploits and function is not None and not takes_state(function):
+        allowed = (
+            "must be a scheduler that does not copy weights, because the function keeps no state: define "
+            f"{function.__name__}(config, state) that yields (metrics, state)"
+        )
+        yield Fault("scheduler", job.scheduler.kind, allowed)
+
+
+def _models_of_a_trial(job: TuneJob) -> Iterator[Fault]:
+    for name in ("folds", "repeats"):
+        if (count := getattr(job, name)) > 1 and job.function is not None:
+            yield Fault(name, count, "must be 1 for a function, which defines its own models")
+    if job.folds > 1 and job.scheduler.exploits:
+        allowed = "must be 1 with a scheduler that changes configs, because the best config is trained again"
+        yield Fault("folds", job.folds, allowed)
+
+
+def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
+    gpus = job.resources.gpus
+    if gpus > 1 and gpus != int(gpus):
+        yield Fault("resources.gpus", gpus, "must be a whole number if it is above 1")
+    elif gpus > 1 and job.model is not None and job.resources.strategy is None:
+        allowed = "must be 'mirrored' if a trial has more than one GPU; otherwise the others stay idle"
+        yield Fault("resources.strategy", None, allowed)
+
+
+def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
+    domain = flat(job.space).get("batch_size")
+    if domain is not None and job.model is not None and not _is_whole(domain):
+        yield Fault("space.batch_size", domain, "must be whole numbers of at least 1")
+
+
+def _is_whole(domain: Any) -> bool:
+    """Whether all values of a parameter are whole numbers of at least 1."""
+    if (values := listed_values(domain)) is None:
+        return bool(domain.whole and domain.bounds[0] >= 1)
+    return all(type(value) is int and value >= 1 for value in values)
+
+
+_RULES: dict[Callable[[TuneJob], Iterator[Fault]], set[str]] = {
+    _one_kind_of_training: {"model", "function"},
+    _functions_take_the_config: {"model", "function", "space"},
+    _data_for_a_model: {"model", "data"},
+    _only_for_a_model: {"model", "function", "data", "callbacks", "phases", "fit"},
+    _phases_follow_each_other: {"phases", "space"},
+    _space_holds_together: {"space"},
+    _bounds_leave_values: {"objectives"},
+    _starts_lie_in_the_space: {"start_with", "space"},
+    _starts_fit_budget: {"start_with", "budget"},
+    _searcher_fits_space: {"searcher", "space"},
+    _searcher_learns_from_studies: {"learn_from", "searcher", "objectives"},
+    _scheduler_fits_budget: {"scheduler", "budget"},
+    _scheduler_fits_space: {"scheduler", "space"},
+    _weights_can_be_copied: {"scheduler", "function"},
+    _models_of_a_trial: {"folds", "repeats", "function", "scheduler"},
+    _every_gpu_is_used: {"resources", "model"},
+    _batch_size_is_whole: {"space", "model"},
+}
+"""The rules, each with the fields that it concerns."""

@@ -10,7 +10,6 @@ from types import ModuleType
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound, UsageError
 from pipeline.hidden_modules import hidden_behind, what_hides
-from pipeline.study.field_names import misnamed_field
 from pipeline.study.job_file import JobFile, import_package, job_file
 from pipeline.study.keras_backend import BACKEND, other_backend
 from pipeline.study.keras_names import advice_on_keras_name
@@ -153,8 +152,6 @@ def job_fault(error: BaseException, path: Path) -> Fault:
     """The reason why a job's file cannot be run, with the line."""
     line = _line(error, path)
     try:
-        if misnamed := misnamed_field(error, line):
-            return misnamed
         if found := other_backend(error):
             return Fault("keras", found, BACKEND)
         text = error.msg if isinstance(error, SyntaxError) else str(error)

@@ -1,19 +1,21 @@
-"""The parts of a study's specification: objective, start, budget, resources, checkpoints."""
+"""The parts of a job: objective, budget, resources, checkpoints, start, and how a model is fitted."""
 
 import math
-from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
 from pipeline.schedulers import Mode
-from pipeline.space.values import STRICT_CONFIG, Count, Real, Whole
+from pipeline.space.values import STRICT_CONFIG, Count, Real, Whole, plain
+from pipeline.study.code import Code, value_or_code
 
 UNKNOWN = 1e300
 """The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
-
 
 _MOST = 1e9
 """More than all trials in parallel; the quotient of a tiny request may be infinite."""
@@ -46,22 +48,11 @@ class Objective:
         return self.at_most is not None or self.at_least is not None
 
     def loss(self, value: float) -> float:
-        """A value, signed so that less is better.
-
-        Args:
-            value: The value.
-        """
+        """A value, signed so that less is better."""
         return -value if self.mode == "max" else value
 
     def violation(self, value: float | None) -> float:
-        """How far a value is beyond its bounds, as a share of the bound; of a bound of 0, its distance.
-
-        Args:
-            value: The value; None, like a value that is not finite, is farther than any other.
-
-        Returns:
-            0 within the bounds.
-        """
+        """How far a value is beyond its bounds, as a share of the bound; 0 within them."""
         if not self.bounded:
             return 0.0
         if value is None or not math.isfinite(value):
@@ -69,14 +60,7 @@ class Objective:
         return min(max(0.0, *self.beyond(value)), UNKNOWN)
 
     def beyond(self, values: _Numbers) -> list[_Numbers]:
-        """How far values are beyond each bound, as a share of it; of a bound of 0, their distance; below 0 within it.
-
-        Args:
-            values: A finite value, or any number of values.
-
-        Returns:
-            A number for each value, for each bound.
-        """
+        """How far finite values are beyond each bound, as a share of it (of 0: their distance); negative within it."""
         beyond = []
         if self.at_most is not None:
             beyond.append((values - self.at_most) / (abs(self.at_most) or 1.0))
@@ -85,22 +69,12 @@ class Objective:
         return beyond
 
     def better(self, value: float, than: float | None) -> bool:
-        """Whether a value is better than another.
-
-        Args:
-            value: The value.
-            than: The other value; None is worse than any value.
-        """
-        return than is None or (value > than if self.mode == "max" else value < than)
+        """Whether a value is better than another; None is worse than any value."""
+        return than is None or self.loss(value) < self.loss(than)
 
     def reaches(self, value: float, target: float) -> bool:
-        """Whether a value is at least as good as a target.
-
-        Args:
-            value: The value.
-            target: The target.
-        """
-        return value >= target if self.mode == "max" else value <= target
+        """Whether a value is at least as good as a target."""
+        return self.loss(value) <= self.loss(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +116,8 @@ class Budget:
     max_failed_trials: Count = 3
 
     def target_reached(self, objective: Objective, value: float | None, violation: float) -> bool:
-        """Whether an epoch reaches the target: with its value, and within the bounds of all objectives.
-
-        Args:
-            objective: The first objective.
-            value: The epoch's value of it; None if there is none.
-            violation: How far the epoch is beyond the bounds of all objectives, in total.
-        """
-        if self.target is None or value is None or violation:
-            return False
-        return objective.reaches(value, self.target)
+        """Whether an epoch reaches the target with its value of the first objective, within all bounds."""
+        return self.target is not None and value is not None and not violation and objective.reaches(value, self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,23 +154,17 @@ class Resources:
     memory_gigabytes: Annotated[Real, Field(gt=0)] | None = None
 
     def fit(self, cpus: float, gpus: float, memory: float = math.inf) -> int:
-        """How many trials fit in parallel into one machine: Ray gives a trial parts of one GPU, or whole ones.
-
-        Args:
-            cpus: The machine's CPUs.
-            gpus: Its GPUs.
-            memory: Bytes of its memory; they count if a trial reserves memory.
-        """
+        """How many trials fit in parallel into one machine: Ray gives a trial parts of one GPU, or whole ones."""
         rooms = [cpus / self.cpus]
         if self.gpus:
-            rooms.append(gpus / self.gpus if self.gpus >= 1 else math.floor(gpus) * _whole(1 / self.gpus))
+            rooms.append(gpus / self.gpus if self.gpus >= 1 else math.floor(gpus) * _whole_part(1 / self.gpus))
         if self.memory_gigabytes is not None:
             rooms.append(memory / (self.memory_gigabytes * 1e9))
-        return _whole(min(rooms))
+        return _whole_part(min(rooms))
 
 
-def _whole(number: float) -> int:
-    """The whole part, for quotients of decimal fractions: 0.3 / 0.1 is a little below 3."""
+def _whole_part(number: float) -> int:
+    # 0.3 / 0.1 is a little below 3.
     return math.floor(min(number, _MOST) + 1e-9)
 
 
@@ -225,3 +185,123 @@ class Checkpoints:
     seconds: Annotated[Real, Field(gt=0)] = 60.0
     top: Count | None = None
     gigabytes: Annotated[Real, Field(gt=0)] | None = None
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and 1 <= value < 2**31
+
+
+def _steps(value: Any) -> int | None:
+    value = plain(value)
+    if value is not None and not _is_whole(value):
+        raise ValueError("must be a whole number of at least 1, or a function of the config that returns one")
+    return value  # type: ignore[no-any-return]
+
+
+def _class_weight(value: Any) -> dict[int, float] | None:
+    if value is None:
+        return None
+    allowed = "must be a dict from classes to weights of at least 0, such as {0: 1.0, 1: 5.0}, or a function of the "
+    allowed += "config that returns one"
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(allowed)
+    weights = {}
+    for key, weight in value.items():
+        name, number = plain(key), plain(weight)
+        # Keys of an object in JSON are text.
+        if isinstance(name, str) and name.isdecimal():
+            name = int(name)
+        if type(name) is not int or name < 0 or type(number) not in (int, float):
+            raise ValueError(allowed)
+        # A whole number may be too large for a float.
+        if not 0 <= number <= sys.float_info.max:  # type: ignore[operator]
+            raise ValueError(allowed)
+        weights[name] = float(number)  # type: ignore[arg-type]
+    return weights
+
+
+def _freq(value: Any) -> int | tuple[int, ...]:
+    value = plain(value)
+    if _is_whole(value):
+        return value  # type: ignore[no-any-return]
+    epochs = tuple(plain(one) for one in value) if isinstance(value, list | tuple) else ()
+    if not epochs or not all(map(_is_whole, epochs)):
+        raise ValueError(
+            "must be a whole number of at least 1, a list of epochs from 1, or a function of the config that returns "
+            "one of them"
+        )
+    return epochs  # type: ignore[return-value]
+
+
+def _flag(value: Any) -> bool:
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false, or a function of the config that returns one of them")
+    return value
+
+
+def _start(value: Any) -> int | str:
+    value = plain(value)
+    if not _is_whole(value) and not (isinstance(value, str) and value):
+        raise ValueError("must be a whole number of epochs, at least 1, or the name of a hyperparameter")
+    return value  # type: ignore[no-any-return]
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "class_weight": _class_weight,
+    "steps_per_epoch": _steps,
+    "validation_steps": _steps,
+    "validation_freq": _freq,
+    "shuffle": _flag,
+}
+"""Reads a value of each field of Fit; raises ValueError with what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Arguments of Keras' `fit`; each is a value, or a function of the config that returns one.
+
+    Args:
+        class_weight: Maps class indices to the weight of their rows in the loss of the training; other classes
+            have 1. The model must have one output, and the training split no weights.
+        steps_per_epoch: Batches in an epoch. The next epoch continues where the one before ended. An endless training
+            pipeline needs it.
+        validation_steps: Batches of the validation split on which trials are compared; they are always the first ones.
+            An endless validation pipeline needs it.
+        validation_freq: Epochs from one validation to the next, or a list of the epochs that are validated. Epochs
+            where the scheduler compares trials, and a trial's last one, are always validated; callbacks are not called
+            then.
+        shuffle: Whether each epoch takes the rows of arrays and Parquet files, or the batches of a `PyDataset`, in a
+            new order; if not, in their original order. A `tf.data` pipeline and a generator have their own order.
+    """
+
+    __pydantic_config__ = STRICT_CONFIG
+
+    class_weight: Annotated[Any, *value_or_code(_class_weight)] = None
+    steps_per_epoch: Annotated[Any, *value_or_code(_steps)] = None
+    validation_steps: Annotated[Any, *value_or_code(_steps)] = None
+    validation_freq: Annotated[Any, *value_or_code(_freq)] = 1
+    shuffle: Annotated[Any, *value_or_code(_flag)] = True
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, by name."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, default) in values.items() if callable(value) or value != default}
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a trial's training that begins with a change of its model, as another call of `fit` does.
+
+    Args:
+        at: Epochs that the model trains before the phase begins: a number, or the name of a hyperparameter. A
+            callback that stops the training ends the previous phase, and this one begins earlier.
+        prepare: A function `prepare(model, config)` that changes the model in place: it unfreezes layers and compiles
+            the model again, or sets the learning rate.
+    """
+
+    __pydantic_config__ = STRICT_CONFIG
+
+    at: Annotated[Any, PlainValidator(_start)]
+    prepare: Code

@@ -1,54 +1,63 @@
-"""The config of a study's trial number i: first the start configs, then the searcher's draws."""
+"""The config of a study's trial number i: first the start configs, then the searcher's draws, each config once."""
 
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.errors import Fault
 from pipeline.searchers import Observation, Suggestion
 from pipeline.searchers.history import History
 from pipeline.space import (
     Config,
     ParameterPath,
     Value,
+    combination,
     combinations,
     compose,
+    draw,
     drawn_parameters,
     fits,
+    is_continuous,
     key_of,
-    walk,
 )
 from pipeline.space.random_streams import RandomStream
 from pipeline.space.walk import fitting
-from pipeline.study.field_names import unknown
-from pipeline.study.job_fields import JobFields
-from pipeline.study.untried_configs import draws_each_config_once, equal_configs_train_equally, untried_config
+from pipeline.study.job import TuneJob
 from pipeline.wording import counted, is_or_are
 
-_ATTEMPTS = 20
+_START_ATTEMPTS = 20
+
+_FURTHER_DRAWS = 8
+"""Number of additional draws by the searcher; after them, any config that is left is taken."""
+
+_MAX_DRAWS = 1000
+"""Number of random draws in a space of infinitely many configs, before a repeated config is accepted."""
 
 
 def config_of_trial(
-    job: JobFields, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
+    job: TuneJob, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
 ) -> Config:
     """The config of a trial: the searcher's draw, repeated if that config was tried before."""
     return suggestion_of_trial(job, index, observations, keys=keys).config
 
 
 def suggestion_of_trial(
-    job: JobFields,
+    job: TuneJob,
     index: int,
     observations: Iterable[Observation] | None = None,
     *,
     keys: Container[str] | None = None,
     starts: Sequence[Config] | None = None,
 ) -> Suggestion:
-    """The config of trial number `index`, as `config_of_trial` returns it, and why it was drawn."""
+    """The config of trial number `index`, and why it was drawn.
+
+    `keys` are those of the configs before; without them, and without observations, the earlier trials are drawn too.
+    """
     starts, seed = start_configs(job) if starts is None else starts, _seed_of_draws(job)
     if index < len(starts):
-        return Suggestion(starts[index], _reason_of_start(job))
+        other = "" if job.start_from is None else f", its own or of {job.start_from.study!r}"
+        return Suggestion(starts[index], f"A config that the study starts with{other}.")
     number = index - len(starts)
     for taken in _drawn_by_starts(job, starts):
         number += number >= taken
@@ -74,21 +83,14 @@ def suggestion_of_trial(
     return untried_config(job.space, first, keys or (), drawn, seed=seed, number=number) if unique else first
 
 
-def _reason_of_start(job: JobFields) -> str:
-    if (source := job.start_from) is None:
-        return "A config that the study starts with."
-    return f"A config that the study starts with, its own or of {source.study!r}."
-
-
-def _configs_before(job: JobFields, index: int) -> list[Config]:
+def _configs_before(job: TuneJob, index: int) -> list[Config]:
     configs: list[Config] = []
     for earlier in range(index):
-        keys = {key_of(config) for config in configs}
-        configs.append(config_of_trial(job, earlier, (), keys=keys))
+        configs.append(config_of_trial(job, earlier, (), keys={key_of(config) for config in configs}))
     return configs
 
 
-def _seed_of_draws(job: JobFields) -> int:
+def _seed_of_draws(job: TuneJob) -> int:
     """The seed of draws. Studies before this one may have the same seed, so their names are included."""
     names = [*([] if job.start_from is None else [job.start_from.study]), *job.learn_from]
     if not names:
@@ -96,17 +98,48 @@ def _seed_of_draws(job: JobFields) -> int:
     return int(np.random.default_rng([job.seed, *(zlib.crc32(name.encode()) for name in names)]).integers(2**31))
 
 
-def start_configs(job: JobFields) -> list[Config]:
+def draws_each_config_once(job: TuneJob) -> bool:
+    """Whether a study tries each config once: no if equal configs train differently, or if every one has a real."""
+    return _equal_configs_train_equally(job) and not is_continuous(job.space) and bool(drawn_parameters(job.space))
+
+
+def _equal_configs_train_equally(job: TuneJob) -> bool:
+    return not (job.trial_seeds or job.scheduler.exploits)
+
+
+def untried_config(
+    space: Any, first: Suggestion, tried: Container[str], drawn: Callable[[int], Suggestion], *, seed: int, number: int
+) -> Suggestion:
+    """A config that was not tried: the first one, another draw, or any that is left."""
+    attempt, proposal = 0, first
+    while key_of(proposal.config) in tried and attempt < _FURTHER_DRAWS:
+        attempt += 1
+        again = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS, attempt])
+        proposal = drawn(int(again.integers(2**31)))
+    if key_of(proposal.config) not in tried:
+        return proposal
+    rng, size = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS]), combinations(space)
+    # A space of many parameters has more configs than the largest float.
+    start = 0 if size is None else int(rng.random() * min(size, 2**1000))
+    for step in range(_MAX_DRAWS if size is None else size):
+        config = draw(space, rng) if size is None else combination(space, (start + step) % size)
+        if key_of(config) not in tried:
+            return Suggestion(
+                config, "One of the remaining configs: the searcher drew only configs that had been tried."
+            )
+    return proposal
+
+
+def start_configs(job: TuneJob) -> list[Config]:
     """The start configs of the study, completed: its first trials.
 
     Random values make a completed config different from earlier ones. A config that is given twice, without random
     values, is included once, unless two trials of one config differ.
     """
     configs: dict[str, Config] = {}
-    unique = equal_configs_train_equally(job)
+    unique = _equal_configs_train_equally(job)
     for index, given in enumerate(job.start_with):
-        for attempt in range(_ATTEMPTS):
-            # The first attempt is what earlier versions drew.
+        for attempt in range(_START_ATTEMPTS):
             rng = np.random.default_rng([job.seed, index, RandomStream.START_CONFIGS, *([attempt] if attempt else [])])
             config = _completed(job, given, rng)
             if not unique or key_of(config) not in configs:
@@ -115,13 +148,13 @@ def start_configs(job: JobFields) -> list[Config]:
     return list(configs.values())
 
 
-def completed(job: JobFields, given: Mapping[str, Value], name: str) -> Config:
+def completed(job: TuneJob, given: Mapping[str, Value], name: str) -> Config:
     """A config that a user gives to a running study, with the parameters drawn that it leaves out."""
     rng = np.random.default_rng([job.seed, zlib.crc32(name.encode()), RandomStream.FURTHER_CONFIGS])
     return _completed(job, given, rng)
 
 
-def _completed(job: JobFields, given: Mapping[str, Value], rng: np.random.Generator) -> Config:
+def _completed(job: TuneJob, given: Mapping[str, Value], rng: np.random.Generator) -> Config:
     def pick(parameter: ParameterPath) -> Value:
         if parameter.name not in given:
             return parameter.domain.draw(rng)  # type: ignore[no-any-return]
@@ -130,7 +163,7 @@ def _completed(job: JobFields, given: Mapping[str, Value], rng: np.random.Genera
     return compose(job.space, pick)
 
 
-def _drawn_by_starts(job: JobFields, starts: Iterable[Config]) -> list[int]:
+def _drawn_by_starts(job: TuneJob, starts: Iterable[Config]) -> list[int]:
     """The numbers of draws that equal start configs: the searcher skips them, so that they are not trained twice."""
     if job.searcher.size(job.space) is None:
         return []
@@ -138,14 +171,14 @@ def _drawn_by_starts(job: JobFields, starts: Iterable[Config]) -> list[int]:
     return sorted(number for number in numbers if number is not None)
 
 
-def seed_of_trial(job: JobFields, index: int) -> int:
+def seed_of_trial(job: TuneJob, index: int) -> int:
     """The seed of a trial's initial weights and shuffling."""
     return job.seed + index if job.trial_seeds else job.seed
 
 
-def trials_in_all(job: JobFields) -> int:
+def trials_in_all(job: TuneJob) -> int:
     """The largest number of trials of the study: its budget, or the number of configs."""
-    if (size := configs_in_all(job)) is None:
+    if (size := _configs_in_all(job)) is None:
         return job.budget.trials
     starts = start_configs(job)
     drawn = bool(drawn_parameters(job.space))
@@ -154,7 +187,7 @@ def trials_in_all(job: JobFields) -> int:
     return min(job.budget.trials, twice + size)
 
 
-def configs_in_all(job: JobFields) -> int | None:
+def _configs_in_all(job: TuneJob) -> int | None:
     """The number of configs that the study can try, each once; None if it is infinite, or if configs may repeat."""
     if not drawn_parameters(job.space):
         # Several trials of one config are useful only if each has its own initial weights.
@@ -162,15 +195,15 @@ def configs_in_all(job: JobFields) -> int | None:
     return combinations(job.space) if draws_each_config_once(job) else job.searcher.size(job.space)
 
 
-def all_tried(job: JobFields, trials: int) -> str | None:
+def all_tried(job: TuneJob, trials: int) -> str | None:
     """A message that every config of the space was tried; None if not, or if the budget allows no more trials."""
-    size = configs_in_all(job)
+    size = _configs_in_all(job)
     if size is None or trials < trials_in_all(job) or job.budget.trials <= trials:
         return None
     return f"All {size} configs of the space were tried." if size > 1 else "The only config of the space was tried."
 
 
-def fewer_trials(job: JobFields) -> str | None:
+def fewer_trials(job: TuneJob) -> str | None:
     """A message why the study has fewer trials than its budget allows; None if it has as many."""
     count, wanted = trials_in_all(job), job.budget.trials
     if count == wanted:
@@ -182,22 +215,3 @@ def fewer_trials(job: JobFields) -> str | None:
         )
     trials = f"{counted(count, 'trial')} {is_or_are(count)} run"
     return f"The space has only {counted(count, 'config')}: {trials}, not {wanted:,}."
-
-
-def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: str) -> Iterator[Fault]:
-    """What is wrong with a start config."""
-    parameters: dict[str, list[ParameterPath]] = {}
-    for parameter in walk(space):
-        parameters.setdefault(parameter.name, []).append(parameter)
-    for name, value in config.items():
-        field, known = f"{path}.{name}", parameters.get(name, [])
-        here = next((parameter for parameter in known if parameter.is_present(config)), None)
-        if not known:
-            yield Fault(field, value, unknown("hyperparameter", parameters, name))
-        elif here is None:
-            needed = " or ".join(" and ".join(f"{s} {b!r}" for s, b in parameter.when) for parameter in known)
-            yield Fault(field, value, f"requires also: {needed}")
-        elif not here.drawn and key_of(value) != key_of(here.domain):
-            yield Fault(field, value, f"must be {here.domain!r}, which the space fixes it at, or be left out")
-        elif here.drawn and not here.domain.contains(value):
-            yield Fault(field, value, f"must be a value of its domain, {here.domain!r}")

@@ -10,7 +10,7 @@ from pipeline.datasets import PY_DATASET, TF_DATA, Dataset, Split, is_endless, k
 from pipeline.errors import DataError, ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.study.fit import READERS
+from pipeline.study.specification import READERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat
 from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import contents, listed_entries, refuse_links
+from pipeline.study.contents import check_output_folder, contents, listed_entries, refuse_links
 from pipeline.study.files import read_job
-from pipeline.study.output_paths import check_output_folder
 from pipeline.study.studies import as_argument
 
 

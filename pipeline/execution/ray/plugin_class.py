@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.environment import ray_environment
-from pipeline.study.field_names import unknown
+from pipeline.study.faults import unknown
 
 _LEFT_OUT = "must be left out: the study sets it"
 

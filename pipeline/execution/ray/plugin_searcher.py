@@ -31,8 +31,7 @@ from pipeline.space import (
 from pipeline.space.column_values import column_text, config_value
 from pipeline.space.values import plain
 from pipeline.study import TuneJob, layout
-from pipeline.study.trial_configs import start_configs
-from pipeline.study.untried_configs import draws_each_config_once, untried_config
+from pipeline.study.trial_configs import draws_each_config_once, start_configs, untried_config
 
 _METRIC = "objective"
 

@@ -19,7 +19,7 @@ from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.stamp import stamp
 from pipeline.sanitize import sanitize_line
 from pipeline.storage import Store
-from pipeline.study.output_paths import check_output_folder
+from pipeline.study.contents import check_output_folder
 
 _POLL_SECONDS = 2.0
 _SHARE = 0.05

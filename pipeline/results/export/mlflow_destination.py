@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.study.output_paths import check_output_folder
+from pipeline.study.contents import check_output_folder
 
 
 def absolute_destination(destination: str) -> str:

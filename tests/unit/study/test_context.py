@@ -15,12 +15,10 @@ from pipeline.study.context import TrialContext, current, for_all_trials, in_par
 
 @pytest.fixture
 def context(tmp_path):
-    """A trial whose folder exists."""
     return TrialContext("0003", 7, 20, tmp_path)
 
 
 def test_a_trial_is_known_where_its_code_runs(context):
-    """Within a trial, trial() returns it and its folder is the current directory; outside, neither holds."""
     before = Path.cwd()
     with in_trial(context):
         assert trial() == context
@@ -30,7 +28,6 @@ def test_a_trial_is_known_where_its_code_runs(context):
 
 
 def test_the_directory_is_put_back_after_an_error(context):
-    """The current directory is restored after user code has changed it and raised an error."""
     before = Path.cwd()
 
     def failing():
@@ -44,13 +41,11 @@ def test_the_directory_is_put_back_after_an_error(context):
 
 
 def test_outside_of_a_trial_the_error_names_where_to_call():
-    """Calling trial() outside of a trial raises an error that says where it can be called."""
     with pytest.raises(UsageError, match="model, callbacks, function and data function"):
         trial()
 
 
 def test_shared_data_have_a_context_without_a_trial_id(context):
-    """Data for all trials have a context with the seed and epochs; within a trial the trial's context remains."""
     with for_all_trials(seed=3, epochs=5):
         assert trial() == TrialContext("", 3, 5, Path.cwd())
     with in_trial(context), for_all_trials(seed=3, epochs=5):
@@ -59,7 +54,6 @@ def test_shared_data_have_a_context_without_a_trial_id(context):
 
 
 def test_a_thread_has_no_trial(context):
-    """A thread that the user's code starts has no trial, so that it never gets the wrong one."""
     found = []
     with in_trial(context):
         thread = threading.Thread(target=lambda: found.append(current()))
@@ -69,7 +63,6 @@ def test_a_thread_has_no_trial(context):
 
 
 def test_each_model_of_a_trial_has_a_folder(context):
-    """Each fold's folder is created within the trial's when needed; a single model uses the trial's folder."""
     with in_trial(context):
         with in_part("fold2"):
             assert trial().folder == context.folder / "fold2" == Path.cwd()
@@ -80,7 +73,6 @@ def test_each_model_of_a_trial_has_a_folder(context):
 
 
 def test_trials_may_work_in_another_directory(context, tmp_path_factory):
-    """With another current directory, even for the models of a trial, `trial().folder` is the trial's own folder."""
     home = tmp_path_factory.mktemp("home")
     before = Path.cwd()
     with in_trial(context, home):
@@ -93,7 +85,6 @@ def test_trials_may_work_in_another_directory(context, tmp_path_factory):
 
 
 def test_imports_use_the_folder_of_the_command(context, tmp_path_factory, monkeypatch):
-    """In a notebook, an empty entry of sys.path means the notebook's folder, also during a trial."""
     home = tmp_path_factory.mktemp("home")
     (home / "beside_the_notebook.py").write_text("VALUE = 3")
     monkeypatch.chdir(home)
@@ -107,7 +98,6 @@ def test_imports_use_the_folder_of_the_command(context, tmp_path_factory, monkey
 
 
 def test_a_missing_folder_is_reported_and_changes_nothing(context, monkeypatch):
-    """A missing trial folder raises StorageError and changes neither current directory nor imports."""
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     before, path = Path.cwd(), list(sys.path)
     context.folder.rmdir()
@@ -118,6 +108,5 @@ def test_a_missing_folder_is_reported_and_changes_nothing(context, monkeypatch):
 
 
 def test_it_is_imported_without_ray_and_tensorflow():
-    """`from pipeline import trial` imports neither Ray nor TensorFlow."""
     code = "import sys; from pipeline import trial; print({'ray', 'tensorflow', 'keras'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

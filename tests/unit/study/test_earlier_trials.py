@@ -6,19 +6,17 @@ from typing import Any
 import pytest
 
 from pipeline import Objective, Switch, TuneJob, Uniform
-from pipeline.errors import InvalidJob, StorageError
+from pipeline.errors import StorageError
 from pipeline.space import fits
 from pipeline.storage import Store
 from pipeline.study.earlier_trials import EarlierTrial, EarlierTrials, earlier_studies, read_earlier, write_earlier
 
 
 def score(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """A function of one epoch."""
     yield {"score": 0.0}
 
 
 def job(**fields: Any) -> TuneJob:
-    """A job that learns from the study `first`."""
     space = {"a": Uniform(0, 1), "s": Switch({"off": {}, "on": {"b": Uniform(0, 1)}})}
     defaults = {"name": "x", "function": score, "space": space, "objectives": Objective("score", "min")}
     return TuneJob(**{**defaults, "learn_from": "first", **fields})
@@ -31,7 +29,6 @@ COPY = EarlierTrials(
 
 
 def test_written_trials_are_read_back(tmp_path: Any) -> None:
-    """Trials are equal after writing and reading."""
     write_earlier(Store(tmp_path), [COPY])
     assert read_earlier(Store(tmp_path)) == (COPY,)
 
@@ -40,14 +37,12 @@ def test_written_trials_are_read_back(tmp_path: Any) -> None:
     "text", ["{}", "[1]", '[{"study": "a"}]', '[{"study":"a","metric":"m","mode":"up","of":1,"outside":0}]', "[[["]
 )
 def test_other_content_is_refused(tmp_path: Any, text: str) -> None:
-    """A file that tunepipe has not written is refused with its name."""
     (tmp_path / "earlier.json").write_text(text)
     with pytest.raises(StorageError, match=r"earlier\.json"):
         read_earlier(Store(tmp_path))
 
 
 def test_missing_parameters_are_spread_and_the_same_each_time() -> None:
-    """Parameters that an earlier study lacks get fixed values from their whole domain, and all configs fit."""
     (one,), (again,) = (earlier_studies(job(), [COPY]) for _ in range(2))
     assert one == again
     assert all(fits(job().space, each.config) for each in one.observations)
@@ -57,29 +52,11 @@ def test_missing_parameters_are_spread_and_the_same_each_time() -> None:
 
 
 def test_trials_outside_of_a_changed_space_are_left_out() -> None:
-    """Trials outside of the changed space are left out, and so is a study without any other trial."""
     (found,) = earlier_studies(job(space={"a": Uniform(0.5, 1)}), [COPY])
     assert len(found.observations) == 11
     assert earlier_studies(job(space={"a": Uniform(3, 4)}), [COPY]) == []
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"searcher": "tpe"}, r"learn_from: must be left out with the searcher tpe.*--search curves does"),
-        ({"objectives": [Objective("a", "min"), Objective("b", "max")]}, r"learn_from: .*several objectives \(a, b\)"),
-        ({"learn_from": ["a", "a"]}, r"learn_from: must name each study once, and a is there more than once"),
-        ({"learn_from": ""}, "learn_from.0: must not be empty"),
-        ({"learn_from": [str(n) for n in range(9)]}, "learn_from"),
-    ],
-)
-def test_jobs_that_cannot_learn_from_a_study_are_refused(fields: Mapping[str, Any], message: str) -> None:
-    """A searcher that does not learn from studies, several objectives and repeated names are refused with advice."""
-    with pytest.raises(InvalidJob, match=message):
-        job(**fields)
-
-
 def test_a_study_that_learns_draws_by_curves() -> None:
-    """A job that names no searcher gets the one that learns from other studies, under any scheduler."""
     assert job(scheduler="asha").searcher.kind == "curves"
     assert job(scheduler="asha", learn_from=()).searcher.kind == "random"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.study.output_paths import check_output_file, check_output_folder
+from pipeline.study.contents import check_output_file, check_output_folder
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pipeline.study.ranking import ranking_key, ranking_order, total_violation, 
 
 
 def test_value_then_epoch_then_draw_then_failed() -> None:
-    """Trials are ordered by value, then epoch, then number, with failed ones last."""
     trials = [
         ("0005", 0.9, 3, False),
         ("0004", 0.8, 1, False),
@@ -24,13 +23,11 @@ def test_value_then_epoch_then_draw_then_failed() -> None:
 
 
 def test_less_is_better_with_the_mode_min() -> None:
-    """In the mode min, a smaller value is better."""
     small, large = (ranking_key("0000", value, 1, failed=False, mode="min") for value in (0.1, 0.2))
     assert small < large
 
 
 def test_the_order_of_a_whole_table_is_that_of_the_keys() -> None:
-    """Trials in the order of their draws are put into the order of their keys, in both modes."""
     rng = np.random.default_rng(0)
     values = rng.choice([0.5, 0.25, -0.0, 0.0, math.nan, math.inf], 300)
     epochs = rng.choice([1.0, 2.0, math.nan], 300)
@@ -50,7 +47,6 @@ def test_the_order_of_a_whole_table_is_that_of_the_keys() -> None:
 
 
 def test_the_violations_of_a_whole_table_are_those_of_its_rows() -> None:
-    """Each row of a table has the violation of its values, whether they are finite or not, and whatever the bounds."""
     objectives = [
         Objective("accuracy", "max"),
         Objective("loss", "min", at_most=0.3),

@@ -108,7 +108,7 @@ def test_nothing_to_start_from_is_a_mistake(storage: Any) -> None:
 def test_a_study_by_its_name_alone_means_its_three_best() -> None:
     """A study name alone takes over its three best configs; an empty name and zero configs are refused."""
     assert job().replaced({"start_from": {"study": "first"}}).start_from == StartFrom("first", 3)
-    with pytest.raises(InvalidJob, match=r"start_from.study: must not be empty"):
+    with pytest.raises(InvalidJob, match=r"start_from.study: must have at least 1"):
         job(start_from={"study": ""})
-    with pytest.raises(InvalidJob, match=r"start_from.top: must be at least 1"):
+    with pytest.raises(InvalidJob, match=r"start_from.top: must be greater"):
         job(start_from={"study": "first", "top": 0})
