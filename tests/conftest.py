@@ -41,7 +41,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
     """A Ray cluster of two workers in this process; its address."""
-    from pipeline.execution.ray.environment import ENVIRONMENT
+    from pipeline.execution.ray.cluster import ENVIRONMENT
 
     os.environ.update(ENVIRONMENT)
     import ray

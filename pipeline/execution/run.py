@@ -24,8 +24,7 @@ from pipeline.execution.driver.start_notes import code_notes, start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state, one_study
-from pipeline.execution.ray.cluster_address import address_of, check_reachable
-from pipeline.execution.ray.cluster_nodes import memory_for_rows_on_nodes
+from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.session_training import train
 from pipeline.storage import Store

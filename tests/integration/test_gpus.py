@@ -9,7 +9,7 @@ import os
 import ray
 
 from pipeline import Budget, Objective, TuneJob, load_results, run
-from pipeline.execution.ray.environment import ENVIRONMENT
+from pipeline.execution.ray.cluster import ENVIRONMENT
 
 
 def visible(config):

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.execution.ray.environment import ENVIRONMENT
+from pipeline.execution.ray.cluster import ENVIRONMENT
 
 os.environ.update(ENVIRONMENT)
 import ray
-from pipeline.execution.ray import own_cluster
+from pipeline.execution.ray import cluster
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from tests.processes import wait_for
@@ -33,7 +33,7 @@ class Actor:
         return os.getpid()
 
 
-own_cluster.start(JOB, 2)
+cluster.start(JOB, 2)
 me = psutil.Process()
 
 
@@ -53,7 +53,6 @@ actors = [
     Actor.options(scheduling_strategy=PlacementGroupSchedulingStrategy(reserved, index)).remote() for index in range(2)
 ]
 used = ray.get([actor.process.remote() for actor in actors])
-logs = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
 running = []
 for each in me.children(recursive=True):
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -62,7 +61,6 @@ print(json.dumps({
     "idle": sorted(each.pid for each in idle),
     "used": sorted(used),
     "running": running,
-    "complaints": (logs / "dashboard_agent.log").read_text().count("ERROR"),
 }))
 ray.shutdown()
 """
@@ -83,9 +81,8 @@ def test_workers_that_are_ready_wait_for_their_trials(reported):
 
 
 def test_nothing_runs_without_a_use_for_a_study(reported):
-    """A study starts no dashboard, autoscaler monitor or log reader of Ray, and the agent reports no error."""
+    """A study starts no dashboard, autoscaler monitor or log reader of Ray."""
     running = "\n".join(reported["running"])
     assert "raylet" in running
     for name in ("dashboard/dashboard.py", "monitor.py", "log_monitor.py"):
         assert name not in running
-    assert reported["complaints"] == 0

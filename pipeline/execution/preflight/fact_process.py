@@ -21,7 +21,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from pipeline.execution.preflight.finding import Fact, Failure, as_event, as_fact
-from pipeline.execution.ray.environment import ENVIRONMENT
+from pipeline.execution.ray.cluster import ENVIRONMENT
 
 Publish = Callable[[Fact], None]
 """Publishes a fact; an argument of the function `main` of a process."""

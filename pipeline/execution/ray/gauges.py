@@ -1,12 +1,10 @@
 """A study's state as metrics of its Ray cluster, for monitoring: `ray_tunepipe_…` in Prometheus."""
 
 import time
-from collections.abc import Callable
 
 from ray.util.metrics import Gauge
 
 from pipeline.execution.driver.session import Session
-from pipeline.results.views.states import STATES
 
 GAUGES = {
     "tunepipe_trials": ("Trials of a study in a state.", ("state",)),
@@ -24,28 +22,26 @@ _SECONDS = 5.0
 class StudyGauges:
     """Publishes a session's state."""
 
-    def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
-        self._session, self._clock = session, clock
+    def __init__(self, session: Session) -> None:
+        self._session, self._due = session, 0.0
         self._gauges = {
             name: Gauge(name, description=description, tag_keys=("study", *labels))
             for name, (description, labels) in GAUGES.items()
         }
         for gauge in self._gauges.values():
             gauge.set_default_tags({"study": session.job.name})
-        self._due = 0.0
 
     def publish_if_due(self) -> None:
         """Publish, unless that was done in the last seconds."""
-        if self._clock() >= self._due:
-            self._due = self._clock() + _SECONDS
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _SECONDS
             self.publish()
 
     def publish(self) -> None:
         """Publish the current state."""
         loop, gauges = self._session.loop, self._gauges
-        counts = {str(state): count for state, count in loop.queue.counts.items()}
-        for state in STATES:
-            gauges["tunepipe_trials"].set(counts.get(state, 0), {"state": state})
+        for state, count in loop.queue.counts.items():
+            gauges["tunepipe_trials"].set(count, {"state": str(state)})
         gauges["tunepipe_trials_limit"].set(loop.queue.limit)
         gauges["tunepipe_epochs"].set(loop.total_epochs)
         gauges["tunepipe_seconds"].set(self._session.file.seconds)

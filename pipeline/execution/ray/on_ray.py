@@ -2,34 +2,27 @@
 
 import contextlib
 import gc
+import io
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.datasets import Dataset
-from pipeline.errors import ClusterError
-from pipeline.execution.capacity import cluster_workers, local_capacity, local_workers, no_node, unused_gpus
+from pipeline.errors import StorageError
+from pipeline.execution.capacity import no_node, unused_gpus
 from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
-from pipeline.execution.ray.cluster_address import address_of
-from pipeline.execution.ray.cluster_nodes import cluster_nodes
-from pipeline.execution.ray.driver_output import logged_output
-from pipeline.execution.ray.environment import logger_level, ray_environment
-from pipeline.execution.ray.internals import (
-    experiment_saved_once,
-    kept_registry,
-    plain_actors,
-    results_not_kept,
-    signals_left_alone,
-)
-from pipeline.execution.ray.own_cluster import start
+from pipeline.execution.ray.cluster import cluster, cluster_nodes, logger_level, ray_environment
+from pipeline.execution.ray.internals import bare_experiment
+from pipeline.execution.ray.job_transport import pack
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
-from pipeline.study import TuneJob
+from pipeline.study import TuneJob, layout
 
 
 def run_on_ray(
@@ -42,86 +35,58 @@ def run_on_ray(
     note: Callable[[str], None] = print,
 ) -> None:
     """Drive a session with Ray Tune until the study has ended or is interrupted."""
-    stdout = sys.stdout
-    with (
-        logged_output(store),
-        _imported(interrupts),
-        _cluster(session.job, address, interrupts) as (workers, joined),
-        scratch("ray") as folder,
-    ):
-        # Some versions of Ray replace the handler of SIGTERM.
+    stdout, job = sys.stdout, session.job
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(logged_output(store))
+        # An import that is cut off leaves parts of Ray behind, and a notebook's kernel could not import it again.
+        with interrupts.defer_signals():
+            stack.enter_context(ray_environment())
+        workers, joined = stack.enter_context(cluster(job, address, interrupts))
+        folder = stack.enter_context(scratch("ray"))
+        # Ray's core replaces the handler of SIGTERM.
         interrupts.listen()
         session.file.record_workers(workers)
         with contextlib.redirect_stdout(stdout):
-            for text in _cluster_notes(session.job, joined=joined):
-                note(text)
-        run_controller(
-            session, store, load_data(), workers, _trial_resources(session.job, joined=joined), folder, interrupts
-        )
+            nodes = cluster_nodes(joined=joined)
+            if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
+                note(unused)
+            if (missing := no_node(job, nodes)) is not None:
+                note(f"{missing} Trials wait until such a node joins the cluster.")
+        _run_controller(session, store, load_data(), workers, _resources(job, joined=joined), folder, interrupts)
+
+
+class _Output(io.StringIO):
+    """Collects what the study's own thread and those of Ray print; other threads of the program print as before."""
+
+    def __init__(self, others: TextIO) -> None:
+        super().__init__()
+        self._others, self._own = others, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        """Collect a text, or pass it on; Python names threads that it has not started Dummy."""
+        if threading.get_ident() == self._own or threading.current_thread().name.startswith(("ray", "Dummy")):
+            return super().write(text)
+        return self._others.write(text)
 
 
 @contextlib.contextmanager
-def _imported(interrupts: Interrupts) -> Iterator[None]:
-    """Import Ray, and use it as `ray_environment` says.
+def logged_output(store: Store) -> Iterator[None]:
+    """Keep what Ray prints within the context in the study's log of the driver: it would break the display and --json.
 
-    An import that is cut off leaves parts of Ray behind, and a notebook's kernel could not import it again.
+    Ray prints from its own threads, whatever log_to_driver says.
     """
-    with contextlib.ExitStack() as environment:
-        with interrupts.defer_signals():
-            environment.enter_context(ray_environment())
-        yield
-
-
-def _cluster_notes(job: TuneJob, *, joined: bool) -> Iterator[str]:
-    """What may surprise a user about the cluster that this process has joined or started, in sentences."""
-    nodes = cluster_nodes(joined=joined)
-    if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
-        yield unused
-    if (missing := no_node(job, nodes)) is not None:
-        yield f"{missing} Trials wait until such a node joins the cluster."
-
-
-@contextlib.contextmanager
-def _cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterator[tuple[int, bool]]:
-    """A Ray cluster: how many trials it trains in parallel, and whether it was there before."""
-    import ray
-
-    address, initialized = address_of(address), ray.is_initialized()
-    joined = bool(address) or initialized
+    output = _Output(sys.stdout)
     try:
-        # An interrupted ray.init or ray.shutdown leaves threads of Ray that cannot be ended: they cause a segmentation
-        # fault when the process exits.
-        with interrupts.defer_signals():
-            if not joined:
-                start(job, local_workers(job, *local_capacity()))
-            elif not initialized:
-                _join(address)
-        if joined and job.resources.workers:
-            # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
-            yield job.resources.workers, joined
-            return
-        fits = cluster_workers(job, cluster_nodes(joined=joined))
-        yield min(job.resources.workers or fits, fits), joined
+        with contextlib.redirect_stdout(output):
+            yield
     finally:
-        if not initialized:
-            # A cluster that the study did not start keeps running: this process disconnects.
-            with interrupts.defer_signals():
-                ray.shutdown()
+        if text := output.getvalue():
+            # A study does not end because of this log: a broken storage is reported where results would be lost.
+            with contextlib.suppress(StorageError):
+                store.append(layout.log("driver"), text.encode())
 
 
-def _join(address: str | None) -> None:
-    import ray
-
-    try:
-        with signals_left_alone():
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
-    except Exception as error:
-        # Ray has no specific error, for example for a cluster with another version of Ray or Python.
-        ray.shutdown()
-        raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
-
-
-def _trial_resources(job: TuneJob, *, joined: bool) -> dict[str, float]:
+def _resources(job: TuneJob, *, joined: bool) -> dict[str, float]:
     """The resources that Ray reserves for a trial; memory only on a cluster, to choose a node."""
     need = job.resources
     resources = {"cpu": need.cpus, "gpu": need.gpus}
@@ -144,7 +109,7 @@ def _imports_not_collected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def run_controller(
+def _run_controller(
     session: Session,
     store: Store,
     data: Dataset | None,
@@ -158,29 +123,34 @@ def run_controller(
     with interrupts.defer_signals():
         from ray import tune
 
+        from pipeline.execution.ray import tune_adapter
         from pipeline.execution.ray.gauges import StudyGauges
         from pipeline.execution.ray.trainable import TrialTrainable
-        from pipeline.execution.ray.tune_adapter import (
-            SessionScheduler,
-            SessionSearcher,
-            SessionStopper,
-            SilentReporter,
-        )
 
-    searcher, gauges = SessionSearcher(session, interrupts, workers), StudyGauges(session)
+    packed, folders = pack(session.job)
+    gauges = StudyGauges(session)
+    searcher = tune_adapter.SessionSearcher(session, interrupts, workers)
     with (
-        kept_registry(TrialTrainable.__name__),
-        plain_actors(),
-        experiment_saved_once(),
-        results_not_kept(),
+        bare_experiment(TrialTrainable.__name__),
         _imports_not_collected(),
         logger_level("ray.tune", logging.CRITICAL),
     ):
+        trainable: Any = tune.with_parameters(
+            TrialTrainable,
+            job=packed,
+            folders=folders,
+            data=None if data is not None and made_by_workers(session.job, data) else data,
+            uri=store.uri,
+            session=session.file.number,
+            workers=workers,
+            reserves_memory="memory" in resources,
+            started_in=str(Path.cwd()),
+        )
         tuner = tune.Tuner(
-            _trainable(session, store, data, workers, resources),
+            tune.with_resources(trainable, resources),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=SessionScheduler(searcher),
+                scheduler=tune_adapter.SessionScheduler(searcher),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.trial_id,
@@ -189,9 +159,9 @@ def run_controller(
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=str(folder),
-                stop=SessionStopper(session, interrupts, gauges),
+                stop=tune_adapter.SessionStopper(session, interrupts, gauges),
                 verbose=0,
-                progress_reporter=SilentReporter(),
+                progress_reporter=tune_adapter.SilentReporter(),
                 failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
@@ -199,25 +169,3 @@ def run_controller(
         interrupts.begin_training()
         tuner.fit()
     gauges.publish()
-
-
-def _trainable(session: Session, store: Store, data: Dataset | None, workers: int, resources: dict[str, float]) -> Any:
-    """The Trainable of a study, with its parameters and the resources of a trial."""
-    from ray import tune
-
-    from pipeline.execution.ray.job_transport import pack
-    from pipeline.execution.ray.trainable import TrialTrainable
-
-    packed, folders = pack(session.job)
-    trainable = tune.with_parameters(
-        TrialTrainable,
-        job=packed,
-        folders=folders,
-        data=None if data is not None and made_by_workers(session.job, data) else data,
-        uri=store.uri,
-        session=session.file.number,
-        workers=workers,
-        reserves_memory="memory" in resources,
-        started_in=str(Path.cwd()),
-    )
-    return tune.with_resources(trainable, resources)

@@ -4,13 +4,12 @@ Importing TensorFlow takes seconds of one core. Processes that share a core woul
 epoch, so only as many import at a time as the machine has cores. The others follow while the first ones train.
 """
 
+import contextlib
 import fcntl
 import gc
 import math
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -18,33 +17,21 @@ import psutil
 from pipeline.machine import this_machine
 from pipeline.training.lazy_imports import garbage_collection_off, import_keras
 
-__all__: list[str] = []
-
-
-@contextmanager
-def _core() -> Iterator[None]:
-    """Wait for a core: a locked file, because the processes share nothing else."""
+with contextlib.ExitStack() as stack:
     folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}"
     cpus = this_machine().cpus
     cores = min(psutil.cpu_count(logical=False) or max(1, int(cpus) // 2), math.ceil(cpus))
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            locks = [stack.enter_context((folder / f"import-{core}").open("w")) for core in range(cores)]
-        except OSError:
-            # Another user's folder, or a full disk: then nothing waits.
-            yield
-            return
+    # In another user's folder, or on a full disk, nothing waits. The processes share nothing else than files.
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        locks = [stack.enter_context((folder / f"import-{core}").open("w")) for core in range(cores)]
         for lock in locks:
-            with suppress(BlockingIOError):
+            with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
         else:
             fcntl.flock(locks[os.getpid() % len(locks)], fcntl.LOCK_EX)
-        yield
-
-
-with _core(), garbage_collection_off():
+    stack.enter_context(garbage_collection_off())
     import pipeline.execution.ray.trainable
 
     import_keras()

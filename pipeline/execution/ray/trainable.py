@@ -42,7 +42,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         started_in: str,
     ) -> None:
         """Make this process a worker of the study."""
-        _unblock_sigterm()
+        # The study's own cluster blocks SIGTERM: processes that a trial starts would block it, too. Unblocked, it ends
+        # this worker as a preemption does.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         work_in(started_in)
         store = Store(uri)
         study = unpack(job, folders, store)
@@ -70,14 +72,6 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     def cleanup(self) -> None:
         """Leave a checkpoint of the current trial."""
         self._worker.close()
-
-
-def _unblock_sigterm() -> None:
-    """Unblock SIGTERM, which the study's own cluster blocks: processes that a trial starts would block it, too.
-
-    SIGTERM then ends this worker as a preemption does.
-    """
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def work_in(started_in: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from pipeline.engine.messages import Assignment, ProgressReport
@@ -23,13 +23,7 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.gauges import StudyGauges
-from pipeline.execution.ray.internals import (
-    actor_of,
-    failures_of,
-    refuse_cached_actors,
-    set_trial_config,
-    worker_failure_reason,
-)
+from pipeline.execution.ray.internals import actor_of, allow_failures, refuse_cached_actors, worker_failure_reason
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 
 _POLL_SECONDS = 1.0
@@ -71,13 +65,16 @@ class _Assignments:
 
 
 class _Unsaved:
-    """An object whose pickle is empty: Tune pickles the searcher, the scheduler and the stopper when a study begins.
-
-    Nothing reads these pickles, and the job may hold functions that cannot be pickled.
-    """
+    """An object of which Tune saves nothing: the session's state is in the study's folder."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the session's state is in the study's folder."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing."""
 
 
 class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
@@ -104,14 +101,8 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Do nothing: the session has the reports already."""
 
-    def save(self, checkpoint_path: str) -> None:
-        """Do nothing: the session's state is in the study's folder."""
 
-    def restore(self, checkpoint_path: str) -> None:
-        """Do nothing."""
-
-
-class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
+class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
     """Executes the session's decisions."""
 
     def __init__(self, searcher: SessionSearcher) -> None:
@@ -177,14 +168,8 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
             self._assignments.restarted.append(retry)
         else:
             self._retried[trial.trial_id] = retry
-            set_trial_config(trial, {ASSIGNMENT: retry.to_json()})
+            trial.set_config({ASSIGNMENT: retry.to_json()})
             self._set_max_failures(trial)
-
-    def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
-        """Do nothing: the session has decided so itself."""
-
-    def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
-        """Do nothing: the session has decided so itself."""
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
         """The paused trial that resumes. Tune asks in every round, so hung workers are searched for here."""
@@ -196,22 +181,12 @@ class SessionScheduler(_Unsaved, TrialScheduler):  # type: ignore[misc]
         if assignment is None:
             return None
         trial = self._assignments.tune_trials[assignment.key]
-        set_trial_config(trial, {ASSIGNMENT: assignment.to_json()})
+        trial.set_config({ASSIGNMENT: assignment.to_json()})
         return trial
-
-    def debug_string(self) -> str:
-        """The text that Tune would print; it prints nothing here."""
-        return self._session.job.scheduler.kind
-
-    def save(self, checkpoint_path: str) -> None:
-        """Do nothing: the session's state is in the study's folder."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Do nothing."""
 
     def _set_max_failures(self, trial: TuneTrial) -> None:
         """Adapt Tune's count to the session's: Tune counts all lost workers, the session only those since an epoch."""
-        trial.max_failures = failures_of(trial) + self._session.worker_failures.left(_assignment(trial).trial_id)
+        allow_failures(trial, self._session.worker_failures.left(_assignment(trial).trial_id))
 
     def _replace_large_workers(self, tune_controller: Any) -> None:
         """Keep Tune from giving a worker over its memory limit to another trial."""

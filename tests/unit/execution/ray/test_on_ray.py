@@ -1,28 +1,38 @@
-"""A study's start and end of Ray."""
+"""A study's start and end of Ray, the cluster that it joins, and what monitoring sees of it; no Ray is started."""
 
+import math
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 
+from pipeline.engine.messages import ProgressReport
 from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet, StorageError
-from pipeline.execution.ray import job_transport, on_ray
+from pipeline.execution.ray import cluster, gauges, on_ray
+from pipeline.execution.ray.gauges import GAUGES, StudyGauges
 from pipeline.execution.run import run
+from pipeline.machine import this_machine
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob
+from pipeline.training.data import memory_for_rows
 from tests.processes import receiving_signals
+from tests.unit.execution.recorded_curves import row
+from tune_jobs.digits_quick import JOB
 
 
 def _loss(config: dict[str, Any]) -> float:
     return float(config["x"])
 
 
-_JOB = TuneJob(
+_SIGNALLED = TuneJob(
     name="signalled",
     function=_loss,
     space={"x": Uniform(0, 1)},
@@ -45,14 +55,13 @@ def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path, monkeypatch
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     # The cluster of the whole test session stays.
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(on_ray, "start", fail_to_start)
+    monkeypatch.setattr(cluster, "start", fail_to_start)
     monkeypatch.setattr(Store, "append", fail_to_append)
     with pytest.raises(ClusterError, match=r"Ray does not start here\."):
-        run(_JOB, storage=tmp_path, note=lambda _: None)
+        run(_SIGNALLED, storage=tmp_path, note=lambda _: None)
 
 
 def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal while Ray starts or ends takes effect only after that start or end is complete."""
     happened = []
 
     def with_signal(what: str) -> Any:
@@ -67,7 +76,7 @@ def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monke
     monkeypatch.setattr(ray, "init", with_signal("started"))
     monkeypatch.setattr(ray, "shutdown", with_signal("ended"))
     with pytest.raises(Interrupted, match="before its first epoch"):
-        run(_JOB, storage=tmp_path, note=lambda _: None)
+        run(_SIGNALLED, storage=tmp_path, note=lambda _: None)
     assert happened == ["started", "ended"]
 
 
@@ -80,11 +89,10 @@ def _two_nodes() -> list[dict[str, Any]]:
 def test_a_trial_that_fits_on_no_node_is_refused(
     need: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A study on a cluster whose nodes have enough together, but none alone, is refused instead of waiting for ever."""
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray, "nodes", _two_nodes)
     with pytest.raises(ResourcesUnmet, match="no single node of the cluster has that"):
-        run(_JOB.replaced({"resources": Resources(**need)}), storage=tmp_path, note=lambda _: None)
+        run(_SIGNALLED.replaced({"resources": Resources(**need)}), storage=tmp_path, note=lambda _: None)
     assert not (tmp_path / "signalled").exists()
 
 
@@ -97,34 +105,30 @@ def test_trials_that_wait_for_a_node_are_noted(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray, "nodes", _two_nodes)
-    monkeypatch.setattr(job_transport, "pack", interrupted)
+    monkeypatch.setattr(on_ray, "pack", interrupted)
     with pytest.raises(Interrupted):
-        run(_JOB.replaced({"resources": Resources(workers=1, cpus=3)}), storage=tmp_path, note=notes.append)
-    assert notes[-1] == (
-        "A trial of 'signalled' requests 3 CPUs, and no single node of the cluster has that: a node has at most 2 "
-        "CPUs. Trials wait until such a node joins the cluster."
-    )
+        run(_SIGNALLED.replaced({"resources": Resources(workers=1, cpus=3)}), storage=tmp_path, note=notes.append)
+    assert "Trials wait until such a node joins" in notes[-1]
 
 
 _INTERRUPTED_IMPORT = """
 import signal
 import sys
+from types import SimpleNamespace
 from pipeline.execution.interrupts import interruptible
-from pipeline.execution.ray.on_ray import run_controller, run_on_ray
+from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.storage import Store
 
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == sys.argv[1]:
+        if name == "ray.actor":
             sys.meta_path.remove(self)
             signal.raise_signal(signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupting())
 try:
     with interruptible() as interrupts:
-        if "tune" in sys.argv[1]:
-            run_controller(None, None, None, 1, {}, None, interrupts)
-        run_on_ray(None, Store(sys.argv[2]), None, interrupts)
+        run_on_ray(SimpleNamespace(job=None), Store(sys.argv[1]), None, interrupts)
 except KeyboardInterrupt:
     print("interrupted")
 from ray import tune
@@ -132,11 +136,171 @@ print(tune.Tuner.__name__)
 """
 
 
-@pytest.mark.parametrize("module", ["ray.actor", "ray.tune.tuner"])
-def test_an_interrupt_while_ray_is_imported_leaves_it_importable(tmp_path: Path, module: str) -> None:
-    """Ctrl-C in the middle of the import of Ray ends the study, and the next one in the same process can import it."""
-    code = [sys.executable, "-c", _INTERRUPTED_IMPORT, module, str(tmp_path)]
+def test_an_interrupt_while_ray_is_imported_leaves_it_importable(tmp_path: Path) -> None:
+    code = [sys.executable, "-c", _INTERRUPTED_IMPORT, str(tmp_path)]
     with receiving_signals():
         done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=200)
     assert done.stdout == "interrupted\nTuner\n"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("address", ["http://here:8265", "here", "here:port", "ray://"])
+def test_what_is_no_address_of_a_cluster_is_refused(address: str) -> None:
+    with pytest.raises(ClusterError, match="is not the address of a Ray cluster"):
+        cluster.check_reachable(address)
+
+
+def test_a_cluster_that_does_not_answer_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"No Ray cluster can be reached at {address}"):
+            run(_SIGNALLED, storage=tmp_path, address=address, note=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_variable_names_the_cluster_where_no_address_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "there:6379")
+    assert (cluster.address_of("here:6379"), cluster.address_of(None)) == ("here:6379", "there:6379")
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert cluster.address_of(None) is None
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A cluster of a driver's node without CPUs, a node that is gone, and what a test adds; 50 GB are free here."""
+    nodes = [_node(0.0, 64e9), _node(1.0, 1e9, alive=False)]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    machine = replace(this_machine(), free=50_000_000_000)
+    monkeypatch.setattr(cluster, "this_machine", lambda: machine)
+    return nodes
+
+
+def _node(cpus: float, memory: float, *, alive: bool = True) -> dict[str, Any]:
+    return {"Alive": alive, "Resources": {"CPU": cpus, "memory": memory}}
+
+
+def test_memory_counts_where_ray_reserves_it(nodes: list[dict[str, Any]]) -> None:
+    """The nodes of a joined cluster have the memory that Ray knows; those of a cluster of the study are unlimited."""
+    nodes.append(_node(4.0, 16e9))
+    assert cluster.cluster_nodes(joined=True) == [(0.0, 0.0, 64e9), (4.0, 0.0, 16e9)]
+    assert cluster.cluster_nodes(joined=False) == [(0.0, 0.0, math.inf), (4.0, 0.0, math.inf)]
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        (Resources(), 2e9),
+        (Resources(workers=2), 4e9),
+        (Resources(cpus=4), 8e9),
+        (Resources(memory_gigabytes=3), 1.5e9),
+        (Resources(worker_gigabytes=1), 0.5e9),
+    ],
+)
+def test_rows_fill_half_of_the_least_share_of_a_node(
+    nodes: list[dict[str, Any]], resources: Resources, expected: float
+) -> None:
+    nodes += [_node(4.0, 16e9), _node(8.0, 64e9)]
+    assert cluster.memory_for_rows_on_nodes(JOB.replaced({"resources": resources})) == expected
+
+
+def test_the_driver_has_memory_for_the_rows(nodes: list[dict[str, Any]]) -> None:
+    """Rows fill at most half of what is free on the driver's own machine, which loads them once."""
+    nodes.append(_node(1.0, 400e9))
+    assert cluster.memory_for_rows_on_nodes(JOB) == 25e9
+
+
+def test_this_machine_stands_for_nodes_that_have_not_started(
+    nodes: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.training.data.this_machine", lambda: replace(this_machine(), free=6_000_000_000))
+    assert nodes
+    assert cluster.memory_for_rows_on_nodes(JOB) == memory_for_rows(JOB) < 6e9
+
+
+def test_only_the_study_and_ray_print_into_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path)
+    with on_ray.logged_output(store):
+        print("tune")
+        for name in ("ray_print_logs", "main of a program"):
+            thread = threading.Thread(target=print, args=(name,), kwargs={"flush": True}, name=name)
+            thread.start()
+            thread.join()
+    assert store.read_text("logs/driver.log") == "tune\nray_print_logs\n"
+    assert capsys.readouterr().out == "main of a program\n"
+
+
+Published = dict[tuple[str, ...], float]
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
+    """What Ray gets, by the gauge's name and its labels."""
+    found: Published = {}
+
+    class Gauge:
+        def __init__(self, name: str, description: str, tag_keys: tuple[str, ...]) -> None:
+            assert description
+            self.name, self.tag_keys = name, tag_keys
+
+        def set_default_tags(self, tags: dict[str, str]) -> None:
+            self.default = tags
+
+        def set(self, value: float, tags: dict[str, str] | None = None) -> None:
+            labels = {**self.default, **(tags or {})}
+            assert tuple(sorted(labels)) == tuple(sorted(self.tag_keys))
+            found[self.name, *(labels[key] for key in self.tag_keys)] = value
+
+    monkeypatch.setattr(gauges, "Gauge", Gauge)
+    return found
+
+
+def test_the_state_of_a_study_is_published(study: Any, published: Published) -> None:
+    """A study publishes its trials by state, limits, epochs, best value and lost workers under its name."""
+    s = study(budget=Budget(trials=4, epochs=4))
+    first, second = s.session.next(), s.session.next()
+    s.session.on_report(first.trial_id, ProgressReport((row(1, 0.5), row(2, 0.7)), 2))
+    s.session.worker_failures.on_worker_lost(second.trial_id, "killed.")
+    StudyGauges(s.session).publish()
+    states = ("completed", "stopped", "failed", "running", "paused", "waiting")
+    trials = {state: published["tunepipe_trials", "s", state] for state in states}
+    assert trials == {**dict.fromkeys(states, 0), "running": 2}
+    assert published["tunepipe_trials_limit", "s"] == 4
+    assert published["tunepipe_epochs", "s"] == 2
+    assert published["tunepipe_best", "s", "score"] == 0.7
+    assert published["tunepipe_lost_workers", "s"] == 1
+    assert published["tunepipe_seconds", "s"] >= 0
+    assert {name for name, *_ in published} == set(GAUGES)
+
+
+def test_a_study_without_a_value_has_no_best(study: Any, published: Published) -> None:
+    StudyGauges(study().session).publish()
+    assert "tunepipe_best" not in {name for name, *_ in published}
+
+
+IMPORTED = """
+import sys
+import warnings
+
+from IPython.core.interactiveshell import InteractiveShell
+from pipeline.execution.ray.cluster import ray_environment
+
+sys.modules["ipywidgets"] = None
+
+class ZMQInteractiveShell(InteractiveShell):
+    pass
+
+ZMQInteractiveShell.instance().config.IPKernelApp.parent_appname = ""
+with ray_environment():
+    from tqdm.notebook import WARN_NOIPYW
+    warnings.warn(WARN_NOIPYW)
+    warnings.warn("another warning")
+"""
+
+
+def test_warnings_about_missing_widgets_are_suppressed() -> None:
+    """Without widgets, warnings of tqdm and Ray about ipywidgets are suppressed and other warnings are printed."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True, timeout=200)
+    assert "another warning" in done.stderr
+    assert "IProgress" not in done.stderr
+    assert "Missing packages" not in done.stderr

@@ -1,4 +1,4 @@
-"""Schedulers and searchers of Ray Tune's by their class paths; no Ray is started."""
+"""Schedulers and searchers of Ray Tune by their class paths; no Ray is started."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,11 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
 
 from pipeline import (
     Budget,
     Choice,
+    Grid,
+    IntUniform,
+    LogUniform,
+    MedianStopping,
     Objective,
+    QUniform,
     RayScheduler,
     RaySearch,
     Switch,
@@ -19,9 +26,12 @@ from pipeline import (
     load_results,
     run,
 )
+from pipeline.engine.scheduler_context import scheduler_context
+from pipeline.engine.trial import Trial
 from pipeline.errors import InvalidJob, NotResumable
-from pipeline.execution.preflight.exactness import exactness_finding
-from pipeline.execution.preflight.finding import TrainingFacts
+from pipeline.execution.ray.plugins import PluginScheduler, PluginSearcher, ray_draw, ray_scheduler
+from pipeline.schedulers import Scheduler, SchedulerContext
+from pipeline.space import fits
 from pipeline.storage import Store
 from pipeline.study import load_study
 from tests.unit.execution.rising_job import rising_job
@@ -60,20 +70,12 @@ def test_a_study_ends_as_under_a_native_scheduler(tmp_path: Path, path: str, set
 
 
 def test_paused_trials_continue_when_no_other_is_left(tmp_path: Path) -> None:
-    """Paused trials continue only after all configs are drawn, as in Ray, and then all are trained."""
     settings = {"grace_period": 1, "min_samples_required": 2, "hard_stop": False}
     run(rising_job(scheduler={"kind": MEDIAN, **settings}), storage=tmp_path)
     results = load_results(tmp_path / "theirs")
     assert results.trials["epochs"].to_list() == [6] * 12
     kinds = results.decisions["kind"].to_list()
     assert kinds.index("resume") > len(kinds) - kinds[::-1].index("start") - 1
-
-
-def test_a_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
-    """A mistake in a class's settings is reported before anything is written."""
-    with pytest.raises(InvalidJob, match=r"scheduler: .*did you mean MedianStoppingRule"):
-        run(rising_job(scheduler="ray.tune.schedulers.MedianStopping"), storage=tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,6 @@ def test_a_mistake_is_reported_before_anything_starts(tmp_path: Path) -> None:
     ],
 )
 def test_a_job_accepts_only_classes_of_ray_tune(fields: dict[str, Any], reported: str) -> None:
-    """A job may name only classes of Ray Tune, so that a study.json imports nothing else."""
     with pytest.raises(InvalidJob, match=reported):
         rising_job(**fields)
 
@@ -107,15 +108,12 @@ def test_settings_are_written_beside_the_path() -> None:
 
 
 def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
-    """A study with a class of Ray Tune is not resumed, the error names a remedy, and a check warns about it."""
     run(rising_job(scheduler=ASHA), storage=tmp_path)
     assert run(rising_job(scheduler=ASHA), storage=tmp_path, resume=True).finished_before
     with pytest.raises(NotResumable, match=f"the state of {ASHA} cannot be saved.*--start-from theirs"):
         run(rising_job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12
     assert load_study(Store(tmp_path).folder("theirs")).scheduler == RayScheduler(ASHA)
-    finding = exactness_finding(rising_job(searcher=OPTUNA), TrainingFacts("0000", {}, {}))
-    assert (finding.level, OPTUNA in finding.found) == ("warning", True)
 
 
 @pytest.mark.parametrize(("metric", "mode"), [("score", "max"), ("cost", "min")])
@@ -145,7 +143,6 @@ def stacked(config: Mapping[str, Any]) -> dict[str, float]:
 
 @pytest.mark.parametrize("scheduler", ["fifo", MEDIAN])
 def test_lists_go_through_rays_classes(scheduler: str, tmp_path: Path) -> None:
-    """Lists, None and dicts pass through a Ray searcher unchanged, even in initial configs."""
     space = {"layers": Choice([None, [8], [16, 8]]), "u": Uniform(0, 1)}
     start = {"layers": [16, 8], "u": 0.5}
     study = TuneJob(
@@ -158,3 +155,128 @@ def test_lists_go_through_rays_classes(scheduler: str, tmp_path: Path) -> None:
     assert results.best.config["layers"] == [16, 8]
     assert set(results.trials["config_layers"]) == {"null", "[8]", "[16, 8]"}
     assert list(results.trials["config_u"]).count(0.5) == 1
+
+
+MISTAKES = [
+    ({"scheduler": "ray.tune.schedulers.MedianStopping"}, "scheduler: .*did you mean MedianStoppingRule"),
+    ({"scheduler": "ray.tune.schedulers.nowhere.X"}, "scheduler: must be a class of Ray Tune that can be imported"),
+    ({"scheduler": "ray.tune.schedulers.create_scheduler"}, "scheduler: must be a TrialScheduler of Ray Tune"),
+    ({"scheduler": {"kind": MEDIAN, "metric": "x"}}, "scheduler.metric: must be left out: the study sets it"),
+    ({"scheduler": {"kind": MEDIAN, "gracep": 1}}, "scheduler.gracep: no such setting; .*did you mean grace_period"),
+    ({"scheduler": {"kind": ASHA, "grace_period": 100}}, "scheduler: .*grace_period must be <= max_t"),
+    ({"scheduler": "ray.tune.schedulers.HyperBandScheduler"}, "scheduler: .*use hyperband"),
+    ({"scheduler": "ray.tune.schedulers.HyperBandForBOHB"}, "scheduler: .*use hyperband"),
+    ({"scheduler": "ray.tune.schedulers.PopulationBasedTraining"}, "scheduler: .*use pbt or pb2"),
+    ({"scheduler": "ray.tune.schedulers.ResourceChangingScheduler"}, "scheduler: .*resources stay as the job says"),
+    ({"searcher": "ray.tune.search.BasicVariantGenerator"}, "searcher: must be a Searcher of Ray Tune"),
+    ({"searcher": "ray.tune.search.ConcurrencyLimiter"}, "searcher: .*how many trials run in parallel"),
+    ({"searcher": {"kind": OPTUNA, "space": {}}}, "searcher.space: must be left out: the study sets it"),
+    ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "searcher: must work here; its error is: AssertionError"),
+]
+
+
+@pytest.mark.parametrize(("fields", "reported"), MISTAKES)
+def test_a_class_that_cannot_be_used_is_a_fault(fields: dict[str, Any], reported: str) -> None:
+    """A plugin class that is missing, has invalid settings or needs more of Tune is a fault with a remedy."""
+    job = rising_job(**fields)
+    with pytest.raises(InvalidJob, match=reported):
+        _ = [build(scheduler_context(job)) if (build := ray_scheduler(job)) else None, ray_draw(job)]
+
+
+def test_all_faults_of_settings_are_reported_together_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InvalidJob) as refused:
+        run(rising_job(scheduler={"kind": MEDIAN, "metric": "x", "gracep": 1}), storage=tmp_path)
+    assert [fault.field for fault in refused.value.faults] == ["scheduler.metric", "scheduler.gracep"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def simulated(scheduler: Scheduler, curves: np.ndarray, next_milestone: Any) -> list[tuple[int, str]]:
+    """Each curve simulated to its end, one after the other: the epoch at which it ended, and why."""
+    ends = []
+    for index, curve in enumerate(curves):
+        trial = f"{index:04d}"
+        scheduler.add(trial, {})
+        scheduler.start(trial)
+        for epoch, value in enumerate(curve, start=1):
+            assert next_milestone(epoch - 1, len(curve)) == epoch
+            action = scheduler.on_result(trial, epoch, float(value)).action
+            if action == "stop":
+                break
+        scheduler.end(trial)
+        ends.append((epoch, action))
+    return ends
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_rays_median_rule_decides_like_the_native_rule(mode: str) -> None:
+    """Ray's median rule decides like tunepipe's own on the same curves, one trial at a time."""
+    curves = np.cumsum(np.random.default_rng(4).normal(0.1, 1.0, (40, 9)), axis=1)
+    context = SchedulerContext({}, mode, 9, 40, 0)
+    theirs = RayScheduler(MEDIAN, {"grace_period": 2, "min_samples_required": 3})
+    ours = MedianStopping(grace_period=2, min_samples_required=3)
+    found = simulated(PluginScheduler(theirs, context), curves, theirs.next_milestone)
+    assert found == simulated(ours.build(context), curves, ours.next_milestone)
+    assert {action for _, action in found} == {"stop", "continue"}
+
+
+def test_a_repeated_report_is_not_passed_on() -> None:
+    scheduler = PluginScheduler(RayScheduler(ASHA), SchedulerContext({}, "max", 6, 3, 0))
+    for trial, value in (("0000", 0.9), ("0001", 0.1)):
+        scheduler.add(trial, {})
+        scheduler.start(trial)
+        decision = scheduler.on_result(trial, 1, value)
+    assert decision.action == "stop"
+    assert decision.reason == f"decided by {ASHA}, which gives no reason"
+    assert scheduler.on_result("0000", 1, 0.0).action == "continue"
+    scheduler.end("0001")
+    scheduler.end("0000")
+
+
+ALL_KINDS = {
+    "a": Uniform(0, 1),
+    "b": LogUniform(1e-3, 1.0),
+    "c": IntUniform(2, 5),
+    "d": IntUniform(1, 64, log=True),
+    "e": QUniform(0.1, 0.9, 0.2),
+    "f": Choice(["x", 2, True]),
+    "g": Grid([2, 4]),
+    "h": 7,
+    "i": IntUniform(8, 64, step=8),
+    "j": IntUniform(8, 64, log=True, step=8),
+}
+
+
+def test_a_searcher_draws_from_every_kind_of_domain() -> None:
+    """Configs of a Ray searcher are in the space, have native types and constants, and depend on the seed."""
+    theirs = rising_job(space=ALL_KINDS, searcher=OPTUNA)
+    searcher = PluginSearcher(RaySearch(OPTUNA), theirs)
+    configs = [searcher.draw(index, []) for index in range(40)]
+    assert all(config is not None and fits(ALL_KINDS, config) for config in configs)
+    assert {(type(config["c"]), type(config["f"]), type(config["g"])) for config in configs if config} == {
+        (int, kind, int) for kind in (str, int, bool)
+    }
+    assert {round(config["e"], 9) for config in configs if config} == {0.2, 0.4, 0.6, 0.8}
+    again = PluginSearcher(RaySearch(OPTUNA), theirs)
+    assert [again.draw(index, []) for index in range(40)] == configs
+
+
+def test_a_searcher_that_has_no_more_ends_the_study_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[str] = []
+    monkeypatch.setattr(OptunaSearch, "suggest", lambda *_: Searcher.FINISHED)
+    monkeypatch.setattr(OptunaSearch, "on_trial_complete", lambda *_, **__: reported.append("a live trial"))
+    searcher = PluginSearcher(RaySearch(OPTUNA), rising_job(searcher=OPTUNA))
+    assert searcher.draw(1, [Trial("0000", {"a": 0.5}, 0, state="running")]) is None
+    assert reported == []
+
+
+def test_a_searcher_tries_each_config_of_a_small_space_once() -> None:
+    theirs = rising_job(
+        searcher=OPTUNA, space={"a": Choice([1, 2, 3]), "b": Choice(["x", "y"])}, budget=Budget(trials=50)
+    )
+    searcher, trials = PluginSearcher(RaySearch(OPTUNA), theirs), []
+    for index in range(6):
+        config = searcher.draw(index, trials)
+        assert config is not None
+        value = float(index)
+        trials.append(Trial(f"{index:04d}", config, 0, state="completed", best=value, best_epoch=1, best_config=config))
+    assert len({(trial.config["a"], trial.config["b"]) for trial in trials}) == 6

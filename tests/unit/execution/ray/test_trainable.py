@@ -1,9 +1,10 @@
-"""The trainable around a worker."""
+"""A worker of a study on Ray: how it gets the job, and trains one trial after the other."""
 
-import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 
 from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray import trainable
-from pipeline.execution.ray.job_transport import pack
+from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
+from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob, save_study
+from pipeline.training.global_state import kept_global_state
 
 
 def climb(config: Any) -> Any:
@@ -78,7 +82,6 @@ def test_processes_that_a_trial_starts_heed_sigterm() -> None:
 def test_workers_of_a_node_are_those_that_ray_starts(
     monkeypatch: pytest.MonkeyPatch, made: TrialTrainable, tmp_path: Path, reserves_memory: bool, workers: int
 ) -> None:
-    """Where trials reserve memory, as small ones in a pod, the workers that share a node are no more than fit it."""
     node = SimpleNamespace(get_node_id=lambda: "n")
     nodes = [{"NodeID": "n", "Resources": {"CPU": 2.0, "memory": 5.9e9}}]
     monkeypatch.setattr(trainable, "ray", SimpleNamespace(get_runtime_context=lambda: node, nodes=lambda: nodes))
@@ -106,7 +109,6 @@ def test_it_works_where_the_study_was_started(tmp_path: Path) -> None:
 
 
 def test_another_machine_uses_the_folder_that_ray_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where that folder is missing, a worker uses the one in which Ray started it, and otherwise stays."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "working_dir").mkdir()
     monkeypatch.delenv("TUNE_ORIG_WORKING_DIR", raising=False)
@@ -115,28 +117,6 @@ def test_another_machine_uses_the_folder_that_ray_gave(tmp_path: Path, monkeypat
     monkeypatch.setenv("TUNE_ORIG_WORKING_DIR", str(tmp_path / "working_dir"))
     trainable.work_in("/nowhere")
     assert Path.cwd() == tmp_path / "working_dir"
-
-
-def test_a_folder_that_another_user_owns_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a worker's user may not enter the folder in which the study was started, it uses the one of Ray."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "working_dir").mkdir()
-    monkeypatch.setenv("TUNE_ORIG_WORKING_DIR", str(tmp_path / "working_dir"))
-    monkeypatch.setattr(Path, "is_dir", _refused("/root/project", Path.is_dir))
-    monkeypatch.setattr("os.chdir", _refused("/root/project", os.chdir))
-    trainable.work_in("/root/project")
-    assert Path.cwd() == tmp_path / "working_dir"
-
-
-def _refused(forbidden: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function that refuses a path as the operating system does."""
-
-    def refusing(path: Any) -> Any:
-        if str(path) == forbidden:
-            raise PermissionError(13, "Permission denied", forbidden)
-        return function(path)
-
-    return refusing
 
 
 def _config(trial_id: str) -> dict[str, str]:
@@ -163,8 +143,108 @@ def test_a_step_trains_until_there_is_something_to_report(made: TrialTrainable) 
 
 
 def test_it_takes_one_trial_after_the_other(made: TrialTrainable) -> None:
-    """A new assignment begins another trial, even if the previous trial has not ended."""
     made.step()
     assert made.reset_config(_config("0001"))
     assert _scores(_reports(made)) == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 2.0)]
     made.cleanup()
+
+
+def _job(function: Any) -> TuneJob:
+    return TuneJob(
+        name="s",
+        function=function,
+        space={"x": Uniform(0, 1)},
+        objectives=Objective("score", "max"),
+        budget=Budget(trials=2, epochs=1),
+    )
+
+
+def test_a_job_of_files_is_loaded_from_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job whose functions are in files is loaded from the study, and only the folders of its imports are sent."""
+    above = Path(__file__).parents[climb.__module__.count(".")]
+    # As in a worker, which starts in another folder.
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(above)])
+    job, store = _job(climb), Store(tmp_path / "s")
+    save_study(store, job)
+    content, folders = pack(job)
+    assert (content, folders) == (None, [str(above)])
+    assert unpack(content, folders, store) == job
+    assert sys.path[0] == folders[0]
+    before = list(sys.path)
+    unpack(content, folders, store)
+    assert sys.path == before
+
+
+def test_a_typed_function_is_sent_itself(tmp_path: Path) -> None:
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def typed(config):\n    return config['x'] + 1", "<cell 1>", "exec"), space)
+    content, folders = pack(_job(space["typed"]))
+    assert content is not None
+    assert folders == []
+    job = unpack(content, folders, Store(tmp_path / "nothing"))
+    assert job.functions["function"]({"x": 1}) == 2
+
+
+CACHED = """
+import functools
+
+@functools.lru_cache(maxsize=7)
+def steps_to(n):
+    return n if n < 2 else steps_to(n - 1) + steps_to(n - 2)
+
+def typed(config):
+    return steps_to(config["x"]) + steps_to.cache_info().maxsize
+"""
+
+
+def test_a_typed_function_with_a_cache_is_sent(tmp_path: Path) -> None:
+    """A typed function is sent with its lru_cache and cached properties, and may call itself through the cache."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(CACHED, "<cell 1>", "exec"), space)
+    content, _ = pack(_job(space["typed"]))
+    assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 10}) == 55 + 7
+
+
+PIPED = """
+import tensorflow as tf
+
+batches = tf.data.Dataset.range(6).shuffle(6).batch(4)
+
+def typed(config):
+    return sorted(int(each) for batch in batches for each in batch)
+"""
+
+
+def test_pipelines_of_a_notebook_are_sent(tmp_path: Path) -> None:
+    """A typed function is sent with the tf.data pipeline that it uses, and one with Python code in it is refused."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(PIPED, "<cell 1>", "exec"), space)
+    content, _ = pack(_job(space["typed"]))
+    assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 1}) == [0, 1, 2, 3, 4, 5]
+    exec("batches = batches.map(lambda n: tf.py_function(abs, [n], tf.int64))", space)
+    with pytest.raises(DataError, match="Python code produces its elements"):
+        pack(_job(space["typed"]))
+
+
+def test_settings_of_a_notebook_are_sent(tmp_path: Path) -> None:
+    import keras
+
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def typed(config):\n    return config['x']", space)
+    with kept_global_state():
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        content, _ = pack(_job(space["typed"]))
+        keras.config.set_dtype_policy("float32")
+        unpack(content, [], Store(tmp_path / "nothing"))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+
+
+def test_objects_that_cannot_be_sent_are_named() -> None:
+    lock = threading.Lock()
+
+    def locked(config: Any) -> Any:
+        with lock:
+            return config["x"]
+
+    with pytest.raises(ModelError, match=r"function .*locked cannot be sent to the workers: .*resources\.workers 0"):
+        pack(_job(locked))

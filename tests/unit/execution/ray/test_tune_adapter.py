@@ -27,6 +27,7 @@ class _Trial:
         self.config, self.trial_id = config, f"tune-{config[ASSIGNMENT]}"
         self.status, self.error_file, self.max_failures = TuneTrial.RUNNING, None, 0
         self.run_metadata = SimpleNamespace(num_failures=0)
+        self.temporary_state = SimpleNamespace(ray_actor=None)
 
     def set_config(self, config: dict[str, Any]) -> None:
         """Replace the config."""
@@ -45,6 +46,7 @@ class _Tune:
         self.searcher = SessionSearcher(study.session, Interrupts(), workers)
         self.scheduler = SessionScheduler(self.searcher)
         self.paused: list[_Trial] = []
+        self._tune_controller = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
 
     def pause_trial(self, trial: _Trial, should_checkpoint: bool) -> None:
         """Keep a trial that is paused; the worker has saved already."""
@@ -83,7 +85,6 @@ def test_new_trials_are_suggested_while_a_worker_is_free(study: Any) -> None:
 
 
 def test_a_paused_trial_resumes_with_a_new_assignment(study: Any) -> None:
-    """Tune pauses a trial without saving it again, and the resumed trial gets the session's new assignment."""
     s = study(scheduler=PromotingASHA(grace_period=1, reduction_factor=2), budget=Budget(trials=2, epochs=2))
     tune = _Tune(s, workers=1)
     first = tune.start()
@@ -108,7 +109,6 @@ def test_a_report_of_a_trial_without_a_worker_is_answered_with_a_stop(study: Any
 
 
 def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
-    """A trial whose worker is lost gets up to four attempts, each with a new assignment, and then fails."""
     s = study(budget=Budget(trials=1, epochs=4))
     tune = _Tune(s, workers=1)
     trial = tune.start()
@@ -136,7 +136,6 @@ def test_a_worker_that_dies_before_the_trial_began_is_counted_once(study: Any) -
 
 
 def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage error stops Tune's trial and is kept in the session for the end of the study."""
     s = study()
     tune = _Tune(s, workers=1)
     trial = tune.start()
@@ -152,7 +151,6 @@ def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest
 def test_a_scheduler_that_fails_at_a_lost_worker_ends_the_study_and_not_tune(
     study: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of the user's, such as of a scheduler of Ray Tune, that a lost worker causes is kept for the end."""
     s = study(budget=Budget(trials=1, epochs=4))
     tune = _Tune(s, workers=1)
     trial = tune.start()
@@ -181,7 +179,6 @@ def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
 
 
 def test_tune_saves_nothing_of_a_session(study: Any) -> None:
-    """Tune can save searcher, scheduler and stopper, although a job's functions may hold what cannot be pickled."""
     s = study()
     s.session.unpicklable = threading.Lock()
     tune = _Tune(s, 1)

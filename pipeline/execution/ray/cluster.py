@@ -1,0 +1,234 @@
+"""The Ray cluster of a study: the one that it joins, or its own on this machine, started quickly and left clean."""
+
+import contextlib
+import faulthandler
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.errors import ClusterError
+from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers
+from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray import internals
+from pipeline.machine import this_machine
+from pipeline.study import TuneJob
+from pipeline.training.data import memory_for_rows
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Seconds that an epoch in training gets when the study is interrupted; its trial resumes from its checkpoint.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "45",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
+    # Tune's own state is scratch: the study's state is in the study's folder.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+}
+"""How Ray behaves in the processes of a study: variables that it reads when it is imported."""
+
+_CONNECT_SECONDS = 5.0
+_STARTS = 2
+_IDLE_MILLISECONDS = 120 * 1000
+_THREADS = "OMP_NUM_THREADS"
+
+
+@contextlib.contextmanager
+def ray_environment() -> Iterator[None]:
+    """Import Ray and use it with `ENVIRONMENT` in this process, from which the processes of Ray inherit it.
+
+    Variables that are set already keep their values. Afterwards the process is as before: the variables, the levels of
+    Ray's loggers, the handler of SIGUSR1, which Ray Tune replaces, and Python's fault handler.
+    """
+    before = {name: value for name, value in os.environ.items() if _is_rays(name)}
+    usr1, fault_handler = signal.getsignal(signal.SIGUSR1), faulthandler.is_enabled()
+    os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    try:
+        # In a notebook without ipywidgets both recommend it, and a study shows no widgets.
+        with warnings.catch_warnings(), logger_level("ray.widgets", logging.WARNING):
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            import ray  # noqa: F401 - within the context, so that Ray reads the variables
+
+            with logger_level("ray"):
+                yield
+    finally:
+        for name in [name for name in os.environ if _is_rays(name)]:
+            del os.environ[name]
+        os.environ.update(before)
+        with contextlib.suppress(ValueError):  # not in the main thread, the only one that may set handlers
+            signal.signal(signal.SIGUSR1, usr1)
+        # A signal may have cut off the import.
+        if not fault_handler and not getattr(sys.modules.get("ray"), "is_initialized", bool)():
+            faulthandler.disable()
+
+
+def _is_rays(name: str) -> bool:
+    return name in ENVIRONMENT or name == "PYTHONBREAKPOINT" or name.startswith(("RAY_", "TUNE_"))
+
+
+@contextlib.contextmanager
+def logger_level(name: str, level: int | None = None) -> Iterator[None]:
+    """Within the context, a logger has another level."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    if level is not None:
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def address_of(address: str | None) -> str | None:
+    """The cluster to join: the given address, else RAY_ADDRESS; None if the study starts its own."""
+    return address or os.environ.get("RAY_ADDRESS") or None
+
+
+def check_reachable(address: str) -> None:
+    """Make sure that something answers at an address: Ray itself would try for a minute."""
+    if address in ("local", "auto"):
+        return
+    parts = urlsplit(address if "://" in address else f"ray://{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme != "ray" or not host or not port:
+        raise ClusterError(
+            f"{address!r} is not the address of a Ray cluster, such as HOST:6379. The address of a dashboard "
+            "(http://HOST:8265) is for `tunepipe submit`."
+        )
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(
+            f"No Ray cluster can be reached at {address}: {error.strerror or error}. Nothing was started. Check "
+            "whether it runs (`ray status`), or leave --address and RAY_ADDRESS out: then the study starts its own Ray."
+        ) from None
+
+
+@contextlib.contextmanager
+def cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterator[tuple[int, bool]]:
+    """A Ray cluster: how many trials it trains in parallel, and whether it was there before."""
+    import ray
+
+    address, initialized = address_of(address), ray.is_initialized()
+    joined = bool(address) or initialized
+    try:
+        # An interrupted ray.init or ray.shutdown leaves threads of Ray that cannot be ended: they cause a segmentation
+        # fault when the process exits.
+        with interrupts.defer_signals():
+            if not joined:
+                start(job, local_workers(job, *local_capacity()))
+            elif not initialized:
+                _join(address)
+        if joined and job.resources.workers:
+            # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
+            yield job.resources.workers, joined
+            return
+        fits = cluster_workers(job, cluster_nodes(joined=joined))
+        yield min(job.resources.workers or fits, fits), joined
+    finally:
+        if not initialized:
+            # A cluster that the study did not start keeps running: this process disconnects.
+            with interrupts.defer_signals():
+                internals.shut_down()
+
+
+def _join(address: str | None) -> None:
+    import ray
+
+    try:
+        with internals.sigterm_left_alone():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
+    except Exception as error:
+        # Ray has no specific error, for example for a cluster with another version of Ray or Python.
+        ray.shutdown()
+        raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
+
+
+def start(job: TuneJob, workers: int) -> None:
+    """Start Ray on this machine, with worker processes that import what trials need."""
+    import ray
+
+    module = "pipeline.execution.ray.trainable" if job.model is None else "pipeline.execution.ray.preload"
+    arguments: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "namespace": "tunepipe",
+        "num_cpus": math.ceil(workers * job.resources.cpus),
+        "include_dashboard": False,
+        # An idle worker process ends after a second when all CPUs are reserved: also between the moment in which a
+        # trial reserves the CPU and the one in which it takes the process, with everything imported.
+        "_system_config": internals.system_settings(module, _IDLE_MILLISECONDS),
+    }
+    for left in reversed(range(_STARTS)):
+        try:
+            with internals.without_unused_processes(), internals.sigterm_left_alone(), _threads(job):
+                # Without "local", Ray would join any cluster that runs on this machine.
+                ray.init("local", **arguments)
+        except Exception as error:
+            if internals.SLOW_START not in str(error):
+                raise
+            ray.shutdown()
+            if not left:
+                raise ClusterError(
+                    f"Ray did not start on this machine in {_STARTS} attempts: {' '.join(str(error).split())} If "
+                    "other programs keep this machine busy, wait for them, or train in this process with --workers 0."
+                ) from None
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _threads(job: TuneJob) -> Iterator[None]:
+    """Within the context, Ray starts processes whose libraries for matrices use as many threads as a trial has CPUs.
+
+    Ray says so only when a trial begins. Libraries that were imported before have a thread for each core of the
+    machine, even in a container that may use a few of them.
+    """
+    given = os.environ.get(_THREADS)
+    os.environ.setdefault(_THREADS, str(max(1, math.floor(job.resources.cpus))))
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop(_THREADS, None)
+
+
+def cluster_nodes(*, joined: bool) -> list[Node]:
+    """What each node of the cluster that this process has joined or started gives to trials."""
+    import ray
+
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [(has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0) if joined else math.inf) for has in alive]
+
+
+def memory_for_rows_on_nodes(job: TuneJob) -> float:
+    """The bytes of main memory that rows may fill in each worker of the cluster that this process has joined.
+
+    That is half of the smallest share of a node that can train trials. The driver, which loads the rows once, needs as
+    much. Where no such node has started yet, this machine stands for all.
+    """
+    need = job.resources
+    shares = [
+        memory / min(fits, need.workers or fits)
+        for cpus, gpus, memory in cluster_nodes(joined=True)
+        if memory and (fits := need.fit(cpus, gpus, memory))
+    ]
+    if not shares:
+        return memory_for_rows(job)
+    limits = [each * 1e9 for each in (need.memory_gigabytes, need.worker_gigabytes) if each is not None]
+    return min(this_machine().free, *shares, *limits) / 2

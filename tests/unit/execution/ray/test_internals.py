@@ -1,0 +1,195 @@
+"""Canaries: each private name of Ray that tunepipe uses is there; and what tunepipe does with them."""
+
+import inspect
+import signal
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from pipeline.execution.ray import internals
+from pipeline.execution.ray.cluster import ENVIRONMENT
+from tests.ray_sources import check_text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ray._private.utils:set_sigterm_handler",
+        "ray._private.utils:get_dashboard_dependency_error",
+        "ray._private.node:Node.start_api_server",
+        "ray._private.node:Node.start_monitor",
+        "ray._private.node:Node.start_log_monitor",
+        "ray._private.node:Node.kill_all_processes",
+        "ray._private.node:Node.live_processes",
+        "ray._private.node:Node.is_head",
+        "ray._private.worker:_global_node",
+        "ray._private.worker:_post_init_hooks",
+        "ray.train._internal.session:_session",
+        "ray.tune:ExperimentAnalysis._fetch_trial_dataframes",
+        "ray.tune.execution.class_cache:DEFAULT_ENV_VARS",
+        "ray.tune.execution.tune_controller:TuneController.checkpoint",
+        "ray.tune.execution.tune_controller:TuneController._maybe_cache_trial_actor",
+        "ray.tune.registry:_global_registry.unregister",
+        "ray.tune.registry:TRAINABLE_CLASS",
+        "ray.tune.trainable.metadata:_TrainingRunMetadata.update_metric",
+        "ray.tune.experiment:Trial.set_config",
+    ],
+)
+def test_a_private_name_is_there(name: str) -> None:
+    module, _, path = name.partition(":")
+    owner: Any = import_module(module)
+    for part in path.split("."):
+        owner = getattr(owner, part)
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("ray._private.node", internals.SLOW_START),
+        ("ray._private.node", "_webui_url"),
+        ("ray._private.node", "allow_graceful"),
+        ("ray._private.services", "signal.pthread_sigmask(signal.SIG_BLOCK"),
+        ("ray._private.worker", "_system_config"),
+        ("ray.exceptions", internals.FATAL_ACTOR_ERROR),
+        ("ray.tune.execution.tune_controller", "self._tune_controller ="),
+        ("ray.tune.experiment.trial", "run_metadata.num_failures"),
+        ("ray.tune.experiment.trial", "ray_actor"),
+        ("ray.tune.experiment.trial", internals.FAILURE),
+        ("ray.tune.trainable.trainable", "_iteration"),
+    ],
+)
+def test_a_text_of_rays_sources_is_there(module: str, text: str) -> None:
+    assert text in Path(inspect.getsourcefile(import_module(module)) or "").read_text()
+
+
+@pytest.mark.parametrize("setting", internals.system_settings("x", 1))
+def test_the_core_has_the_settings_of_ready_workers(setting: str) -> None:
+    assert setting.encode() in (Path(ray.__file__).parent / "_raylet.so").read_bytes()
+
+
+@pytest.mark.parametrize("variable", [name for name in ENVIRONMENT if name.startswith(("RAY_", "TUNE_"))])
+def test_ray_reads_each_variable_that_a_study_sets(variable: str) -> None:
+    file = {
+        "RAY_AIR_NEW_OUTPUT": "tune/experimental/output.py",
+        "RAY_DEDUP_LOGS": "_private/ray_constants.py",
+        "RAY_USAGE_STATS_ENABLED": "_common/usage/usage_constants.py",
+    }.get(variable, "tune/constants.py")
+    check_text(f'"{variable}"', file, "a study sets it", "it runs with Ray's default")
+
+
+def test_an_exit_by_ray_is_a_termination_and_one_of_a_user_is_not() -> None:
+    from ray._raylet import raise_sys_exit_with_custom_error_message
+
+    with pytest.raises(SystemExit) as caught:
+        raise_sys_exit_with_custom_error_message("the node is drained")
+    assert internals.is_termination(caught.value)
+    assert not internals.is_termination(SystemExit(0))
+
+
+def test_sigterm_is_blocked_and_not_taken_while_ray_starts() -> None:
+    from ray._private import utils
+
+    before, handler = utils.set_sigterm_handler, signal.getsignal(signal.SIGTERM)
+    with internals.sigterm_left_alone():
+        utils.set_sigterm_handler(lambda *_: None)
+        assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert utils.set_sigterm_handler is before
+
+
+def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.tune.execution import class_cache
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.trainable.metadata import _TrainingRunMetadata
+
+    saved: list[str] = []
+    monkeypatch.setattr(TuneController, "checkpoint", lambda self, **_: saved.append(self.name))
+    monkeypatch.setattr(TuneController, "__init__", lambda self, name: setattr(self, "name", name))
+    hooks = ray._private.worker._post_init_hooks  # noqa: SLF001
+    before, variables = list(hooks), class_cache.DEFAULT_ENV_VARS
+    metadata, first, second = _TrainingRunMetadata(), TuneController("first"), TuneController("second")
+    with internals.bare_experiment("nothing of that name"):
+        hooks.append(print)
+        metadata.update_metric("value", 1.0)
+        assert class_cache.DEFAULT_ENV_VARS == {} != variables
+        for controller in (first, first, second, first):
+            controller.checkpoint(force=True)
+    assert saved == ["first", "second"]
+    assert (metadata.metric_analysis, hooks, class_cache.DEFAULT_ENV_VARS) == ({}, before, variables)
+    metadata.update_metric("value", 1.0)
+    assert metadata.metric_analysis["value"]["last"] == 1.0
+
+
+def test_an_actor_that_is_refused_is_not_kept() -> None:
+    controller: Any = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
+    internals.refuse_cached_actors(SimpleNamespace(_tune_controller=controller), lambda trial: trial == "large")
+    assert controller._maybe_cache_trial_actor("small")  # noqa: SLF001
+    assert not controller._maybe_cache_trial_actor("large")  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Failure # 1 (occurred at noon)\nThe actor died unexpectedly.\nMore.\n", "The actor died unexpectedly."),
+        ("Failure # 1 (a)\nOld.\n\nFailure # 2 (b)\nTraceback:\n  ValueError: no\n", "ValueError: no"),
+        ("", "Ray gives no reason."),
+    ],
+)
+def test_the_newest_failure_says_why_a_worker_is_lost(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "error.txt").write_text(text)
+    assert internals.worker_failure_reason(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence
+
+
+def test_the_arguments_of_schedulers_are_read() -> None:
+    from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule, PopulationBasedTraining
+    from ray.tune.schedulers.pb2 import PB2
+
+    def facts(scheduler: Any, *names: str) -> list[Any]:
+        return [internals.scheduler_facts(scheduler)[name] for name in names]
+
+    asha = ASHAScheduler(metric="loss", mode="min", max_t=27, grace_period=3, reduction_factor=3)
+    assert facts(asha, "kind", "metric", "mode", "longest", "grace", "factor") == [
+        "AsyncHyperBandScheduler", "loss", "min", 27, 3, 3
+    ]  # fmt: skip
+    assert facts(MedianStoppingRule(grace_period=4), "grace", "mutations") == [4, None]
+    assert facts(HyperBandScheduler(max_t=27, reduction_factor=4), "longest", "factor") == [27, 4]
+    assert facts(PopulationBasedTraining(hyperparam_mutations={"lr": [1, 2]}), "mutations") == [{"lr": [1, 2]}]
+    assert facts(PB2(hyperparam_bounds={"lr": [1, 2]}), "kind", "mutations") == ["PB2", {"lr": [1, 2]}]
+    assert internals.scheduler_facts(None) == {}
+
+
+def test_the_arguments_of_searchers_and_stoppers_are_read() -> None:
+    from ray.tune import stopper
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.optuna import OptunaSearch
+
+    search = OptunaSearch(None, metric=["a", "b"], mode=["min", "max"], points_to_evaluate=[{"x": 1}])
+    assert internals.searcher_facts(ConcurrencyLimiter(search, max_concurrent=1)) == {
+        "kind": "OptunaSearch", "metric": ["a", "b"], "mode": ["min", "max"], "space": None, "points": [{"x": 1}],
+    }  # fmt: skip
+    assert internals.searcher_facts("random")["kind"] == "random"
+    assert internals.stopper_facts(stopper.MaximumIterationStopper(3))["longest"] == 3
+    assert internals.stopper_facts(stopper.TimeoutStopper(5))["seconds"] == 5
+    assert len(internals.stopper_facts(stopper.CombinedStopper(stopper.NoopStopper()))["stoppers"]) == 1
+    assert set(internals.stopper_facts(lambda: None).values()) == {None}
+
+
+def test_reports_of_a_trainable_reach_an_object_of_tunepipe() -> None:
+    from ray import tune
+
+    reported: list[Any] = []
+    session = SimpleNamespace(
+        world_rank=None, loaded_checkpoint="kept", trial_id="0003", report=lambda metrics, **_: reported.append(metrics)
+    )
+    with internals.reporting_to(session):
+        tune.report({"loss": 1.0})
+        assert (tune.get_checkpoint(), tune.get_context().get_trial_id()) == ("kept", "0003")
+    assert reported == [{"loss": 1.0}]
+    trainable = tune.Trainable(config={})
+    internals.set_iteration(trainable, 3)
+    assert trainable.training_iteration == 3
