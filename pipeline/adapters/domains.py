@@ -8,8 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform
-from pipeline.space.values import plain
+from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform, plain
 
 MAX_LISTED = 64
 """A range of at most this many whole numbers is also listed as values."""

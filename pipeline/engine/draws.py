@@ -8,8 +8,7 @@ from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import Suggestion
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
-from pipeline.space import key_of
-from pipeline.space.walk import fitting
+from pipeline.space import fitting, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
 

@@ -15,7 +15,7 @@ from pipeline.schedulers.promoting_asha import PromotingASHA
 from pipeline.schedulers.ray import RayScheduler
 from pipeline.schedulers.settings import SchedulerSettings
 from pipeline.schedulers.successive_halving import SuccessiveHalving
-from pipeline.space.kinds import any_settings, kind_of
+from pipeline.space import any_settings, kind_of
 
 __all__ = [
     "ASHA",

@@ -6,9 +6,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, StrictStr, TypeAdapter, ValidationError, WithJsonSchema
 
 from pipeline.errors import Fault
-from pipeline.space import AnyDomain, Domain, Switch, drawn_names, walk
-from pipeline.space.covering import covers
-from pipeline.space.values import Value, key_of, plain
+from pipeline.space import AnyDomain, Domain, Switch, Value, covers, drawn_names, key_of, plain, walk
 from pipeline.wording import closest
 
 

@@ -12,8 +12,7 @@ from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Sele
 from pipeline.schedulers.bracket import Bracket
 from pipeline.schedulers.rungs import divided_rungs, rungs
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
-from pipeline.space import Config
-from pipeline.space.values import Count, Real
+from pipeline.space import Config, Count, Real
 from pipeline.trial_ids import DrawOrder, draw_order
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.errors import Fault
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
-from pipeline.space.values import Count
+from pipeline.space import Count
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.promoting_asha import Promoting
 from pipeline.schedulers.rungs import Rung, RungSettings, rungs
-from pipeline.space.values import Real
+from pipeline.space import Real
 
 _PERCENTILE = 90
 """The percentile of random differences that is taken as noise: the paper's choice."""

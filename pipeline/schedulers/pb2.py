@@ -11,12 +11,9 @@ import numpy.typing as npt
 from pipeline.machine.matrix_threads import one_thread
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config, carry_over
-from pipeline.space.cube import Cube
+from pipeline.space import Config, Count, Cube, carry_over, fitting
+from pipeline.space.cube import NEIGHBOUR_STEPS, best_nearby, neighbour, vectors
 from pipeline.space.gaussian_process import GaussianProcess
-from pipeline.space.points import NEIGHBOUR_STEPS, best_nearby, neighbour, vectors
-from pipeline.space.values import Count
-from pipeline.space.walk import fitting
 
 _MAX_GAINS = 200
 """Number of gains that the process is fitted to, the newest: the cost is cubic, and old ones mean little."""

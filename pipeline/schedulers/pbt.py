@@ -8,8 +8,7 @@ from pydantic import Field
 
 from pipeline.schedulers.base import Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config, perturb
-from pipeline.space.values import Real
+from pipeline.space import Config, Real, perturb
 
 
 @dataclass(frozen=True)

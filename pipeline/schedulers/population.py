@@ -15,9 +15,7 @@ from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Sele
 from pipeline.schedulers.exploration import Explore, changes_text, explore_faults, explored_domains
 from pipeline.schedulers.ordered_keys import OrderedKeys
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
-from pipeline.space import Config, as_drawn, explored_space
-from pipeline.space.random_streams import RandomStream
-from pipeline.space.values import Count, Real
+from pipeline.space import Config, Count, RandomStream, Real, as_drawn, explored_space
 from pipeline.trial_ids import draw_order
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers.base import Scheduler, SchedulerContext
 from pipeline.schedulers.settings import SchedulerSettings
-from pipeline.space.kinds import OpenSettings
+from pipeline.space import OpenSettings
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pipeline.errors import Fault
 from pipeline.schedulers.base import Mode
 from pipeline.schedulers.ordered_keys import OrderedKeys
 from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
-from pipeline.space.values import Count, Real
+from pipeline.space import Count, Real
 
 _MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over

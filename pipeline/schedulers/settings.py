@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 
 from pipeline.errors import Fault
 from pipeline.schedulers.base import Scheduler, SchedulerContext
-from pipeline.space.values import STRICT_CONFIG
+from pipeline.space import STRICT_CONFIG
 
 
 class SchedulerSettings:

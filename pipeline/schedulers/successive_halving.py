@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pipeline.schedulers.base import Scheduler, SchedulerContext
 from pipeline.schedulers.hyperband import Brackets
 from pipeline.schedulers.rungs import MeasuredRungSettings
-from pipeline.space.values import Count
+from pipeline.space import Count
 
 
 @dataclass(frozen=True)

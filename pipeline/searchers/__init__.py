@@ -13,7 +13,7 @@ from pipeline.searchers.random import RandomSearch
 from pipeline.searchers.ray import RaySearch
 from pipeline.searchers.sobol import SobolSearch
 from pipeline.searchers.tpe import TPESearch
-from pipeline.space.kinds import any_settings, kind_of
+from pipeline.space import any_settings, kind_of
 
 __all__ = [
     "SEARCHERS",

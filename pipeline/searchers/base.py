@@ -15,8 +15,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from pipeline.errors import Fault
-from pipeline.space import Config
-from pipeline.space.values import STRICT_CONFIG
+from pipeline.space import STRICT_CONFIG, Config
 
 RANDOM_EVERY = 2
 """The interval of random draws as long as trials are compared before their last epoch."""

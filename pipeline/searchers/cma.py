@@ -13,8 +13,7 @@ from pipeline.errors import Fault
 from pipeline.searchers.base import Observation, Suggestion, draw_generator, losses
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.rung_search import RungSearch, at_one_rung
-from pipeline.space import Config, ListedDomain, compose, draw, drawn_parameters
-from pipeline.space.values import Real, Whole
+from pipeline.space import Config, ListedDomain, Real, Whole, compose, draw, drawn_parameters
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier_studies import EarlierStudy, join_points, points_of
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import KnownPoints, curve_of, own_points
-from pipeline.space.cube import Cube
+from pipeline.space import Cube
 
 _MAX_POINTS, _MAX_EARLIER_POINTS = 220, 100
 """The maximum number of points in a fit, and of points of earlier studies among them: the cost is cubic."""

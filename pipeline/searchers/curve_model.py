@@ -13,7 +13,7 @@ from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier_studies import join_points, points_of
 from pipeline.searchers.history import History
 from pipeline.searchers.known_points import own_points, units_of
-from pipeline.space.cube import Cube
+from pipeline.space import Cube
 
 _MAX_POINTS, _MAX_EARLIER_POINTS = 500, 160
 """The maximum number of points to condition on, and of points of earlier studies among them: the cost is cubic."""

@@ -15,9 +15,7 @@ from pipeline.searchers.curve_process import Reals
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.known_points import curve_of
-from pipeline.space import Config, draw, drawn_parameters, key_of
-from pipeline.space.cube import Cube
-from pipeline.space.values import Count
+from pipeline.space import Config, Count, Cube, draw, drawn_parameters, key_of
 from pipeline.wording import by_count, counted
 
 _RANDOM_EVERY = 4

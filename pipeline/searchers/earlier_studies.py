@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.searchers.base import Observation
 from pipeline.searchers.curve_process import Points, Reals
 from pipeline.searchers.known_points import KnownPoints
-from pipeline.space.cube import Cube
+from pipeline.space import Cube
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,9 @@ from pipeline.machine.matrix_threads import one_thread
 from pipeline.searchers.base import LARGEST_LOSS, Observation, Suggestion, draw_generator, losses
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
-from pipeline.space import Config, draw, drawn_parameters
-from pipeline.space.cube import Cube
+from pipeline.space import Config, Count, Cube, draw, drawn_parameters
+from pipeline.space.cube import best_nearby
 from pipeline.space.gaussian_process import GaussianProcess
-from pipeline.space.points import best_nearby
-from pipeline.space.values import Count
 
 _Reals = npt.NDArray[np.float64]
 

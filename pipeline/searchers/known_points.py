@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.searchers.base import LARGEST_LOSS, Observation
 from pipeline.searchers.curve_process import Points, Reals
-from pipeline.space.cube import Cube
+from pipeline.space import Cube
 
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
 """The maximum number of a trial's epochs in the model: the newest, each earlier one by this factor, and the first."""

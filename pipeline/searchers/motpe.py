@@ -8,8 +8,7 @@ from pipeline.searchers.base import RANDOM_EVERY, Observation, SearcherSettings,
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trials_of_losses, sampled, tpe_sampler
 from pipeline.searchers.several_losses import has_rungs, losses_at_one_rung, ranked
-from pipeline.space import Config, draw
-from pipeline.space.values import Count
+from pipeline.space import Config, Count, draw
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from pipeline.searchers.base import Observation, SearcherSettings, draw_generato
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trials_of_losses, sampled
 from pipeline.searchers.several_losses import losses_at_one_rung
-from pipeline.space import Config, draw
-from pipeline.space.values import Real, Whole
+from pipeline.space import Config, Real, Whole, draw
 
 if TYPE_CHECKING:
     import optuna

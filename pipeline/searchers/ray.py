@@ -8,8 +8,7 @@ from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.searchers.base import Observation, SearcherSettings
-from pipeline.space import Config, Switch, walk
-from pipeline.space.kinds import OpenSettings
+from pipeline.space import Config, OpenSettings, Switch, walk
 
 
 @dataclass(frozen=True)

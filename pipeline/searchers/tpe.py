@@ -8,8 +8,7 @@ from pipeline.searchers.base import Observation, Suggestion, draw_generator
 from pipeline.searchers.history import History
 from pipeline.searchers.optuna_trials import as_trials, sampled, tpe_sampler
 from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
-from pipeline.space import draw
-from pipeline.space.values import Count
+from pipeline.space import Count, draw
 
 _BEST = 100
 """More than the configs that count as good, which are at most 25."""

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space import Config, ListedDomain, drawn_parameters
-from pipeline.space.cube import Cube
+from pipeline.space import Config, Cube, ListedDomain, drawn_parameters
 
 _Reals = npt.NDArray[np.float64]
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.simulation.encoding import Encoding
-from pipeline.space import Config
-from pipeline.space.random_streams import RandomStream
+from pipeline.space import Config, RandomStream
 from pipeline.study import TuneJob
 
 _BEFORE = 0.9

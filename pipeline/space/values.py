@@ -1,14 +1,16 @@
-"""Values of hyperparameters: their type, how pydantic reads them, and when two are equal."""
+"""Values that users write: their types, how pydantic reads them, when two are equal, and how tables store them."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, PlainValidator
-
-from pipeline.space.base import Domain
+import pyarrow as pa
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, JsonValue, PlainValidator, Tag
 
 Value: TypeAlias = JsonValue
 """A hyperparameter's value: None, true or false, a number, text, and lists and dicts of these."""
@@ -56,12 +58,12 @@ def _value(value: Any, depth: int = 0) -> Value:
         if not isinstance(value, Mapping):
             return [_value(inner, depth + 1) for inner in value]
         if strange := [key for key in value if type(plain(key)) is not str]:
-            raise ValueError(f"must have text as keys, and {strange[0]!r:.40} is {_kind(strange[0])}")
+            raise ValueError(f"must have text as keys, and {strange[0]!r:.40} is of type {type(strange[0]).__name__}")
         return {str(_value(key)): _value(inner, depth + 1) for key, inner in value.items()}
     if value is not None and type(value) not in (bool, int, float, str):
-        if isinstance(value, Domain):
+        if hasattr(value, "from_unit"):
             raise ValueError("must not contain a domain; the branches of a Switch may have domains")
-        what = f", and it holds {_kind(value)}" if depth else ""
+        what = f", and it holds a value of type {type(value).__name__}" if depth else ""
         raise ValueError(
             f"must be a JSON value (a number, text, true or false, null, or a list or an object of these){what}"
         )
@@ -77,10 +79,6 @@ def _value(value: Any, depth: int = 0) -> Value:
     return value  # type: ignore[no-any-return]
 
 
-def _kind(value: object) -> str:
-    return f"of type {type(value).__name__}"
-
-
 ReadValue: TypeAlias = Annotated[Value, PlainValidator(_value)]
 """A Value that pydantic does not convert: 1, 1.0, True and "1" stay different; tuples and arrays become lists."""
 
@@ -92,3 +90,58 @@ Whole: TypeAlias = Annotated[int, BeforeValidator(plain), Field(strict=True)]
 
 Count: TypeAlias = Annotated[Whole, Field(ge=1, lt=2**31)]
 """A count; at least 1."""
+
+OpenSettings: TypeAlias = dict[Annotated[str, Field(min_length=1)], JsonValue]
+"""Settings by name, as JSON values; only the class that they are for can validate them."""
+
+
+def kind_of(settings: object) -> str | None:
+    """The kind of settings; that of a class of Ray is `ray`, whatever its path."""
+    kind = settings.get("kind") if isinstance(settings, Mapping) else getattr(settings, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return "ray" if kind.startswith("ray.") else kind
+
+
+def normalize(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a class of Ray from JSON that has them next to its path."""
+    own = {name: setting for name, setting in value.items() if name not in ("kind", "settings")}
+    settings = value.get("settings", {})
+    if not own or not isinstance(settings, Mapping):
+        return value
+    return {"kind": value.get("kind"), "settings": {**settings, **own}}
+
+
+def any_settings(known: Mapping[str, type], of_ray: type) -> Any:
+    """The type of a field that takes any of these settings, which `kind` tells apart, for pydantic."""
+    kinds: list[Any] = [Annotated[settings, Tag(kind)] for kind, settings in {**known, "ray": of_ray}.items()]
+    return Annotated[reduce(or_, kinds), Discriminator(kind_of)]
+
+
+def column_text(value: Any) -> str:
+    """A value in a column of text: text unchanged, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def scalar(value: Any) -> bool | int | float | str:
+    """A value for tools that know only numbers, booleans and text: None, lists and dicts become JSON."""
+    return value if isinstance(value, int | float) else column_text(value)
+
+
+def column_value(value: Any, type_: pa.DataType) -> Any:
+    """A parameter's value as the value of its column."""
+    return column_text(value) if pa.types.is_string(type_) else value
+
+
+def config_value(cell: Any, listed: Sequence[Any] | None) -> Any:
+    """A parameter's value from the value of its column: the inverse of `column_value`."""
+    for value in listed or ():
+        stored = column_text(value) if isinstance(cell, str) else value
+        if stored == cell and isinstance(stored, bool) == isinstance(cell, bool):
+            return deepcopy(value)
+    if isinstance(cell, str) and cell[:1] in ("[", "{") and not all(isinstance(value, str) for value in listed or ()):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell
+    return cell

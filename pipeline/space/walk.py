@@ -1,4 +1,4 @@
-"""Every parameter of a space, those in branches included, and the conditions that branches must fulfil together."""
+"""Every parameter of a space, those in branches included, and what may be together in one space."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pipeline.errors import Fault
-from pipeline.space.base import Domain
-from pipeline.space.choices import Choice
-from pipeline.space.column_values import listed_values
-from pipeline.space.continuous import LogUniform, Normal, Uniform
-from pipeline.space.domains import Switch
-from pipeline.space.stepped import IntUniform, QUniform
+from pipeline.space.domains import (
+    Choice,
+    CountableDomain,
+    Domain,
+    IntUniform,
+    ListedDomain,
+    LogUniform,
+    Normal,
+    QUniform,
+    Switch,
+    Uniform,
+    listed_values,
+)
 from pipeline.space.values import Value, key_of
 
 When: TypeAlias = tuple[tuple[str, str], ...]
@@ -102,7 +109,7 @@ def conflicts(space: Mapping[str, Any]) -> list[Fault]:
         if len(parameter.when) > _DEEPEST:
             return [Fault(f"space.{parameter.path}", parameter.domain, f"must lie within at most {_DEEPEST} switches")]
         for other in seen.setdefault(parameter.name, []):
-            if not _apart(parameter.when, other.when):
+            if not any(dict(other.when).get(switch, branch) != branch for switch, branch in parameter.when):
                 allowed = f"must have another name: space.{other.path} may be present at the same time"
             elif _joined(other.domain, parameter.domain) is None:
                 allowed = f"must have one kind in all branches, as space.{other.path}: {other.domain!r}"
@@ -118,28 +125,36 @@ def kind_of_value(value: object) -> str | None:
     """The kind of a plain value in words: a number, text, a list, …; None for anything else."""
     if value is None:
         return "null"
-    if isinstance(value, list | tuple):
-        return "a list"
     if isinstance(value, Mapping):
         return None if "kind" in value else "an object"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    return "text" if isinstance(value, str) else None
+    kinds = (bool, "true or false"), (int | float, "a number"), (str, "text"), (list | tuple, "a list")
+    return next((kind for types, kind in kinds if isinstance(value, types)), None)
 
 
 def kinds_of(parameter: Any) -> set[str]:
-    """The kinds of a parameter's values, in words."""
+    """The kinds of a parameter's values, in words; empty if one of them has none."""
     if (values := listed_values(parameter)) is None:
         return {"a number"}
-    kinds = [kind_of_value(value) for value in values]
-    return {kind for kind in kinds if kind is not None} if None not in kinds else set()
+    kinds = {kind for value in values if (kind := kind_of_value(value)) is not None}
+    return kinds if all(kind_of_value(value) for value in values) else set()
 
 
-def _apart(one: When, other: When) -> bool:
-    """Whether no config can have parameters in both branches."""
-    return any(dict(other).get(switch, branch) != branch for switch, branch in one)
+def covers(outer: Any, inner: Any) -> bool:
+    """Whether a config may have every value of one domain where it may have those of another."""
+    if not isinstance(outer, Domain):
+        return inner == outer and type(inner) is type(outer)
+    if not isinstance(inner, Domain):
+        return outer.contains(inner)
+    if isinstance(inner, ListedDomain):
+        return all(map(outer.contains, inner.values))
+    if isinstance(inner, CountableDomain):
+        if isinstance(outer, ListedDomain):
+            return inner.count <= outer.count and all(outer.contains(inner.nth(n)) for n in range(inner.count))
+        # Values with equal steps: those of the outer domain have equal steps, too, or no steps at all.
+        return all(outer.contains(inner.nth(n)) for n in {0, min(1, inner.count - 1), inner.count - 1})
+    if isinstance(outer, CountableDomain) or inner.bounds is None or outer.bounds is None:
+        return not isinstance(outer, CountableDomain) and outer.bounds is None
+    return outer.bounds[0] <= inner.bounds[0] and inner.bounds[1] <= outer.bounds[1]
 
 
 def _joined(one: Any, other: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.space.column_values import column_type
+from pipeline.space import column_type
 
 SCHEMA_VERSION = 1
 """The version of study.json and of every part. Unknown versions are refused, older ones are read."""

@@ -31,10 +31,19 @@ from pipeline.schedulers import (
     SuccessiveHalving,
 )
 from pipeline.searchers import SEARCHERS, AnySearcher, CurveSearch, MOTPESearch, RandomSearch
-from pipeline.space import Grid, Space, conflicts, drawn_parameters, flat
-from pipeline.space.column_values import listed_values
-from pipeline.space.kinds import kind_of, normalize
-from pipeline.space.values import Count, ReadValue, Whole
+from pipeline.space import (
+    Count,
+    Grid,
+    ReadValue,
+    Space,
+    Whole,
+    conflicts,
+    drawn_parameters,
+    flat,
+    kind_of,
+    listed_values,
+    normalize,
+)
 from pipeline.study.callables import as_function
 from pipeline.study.changes import apply_changes
 from pipeline.study.code import Code, Data

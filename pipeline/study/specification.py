@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, PlainValidator
 
 from pipeline.schedulers import Mode
-from pipeline.space.values import STRICT_CONFIG, Count, Real, Whole, plain
+from pipeline.space import STRICT_CONFIG, Count, Real, Whole, plain
 from pipeline.study.code import Code, value_or_code
 
 UNKNOWN = 1e300

@@ -11,6 +11,7 @@ from pipeline.searchers.history import History
 from pipeline.space import (
     Config,
     ParameterPath,
+    RandomStream,
     Value,
     combination,
     combinations,
@@ -18,11 +19,10 @@ from pipeline.space import (
     draw,
     drawn_parameters,
     fits,
+    fitting,
     is_continuous,
     key_of,
 )
-from pipeline.space.random_streams import RandomStream
-from pipeline.space.walk import fitting
 from pipeline.study.job import TuneJob
 from pipeline.wording import counted, is_or_are
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.space.values import leaves
+from pipeline.space import leaves
 from pipeline.training.compiled_epoch import trace_epoch
 from pipeline.training.device_data import DeviceData
 from pipeline.training.further_state import skip_reductions

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.adapters.domains import distinct
-from pipeline.space.values import plain
+from pipeline.space import plain
 from pipeline.study.random_numbers import same_random_numbers
 
 _DRAWS = 1000

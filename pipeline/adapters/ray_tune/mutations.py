@@ -13,8 +13,7 @@ from pipeline.adapters.parameters import parameter_name
 from pipeline.adapters.ray_tune.draws import domain_of_draws
 from pipeline.adapters.ray_tune.param_space import domain_of_ray, is_drawn, leaves
 from pipeline.adapters.ray_tune.sample_from import is_function
-from pipeline.space import Choice, Domain
-from pipeline.space.covering import covers
+from pipeline.space import Choice, Domain, covers
 
 
 @dataclass(frozen=True, slots=True)

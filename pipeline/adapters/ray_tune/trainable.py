@@ -25,8 +25,7 @@ from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner,
 from pipeline.adapters.steps import Steps
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
-from pipeline.space import Grid, draw
-from pipeline.space.random_streams import RandomStream
+from pipeline.space import Grid, RandomStream, draw
 from pipeline.study.context import continued_from, current
 from pipeline.study.source_loader import content_of
 from pipeline.wording import listed

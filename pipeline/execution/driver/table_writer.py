@@ -25,8 +25,7 @@ from pipeline.results.tables.by_trials import TablesByTrials
 from pipeline.results.tables.clean_tables import Tables, newest_checkpoints, read_tables
 from pipeline.results.tables.trials_derivation import derive_trials
 from pipeline.results.tables.unique_rows import trial_ids, trial_positions, whole_numbers
-from pipeline.space import Config, flat
-from pipeline.space.column_values import column_value
+from pipeline.space import Config, column_value, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES, SCHEMA_VERSION, arrow_schema
 from pipeline.study import TuneJob, layout

@@ -30,11 +30,12 @@ from pipeline.space import (
     QUniform,
     Uniform,
     Value,
+    column_text,
     compose,
+    config_value,
     key_of,
+    plain,
 )
-from pipeline.space.column_values import column_text, config_value
-from pipeline.space.values import plain
 from pipeline.study import TuneJob, layout
 from pipeline.study.faults import unknown
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, untried_config

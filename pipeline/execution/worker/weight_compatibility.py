@@ -17,8 +17,7 @@ from pipeline.engine.messages import Assignment
 from pipeline.errors import ModelError
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative_trials
 from pipeline.schedulers.exploration import changed_names
-from pipeline.space import Config, ParameterPath, Switch, Value, compose, draw, walk
-from pipeline.space.random_streams import RandomStream
+from pipeline.space import Config, ParameterPath, RandomStream, Switch, Value, compose, draw, walk
 from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.wording import by_count, capitalized, listed

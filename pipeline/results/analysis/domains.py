@@ -5,8 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.results.tables.configs import given
 from pipeline.sanitize import sanitize_line
-from pipeline.space import Choice, Domain, Grid, IntUniform, ListedDomain, LogUniform, Normal, QUniform, Switch, Uniform
-from pipeline.space.column_values import column_text
+from pipeline.space import (
+    Choice,
+    Domain,
+    Grid,
+    IntUniform,
+    ListedDomain,
+    LogUniform,
+    Normal,
+    QUniform,
+    Switch,
+    Uniform,
+    column_text,
+)
 from pipeline.wording import format_number
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from pipeline.results.analysis.random_forest import RandomForest
 from pipeline.results.analysis.shares import MIN_SHARE, Effect, Importance, Pair
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
-from pipeline.space import ListedDomain, ParameterPath
-from pipeline.space.walk import When
+from pipeline.space import ListedDomain, ParameterPath, When
 from pipeline.wording import percent, percent_interval
 
 _Reals = npt.NDArray[np.float64]

@@ -14,9 +14,7 @@ from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
 from pipeline.searchers import CurveSearch
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
-from pipeline.space import ListedDomain, ParameterPath, drawn_parameters, key_of
-from pipeline.space.cube import Cube
-from pipeline.space.walk import fitting
+from pipeline.space import Cube, ListedDomain, ParameterPath, drawn_parameters, fitting, key_of
 from pipeline.study import TuneJob
 
 _Reals = npt.NDArray[np.float64]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.space import ParameterPath
-from pipeline.space.walk import When
+from pipeline.space import ParameterPath, When
 
 _Reals = npt.NDArray[np.float64]
 

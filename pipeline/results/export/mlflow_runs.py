@@ -15,7 +15,7 @@ from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.results.views.provenance import provenance_in_words
-from pipeline.space.column_values import scalar
+from pipeline.space import scalar
 from pipeline.storage.metric_column import metric_column, metric_columns
 
 _STATUS = {"failed": "FAILED", "running": "RUNNING", "paused": "RUNNING", "waiting": "SCHEDULED"}

@@ -13,7 +13,7 @@ from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import StorageError
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
-from pipeline.space.column_values import scalar
+from pipeline.space import scalar
 from pipeline.storage.metric_column import metric_columns
 from pipeline.study.contents import check_output_folder
 

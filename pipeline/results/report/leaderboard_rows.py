@@ -21,7 +21,7 @@ from pipeline.results.analysis.leaderboard import (
 from pipeline.results.tables.load import Results
 from pipeline.results.views.leaderboard import cell_text
 from pipeline.sanitize import sanitize
-from pipeline.space.column_values import scalar
+from pipeline.space import scalar
 from pipeline.wording import duration, format_number
 
 MAX_ROWS = 10_000

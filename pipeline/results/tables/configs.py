@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.space import Config, Space, Value
-from pipeline.space.column_values import config_value, listed_values
+from pipeline.space import Config, Space, Value, config_value, listed_values
 
 if TYPE_CHECKING:
     import pandas as pd

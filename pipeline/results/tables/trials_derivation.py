@@ -13,7 +13,7 @@ from pipeline.results.tables.column_check import config_column, config_from
 from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.stored_space import parameters_of
 from pipeline.results.tables.unique_rows import Indices, reals, trial_ids, trial_positions, whole_numbers
-from pipeline.space.column_values import column_value
+from pipeline.space import column_value
 from pipeline.storage.metric_column import column_of, metric_column, metric_names
 from pipeline.storage.schema import MEASURES, SECONDS, arrow_schema
 from pipeline.study import Objective

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.errors import StorageError
-from pipeline.space.values import STRICT_CONFIG
+from pipeline.space import STRICT_CONFIG
 from pipeline.storage import Store
 from pipeline.study import layout
 

@@ -11,8 +11,7 @@ from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.predictions import Prediction, most_different
 from pipeline.results.analysis.shares import Effect, Importance
 from pipeline.results.tables.load import Results
-from pipeline.space import ListedDomain
-from pipeline.space.walk import When
+from pipeline.space import ListedDomain, When
 from pipeline.wording import (
     capitalized,
     counted,

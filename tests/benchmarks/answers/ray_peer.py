@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Switch, compose
-from pipeline.space.walk import walk
+from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Switch, compose, walk
 from tests.benchmarks.answers.peer import Verdict
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table

@@ -10,8 +10,7 @@ from pipeline.searchers.curve_fit import curve_fit
 from pipeline.searchers.curve_process import CurveProcess
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
-from pipeline.space import Uniform
-from pipeline.space.cube import Cube
+from pipeline.space import Cube, Uniform
 
 CUBE = Cube({"x": Uniform(0, 1), "y": Uniform(0, 1)})
 EPOCHS = 10

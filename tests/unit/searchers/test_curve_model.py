@@ -8,8 +8,7 @@ from pipeline.searchers.curve_model import CurveModel
 from pipeline.searchers.curve_process import CurveProcess, Points, Reals
 from pipeline.searchers.earlier_studies import EarlierStudy
 from pipeline.searchers.history import History
-from pipeline.space import Uniform
-from pipeline.space.cube import Cube
+from pipeline.space import Cube, Uniform
 
 SPACE, EPOCHS = {"x": Uniform(0.0, 1.0)}, 8
 TRIED = [

@@ -5,8 +5,7 @@ import numpy as np
 from pipeline.searchers import Observation
 from pipeline.searchers.earlier_studies import EarlierStudy, join_points, points_of
 from pipeline.searchers.known_points import KnownPoints
-from pipeline.space import Uniform
-from pipeline.space.cube import Cube
+from pipeline.space import Cube, Uniform
 
 CUBE = Cube({"x": Uniform(0, 1)})
 EPOCHS = 10

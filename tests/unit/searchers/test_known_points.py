@@ -5,8 +5,7 @@ import pytest
 
 from pipeline.searchers import Observation
 from pipeline.searchers.known_points import KnownPoints, LossScale, curve_of, own_points, thinned, units_of
-from pipeline.space import Choice, QUniform, Uniform
-from pipeline.space.cube import Cube
+from pipeline.space import Choice, Cube, QUniform, Uniform
 
 EPOCHS = 8
 

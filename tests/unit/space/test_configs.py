@@ -1,4 +1,4 @@
-"""Spaces and configs."""
+"""Configs of a space: drawn, explored, carried over, counted through, and their parameters."""
 
 import itertools
 from typing import Any
@@ -12,18 +12,28 @@ from pipeline.space import (
     Grid,
     IntUniform,
     LogUniform,
+    Normal,
+    QUniform,
     Switch,
     Uniform,
     as_drawn,
     carry_over,
+    combination,
     combinations,
+    conflicts,
     draw,
     explored_space,
     fits,
+    flat,
+    is_continuous,
+    number_of,
     perturb,
+    walk,
 )
 
 _SPACE = {"lr": LogUniform(1e-4, 1), "units": IntUniform(4, 64), "kind": Choice(["a", "b", "c"]), "fixed": 7}
+
+
 _NESTED = {
     "lr": LogUniform(1e-4, 1),
     "schedule": Switch(
@@ -38,14 +48,12 @@ _NESTED = {
 
 
 def test_a_config_has_a_value_for_each_parameter() -> None:
-    """A config has its values in the order of the space, constants included."""
     config = draw(_SPACE, np.random.default_rng(0))
     assert list(config) == list(_SPACE)
     assert config["fixed"] == 7
 
 
 def test_grid_parameters_run_through_their_values() -> None:
-    """In a grid, the last parameter changes fastest, and the grid restarts after its last combination."""
     space = {"a": Grid([1, 2]), "b": Grid(["x", "y", "z"]), "c": 0}
     assert combinations(space) == 6
     configs = [draw(space, np.random.default_rng(0), index) for index in range(12)]
@@ -54,7 +62,6 @@ def test_grid_parameters_run_through_their_values() -> None:
 
 
 def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
-    """The parameters of a config's branch, nested ones too, follow its switch, and those of others are absent."""
     configs = [draw(_NESTED, np.random.default_rng(seed)) for seed in range(60)]
     assert {tuple(config) for config in configs} == {
         ("lr", "schedule", "end"),
@@ -76,18 +83,15 @@ def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
     ],
 )
 def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
-    """A config with an unknown or missing parameter, one of another branch, or an invalid value does not fit."""
     assert not fits(_NESTED, config)
 
 
 def test_branches_are_drawn_equally_often() -> None:
-    """Branches are drawn equally often, however many parameters they have."""
     drawn = [draw(_NESTED, np.random.default_rng(seed))["schedule"] for seed in range(600)]
     assert all(150 < drawn.count(branch) < 250 for branch in ("constant", "decaying", "cyclic"))
 
 
 def test_exploring_moves_values_and_keeps_the_branch() -> None:
-    """Exploring without resampling keeps a trial's branch and multiplies the branch's parameters."""
     config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
     seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0) for seed in range(20)]
     assert {c["schedule"] for c in seen} == {"decaying"}
@@ -95,26 +99,13 @@ def test_exploring_moves_values_and_keeps_the_branch() -> None:
 
 
 def test_exploring_draws_the_parameters_of_a_new_branch() -> None:
-    """If exploring draws another branch, the result has that branch's parameters within their domains."""
     config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
     seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0.5) for seed in range(60)]
     assert {c["schedule"] for c in seen} == {"constant", "decaying", "cyclic"}
     assert all(fits(_NESTED, c) for c in seen)
 
 
-def test_a_shared_name_is_drawn_again_in_another_branch() -> None:
-    """If exploring draws another branch, a parameter of the same name in both is drawn again."""
-    space = {"how": Switch({"slow": {"lr": Uniform(0, 1)}, "fast": {"lr": Uniform(10, 11)}})}
-    seen = [
-        perturb(space, {"how": "slow", "lr": 0.5}, np.random.default_rng(seed), resample_probability=0.5)
-        for seed in range(40)
-    ]
-    assert {c["how"] for c in seen} == {"slow", "fast"}
-    assert all(fits(space, c) for c in seen)
-
-
 def test_exploring_multiplies_by_either_factor() -> None:
-    """Exploring without resampling multiplies every number by 0.8 or 1.2 and leaves constants unchanged."""
     rng = np.random.default_rng(0)
     config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
     seen = [perturb(_SPACE, config, rng, resample_probability=0) for _ in range(50)]
@@ -125,29 +116,7 @@ def test_exploring_multiplies_by_either_factor() -> None:
     assert config == {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
 
 
-def test_exploring_draws_from_the_domain() -> None:
-    """Exploring with a resampling probability of 1 draws every parameter from its domain."""
-    seen = [
-        perturb(
-            _SPACE, {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}, np.random.default_rng(i), resample_probability=1
-        )
-        for i in range(20)
-    ]
-    assert len({c["lr"] for c in seen}) == 20
-    assert all(domain.contains(c[name]) for c in seen for name, domain in _SPACE.items() if name != "fixed")
-
-
-@pytest.mark.parametrize("probability", [0.25, 0.75])
-def test_the_probability_of_redrawing_is_kept(probability: float) -> None:
-    """Over many explorations, the share of redrawn parameters is the given probability."""
-    rng = np.random.default_rng(1)
-    moved = [perturb({"lr": Uniform(0, 1)}, {"lr": 0.5}, rng, resample_probability=probability) for _ in range(2000)]
-    again = sum(c["lr"] not in (0.4, 0.6) for c in moved) / len(moved)
-    assert again == pytest.approx(probability, abs=0.04)
-
-
 def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
-    """A config from before a change of its space keeps its numbers and listed values; others are drawn."""
     space = {"x": Uniform(0, 1), "kind": Choice(["b", "c"]), "how": Switch({"new": {"y": Uniform(2, 3)}}), "fixed": 7}
     config = carry_over(space, {"x": 1.5, "kind": "b", "how": "old", "fixed": 6}, np.random.default_rng(0))
     assert (config["x"], config["kind"], config["how"], config["fixed"]) == (1.5, "b", "new", 7)
@@ -155,21 +124,8 @@ def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
     assert carry_over(space, config, np.random.default_rng(1)) == config
 
 
-def test_exploring_by_other_factors() -> None:
-    """Exploring multiplies by each of the given factors, however many there are."""
-    rng = np.random.default_rng(0)
-    factors = (0.5, 1.1, 3.0)
-    seen = [perturb(_SPACE, {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}, rng, resample_probability=0,
-                    factors=factors) for _ in range(50)]  # fmt: skip
-    assert {round(config["lr"], 6) for config in seen} == {0.005, 0.011, 0.03}
-
-
 @given(seed=st.integers(0, 999), names=st.sets(st.sampled_from(["lr", "schedule", "decay", "restarts", "period"])))
 def test_only_the_named_parameters_of_an_explored_space_change(seed: int, names: set[str]) -> None:
-    """Around any config, an explored space draws configs of the space that differ in named parameters alone.
-
-    A parameter of a branch that the config does not take is drawn, too.
-    """
     rng = np.random.default_rng(seed)
     config = draw(_NESTED, rng)
     explored = perturb(explored_space(_NESTED, config, dict.fromkeys(names)), config, rng, resample_probability=0.5)
@@ -179,7 +135,6 @@ def test_only_the_named_parameters_of_an_explored_space_change(seed: int, names:
 
 
 def test_a_parameter_is_explored_in_a_domain_of_its_own() -> None:
-    """A parameter with a domain of its own is drawn and multiplied within it, from a value beyond it, too."""
     domains = {"lr": LogUniform(0.1, 0.2), "kind": Choice(["c", "a"])}
     config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
     for seed in range(20):
@@ -191,7 +146,6 @@ def test_a_parameter_is_explored_in_a_domain_of_its_own() -> None:
 
 
 def test_an_explored_space_follows_a_changed_space() -> None:
-    """After a change of the space, values that it no longer lists are drawn, and numbers move into their ranges."""
     space = {
         "x": Uniform(0, 1),
         "n": IntUniform(1, 9),
@@ -207,7 +161,111 @@ def test_an_explored_space_follows_a_changed_space() -> None:
 
 
 def test_values_get_the_types_of_their_domains() -> None:
-    """Numbers and listed values get the types that their domains draw, and constants stay."""
     space = {"x": Uniform(0, 9), "n": IntUniform(1, 9), "kind": Choice([1, 2.5]), "z": 8}
     typed = as_drawn(space, {"x": 2, "n": 3.0, "kind": 1.0, "z": 8})
     assert [(value, type(value)) for value in typed.values()] == [(2.0, float), (3, int), (1, int), (8, int)]
+
+
+def test_a_large_grid_is_not_walked_through() -> None:
+    space = {f"p{i}": Grid(list(range(100))) for i in range(30)}
+    config = draw(space, np.random.default_rng(0), 100**29 + 7)
+    assert (config["p0"], config["p1"], config["p29"]) == (1, 0, 7)
+
+
+def test_combinations_of_branches_follow_each_other() -> None:
+    space = {
+        "width": Choice([8, 16]),
+        "schedule": Switch(
+            {"constant": {}, "cyclic": {"period": Grid([2, 4]), "way": Switch({"a": {}, "b": {"c": 1}})}}
+        ),
+    }
+    assert combinations(space) == 10
+    configs = [combination(space, index) for index in range(10)]
+    assert configs[:5] == [
+        {"width": 8, "schedule": "constant"},
+        {"width": 8, "schedule": "cyclic", "period": 2, "way": "a"},
+        {"width": 8, "schedule": "cyclic", "period": 2, "way": "b", "c": 1},
+        {"width": 8, "schedule": "cyclic", "period": 4, "way": "a"},
+        {"width": 8, "schedule": "cyclic", "period": 4, "way": "b", "c": 1},
+    ]
+    assert configs[5:] == [{**config, "width": 16} for config in configs[:5]]
+    assert combination(space, 10) == configs[0]
+    assert [number_of(space, config) for config in configs] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ({"x": Uniform(0, 1), "n": IntUniform(1, 3)}, True),
+        ({"n": IntUniform(1, 3), "fixed": 0.5}, False),
+        ({"kind": Switch({"a": {"x": Uniform(0, 1)}, "b": {}})}, False),
+    ],
+)
+def test_a_space_is_continuous_if_every_config_has_a_real_number(space: dict[str, object], expected: bool) -> None:
+    assert is_continuous(space) is expected
+
+
+def _either(one: Any, other: Any) -> dict[str, Any]:
+    return {"s": Switch({"a": {"p": one}, "b": {"p": other}})}
+
+
+def test_walking_comes_to_every_parameter_with_its_condition() -> None:
+    space = {"x": 1, "s": Switch({"a": {"y": Uniform(0, 1), "t": Switch({"c": {"z": 2}})}, "b": {}})}
+    parameters = {parameter.path: parameter for parameter in walk(space)}
+    assert list(parameters) == ["x", "s", "s.a.y", "s.a.t", "s.a.t.c.z"]
+    assert parameters["s.a.t.c.z"].when == (("s", "a"), ("t", "c"))
+    assert parameters["s.a.t.c.z"].is_present({"s": "a", "t": "c"})
+    assert not parameters["s.a.t.c.z"].is_present({"s": "b"})
+    assert [parameter.name for parameter in parameters.values() if parameter.drawn] == ["s", "y", "t"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (Uniform(0, 1), Uniform(0.5, 3), Uniform(0, 3)),
+        (LogUniform(1, 2), LogUniform(0.1, 1), LogUniform(0.1, 2)),
+        (IntUniform(1, 4, log=True), IntUniform(0, 2), IntUniform(0, 4)),
+        (IntUniform(0, 12, step=4), IntUniform(6, 30, step=6), IntUniform(0, 30, step=2)),
+        (QUniform(0, 1, 0.5), QUniform(0, 2, 0.25), QUniform(0, 2, 0.25)),
+        (Normal(0, 1), Normal(6, 1), Normal(3, 2)),
+        (Choice((1, 2)), Choice((2, 3)), Choice((1, 2, 3))),
+        (1, 2, Choice((1, 2))),
+        (1, 1, 1),
+    ],
+)
+def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both: Any) -> None:
+    assert conflicts(_either(one, other)) == []
+    assert flat(_either(one, other)) == {"s": _either(one, other)["s"], "p": both}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Uniform(0, 1), LogUniform(1, 2)), (Uniform(0, 1), 0.5), (1, "1"), (Choice((1, 2)), Choice((1.0,)))],
+)
+def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
+    (fault,) = conflicts(_either(one, other))
+    assert fault.field == "space.s.b.p"
+    assert fault.allowed.startswith("must have one kind in all branches, as space.s.a.p: ")
+
+
+@pytest.mark.parametrize(
+    ("space", "field", "other"),
+    [
+        ({"p": 1, "s": Switch({"a": {"p": 2}})}, "space.s.a.p", "space.p"),
+        ({"s": Switch({"a": {"s": 2}})}, "space.s.a.s", "space.s"),
+        ({"s": Switch({"a": {"p": 1}}), "t": Switch({"b": {"p": 1}})}, "space.t.b.p", "space.s.a.p"),
+    ],
+)
+def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: str) -> None:
+    (fault,) = conflicts(space)
+    assert fault.field == field
+    assert fault.allowed == f"must have another name: {other} may be present at the same time"
+
+
+def test_switches_are_at_most_eight_deep() -> None:
+    space: dict[str, Any] = {"p": 1}
+    for depth in range(8):
+        space = {f"s{depth}": Switch({"a": space})}
+    assert conflicts(space) == []
+    (fault,) = conflicts({"s8": Switch({"a": space})})
+    assert fault.allowed == "must lie within at most 8 switches"

@@ -1,11 +1,11 @@
-"""A space as a unit cube."""
+"""A space as a unit cube, and its configs as points."""
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, draw, fits
-from pipeline.space.cube import Cube
+from pipeline.space import Choice, Cube, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, draw, fits
+from pipeline.space.cube import best_nearby, neighbour, vectors
 
 SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -29,7 +29,6 @@ SPACE = {
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_a_config_is_restored_from_its_point(seed):
-    """A config's point in the unit cube converts back to the config, for any branch and in another instance."""
     cube, config = Cube(SPACE), draw(SPACE, np.random.default_rng(seed))
     units = cube.units([config])
     again = cube.config(np.nan_to_num(units[0], nan=0.5))
@@ -40,7 +39,6 @@ def test_a_config_is_restored_from_its_point(seed):
 
 
 def test_a_space_without_parameters_has_one_place() -> None:
-    """In a space of fixed values alone, places and points have no axes, and each place is the only config."""
     cube = Cube({"fixed": 3})
     units = cube.units([{"fixed": 3}] * 2)
     assert (units.shape, cube.points(units).shape) == ((2, 0), (2, 0))
@@ -49,7 +47,6 @@ def test_a_space_without_parameters_has_one_place() -> None:
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_any_place_is_a_config_of_the_space(seed):
-    """Any point of the cube converts to a config, and the axes of absent parameters have no effect."""
     cube, rng = Cube(SPACE), np.random.default_rng(seed)
     for unit in rng.random((5, cube.sides)):
         config = cube.config(unit)
@@ -61,7 +58,6 @@ def test_any_place_is_a_config_of_the_space(seed):
 
 @given(seed=st.integers(0, 2**31 - 1), step=st.sampled_from([0.01, 0.3]))
 def test_rounded_places_and_neighbours_are_those_of_their_configs(seed, step):
-    """A rounded place, and each neighbour, has the numbers of its own config; absent parameters are drawn."""
     cube, rng = Cube(SPACE), np.random.default_rng(seed)
     configs = [draw(SPACE, rng) for _ in range(4)]
     for places in (cube.rounded(rng.random((4, cube.sides))), cube.neighbours(cube.units(configs), step, rng)):
@@ -71,7 +67,6 @@ def test_rounded_places_and_neighbours_are_those_of_their_configs(seed, step):
 
 
 def test_the_axes_of_a_listed_parameter_are_its_own():
-    """A listed parameter has one axis for each value, and a number has one."""
     assert Cube({"x": Uniform(0, 1), "c": Choice([1, 2, 3]), "k": 1, "y": Uniform(0, 1)}).groups.tolist() == [
         0,
         1,
@@ -83,7 +78,6 @@ def test_the_axes_of_a_listed_parameter_are_its_own():
 
 @pytest.mark.parametrize("names", [set(SPACE), {"lr", "fixed", "c", "n", "m", "z"}])
 def test_places_within_a_part_of_a_space_are_those_of_its_configs(names, monkeypatch):
-    """Places in a part of a space are those of their configs, which are composed only if the space has switches."""
     space = {name: domain for name, domain in SPACE.items() if name in names}
     part = Cube({**space, "lr": LogUniform(1e-3, 1e-2), "m": 5, "z": 0.25})
     places = np.random.default_rng(0).random((30, part.sides))
@@ -92,3 +86,55 @@ def test_places_within_a_part_of_a_space_are_those_of_its_configs(names, monkeyp
     monkeypatch.setattr(Cube, "config", lambda cube, place: composed.append(place) or config(cube, place))
     np.testing.assert_array_equal(Cube(space).units_within(part, places), expected)
     assert len(composed) == (30 if "s" in names else 1)
+
+
+POINTS = {
+    "lr": LogUniform(1e-4, 1),
+    "kind": Choice(["a", "b", "c"]),
+    "decay": Switch({"none": {}, "steps": {"factor": Uniform(0, 1), "z": Normal(0, 1)}}),
+    "fixed": 7,
+}
+
+
+def test_a_config_is_a_point() -> None:
+    config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
+    assert vectors(POINTS, [config])[0] == pytest.approx([0.5, 0, 1, 0, 1, 0, 0.5, 0.5])
+    other = {"lr": 1e-4, "kind": "c", "decay": "steps", "factor": 0.25, "z": 0.0, "fixed": 7}
+    assert vectors(POINTS, [config, other])[1] == pytest.approx([0, 0, 0, 1, 0, 1, 0.25, 0.5])
+
+
+def test_a_neighbour_is_near() -> None:
+    rng = np.random.default_rng(0)
+    config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
+    found = [neighbour(POINTS, config, 0.05, rng) for _ in range(2000)]
+    units = [POINTS["lr"].to_unit(each["lr"]) for each in found]
+    assert np.mean(units) == pytest.approx(0.5, abs=0.01)
+    assert np.std(units) == pytest.approx(0.05, abs=0.005)
+    # Two of the three values that may be drawn again are another one.
+    assert np.mean([each["kind"] != "b" for each in found]) == pytest.approx(0.1 * 2 / 3, abs=0.02)
+    assert {each["fixed"] for each in found} == {7}
+
+
+def test_the_best_config_nearby_is_better_than_all_candidates() -> None:
+    cube, rng = Cube({"x": Uniform(0, 1)}), np.random.default_rng(0)
+    candidates = np.linspace(0, 1, 11)[:, None]
+
+    def score(points):
+        return -np.abs(points[:, 0] - 0.537)
+
+    found = best_nearby(cube, candidates, candidates[5:6], score, neighbours=50, rng=rng)
+    assert abs(found["x"] - 0.537) < 0.005
+    same = best_nearby(cube, candidates, candidates, lambda points: np.zeros(len(points)), neighbours=5, rng=rng)
+    assert same == {"x": 0.0}
+
+
+def test_whole_numbers_are_scored_as_they_are_drawn() -> None:
+    cube, rng = Cube({"n": IntUniform(1, 4)}), np.random.default_rng(0)
+    seen: list[float] = []
+
+    def score(points):
+        seen.extend(points[:, 0].tolist())
+        return points[:, 0]
+
+    assert best_nearby(cube, rng.random((20, 1)), np.array([[0.1]]), score, neighbours=20, rng=rng) == {"n": 4}
+    assert set(seen) <= {0.125, 0.375, 0.625, 0.875}

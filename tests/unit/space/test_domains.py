@@ -1,23 +1,254 @@
-"""The domains that hyperparameters are drawn from."""
+"""Domains: drawing, containing, moving and placing values, their faults, and reading them."""
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.space import (
-    DOMAINS,
+    Choice,
+    Domain,
+    Grid,
+    IntUniform,
+    LogUniform,
+    Normal,
+    QUniform,
     Space,
+    Switch,
+    Uniform,
+    combination,
+    covers,
+    draw,
 )
-from tests.unit.space.strategies import domains, valid_domains
+from pipeline.space.values import LARGEST
+from tests.unit.space.strategies import domains, seeds, valid_domains, wholes
+
+
+@given(domain=valid_domains, seed=seeds)
+@example(Uniform(0, 5e-324), 0)
+@example(Uniform(1.0, math.nextafter(1.0, 2)), 3)
+@example(Uniform(-LARGEST, LARGEST), 0)
+@example(LogUniform(5e-324, LARGEST), 0)
+@example(LogUniform(10.0, math.nextafter(10.0, 11)), 0)
+@example(LogUniform(5.0, math.nextafter(5.0, 6)), 0)
+@example(IntUniform(-(2**63), 2**63 - 1), 0)
+@example(IntUniform(1, 2**63 - 1, log=True), 0)
+@example(IntUniform(-(2**63), 2**63 - 1, step=2), 0)
+@example(IntUniform(1, 2**63 - 1, log=True, step=2**62), 0)
+@example(QUniform(0.1, 0.3, 0.1), 0)
+@example(QUniform(1e9, 1e9 + 1, 1e-4), 0)
+@example(QUniform(-LARGEST, LARGEST, 1e299), 0)
+@example(QUniform(0.123456789012345, 0.123456789012346, 1e-15), 0)
+def test_draws_are_within_the_domain(domain: Any, seed: int) -> None:
+    value = domain.draw(np.random.default_rng(seed))
+    assert domain.contains(value)
+    assert type(value) in (bool, int, float, str, list, dict, type(None))
+    assert value == domain.draw(np.random.default_rng(seed))
+
+
+@given(domain=valid_domains, seed=seeds, factor=st.sampled_from([0.8, 1.2]), times=st.integers(1, 5))
+@example(IntUniform(-5, 5), 0, 0.8, 5)
+@example(Normal(LARGEST, 1.0), 0, 1.2, 5)
+@example(LogUniform(5e-324, 1e-323), 0, 0.8, 2)
+def test_perturbed_values_are_within_the_domain(domain: Any, seed: int, factor: float, times: int) -> None:
+    rng = np.random.default_rng(seed)
+    value = domain.draw(rng)
+    for _ in range(times):
+        moved = domain.perturb(value, factor, rng)
+        assert domain.contains(moved)
+        value = moved
+    assert type(value) in (bool, int, float, str, list, dict, type(None))
+
+
+@given(domain=valid_domains, unit=st.floats(0, 1), seed=seeds)
+@example(Uniform(0, 5e-324), 1.0, 0)
+@example(LogUniform(5e-324, LARGEST), 0.5, 0)
+@example(IntUniform(-(2**63), 2**63 - 1), 1.0, 0)
+@example(IntUniform(1, 2**63 - 1, log=True), 1.0, 0)
+@example(QUniform(0.1, 0.3, 0.1), 1.0, 0)
+@example(Normal(0, 1), 0.0, 0)
+def test_every_unit_number_has_a_value_and_every_value_a_unit_number(domain: Any, unit: float, seed: int) -> None:
+    value = domain.from_unit(unit)
+    assert domain.contains(value)
+    assert type(value) in (bool, int, float, str, list, dict, type(None))
+    assert 0 <= domain.to_unit(domain.draw(np.random.default_rng(seed))) <= 1
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Uniform(-2, 3),
+        LogUniform(1e-4, 10),
+        IntUniform(1, 9),
+        IntUniform(1, 1000, log=True),
+        IntUniform(16, 130, step=16),
+        IntUniform(3, 900, log=True, step=7),
+        QUniform(0, 1, 0.1),
+        Normal(5, 2),
+        Choice([1, "a", 2.5]),
+        Grid([3, 1, 2]),
+        Switch({"a": {}, "b": {}}),
+    ],
+)
+def test_unit_numbers_follow_the_draws(domain: Any) -> None:
+    drawn = [domain.draw(np.random.default_rng(seed)) for seed in range(400)]
+    for value in drawn:
+        back = domain.from_unit(domain.to_unit(value))
+        assert back == (pytest.approx(value) if isinstance(value, float) else value)
+    assert np.mean([domain.to_unit(value) for value in drawn]) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("domain", "bounds", "span", "logarithmic", "whole"),
+    [
+        (Uniform(-2, 3), (-2, 3), (-2, 3), False, False),
+        (LogUniform(1e-4, 10), (1e-4, 10), (1e-4, 10), True, False),
+        (IntUniform(1, 9), (1, 9), (1, 9), False, True),
+        (IntUniform(1, 1000, log=True), (1, 1000), (1, 1000), True, True),
+        (QUniform(0, 1, 0.1), (0, 1), (0, 1), False, False),
+        (Normal(5, 2), None, (-1, 11), False, False),
+        (Choice([1, 2]), None, None, False, False),
+        (Grid([3, 1]), None, None, False, False),
+        (Switch({"a": {}, "b": {}}), None, None, False, False),
+    ],
+)
+def test_a_domain_says_where_its_numbers_are(
+    domain: Any, bounds: Any, span: Any, logarithmic: bool, whole: bool
+) -> None:
+    assert (domain.bounds, domain.span, domain.logarithmic, domain.whole) == (bounds, span, logarithmic, whole)
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "drawn"),
+    [
+        (Uniform(0, 3), 1, 1.0),
+        (LogUniform(1, 3), 1, 1.0),
+        (QUniform(0, 3, 1), 2, 2.0),
+        (Normal(0, 1), 1, 1.0),
+        (IntUniform(1, 64), 32.0, 32),
+        (IntUniform(1, 64), 0.5, 0.5),
+        (Choice([1, "a"]), 1.0, 1),
+        (Choice([1, "a"]), "b", "b"),
+        (Grid([{"a": 1, "b": 2}]), {"b": 2, "a": 1}, {"a": 1, "b": 2}),
+        (Switch({"a": {}}), "a", "a"),
+        (Uniform(0, 3), True, True),
+    ],
+)
+def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: Any) -> None:
+    found = domain.as_drawn(value)
+    assert (found, type(found)) == (drawn, type(drawn))
+    assert not isinstance(drawn, dict) or list(found) == list(drawn)
+
+
+_SPACE: TypeAdapter[Any] = TypeAdapter(Space)
+
+
+def test_lists_keep_their_types_apart() -> None:
+    domain = Choice([[1], [1.0], [True], ["1"], {"a": 1, "b": [None]}])
+    assert not domain.faults()
+    assert [domain.number(value) for value in ([1], [1.0], [True], ["1"])] == [0, 1, 2, 3]
+    assert domain.number({"b": [None], "a": 1}) == 4
+    assert not domain.contains([1.5])
+    assert not domain.contains(None)
+    assert not domain.contains({"a": 1.0, "b": [None]})
+    with pytest.raises(ValueError, match="not one of the values"):
+        domain.number(1)
+
+
+def test_changing_a_drawn_list_changes_no_other_config() -> None:
+    space = _SPACE.validate_python({"layers": Choice([[64]]), "fixed": [1, {"a": 2}]})
+    for make in (lambda: draw(space, np.random.default_rng(0)), lambda: combination(space, 0)):
+        config = make()
+        config["layers"].append(3)
+        config["fixed"][1]["a"] = 5
+        assert make() == {"layers": [64], "fixed": [1, {"a": 2}]}
+    domain = space["layers"]
+    domain.from_unit(0.0).append(1)
+    domain.perturb([64], 1.2, np.random.default_rng(0)).append(1)
+    assert domain.values == ([64],)
+
+
+def test_neighbours_are_taken_in_the_order_of_the_list() -> None:
+    domain, rng = Choice([None, [32], [64, 32]]), np.random.default_rng(0)
+    assert domain.perturb(None, 1.2, rng) == [32]
+    assert domain.perturb([32], 1.2, rng) == [64, 32]
+    assert domain.perturb([32], 0.8, rng) is None
+    assert domain.perturb(None, 0.8, rng) is None
+
+
+def test_log_uniform_favours_no_magnitude() -> None:
+    rng = np.random.default_rng(0)
+    low = sum(LogUniform(0.01, 100).draw(rng) < 1 for _ in range(2000))
+    assert 900 < low < 1100
+
+
+def test_a_fraction_and_a_value_convert_to_each_other() -> None:
+    for domain in (Uniform(2, 4), LogUniform(0.1, 10)):
+        assert domain.from_unit(0.0) == pytest.approx(domain.low)
+        assert domain.contains(domain.from_unit(1.0))
+        assert domain.from_unit(domain.to_unit(3.0)) == pytest.approx(3.0)
+    assert Normal(5, 2).from_unit(0.5) == pytest.approx(5)
+
+
+@pytest.mark.parametrize("domain", [Uniform(0.5, 2.0), LogUniform(0.5, 2.0)])
+def test_a_value_outside_of_the_range_is_not_contained(domain: Uniform | LogUniform) -> None:
+    assert [domain.contains(value) for value in (0.5, 1, 2.0)] == [True] * 3
+    assert [domain.contains(value) for value in (0.49, 2.01, -1.0, "1", True, None)] == [False] * 6
+
+
+_small = st.one_of(
+    st.builds(Uniform, st.integers(-4, 0), st.integers(1, 4)),
+    st.builds(LogUniform, st.floats(0.1, 1), st.integers(2, 4)),
+    st.builds(IntUniform, st.integers(-4, 0), st.integers(2, 6), st.just(value=False), st.integers(1, 2)),
+    st.builds(QUniform, st.integers(-4, 0), st.integers(1, 4), st.sampled_from([0.25, 0.5, 1.0])),
+    st.builds(Normal, st.just(0), st.just(1)),
+    st.builds(Choice, st.lists(st.integers(-4, 6) | st.sampled_from([0.5, "a", None]), min_size=1, unique=True)),
+)
+
+
+@given(outer=_small, inner=_small, seed=st.integers(0, 9))
+def test_every_draw_of_a_covered_domain_is_in_the_other(outer: Domain, inner: Domain, seed: int) -> None:
+    if covers(outer, inner):
+        rng = np.random.default_rng(seed)
+        assert all(outer.contains(inner.draw(rng)) for _ in range(20))
+    elif hasattr(inner, "count"):
+        assert not all(outer.contains(inner.nth(number)) for number in range(inner.count))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "covered"),
+    [
+        (Uniform(0, 1), LogUniform(1e-4, 1), True),
+        (Uniform(0.001, 1), Uniform(0.0001, 1), False),
+        (Uniform(0, 1), Choice((0.8, 0.9)), True),
+        (Uniform(0, 1), Choice((0.8, 2)), False),
+        (Uniform(0, 1), Normal(0, 0.01), False),
+        (Normal(0, 1), Uniform(-9, 9), True),
+        (IntUniform(0, 64), Uniform(0, 1), False),
+        (IntUniform(0, 64, step=16), IntUniform(16, 48, step=32), True),
+        (IntUniform(0, 64, step=16), IntUniform(16, 48), False),
+        (Grid((1, 2, 3)), IntUniform(1, 3), True),
+        (Choice((1, 2, 3)), IntUniform(1, 4), False),
+        (Choice((1, 2)), 2, True),
+        (Choice((1, 2)), True, False),
+        (Switch({"a": {}, "b": {}}), Choice(("a",)), True),
+        (5, 5, True),
+        (5, Choice((5,)), False),
+        (1, 1.0, False),
+    ],
+)
+def test_ranges_lists_and_fixed_values(outer: Any, inner: Any, covered: bool) -> None:
+    assert covers(outer, inner) is covered
+
 
 _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
 
 @given(domain=valid_domains)
 def test_domains_survive_json(domain: Any) -> None:
-    """A space written as JSON and read back is equal, down to the types of its values."""
     space = _SPACE.validate_python({"p": domain})
     read = _SPACE.validate_json(_SPACE.dump_json(space))
     assert repr(read) == repr(space)
@@ -26,7 +257,6 @@ def test_domains_survive_json(domain: Any) -> None:
 
 @given(domain=domains)
 def test_a_faulty_domain_is_refused_with_its_fault(domain: Any) -> None:
-    """A domain with a fault can be created, and the space that contains it is refused with that fault."""
     faults = domain.faults()
     if not faults:
         _SPACE.validate_python({"p": domain})
@@ -38,18 +268,76 @@ def test_a_faulty_domain_is_refused_with_its_fault(domain: Any) -> None:
 
 @pytest.mark.parametrize("name", ["lr", "a", "x_1", "a" * 63])
 def test_names_of_parameters(name: str) -> None:
-    """A parameter name is accepted if it is lower-case and needs no quotes."""
     assert _SPACE.validate_python({name: 1}) == {name: 1}
 
 
 @pytest.mark.parametrize("name", ["", "LR", "1a", "a-b", "a.b", "a b", "ö", "a" * 64, "a\n", "_a", 'a"', "../x"])
 def test_names_that_would_need_quotes_are_refused(name: str) -> None:
-    """A parameter name that would need quotes is refused."""
     with pytest.raises(ValidationError):
         _SPACE.validate_python({name: 1})
 
 
-def test_every_domain_is_known_by_its_kind() -> None:
-    """The kind by which JSON identifies a domain is the one of its class."""
-    for kind, domain in DOMAINS.items():
-        assert domain.__dataclass_fields__["kind"].default == kind
+@given(low=st.integers(-50, 50), steps=st.integers(1, 40), q=st.sampled_from([0.1, 0.25, 0.3, 1e-7, 3.0]), seed=seeds)
+def test_multiples_are_written_as_a_person_would(low: int, steps: int, q: float, seed: int) -> None:
+    shown = repr(q)
+    first, last = (float(f"{k * q:.12g}") for k in (low, low + steps))
+    domain = QUniform(first, last, q)
+    value = domain.draw(np.random.default_rng(seed))
+    assert value == float(f"{round(value / q) * q:.12g}"), shown
+    assert domain.contains(first)
+    assert domain.contains(last)
+    assert not domain.contains(first + q / 3)
+
+
+@given(domain=st.builds(IntUniform, wholes, wholes, st.booleans(), st.integers(1, 50) | wholes), seed=seeds)
+def test_a_step_leads_from_low_to_high(domain: IntUniform, seed: int) -> None:
+    assume(not domain.faults())
+    value = domain.draw(np.random.default_rng(seed))
+    assert (value - domain.low) % domain.step == 0
+    assert domain.nth(domain.number(value)) == value
+    assert 0 <= domain.number(value) < domain.count
+    assert domain.nth(domain.count - 1) <= domain.high < domain.nth(domain.count)
+    assert domain.step == 1 or not domain.contains(value + 1)
+
+
+def test_all_steps_are_drawn_equally_often() -> None:
+    rng = np.random.default_rng(5)
+    drawn = [IntUniform(16, 130, step=16).draw(rng) for _ in range(4000)]
+    assert sorted(set(drawn)) == [16, 32, 48, 64, 80, 96, 112, 128]
+    assert min(drawn.count(value) for value in set(drawn)) > 400
+    before = np.random.default_rng(5)
+    again = np.random.default_rng(5)
+    assert [IntUniform(-3, 9).draw(again) for _ in range(9)] == before.integers(-3, 9, 9, endpoint=True).tolist()
+
+
+def test_a_perturbed_step_is_another_step() -> None:
+    rng, domain = np.random.default_rng(0), IntUniform(16, 130, step=16)
+    assert [domain.perturb(value, 1.2, rng) for value in (16, 32, 64, 112, 128)] == [32, 48, 80, 128, 128]
+    assert [domain.perturb(value, 0.8, rng) for value in (16, 32, 64, 112, 128)] == [16, 16, 48, 96, 96]
+    assert IntUniform(-40, 40, step=10).perturb(-20, 1.2, rng) == -30
+
+
+def test_whole_numbers_move() -> None:
+    rng = np.random.default_rng(0)
+    assert IntUniform(0, 10).perturb(1, 1.2, rng) == 2
+    assert IntUniform(0, 10).perturb(1, 0.8, rng) == 0
+    assert IntUniform(0, 10).perturb(10, 1.2, rng) == 10
+    assert QUniform(0, 1, 0.1).perturb(0.1, 1.2, rng) == 0.2
+
+
+@pytest.mark.parametrize(
+    ("field", "domains"),
+    [
+        ("low", [Uniform(1, 1), Uniform(0, 1e301), Uniform(math.nan, 1), LogUniform(0, 1), LogUniform(2, 1)]),
+        ("low", [IntUniform(3, 3), IntUniform(0, 3, log=True), IntUniform(0, 2**63), QUniform(1, 0, 0.1)]),
+        ("step", [IntUniform(0, 8, step=0), IntUniform(0, 8, step=9)]),
+        ("q", [QUniform(0, 1, 0), QUniform(0.1, 0.9, 1), QUniform(0, 1e300, 1e-300), QUniform(1, 1 + 1e-12, 1e-18)]),
+        ("std", [Normal(0, 0)]),
+        ("mean", [Normal(1e301, 1)]),
+        ("values", [Choice([]), Choice([1, 2, 1]), Choice([True, 0, True]), Choice([1, 1.0]), Grid([1, "1"])]),
+        ("values", [Choice([[1, {"a": 2}], [1, {"a": 2}]]), Choice([None, "null"])]),
+        ("branches", [Switch({}), Switch({"ok": {}, "kind": {}}), Switch({"a.b": {}})]),
+    ],
+)
+def test_a_fault_names_its_field(field: str, domains: list[Any]) -> None:
+    assert [[fault.field for fault in domain.faults()] for domain in domains] == [[field]] * len(domains)

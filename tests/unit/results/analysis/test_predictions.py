@@ -14,8 +14,7 @@ from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.searchers import CurveSearch
 from pipeline.searchers.curve_posterior import Posterior
 from pipeline.searchers.history import History
-from pipeline.space import Choice, LogUniform, Switch, Uniform
-from pipeline.space.cube import Cube
+from pipeline.space import Choice, Cube, LogUniform, Switch, Uniform
 from pipeline.study import Objective
 from tests.unit.results.small_studies import CURVES, curve_value, curves_study
 
