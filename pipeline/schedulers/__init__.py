@@ -2,19 +2,23 @@
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.schedulers.asha import ASHA
-from pipeline.schedulers.base import Action, Decision, Mode, ObjectiveValues, Scheduler, SchedulerContext, Selection
-from pipeline.schedulers.fifo import FIFO
-from pipeline.schedulers.hyperband import Hyperband
-from pipeline.schedulers.median import MedianStopping
-from pipeline.schedulers.moasha import MOASHA, PromotingMOASHA
-from pipeline.schedulers.pasha import PASHA
+from pipeline.schedulers.base import (
+    Action,
+    Decision,
+    Mode,
+    ObjectiveValues,
+    RayScheduler,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    Selection,
+)
+from pipeline.schedulers.brackets import Hyperband, SuccessiveHalving
+from pipeline.schedulers.multi_objective import MOASHA, PromotingMOASHA
 from pipeline.schedulers.pb2 import PB2
-from pipeline.schedulers.pbt import PBT
-from pipeline.schedulers.promoting_asha import PromotingASHA
-from pipeline.schedulers.ray import RayScheduler
-from pipeline.schedulers.settings import SchedulerSettings
-from pipeline.schedulers.successive_halving import SuccessiveHalving
+from pipeline.schedulers.population import PBT, changed_names
+from pipeline.schedulers.rungs import ASHA, PASHA, PromotingASHA
+from pipeline.schedulers.stopping import FIFO, MedianStopping
 from pipeline.space import any_settings, kind_of
 
 __all__ = [
@@ -40,6 +44,7 @@ __all__ = [
     "SchedulerSettings",
     "Selection",
     "SuccessiveHalving",
+    "changed_names",
 ]
 
 _ALL: tuple[type[SchedulerSettings], ...] = (

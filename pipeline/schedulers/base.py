@@ -1,4 +1,4 @@
-"""The base of all schedulers' state machines.
+"""The protocol of schedulers: settings that a user writes, and the state machine that they build.
 
 A state machine gets events (a trial was added, started, reported, ended) and returns decisions, each with its reason
 in words. It has no Ray, no clock and no files, uses its own random generator, and its state converts to JSON and back:
@@ -6,10 +6,13 @@ the same object serves the study, its resume, the tables and the simulation.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pipeline.space import Config
+from pydantic import ConfigDict, Field
+
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import STRICT_CONFIG, Config, OpenSettings
 from pipeline.trial_ids import draw_order
 
 Mode: TypeAlias = Literal["min", "max"]
@@ -169,3 +172,93 @@ class Scheduler:
             state: The JSON values.
         """
         raise NotImplementedError
+
+
+class SchedulerSettings:
+    """The settings of a scheduler. Each subclass is a frozen dataclass, with `kind` and its own fields."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
+
+    kind: str
+    """Its name on the command line; the path of a class of Ray Tune."""
+
+    title: ClassVar[str]
+    """Its name in a sentence."""
+
+    pauses: ClassVar[bool] = False
+    """Whether trials are paused at milestones, so that many are live while few train."""
+
+    exploits: ClassVar[bool] = False
+    """Whether trials copy the weights of others, and their configs change while they train."""
+
+    every_objective: ClassVar[bool] = False
+    """Whether it compares trials by all objectives and their bounds, and not by the first one alone."""
+
+    resumes: ClassVar[bool] = True
+    """Whether a study can be resumed: the state machine's state can be saved."""
+
+    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+        """What makes these settings unfit for a study's budget; empty if they fit."""
+        return []
+
+    def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """What makes these settings unfit for a space; empty if they fit."""
+        return []
+
+    def resolved(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
+        """The settings as a study stores them: with a value wherever the default depends on the budget.
+
+        Args:
+            epochs: The maximum epochs of a trial.
+            before: The settings that the study has had so far, if it is resumed.
+        """
+        return self
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        """The next epoch at which a trial must report; the last one is `epochs`."""
+        raise NotImplementedError
+
+    def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
+        """Whether a trial must write a checkpoint at a milestone, because it may be paused or exploited there."""
+        return self.pauses or self.exploits
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        """Build the state machine for a study."""
+        raise NotImplementedError
+
+
+def beyond_maximum(name: str, value: int, epochs: int) -> list[Fault]:
+    """The fault of a number of epochs that no trial reaches; empty if trials reach it."""
+    allowed = f"must be at most budget.epochs, which is {epochs}"
+    return [Fault(f"scheduler.{name}", value, allowed)] if value > epochs else []
+
+
+@dataclass(frozen=True)
+class RayScheduler(SchedulerSettings):
+    """Any scheduler of Ray Tune that stops or pauses trials. This package does not import Ray.
+
+    It gives no reasons, and its state cannot be saved, so its study cannot be resumed.
+
+    Args:
+        kind: The class's path: `ray.tune.schedulers.MedianStoppingRule`.
+        settings: The arguments of the class, by name. The study sets metric, mode and the time attribute, and the
+            maximum time unless it is given.
+    """
+
+    resumes: ClassVar[bool] = False
+
+    kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.schedulers(\.[A-Za-z_]\w*)+$")]
+    settings: OpenSettings = field(default_factory=dict)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        # The class's milestones are unknown.
+        return epoch + 1
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        """Refuse to build: the driver of a study that trains builds the class itself.
+
+        Raises:
+            InvalidJob: Always.
+        """
+        allowed = "must be one of tunepipe's own schedulers if nothing is trained: asha, median, …"
+        raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

@@ -50,7 +50,6 @@ class PB2(PopulationSettings):
     kind: Literal["pb2"] = field(default="pb2", repr=False)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        """The state machine for a study."""
         return _PB2(self, context)
 
 
@@ -102,7 +101,6 @@ class _PB2(Population):
         candidates, best = rng.random((self._candidates, cube.sides)), cube.units([start])
         with one_thread():
             bound = self._bound(donor)
-
             config = best_nearby(
                 cube,
                 candidates,

@@ -1,22 +1,83 @@
-"""A population: trials that exploit each other, explore from there, and share the workers."""
+"""Populations: trials that copy the weights of better ones, explore from there, and share the workers. PBT explores at
+random.
+"""
 
 import math
 from abc import ABC, abstractmethod
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, ClassVar, TypeAlias
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationError, WithJsonSchema
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Selection
-from pipeline.schedulers.exploration import Explore, changes_text, explore_faults, explored_domains
-from pipeline.schedulers.ordered_keys import OrderedKeys
-from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
-from pipeline.space import Config, Count, RandomStream, Real, as_drawn, explored_space
+from pipeline.schedulers.base import (
+    Decision,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    Selection,
+    beyond_maximum,
+)
+from pipeline.space import (
+    AnyDomain,
+    Config,
+    Count,
+    Domain,
+    RandomStream,
+    Real,
+    Switch,
+    Value,
+    as_drawn,
+    covers,
+    drawn_names,
+    explored_space,
+    key_of,
+    perturb,
+    plain,
+    walk,
+)
 from pipeline.trial_ids import draw_order
+from pipeline.wording import closest
+
+_DOMAIN: TypeAdapter[Domain] = TypeAdapter(AnyDomain)
+
+
+def _read(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value if value is None else (value,)
+    if isinstance(value, Mapping):
+        return {str(name): _domain(str(name), domain) for name, domain in value.items()}
+    if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError("must be a list of hyperparameters, or an object with a domain for each")
+
+
+def _domain(name: str, value: object) -> Domain | None:
+    if value is None:
+        return None
+    try:
+        return _DOMAIN.validate_python(plain(value))
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        allowed = f"must have a domain for {name}, such as LogUniform(1e-4, 1e-1), or null for that of the space"
+        raise ValueError(f"{allowed} ({why[:1].lower()}{why[1:]})") from None
+
+
+Explore: TypeAlias = Annotated[
+    tuple[StrictStr, ...] | dict[StrictStr, AnyDomain | None] | None,
+    BeforeValidator(_read),
+    WithJsonSchema({"anyOf": [{"type": "array"}, {"type": "object"}, {"type": "null"}]}),
+]
+"""Names of hyperparameters, or name → domain, where None stands for that of the space; None for all of the space."""
+
+
+def changed_names(space: Mapping[str, Any], explore: Any) -> list[str]:
+    """The names of the hyperparameters that change while a trial trains."""
+    return [name for name in drawn_names(space) if explore is None or name in explore]
 
 
 @dataclass(frozen=True)
@@ -31,7 +92,6 @@ class PopulationSettings(SchedulerSettings):
     explore: Explore = None
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A first milestone beyond a trial's maximum is never reached; one trial is not a population."""
         faults = beyond_maximum("interval", self.interval, epochs)
         faults += beyond_maximum("grace_period", self.grace_period, epochs)
         if trials < 2:
@@ -40,10 +100,33 @@ class PopulationSettings(SchedulerSettings):
 
     def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
         """Hyperparameters to explore that the space lacks, and domains beyond those of the space."""
-        return explore_faults(space, self.explore)
+        domains, known = self.explored_domains or {}, list(dict.fromkeys(each.name for each in walk(space)))
+        faults = []
+        for name in domains:
+            if name not in known:
+                near = closest(name, known)
+                meant = f"; did you mean {near}?" if near else ""
+                faults.append(Fault("scheduler.explore", name, f"must name hyperparameters: {', '.join(known)}{meant}"))
+        for parameter in walk(space):
+            domain, at = domains.get(parameter.name), f"scheduler.explore.{parameter.name}"
+            if domain is None or not parameter.drawn:
+                continue
+            if isinstance(parameter.domain, Switch) or isinstance(domain, Switch):
+                faults.append(Fault(at, domain, "must be null: a Switch is explored with the branches of the space"))
+            elif not covers(parameter.domain, domain):
+                within = f"must be within space.{parameter.path}, which is {parameter.domain!r}"
+                faults.append(Fault(at, domain, within))
+        return faults
+
+    @property
+    def explored_domains(self) -> dict[str, Domain | None] | None:
+        """The hyperparameters that the population may change, each with its domain; None for all of the space."""
+        explore: Any = self.explore
+        if explore is None:
+            return None
+        return dict(explore) if isinstance(explore, Mapping) else dict.fromkeys(explore)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The first interval after the grace period, every interval after it, or the end."""
         first = max(self.interval, self.grace_period)
         return min(max(first, first + ((epoch - first) // self.interval + 1) * self.interval), epochs)
 
@@ -60,38 +143,30 @@ class Member:
     began: float | None = None
 
 
-_Rank: TypeAlias = tuple[float, int, str]
-"""A member's score, signed so that more is better; its number, from 0; and its id."""
-
-_Turn: TypeAlias = tuple[int, int, str, str]
-"""A member's own epoch, and the length of its id and the id: the order in which members run."""
-
-
 class Population(Scheduler, ABC):
     """Trials that exploit each other and explore from there."""
 
     def __init__(self, settings: PopulationSettings, context: SchedulerContext) -> None:
-        self._quantile = settings.quantile
-        self._explore = explored_domains(settings.explore)
-        self._context = context
+        self._quantile, self._explore, self._context = settings.quantile, settings.explored_domains, context
+        self._clear()
+
+    def _clear(self) -> None:
         self._members: dict[str, Member] = {}
         self._exploits = 0
         self._running: set[str] = set()
         # Ordered views of the population: searching thousands of members at each milestone is slow. Live members with a
         # score are ordered by merit (the worst first, of equal ones the earlier added), in one view all of them and in
-        # another those with their own weights. Waiting members are ordered by their turn.
+        # another those with their own weights. Waiting members are ordered by epoch, then as they were drawn.
         self._numbers: dict[str, int] = {}
-        self._ranked: OrderedKeys[_Rank] = OrderedKeys()
-        self._donors: OrderedKeys[_Rank] = OrderedKeys()
-        self._queue: OrderedKeys[_Turn] = OrderedKeys()
+        self._ranked: list[tuple[Any, ...]] = []
+        self._donors: list[tuple[Any, ...]] = []
+        self._queue: list[tuple[Any, ...]] = []
 
     def add(self, trial_id: str, config: Config) -> None:
-        """A trial joins the population."""
         if trial_id not in self._members:
             self._join(trial_id, Member(dict(config)))
 
     def start(self, trial_id: str) -> None:
-        """A trial runs from now on."""
         with self._changed(trial_id) as member:
             member.state = "running"
 
@@ -105,8 +180,9 @@ class Population(Scheduler, ABC):
         if epoch >= self._context.epochs:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
         count = len(self._ranked)
-        size = self._quantile_size(count)
-        place = self._ranked.place(self._rank(trial_id))
+        # Ray's rule: at least one where the quantile is above 0, and never more than half.
+        size = min(math.ceil(count * self._quantile), count // 2)
+        place = bisect_left(self._ranked, self._rank(trial_id))
         if place < size and (donors := self._better_donors(size, value)):
             cutoff = self._members[self._ranked[size][-1]].score if size < count else None
             return self._exploit(trial_id, donors, f"the lowest {size} of {count} trials", cutoff)
@@ -118,12 +194,10 @@ class Population(Scheduler, ABC):
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
-        """A trial leaves the population."""
         with self._changed(trial_id) as member:
             member.state = "ended"
 
     def limit_trials(self, trials: int) -> None:
-        """A trial that is not drawn yet precedes the others only if it can be drawn."""
         self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
@@ -136,8 +210,7 @@ class Population(Scheduler, ABC):
                 member.state = "waiting"
         # A trial that is not drawn yet has trained nothing, so it precedes those that have.
         undrawn = len(self._members) < self._context.trials
-        behind = (turn for turn in self._queue if turn[-1] in candidates)
-        first = next(behind, None)
+        first = next((turn for turn in self._queue if turn[-1] in candidates), None)
         if first is None or (undrawn and first[0]):
             return None
         return Selection(first[-1], "it has trained the least of the waiting trials")
@@ -154,10 +227,8 @@ class Population(Scheduler, ABC):
         return {"exploits": self._exploits, "members": members}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        self._clear()
         self._exploits = state["exploits"]
-        self._members, self._numbers, self._running = {}, {}, set()
-        self._ranked, self._donors, self._queue = OrderedKeys(), OrderedKeys(), OrderedKeys()
         for trial_id, fields in state["members"].items():
             source = None if fields["source"] is None else (fields["source"][0], fields["source"][1])
             self._join(trial_id, Member(**{**fields, "config": dict(fields["config"]), "source": source}))
@@ -173,20 +244,19 @@ class Population(Scheduler, ABC):
     @contextmanager
     def _changed(self, trial_id: str) -> Iterator[Member]:
         """Remove a member from every order, and insert it again after its change."""
-        member = self._members[trial_id]
         for order, key in self._orders(trial_id):
-            order.remove(key)
+            del order[bisect_left(order, key)]
         self._running.discard(trial_id)
-        yield member
+        yield self._members[trial_id]
         self._put(trial_id)
 
     def _put(self, trial_id: str) -> None:
         for order, key in self._orders(trial_id):
-            order.add(key)
+            insort(order, key)
         if self._members[trial_id].state == "running":
             self._running.add(trial_id)
 
-    def _orders(self, trial_id: str) -> Iterator[tuple[OrderedKeys[Any], tuple[Any, ...]]]:
+    def _orders(self, trial_id: str) -> Iterator[tuple[list[tuple[Any, ...]], tuple[Any, ...]]]:
         """The orders that contain a member, and its key in each."""
         member = self._members[trial_id]
         if member.state == "waiting":
@@ -197,33 +267,29 @@ class Population(Scheduler, ABC):
             if member.source == (trial_id, member.epoch):
                 yield self._donors, self._rank(trial_id)
 
-    def _rank(self, trial_id: str) -> _Rank:
+    def _rank(self, trial_id: str) -> tuple[Any, ...]:
         score = self._members[trial_id].score
         assert score is not None
         return self._merit(score), self._numbers[trial_id], trial_id
 
-    def _turn(self, trial_id: str) -> _Turn:
+    def _turn(self, trial_id: str) -> tuple[Any, ...]:
         return self._members[trial_id].epoch, *draw_order(trial_id)
 
-    def _quantile_size(self, population: int) -> int:
-        """Ray's rule: at least one where the quantile is above 0, and never more than half."""
-        return min(math.ceil(population * self._quantile), population // 2)
-
-    def _better_donors(self, size: int, value: float) -> Sequence[_Rank]:
+    def _better_donors(self, size: int, value: float) -> list[str]:
         """Members of the upper `size` that are better than `value` and have their own weights."""
-        upper = self._donors.place(self._ranked[len(self._ranked) - size])
-        return self._donors[max(upper, self._donors.place((self._merit(value), math.inf))) :]
+        upper = bisect_left(self._donors, self._ranked[len(self._ranked) - size])
+        better = bisect_left(self._donors, (self._merit(value), math.inf))
+        return [trial_id for *_, trial_id in self._donors[max(upper, better) :]]
 
-    def _exploit(self, trial_id: str, donors: Sequence[_Rank], lowest: str, cutoff: float | None) -> Decision:
+    def _exploit(self, trial_id: str, donors: Sequence[str], lowest: str, cutoff: float | None) -> Decision:
         rng = np.random.default_rng([self._context.seed, self._exploits, RandomStream.POPULATION])
         self._exploits += 1
-        parent = donors[int(rng.integers(len(donors)))][-1]
+        parent = donors[int(rng.integers(len(donors)))]
         taker, donor = self._members[trial_id], self._members[parent]
         config, how = self._explored(donor, rng)
         config = as_drawn(self._context.space, config)
-        reason = (
-            f"{taker.score:.6g} is among {lowest}; copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
-        )
+        copied = f"copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
+        reason = f"{taker.score:.6g} is among {lowest}; {copied}"
         before = dict(donor.config)
         with self._changed(trial_id) as member:
             member.config, member.source, member.state = config, donor.source, "waiting"
@@ -236,7 +302,7 @@ class Population(Scheduler, ABC):
             parent_epoch=donor.epoch,
             parent_config=before,
             config=dict(config),
-            explored=f"{how}: {changes_text(before, config)}",
+            explored=f"{how}: {_changes_text(before, config)}",
         )
 
     def _space_around(self, config: Config) -> Mapping[str, Any]:
@@ -252,7 +318,69 @@ class Population(Scheduler, ABC):
         """The trial that precedes a trial, in words; None if no waiting trial has trained less."""
         if len(self._members) < self._context.trials:
             return "one not yet drawn"
-        first = self._queue[0] if len(self._queue) else None
-        if first is None or first > self._turn(trial_id):
+        if not self._queue or self._queue[0] > self._turn(trial_id):
             return None
-        return f"trial {first[-1]} at epoch {first[0]}"
+        epoch, *_, first = self._queue[0]
+        return f"trial {first} at epoch {epoch}"
+
+
+def _changes_text(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
+    changes = []
+    for name, value in after.items():
+        old = before.get(name)
+        if name not in before:
+            changes.append(f"{name} {_short(value)}, new")
+        elif key_of(value) == key_of(old):
+            changes.append(f"{name} stays {_short(value)}")
+        else:
+            changes.append(f"{name} {_short(old)} → {_short(value)}")
+    return ", ".join([*changes, *(f"{name} is removed" for name in before if name not in after)])
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class PBT(PopulationSettings):
+    """Population based training (Jaderberg et al. 2017, "Population Based Training of Neural Networks").
+
+    Asynchronous, like Ray's PopulationBasedTraining: a trial that reaches a milestone is compared with the newest
+    scores of all live trials. If it is in the lower quantile, it copies the weights of a random trial in the upper
+    quantile (exploit) and continues with that trial's config, slightly changed (explore). Ended trials do not take
+    part. In addition to Ray's rules, a donor must be strictly better, and trials share the workers so that none runs
+    ahead of those that wait.
+
+    Args:
+        interval: Epochs between two milestones; at least 1.
+        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
+        grace_period: Epochs before the first milestone; at least 1.
+        explore: Hyperparameters that may change, `["lr"]`, or each with the domain in which it is explored,
+            `{"lr": LogUniform(1e-4, 1e-1)}`, which must be within that of the space; None in the place of a domain is
+            that of the space. The others keep the values of the trial that is copied. By default all may change.
+        resample_probability: Probability that a hyperparameter is drawn again instead of multiplied by a factor; 0 to
+            1.
+        factors: What a hyperparameter is multiplied by, one of them at random; a listed one moves to its next value by
+            a factor above 1, else to the previous one.
+    """
+
+    title: ClassVar[str] = "population based training"
+
+    resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
+    factors: Annotated[tuple[Annotated[Real, Field(gt=0)], ...], Field(min_length=1)] = (1.2, 0.8)
+    kind: Literal["pbt"] = field(default="pbt", repr=False)
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        return _PBT(self, context)
+
+
+class _PBT(Population):
+    def __init__(self, settings: PBT, context: SchedulerContext) -> None:
+        super().__init__(settings, context)
+        self._resample_probability, self._factors = settings.resample_probability, settings.factors
+
+    def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
+        space, resample = self._space_around(donor.config), self._resample_probability
+        config = perturb(space, donor.config, rng, resample_probability=resample, factors=self._factors)
+        factors = " or ".join(f"{factor:g}" for factor in sorted(set(self._factors)))
+        return config, f"times {factors}, or resampled"

@@ -1,23 +1,55 @@
-"""Rungs: epochs that grow by a factor, at which trials are compared and a fixed share of them continues."""
+"""Rungs: epochs that grow by a factor, at which trials are compared and a fixed share of them continues.
+
+ASHA stops trials at rungs; PromotingASHA pauses them and promotes the best; PASHA opens one rung after the other.
+"""
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import chain, count, islice, takewhile
-from typing import Annotated, Any, Self, TypeAlias
+from itertools import islice, pairwise
+from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Mode
-from pipeline.schedulers.ordered_keys import OrderedKeys
-from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
-from pipeline.space import Count, Real
+from pipeline.schedulers.base import (
+    Decision,
+    Mode,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    Selection,
+    beyond_maximum,
+)
+from pipeline.space import Config, Count, Real
+from pipeline.trial_ids import draw_order
 
 _MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over
 the recorded learning curves of `make bench-answers`."""
+
+_PERCENTILE = 90
+"""The percentile of random differences that PASHA takes as noise: the paper's choice."""
+
+_MAX_TRIALS = 200
+"""Number of trials whose differences PASHA uses, the newest: the cost is quadratic."""
+
+
+@lru_cache
+def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
+    """Epochs at which trials are compared: the milestones below a trial's maximum, rounded up."""
+    epochs_of_rungs: list[int] = []
+    milestone, power = float(grace_period), 0
+    while math.ceil(milestone) < epochs:
+        if not epochs_of_rungs or math.ceil(milestone) > epochs_of_rungs[-1]:
+            epochs_of_rungs.append(math.ceil(milestone))
+        power += 1
+        milestone = grace_period * reduction_factor**power
+    return tuple(epochs_of_rungs)
 
 
 @dataclass(frozen=True)
@@ -27,13 +59,15 @@ class RungSettings(SchedulerSettings):
     grace_period: Count = 1
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
 
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """The rungs below a trial's maximum."""
+        return rungs(self.grace_period, self.reduction_factor, epochs)
+
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A first rung beyond a trial's maximum is never reached."""
         return beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next rung, or the end."""
-        return next((rung for rung in rungs(self.grace_period, self.reduction_factor, epochs) if rung > epoch), epochs)
+        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
 
 @dataclass(frozen=True)
@@ -53,97 +87,70 @@ class MeasuredRungSettings(SchedulerSettings):
         return rungs(self._grace_period(epochs), self.factor, epochs)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A first rung beyond a trial's maximum is never reached."""
         return [] if self.grace_period is None else beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next rung, or the end."""
         return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
     def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
-        """The settings with rungs as numbers: those of the study, else the measured ones for the epochs."""
-        resolved = replace(self, grace_period=self._grace_period(epochs), reduction_factor=self.factor)
-        if not isinstance(before, type(self)):
-            return resolved
-        return replace(
-            resolved,
-            grace_period=self.grace_period or before.grace_period or resolved.grace_period,
-            reduction_factor=self.reduction_factor or before.factor,
-        )
+        grace_period, factor = self._grace_period(epochs), self.factor
+        if isinstance(before, type(self)):
+            grace_period = self.grace_period or before.grace_period or grace_period
+            factor = self.reduction_factor or before.factor
+        return replace(self, grace_period=grace_period, reduction_factor=factor)
 
     def _grace_period(self, epochs: int) -> int:
         return self.grace_period or max(1, round(_MEASURED_SHARE * epochs))
 
 
-@lru_cache
-def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: the milestones below a trial's maximum, rounded up."""
-    epochs_of_rungs: list[int] = []
-    milestone, power = float(grace_period), 0
-    while math.ceil(milestone) < epochs:
-        if not epochs_of_rungs or math.ceil(milestone) > epochs_of_rungs[-1]:
-            epochs_of_rungs.append(math.ceil(milestone))
-        power += 1
-        milestone = grace_period * reduction_factor**power
-    return tuple(epochs_of_rungs)
-
-
-@lru_cache
-def divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Rungs from a maximum down, as Hyperband has them: divided by powers of the factor, and rounded to
-    whole epochs.
-    """
-    divisions = next(power for power in count() if max_epochs / reduction_factor ** (power + 1) < 1)
-    below = (max_epochs / reduction_factor**power for power in range(divisions, 0, -1))
-    above = (max_epochs * reduction_factor**power for power in count())
-    whole = (math.floor(milestone + 0.5) for milestone in chain(below, above))
-    return tuple(dict.fromkeys(takewhile(lambda epoch: epoch < epochs, whole)))
-
-
-_Key: TypeAlias = tuple[float, int, str]
-"""The rank of a trial: its value, so that less is better; the number of trials that came before it; and its id."""
-
-
-@dataclass(slots=True)
 class Rung:
-    """The values that were reported at one epoch, and the trials that continue from there."""
+    """The values that were reported at one epoch, and the trials that continue from there.
 
-    epoch: int
-    mode: Mode
-    values: dict[str, float] = field(default_factory=dict)
-    promoted: dict[str, None] = field(default_factory=dict)
-    _ranked: OrderedKeys[_Key] = field(default_factory=OrderedKeys)
-    _open: OrderedKeys[_Key] = field(default_factory=OrderedKeys)
-    _keys: dict[str, _Key] = field(default_factory=dict)
+    Trials are compared by their value; of equal ones the earlier is first.
+    """
+
+    def __init__(self, epoch: int, mode: Mode) -> None:
+        self.epoch, self.mode = epoch, mode
+        self.values: dict[str, Any] = {}
+        self.promoted: dict[str, None] = {}
+        # Kept in order, those that do not continue apart: sorting for each query would take minutes. A key is a loss,
+        # the number of trials that came before, and the trial.
+        self._keys: dict[str, tuple[float, int, str]] = {}
+        self._ranked: list[tuple[float, int, str]] = []
+        self._open: list[tuple[float, int, str]] = []
 
     @property
     def ranking(self) -> list[str]:
-        """Its trials, the best first; of equal ones the earlier first."""
-        self._rank()
-        return [key[-1] for key in self._ranked]
+        """Its trials, the first to continue first."""
+        return [trial_id for *_, trial_id in self._ranked]
+
+    def report(self, trial_id: str, value: Any) -> None:
+        """Add a trial."""
+        self.values[trial_id] = value
+        key = self._keys[trial_id] = (-value if self.mode == "max" else value, len(self._keys), trial_id)
+        insort(self._ranked, key)
+        if trial_id not in self.promoted:
+            insort(self._open, key)
 
     def rank(self, trial_id: str) -> int:
-        """The number of trials that are better than a trial, or equal and earlier."""
-        self._rank()
-        return self._ranked.place(self._keys[trial_id])
+        """The number of trials before a trial."""
+        return bisect_left(self._ranked, self._keys[trial_id])
 
-    def value_at(self, rank: int) -> float:
-        """The value of the trial at a rank."""
-        self._rank()
-        return self.values[self._ranked[rank][-1]]
+    def value_at(self, rank: int) -> float | None:
+        """The value of the trial at a rank; None where no single value decides."""
+        value: float = self.values[self._ranked[rank][-1]]
+        return value
 
     def promote(self, trial_id: str) -> None:
         """Let a trial continue from here."""
-        self._rank()
         if trial_id not in self.promoted:
             self.promoted[trial_id] = None
-            self._open.remove(self._keys[trial_id])
+            del self._open[bisect_left(self._open, self._keys[trial_id])]
 
     def held(self, most: int) -> Iterator[str]:
-        """Those of the best trials that do not continue yet, the best first."""
-        self._rank()
+        """Those of the first trials that do not continue yet, the first one first."""
         for key in self._open:
-            if self._ranked.place(key) >= most:
+            if bisect_left(self._ranked, key) >= most:
                 return
             yield key[-1]
 
@@ -152,21 +159,369 @@ class Rung:
         place, value = self.rank(trial_id) + 1, self.values[trial_id]
         return f"{value:.6g} is number {place} of {len(self.values)} at rung {self.epoch}"
 
-    def _rank(self) -> None:
-        """Insert the trials that have reported since the last call: sorting for each query would take minutes."""
-        new = len(self.values) - len(self._keys)
-        for trial_id in reversed(list(islice(reversed(self.values), new))):
-            loss = -self.values[trial_id] if self.mode == "max" else self.values[trial_id]
-            key = self._keys[trial_id] = (loss, len(self._keys), trial_id)
-            self._ranked.add(key)
-            if trial_id not in self.promoted:
-                self._open.add(key)
-
     def state(self) -> dict[str, Any]:
         """Its state as JSON values."""
         return {"values": dict(self.values), "promoted": list(self.promoted)}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore the result of `state`."""
-        self.values, self.promoted = dict(state["values"]), dict.fromkeys(state["promoted"])
-        self._ranked, self._open, self._keys = OrderedKeys(), OrderedKeys(), {}
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore the result of `state` in a new rung."""
+        self.promoted = dict.fromkeys(state["promoted"])
+        for trial_id, value in state["values"].items():
+            self.report(trial_id, value)
+
+
+@dataclass(frozen=True)
+class ASHA(RungSettings):
+    """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
+
+    The variant that stops and never promotes, with one bracket, like Ray's AsyncHyperBandScheduler: at each rung a
+    trial continues if its value is at least the cutoff, the best 1/reduction_factor quantile of the values that were
+    reported at that rung before. The first trial at a rung continues.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
+    """
+
+    title: ClassVar[str] = "ASHA"
+    kind: Literal["asha"] = field(default="asha", repr=False)
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        return _ASHA(self.rungs(context.epochs), self.reduction_factor, context.mode)
+
+
+class _ASHA(Scheduler):
+    def __init__(self, at: Sequence[int], reduction_factor: float, mode: Mode) -> None:
+        self._recorded: dict[int, dict[str, float]] = {rung: {} for rung in at}
+        # The values at each rung, the best last: sorting them at each report takes longer with each trial.
+        self._ordered: dict[int, list[float]] = {rung: [] for rung in at}
+        self._factor, self._mode = reduction_factor, mode
+
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        recorded = self._recorded.get(epoch)
+        if recorded is None:
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
+        if trial_id in recorded:
+            return Decision("continue", f"rung {epoch} was decided before, with {recorded[trial_id]:.6g}", rung=epoch)
+        count = len(recorded)
+        cutoff = self._cutoff(self._ordered[epoch])
+        self._record(epoch, trial_id, value)
+        if cutoff is None:
+            return Decision("continue", f"{value:.6g} is the first value at rung {epoch}", rung=epoch)
+        earlier = "one earlier value" if count == 1 else f"{count} earlier values"
+        border = f"{cutoff:.6g}, the cutoff for the best 1/{self._factor:g} of {earlier} at rung {epoch}"
+        if value < cutoff if self._mode == "max" else value > cutoff:
+            misses = "is below" if self._mode == "max" else "is above"
+            return Decision("stop", f"{value:.6g} {misses} {border}", rung=epoch, cutoff=cutoff)
+        return Decision("continue", f"{value:.6g} reaches {border}", rung=epoch, cutoff=cutoff)
+
+    def state(self) -> dict[str, Any]:
+        return {"rungs": {str(rung): dict(recorded) for rung, recorded in self._recorded.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for rung in self._recorded:
+            self._recorded[rung], self._ordered[rung] = {}, []
+            for trial_id, value in state["rungs"].get(str(rung), {}).items():
+                self._record(rung, trial_id, value)
+
+    def _record(self, rung: int, trial_id: str, value: float) -> None:
+        self._recorded[rung][trial_id] = value
+        insort(self._ordered[rung], value if self._mode == "max" else -value)
+
+    def _cutoff(self, ordered: Sequence[float]) -> float | None:
+        """The quantile of the values, interpolated as NumPy does it, to the last digit; None without values."""
+        if not ordered:
+            return None
+        place = (len(ordered) - 1) * ((1 - 1 / self._factor) * 100 / 100)
+        lower, share = math.floor(place), place - math.floor(place)
+        below, above = ordered[lower], ordered[min(lower + 1, len(ordered) - 1)]
+        apart = above - below
+        cutoff = above - apart * (1 - share) if share >= 0.5 else below + apart * share
+        return cutoff if self._mode == "max" else -cutoff
+
+
+@dataclass(frozen=True)
+class PromotingASHA(MeasuredRungSettings):
+    """Asynchronous successive halving as first published (Li et al. 2020, algorithm 2): it pauses and promotes.
+
+    A trial is paused at each rung. A free worker takes the best trial of the highest rung that is among the best
+    1/reduction_factor there and has not continued yet, or else a new one. A trial that improves late is not lost: it
+    continues from its checkpoint once it is among the best. In addition to the paper, because a study has a limited
+    number of trials: if no trial would reach its end, the best of the highest rung continues to it.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01. By default 3.5.
+    """
+
+    title: ClassVar[str] = "ASHA that pauses and promotes"
+    pauses: ClassVar[bool] = True
+    kind: Literal["promoting-asha"] = field(default="promoting-asha", repr=False)
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        own = [Rung(epoch, context.mode) for epoch in (*self.rungs(context.epochs), context.epochs)]
+        return Promoting(own, self.factor, context)
+
+
+class Promoting(Scheduler):
+    """Promotes trials from rung to rung; the last one is a trial's maximum."""
+
+    def __init__(self, own: Sequence[Rung], factor: float, context: SchedulerContext) -> None:
+        self._rungs = {rung.epoch: rung for rung in own}
+        self._end = own[-1].epoch
+        self._factor, self._trials = factor, context.trials
+        self._added = 0
+        self._running: set[str] = set()
+        self._held: set[str] = set()
+        # Trials that ended by themselves before their last epoch, as a callback can end them.
+        self._ended_early: set[str] = set()
+        # Trials that neither run nor are held by a rung; None after a restore, until they are computed again.
+        self._free: set[str] | None = set()
+
+    def add(self, trial_id: str, config: Config) -> None:
+        self._added += 1
+        self._set_free(trial_id)
+
+    def start(self, trial_id: str) -> None:
+        self._running.add(trial_id)
+        self._set_free(trial_id, free=False)
+        self._ended_early.discard(trial_id)
+
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        return self._reported(trial_id, epoch, value, value)
+
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
+        self._running.discard(trial_id)
+        self._set_free(trial_id, free=False)
+        if completed and trial_id not in self._rungs[self._end].values:
+            self._ended_early.add(trial_id)
+
+    def limit_trials(self, trials: int) -> None:
+        self._trials = trials
+
+    def choose(self, candidates: Collection[str]) -> Selection | None:
+        """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
+        if free := self._free_candidates(candidates):
+            return Selection(min(free, key=draw_order), "the earliest of those that no rung has paused")
+        for below, above in reversed(list(pairwise(self._open()))):
+            cut = math.floor(len(below.values) / self._factor)
+            for trial_id in below.held(cut):
+                if trial_id in candidates:
+                    which = f"among the best 1/{self._factor:g}, and continues to {above.epoch}"
+                    reason = f"{below.place(trial_id)}: {which}"
+                    return self._promoted(trial_id, below, reason, below.value_at(cut - 1))
+        return self._promote_one_to_end(candidates)
+
+    def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
+        """No trial, until no other trial can change which ones are among the best."""
+        return {trial_id: self._final_stop_decision(trial_id) for trial_id in candidates} if exhausted else {}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "added": self._added,
+            "running": sorted(self._running),
+            "ended_early": sorted(self._ended_early),
+            "rungs": {str(epoch): rung.state() for epoch, rung in self._rungs.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore a state; rungs that it does not have start empty."""
+        self._added, self._running = state["added"], set(state["running"])
+        self._ended_early = set(state["ended_early"])
+        for epoch, rung in self._rungs.items():
+            if str(epoch) in state["rungs"]:
+                rung.restore(state["rungs"][str(epoch)])
+        reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
+        self._held = {trial_id for trial_id in reported if self._holds(trial_id)}
+        self._free = None
+
+    def _set_free(self, trial_id: str, *, free: bool = True) -> None:
+        if self._free is not None:
+            (self._free.add if free else self._free.discard)(trial_id)
+
+    def _reported(self, trial_id: str, epoch: int, value: float, values: Any) -> Decision:
+        rung = self._rungs.get(epoch)
+        if rung is None:
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
+        if trial_id in rung.values:
+            return Decision("continue", f"rung {epoch} was decided before: {rung.place(trial_id)}", epoch)
+        rung.report(trial_id, values)
+        if epoch == self._end:
+            self._held.discard(trial_id)
+            return Decision("continue", f"{rung.place(trial_id)}, the last")
+        self._running.discard(trial_id)
+        self._set_free(trial_id, free=False)
+        self._held.add(trial_id)
+        return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
+
+    def _free_candidates(self, candidates: Collection[str]) -> set[str]:
+        """The candidates that no rung holds, found without a scan of all candidates."""
+        back = {trial_id for trial_id in self._running if trial_id in candidates}
+        self._running -= back
+        if self._free is None or len(self._free) + len(back) + len(self._held) < len(candidates):
+            self._free = set(candidates) - self._held
+        self._free |= back - self._held
+        return {trial_id for trial_id in self._free if trial_id in candidates}
+
+    def _open(self) -> Sequence[Rung]:
+        """The rungs that trials may be promoted to, and the first, from below."""
+        return list(self._rungs.values())
+
+    def _holds(self, trial_id: str) -> bool:
+        """Whether a rung holds a trial that may still be promoted from there."""
+        rung = self._newest(trial_id)
+        return rung is not None and rung.epoch != self._end and trial_id not in rung.promoted
+
+    def _newest(self, trial_id: str) -> Rung | None:
+        """The highest rung at which a trial reported."""
+        return next((rung for rung in reversed(self._rungs.values()) if trial_id in rung.values), None)
+
+    def _promoted(self, trial_id: str, rung: Rung, reason: str, cutoff: float | None) -> Selection:
+        rung.promote(trial_id)
+        self._held.discard(trial_id)
+        self._set_free(trial_id)
+        return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=cutoff)
+
+    def _promote_one_to_end(self, waiting: Collection[str]) -> Selection | None:
+        """The best of the highest rung, if no trial would otherwise reach its end."""
+        if self._running or self._added < self._trials or self._rungs[self._end].values:
+            return None
+        for rung in reversed(self._rungs.values()):
+            for trial_id in rung.ranking:
+                if trial_id in waiting and trial_id not in rung.promoted:
+                    reason = f"{rung.place(trial_id)}, the highest reached: one trial trains to its end"
+                    return self._promoted(trial_id, rung, reason, rung.value_at(rung.rank(trial_id)))
+                if trial_id in self._ended_early:
+                    return None
+        return None
+
+    def _final_stop_decision(self, trial_id: str) -> Decision:
+        rung = self._newest(trial_id)
+        if rung is None:
+            return Decision("stop", "it has reached no rung, and was not chosen")
+        cut = math.floor(len(rung.values) / self._factor)
+        cutoff = rung.value_at(cut - 1) if cut else None
+        missed = f"{cut} continue" if cut > 1 else "one continues" if cut else "too few for any to continue"
+        reason = f"{rung.place(trial_id)}, of which {missed}; no other trial is left to train"
+        return Decision("stop", reason, rung=rung.epoch, cutoff=cutoff)
+
+
+@dataclass(frozen=True)
+class PASHA(RungSettings):
+    """Progressive ASHA (Bohdal et al. 2023, "PASHA: Efficient HPO and NAS with Progressive Resource Allocation").
+
+    Promotes like PromotingASHA, at first only between the two lowest rungs. When a trial reaches the current top rung,
+    the trials there are ranked by both rungs; if one differs from the trial at its place by more than `epsilon`, the
+    next rung is opened. If some trials are far ahead of the others, no trial needs to reach its end.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
+        epsilon: Differences of the objective up to this do not change a ranking; at least 0. By default the noise so
+            far: the 90th percentile of the differences between trials that swapped ranks and swapped back, among at
+            most 200 trials. Trials then report every epoch.
+    """
+
+    title: ClassVar[str] = "PASHA"
+    pauses: ClassVar[bool] = True
+    epsilon: Annotated[Real, Field(ge=0)] | None = None
+    kind: Literal["pasha"] = field(default="pasha", repr=False)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        # Noise is measured over all epochs.
+        return epoch + 1 if self.epsilon is None else RungSettings.next_milestone(self, epoch, epochs)
+
+    def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
+        return epoch in self.rungs(epochs)
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        return _PASHA((*self.rungs(context.epochs), context.epochs), self, context)
+
+
+class _PASHA(Promoting):
+    def __init__(self, at: Sequence[int], settings: PASHA, context: SchedulerContext) -> None:
+        super().__init__([Rung(epoch, context.mode) for epoch in at], settings.reduction_factor, context)
+        self._epsilon = settings.epsilon
+        self._top = at[min(1, len(at) - 1)]
+        self._curves: dict[str, dict[int, float]] = {}
+
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        if self._epsilon is None:
+            self._curves.setdefault(trial_id, {}).setdefault(epoch, value)
+        again = epoch in self._rungs and trial_id in self._rungs[epoch].values
+        decision = super().on_result(trial_id, epoch, value)
+        if again or epoch != self._top or epoch == self._end:
+            return decision
+        reason = f"{self._rungs[epoch].place(trial_id)}, the topmost now; {self._compared()}"
+        return Decision("pause", reason, rung=epoch)
+
+    def state(self) -> dict[str, Any]:
+        curves = {trial: {str(e): value for e, value in curve.items()} for trial, curve in self._curves.items()}
+        return {**super().state(), "top": self._top, "curves": curves}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        # The last epoch of an earlier session may not be a rung of this one.
+        self._top = next(epoch for epoch in self._rungs if epoch >= min(state["top"], self._end))
+        self._curves = {
+            trial: {int(epoch): value for epoch, value in curve.items()} for trial, curve in state["curves"].items()
+        }
+
+    def _open(self) -> Sequence[Rung]:
+        return [rung for epoch, rung in self._rungs.items() if epoch <= self._top]
+
+    def _promote_one_to_end(self, waiting: Collection[str]) -> None:
+        """No trial has to reach the end."""
+
+    def _final_stop_decision(self, trial_id: str) -> Decision:
+        rung = self._newest(trial_id)
+        if rung is None or rung.epoch != self._top:
+            return super()._final_stop_decision(trial_id)
+        reason = f"{rung.place(trial_id)}, the topmost; more epochs would not change which trial is best"
+        return Decision("stop", reason, rung=rung.epoch)
+
+    def _compared(self) -> str:
+        """Whether the two topmost rungs rank trials the same, in words; opens the next rung if they do not."""
+        below, top = self._open()[-2:]
+        epsilon = self._noise(below.epoch) if self._epsilon is None else self._epsilon
+        order = [trial_id for trial_id in below.ranking if trial_id in top.values]
+        # A trial may have no value at the rung below: with fewer epochs in between, that was not a rung of the study.
+        ranking = [trial_id for trial_id in top.ranking if trial_id in below.values]
+        for trial_id, other in zip(ranking, order, strict=True):
+            if abs(below.values[trial_id] - below.values[other]) > epsilon:
+                self._top = next(epoch for epoch in self._rungs if epoch > self._top)
+                return (
+                    f"trial {trial_id} has another rank than at rung {below.epoch}, by more than {epsilon:.3g}: rung "
+                    f"{self._top} is opened"
+                )
+        return f"rung {below.epoch} ranks them the same, within {epsilon:.3g}"
+
+    def _noise(self, below: int) -> float:
+        """The distance of trials that swapped ranks and swapped back; 0 if none did."""
+        newest = (curve for curve in reversed(self._curves.values()) if max(curve) > below)
+        beyond = list(islice(newest, _MAX_TRIALS))[::-1]
+        epochs = np.array(sorted({epoch for curve in beyond for epoch in curve}))
+        table = np.array([[curve.get(epoch, np.nan) for epoch in epochs.tolist()] for curve in beyond])
+        distances = [_swapped_back(table[place] - table[place + 1 :], epochs > below) for place in range(len(beyond))]
+        swapped = np.concatenate([*distances, ()])
+        return float(np.percentile(swapped, _PERCENTILE)) if len(swapped) else 0.0
+
+
+def _swapped_back(apart: npt.NDArray[np.float64], beyond: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """The final distances of the pairs that swapped ranks and swapped back."""
+
+    def last(where: npt.NDArray[np.bool_]) -> Any:
+        """The last true column of each row; any other column in a row without one."""
+        return where.shape[1] - 1 - where[:, ::-1].argmax(axis=1)
+
+    rows, there = np.arange(len(apart)), ~np.isnan(apart)
+    newest = last(there)
+    end = apart[rows, newest]
+    alike = (apart > 0) == (end > 0)[:, None]
+    swapped = there & ~alike
+    back = (there & alike).argmax(axis=1) < last(swapped)
+    distances: npt.NDArray[np.float64] = np.abs(end[there.any(axis=1) & beyond[newest] & swapped.any(axis=1) & back])
+    return distances

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from pipeline.errors import InvalidJob
 from pipeline.schedulers import (
     PB2,
     PBT,
     SCHEDULERS,
+    AnyScheduler,
     Decision,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
     Selection,
 )
-from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw, drawn_names, fits
+from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, Uniform, draw, drawn_names, fits
 
 _SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -64,11 +67,9 @@ class Play:
     """Go through JSON before every step."""
 
     def context(self) -> SchedulerContext:
-        """The study in the form that the scheduler gets."""
         return SchedulerContext(_SPACE, self.mode, self.epochs, self.trials, self.seed)
 
     def __call__(self) -> SimulationResult:
-        """Simulate it to the end."""
         result = SimulationResult()
         scheduler: Scheduler = self.settings.build(self.context())
         order = np.random.default_rng(self.seed)
@@ -164,7 +165,6 @@ class Play:
             result.to_stop.append((trial, epochs[trial], decision))
 
     def value(self, config: Config, epoch: int, trial: int) -> float:
-        """The trial's value at an epoch; no two trials have equal curves."""
         speed = 1 + math.log10(float(config["lr"])) / 5 + trial * 1e-6
         learned = 1 - math.exp(-speed * epoch)
         return learned if self.mode == "max" else -learned
@@ -172,7 +172,6 @@ class Play:
 
 @pytest.fixture(params=SCHEDULERS)
 def settings(request: pytest.FixtureRequest) -> SchedulerSettings:
-    """Each scheduler, with its defaults."""
     return SCHEDULERS[request.param]()
 
 
@@ -198,7 +197,6 @@ _plays = st.builds(
 
 @given(play=_plays)
 def test_every_trial_ends_once(play: Play) -> None:
-    """Each trial is completed or stopped exactly once, for any number of workers and lost workers."""
     ends = play().ends
     assert set(ends) == {f"{i:04d}" for i in range(play.trials)}
     assert all(len(states) == 1 for states in ends.values())
@@ -208,7 +206,6 @@ def test_every_trial_ends_once(play: Play) -> None:
 
 @given(play=_plays)
 def test_the_budget_is_kept(play: Play) -> None:
-    """No trial exceeds its maximum, exactly the budget's trials are drawn, and completed ones reach the maximum."""
     result = play()
     assert set(result.epochs) == {f"{i:04d}" for i in range(play.trials)}
     assert max(epoch for _, epoch, *_ in result.decisions) <= play.epochs
@@ -217,7 +214,6 @@ def test_the_budget_is_kept(play: Play) -> None:
 
 @given(play=_plays)
 def test_promotions_have_their_rung(play: Play) -> None:
-    """Only trials at a rung are promoted from it, once and at or above its cutoff, and each choice has a reason."""
     result = play()
     promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in result.chosen if chosen.promoted]
     assert len(promoted) == len(set(promoted))
@@ -236,7 +232,6 @@ def test_promotions_have_their_rung(play: Play) -> None:
 
 @given(play=_plays)
 def test_trials_that_are_not_promoted_have_a_reason(play: Play) -> None:
-    """A trial that is not promoted to the end is stopped with its rung, value and rank as the reason."""
     for _, epoch, decision in play().to_stop:
         assert decision.action == "stop"
         assert decision.rung == epoch
@@ -245,7 +240,6 @@ def test_trials_that_are_not_promoted_have_a_reason(play: Play) -> None:
 
 @given(epochs=st.integers(1, 200), kind=st.sampled_from(sorted(SCHEDULERS)))
 def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
-    """Milestones increase strictly, and the last one is the trial's maximum."""
     settings, epoch = SCHEDULERS[kind](), 0
     while epoch < epochs:
         milestone = settings.next_milestone(epoch, epochs)
@@ -257,13 +251,11 @@ def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
 
 @given(play=_plays)
 def test_state_goes_through_json_at_any_time(play: Play) -> None:
-    """A scheduler that is restored from JSON before every step decides like an uninterrupted one."""
     assert replace(play, reloads=True)() == play()
 
 
 @given(play=_plays)
 def test_minimising_is_maximising_the_negative(play: Play) -> None:
-    """Minimising gives the decisions of maximising the negated values, with negated cutoffs."""
     up, down = play(), replace(play, mode="min")()
     assert [(t, e, d.action, d.parent_trial, d.config) for t, e, _, d in up.decisions] == [
         (t, e, d.action, d.parent_trial, d.config) for t, e, _, d in down.decisions
@@ -277,7 +269,6 @@ def test_minimising_is_maximising_the_negative(play: Play) -> None:
 
 @given(play=_plays)
 def test_reasons_carry_the_number(play: Play) -> None:
-    """Each decision has a reason, and one with a cutoff contains value and cutoff."""
     for _, epoch, value, decision in play().decisions:
         assert decision.reason.strip()
         if decision.cutoff is not None:
@@ -287,7 +278,6 @@ def test_reasons_carry_the_number(play: Play) -> None:
 
 
 def test_a_repeated_report_changes_nothing(settings: SchedulerSettings) -> None:
-    """After a lost worker, a repeated report, even with other values, continues the trial and changes no state."""
     context = SchedulerContext(_SPACE, "max", 9, 3, 0)
     scheduler = settings.build(context)
     for i, value in enumerate((0.5, 0.9, 0.1)):
@@ -303,7 +293,6 @@ def test_a_repeated_report_changes_nothing(settings: SchedulerSettings) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_a_failing_trial_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -> None:
-    """Each trial ends once, and only a trial that fails may end as failed."""
     ends = Play(settings, workers=workers, failing=frozenset({"0001", "0004"}))().ends
     assert len(ends) == 8
     assert all(len(states) == 1 for states in ends.values())
@@ -313,7 +302,6 @@ def test_a_failing_trial_takes_no_other_with_it(settings: SchedulerSettings, wor
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_nan_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -> None:
-    """Trials that diverge fail if they get that far; all others end normally, and none waits for them."""
     ends = Play(settings, workers=workers, trials=12, diverging=frozenset({"0000", "0003", "0007"}))().ends
     assert len(ends) == 12
     assert all(len(states) == 1 for states in ends.values())
@@ -321,14 +309,12 @@ def test_nan_takes_no_other_with_it(settings: SchedulerSettings, workers: int) -
 
 
 def test_every_trial_has_a_turn(settings: SchedulerSettings) -> None:
-    """On one worker every trial starts, in the order in which trials were drawn."""
     starts = list(dict.fromkeys(Play(settings, workers=1)().starts))
     assert starts == [f"{i:04d}" for i in range(8)]
 
 
 @pytest.mark.parametrize("ids", [["0002", "0001", "0010"], ["10000", "9999"]])
 def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]) -> None:
-    """Of equally trained trials the lowest number is chosen, and without waiting trials none is."""
     scheduler = settings.build(SchedulerContext(_SPACE, "max", 9, len(ids), 0))
     for trial in ids:
         scheduler.add(trial, draw(_SPACE, np.random.default_rng(0)))
@@ -338,7 +324,6 @@ def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]
 
 @given(play=_plays)
 def test_needed_checkpoints_exist(play: Play) -> None:
-    """Needed checkpoints are those of reported milestones; none is needed after the end or without exploits."""
     result = play()
     reported: set[tuple[str, int]] = set()
     for (trial, epoch, _, decision), needed in zip(result.decisions, result.needed, strict=True):
@@ -350,17 +335,12 @@ def test_needed_checkpoints_exist(play: Play) -> None:
 
 
 def explored_names(settings: SchedulerSettings) -> list[str]:
-    """The hyperparameters that a population may change; all of the space unless it names them."""
     named = getattr(settings, "explore", None)
     return drawn_names(_SPACE) if named is None else list(named)
 
 
 @given(play=_plays)
 def test_exploits_take_over_better_trials(play: Play) -> None:
-    """A donor is alive and strictly better, its newest milestone is used, and the new config is in the space.
-
-    Hyperparameters that the population does not change are the donor's.
-    """
     newest: dict[str, tuple[int, float]] = {}
     ended: set[str] = set()
     for trial, epoch, value, decision in play().decisions:
@@ -379,3 +359,47 @@ def test_exploits_take_over_better_trials(play: Play) -> None:
             assert (decision.parent_trial, decision.parent_epoch, decision.config) == (None, None, None)
         if epoch == play.epochs or decision.action == "stop":
             ended.add(trial)
+
+
+_REFUSED = {
+    "asha": [{"grace_period": 0}, {"grace_period": 1.0}, {"grace_period": True}, {"reduction_factor": 1}, {"other": 1}],
+    "promoting-asha": [{"reduction_factor": math.inf}, {"reduction_factor": "2"}],
+    "pasha": [{"epsilon": -0.1}, {"epsilon": math.nan}, {"epsilon": True}],
+    "hyperband": [{"max_epochs": 0}],
+    "halving": [{"bracket_size": 0}],
+    "median": [{"min_samples_required": 0}, {"min_samples_required": 1.5}],
+    "pbt": [{"interval": 0}, {"quantile": 0.51}, {"resample_probability": 1.1}, {"factors": []}, {"factors": [0]}],
+    "pb2": [{"explore": 3}, {"explore": [3]}, {"explore": {"lr": 3}}, {"explore": {"lr": Uniform(2, 1)}}],
+    "ray.tune.schedulers": [{}],
+    "ray.tune.search.optuna.OptunaSearch": [{}],
+    "ray.tune.schedulers.MedianStoppingRule()": [{}],
+}
+
+
+@pytest.mark.parametrize(("kind", "fields"), [(kind, fields) for kind, all_ in _REFUSED.items() for fields in all_])
+def test_settings_out_of_their_range_are_refused(kind: str, fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnyScheduler).validate_python({"kind": kind, **fields})
+
+
+def test_epochs_that_no_trial_reaches_are_a_fault(settings: SchedulerSettings) -> None:
+    assert settings.faults(epochs=9, trials=2) == []
+    for name in {"grace_period", "interval"} & set(settings.__dataclass_fields__):
+        assert replace(settings, **{name: 9}).faults(epochs=9, trials=2) == []
+        faults = replace(settings, **{name: 10}).faults(epochs=9, trials=2)
+        assert [fault.field for fault in faults] == [f"scheduler.{name}"]
+
+
+def test_settings_survive_json(settings: SchedulerSettings) -> None:
+    adapter = TypeAdapter(AnyScheduler)
+    stored = settings.resolved(50)
+    assert adapter.validate_json(adapter.dump_json(stored)) == stored
+    # A budget that has changed since does not change what the study stores.
+    assert settings.resolved(200, before=stored) == stored
+
+
+def test_a_scheduler_of_ray_is_known_by_its_path_and_built_where_trials_train() -> None:
+    settings = TypeAdapter(AnyScheduler).validate_python({"kind": "ray.tune.schedulers.MedianStoppingRule"})
+    assert (settings.next_milestone(4, 9), settings.resumes) == (5, False)
+    with pytest.raises(InvalidJob):
+        settings.build(Play(settings).context())

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.engine.messages import Assignment
 from pipeline.errors import ModelError
 from pipeline.execution.worker.representative_configs import CANDIDATES, representative_trials
-from pipeline.schedulers.exploration import changed_names
+from pipeline.schedulers import changed_names
 from pipeline.space import Config, ParameterPath, RandomStream, Switch, Value, compose, draw, walk
 from pipeline.study import TuneJob
 from pipeline.training.trainer_factory import TrainerFactory

@@ -1,28 +1,40 @@
-"""A population: pauses, exploits, and the checkpoints that are needed."""
+"""Populations: PBT and PB2."""
 
+import json
+import random
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from pydantic import TypeAdapter
 
-from pipeline.schedulers import PB2, PBT, SchedulerContext
+from pipeline.schedulers import PB2, PBT, AnyScheduler, Decision, Scheduler, SchedulerContext
 from pipeline.space import Choice, IntUniform, LogUniform, Space, Switch, Uniform, fits
-from tests.unit.schedulers.population import population, report
+
+SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
+
+
+def population(
+    settings: PBT, trials: int, *, added: int | None = None, mode: Any = "max", epochs: int = 8
+) -> Scheduler:
+    scheduler = settings.build(SchedulerContext(SPACE, mode, epochs, trials, 0))
+    for i in range(trials if added is None else added):
+        scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "layers": 2})
+    return scheduler
+
+
+def report(scheduler: Scheduler, trial: str, epoch: int, value: float) -> Decision:
+    scheduler.start(trial)
+    return scheduler.on_result(trial, epoch, value)
 
 
 def test_milestones_are_multiples_of_the_interval() -> None:
-    """Milestones are multiples of the interval for any first epoch, and the last is the trial's maximum."""
     assert [PBT(interval=3).next_milestone(epoch, 8) for epoch in range(8)] == [3, 3, 3, 6, 6, 6, 8, 8]
 
 
-def test_the_first_milestone_follows_the_grace_period() -> None:
-    """Milestones begin at the end of the grace period, or of the first interval if that is later."""
-    settings = PBT(interval=2, grace_period=5)
-    assert [settings.next_milestone(epoch, 10) for epoch in range(10)] == [5, 5, 5, 5, 5, 7, 7, 9, 9, 10]
-    assert [PBT(interval=3, grace_period=2).next_milestone(epoch, 8) for epoch in range(8)] == [3, 3, 3, 6, 6, 6, 8, 8]
-
-
 def test_the_population_advances_together() -> None:
-    """On one worker a trial pauses for trials that are behind: not yet drawn, waiting, or lower in number."""
     scheduler = population(PBT(quantile=0), 3, added=1)
     assert report(scheduler, "0000", 1, 0.5).reason == (
         "0.5 is number 1 of 1 trials at epoch 1; waits for one not yet drawn"
@@ -39,20 +51,7 @@ def test_the_population_advances_together() -> None:
     assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0000"
 
 
-def test_no_trial_pauses_to_be_chosen_again() -> None:
-    """If all other trials run, have ended or are ahead, a trial continues without a pause."""
-    scheduler = population(PBT(quantile=0), 3)
-    for trial in ("0000", "0001", "0002"):
-        scheduler.start(trial)
-    assert scheduler.on_result("0002", 1, 0.1).action == "continue"
-    scheduler.end("0000")
-    assert scheduler.on_result("0001", 1, 0.2).reason == (
-        "0.2 is number 1 of 2 trials at epoch 1; no other trial has to catch up"
-    )
-
-
 def test_a_lost_worker_s_trial_waits_again() -> None:
-    """A lost worker's trial waits again, so that others pause for it, although the scheduler saw it start."""
     scheduler = population(PBT(quantile=0), 2)
     scheduler.start("0000")
     scheduler.start("0001")
@@ -61,7 +60,6 @@ def test_a_lost_worker_s_trial_waits_again() -> None:
 
 
 def test_the_lowest_take_over_the_uppermost() -> None:
-    """Of four trials, the worst takes the best one's newest milestone and explores a config near the best one's."""
     scheduler = population(PBT(resample_probability=0), 4)
     for trial, value in (("0003", 0.9), ("0001", 0.5), ("0002", 0.6)):
         scheduler.start(trial)
@@ -80,7 +78,6 @@ def test_the_lowest_take_over_the_uppermost() -> None:
 
 
 def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None:
-    """A donor's checkpoint is kept until the receiver has its own, even if the donor continued or ended."""
     scheduler = population(PBT(), 2)
     report(scheduler, "0001", 1, 0.9)
     assert report(scheduler, "0000", 1, 0.1).parent_trial == "0001"
@@ -95,7 +92,6 @@ def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None
 
 
 def test_an_exploited_trial_is_no_donor_until_it_reports() -> None:
-    """An exploited trial is not a donor until it reports, because its score is that of replaced weights."""
     scheduler = population(PBT(quantile=0.5), 4)
     report(scheduler, "0000", 1, 0.9)
     assert report(scheduler, "0001", 1, 0.5).action == "exploit"
@@ -104,38 +100,9 @@ def test_an_exploited_trial_is_no_donor_until_it_reports() -> None:
 
 
 def test_equals_do_not_exploit_each_other() -> None:
-    """Equal trials do not exploit each other, because nothing would be gained."""
     scheduler = population(PBT(quantile=0.5), 3)
     for epoch in (1, 2):
         assert {report(scheduler, f"{i:04d}", epoch, 0.1).action for i in range(3)} == {"pause"}
-
-
-def test_ended_trials_are_excluded() -> None:
-    """As in Ray, ended trials are neither donors nor part of the quantiles."""
-    scheduler = population(PBT(), 3)
-    report(scheduler, "0000", 1, 0.9)
-    scheduler.end("0000")
-    assert report(scheduler, "0001", 1, 0.2).action == "pause"
-    assert report(scheduler, "0002", 1, 0.1).parent_trial == "0001"
-
-
-def test_the_last_epoch_is_no_time_to_explore() -> None:
-    """The worst trial does not exploit at its last epoch."""
-    scheduler = population(PBT(), 2, epochs=2)
-    report(scheduler, "0001", 1, 0.9)
-    assert report(scheduler, "0000", 2, 0.1).action == "continue"
-
-
-def test_settings_that_do_not_fit_the_budget_are_a_fault() -> None:
-    """An interval above the number of epochs and a population of one trial are faults."""
-    assert PBT(interval=8).faults(epochs=8, trials=2) == []
-    assert [str(fault) for fault in PBT(interval=9).faults(epochs=8, trials=1)] == [
-        "scheduler.interval: must be at most budget.epochs, which is 8; found 9",
-        "budget.trials: must be at least 2, because a population has several trials; found 1",
-    ]
-    assert [str(fault) for fault in PBT(grace_period=9).faults(epochs=8, trials=2)] == [
-        "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
-    ]
 
 
 _WIDTHS: Space = {"lr": LogUniform(1e-4, 1), "width": IntUniform(4, 64), "act": Choice(["relu", "tanh"]), "fixed": 2}
@@ -143,7 +110,6 @@ _WIDTHS: Space = {"lr": LogUniform(1e-4, 1), "width": IntUniform(4, 64), "act": 
 
 @pytest.mark.parametrize("kind", [PBT, PB2])
 def test_hyperparameters_that_are_not_explored_are_the_donor_s(kind: Any) -> None:
-    """A trial that exploits another changes what `explore` names, in its domain, and takes the rest from the donor."""
     scheduler = kind(explore={"lr": LogUniform(0.2, 0.3)}).build(SchedulerContext(_WIDTHS, "max", 100, 6, 0))
     for i in range(6):
         act = ("relu", "tanh")[i % 2]
@@ -163,7 +129,6 @@ def test_hyperparameters_that_are_not_explored_are_the_donor_s(kind: Any) -> Non
 
 @pytest.mark.parametrize("kind", [PBT, PB2])
 def test_a_population_may_copy_weights_alone(kind: Any) -> None:
-    """With an empty `explore`, a trial takes over another one's weights and its whole config."""
     scheduler = population(kind(explore=()), 6)
     decisions = [
         report(scheduler, f"{i:04d}", epoch, float(i * epoch)) for epoch in range(1, 8) for i in (5, 4, 3, 2, 1, 0)
@@ -175,7 +140,6 @@ def test_a_population_may_copy_weights_alone(kind: Any) -> None:
 
 @pytest.mark.parametrize("settings", [PBT(resample_probability=0), PB2()])
 def test_exploring_leaves_values_that_the_space_no_longer_has(settings: Any) -> None:
-    """After a resume with other listed values and branches, explored configs are of the new space."""
     before: Space = {"batch": Choice([16, 32]), "how": Switch({"old": {}, "plain": {}}), "x": Uniform(0, 1)}
     after: Space = {"batch": Choice([64, 128]), "how": Switch({"new": {}, "plain": {}}), "x": Uniform(0, 1)}
     first = settings.build(SchedulerContext(before, "max", 100, 6, 0))
@@ -190,3 +154,310 @@ def test_exploring_leaves_values_that_the_space_no_longer_has(settings: Any) -> 
     explored = [decision.config for decision in decisions if decision.action == "exploit"]
     assert explored
     assert all(fits(after, config) for config in explored)
+
+
+class _Controller:
+    search_alg = None
+
+    def __init__(self, trials: list[Any]) -> None:
+        self._trials = trials
+
+    def get_trials(self) -> list[Any]:
+        return self._trials
+
+    def _schedule_trial_save(self, trial: Any, result: object) -> str:
+        return f"checkpoint of {trial.trial_id}"
+
+    def pause_trial(self, trial: Any, should_checkpoint: bool) -> None:
+        trial.status = "PAUSED"
+
+
+class _Trial:
+    experiment_tag = ""
+    evaluated_params: dict[str, object] = {}  # noqa: RUF012
+
+    def __init__(self, trial_id: str, config: dict[str, Any]) -> None:
+        self.trial_id, self.config, self.status = trial_id, config, "RUNNING"
+        manager = SimpleNamespace(checkpoint_config=SimpleNamespace(num_to_keep=None))
+        self.run_metadata = SimpleNamespace(checkpoint_manager=manager)
+
+    def is_finished(self) -> bool:
+        return self.status == "TERMINATED"
+
+    def set_experiment_tag(self, tag: str) -> None:
+        self.experiment_tag = tag
+
+    def set_config(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+
+@given(
+    trials=st.integers(2, 9),
+    quantile=st.sampled_from([0, 0.1, 0.25, 0.4, 0.5]),
+    mode=st.sampled_from(["max", "min"]),
+    seed=st.integers(0, 10_000),
+    interval=st.integers(1, 3),
+)
+def test_quantiles_and_exploits_equal_those_of_ray(
+    trials: int, quantile: float, mode: str, seed: int, interval: int
+) -> None:
+    from ray.tune.schedulers import PopulationBasedTraining
+    from ray.tune.search.sample import loguniform
+
+    epochs = interval * 6
+    settings = PBT(interval=interval, quantile=quantile, resample_probability=0)
+    ours = population(settings, trials, mode=mode, epochs=epochs)
+    theirs = PopulationBasedTraining(
+        time_attr="epoch",
+        metric="m",
+        mode=mode,
+        perturbation_interval=interval,
+        hyperparam_mutations={"lr": loguniform(1e-4, 1)},
+        quantile_fraction=quantile,
+        resample_probability=0,
+        log_config=False,
+    )
+    fakes = [_Trial(f"{i:04d}", {"lr": 0.01 * (i + 1), "layers": 2}) for i in range(trials)]
+    controller = _Controller(fakes)
+    for fake in fakes:
+        theirs.on_trial_add(controller, fake)
+        ours.start(fake.trial_id)
+    rng = np.random.default_rng(seed)
+    reached = dict.fromkeys(range(trials), 0)
+    clock = dict.fromkeys(range(trials), 0)
+    own_weights: dict[int, bool] = dict.fromkeys(range(trials), False)
+    while reached:
+        i = int(rng.choice(list(reached)))
+        reached[i] += interval
+        fake, value = fakes[i], float(rng.normal())
+        if reached[i] == epochs:
+            ours.on_result(fake.trial_id, epochs, value)
+            ours.end(fake.trial_id)
+            fake.status = "TERMINATED"
+            del reached[i]
+            continue
+        decision = ours.on_result(fake.trial_id, reached[i], value)
+        ours.start(fake.trial_id)
+        fake.status = "RUNNING"
+        # Ray keeps checkpoints of the upper quantile alone; ours are left at every milestone.
+        for j, state in zip(range(trials), theirs._trial_state.values(), strict=True):  # noqa: SLF001
+            state.last_checkpoint = f"checkpoint of {fakes[j].trial_id}" if own_weights[j] else None
+        offered: list[list[str]] = []
+
+        def choose(upper: list[Any], offered: list[list[str]] = offered, ours: Decision = decision) -> Any:
+            if not isinstance(upper[0], _Trial):
+                return upper[0]
+            offered.append([trial.trial_id for trial in upper])
+            ours_among_them = [trial for trial in upper if trial.trial_id == ours.parent_trial]
+            return (ours_among_them or [t for t in upper if not own_weights[int(t.trial_id)]] or upper)[0]
+
+        clock[i] = theirs._trial_state[fake].last_perturbation_time + interval  # noqa: SLF001
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(random, "choice", choose)
+            theirs.on_trial_result(controller, fake, {"epoch": clock[i], "m": value})
+        assert (decision.action == "exploit") == (fake.status == "PAUSED")
+        own_weights[i] = decision.action != "exploit"
+        if decision.action == "exploit":
+            assert decision.parent_trial in offered[0]
+            fake.config = dict(decision.config)
+
+
+def test_explored_configs_depend_on_the_seed_alone() -> None:
+
+    def explored(seed: int) -> Any:
+        scheduler = PBT(resample_probability=1).build(SchedulerContext(SPACE, "max", 8, 2, seed))
+        for i in range(2):
+            scheduler.add(f"{i:04d}", {"lr": 0.1, "layers": 2})
+        report(scheduler, "0001", 1, 0.9)
+        return report(scheduler, "0000", 1, 0.1).config
+
+    before = (random.getstate(), np.random.get_state()[1].tolist())
+    assert explored(1) == explored(1)
+    assert explored(1) != explored(2)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+
+
+def test_hyperparameters_are_multiplied_by_the_factors() -> None:
+    scheduler = population(PBT(resample_probability=0, factors=(2, 0.5)), 2)
+    report(scheduler, "0001", 1, 0.9)
+    decision = report(scheduler, "0000", 1, 0.1)
+    assert decision.config["lr"] in (0.01, 0.04)
+    assert decision.explored.startswith("times 0.5 or 2, or resampled: lr 0.02 → 0.0")
+
+
+_PB2_SPACE: Space = {"lr": LogUniform(1e-4, 1), "momentum": Uniform(0, 1), "layers": 2}
+
+
+def _population(settings: Any, *, space: Space = _PB2_SPACE, mode: Any = "max", seed: int = 0) -> Scheduler:
+    scheduler = settings.build(SchedulerContext(space, mode, 100, 6, seed))
+    rng = np.random.default_rng(seed)
+    for i in range(6):
+        scheduler.add(f"{i:04d}", {n: d.draw(rng) if hasattr(d, "draw") else d for n, d in space.items()})
+    return scheduler
+
+
+def _gains(config: Any) -> float:
+    return float(np.exp(-((np.log10(config["lr"]) + 2) ** 2) - 4 * (config["momentum"] - 0.8) ** 2))
+
+
+def _trained(scheduler: Scheduler, epochs: int, *, sign: int = 1) -> list[tuple[int, Decision]]:
+    configs = {i: member["config"] for i, member in scheduler.state()["members"].items()}
+    scores = dict.fromkeys(configs, 0.0)
+    exploits = []
+    for epoch in range(1, epochs + 1):
+        for trial in configs:
+            scheduler.start(trial)
+            scores[trial] += _gains(configs[trial])
+            decision = scheduler.on_result(trial, epoch, sign * scores[trial])
+            if decision.action == "exploit":
+                exploits.append((epoch, decision))
+                configs[trial], scores[trial] = decision.config, scores[decision.parent_trial]
+    return exploits
+
+
+def test_quantiles_and_donors_equal_those_of_pbt() -> None:
+    ours, theirs = _population(PB2()), _population(PBT())
+    for i, value in enumerate((0.6, 0.1, 0.9, 0.3, 0.8, 0.2)):
+        ours.start(f"{i:04d}")
+        theirs.start(f"{i:04d}")
+        one, other = (scheduler.on_result(f"{i:04d}", 1, value) for scheduler in (ours, theirs))
+        assert (one.action, one.reason, one.parent_trial, one.cutoff) == (
+            other.action, other.reason, other.parent_trial, other.cutoff,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_it_learns_what_brings_most(sign: int) -> None:
+    mean = {}
+    for settings in (PB2(), PBT(resample_probability=0.25)):
+        found = [
+            _gains(decision.config)
+            for seed in range(3)
+            for epoch, decision in _trained(
+                _population(settings, mode="max" if sign > 0 else "min", seed=seed), 25, sign=sign
+            )
+            if epoch > 12
+        ]
+        mean[settings.kind] = np.mean(found)
+    assert mean["pb2"] > 0.8
+    assert mean["pb2"] > mean["pbt"] + 0.05
+
+
+def test_with_few_observations_it_stays_near_the_donor() -> None:
+    scheduler = _population(PB2())
+    decisions = []
+    for i in range(6):
+        scheduler.start(f"{i:04d}")
+        decisions.append(scheduler.on_result(f"{i:04d}", 1, 1.0 - 0.1 * i))
+    exploits = [decision for decision in decisions if decision.action == "exploit"]
+    assert exploits
+    for decision in exploits:
+        assert decision.explored.startswith("near the donor's, with 0 gains to learn from: lr ")
+        assert abs(decision.config["momentum"] - decision.parent_config["momentum"]) < 0.5
+
+
+def test_a_gain_after_an_exploit_counts_from_the_donor() -> None:
+    scheduler = _population(PB2())
+    for trial, epoch, value in [("0001", 1, 0.9), ("0000", 1, 0.1)]:
+        scheduler.start(trial)
+        decision = scheduler.on_result(trial, epoch, value)
+    assert decision.parent_trial == "0001"
+    scheduler.start("0000")
+    scheduler.on_result("0000", 3, 1.1)
+    (epoch, before, config, gain) = scheduler.state()["gains"][-1]
+    assert (epoch, before, config) == (3, 0.9, decision.config)
+    assert gain == pytest.approx(0.1)
+
+
+def test_trials_that_exploit_together_explore_differently() -> None:
+    scheduler = _population(PB2(quantile=0.5))
+    _trained(scheduler, 4)
+    values = dict(zip([f"{i:04d}" for i in range(6)], (9, 8.9, 8.8, 1, 0.9, 0.8), strict=True))
+    found = []
+    for trial, value in values.items():
+        scheduler.start(trial)
+        decision = scheduler.on_result(trial, 5, value)
+        if decision.action == "exploit":
+            found.append(decision.config)
+    assert len(found) == 3
+    points = [(np.log10(config["lr"]) / 4, config["momentum"]) for config in found]
+    apart = [np.hypot(a[0] - b[0], a[1] - b[1]) for i, a in enumerate(points) for b in points[:i]]
+    assert min(apart) > 0.01
+
+
+def test_choices_and_switches_are_explored_too() -> None:
+    space: Space = {
+        "lr": LogUniform(1e-4, 1),
+        "momentum": 0.8,
+        "act": Choice(["relu", "tanh"]),
+        "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
+    }
+    scheduler = PB2().build(SchedulerContext(space, "max", 100, 6, 0))
+    for i in range(6):
+        scheduler.add(f"{i:04d}", {"lr": 0.1**i, "momentum": 0.8, "act": "relu", "schedule": "constant"})
+    exploits = _trained(scheduler, 20)
+    assert all(fits(space, decision.config) for _, decision in exploits)
+    assert {decision.config["schedule"] for _, decision in exploits} == {"constant", "cyclic"}
+    assert {decision.config["act"] for _, decision in exploits} == {"relu", "tanh"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_it_learns_from_the_largest_numbers() -> None:
+    scheduler = _population(PB2())
+    exploits = []
+    for epoch in range(1, 5):
+        for i in range(6):
+            scheduler.start(f"{i:04d}")
+            value = (1.7e308, -1.7e308, 0.5)[(i + epoch) % 3]
+            exploits.append(scheduler.on_result(f"{i:04d}", epoch, value))
+    found = [decision.config for decision in exploits if decision.explored.startswith("highest bound")]
+    assert found
+    assert all(fits(_PB2_SPACE, config) for config in found)
+    assert json.dumps(scheduler.state(), allow_nan=False)
+
+
+_EXPLORED = {
+    "lr": LogUniform(1e-4, 1),
+    "width": IntUniform(4, 64),
+    "how": Switch({"slow": {"rate": Uniform(0, 1)}, "fast": {"rate": Uniform(0, 9)}}),
+    "fixed": 3,
+}
+
+
+def read(explore: Any) -> Any:
+    return TypeAdapter(AnyScheduler).validate_python({"kind": "pbt", "explore": explore}).explore
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, None),
+        ("lr", ("lr",)),
+        (["lr", "width"], ("lr", "width")),
+        ([], ()),
+        ({"lr": {"kind": "loguniform", "low": 1e-3, "high": 0.1}}, {"lr": LogUniform(1e-3, 0.1)}),
+        ({"lr": LogUniform(1e-3, 0.1), "width": None}, {"lr": LogUniform(1e-3, 0.1), "width": None}),
+    ],
+)
+def test_names_and_domains_are_read(given: Any, expected: Any) -> None:
+    assert read(given) == expected
+    written = TypeAdapter(AnyScheduler).dump_python(PBT(explore=expected), mode="json")
+    assert read(written["explore"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("explore", "faults"),
+    [
+        (None, []),
+        (["lr", "rate", "fixed"], []),
+        ({"lr": LogUniform(1e-3, 1), "rate": Uniform(0, 0.5), "width": Choice((8, 16)), "how": None}, []),
+        ({"fixed": Uniform(0, 1)}, []),
+        (["wdth"], ["scheduler.explore"]),
+        ({"lr": Uniform(0, 1)}, ["scheduler.explore.lr"]),
+        ({"width": Choice((8, 128))}, ["scheduler.explore.width"]),
+        ({"rate": Uniform(0, 2)}, ["scheduler.explore.rate"]),
+        ({"how": Choice(("slow",))}, ["scheduler.explore.how"]),
+    ],
+)
+def test_names_and_domains_beyond_the_space_are_faults(explore: Any, faults: list[str]) -> None:
+    assert [fault.field for fault in PBT(explore=explore).space_faults(_EXPLORED)] == faults

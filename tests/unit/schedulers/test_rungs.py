@@ -1,14 +1,26 @@
-"""Rungs: their epochs, and the ranks of trials at one."""
+"""Rungs: their epochs, the ranks of trials, and the schedulers that stop or promote there."""
 
 import json
-from itertools import pairwise
+import math
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import ASHA, PromotingASHA
-from pipeline.schedulers.base import Mode
+from pipeline.schedulers import (
+    ASHA,
+    PASHA,
+    Mode,
+    PromotingASHA,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+)
 from pipeline.schedulers.rungs import Rung, rungs
+from tests.unit.schedulers.learning_curves import Curve, curves, simulated
 
 
 def _milestones(settings: ASHA, epochs: int) -> list[int]:
@@ -32,20 +44,11 @@ def _milestones(settings: ASHA, epochs: int) -> list[int]:
     ],
 )
 def test_rungs_are_at_powers(settings: ASHA, epochs: int, milestones: list[int]) -> None:
-    """Rungs are the grace period times powers of the factor, rounded up, and then the maximum."""
     assert _milestones(settings, epochs) == milestones
-
-
-def test_a_grace_period_beyond_the_end_is_a_fault() -> None:
-    """A grace period beyond a trial's maximum of epochs is a fault."""
-    assert ASHA(grace_period=8).faults(epochs=8, trials=1) == []
-    (fault,) = ASHA(grace_period=9).faults(epochs=8, trials=1)
-    assert str(fault) == "scheduler.grace_period: must be at most budget.epochs, which is 8; found 9"
 
 
 @given(grace=st.integers(1, 20), factor=st.floats(1.01, 10), epochs=st.integers(1, 300))
 def test_rungs_are_below_the_maximum_and_ascend(grace: int, factor: float, epochs: int) -> None:
-    """Rungs ascend from the grace period by at least the factor, up to rounding, and are below the maximum."""
     found = rungs(grace, factor, epochs)
     assert list(found) == sorted(set(found))
     assert found[:1] == ((grace,) if grace < epochs else ())
@@ -58,10 +61,10 @@ _reports = st.lists(st.tuples(st.floats(-3, 3), st.booleans()), max_size=20)
 
 @given(reports=_reports, mode=st.sampled_from(["min", "max"]))
 def test_a_rung_ranks_its_trials(reports: list[tuple[float, bool]], mode: Mode) -> None:
-    """A rung ranks its trials by value, then by number, at any time between reports."""
     rung, values = Rung(4, mode), {}
     for number, (value, asks) in enumerate(reports):
-        rung.values[str(number)] = values[str(number)] = value
+        values[str(number)] = value
+        rung.report(str(number), value)
         if asks:
             assert rung.ranking[rung.rank(str(number))] == str(number)
     expected = sorted(values, key=lambda trial: (-values[trial] if mode == "max" else values[trial], int(trial)))
@@ -71,9 +74,9 @@ def test_a_rung_ranks_its_trials(reports: list[tuple[float, bool]], mode: Mode) 
 
 @given(reports=_reports, most=st.integers(0, 20))
 def test_the_best_that_do_not_continue_yet_are_held(reports: list[tuple[float, bool]], most: int) -> None:
-    """The best trials that were not promoted are held, the best first, even after a conversion to JSON."""
     rung = Rung(4, "max")
-    rung.values.update({str(number): value for number, (value, _) in enumerate(reports)})
+    for number, (value, _) in enumerate(reports):
+        rung.report(str(number), value)
     for number, (_, promoted) in enumerate(reports):
         if promoted:
             rung.promote(str(number))
@@ -84,14 +87,290 @@ def test_the_best_that_do_not_continue_yet_are_held(reports: list[tuple[float, b
     assert list(rung.held(most)) == list(again.held(most)) == expected
 
 
-def test_a_rank_is_described() -> None:
-    """A rank is described by the value, the rank and the number of trials at the rung."""
-    rung = Rung(4, "min", {"a": 0.5, "b": 0.25})
-    assert rung.place("a") == "0.5 is number 2 of 2 at rung 4"
-
-
 @pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (50, 3), (200, 12)])
 def test_the_measured_rungs_are_a_share_of_the_epochs(epochs: int, grace: int) -> None:
-    """The measured grace period is 6% of a trial's maximum of epochs, and at least one epoch; the factor is 3.5."""
     resolved = PromotingASHA().resolved(epochs)
     assert (resolved.grace_period, resolved.reduction_factor) == (grace, 3.5)
+
+
+def _built(settings: SchedulerSettings, trials: int = 0, *, epochs: int = 8, mode: str = "max") -> Scheduler:
+    scheduler = settings.build(SchedulerContext({}, mode, epochs, trials, 0))
+    for i in range(trials):
+        scheduler.add(f"{i}", {})
+    return scheduler
+
+
+@given(
+    values=st.lists(st.floats(-10, 10), min_size=2, max_size=30),
+    mode=st.sampled_from(["max", "min"]),
+    factor=st.sampled_from([2, 3, 4, 1.5, 2.5]),
+    grace_period=st.integers(1, 3),
+    epochs=st.integers(3, 30),
+    seed=st.integers(0, 100),
+)
+def test_decisions_are_those_of_ray(
+    values: list[float], mode: str, factor: float, grace_period: int, epochs: int, seed: int
+) -> None:
+    from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+
+    settings = ASHA(grace_period=grace_period, reduction_factor=factor)
+    ours = _built(settings, epochs=epochs, mode=mode)
+    theirs = AsyncHyperBandScheduler(
+        time_attr="epoch", metric="m", mode=mode, max_t=epochs, grace_period=grace_period, reduction_factor=factor
+    )
+    rng = np.random.default_rng(seed)
+    trials = [SimpleNamespace(trial_id=f"{i:04d}") for i in range(len(values))]
+    reached = dict.fromkeys(range(len(values)), 0)
+    for trial in trials:
+        theirs.on_trial_add(None, trial)
+    while reached:
+        i = int(rng.choice(list(reached)))
+        reached[i] = epoch = settings.next_milestone(reached[i], epochs)
+        value = values[i] + math.log(epoch)
+        if epoch == epochs:
+            assert ours.on_result(trials[i].trial_id, epoch, value).action == "continue"
+            theirs.on_trial_complete(None, trials[i], {"epoch": epoch, "m": value})
+            del reached[i]
+            continue
+        decision = ours.on_result(trials[i].trial_id, epoch, value)
+        expected = theirs.on_trial_result(None, trials[i], {"epoch": epoch, "m": value})
+        assert (decision.action == "stop") == (expected == TrialScheduler.STOP)
+        if decision.action == "stop":
+            del reached[i]
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30),
+    st.floats(1.01, 9.0),
+    st.sampled_from(["max", "min"]),
+)
+def test_the_cutoff_is_numpys_percentile(values, factor, mode):
+    scheduler = _built(ASHA(reduction_factor=factor), mode=mode)
+    for number, value in enumerate(values):
+        scheduler.on_result(f"{number:04d}", 1, value)
+    sign = 1 if mode == "max" else -1
+    expected = sign * np.nanpercentile(sign * np.array(values), (1 - 1 / factor) * 100)
+    assert scheduler.on_result("9999", 1, 0.0).cutoff == expected
+
+
+DOUBLING = PromotingASHA(grace_period=1, reduction_factor=2)
+
+
+def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float) -> list[tuple[str, int, str]]:
+    done: list[list[tuple[float, int]]] = [[] for _ in rungs]
+    promoted: list[set[int]] = [set() for _ in rungs]
+    drawn, turns = 0, []
+
+    def get_job():
+        nonlocal drawn
+        for k in reversed(range(len(rungs) - 1)):
+            top = sorted(done[k], key=lambda one: -one[0])[: math.floor(len(done[k]) / eta)]
+            for _, trial in top:
+                if trial not in promoted[k]:
+                    promoted[k].add(trial)
+                    return trial, k + 1
+        if drawn < len(found):
+            drawn += 1
+            return drawn - 1, 0
+        if not done[-1]:  # Ours: a study that ends has one trial at its end.
+            for k in reversed(range(len(rungs) - 1)):
+                for _, trial in sorted(done[k], key=lambda one: -one[0]):
+                    if trial not in promoted[k]:
+                        promoted[k].add(trial)
+                        return trial, k + 1
+        return None
+
+    while (job := get_job()) is not None:
+        trial, k = job
+        turns.append((f"{trial:04d}", rungs[k - 1] if k else 0, "promoted" if k else "new"))
+        done[k].append((found[trial](rungs[k]), trial))
+    return turns
+
+
+@given(
+    trials=st.integers(1, 40),
+    seed=st.integers(0, 10_000),
+    eta=st.sampled_from([2, 3, 4]),
+    grace=st.integers(1, 3),
+    top=st.integers(1, 4),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int, top: int, mode: str) -> None:
+    epochs = grace * eta**top
+    found = curves(trials, seed)
+    settings = PromotingASHA(grace_period=grace, reduction_factor=eta)
+    _, turns = simulated(settings, found, epochs, mode)
+    assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
+
+
+def test_a_trial_that_improves_late_is_not_lost() -> None:
+    found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
+    reached, turns = simulated(DOUBLING, found, 8)
+    assert reached["0001"] == 8
+    assert turns.index(("0001", 1, "promoted")) > turns.index(("0003", 0, "new"))
+    assert simulated(ASHA(), found, 8)[0]["0001"] == 1
+
+
+def test_a_lost_worker_s_trial_continues_before_others() -> None:
+    scheduler = _built(DOUBLING, 4)
+    for i, value in enumerate((0.5, 0.75, 0.9)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1", "2"]).trial_id == "2"
+    scheduler.start("2")
+    assert scheduler.choose(["0", "1"]) is None
+    again = scheduler.choose(["0", "1", "2"])
+    assert (again.trial_id, again.promoted) == ("2", False)
+    scheduler.start("2")
+    assert scheduler.choose(["0", "1"]) is None
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_one_trial_reaches_its_end(trials: int) -> None:
+    reached, _ = simulated(PromotingASHA(grace_period=1, reduction_factor=4), curves(trials, 3), 16)
+    assert max(reached.values()) == 16
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
+    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
+    for i, value in enumerate((0.5, 0.9, 0.7)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1", "2"]).trial_id == "1"
+    scheduler.start("1")
+    scheduler.end("1", completed=True)
+    if restored:
+        state = scheduler.state()
+        scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 0, epochs=16)
+        scheduler.restore(state)
+    assert scheduler.choose(["0", "2"]) is None
+    assert scheduler.trials_to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
+
+
+def test_a_poor_trial_that_ends_early_does_not_replace_the_best() -> None:
+    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
+    scheduler.start("2")
+    scheduler.end("2", completed=True)
+    for i, value in enumerate((0.5, 0.9)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1"]).trial_id == "1"
+
+
+def test_only_a_candidate_is_promoted() -> None:
+    scheduler = _built(DOUBLING, 4)
+    for i, value in enumerate((0.9, 0.8, 0.7, 0.6)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    scheduler.end("0")
+    assert scheduler.choose(["1", "2", "3"]).trial_id == "1"
+    scheduler.start("1")
+    assert scheduler.choose(["2", "3"]) is None
+
+
+def test_more_epochs_continue_from_the_earlier_end() -> None:
+    first = _built(DOUBLING, 4, epochs=4)
+    for trial, epoch, value in [
+        ("0", 1, 0.1),
+        ("1", 1, 0.2),
+        ("0", 2, 0.3),
+        ("1", 2, 0.4),
+        ("0", 4, 0.5),
+        ("1", 4, 0.6),
+    ]:
+        first.start(trial)
+        first.on_result(trial, epoch, value)
+    second = DOUBLING.build(SchedulerContext({}, "max", 8, 4, 0))
+    second.restore(first.state())
+    chosen = second.choose(["0", "1"])
+    assert (chosen.trial_id, chosen.rung) == ("1", 4)
+
+
+def _noise(found: Sequence[Curve], reached: dict[int, int], below: int) -> float:
+    distances = []
+    for one, other in combinations(sorted(reached), 2):
+        newest = min(reached[one], reached[other])
+        if newest <= below:
+            continue
+        now = found[one](newest) > found[other](newest)
+        opposite = back = False
+        for epoch in range(newest - 1, 0, -1):
+            then = found[one](epoch) > found[other](epoch)
+            opposite = opposite or then != now
+            back = back or (opposite and then == now)
+        if back:
+            distances.append(abs(found[one](newest) - found[other](newest)))
+    return float(np.percentile(distances, 90)) if distances else 0.0
+
+
+def _progressive(found: Sequence[Curve], rungs: Sequence[int], eta: float, epsilon: float | None) -> dict[str, int]:
+    done: list[dict[int, float]] = [{} for _ in rungs]
+    promoted: list[set[int]] = [set() for _ in rungs]
+    reached: dict[int, int] = {}
+    top, drawn = 1, 0
+    while True:
+        job = None
+        for k in reversed(range(top)):
+            best = sorted(done[k], key=lambda t: -done[k][t])[: math.floor(len(done[k]) / eta)]
+            job = next(((t, k + 1) for t in best if t not in promoted[k]), None)
+            if job is not None:
+                promoted[k].add(job[0])
+                break
+        if job is None and drawn < len(found):
+            job, drawn = (drawn, 0), drawn + 1
+        if job is None:
+            return {f"{trial:04d}": epochs for trial, epochs in reached.items()}
+        trial, k = job
+        reached[trial] = rungs[k]
+        done[k][trial] = found[trial](rungs[k])
+        if k == top and top < len(rungs) - 1:
+            allowed = _noise(found, reached, rungs[k - 1]) if epsilon is None else epsilon
+            above = sorted(done[k], key=lambda t: -done[k][t])
+            below = sorted(done[k], key=lambda t: -done[k - 1][t])
+            soft = [{t for t in below if abs(done[k - 1][t] - done[k - 1][at]) <= allowed} for at in below]
+            if any(t not in group for t, group in zip(above, soft, strict=True)):
+                top += 1
+
+
+@given(
+    trials=st.integers(1, 40),
+    seed=st.integers(0, 10_000),
+    eta=st.sampled_from([2, 3]),
+    top=st.integers(1, 4),
+    epsilon=st.sampled_from([None, 0.0, 0.01, 0.1]),
+    noise=st.sampled_from([0.0, 0.02, 0.2]),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_grows_as_the_paper_does(
+    trials: int, seed: int, eta: int, top: int, epsilon: float | None, noise: float, mode: str
+) -> None:
+    found = curves(trials, seed, noise=noise)
+    settings = PASHA(reduction_factor=eta, epsilon=epsilon)
+    reached, _ = simulated(settings, found, eta**top, mode)
+    assert reached == _progressive(found, [eta**k for k in range(top + 1)], eta, epsilon)
+
+
+def test_a_stable_order_needs_no_higher_rung() -> None:
+    found: list[Curve] = [lambda e, i=i: 0.1 * i + 0.01 * e for i in range(16)]
+    assert max(simulated(PASHA(), found, 16)[0].values()) == 2
+    assert max(simulated(PromotingASHA(), found, 16)[0].values()) == 16
+
+
+def test_a_rung_that_the_study_did_not_have_is_left_out() -> None:
+    settings = PASHA(epsilon=0.0)
+    scheduler = _built(settings, 2, epochs=16)
+    state = scheduler.state()
+    scheduler.restore({**state, "top": 4})
+    for trial, epochs in (("0", (1, 2, 4)), ("1", (1, 4))):
+        scheduler.start(trial)
+        for epoch in epochs:
+            decision = scheduler.on_result(trial, epoch, 0.1 * epoch)
+    assert decision.reason.endswith("rung 2 ranks them the same, within 0")
+
+
+def test_a_checkpoint_is_left_at_rungs_alone() -> None:
+    settings = PASHA()
+    assert [settings.next_milestone(epoch, 8) for epoch in range(8)] == list(range(1, 9))
+    assert [epoch for epoch in range(1, 9) if settings.leaves_checkpoint(epoch, 8)] == [1, 2, 4]
+    assert PASHA(epsilon=0.0).next_milestone(2, 8) == 4

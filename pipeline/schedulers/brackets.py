@@ -1,17 +1,29 @@
-"""Hyperband: successive halving in several brackets, from many short trials to a few long ones."""
+"""Brackets: trials that start together, of which the best continue from rung to rung, as soon as all have reported.
 
+Hyperband has several brackets, from many short trials to a few long ones; successive halving has brackets of one size.
+"""
+
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain, count, takewhile
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, Selection
-from pipeline.schedulers.bracket import Bracket
-from pipeline.schedulers.rungs import divided_rungs, rungs
-from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
+from pipeline.schedulers.base import (
+    Decision,
+    Mode,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+    Selection,
+    beyond_maximum,
+)
+from pipeline.schedulers.rungs import MeasuredRungSettings, Rung, rungs
 from pipeline.space import Config, Count, Real
 from pipeline.trial_ids import DrawOrder, draw_order
 
@@ -43,7 +55,6 @@ class Hyperband(SchedulerSettings):
     kind: Literal["hyperband"] = field(default="hyperband", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A first rung beyond a trial's maximum is never reached, and rungs are derived in one way only."""
         if self.grace_period is None:
             return []
         faults = beyond_maximum("grace_period", self.grace_period, epochs)
@@ -53,7 +64,6 @@ class Hyperband(SchedulerSettings):
         return faults
 
     def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
-        """The settings with what their rungs are derived from: as the study began, else the budget's maximum."""
         if self.grace_period is not None or self.max_epochs is not None:
             return self
         if isinstance(before, type(self)):
@@ -61,36 +71,130 @@ class Hyperband(SchedulerSettings):
         return replace(self, max_epochs=epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next rung, or the end."""
         return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """The rungs below a trial's maximum.
-
-        Args:
-            epochs: The maximum epochs of a trial.
-
-        Returns:
-            Epochs, ascending, each below `epochs`.
-        """
+        """The rungs below a trial's maximum."""
         if self.grace_period is not None:
             return rungs(self.grace_period, self.reduction_factor, epochs)
-        return divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
+        return _divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        """The state machine for a study."""
-        return Brackets((*self.rungs(context.epochs), context.epochs), self.reduction_factor, context)
+        return _Brackets((*self.rungs(context.epochs), context.epochs), self.reduction_factor, context)
 
 
-class Brackets(Scheduler):
+@lru_cache
+def _divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
+    """Rungs from a maximum down: divided by powers of the factor, and rounded to whole epochs."""
+    divisions = next(power for power in count() if max_epochs / reduction_factor ** (power + 1) < 1)
+    below = (max_epochs / reduction_factor**power for power in range(divisions, 0, -1))
+    above = (max_epochs * reduction_factor**power for power in count())
+    whole = (math.floor(milestone + 0.5) for milestone in chain(below, above))
+    return tuple(dict.fromkeys(takewhile(lambda epoch: epoch < epochs, whole)))
+
+
+@dataclass(frozen=True)
+class SuccessiveHalving(MeasuredRungSettings):
+    """Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic Best Arm Identification"), bracket by bracket.
+
+    Like Hyperband, but all brackets have the same size and the same rungs. At a rung, trials are paused until all
+    trials of their bracket have reached it; the best 1/reduction_factor continue, at least one. A worker that would
+    have to wait starts the next bracket.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01. By default 3.5.
+        bracket_size: Number of trials that are compared with each other.
+    """
+
+    title: ClassVar[str] = "successive halving"
+    pauses: ClassVar[bool] = True
+    bracket_size: Count = 12
+    kind: Literal["halving"] = field(default="halving", repr=False)
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        return _Brackets((*self.rungs(context.epochs), context.epochs), self.factor, context, self.bracket_size)
+
+
+class _Bracket:
+    """Trials that are compared with each other, rung by rung; bracket number n begins at rung n."""
+
+    def __init__(
+        self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None, *, label: int
+    ) -> None:
+        self.number, self.name = number, f"bracket {label}"
+        self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
+        self.trials: list[str] = []
+        # At the last epoch nothing is compared, unless the trials' maximum is raised.
+        self.rungs = {epoch: Rung(epoch, mode) for epoch in at[number:]}
+        self.decided: set[int] = set()
+        self.changed = True
+        """Whether a trial has reported or ended since the last look at its rungs."""
+        self._end, self._factor = at[-1], factor
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no trial can join it: it has its size, or has started to compare."""
+        return len(self.trials) >= self.size or bool(self.decided)
+
+    def newest(self, trial_id: str) -> Rung | None:
+        """The highest rung at which a trial reported."""
+        return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
+
+    def compare(self, ended: set[str]) -> list[str]:
+        """Decide at every rung at which all its trials have reported."""
+        coming, on = self.trials, list[str]()
+        self.changed = False
+        for epoch, rung in self.rungs.items():
+            if epoch == self._end:
+                break
+            if epoch not in self.decided:
+                if any(trial_id not in rung.values and trial_id not in ended for trial_id in coming):
+                    break
+                keep = max(1, math.floor(len(coming) / self._factor))
+                for trial_id in rung.ranking[:keep]:
+                    rung.promote(trial_id)
+                self.decided.add(epoch)
+                on += rung.promoted
+            coming = list(rung.promoted)
+        return on
+
+    def cutoff(self, rung: Rung) -> float | None:
+        """The value of the last trial that continues from a rung."""
+        return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
+
+    def stop_decision(self, trial_id: str, rung: Rung) -> Decision:
+        many = f"{len(rung.promoted)} continue" if len(rung.promoted) > 1 else "one continues"
+        reason = f"{rung.place(trial_id)} of {self.name}, of which {many}"
+        return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "size": self.size,
+            "trials": list(self.trials),
+            "decided": sorted(self.decided),
+            "rungs": {str(epoch): rung.state() for epoch, rung in self.rungs.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.size, self.trials = state["size"], list(state["trials"])
+        self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
+        for epoch, rung in self.rungs.items():
+            if str(epoch) in state["rungs"]:
+                rung.restore(state["rungs"][str(epoch)])
+
+
+class _Brackets(Scheduler):
     """Assigns trials to brackets, and halves each bracket."""
 
     def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
         self._at, self._factor, self._size, self._context = at, factor, size, context
-        self._brackets: list[Bracket] = []
+        self._brackets: list[_Bracket] = []
         # Those in which not all trials have ended: a search of all of them takes longer with each trial.
-        self._live: list[Bracket] = []
-        self._of: dict[str, Bracket] = {}
+        self._live: list[_Bracket] = []
+        self._of: dict[str, _Bracket] = {}
         self._ended: set[str] = set()
         self._due: set[str] = set()
         # Trials that a rung has paused and that do not continue, and those of them that were compared: a look at the
@@ -110,7 +214,6 @@ class Brackets(Scheduler):
             self._live.append(bracket)
 
     def start(self, trial_id: str) -> None:
-        """A trial runs from now on."""
         self._due.discard(trial_id)
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
@@ -121,15 +224,14 @@ class Brackets(Scheduler):
             return Decision("continue", f"{value:.6g} at epoch {epoch}, where {bracket.name} compares nothing")
         if trial_id in rung.values:
             return Decision("continue", f"rung {epoch} was decided before, with {rung.values[trial_id]:.6g}", epoch)
-        rung.values[trial_id] = value
+        rung.report(trial_id, value)
         if epoch == self._at[-1]:
             return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, the last")
         if epoch not in bracket.decided:
             self._held.add(trial_id)
             bracket.changed = True
-            return Decision(
-                "pause", f"{rung.place(trial_id)} so far; waits for the others of {bracket.name}", rung=epoch
-            )
+            reason = f"{rung.place(trial_id)} so far; waits for the others of {bracket.name}"
+            return Decision("pause", reason, rung=epoch)
         # The others were compared while this trial counted as ended.
         cutoff = bracket.cutoff(rung)
         if cutoff is not None and (value < cutoff if self._context.mode == "max" else value > cutoff):
@@ -138,13 +240,11 @@ class Brackets(Scheduler):
         return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
-        """A trial will not report again."""
         self._ended.add(trial_id)
         self._of[trial_id].changed = True
         self._due.discard(trial_id)
 
     def limit_trials(self, trials: int) -> None:
-        """The last bracket waits for no more trials than can be drawn."""
         self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
@@ -154,7 +254,7 @@ class Brackets(Scheduler):
             self._ended -= back
             self._live = list(self._brackets)
         self._live = [bracket for bracket in self._live if not self._ended.issuperset(bracket.trials)]
-        free = defaultdict[Bracket, list[str]](list)
+        free = defaultdict[_Bracket, list[str]](list)
         for trial_id in waiting - self._held:
             free[self._of[trial_id]].append(trial_id)
         for bracket in self._live:
@@ -178,7 +278,6 @@ class Brackets(Scheduler):
         return {**out, **super().trials_to_stop(rest, exhausted=exhausted)}
 
     def state(self) -> dict[str, Any]:
-        """The brackets, and the trials that ended or are due."""
         brackets = [bracket.state() for bracket in self._brackets]
         return {"brackets": brackets, "ended": sorted(self._ended), "due": sorted(self._due)}
 
@@ -195,10 +294,10 @@ class Brackets(Scheduler):
         self._held = {trial_id for trial_id in self._of if self._holds(trial_id)}
         self._compared = self._losers(self._held)
 
-    def _bracket(self, number: int) -> Bracket:
+    def _bracket(self, number: int) -> _Bracket:
         # Brackets of equal size all have the number 0.
         label = len(self._brackets) if self._size else number
-        return Bracket(number, self._at, self._factor, self._context.mode, self._size, label=label)
+        return _Bracket(number, self._at, self._factor, self._context.mode, self._size, label=label)
 
     def _holds(self, trial_id: str) -> bool:
         rung = self._of[trial_id].newest(trial_id)
@@ -215,7 +314,7 @@ class Brackets(Scheduler):
         rung = self._of[trial_id].newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)
 
-    def _chosen(self, trial_id: str, bracket: Bracket) -> Selection:
+    def _chosen(self, trial_id: str, bracket: _Bracket) -> Selection:
         rung = bracket.newest(trial_id)
         if rung is None or trial_id not in self._due:
             return Selection(trial_id, f"the earliest of {bracket.name} that no rung has paused")

@@ -1,13 +1,15 @@
-"""Hyperband."""
+"""Hyperband and successive halving: trials that start together are halved together."""
 
+import json
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext
-from tests.unit.schedulers.learning_curves import Curve, curves, negative, simulated
+from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext, SuccessiveHalving
+from tests.unit.schedulers.learning_curves import Curve, curves, simulated
 
 
 def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None = None, mode: str = "max") -> Scheduler:
@@ -28,7 +30,6 @@ def _ids(*numbers: int) -> list[str]:
 
 
 def _reference(found: Sequence[Curve], eta: int, maximum: int) -> dict[str, int]:
-    """The epochs that each config trains in the paper's Algorithm 1, which is repeated until all are tried."""
     reached, rest = {}, list(range(len(found)))
     highest = max(s for s in range(10) if eta**s <= maximum)
     while rest:
@@ -51,9 +52,8 @@ def _reference(found: Sequence[Curve], eta: int, maximum: int) -> dict[str, int]
     mode=st.sampled_from(["max", "min"]),
 )
 def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, maximum: int, mode: str) -> None:
-    """Each trial trains as many epochs as in the paper's algorithm, rounded, even in an incomplete last bracket."""
     found = curves(trials, seed)
-    reached, _ = simulated(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), maximum, mode)
+    reached, _ = simulated(Hyperband(reduction_factor=eta), found, maximum, mode)
     assert reached == _reference(found, eta, maximum)
 
 
@@ -64,13 +64,12 @@ def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, maximum: int
     mode=st.sampled_from(["max", "min"]),
 )
 def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str) -> None:
-    """In the first bracket, where Ray's HyperBand rounds nothing, the same trials continue at each rung as with Ray."""
     from ray.tune.schedulers.hyperband import _Bracket
 
     epochs, trials = eta**highest, eta**highest
     sign = 1 if mode == "max" else -1
     found = curves(trials, seed)
-    reached, _ = simulated(Hyperband(reduction_factor=eta), found if mode == "max" else negative(found), epochs, mode)
+    reached, _ = simulated(Hyperband(reduction_factor=eta), found, epochs, mode)
     theirs = _Bracket("epoch", trials, 1, epochs, eta, highest)
     alive = [f"{i:04d}" for i in range(trials)]
     for trial in alive:
@@ -86,7 +85,6 @@ def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str
 
 
 def test_a_rung_waits_for_the_whole_bracket() -> None:
-    """A worker that would wait for its bracket draws for the next one, and the last report decides the rung."""
     scheduler = _built(Hyperband(reduction_factor=2), 8, epochs=2, added=2)
     _reports(scheduler, 1, [0.2])
     scheduler.start("0001")
@@ -107,7 +105,6 @@ def test_a_rung_waits_for_the_whole_bracket() -> None:
 
 
 def test_a_failed_trial_is_not_waited_for() -> None:
-    """A bracket does not wait for a failed trial of four, and two of the four continue."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2, 0.3])
     scheduler.start("0003")
@@ -118,7 +115,6 @@ def test_a_failed_trial_is_not_waited_for() -> None:
 
 
 def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
-    """With a larger budget, trials that ended by the smaller one are candidates again and are waited for."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2])
     for trial in _ids(0, 1, 2, 3):
@@ -129,7 +125,6 @@ def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
 
 @pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.5, "stop")])
 def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) -> None:
-    """A trial that returns after its rung was decided continues only if it reaches the cutoff."""
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.9, 0.8])
     scheduler.end("0003")
@@ -141,7 +136,6 @@ def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) ->
 
 
 def test_more_trials_open_a_bracket_of_their_own() -> None:
-    """Additional trials open a new bracket if the last one has already compared with fewer trials."""
     scheduler = _built(Hyperband(reduction_factor=2), 2, epochs=4)
     _reports(scheduler, 1, [0.1, 0.9])
     assert scheduler.choose(_ids(0, 1)).trial_id == "0001"
@@ -153,7 +147,6 @@ def test_more_trials_open_a_bracket_of_their_own() -> None:
 
 
 def test_more_epochs_compare_at_the_earlier_end() -> None:
-    """If trials that completed 4 epochs are given 8, they are compared at 4, and a bracket's best half continues."""
     settings = Hyperband(reduction_factor=2)
     first = _built(settings, 4, epochs=4)
     _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
@@ -192,18 +185,15 @@ def _milestones(settings: Hyperband, epochs: int) -> list[int]:
     ],
 )
 def test_rungs_come_from_the_maximum_down(settings: Hyperband, epochs: int, milestones: list[int]) -> None:
-    """Rungs are the maximum divided by powers of the factor; with a grace period, they grow from it as in ASHA."""
     assert _milestones(settings, epochs) == milestones
 
 
 def test_the_first_bracket_has_as_many_trials_as_published() -> None:
-    """With 32 epochs and a factor of 3 the first bracket has 27 trials, and the next one 12."""
     scheduler = _built(Hyperband(), 40, epochs=32)
     assert [len(bracket["trials"]) for bracket in scheduler.state()["brackets"]] == [27, 12, 1]
 
 
 def test_a_study_stores_what_its_rungs_are_derived_from() -> None:
-    """Settings are stored with the maximum that the study began with, or with their grace period, and keep it."""
     assert Hyperband().resolved(32) == Hyperband(max_epochs=32)
     assert Hyperband().resolved(100, Hyperband(max_epochs=32)) == Hyperband(max_epochs=32)
     assert Hyperband().resolved(32, Hyperband(grace_period=1)) == Hyperband(grace_period=1)
@@ -211,7 +201,6 @@ def test_a_study_stores_what_its_rungs_are_derived_from() -> None:
 
 
 def test_a_grace_period_and_a_maximum_are_a_fault() -> None:
-    """Rungs that would be derived from a grace period and from a maximum are a fault, and so is a late grace period."""
     assert Hyperband(max_epochs=64).faults(epochs=32, trials=1) == []
     found = [str(fault) for fault in Hyperband(grace_period=40, max_epochs=64).faults(epochs=32, trials=1)]
     assert found == [
@@ -222,7 +211,6 @@ def test_a_grace_period_and_a_maximum_are_a_fault() -> None:
 
 
 def test_decisions_of_a_rung_hold_after_a_restore() -> None:
-    """After a restore, the trials that a rung stops are stopped, and those that it holds or lets continue are not."""
     first = _built(Hyperband(reduction_factor=2), 5, epochs=4)
     _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
     first.start("0004")
@@ -233,3 +221,47 @@ def test_decisions_of_a_rung_hold_after_a_restore() -> None:
     for scheduler in (first, second):
         assert list(scheduler.trials_to_stop(_ids(3, 1, 0, 4), exhausted=False)) == _ids(1, 0)
         assert scheduler.choose(_ids(3, 4)).trial_id == "0003"
+
+
+@given(
+    trials=st.integers(1, 60),
+    seed=st.integers(0, 10_000),
+    size=st.integers(1, 13),
+    factor=st.sampled_from([2.0, 3.0, 3.5]),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_each_bracket_is_halved_separately(trials, seed, size, factor, mode):
+    found, epochs = curves(trials, seed), 27
+    settings = SuccessiveHalving(bracket_size=size, reduction_factor=factor, grace_period=2)
+    reached, _ = simulated(settings, found, epochs, mode)
+    at, milestone = [], 0
+    while milestone < epochs:
+        milestone = settings.next_milestone(milestone, epochs)
+        at.append(milestone)
+    expected = {}
+    for first in range(0, trials, size):
+        alive = list(range(first, min(first + size, trials)))
+        for epoch in at:
+            expected |= {f"{trial:04d}": epoch for trial in alive}
+            ranked = sorted(alive, key=lambda trial: -found[trial](epoch))
+            alive = ranked[: max(1, int(np.floor(len(alive) / factor)))]
+    assert reached == expected
+
+
+def test_the_first_rung_grows_with_the_epochs():
+    settings = SuccessiveHalving()
+    assert [settings.next_milestone(0, epochs) for epochs in (1, 8, 32, 50, 200)] == [1, 1, 2, 3, 12]
+    assert [settings.next_milestone(settings.next_milestone(0, e), e) for e in (8, 32, 50, 200)] == [4, 7, 11, 42]
+    assert SuccessiveHalving(grace_period=5).next_milestone(0, 200) == 5
+
+
+def test_reasons_name_each_bracket():
+    context = SchedulerContext({}, "max", 32, 9, 0)
+    first, restored = (SuccessiveHalving(bracket_size=3, grace_period=2).build(context) for _ in range(2))
+    for number in range(9):
+        first.add(f"{number:04d}", {})
+        first.start(f"{number:04d}")
+    restored.restore(json.loads(json.dumps(first.state())))
+    for scheduler in (first, restored):
+        reasons = [scheduler.on_result(f"{number:04d}", 2, 0.5).reason for number in (0, 3, 8)]
+        assert [reason.rpartition(" ")[2] for reason in reasons] == ["0", "1", "2"]

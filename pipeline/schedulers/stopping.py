@@ -1,4 +1,4 @@
-"""The median stopping rule: a trial stops if its best value is worse than the median of the others' running means."""
+"""Schedulers that compare a trial with all others at each epoch, or with none: median stopping and FIFO."""
 
 from bisect import insort
 from collections.abc import Mapping
@@ -8,9 +8,33 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
-from pipeline.schedulers.settings import SchedulerSettings, beyond_maximum
+from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings, beyond_maximum
 from pipeline.space import Count
+
+
+@dataclass(frozen=True)
+class FIFO(SchedulerSettings):
+    """First in, first out: no trial is stopped early."""
+
+    title: ClassVar[str] = "no early stopping"
+    kind: Literal["fifo"] = field(default="fifo", repr=False)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        return epochs
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        return _FIFO()
+
+
+class _FIFO(Scheduler):
+    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        return Decision("continue", "FIFO stops no trial early")
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -33,15 +57,13 @@ class MedianStopping(SchedulerSettings):
     kind: Literal["median"] = field(default="median", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """A grace period beyond a trial's maximum never ends."""
         return beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next epoch: a running mean needs them all."""
+        # A running mean needs every epoch.
         return epoch + 1
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        """The state machine for a study."""
         return _Median(self, context)
 
 
@@ -49,6 +71,7 @@ class _Median(Scheduler):
     def __init__(self, settings: MedianStopping, context: SchedulerContext) -> None:
         self._settings, self._context = settings, context
         self._curves: dict[str, list[float]] = {}
+        # The running means at each epoch in order: the median is in the middle.
         self._means: dict[int, list[float]] = {}
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
@@ -86,5 +109,4 @@ class _Median(Scheduler):
                 self._keep_mean(curve, epoch)
 
     def _keep_mean(self, curve: list[float], epoch: int) -> None:
-        """Remember a trial's running mean among those at that epoch, in order: the median is then in the middle."""
         insort(self._means.setdefault(epoch, []), float(np.mean(curve[self._settings.grace_period - 1 : epoch])))

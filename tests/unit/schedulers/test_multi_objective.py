@@ -1,0 +1,149 @@
+"""Successive halving by several objectives."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from pipeline.schedulers import MOASHA, ObjectiveValues, PromotingMOASHA, SchedulerContext
+from pipeline.schedulers.multi_objective import _MultiObjectiveRung
+
+_TWO = (("score", "max"), ("parameters", "min"))
+
+
+def _context(trials: int = 8) -> SchedulerContext:
+    return SchedulerContext({}, "max", 4, trials, 0, _TWO)
+
+
+def _values(score: float, parameters: float, violation: float = 0.0) -> ObjectiveValues:
+    return ObjectiveValues((-score, parameters), violation)
+
+
+def test_a_trial_that_none_dominates_continues() -> None:
+    scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
+    assert scheduler.on_objective_values("0000", 1, 0.9, _values(0.9, 1000)).action == "continue"
+    assert scheduler.on_objective_values("0001", 1, 0.8, _values(0.8, 2000)).action == "stop"
+    small = scheduler.on_objective_values("0002", 1, 0.5, _values(0.5, 10))
+    assert small.action == "continue"
+    assert "score 0.5, parameters 10 is number 2 of 3, on front 1, at rung 1" in small.reason
+
+
+def test_a_trial_beyond_its_bounds_comes_last() -> None:
+    scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
+    scheduler.on_objective_values("0000", 1, 0.5, _values(0.5, 100))
+    beyond = scheduler.on_objective_values("0001", 1, 0.99, _values(0.99, 10, 0.5))
+    assert (beyond.action, beyond.cutoff) == ("stop", None)
+    assert "beyond its bounds by 0.5" in beyond.reason
+
+
+def test_the_front_is_promoted_and_spread() -> None:
+    scheduler = PromotingMOASHA(grace_period=1, reduction_factor=2).build(_context(4))
+    for number, (score, size) in enumerate([(0.5, 10), (0.7, 100), (0.69, 120), (0.9, 1000)]):
+        scheduler.add(f"{number:04d}", {})
+        scheduler.start(f"{number:04d}")
+        assert scheduler.on_objective_values(f"{number:04d}", 1, score, _values(score, size)).action == "pause"
+    waiting = [f"{number:04d}" for number in range(4)]
+    chosen = scheduler.choose(waiting)
+    assert chosen is not None
+    assert (chosen.trial_id, chosen.rung, chosen.cutoff) == ("0003", 1, None)
+    scheduler.start("0003")
+    waiting.remove("0003")
+    assert scheduler.choose(waiting).trial_id == "0000"
+
+
+@pytest.mark.parametrize("settings", [MOASHA(), PromotingMOASHA()])
+def test_objective_values_go_through_json(settings: MOASHA | PromotingMOASHA) -> None:
+    first, second = settings.build(_context()), settings.build(_context())
+    for number in range(4):
+        first.add(f"{number:04d}", {})
+        first.start(f"{number:04d}")
+        first.on_objective_values(f"{number:04d}", 1, number / 4, _values(number / 4, 2.0**number, number % 2))
+    second.restore(json.loads(json.dumps(first.state(), allow_nan=False)))
+    assert second.state() == first.state()
+    last = ("0004", 1, 0.6, _values(0.6, 5))
+    for scheduler in (first, second):
+        scheduler.add("0004", {})
+        scheduler.start("0004")
+    assert first.on_objective_values(*last) == second.on_objective_values(*last)
+
+
+_POINTS = st.integers(1, 4).flatmap(
+    lambda values: st.lists(
+        st.tuples(st.tuples(*[st.integers(0, 7)] * values), st.sampled_from([0, 0, 0, 1, 2])), min_size=1, max_size=40
+    )
+)
+
+
+"""Points of one to four values, each with its violation."""
+
+
+def _numbers(losses: np.ndarray, violations: np.ndarray) -> list[int]:
+
+    def dominates(i: int, j: int) -> bool:
+        if violations[i] or violations[j]:
+            return bool(violations[i] < violations[j])
+        return bool((losses[i] <= losses[j]).all() and (losses[i] < losses[j]).any())
+
+    numbers, left, front = [0] * len(losses), set(range(len(losses))), 0
+    while left:
+        free = {j for j in left if not any(dominates(i, j) for i in left)}
+        for j in free:
+            numbers[j] = front
+        left, front = left - free, front + 1
+    return numbers
+
+
+def _net(losses: np.ndarray, members: list[int]) -> list[int]:
+    ranks = np.array([[len({v for v in column if v < value}) for value in column] for column in losses[members].T])
+    ranks = ranks / np.maximum(ranks.max(axis=1, keepdims=True), 1)
+    order = [min(range(len(members)), key=lambda i: losses[members[i], 0])]
+    while len(order) < len(members):
+        rest = [i for i in range(len(members)) if i not in order]
+        order.append(max(rest, key=lambda i: min(np.sqrt(((ranks[:, i] - ranks[:, j]) ** 2).sum()) for j in order)))
+    return [members[i] for i in order]
+
+
+def _plain(points: Sequence[tuple[Sequence[int], int]], factor: float) -> tuple[list[int], list[int]]:
+    losses, violations = (np.array(each, np.float64) for each in zip(*points, strict=True))
+    numbers, order = _numbers(losses, violations), list[int]()
+    for front in range(max(numbers) + 1):
+        members = [place for place, number in enumerate(numbers) if number == front]
+        order += _net(losses, members) if len(order) < int(len(points) / factor) + 1 else members
+    return numbers, order
+
+
+def _rung(factor: float, values: int) -> _MultiObjectiveRung:
+    return _MultiObjectiveRung(1, "min", factor, [(f"m{number}", "min") for number in range(values)])
+
+
+@given(points=_POINTS, factor=st.sampled_from([1.01, 2.0, 3.5]), promoted=st.sets(st.integers(0, 39)))
+def test_the_order_is_that_of_the_definition_after_each_new_point(
+    points: list[tuple[tuple[int, ...], int]], factor: float, promoted: set[int]
+) -> None:
+    rung = _rung(factor, len(points[0][0]))
+    for number, (losses, violation) in enumerate(points):
+        rung.report(str(number), ObjectiveValues(losses, violation))
+        _, order = _plain(points[: number + 1], factor)
+        assert rung.ranking == [str(each) for each in order]
+        assert [rung.rank(str(each)) for each in order] == list(range(number + 1))
+        if number in promoted:
+            rung.promote(str(number))
+        open_ones = [str(each) for each in order[: number // 2] if str(each) not in rung.promoted]
+        assert list(rung.held(number // 2)) == open_ones
+    again = _rung(factor, len(points[0][0]))
+    again.restore(rung.state())
+    assert (again.ranking, list(again.held(9))) == (rung.ranking, list(rung.held(9)))
+
+
+def test_a_front_is_spread_evenly() -> None:
+    first = np.arange(9.0)
+    orders = []
+    for second, third in ((first, 8 - first), (first**3, 1000 - np.exp(first))):
+        rung = _rung(1.01, 2)
+        for number, losses in enumerate(zip(second.tolist(), third.tolist(), strict=True)):
+            rung.report(str(number), ObjectiveValues(losses))
+        orders.append(rung.ranking)
+    assert orders[0][:3] == ["0", "8", "4"]
+    assert orders[0] == orders[1]
