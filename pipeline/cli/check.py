@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from pipeline.execution.preflight.finding import Finding
+    from pipeline.execution.check import Finding
 
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "skipped": ("–", "dim")}
@@ -42,12 +42,10 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a study before it starts: train first epochs, build models, check storage, data, resources and versions."""
-    from pipeline.execution.driver.warm_start import warm_started
-    from pipeline.execution.preflight.check import Preflight
+    from pipeline.execution.check import Check
 
-    tuned = warm_started(options.job(job, storage, resume=resume), storage, note)
-    preflight = Preflight(
-        tuned,
+    made = Check(
+        options.job(job, storage, resume=resume),
         storage,
         resume=resume,
         accept_changes=accept_changes,
@@ -59,15 +57,15 @@ def check(
     found = []
     waiting = console.status("checking …", spinner_style="dim") if console.is_terminal else nullcontext()
     try:
-        with waiting, closing(preflight.findings()) as findings:
+        with waiting, closing(made.findings()) as findings:
             for finding in findings:
                 found.append(finding)
                 _show(console, finding)
     except KeyboardInterrupt:
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
-        estimate = preflight.estimate and asdict(preflight.estimate)
-        print_object({"job": tuned.name, "findings": [each.as_object() for each in found], "estimate": estimate})
+        estimate = made.estimate and asdict(made.estimate)
+        print_object({"job": made.job.name, "findings": [asdict(each) for each in found], "estimate": estimate})
     words = [job, *(["--from", options.from_] if options.from_ else [])]
     console.print(f"\n{_verdict(found, shlex.join(words))}", markup=False)
     if any(finding.level == "error" for finding in found):

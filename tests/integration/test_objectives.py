@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from pipeline import TuneJob, load_results, run
-from pipeline.execution.preflight.finding import TrainingFacts
-from pipeline.execution.preflight.training_findings import objective_finding
 from pipeline.results.views.results_object import results_object
 from tests.project.test_docs import blocks
 
@@ -50,11 +48,3 @@ def test_accuracy_and_size_make_a_front(job: TuneJob, tmp_path: Path) -> None:
     assert {point["trial_id"] for point in reported["front"]} == expected
     assert reported["best"]["value"] == results.trials["objective"].max()
     assert reported["best"]["trial_id"] in expected
-
-
-def test_a_check_knows_what_every_study_records(job: TuneJob) -> None:
-    """A check knows the recorded costs as objectives and warns of a metric that the job never reports."""
-    trained = TrainingFacts("0000", {}, {"val_accuracy": 0.5})
-    assert objective_finding(job, trained).level == "ok"
-    finding = objective_finding(job.replaced({"objectives.1.metric": "speed"}), trained)
-    assert (finding.level, "There is no speed" in finding.found) == ("warning", True)

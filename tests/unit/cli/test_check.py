@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli.commands import app
 from pipeline.errors import Interrupted
-from pipeline.execution.preflight.check import Preflight
-from pipeline.execution.preflight.finding import Finding, skipped
+from pipeline.execution.check import Check, Finding
 
 OK = Finding("storage", "ok", "it can be written")
 WARNING = Finding("time", "warning", "it takes long", "Give it more.")
@@ -23,13 +22,13 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The findings of a check that is not made; an exception among them is raised."""
     findings: list[Any] = []
 
-    def yielded(_self: Preflight) -> Iterator[Finding]:
+    def yielded(_self: Check) -> Iterator[Finding]:
         for finding in findings:
             if isinstance(finding, BaseException):
                 raise finding
             yield finding
 
-    monkeypatch.setattr(Preflight, "findings", yielded)
+    monkeypatch.setattr(Check, "findings", yielded)
     return findings
 
 
@@ -44,7 +43,7 @@ def check(*arguments: str) -> Result:
         ([OK], 0, "No error found: `tunepipe run beale` can start."),
         ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
         (
-            [FAULT, skipped("time", "x")],
+            [FAULT, Finding("time", "skipped", "x")],
             2,
             "1 error and 1 check skipped. Fix the error before `tunepipe run beale`.",
         ),
@@ -61,7 +60,7 @@ def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], finding
 
 def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
     """In a pipe, a check prints for each finding a line with its level, name, text and advice in aligned columns."""
-    found += [OK, WARNING, FAULT, skipped("epoch", "the data were not loaded")]
+    found += [OK, WARNING, FAULT, Finding("epoch", "skipped", "the data were not loaded")]
     assert check().stdout.splitlines()[:4] == [
         "ok       storage    it can be written",
         "warning  time       it takes long. Give it more.",
