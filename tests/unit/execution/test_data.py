@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pipeline.execution.preflight.data_findings import data_facts, data_finding
 
 from pipeline import Dataset, TuneJob, load_results, run
 from pipeline.datasets import Split, Stream
 from pipeline.errors import DataError
 from pipeline.execution.data import start_loading
-from pipeline.execution.preflight.data_findings import data_facts, data_finding
 from pipeline.execution.rerun import rerun
 from pipeline.results.views.results_object import results_object
 from pipeline.storage import Store

@@ -1,8 +1,9 @@
 """The error of a trial that does not report the objective."""
 
+from tests.unit.execution.preflight.facts import job, steps
+
 from pipeline import Objective, TuneJob
 from pipeline.execution.worker.missing_objective import missing_objective
-from tests.unit.execution.preflight.facts import job, steps
 
 
 def test_a_function_should_report_the_metric() -> None:

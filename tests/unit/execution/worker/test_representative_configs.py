@@ -1,9 +1,9 @@
 """Which configs are built before a study starts."""
 
 import numpy as np
+from tests.unit.execution.preflight.facts import drawn
 
 from pipeline.execution.worker.representative_configs import representative_trials
-from tests.unit.execution.preflight.facts import drawn
 
 
 def test_every_choice_and_both_ends_are_represented() -> None:
