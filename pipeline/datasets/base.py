@@ -155,6 +155,8 @@ class Dataset:
     validation_split: float | None = None
     shared: tuple[SharedPart, ...] = field(default=(), init=False, compare=False, repr=False)
     """The parts of its pipelines that the trials of a node share; known once the data function has returned."""
+    sets_up: bool = field(default=False, init=False, compare=False, repr=False)
+    """Whether the data function has changed something outside of itself, such as a layer that it adapts."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

@@ -106,7 +106,7 @@ class _Export:
         return [*written, _saved_model(model, folder)] if saved_model else written
 
     def _write_state(self, assignment: Assignment, folder: Path, *, saved_model: bool, name: str) -> list[Path]:
-        from pipeline.training.export_state import write_state
+        from pipeline.training.function_state import write_state
 
         model = self._models.model(assignment) if saved_model else None
         with scratch("state") as files:

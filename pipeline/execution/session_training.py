@@ -8,7 +8,7 @@ from pipeline.datasets import Dataset, differences
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.data import Loaded
 from pipeline.execution.driver.session import Session
-from pipeline.execution.driver.start_notes import data_notes, inexact_data, outer_data
+from pipeline.execution.driver.start_notes import data_notes
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.on_ray import run_on_ray
@@ -78,8 +78,6 @@ def _recorded(
         set_data(store, fingerprint)
     for text in data_notes(job, data, fingerprint or {}):
         note(text)
-    if outer_data(job, data) is None and (reason := inexact_data(job, data)) is not None:
-        session.notes.inexact_resume(reason)
     if job.resumable and (sources := imported_since(imports, recorded_sources(store))):
         session.recorder.add_sources(sources)
     return data

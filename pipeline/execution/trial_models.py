@@ -143,7 +143,7 @@ class TrialModels:
 
     def _example(self, config: Config) -> Any:
         """Inputs of one row, for a model that learns its shapes from them: as study.json records the data."""
-        from pipeline.training.model_builder import recorded_inputs
+        from pipeline.training.build import recorded_inputs
         from pipeline.training.pipelines import example_of
 
         known = recorded_for(recorded_data(read_document(self.store)), config)
@@ -197,7 +197,7 @@ class TrialModels:
         return path
 
     def _model_of_state(self, assignment: Assignment) -> Any:
-        from pipeline.training.export_state import is_model
+        from pipeline.training.function_state import is_model
 
         with scratch("state") as folder:
             state = self.state(assignment, lambda: folder)

@@ -1,12 +1,14 @@
 """The interface of training: epochs, one by one, and a state to resume from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
+from pipeline.study.context import current
+from pipeline.wording import capitalized
 
 
 class TrainingEnded(Exception):
@@ -35,10 +37,6 @@ class Learner(Protocol):
     @property
     def model_epoch(self) -> int:
         """Age of the weights in epochs; 0 before the first."""
-
-    @property
-    def inexact(self) -> str | None:
-        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
 
     @property
     def trained_with(self) -> str | None:
@@ -86,3 +84,32 @@ def run_validated_epoch(learner: Learner, needed: Callable[[EpochResult], bool])
 def batch_size_of(job: TuneJob, config: Config) -> int:
     """The rows in a step: the config's parameter `batch_size`, a whole number, or else the job's `batch_size`."""
     return cast(int, config.get("batch_size", job.batch_size))
+
+
+class JobNotes:
+    """Prints each fact that the trials of a process have shown about their job once, and remembers it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        """What was printed, in order: each a sentence or a part of one."""
+        self.shared: str | None = None
+        """The callback that writes where all trials write, in words; None if there is none."""
+        self._subjects = set[str]()
+
+    def print_once(self, what: str, *, subject: str | None = None) -> None:
+        """Print a fact unless it was printed before."""
+        subject = what if subject is None else subject
+        if subject not in self._subjects:
+            self._subjects.add(subject)
+            self.texts.append(what)
+            print(f"tunepipe: {capitalized(what)}")
+
+    def look_for_shared(self, members: Sequence[Any], config: Mapping[str, Any]) -> None:
+        """Print which callback writes where all trials write, as soon as a trial has one."""
+        own = current()
+        if own is None or self.shared is not None:
+            return
+        names = [own.id, *(str(value) for value in config.values())]
+        self.shared = next(filter(None, (member.callbacks.shared(names) for member in members)), None)
+        if self.shared is not None:
+            self.print_once(self.shared)

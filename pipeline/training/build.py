@@ -1,35 +1,35 @@
-"""Building the user's model and callbacks under a trial's seed, and checking them."""
+"""Building the user's model and callbacks under a trial's seed, checking them, and preparing a model for its phases."""
 
-import random
-import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.datasets import Split
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS, refuse_other_backend
 from pipeline.study.signature import takes_argument
+from pipeline.training.arrays import first_inputs
 from pipeline.training.base import batch_size_of
-from pipeline.training.fixed_rows import is_stateful
-from pipeline.training.inputs import explain_shape_errors
-from pipeline.training.internals import compile_arguments, layers_of, reset_names, reset_seeds, reset_shared_metrics
-from pipeline.training.keras_settings import restore_own_settings
+from pipeline.training.data import set_up_models
+from pipeline.training.generators import seed_generators
+from pipeline.training.global_state import restore_own_settings
+from pipeline.training.internals import (
+    compilation_of,
+    compile_arguments,
+    layers_of,
+    ordered_sums,
+    reset_names,
+    reset_seeds,
+    reset_shared_metrics,
+)
 from pipeline.training.persistent_objects import PersistentObjects
-from pipeline.training.sums import ordered_sums
-
-
-def seed_generators(seed: int, purpose: str) -> None:
-    """Start Python's and NumPy's global generators again."""
-    number = zlib.crc32(f"{seed} {purpose}".encode())
-    random.seed(number)
-    np.random.seed(number)
 
 
 def build_model(
@@ -45,28 +45,13 @@ def build_model(
     assert build is not None, "only a job with a model trains one"
     persistent = PersistentObjects(job.functions.values())
     model = _call_model_function(build, config, seed, persistent)
-    if (now := PersistentObjects(job.functions.values())).has_more_than(persistent):
+    if len(now := PersistentObjects(job.functions.values())) > len(persistent):
         # A cache was filled, whose draws moved those of the rest of the model: later trials do without them.
         now.remember()
         persistent = now
         model = _call_model_function(build, config, seed, persistent)
-    if not isinstance(model, keras.Model):
-        raise ModelError(
-            f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.{_hint(model)}"
-        )
-    if not model.compiled or model.optimizer is None:
-        raise ModelError(
-            f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
-            "metrics=[…]) before returning it."
-        )
-    if (misplaced := _misplaced_metrics(model)) is not None:
-        raise ModelError(
-            f"The third argument of compile() in {build.__name__}(config) is loss_weights, and a weight is a number; "
-            f"found {misplaced!r}. Give the metrics by name: model.compile(optimizer, loss, metrics=[…])."
-        )
-    _refuse_persistent(build, model, persistent)
+    _check(build, model, persistent)
     reset_shared_metrics(model)
-    layers = layers_of(model)
     if not has_call(model):
         # Its own train_step calls its parts.
         own_step = type(model).train_step is not keras.Model.train_step
@@ -78,9 +63,9 @@ def build_model(
                 "built. Begin each part with keras.Input(shape), or call part.build(shape), or give the model a call()."
             )
         model.built = True
-    elif not model.built or layers is None or not all(layer.built for layer in layers):
+    elif not model.built or _unbuilt(model):
         inputs = example()
-        if is_stateful(model):
+        if _stateful(model):
             # Its states have as many rows as the first batch.
             rows = _rows_of(batch) or batch_size_of(job, config)
             inputs = keras.tree.map_structure(lambda array: tf.repeat(array[:1], rows, axis=0), inputs)
@@ -99,15 +84,37 @@ def _call_model_function(build: Callable[..., Any], config: Config, seed: int, p
     return _call(build, config)
 
 
-def _refuse_persistent(build: Callable[..., Any], model: keras.Model, persistent: PersistentObjects) -> None:
-    """Refuse a model or an optimiser that is made outside of the function, because each trial needs its own."""
-    optimizer = model.optimizer
+def _check(build: Callable[..., Any], model: Any, persistent: PersistentObjects) -> None:
+    """Refuse what cannot be trained, and a model or an optimiser that all trials would train."""
+    if not isinstance(model, keras.Model):
+        hint = ""
+        if model is None:
+            hint = " Is a return missing at its end?"
+        elif isinstance(model, tuple):
+            hint = " Callbacks and data have separate functions: callbacks= and data=."
+        elif type(model).__module__.startswith(KERAS_2):
+            hint = f" {OTHER_KERAS}."
+        raise ModelError(
+            f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.{hint}"
+        )
+    if not model.compiled or model.optimizer is None:
+        raise ModelError(
+            f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
+            "metrics=[…]) before returning it."
+        )
+    weights = keras.tree.flatten(compile_arguments(model).get("loss_weights"))
+    if misplaced := [weight for weight in weights if isinstance(weight, str)]:
+        # Keras' own error names only a dtype.
+        raise ModelError(
+            f"The third argument of compile() in {build.__name__}(config) is loss_weights, and a weight is a number; "
+            f"found {misplaced[0]!r}. Give the metrics by name: model.compile(optimizer, loss, metrics=[…])."
+        )
     if model in persistent:
         raise ModelError(
             f"{build.__name__}(config) returned a model that is made outside of the function, so that all trials would "
             f"train the same one. Make it in {build.__name__}, or return keras.models.clone_model(…) of it, compiled."
         )
-    if optimizer in persistent or getattr(optimizer, "inner_optimizer", None) in persistent:
+    if model.optimizer in persistent or getattr(model.optimizer, "inner_optimizer", None) in persistent:
         raise ModelError(
             f"{build.__name__}(config) compiles its model with an optimiser that is made outside of the function, and "
             f"an optimiser of Keras serves one model only. Make it in {build.__name__}."
@@ -120,17 +127,8 @@ def _rows_of(batch: Callable[[], Any] | None) -> int | None:
     return next((int(spec.shape[0]) for spec in specs if spec.shape.rank and spec.shape[0] is not None), None)
 
 
-def _misplaced_metrics(model: keras.Model) -> str | None:
-    """The first text among the weights of the losses: Keras' own error names only a dtype."""
-    weights = (compile_arguments(model) or {}).get("loss_weights")
-    each = (
-        weights.values() if isinstance(weights, dict) else weights if isinstance(weights, list | tuple) else [weights]
-    )
-    return next((weight for weight in each if isinstance(weight, str)), None)
-
-
 def _unbuilt(model: keras.Model) -> list[str]:
-    return [layer.name for layer in layers_of(model) or () if layer is not model and not layer.built]
+    return [layer.name for layer in layers_of(model) if layer is not model and not layer.built]
 
 
 def _call_once(model: keras.Model, inputs: Any, batch: Callable[[], Any] | None, seed: int) -> None:
@@ -147,8 +145,7 @@ def _call_once(model: keras.Model, inputs: Any, batch: Callable[[], Any] | None,
         if _unbuilt(model) and batch is not None:
             with suppress(Exception):
                 _trace_step(model, batch(), seed)
-        parts = [layer for layer in layers_of(model) or () if layer is not model]
-        if not parts or _unbuilt(model):
+        if len(layers_of(model)) < 1 or _unbuilt(model):
             raise
         model.built = True
 
@@ -193,15 +190,193 @@ def _call(function: Callable[..., Any], config: Config) -> Any:
         refuse_other_backend()
 
 
-def _hint(value: object) -> str:
-    if value is None:
-        return " Is a return missing at its end?"
-    if isinstance(value, tuple):
-        return " Callbacks and data have separate functions: callbacks= and data=."
-    if type(value).__module__.startswith(KERAS_2):
-        return f" {OTHER_KERAS}."
-    return ""
-
-
 def _named(value: object) -> str:
     return "None" if value is None else f"an object of type {type(value).__name__}"
+
+
+# Inputs.
+
+
+@contextmanager
+def explain_shape_errors(model: keras.Model, example: Any) -> Iterator[None]:
+    """Replace an error within the context by one about the inputs' shapes, if these do not fit."""
+    try:
+        yield
+    except Exception as error:
+        for name, declared, found in _shapes(model, example):
+            if not _fits(declared, found):
+                which = f"its input {name}" if name else "its input"
+                raise ModelError(
+                    f"The model does not fit the data: {which} takes rows of shape {declared}, and the data have rows "
+                    f"of shape {found}. Make it keras.Input({found}), or give the data the model's shape."
+                ) from error
+        raise
+
+
+def _shapes(model: keras.Model, example: Any) -> list[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
+    """Each input's name, empty if there is one alone, the shape of a row as declared, and that of the data."""
+    declared = list(getattr(model, "inputs", None) or [])
+    if isinstance(example, Mapping):
+        named = {tensor.name: tensor for tensor in declared}
+        pairs = [(name, named[name], array) for name, array in example.items() if name in named]
+    else:
+        found = list(example) if isinstance(example, list | tuple) else [example]
+        names = [tensor.name for tensor in declared] if len(declared) > 1 else [""]
+        same = len(declared) == len(found)
+        pairs = list(zip(names, declared, found, strict=True)) if same else []
+    return [(name, tuple(tensor.shape[1:]), tuple(array.shape[1:])) for name, tensor, array in pairs]
+
+
+def _fits(declared: tuple[Any, ...], found: tuple[Any, ...]) -> bool:
+    # Keras itself adds and takes away a last dimension of one.
+    if len(found) == len(declared) + 1 and found[-1] == 1:
+        found = found[:-1]
+    elif len(declared) == len(found) + 1 and declared[-1] == 1:
+        declared = declared[:-1]
+    return len(declared) == len(found) and all(
+        None in (size, other) or size == other for size, other in zip(declared, found, strict=True)
+    )
+
+
+# Models whose batches all have the same number of rows, such as those with a stateful recurrent layer.
+
+
+def fixed_rows(model: keras.Model) -> int | None:
+    """The number of rows that each batch of a model must have; None if batches may have any."""
+    tensors = [*(getattr(model, "inputs", None) or ())]
+    for layer in _stateful(model):
+        tensors += keras.tree.flatten(getattr(layer, "states", None) or ())
+    return next((int(each.shape[0]) for each in tensors if len(each.shape) and each.shape[0] is not None), None)
+
+
+def reset_states(model: keras.Model) -> None:
+    """Begin the states of a model's layers again."""
+    for layer in _stateful(model):
+        if hasattr(layer, "reset_state"):
+            layer.reset_state()
+
+
+def _stateful(model: keras.Model) -> list[Any]:
+    return [layer for layer in layers_of(model) if getattr(layer, "stateful", False)]
+
+
+# Phases.
+
+
+class Phases:
+    """The phases of one trial, in their order. A phase whose parameter the trial's config lacks never begins."""
+
+    def __init__(self, job: TuneJob, config: Config, *, seed: int, adapt: Callable[[keras.Model], None]) -> None:
+        self._config, self._seed, self._adapt = config, seed, adapt
+        starts = [config.get(phase.at) if isinstance(phase.at, str) else phase.at for phase in job.phases]
+        self._phases = [
+            (cast(int, at), phase.prepare) for at, phase in zip(starts, job.phases, strict=True) if at is not None
+        ]
+
+    def follows(self, begun: int) -> bool:
+        """Whether another phase follows."""
+        return begun < len(self._phases)
+
+    def due(self, begun: int, epochs: int, *, ended: bool) -> bool:
+        """Whether the next phase begins now."""
+        return self.follows(begun) and (ended or epochs >= self._phases[begun][0])
+
+    def prepare_first(self, model: keras.Model, phases: int) -> None:
+        """Apply the first phases to an untrained model, one after the other."""
+        for number in range(1, min(phases, len(self._phases)) + 1):
+            self.prepare(model, number)
+
+    def prepare(self, model: keras.Model, number: int) -> None:
+        """Apply a phase to the model."""
+        _, function = self._phases[number - 1]
+        name = f"{function.__name__}(model, config)"
+        compiled, trained = compilation_of(model), [id(variable) for variable in model.trainable_variables]
+        seed_generators(self._seed, f"phase {number}")
+        other = function(model, deepcopy(dict(self._config)))
+        if other is not None and other is not model:
+            raise ModelError(
+                f"{name} returned {_named(other)}; it must change the model that it gets, and return nothing."
+            )
+        if not model.compiled or model.optimizer is None:
+            raise ModelError(f"{name} left the model without an optimiser; it must compile it with model.compile(…).")
+        if compilation_of(model) is compiled and [id(variable) for variable in model.trainable_variables] != trained:
+            raise ModelError(
+                f"{name} changed which weights are trained, but did not compile the model: Keras would still train "
+                "the previous weights. Call model.compile(optimizer=…, loss=…, metrics=[…]) after the change."
+            )
+        self._adapt(model)
+
+
+def adapt_to_resources(model: keras.Model, job: TuneJob, note: Callable[[str], None]) -> None:
+    """Leave out XLA where it gains nothing, in a model that was just compiled.
+
+    On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
+    """
+    asked, mirrored = compile_arguments(model).get("jit_compile") is True, job.resources.strategy == "mirrored"
+    if mirrored or (not job.resources.gpus and not asked):
+        model.jit_compile = False
+    if asked and mirrored:
+        note("jit_compile=True is ignored: resources.strategy is mirrored.")
+    elif asked and not job.resources.gpus:
+        note(
+            "XLA compiles each model on the CPU because of jit_compile=True: this takes seconds per trial and is "
+            "rarely faster. Leave out jit_compile to train without XLA."
+        )
+
+
+# Models without training, for the weights of checkpoints.
+
+
+class ModelBuilder:
+    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, the
+    specification of a batch where its own train_step builds its parts, and a data function that adapts, fits or sets
+    what `build_model` uses.
+
+    TensorFlow's threads and devices stay as they are in this process.
+    """
+
+    def __init__(self, job: TuneJob, example: Callable[[], Any], batch: Callable[[], Any] | None = None) -> None:
+        self._job, self._example, self._batch = job, example, batch
+
+    def build(self, config: Config, *, seed: int, phases: int = 0) -> keras.Model:
+        """The job's model for a config, compiled and built."""
+        if any(hasattr(layer, "adapt") for layer in PersistentObjects(self._job.functions.values()).layers):
+            set_up_models(self._job, config=config)
+        try:
+            model = self._built(config, seed)
+        except Exception:
+            if not callable(self._job.data):
+                raise
+            # It may need what the data function sets outside of itself.
+            set_up_models(self._job, config=config)
+            model = self._built(config, seed)
+        Phases(self._job, config, seed=seed, adapt=self._adapt).prepare_first(model, phases)
+        return model
+
+    def _built(self, config: Config, seed: int) -> keras.Model:
+        tf.random.set_seed(seed)
+        model = build_model(self._job, config, seed=seed, example=self._example, batch=self._batch)
+        self._adapt(model)
+        return model
+
+    def _adapt(self, model: keras.Model) -> None:
+        adapt_to_resources(model, self._job, lambda _note: None)
+
+
+def recorded_inputs(fingerprint: Mapping[str, Any] | None) -> Any:
+    """Inputs of one row, of zeros or empty texts, in the shapes and dtypes that a study records of its data."""
+    arrays: dict[tuple[str, ...], np.ndarray] = {}
+    for name, entry in (fingerprint or {}).items():
+        if name.split(".")[:2] == ["train", "x"] and "shape" in entry:
+            array = np.zeros((1, *entry["shape"][1:]), np.dtype(entry["dtype"]))
+            arrays[tuple(name.split(".")[2:])] = np.full(array.shape, "", object) if array.dtype.hasobject else array
+    return first_inputs(Split(_tree(arrays), None)) if arrays else None
+
+
+def _tree(arrays: Mapping[tuple[str, ...], np.ndarray]) -> Any:
+    if () in arrays:
+        return arrays[()]
+    parts = dict.fromkeys(path[0] for path in arrays)
+    inner = {part: _tree({path[1:]: array for path, array in arrays.items() if path[0] == part}) for part in parts}
+    numbered = list(inner) == [str(number) for number in range(len(inner))]
+    return tuple(inner.values()) if numbered else inner

@@ -1,25 +1,20 @@
-"""Keras callbacks around compiled epochs, and their state, so that a resumed trial continues exactly."""
+"""Keras callbacks around epochs, and their state, so that a resumed trial continues exactly."""
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from pipeline.errors import ModelError
-from pipeline.training.callback_paths import shared_path, write_in_folder
-from pipeline.training.callback_state import (
-    ChangedAttributes,
-    as_json,
-    drawn_from,
-    from_json,
-    no_folder,
-    restore_attributes,
-)
+from pipeline.errors import DamagedFile, ModelError
+from pipeline.study.context import current
 from pipeline.training.function_state import decoded, encoded
-from pipeline.training.internals import profiles, saved_attributes, wait_for_futures
-from pipeline.training.logs import plain_logs
+from pipeline.training.internals import profiles, without_threads
+from pipeline.training.metrics import plain_logs
 from pipeline.wording import did_you_mean
 
 _STATE: dict[type, tuple[str, ...]] = {
@@ -36,11 +31,23 @@ _STATE: dict[type, tuple[str, ...]] = {
 }
 """Attributes of Keras' stateful callbacks that a resume restores; not min_delta, whose sign would flip again."""
 
-_SET_AGAIN = ("min_delta", "monitor_op")
-"""Attributes that on_train_begin derives from their own values: restored values would be derived twice."""
+_SET_AGAIN = frozenset({"_model", "model", "params", "min_delta", "monitor_op"})
+"""Attributes that Keras sets when training begins, some of them derived from their own values."""
+
+_WITH_VARIABLES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
+"""Objects of libraries whose variables change in place."""
 
 _MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, keras.callbacks.ModelCheckpoint)
 """Keras' callbacks that monitor one metric; nothing is known of their subclasses."""
+
+_WRITING = (
+    keras.callbacks.BackupAndRestore,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.TensorBoard,
+)
+_PATHS = ("filepath", "filename", "backup_dir", "log_dir")
+"""Attributes that say where these write; what BackupAndRestore derives of its own ends with `_path`."""
 
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 _TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
@@ -63,19 +70,21 @@ class Callbacks:
         steps: int | None,
         validates: Callable[[int], bool] = lambda _epoch: True,
     ) -> None:
-        kept = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
-        for callback in kept:
+        used = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
+        for callback in used:
             if type(callback).on_train_begin is keras.callbacks.BackupAndRestore.on_train_begin:
                 # Its backup may be newer or older than the checkpoint from which the trial resumes.
-                callback.on_train_begin = _nothing
-        write_in_folder(kept)
+                callback.on_train_begin = keras.callbacks.Callback().on_train_begin
+        _write_in_folder(used)
         self.list = keras.callbacks.CallbackList(
-            kept, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
+            used, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
+        without_threads(self.list)
         self._model, self._validates = model, validates
         self._begun = self._ended = False
         self._logs: dict[str, Any] | None = None
-        self._attributes: dict[int, ChangedAttributes] = {}
+        self._first: dict[int, dict[str, Any]] = {}
+        """The attributes of users' callbacks when training began, by the callback's place."""
         self.per_train_batch = any(_has_hooks(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
         self.per_test_batch = any(_has_hooks(callback, _TEST_HOOKS) for callback in self.list.callbacks)
         model.stop_training = False
@@ -88,7 +97,15 @@ class Callbacks:
 
     def shared(self, names: Collection[str]) -> str | None:
         """A path that all trials would write to, in words; None if there is none."""
-        return shared_path(self.list.callbacks, names)
+        for callback in self.list.callbacks:
+            for _, path in _paths(callback):
+                if _is_elsewhere(path) and not any(name in path for name in names):
+                    return (
+                        f"{type(callback).__name__} writes to {path}, which all trials share: trials that train at the "
+                        "same time overwrite each other's files there. Give it a relative path, which is in the "
+                        "trial's own folder within the study."
+                    )
+        return None
 
     @property
     def stopped(self) -> bool:
@@ -106,17 +123,15 @@ class Callbacks:
         with _continued_logs(self.list.callbacks if resumed else []):
             self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
-            if place not in self._attributes and _has_unknown_state(callback):
-                self._attributes[place] = ChangedAttributes(callback, (*_names(callback), *_SET_AGAIN))
+            if place not in self._first and not _is_of_keras(callback) and not _has_state(callback):
+                self._first[place] = _attributes(callback)
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         """Call on_epoch_end of each callback."""
         self._logs = plain_logs(logs)
-        wait_for_futures(self.list)
         # One by one: CallbackList would hand its callbacks a copy.
         for place, callback in enumerate(self.list.callbacks):
-            first = self._is_first(index, callback)
-            if first and all(_is_of_keras(each) for each in self.list.callbacks[:place]):
+            if self._is_first(index, callback) and all(map(_is_of_keras, self.list.callbacks[:place])):
                 # A user's callback may add anything to the logs at any time.
                 _refuse_unknown_metric(callback, self._logs)
             callback.on_epoch_end(index, self._logs)
@@ -139,34 +154,22 @@ class Callbacks:
         arrays: list[np.ndarray] = []
         states = []
         for place, callback in enumerate(self.list.callbacks):
-            values = saved_attributes(callback, _names(callback))
-            entry = {"callback": type(callback).__name__, "values": as_json(values, arrays)}
+            name, held = type(callback).__name__, vars(callback)
+            values = {name: held[name] for name in _names(callback) if name in held}
+            if place in self._first:
+                # What has not changed comes from the callback's code and the trial's config; a trial that takes over
+                # another's state keeps its own.
+                first = self._first[place]
+                changed = {
+                    key: value for key, value in _attributes(callback).items() if not _same(value, first.get(key))
+                }
+                values.update(changed)
+            entry = {"callback": name, "values": encoded(values, arrays, where=f"callback {name}", values_only=True)}
             if _has_state(callback):
-                where = f"state of the callback {type(callback).__name__}"
+                where = f"state of the callback {name}"
                 entry["state"] = encoded(callback.get_state(), arrays, where=where, values_only=True)
-            elif place in self._attributes:
-                entry["attributes"] = self._attributes[place].save(arrays)
             states.append(entry)
         return states, arrays
-
-    @property
-    def unsaved_reason(self) -> str | None:
-        """Which callback keeps a state that no checkpoint holds, in words; None if none is known to do so."""
-        for place, callback in enumerate(self.list.callbacks):
-            if hasattr(callback, "get_state"):
-                continue
-            if (kind := drawn_from(callback)) is not None:
-                return (
-                    f"its callback {type(callback).__name__} draws from its own {kind}, which is not saved; give it "
-                    "get_state() and set_state(state), or seed the draw with the epoch"
-                )
-            unsaved = self._attributes[place].unsaved if place in self._attributes else {}
-            for attribute, kind in unsaved.items():
-                return (
-                    f"its callback {type(callback).__name__} has changed its attribute {attribute}, an object of type "
-                    f"{kind}, which is not saved; give it get_state() and set_state(state)"
-                )
-        return None
 
     def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
         """Restore a saved state that `begin` has reset."""
@@ -177,23 +180,85 @@ class Callbacks:
             if entry is None:
                 continue
             waiting.remove(entry)
-            for name, value in from_json(entry["values"], arrays).items():
-                setattr(callback, name, value)
+            values = decoded(entry["values"], arrays, folder=_no_folder)
+            if not isinstance(values, dict):
+                raise DamagedFile("The saved attributes of a callback cannot be read: they are not a dict of names.")
+            for name, value in values.items():
+                _restore(callback, name, value)
             if "state" in entry:
-                callback.set_state(decoded(entry["state"], arrays, folder=no_folder))
-            elif "own" in entry:  # of an older tunepipe
-                callback.set_state(from_json(entry["own"], arrays))
-            elif "attributes" in entry:
-                restore_attributes(callback, entry["attributes"], arrays)
+                callback.set_state(decoded(entry["state"], arrays, folder=_no_folder))
+
+
+class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """The callbacks of a trial for one epoch of Keras' fit, which is called once for each."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        super().__init__(callbacks.list.callbacks)
+        self.params = callbacks.list.params
+        without_threads(self)
+        self.logs: dict[str, Any] = {}
+        self._callbacks = callbacks
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Do nothing."""
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Do nothing."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the logs of the epoch."""
+        self.logs = self._callbacks.epoch_end(epoch, logs or {})
+
+
+def _attributes(callback: Any) -> dict[str, Any]:
+    """The attributes of a user's callback that can be saved, copied; of an object with variables their values."""
+    saved = {}
+    for name, value in vars(callback).items():
+        if isinstance(value, _WITH_VARIABLES):
+            value = [np.array(variable.numpy()) for variable in _variables(value)]
+        elif name in _SET_AGAIN or callable(value):
+            continue
+        arrays: list[np.ndarray] = []
+        with contextlib.suppress(ModelError):
+            saved[name] = decoded(encoded(value, arrays, values_only=True), arrays, folder=_no_folder)
+    return saved
+
+
+def _same(value: Any, other: Any) -> bool:
+    contents = []
+    for each in (value, other):
+        arrays: list[np.ndarray] = []
+        contents.append((encoded(each, arrays), [(str(array.dtype), array.shape, array.tobytes()) for array in arrays]))
+    return repr(contents[0]) == repr(contents[1])
+
+
+def _restore(callback: Any, name: str, value: Any) -> None:
+    """Set an attribute; a list, a dict, a set or a variable in place, because others may refer to it."""
+    held = vars(callback).get(name)
+    if isinstance(held, _WITH_VARIABLES):
+        for variable, array in zip(_variables(held), value, strict=True):
+            variable.assign(array)
+    elif hasattr(held, "assign") and isinstance(value, np.ndarray):
+        held.assign(value)
+    elif isinstance(held, dict | set) and type(value) is type(held):
+        held.clear()
+        held.update(value)
+    elif isinstance(held, list) and isinstance(value, list):
+        held[:] = value
+    else:
+        setattr(callback, name, value)
+
+
+def _variables(value: Any) -> list[Any]:
+    return list(value.variables) if hasattr(value, "variables") else [value.state]
+
+
+def _no_folder() -> Path:
+    raise ValueError("an attribute holds no files")
 
 
 def _has_state(callback: Any) -> bool:
     return hasattr(callback, "get_state") and hasattr(callback, "set_state")
-
-
-def _has_unknown_state(callback: Any) -> bool:
-    """Whether nothing is known of a callback's state: it is the user's own, and has no get_state and set_state."""
-    return not _is_of_keras(callback) and not _has_state(callback)
 
 
 @contextlib.contextmanager
@@ -207,10 +272,6 @@ def _continued_logs(callbacks: Sequence[Any]) -> Iterator[None]:
     finally:
         for callback in overwriting:
             callback.append = False
-
-
-def _nothing(logs: Any = None) -> None:
-    """Replaces a hook that must do nothing."""
 
 
 def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
@@ -250,3 +311,31 @@ def _has_idle_hooks(callback: Any) -> bool:
         return bool(callback.update_freq == "epoch" and not profiles(callback))
     # The compiled loop itself ends at a loss that is not finite.
     return kind is keras.callbacks.TerminateOnNaN
+
+
+# Where the callbacks of Keras write: in a trial's own folder, unless a path leads out of it.
+
+
+def _write_in_folder(callbacks: Sequence[Any]) -> None:
+    """Let Keras' own callbacks write into the trial's folder, even if that is not the current directory."""
+    own = current()
+    if own is not None and Path.cwd() != own.folder:
+        for callback in callbacks:
+            for attribute, path in list(_paths(callback)) if isinstance(callback, _WRITING) else ():
+                setattr(callback, attribute, str(own.folder / path))
+
+
+def _paths(callback: Any) -> Iterator[tuple[str, str]]:
+    """Attributes of a callback that hold a path of this machine, and these paths."""
+    of_keras = isinstance(callback, _WRITING)
+    for attribute, path in vars(callback).items():
+        says_where = attribute in _PATHS or (of_keras and attribute.endswith("_path"))
+        if says_where and isinstance(path, str | os.PathLike) and "://" not in str(path):
+            yield attribute, str(path)
+
+
+def _is_elsewhere(path: str) -> bool:
+    """Whether a path leads out of the trial's folder."""
+    own = current()
+    folder = Path.cwd() if own is None else own.folder
+    return Path(path).is_absolute() and not Path(path).resolve().is_relative_to(folder.resolve())

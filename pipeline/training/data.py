@@ -4,8 +4,9 @@ import sys
 import traceback
 import zlib
 from collections.abc import Mapping
-from contextlib import chdir, nullcontext, suppress
+from contextlib import ExitStack, chdir, suppress
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,17 +19,20 @@ from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
-from pipeline.study.changed_state import changes_used
+from pipeline.study.callables import python_function
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
-from pipeline.training.data_call import in_data_call
 from pipeline.training.fit_arguments import check_fit, fit_arguments
-from pipeline.training.generators import seeded_globally
-from pipeline.training.process import workers_on
+from pipeline.training.generators import seed_globally, seeding_imports
+from pipeline.training.process import set_up, workers_on
+from pipeline.training.shared_cache import in_data_call
 from pipeline.wording import counted
 
 _last_configs = WeakKeyDictionary[Any, RecordedConfig | None]()
 """The data functions that this process has called, each with the config of its last call; None if it takes none."""
+
+_MAX_TRACED = 1000
+"""Of a longer collection, its length shows whether it was changed."""
 
 
 def example_config(job: TuneJob, known: Config | None = None) -> Config:
@@ -60,8 +64,6 @@ def load_data(
         data = datasets.load(job.data, memory=memory, buffer=recorded_buffer(recorded))
     else:
         if trains and job.model is not None:
-            from pipeline.training.process import set_up
-
             # TensorFlow takes its threads and its GPU memory from what is set before its first tensor. A trial that
             # gets no GPU raises where it is trained.
             with suppress(ResourcesUnmet):
@@ -73,27 +75,11 @@ def load_data(
     return data
 
 
-def sets_up_models(job: TuneJob, *, trains: bool = True) -> bool:
-    """Whether a job's data function adapts layers of the models, or changes variables and objects that they use."""
-    if job.model is None or not callable(job.data):
-        return False
-    from pipeline.training.persistent_objects import share_adapted
-
-    others = [
-        function
-        for path, function in job.functions.items()
-        if path != "data" and (trains or path == "model" or path.startswith("phases."))
-    ]
-    return share_adapted(job.data, job.model) or changes_used(job.data, others)
-
-
-def set_up_models(
-    job: TuneJob, *, trains: bool = True, config: Config | None = None, folder: Path | None = None
-) -> None:
+def set_up_models(job: TuneJob, *, config: Config | None = None, folder: Path | None = None) -> None:
     """Call a data function for its effects on models, unless this process has called it last for an equal config.
 
-    Arrays come from the driver, but what the function adapts, fits or sets outside of itself belongs to its process.
-    TensorFlow's threads and devices stay as they are.
+    Arrays may come from another process, but what the function adapts, fits or sets outside of itself belongs to its
+    process.
     """
     if not callable(job.data):
         return
@@ -101,11 +87,10 @@ def set_up_models(
         last = _last_configs[job.data]
         if last is None or config is None or last.reads.fits(config):
             return
-    if sets_up_models(job, trains=trains):
-        recorded = None
-        if takes_config(job.data):
-            recorded = RecordedConfig(example_config(job) if config is None else config)
-        _call_data_function(job, recorded, folder=folder, caches=None, gpus=True)
+    recorded = None
+    if takes_config(job.data):
+        recorded = RecordedConfig(example_config(job) if config is None else config)
+    _call_data_function(job, recorded, folder=folder, caches=None, gpus=True)
 
 
 def check_functions(job: TuneJob) -> None:
@@ -165,17 +150,49 @@ def _call_data_function(
         reset_names()
     # A call that fails may have changed something, too.
     _last_configs.pop(job.data, None)
-    with (
-        nullcontext() if folder is None else chdir(folder),
-        for_all_trials(seed=job.seed, epochs=job.budget.epochs),
-        in_data_call(config, caches) as call,
-        seeded_globally(zlib.crc32(f"{job.seed} data".encode()), gpus=gpus),
-    ):
+    seed = zlib.crc32(f"{job.seed} data".encode())
+    before = _outside(job)
+    with ExitStack() as stack:
+        if folder is not None:
+            stack.enter_context(chdir(folder))
+        stack.enter_context(for_all_trials(seed=job.seed, epochs=job.budget.epochs))
+        call = stack.enter_context(in_data_call(config, caches))
+        seed_globally(seed, gpus=gpus)
+        stack.enter_context(seeding_imports(seed, gpus=gpus))
         data = datasets.load(job.data, config if takes_config(job.data) else None)
-        # No argument of the user's: it is known only now.
-        object.__setattr__(data, "shared", tuple(call.parts.values()))
+    # No arguments of the user's: they are known only now.
+    object.__setattr__(data, "shared", tuple(call.parts.values()))
+    object.__setattr__(data, "sets_up", _outside(job) != before)
     _last_configs[job.data] = config if takes_config(job.data) else None
     return data
+
+
+def _outside(job: TuneJob) -> Any:
+    """What shows whether a data function sets, fits or adapts something outside of itself that models may use."""
+    functions = list(job.functions.values())
+    homes = {id(home): home for each in functions if (home := getattr(python_function(each), "__globals__", None))}
+    found = []
+    for home in homes.values():
+        for name, value in list(home.items()):
+            other = isinstance(value, type) and value.__module__ != home.get("__name__")
+            if not name.startswith("__") and not other:
+                found.append((name, _trace(value)))
+    return found, [_trace(owner) for each in functions if (owner := getattr(each, "__self__", None)) is not None]
+
+
+def _trace(value: Any, depth: int = 3) -> Any:
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return value
+    if isinstance(value, ModuleType | FunctionType) or not depth:
+        return id(value)
+    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > _MAX_TRACED:
+        return id(value), len(value)
+    if isinstance(value, dict):
+        return id(value), [(id(key), _trace(part, depth - 1)) for key, part in value.items()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return id(value), [_trace(part, depth - 1) for part in value]
+    attributes = getattr(value, "__dict__", {})
+    return id(value), [(name, _trace(part, depth - 1)) for name, part in list(attributes.items())]
 
 
 def _check(job: TuneJob, data: Dataset, reads: ConfigReads) -> None:

@@ -51,11 +51,6 @@ class Ensemble:
         return max(member.model_epoch for member in self.members)
 
     @property
-    def inexact(self) -> str | None:
-        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
-        return next((member.inexact for member in self.members if member.inexact is not None), None)
-
-    @property
     def trained_with(self) -> str | None:
         """How epochs are trained; all models are trained in the same way."""
         return self.members[0].trained_with

@@ -14,14 +14,11 @@ from pipeline.errors import ModelError, NotEvaluated
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
-from pipeline.training.build import has_call
-from pipeline.training.device_data import as_batch, with_text_as_tensors
-from pipeline.training.fixed_rows import fixed_rows, reset_states
+from pipeline.training.arrays import as_batch, with_text_as_tensors
+from pipeline.training.build import ModelBuilder, fixed_rows, has_call, reset_states
 from pipeline.training.internals import layers_of
-from pipeline.training.model_builder import ModelBuilder
-from pipeline.training.pipelines import evaluated, example_of
+from pipeline.training.pipelines import as_fit_takes_it, example_of, opened
 from pipeline.training.state import load_variables, variables_of
-from pipeline.training.streams import opened
 from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
 from pipeline.wording import listed
@@ -98,7 +95,7 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
         rows = fixed_rows(model) or _BATCH
         metrics = model.evaluate(x, y, batch_size=rows, sample_weight=weight, verbose=0, return_dict=True)
     else:
-        metrics = evaluated(model, split)
+        metrics = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
     return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
 
 
@@ -207,7 +204,7 @@ def _equal(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 def _merged(model: keras.Model) -> set[int]:
     """Ids of the variables that Keras merges when it saves: the kernel and the low-rank updates of LoRA."""
-    adapted = [layer for layer in layers_of(model) or () if getattr(layer, "lora_enabled", False)]
+    adapted = [layer for layer in layers_of(model) if getattr(layer, "lora_enabled", False)]
     return {id(variable) for layer in adapted for variable in layer.weights}
 
 
@@ -226,4 +223,5 @@ def _from_json(folder: Path) -> keras.Model:
 
 def _averages_in_place(checkpoint: Checkpoint) -> bool:
     """Whether SwapEMAWeights had swapped the averages into the model when it was saved."""
-    return any(state["values"].get("dict", {}).get("_ema_weights_in_model") for state in checkpoint.header["callbacks"])
+    saved = (name_and_value for state in checkpoint.header["callbacks"] for name_and_value in state["values"]["dict"])
+    return any(name == "_ema_weights_in_model" and value["value"] for name, value in saved)

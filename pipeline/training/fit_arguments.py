@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline.datasets import PY_DATASET, TF_DATA, Dataset, Split, is_endless, kind_of
 from pipeline.errors import DataError, ModelError
 from pipeline.space import Config
@@ -58,16 +56,6 @@ def check_fit(job: TuneJob, data: Dataset) -> None:
         )
     if "class_weight" in given:
         _check_class_weight(data)
-
-
-def class_weights_of(targets: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
-    """The weight of each row, or of each place within it, as fit derives it from its class."""
-    classes = targets
-    if classes.ndim > 1:
-        classes = classes.argmax(axis=-1) if classes.shape[-1] != 1 else classes.squeeze(axis=-1)
-    labels, places = np.unique(np.round(classes).astype(np.int64), return_inverse=True)
-    weights = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
-    return weights[places].reshape(classes.shape)
 
 
 def _check_class_weight(data: Dataset) -> None:

@@ -1,28 +1,40 @@
-"""Training by Keras' fit, for models whose epoch cannot be one compiled function."""
+"""Training by Keras' fit, one call for each epoch, where an epoch cannot be one compiled function."""
 
 import time
+import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import Dataset
+from pipeline.datasets import Dataset, Split, Stream, batches_of, kind_of
 from pipeline.space import Config
-from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
-from pipeline.training.device_data import as_batch, as_fit_takes_it, nested, with_text_as_tensors
-from pipeline.training.epoch_rows import span_of, steps_of
+from pipeline.training.arrays import (
+    WHOLE,
+    Fold,
+    as_batch,
+    as_fit_takes_it,
+    nested,
+    span_of,
+    steps_of,
+    with_text_as_tensors,
+)
+from pipeline.training.base import batch_size_of
+from pipeline.training.build import Phases, explain_shape_errors
+from pipeline.training.callbacks import Relay
+from pipeline.training.data import memory_for_rows
 from pipeline.training.fit_arguments import FitArguments
-from pipeline.training.folds import Fold
-from pipeline.training.further_state import build_optimizers, further_variables
-from pipeline.training.inputs import explain_shape_errors
-from pipeline.training.internals import keep_averages_apart
-from pipeline.training.phases import Phases
-from pipeline.training.pipelines import batch_spec
-from pipeline.training.relay import Relay
-from pipeline.training.sums import ordered_sums
+from pipeline.training.generators import seed_generators
+from pipeline.training.internals import keep_averages_apart, ordered_sums
+from pipeline.training.pipeline_reader import PipelineReader, in_memory, steps_per_call
+from pipeline.training.pipeline_stages import pipeline_variables
+from pipeline.training.pipelines import Source, batch_spec, opened
+from pipeline.training.state import build_further_optimizers, further_variables, skip_reductions, variables_of
 from pipeline.training.trainer import Trainer
 
 
@@ -41,8 +53,19 @@ def reason_for_fit(model: keras.Model) -> str | None:
     return None
 
 
+def reason_for_pipelines(data: Dataset) -> str:
+    """Which splits are pipelines."""
+    found = {name: kind_of(split) for name, split in data.pipelines.items()}
+    return ", ".join(
+        f"the {name} split is a {kind}" for name, kind in found.items() if name != "test" or len(found) == 1
+    )
+
+
 class FitTrainer(Trainer):
-    """A model trained by fit, one epoch per call, on the same batches as a compiled epoch."""
+    """A model trained by fit: on arrays, on the batches of a compiled epoch; on pipelines, on those of one call of fit.
+
+    `source` makes the pipelines of a data set with at least one; with `stream`, arrays are read one batch at a time.
+    """
 
     def __init__(
         self,
@@ -50,46 +73,78 @@ class FitTrainer(Trainer):
         config: Config,
         model: keras.Model,
         data: Dataset,
-        fold: Fold,
+        fold: Fold = WHOLE,
         *,
+        source: Source | None = None,
+        stream: bool = False,
+        reason: str,
         fit: FitArguments,
         seed: int,
         started: float,
-        stream: bool,
-        reason: str,
         phases: Phases,
     ) -> None:
-        self._build_optimizer(model)
-        rows = data.train.rows if fold.train is None else len(fold.train)
+        self._source, self._stream, self._fold, self._memory = source, stream, fold, memory_for_rows(job) / 2
+        counted = isinstance(data.train, Split | Stream)
+        rows = 0 if not counted else data.train.rows if fold.train is None else len(fold.train)
+        self._steps = steps_of(rows, batch_size_of(job, config)) if counted else batches_of(data.train)
         super().__init__(
             job,
             config,
             model,
             rows=rows,
+            steps=self._steps,
             fit=fit,
             seed=seed,
             started=started,
             trained_with=f"Keras' fit: {reason}",
             phases=phases,
         )
-        # Arrays that are read in place are cast one batch at a time.
-        arrays_of = nested if stream else as_batch
-        self._split, self._train, self._rows = data.train, arrays_of(data.train), fold.train
-        self._validation: Any = None
-        compared = np.arange(0)
-        if data.validation is not None:
-            self._validation, compared = arrays_of(data.validation), np.arange(data.validation.rows)
-        if fold.validation is not None:
-            self._validation, compared = self._train, fold.validation
-        if fit.validation_steps is not None:
-            compared = compared[: fit.validation_steps * self.batch_size]
-        if stream and self._validation is not None:
-            self._validation = _Batches(self._validation, compared, self.batch_size)
-        elif self._validation is not None and (fold.validation is not None or fit.validation_steps is not None):
-            self._validation = keras.tree.map_structure(lambda array: array[compared], self._validation)
-        if self._validation is not None and not stream:
-            self._validation = with_text_as_tensors(self._validation)
-        self._stream = stream
+        self._open(data)
+
+    def _open(self, data: Dataset) -> None:
+        """Begin to read a data set that is not read yet."""
+        self._data = opened(data, self.batch_size, self.seed if self.fit.shuffle else None)
+        self._read, self._looked = 0, self._source is None
+        arrays_of = nested if self._stream else as_batch
+        if isinstance(self._data.train, Split):
+            self._arrays = arrays_of(self._data.train)
+        self._recompiled()
+
+    def _recompiled(self) -> None:
+        """Begin another call of fit for several epochs: it continues the pipelines where they are."""
+        model, fit, data = self.model, self.fit, self._data
+        skip_reductions(model)
+        with model.distribute_strategy.scope():
+            # The first step would build it otherwise.
+            model.optimizer.build(model.trainable_variables)
+        listens = self.callbacks.per_train_batch or self.callbacks.per_test_batch
+        plain = not (listens or model.run_eagerly or tf.distribute.has_strategy())
+        if self._source is not None and plain and model.steps_per_execution == 1:
+            model.steps_per_execution = steps_per_call(data, self._steps, fit)
+        self._train = None
+        if not isinstance(data.train, Split):
+            self._train = PipelineReader(
+                data.train,
+                training=True,
+                shuffle=fit.shuffle,
+                steps=fit.steps_per_epoch,
+                class_weight=fit.class_weight,
+            )
+        self._validation = self._compared(data.validation)
+
+    def _compared(self, split: Any) -> Any:
+        """What trials are compared on: a PipelineReader, or what fit takes as validation_data; None without one."""
+        if self._fold.validation is not None:
+            arrays, rows = self._arrays, self._fold.validation
+        elif isinstance(split, Split):
+            arrays, rows = (nested if self._stream else as_batch)(split), np.arange(split.rows)
+        else:
+            return None if split is None else PipelineReader(split, training=False, steps=self.fit.validation_steps)
+        if self.fit.validation_steps is not None:
+            rows = rows[: self.fit.validation_steps * self.batch_size]
+        if self._stream:
+            return _Batches(arrays, rows, self.batch_size)
+        return with_text_as_tensors(keras.tree.map_structure(lambda array: array[rows], arrays))
 
     @property
     def _steps_known(self) -> bool:
@@ -98,63 +153,112 @@ class FitTrainer(Trainer):
         mirrored = model.distribute_strategy.num_replicas_in_sync > 1
         return not (model.run_eagerly or mirrored or type(model).fit is not keras.Model.fit)
 
-    @property
-    def train_data(self) -> Any:
-        """Inputs, targets and weights of the training part as the data set has them, not copied."""
-        return self._train
-
-    def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state."""
-        self._load_phases(checkpoint)
-        if int(checkpoint.header["model_epoch"]):
-            self._build_further_optimizers()
-        super().load(checkpoint, exploit=exploit)
-
     def _further_state(self) -> list[Any]:
-        return further_variables(self.model) if self._steps_known else []
+        further = [*(further_variables(self.model) if self._steps_known else ()), *pipeline_variables(self._data)]
+        known = {id(variable) for variable in variables_of(self.model)}
+        return list({id(variable): variable for variable in further if id(variable) not in known}.values())
 
-    def _build_further_optimizers(self) -> None:
-        if self._steps_known:
-            build_optimizers(self.model, lambda: batch_spec(self._split))
+    def _prepare_to_load(self, epochs: int) -> None:
+        if self._source is not None:
+            if self._read > epochs:
+                self._open(self._source.fresh())
+            # The pipelines are left as the epochs would have left them.
+            for epoch in range(self._read, epochs):
+                seed_generators(self.seed, f"epoch {epoch}")
+                for reader in self._readers(epoch):
+                    reader.skip()
+            self._read = epochs
+        if epochs and self._steps_known:
+            build_further_optimizers(
+                self.model, lambda: batch_spec(self._data.train) if self._train is None else self._train.spec
+            )
 
-    def _recompiled(self) -> None:
-        self._build_optimizer(self.model)
+    def _readers(self, index: int) -> list[PipelineReader]:
+        """The pipelines that an epoch reads."""
+        read = [self._train, self._validation if self.fit.validates(index + 1) else None]
+        return [reader for reader in read if isinstance(reader, PipelineReader)]
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
-        relay = _ValidationTimer(self.callbacks)
-        passes, first, last = span_of(index, steps_of(self.rows, self.batch_size), self.fit.steps_per_epoch)
+        relay, started = _ValidationTimer(self.callbacks), time.perf_counter()
+        validates = self.fit.validates(index + 1)
+        if validates:
+            self._keep_validation()
+        readers = self._readers(index)
+        self._read += 1
+        with ExitStack() as stack:
+            # Fit would put averaged weights in place at the end of each of its calls; here only close does.
+            stack.enter_context(keep_averages_apart(self.model.optimizer))
+            stack.enter_context(explain_shape_errors(self.model, self._inputs()))
+            stack.enter_context(ordered_sums())
+            stack.enter_context(warnings.catch_warnings())
+            # An epoch of unknown length ends with its data, and a pipeline has its own order.
+            warnings.filterwarnings("ignore", message="Your input ran out of data|`shuffle=True` was passed")
+            for reader in readers:
+                reader.begin()
+            given = {**self._training(index), **(self._validating() if validates else {})}
+            self.model.fit(**given, epochs=index + 1, initial_epoch=index, verbose=0, callbacks=relay)
+        for reader in readers:
+            reader.end()
+        seconds = time.perf_counter() - started
+        return relay.logs, seconds - relay.seconds, relay.seconds
+
+    def _inputs(self) -> Any:
+        if self._train is not None:
+            return self._train.inputs
+        return keras.utils.unpack_x_y_sample_weight(self._arrays)[0]
+
+    def _training(self, index: int) -> dict[str, Any]:
+        """What fit gets of the training; only what the job gives, because a fit of the model's own may know less."""
+        if self._train is not None:
+            steps = self._train.steps
+            return {"x": self._train.dataset, **({} if steps is None else {"steps_per_epoch": steps})}
+        passes, first, last = span_of(index, self._steps or 0, self.fit.steps_per_epoch)
         order = self._order(passes)[first * self.batch_size : last * self.batch_size]
-        order = order if self._rows is None else self._rows[order]
-        if self._stream:
-            given: dict[str, Any] = {"x": _Batches(self._train, order, self.batch_size)}
-        else:
-            rows = keras.tree.map_structure(lambda array: array[order], self._train)
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(rows))
-            given = {"x": x, "y": y, "sample_weight": weight, "batch_size": self.batch_size}
-        given["validation_data"] = self._validation
-        # Only what the job gives: a fit of the model's own may know fewer arguments.
+        order = order if self._fold.train is None else self._fold.train[order]
+        given: dict[str, Any] = {"shuffle": False}
         if self.fit.class_weight is not None:
             given["class_weight"] = dict(self.fit.class_weight)
-        if not self.fit.validates(index + 1):
-            given["validation_data"] = None
-        started = time.perf_counter()
-        # Fit would put averaged weights in place at the end of each of its calls; here only close does.
-        inputs = keras.utils.unpack_x_y_sample_weight(self._train)[0]
-        with keep_averages_apart(self.model.optimizer), explain_shape_errors(self.model, inputs), ordered_sums():
-            self.model.fit(**given, epochs=index + 1, initial_epoch=index, shuffle=False, verbose=0, callbacks=relay)
-        seconds = time.perf_counter() - started
-        return relay.on_epoch, seconds - relay.seconds_evaluate, relay.seconds_evaluate
+        if self._stream:
+            return {**given, "x": _Batches(self._arrays, order, self.batch_size)}
+        rows = with_text_as_tensors(keras.tree.map_structure(lambda array: array[order], self._arrays))
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(rows)
+        return {**given, "x": x, "y": y, "sample_weight": weight, "batch_size": self.batch_size}
+
+    def _validating(self) -> dict[str, Any]:
+        """What fit gets of the validation."""
+        if not isinstance(self._validation, PipelineReader):
+            size = {} if self._train is None or self._validation is None else {"validation_batch_size": self.batch_size}
+            return {"validation_data": self._validation, **size}
+        steps = self.fit.validation_steps
+        return {"validation_data": self._validation.dataset, **({} if steps is None else {"validation_steps": steps})}
+
+    def _keep_validation(self) -> None:
+        """Before the first validation: read it from memory from now on, if it is the same in each epoch."""
+        several = self.model.distribute_strategy.num_replicas_in_sync > 1
+        if self._looked or self.fit.validation_steps is not None or several:
+            return
+        self._looked, kept = True, in_memory(self._data.validation, self._memory)
+        if kept is not self._data.validation:
+            self._data = replace(self._data, validation=kept)
+            self._validation = self._compared(kept)
 
     def _validation_metrics(self) -> Mapping[str, Any]:
-        if self._validation is None:
+        compared, steps = self._validation, None
+        if compared is None:
             return {}
-        x, y, weight = (
-            (self._validation, None, None) if self._stream else keras.utils.unpack_x_y_sample_weight(self._validation)
-        )
-        size = {} if self._stream else {"batch_size": self.batch_size}
+        if isinstance(compared, PipelineReader):
+            # A separate pipeline: that of the trial is where fit would have it.
+            assert self._source is not None
+            fresh = opened(self._source.fresh(), self.batch_size, self.seed).validation
+            compared, steps = PipelineReader(fresh, training=False).dataset, self.fit.validation_steps
+        x, y, weight = (compared, None, None)
+        size = {}
+        if not isinstance(compared, tf.data.Dataset | _Batches):
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(compared)
+            size = {"batch_size": self.batch_size}
         with ordered_sums():
             metrics: Mapping[str, Any] = self.model.evaluate(
-                x, y, sample_weight=weight, verbose=0, return_dict=True, **size
+                x, y, sample_weight=weight, steps=steps, verbose=0, return_dict=True, **size
             )
         return metrics
 
@@ -162,7 +266,7 @@ class FitTrainer(Trainer):
 class _ValidationTimer(Relay):
     """Measures the seconds of validation."""
 
-    seconds_evaluate = 0.0
+    seconds = 0.0
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._started = time.perf_counter()
@@ -170,18 +274,18 @@ class _ValidationTimer(Relay):
 
     def on_test_end(self, logs: Any = None) -> None:
         super().on_test_end(logs)
-        self.seconds_evaluate = time.perf_counter() - self._started
+        self.seconds = time.perf_counter() - self._started
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Arrays, one batch at a time."""
+    """Arrays, one batch at a time, each cast by itself."""
 
     def __init__(self, arrays: Any, order: np.ndarray, batch_size: int) -> None:
         super().__init__()
         self._arrays, self._order, self._batch_size = arrays, order, batch_size
 
     def __len__(self) -> int:
-        return -(-len(self._order) // self._batch_size)
+        return steps_of(len(self._order), self._batch_size)
 
     def __getitem__(self, index: int) -> Any:
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]

@@ -1,6 +1,6 @@
 """A plain function as a learner: a dict of metrics for each step, and the state from which it continues."""
 
-import inspect
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,12 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
-from pipeline.study.callables import python_function
 from pipeline.study.context import set_continued_from
-from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of, steps_of
 from pipeline.study.signature import takes_state
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
-from pipeline.training.generators import GeneratorStates, seed_globally, seeding_imports
-from pipeline.training.yielded_metrics import YieldedMetrics
+from pipeline.training.generators import generator_states, restore_generators, seed_globally, seeding_imports
+from pipeline.training.metrics import yielded_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +41,19 @@ class FunctionLearner:
     they were at a saved state.
     """
 
-    def __init__(self, function: Callable[..., Any], config: Config, *, seed: int = 0) -> None:
-        self._function, self._config, self._seed = function, deepcopy(dict(config)), seed
+    def __init__(
+        self, function: Callable[..., Any], config: Config, *, seed: int = 0, epochs: float = math.inf
+    ) -> None:
+        self._function, self._config, self._seed, self._epochs = function, deepcopy(dict(config)), seed, epochs
         self._takes_state = takes_state(function)
         self._steps: Iterator[Any] | None = None
-        self._length: int | None = None
-        """How many steps the function takes, according to its source; None if unknown."""
-        self._taken = 0
-        """How many it has taken since it was started here."""
-        self._ahead: tuple[Any, GeneratorStates] | None = None
-        """A step that it has taken although its source says that there is none, until an epoch wants it."""
-        self._seconds_ahead = 0.0
-        self._single = False
-        self._finished = False
-        self._metrics = YieldedMetrics(function.__name__)
+        self._single = self._finished = self._sparse = False
         self._new: list[Any] = []
         """The state that the last step has yielded, until it is saved; empty if it has yielded none."""
         self._saved: _Saved | None = None
-        self._sparse = False
-        self._generators: GeneratorStates | None = None
+        self._generators: Mapping[str, Any] = {}
         self._files = ExitStack()
         self.model_epoch = 0
-        self.inexact: str | None = None
         self.trained_with: str | None = None
 
     def run_epoch(self) -> EpochResult:
@@ -74,51 +62,48 @@ class FunctionLearner:
         if self._new and (self._sparse or isinstance(self._new[0], Path)):
             # The next step may come without a state, and may change this one; a folder may be deleted by then.
             self._save_state()
-        with seeding_imports(self._number):
-            try:
-                yielded = self._next()
-            except StopIteration:
-                if self.model_epoch:
-                    raise TrainingEnded from None
-                raise ModelError(
-                    f"The function {self._function.__name__} ended before its first step; it must yield a dict of "
-                    "metrics for each epoch."
-                ) from None
-        self._generators = GeneratorStates.now()
-        yielded, self._new = self._parted(yielded)
-        metrics = self._metrics.numbers(yielded, self.model_epoch + 1)
+        try:
+            yielded = self._next()
+        except StopIteration:
+            if self.model_epoch:
+                raise TrainingEnded from None
+            raise ModelError(
+                f"The function {self._function.__name__} ended before its first step; it must yield a dict of "
+                "metrics for each epoch."
+            ) from None
+        where = f"The function {self._function.__name__}, at step {self.model_epoch + 1},"
+        yielded, self._new = self._parted(yielded, where)
+        metrics = yielded_metrics(yielded, where)
         self.model_epoch += 1
-        self._taken += 1
         self._sparse = self._sparse or not self._new
-        seconds, self._seconds_ahead = time.perf_counter() - started + self._seconds_ahead, 0.0
         # A function that ends here may take further steps in a later session, with a larger budget.
-        return EpochResult(metrics, None, 0.0, seconds, 0.0, last=self._single)
+        return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
 
     @property
     def unfinished(self) -> bool:
-        """Whether the function has taken the last step that its source says, and the code after it has not run."""
-        # A function that continues from a state counts from there, or from 0.
-        return not self._finished and not self._single and self._length in (self.model_epoch, self._taken)
+        """Whether it has taken the last step of its budget, and code may follow, which `finish` runs."""
+        return self.model_epoch >= self._epochs and not self._finished and not self._single
 
     @property
     def replayed_to_end(self) -> bool:
-        """Whether it was replayed to the last step that its source says: a function with a state begins again there."""
-        return self._saved is None and self._length == self._taken
+        """Whether it has no state from which it would be called again."""
+        return self._saved is None
 
     def finish(self) -> bool:
-        """Run the function to its end; a step that it takes instead is kept for the next epoch."""
-        started = time.perf_counter()
+        """Let the function go on after the last step of its budget, so that code after its loop runs; then end it.
+
+        Returns:
+            Whether it has ended by itself; a step that it takes instead is lost.
+        """
         self._finished = True
         if self._new:
             # The rest of the function may change it.
             self._save_state()
-        with seeding_imports(self._number):
-            try:
-                step = self._next()
-            except StopIteration:
-                return True
-        self._ahead = step, GeneratorStates.now()
-        self._seconds_ahead = time.perf_counter() - started
+        try:
+            self._next()
+        except StopIteration:
+            return True
+        self._close_steps()
         return False
 
     def validate(self) -> Mapping[str, float]:
@@ -154,21 +139,21 @@ class FunctionLearner:
         """End the function, and delete the files of the state that it received."""
         self._new = []
         with self._files:
-            close = getattr(self._steps, "close", None)
-            if close is not None:
-                close()
+            self._close_steps()
+
+    def _close_steps(self) -> None:
+        if (close := getattr(self._steps, "close", None)) is not None:
+            close()
 
     def _next(self) -> Any:
         if self._steps is None:
             self._start()
         assert self._steps is not None
-        assert self._generators is not None
-        if self._ahead is not None:
-            (step, generators), self._ahead = self._ahead, None
-            generators.restore()
-            return step
-        self._generators.restore()
-        return next(self._steps)
+        restore_generators(self._generators)
+        with seeding_imports(self._number):
+            step = next(self._steps)
+        self._generators = generator_states(libraries=False)
+        return step
 
     def _start(self, *, exploit: bool = False) -> None:
         state = None
@@ -178,27 +163,17 @@ class FunctionLearner:
         if self._saved is None or exploit:
             seed_globally(self._number)
         else:
-            states = decoded(self._saved.tree["generators"], self._saved.arrays, folder=self._folder)
-            GeneratorStates.from_tree(states).restore()
-        self._generators = GeneratorStates.now().with_libraries()
+            restore_generators(decoded(self._saved.tree["generators"], self._saved.arrays, folder=self._folder))
+        self._generators = generator_states(libraries=True)
         if self._saved is not None and exploit:
             arrays = list(self._saved.arrays)
-            generators = encoded(self._generators.to_tree(), arrays)
+            generators = encoded(self._generators, arrays)
             self._saved = replace(self._saved, tree={**self._saved.tree, "generators": generators}, arrays=arrays)
         set_continued_from(self._epoch)
         with seeding_imports(self._number):
             # A function that is not a generator runs here.
             arguments = (deepcopy(self._config), state) if self._takes_state else (deepcopy(self._config),)
             self._steps = self._iterated(self._function(*arguments))
-        self._length = self._stated_length()
-
-    def _stated_length(self) -> int | None:
-        if inspect.isgeneratorfunction(function := python_function(self._function)):
-            values = dict(known_values(self._config, first_parameter(self._function)))
-            return reports_of(function, YIELDS, values)
-        if isinstance(self._steps, GeneratorType):
-            return steps_of(self._steps, self._config)
-        return getattr(self._steps, "stated_length", None)
 
     @property
     def _number(self) -> int:
@@ -225,25 +200,23 @@ class FunctionLearner:
     def _folder(self) -> Path:
         return self._files.enter_context(scratch("state"))
 
-    def _parted(self, yielded: Any) -> tuple[Any, list[Any]]:
+    def _parted(self, yielded: Any, where: str) -> tuple[Any, list[Any]]:
         """The metrics of a step, and its state as a list of at most one item."""
         if not isinstance(yielded, tuple) or len(yielded) != 2 or not isinstance(yielded[0], Mapping):
             return yielded, []
         if not self._takes_state:
-            raise self._metrics.refused(
-                self.model_epoch + 1,
-                "yields (metrics, state) but has no `state` parameter",
-                f"define it as {self._function.__name__}(config, state): state is None at first, and afterwards the "
-                "last state that was saved",
+            raise ModelError(
+                f"{where} yields (metrics, state) but has no `state` parameter; define it as "
+                f"{self._function.__name__}(config, state): state is None at first, and afterwards the last state that "
+                "was saved."
             )
         metrics, state = yielded
         return metrics, [] if state is None else [state]
 
     def _save_state(self) -> None:
-        assert self._generators is not None
         arrays: list[np.ndarray] = []
         tree = encoded(self._new[0], arrays)
-        generators = encoded(self._generators.with_libraries().to_tree(), arrays)
+        generators = encoded({**generator_states(libraries=True), **self._generators}, arrays)
         self._saved = _Saved(self.model_epoch, {"state": tree, "generators": generators}, arrays)
         self._new = []
 

@@ -1,12 +1,14 @@
-"""The state of a function as JSON values and arrays: dicts, lists, arrays, Keras models, folders. Nothing is pickled.
+"""The state of a function as JSON values and arrays, or as files for others.
 
-Each value of the state is an object with one key that says what it is: `value` (a JSON value), `dict` (pairs), `list`,
-`tuple`, `set`, `frozenset`, `array`, `scalar` and `bytes` (positions among the arrays), `model` (a Keras model's
-config, with `variables`: its first array and their number), `file` and `folder` (names and positions).
+Nothing is pickled. Each value of the state is an object with one key that says what it is: `value` (a JSON value),
+`dict` (pairs), `list`, `tuple`, `set`, `frozenset`, `array`, `scalar` and `bytes` (positions among the arrays), `model`
+(a Keras model's config, with `variables`: its first array and their number), `file` and `folder` (names and positions).
 """
 
+import json
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,10 +25,12 @@ _ALLOWED = {
 }
 """What a state may hold, by whether it may hold values only."""
 
+_STATE, _ARRAYS, _MODEL, _FILES = "state.json", "arrays.npz", "model.keras", "files"
+
 
 def encoded(state: Any, arrays: list[np.ndarray], *, where: str = "state", values_only: bool = False) -> dict[str, Any]:
     """A state as JSON values; its arrays are copied."""
-    return _encoded(state, arrays, where, (), values_only)
+    return _Encoder(arrays, values_only).encode(state, where, ())
 
 
 def decoded(
@@ -39,51 +43,95 @@ def decoded(
         raise DamagedFile(f"A saved state cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _encoded(
-    value: Any, arrays: list[np.ndarray], where: str, around: tuple[int, ...], values_only: bool
-) -> dict[str, Any]:
-    def inner(part: Any, place: str) -> dict[str, Any]:
-        return _encoded(part, arrays, f"{where}{place}", (*around, id(value)), values_only)
+class _Encoder:
+    def __init__(self, arrays: list[np.ndarray], values_only: bool) -> None:
+        self._arrays, self._values_only = arrays, values_only
 
-    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, np.generic)):
-        return {"value": _plain(value)}
-    if id(value) in around:
-        raise ModelError(f"The {where} contains itself; {_ALLOWED[values_only]}.")
-    if isinstance(value, Mapping):
-        return {"dict": [[_key(key, where), inner(each, f"[{key!r}]")] for key, each in value.items()]}
-    if isinstance(value, list | tuple):
-        parts = [inner(each, f"[{place}]") for place, each in enumerate(value)]
-        return {"tuple" if isinstance(value, tuple) else "list": parts}
-    if isinstance(value, set | frozenset):
-        parts = [inner(each, ", in a set,") for each in _in_order(value)]
-        return {"frozenset" if isinstance(value, frozenset) else "set": parts}
-    if isinstance(value, bytes | bytearray):
-        return {"bytes": _added(arrays, np.frombuffer(bytes(value), np.uint8))}
-    if isinstance(value, Path) and not values_only:
-        return _encoded_files(value, arrays, where)
-    if _is_model(value) and not values_only:
-        return _encoded_model(value, arrays, where)
-    if (array := _array(value)) is not None:
-        return {"scalar" if isinstance(value, np.generic) else "array": _added(arrays, array)}
-    raise ModelError(f"The {where} is an object of type {type(value).__name__}; {_ALLOWED[values_only]}.")
+    def encode(self, value: Any, where: str, around: tuple[int, ...]) -> dict[str, Any]:
+        def inner(part: Any, place: str) -> dict[str, Any]:
+            return self.encode(part, f"{where}{place}", (*around, id(value)))
+
+        if _is_plain(value):
+            return {"value": _plain(value)}
+        if id(value) in around:
+            raise ModelError(f"The {where} contains itself; {_ALLOWED[self._values_only]}.")
+        if isinstance(value, Mapping):
+            return {"dict": [[_key(key, where), inner(each, f"[{key!r}]")] for key, each in value.items()]}
+        if isinstance(value, list | tuple):
+            parts = [inner(each, f"[{place}]") for place, each in enumerate(value)]
+            return {"tuple" if isinstance(value, tuple) else "list": parts}
+        if isinstance(value, set | frozenset):
+            # In an order that does not depend on the process.
+            ordered = sorted(value, key=lambda each: (type(each).__name__, repr(each)))
+            parts = [inner(each, ", in a set,") for each in ordered]
+            return {"frozenset" if isinstance(value, frozenset) else "set": parts}
+        if isinstance(value, bytes | bytearray):
+            return {"bytes": self._add(np.frombuffer(bytes(value), np.uint8))}
+        if isinstance(value, Path) and not self._values_only:
+            return self._files(value, where)
+        if is_model(value) and not self._values_only:
+            return self._model(value, where)
+        if (array := _array(value)) is not None:
+            return {"scalar" if isinstance(value, np.generic) else "array": self._add(array)}
+        raise ModelError(f"The {where} is an object of type {type(value).__name__}; {_ALLOWED[self._values_only]}.")
+
+    def _add(self, array: np.ndarray) -> int:
+        self._arrays.append(array)
+        return len(self._arrays) - 1
+
+    def _model(self, model: Any, where: str) -> dict[str, Any]:
+        import keras
+
+        from pipeline.training.state import save_variables
+
+        if not model.built:
+            raise ModelError(
+                f"The {where} is a Keras model that is not built: train or call it once before it is yielded."
+            )
+        try:
+            config = keras.saving.serialize_keras_object(model)
+        except NotImplementedError as error:
+            raise ModelError(
+                f"The {where} is a Keras model without get_config, which cannot be rebuilt: "
+                f"{' '.join(str(error).split())} Add get_config, or yield the arrays of its weights and of its "
+                "optimiser's variables."
+            ) from error
+        first = len(self._arrays)
+        self._arrays += save_variables(_variables(model))
+        return {"model": config, "variables": [first, len(self._arrays) - first]}
+
+    def _files(self, path: Path, where: str) -> dict[str, Any]:
+        try:
+            if path.is_file():
+                return {"file": [path.name, self._read(path)]}
+            if not path.is_dir():
+                raise ModelError(f"The {where} is the path {path}, and there is no such folder or file.")
+            entries = sorted(path.rglob("*"))
+            if links := [each for each in entries if each.is_symlink()]:
+                raise ModelError(
+                    f"The {where} is a folder with a link, {links[0]}: only files and folders can be saved."
+                )
+            files = [[each.relative_to(path).as_posix(), self._read(each)] for each in entries if each.is_file()]
+            folders = [each.relative_to(path).as_posix() for each in entries if each.is_dir()]
+        except OSError as error:
+            raise ModelError(f"The {where} is the path {path}, which cannot be read: {error.strerror}.") from error
+        return {"folder": files, "name": path.absolute().name, "folders": folders}
+
+    def _read(self, path: Path) -> int:
+        return self._add(np.frombuffer(path.read_bytes(), np.uint8))
 
 
 def _decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], folder: Callable[[], Path], function: Any) -> Any:
-    def inner(part: Mapping[str, Any]) -> Any:
-        return _decoded(part, arrays, folder, function)
+    def inner(parts: Sequence[Mapping[str, Any]]) -> list[Any]:
+        return [_decoded(part, arrays, folder, function) for part in parts]
 
-    kind = next(iter(tree))
-    content = tree[kind]
+    kind, content = next(iter(tree.items()))
     if kind == "value":
         return content
     if kind == "dict":
-        return {key: inner(part) for key, part in content}
-    if kind in ("list", "tuple"):
-        parts = [inner(part) for part in content]
-        return tuple(parts) if kind == "tuple" else parts
-    if kind in ("set", "frozenset"):
-        members = map(inner, content)
-        return set(members) if kind == "set" else frozenset(members)
+        return dict(zip((key for key, _ in content), inner([part for _, part in content]), strict=True))
+    if kind in ("list", "tuple", "set", "frozenset"):
+        return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[kind](inner(content))
     if kind == "array":
         return np.array(arrays[content])
     if kind == "scalar":
@@ -92,39 +140,30 @@ def _decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], folder: Call
         return arrays[content].tobytes()
     if kind == "model":
         first, count = tree["variables"]
-        return _decoded_model(content, first, count, arrays, function)
+        return _decoded_model(content, arrays[first : first + count], function)
     if kind in ("file", "folder"):
         return _decoded_files(tree, arrays, folder())
     raise ValueError(f"there is no kind {kind!r}")
 
 
-def _in_order(members: Set[Any]) -> list[Any]:
-    """The members of a set, in an order that does not depend on the process."""
-    return sorted(members, key=lambda each: (type(each).__name__, repr(each)))
+def _is_plain(value: Any) -> bool:
+    return value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, np.generic))
 
 
 def _plain(value: Any) -> Any:
     """The value as Python's own type: a subclass, such as an enumeration, would come back as something else."""
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
+    return next((kind(value) for kind in (bool, int, float, str) if isinstance(value, kind)), value)
 
 
 def _key(key: Any, where: str) -> Any:
-    if key is None or (isinstance(key, bool | int | float | str) and not isinstance(key, np.generic)):
+    if _is_plain(key):
         return _plain(key)
     raise ModelError(f"The {where} has the key {key!r:.60} of type {type(key).__name__}; keys must be text or numbers.")
 
 
-def _added(arrays: list[np.ndarray], array: np.ndarray) -> int:
-    arrays.append(array)
-    return len(arrays) - 1
-
-
 def _array(value: Any) -> np.ndarray | None:
     """A copy of an array, a tensor or a variable; None for anything else."""
-    if not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
+    if not hasattr(value, "__array__"):
         return None
     try:
         array = np.array(value.numpy() if hasattr(value, "numpy") else value)
@@ -133,37 +172,17 @@ def _array(value: Any) -> np.ndarray | None:
     return array if is_storable(array.dtype) else None
 
 
-def _is_model(value: Any) -> bool:
+def is_model(value: Any) -> bool:
+    """Whether a value is a Keras model."""
     return "keras" in sys.modules and isinstance(value, sys.modules["keras"].Model)
-
-
-def _encoded_model(model: Any, arrays: list[np.ndarray], where: str) -> dict[str, Any]:
-    import keras
-
-    from pipeline.training.state import save_variables
-
-    if not model.built:
-        raise ModelError(f"The {where} is a Keras model that is not built: train or call it once before it is yielded.")
-    try:
-        config = keras.saving.serialize_keras_object(model)
-    except NotImplementedError as error:
-        raise ModelError(
-            f"The {where} is a Keras model without get_config, which cannot be rebuilt: {' '.join(str(error).split())} "
-            "Add get_config, or yield the arrays of its weights and of its optimiser's variables."
-        ) from error
-    first = len(arrays)
-    arrays += save_variables(_variables(model))
-    return {"model": config, "variables": [first, len(arrays) - first]}
 
 
 def _variables(model: Any) -> list[Any]:
     return [*model.variables, *(model.optimizer.variables if model.optimizer is not None else ())]
 
 
-def _decoded_model(
-    config: Mapping[str, Any], first: int, count: int, arrays: Sequence[np.ndarray], function: Any
-) -> Any:
-    from pipeline.training.lazy_imports import import_keras
+def _decoded_model(config: Mapping[str, Any], values: Sequence[np.ndarray], function: Any) -> Any:
+    from pipeline.training.process import import_keras
 
     import_keras()
     import keras
@@ -172,7 +191,7 @@ def _decoded_model(
         model = keras.saving.deserialize_keras_object(
             dict(config), custom_objects=_own_objects(function), safe_mode=True
         )
-        if model.optimizer is not None and len(_variables(model)) < count:
+        if model.optimizer is not None and len(_variables(model)) < len(values):
             model.optimizer.build(model.trainable_variables)
     except Exception as error:
         raise ModelError(
@@ -180,11 +199,11 @@ def _decoded_model(
             f"{' '.join(str(error).split())} Register its classes with keras.saving.register_keras_serializable, and "
             "give them get_config; or yield the arrays of its weights and of its optimiser's variables."
         ) from error
-    variables, values = _variables(model), arrays[first : first + count]
+    variables = _variables(model)
     if [tuple(each.shape) for each in variables] != [array.shape for array in values]:
         raise ModelError(
-            f"The Keras model of a saved state has {count} variables, and {len(variables)} after it was rebuilt from "
-            "its config, or other shapes: its get_config leaves something out."
+            f"The Keras model of a saved state has {len(values)} variables, and {len(variables)} after it was rebuilt "
+            "from its config, or other shapes: its get_config leaves something out."
         )
     for variable, array in zip(variables, values, strict=True):
         variable.assign(array)
@@ -199,26 +218,6 @@ def _own_objects(function: Any) -> dict[str, Any]:
         for name, each in home.items()
         if callable(each) and getattr(each, "__module__", None) == home.get("__name__")
     }
-
-
-def _encoded_files(path: Path, arrays: list[np.ndarray], where: str) -> dict[str, Any]:
-    try:
-        if path.is_file():
-            return {"file": [path.name, _read(path, arrays)]}
-        if not path.is_dir():
-            raise ModelError(f"The {where} is the path {path}, and there is no such folder or file.")
-        entries = sorted(path.rglob("*"))
-        if links := [each for each in entries if each.is_symlink()]:
-            raise ModelError(f"The {where} is a folder with a link, {links[0]}: only files and folders can be saved.")
-        files = [[each.relative_to(path).as_posix(), _read(each, arrays)] for each in entries if each.is_file()]
-        folders = [each.relative_to(path).as_posix() for each in entries if each.is_dir()]
-    except OSError as error:
-        raise ModelError(f"The {where} is the path {path}, which cannot be read: {error.strerror}.") from error
-    return {"folder": files, "name": path.absolute().name, "folders": folders}
-
-
-def _read(path: Path, arrays: list[np.ndarray]) -> int:
-    return _added(arrays, np.frombuffer(path.read_bytes(), np.uint8))
 
 
 def _decoded_files(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], parent: Path) -> Path:
@@ -244,3 +243,72 @@ def _within(folder: Path, name: str) -> Path:
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise ValueError(f"{name!r} is not the name of a file of a state")
     return folder / path
+
+
+# Files that others can read.
+
+
+def write_state(state: Any, folder: Path) -> list[Path]:
+    """Write a state into a folder.
+
+    A Keras model becomes model.keras, a folder or a file becomes files/. Any other state becomes state.json: there an
+    array is `{"array": NAME}`, the name of the array in arrays.npz, and a model or a folder within the state is
+    `{"path": NAME}`, a name in files/.
+    """
+    for name in (_STATE, _ARRAYS, _MODEL):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / _FILES, ignore_errors=True)
+    if is_model(state):
+        return [_write_model(state, folder / _MODEL)]
+    if isinstance(state, Path):
+        return [_copy(state, folder / _FILES)]
+    arrays: dict[str, np.ndarray] = {}
+    shown = _as_json(state, "", arrays, folder / _FILES)
+    (folder / _STATE).write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
+    if arrays:
+        np.savez(folder / _ARRAYS, **arrays)  # type: ignore[arg-type]
+    return [folder / name for name in (_STATE, _ARRAYS, _FILES) if (folder / name).exists()]
+
+
+def _as_json(value: Any, place: str, arrays: dict[str, np.ndarray], files: Path) -> Any:
+    def inner(part: Any, key: object) -> Any:
+        safe = "".join(char if char.isalnum() or char in "-_" else "_" for char in str(key))
+        return _as_json(part, f"{place}.{safe}" if place else safe, arrays, files)
+
+    if isinstance(value, Mapping):
+        return {str(key): inner(each, key) for key, each in value.items()}
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
+    if isinstance(value, list | tuple):
+        return [inner(each, index) for index, each in enumerate(value)]
+    name = place or "state"
+    if isinstance(value, np.ndarray | np.generic | bytes):
+        while name in arrays:
+            name += "_"
+        arrays[name] = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
+        return {"array": name}
+    if is_model(value) or isinstance(value, Path):
+        name = f"{name}.keras" if is_model(value) else name
+        while (files / name).exists():
+            name = f"_{name}"
+        files.mkdir(exist_ok=True)
+        _write_model(value, files / name) if is_model(value) else _copy(value, files / name)
+        return {"path": name}
+    return value
+
+
+def _write_model(model: Any, path: Path) -> Path:
+    try:
+        model.save(path)
+    except Exception as error:
+        raise ModelError(f"The model of the state cannot be saved: {type(error).__name__}: {error}") from error
+    return path
+
+
+def _copy(source: Path, target: Path) -> Path:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        target.mkdir()
+        shutil.copy(source, target / source.name)
+    return target

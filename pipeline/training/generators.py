@@ -1,16 +1,15 @@
 """The global random generators that the user's code may draw from: Python's, NumPy's, TensorFlow's and Keras'.
 
-TensorFlow and Keras are seeded only where they are imported, or when they are imported meanwhile: importing them for
-that alone takes seconds.
+TensorFlow and Keras are seeded where they are imported, or when they are imported meanwhile: importing them for that
+alone takes seconds.
 """
 
-import importlib.machinery
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -18,25 +17,28 @@ import numpy as np
 
 from pipeline.study.tensorflow_messages import without_notes
 
-_SEEDED = ("tensorflow", "keras")
-_NUMPY = "MT19937"
+_LIBRARIES = ("tensorflow", "keras")
+
+
+def seed_generators(seed: int, purpose: str) -> None:
+    """Start Python's and NumPy's global generators again."""
+    number = zlib.crc32(f"{seed} {purpose}".encode())
+    random.seed(number)
+    np.random.seed(number)
 
 
 def seed_globally(seed: int, *, gpus: bool = True) -> None:
     """Start all global generators again."""
     random.seed(seed)
     np.random.seed(seed)
-    for name in _SEEDED:
+    for name in _LIBRARIES:
         if name in sys.modules:
-            _start_again(name, seed, gpus=gpus)
+            _seed_library(sys.modules[name], seed, gpus=gpus)
 
 
 @contextmanager
 def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
     """Start the generators of TensorFlow and Keras from a seed if they are imported within the context."""
-    if all(name in sys.modules for name in _SEEDED):
-        yield
-        return
     finder = _SeedingFinder(seed, gpus)
     sys.meta_path.insert(0, finder)
     try:
@@ -45,111 +47,60 @@ def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-@contextmanager
-def seeded_globally(seed: int, *, gpus: bool) -> Iterator[None]:
-    """Start all global generators again, including those of libraries that are imported within the context."""
-    seed_globally(seed, gpus=gpus)
-    with seeding_imports(seed, gpus=gpus):
-        yield
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorStates:
-    """The states of the global generators at one moment."""
-
-    python: tuple[Any, ...]
-    numpy: tuple[Any, ...] | None
-    libraries: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def now(cls) -> "GeneratorStates":
-        """The present states of Python's and NumPy's generators."""
-        numpy: Any = np.random.get_state()
-        return cls(random.getstate(), numpy if isinstance(numpy, tuple) else None)
-
-    def with_libraries(self) -> "GeneratorStates":
-        """These states, and the current ones of TensorFlow and Keras."""
-        if "keras" not in sys.modules:
-            return self
+def generator_states(*, libraries: bool) -> dict[str, Any]:
+    """The present states of the global generators: JSON values and arrays."""
+    python, numpy = random.getstate(), np.random.get_state()
+    states: dict[str, Any] = {"python": [python[0], np.array(python[1], np.uint32), python[2]], "numpy": list(numpy)}
+    if libraries and "keras" in sys.modules:
         from pipeline.training.internals import library_generators
 
-        return replace(self, libraries=library_generators())
-
-    def restore(self) -> None:
-        """Continue from these states. TensorFlow is imported if it was when they were taken."""
-        random.setstate(self.python)
-        if self.numpy is not None:
-            np.random.set_state(self.numpy)
-        if self.libraries:
-            from pipeline.training.internals import restore_library_generators
-
-            restore_library_generators(self.libraries)
-
-    def to_tree(self) -> dict[str, Any]:
-        """The states as a tree of JSON values and arrays."""
-        version, numbers, gauss = self.python
-        numpy = None if self.numpy is None else [np.array(self.numpy[1]), *self.numpy[2:]]
-        python = [version, np.array(numbers, np.uint32), gauss]
-        return {"python": python, "numpy": numpy, "libraries": dict(self.libraries)}
-
-    @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> "GeneratorStates":
-        """Read the states from the result of `to_tree`."""
-        version, numbers, gauss = tree["python"]
-        numpy = None if tree["numpy"] is None else (_NUMPY, *tree["numpy"])
-        return cls((version, tuple(map(int, numbers)), gauss), numpy, tree["libraries"])
+        states["libraries"] = library_generators()
+    return states
 
 
-def _start_again(name: str, seed: int, *, gpus: bool) -> None:
-    if name == "tensorflow":
-        if not gpus:
-            # TensorFlow looks for GPUs here, and prints a warning if there is no driver.
-            with without_notes(gpus=False), suppress(RuntimeError):  # it has started its devices
-                sys.modules[name].config.set_visible_devices([], "GPU")
-        sys.modules[name].random.set_seed(seed)
-    else:
+def restore_generators(states: Mapping[str, Any]) -> None:
+    """Continue from states that `generator_states` returned, here or in another process."""
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(map(int, numbers)), gauss))
+    np.random.set_state(tuple(states["numpy"]))
+    if states.get("libraries"):
+        from pipeline.training.internals import restore_library_generators
+
+        restore_library_generators(states["libraries"])
+
+
+def _seed_library(module: ModuleType, seed: int, *, gpus: bool) -> None:
+    if module.__name__ == "keras":
         from pipeline.training.internals import reset_seeds
 
         reset_seeds()
+        return
+    if not gpus:
+        # TensorFlow looks for GPUs here, and prints a warning if there is no driver.
+        with without_notes(gpus=False), suppress(RuntimeError):  # it has started its devices
+            module.config.set_visible_devices([], "GPU")
+    module.random.set_seed(seed)
 
 
-class _SeedingFinder(MetaPathFinder):
-    """Seeds TensorFlow and Keras when they are imported: an import only for the seed takes seconds."""
-
+class _SeedingFinder:
     def __init__(self, seed: int, gpus: bool) -> None:
         self._seed, self._gpus = seed, gpus
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """What Python's import asks."""
-        if fullname not in _SEEDED:
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if name not in _LIBRARIES:
             return None
-        others = (finder for finder in list(sys.meta_path) if finder is not self)
-        specs = (finder.find_spec(fullname, path, target) for finder in others)
-        spec = next((spec for spec in specs if spec is not None), None)
+        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, specs), None)
         if spec is not None and spec.loader is not None:
-            spec.loader = _SeedingLoader(spec.loader, self._seed, self._gpus)
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                # Numbers that the library draws while it is imported do not count.
+                states = random.getstate(), np.random.get_state()
+                execute(module)
+                _seed_library(module, self._seed, gpus=self._gpus)
+                random.setstate(states[0])
+                np.random.set_state(states[1])
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
-
-
-class _SeedingLoader(Loader):
-    """Loads a module with its own loader, and seeds it. Numbers that it draws meanwhile do not count."""
-
-    def __init__(self, loader: Loader, seed: int, gpus: bool) -> None:
-        self._loader, self._seed, self._gpus = loader, seed, gpus
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """As the module's own loader."""
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """As the module's own loader; then TensorFlow's generator starts from the seed."""
-        drawn, numpy_drawn = random.getstate(), np.random.get_state()
-        self._loader.exec_module(module)
-        _start_again(module.__name__, self._seed, gpus=self._gpus)
-        random.setstate(drawn)
-        np.random.set_state(numpy_drawn)

@@ -1,14 +1,17 @@
-"""Keras objects that a job's code makes outside of its model function: every trial of the process gets the same ones.
+"""Keras objects that a job's modules make outside of its model function: every trial of the process gets the same ones.
 
 An example is `augmentation = keras.Sequential([…])` at the top of a file. Each model begins with the values that such
 objects had at first, and with the same layers frozen, so that a trial does not continue from the weights, the draws and
-the unfrozen layers of the trials before it.
+the unfrozen layers of the trials before it. Found are the globals of the functions' modules and of the user's modules
+that these import, what closures hold, and what `functools.cache` has kept.
 """
 
-import re
+import functools
+import gc
+import sys
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -16,9 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.errors import ModelError
-from pipeline.study.reachable_objects import reachable
+from pipeline.study.callables import python_function
+from pipeline.study.user_frames import is_user_file
 from pipeline.training.internals import layers_of, reserve_names
-from pipeline.training.state import describe, without_numbers
+from pipeline.training.state import value_of
 
 _KINDS = (
     keras.layers.Layer,
@@ -28,16 +32,17 @@ _KINDS = (
     keras.Variable,
     tf.Variable,
 )
-_first: dict[int, tuple[weakref.ref[Any], np.ndarray]] = {}
-"""A variable's id → the variable, and its value when a model function first used it."""
-_first_trainable: dict[int, tuple[weakref.ref[Any], bool]] = {}
-"""A layer's id → the layer, and whether it trained when a model function first used it."""
+_CACHE: type = type(functools.cache(len))
+_MAX_ITEMS = 1000
+"""A longer list holds data."""
+
+_first: dict[int, tuple[weakref.ref[Any], Any]] = {}
+"""The id of a variable or layer → it, and its value, or whether it trains, when a model function first used it."""
 
 
 def forget_first_values() -> None:
     """Take the values before the next model as those with which trials begin, as for another job."""
     _first.clear()
-    _first_trainable.clear()
 
 
 def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
@@ -53,136 +58,120 @@ def refuse_shared_weights(models: Iterable[keras.Model]) -> None:
         seen |= weights.keys()
 
 
-def share_adapted(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two functions use the same layer that learns by `adapt`, as Normalization and TextVectorization do."""
-    layers = [{id(layer): layer for layer in PersistentObjects([each]).layers} for each in (one, other)]
-    return any(hasattr(layers[0][key], "adapt") for key in layers[0].keys() & layers[1].keys())
-
-
 class PersistentObjects:
-    """What a job's functions reach of Keras before a model is built."""
+    """What a job's modules have made of Keras before a model is built."""
 
     def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
-        self._found = [value for value in reachable(functions, _KINDS) if isinstance(value, _KINDS)]
-        self.ids = frozenset(map(id, self._found))
-        """Ids of the objects, which live as long as this."""
+        found = {id(value): (name, value) for name, value in _reached(functions)}
+        self._found = list(found.values())
+        self.layers = [
+            part for _, each in self._found if isinstance(each, keras.layers.Layer) for part in (each, *layers_of(each))
+        ]
 
     def __contains__(self, value: object) -> bool:
-        return id(value) in self.ids
+        return any(value is each for _, each in self._found)
 
-    @property
-    def layers(self) -> list[Any]:
-        """The layers, with those in them."""
-        layers = [each for each in self._found if isinstance(each, keras.layers.Layer)]
-        return [part for layer in layers for part in (layer, *(layers_of(layer) or ()))]
-
-    def has_more_than(self, earlier: "PersistentObjects") -> bool:
-        """Whether there are objects that were not there before."""
-        return not self.ids <= earlier.ids
+    def __len__(self) -> int:
+        return len(self._found)
 
     def begin(self) -> None:
         """Restore the first values and the frozen layers, and keep the layers' names from those of the next model."""
-        layers = self.layers
-        _freeze_as_first(layers)
-        for variable in self._variables():
-            value = _first_value(variable)
+        # A layer sets those in it, which are corrected by then, or in the next round.
+        for _ in self.layers:
+            changed = [layer for layer in self.layers if _first_of(layer) not in (None, layer.trainable)]
+            for layer in changed:
+                layer.trainable = _first_of(layer)
+            if not changed:
+                break
+        for _, variable in self._variables():
+            value = _first_of(variable)
             if value is not None and tuple(variable.shape) == value.shape:
                 variable.assign(value)
         self.remember()
-        reserve_names([layer.name for layer in layers])
+        reserve_names([layer.name for layer in self.layers])
 
     def remember(self) -> None:
-        """Record the values of variables, and of layers whether they train, that have no first value yet.
-
-        A model may have built its layers.
-        """
+        """Record what has no first value yet: a model may have built its layers."""
         for layer in self.layers:
-            if _trained_first(layer) is None:
-                _first_trainable[id(layer)] = (weakref.ref(layer), bool(layer.trainable))
-        for variable in self._variables():
-            if _first_value(variable) is None:
+            if _first_of(layer) is None:
+                _first[id(layer)] = (weakref.ref(layer), bool(layer.trainable))
+        for _, variable in self._variables():
+            if _first_of(variable) is None:
                 _first[id(variable)] = (weakref.ref(variable), np.array(keras.ops.convert_to_numpy(variable)))
 
     def changed(self, known: Sequence[Any]) -> dict[str, np.ndarray]:
         """The values of variables that differ from their first ones, as a callback that raises a weight leaves them."""
-        left_out = set(map(_key, known))
-        values = {}
-        for name, variable in self._named(_name):
-            if _key(variable) in left_out:
-                continue
-            first, value = _first_value(variable), np.array(keras.ops.convert_to_numpy(variable))
-            if first is not None and not np.array_equal(first, value, equal_nan=value.dtype.kind == "f"):
+        known_ids, values = {id(value_of(variable)) for variable in known}, {}
+        for name, variable in self._variables():
+            first, value = _first_of(variable), np.array(keras.ops.convert_to_numpy(variable))
+            same = first is None or np.array_equal(first, value, equal_nan=value.dtype.kind == "f")
+            if not same and id(value_of(variable)) not in known_ids:
                 values[name] = value
         return values
 
-    def restore(self, values: Mapping[str, np.ndarray]) -> Sequence[str]:
-        """Assign values that `changed` returned, here or in another process."""
-        absent, assigned = dict.fromkeys(values), set()
-        for naming in (_name, *_EARLIER_NAMINGS):
-            for name, variable in self._named(naming):
-                # An earlier naming may give a variable that has its value the name of another one.
-                if name in absent and _key(variable) not in assigned:
-                    variable.assign(values[name])
-                    assigned.add(_key(variable))
-                    del absent[name]
-        return list(absent)
+    def restore(self, values: Mapping[str, np.ndarray]) -> list[str]:
+        """Assign values that `changed` returned, here or in another process; returns those that are not found."""
+        variables = dict(self._variables())
+        fits = {name for name in values if name in variables and tuple(variables[name].shape) == values[name].shape}
+        for name in fits:
+            variables[name].assign(values[name])
+        return sorted(values.keys() - fits)
 
-    def _named(self, naming: Callable[[str], str]) -> Iterator[tuple[str, Any]]:
-        """The variables, each with its path as it is named, its shape, its type, and its number among those like it."""
-        count = Counter[str]()
-        for variable in self._variables():
-            (entry,) = describe([variable])
-            text = f"{naming(entry['path'])} {entry['shape']} {entry['dtype']}"
-            count[text] += 1
-            yield f"{text} {count[text]}", variable
-
-    def _variables(self) -> Iterator[Any]:
-        for value in self._found:
+    def _variables(self) -> Iterator[tuple[str, Any]]:
+        for name, value in self._found:
             if isinstance(value, keras.Variable | tf.Variable):
-                yield value
+                yield name, value
             elif isinstance(value, keras.random.SeedGenerator):
-                yield value.state
+                yield name, value.state
             elif not isinstance(value, keras.optimizers.Optimizer):
-                yield from value.variables
+                yield from ((f"{name}.{place}", variable) for place, variable in enumerate(value.variables))
 
 
-def _name(path: str) -> str:
-    """A path without the numbers of automatic names, the first of which has none."""
-    return without_numbers(path).replace("_#", "")
+def _first_of(value: Any) -> Any:
+    known = _first.get(id(value))
+    return None if known is None or known[0]() is not value else known[1]
 
 
-def _name_without_digits(path: str) -> str:
-    return _DIGITS.sub("#", path).replace("_#", "")
+def _reached(functions: Iterable[Callable[..., Any]]) -> Iterator[tuple[str, Any]]:
+    """Objects of Keras, each with a name: where it is held, and its place there."""
+    homes: dict[str, Mapping[str, Any]] = {}
+    for function in functions:
+        inner = python_function(function)
+        own = getattr(inner, "__globals__", {})
+        modules = [value for value in list(own.values()) if isinstance(value, ModuleType) and _is_users(value)]
+        for home in (own, *map(vars, modules)):
+            homes[str(home.get("__name__"))] = home
+        cells = zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True) if inner.__closure__ else ()
+        homes[f"{inner.__qualname__} closure"] = {name: _content(cell) for name, cell in cells}
+        homes[f"{inner.__qualname__} object"] = getattr(getattr(function, "__self__", None), "__dict__", {})
+    for home_name, home in homes.items():
+        for name, value in list(home.items()):
+            for place, part in enumerate(_parts(value)):
+                yield f"{home_name}.{name}.{place}", part
 
 
-_DIGITS = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9]+([-_:. ][0-9]+)*")
-_EARLIER_NAMINGS: Sequence[Callable[[str], str]] = (_name_without_digits, str)
-"""What named the paths in checkpoints of earlier versions: `conv#d/kernel`, and before that `conv2d_3/kernel`."""
+def _parts(value: Any, depth: int = 3) -> Iterator[Any]:
+    if isinstance(value, _KINDS):
+        yield value
+        return
+    parts: Iterable[Any] = ()
+    if isinstance(value, _CACHE):
+        parts = gc.get_referents(value)
+    elif isinstance(value, type) and _is_users(sys.modules.get(value.__module__)):
+        parts = vars(value).values()
+    elif isinstance(value, dict | list | tuple) and len(value) <= _MAX_ITEMS:
+        parts = value.values() if isinstance(value, dict) else value
+    for part in list(parts) if depth else ():
+        yield from _parts(part, depth - 1)
 
 
-def _key(variable: Any) -> int:
-    """The id of the variable of TensorFlow that a variable is, or holds."""
-    return id(variable.value if isinstance(variable, keras.Variable) else variable)
+def _is_users(module: ModuleType | None) -> bool:
+    file = getattr(module, "__file__", None)
+    return module is not None and (module.__name__ == "__main__" or (file is not None and is_user_file(file)))
 
 
-def _freeze_as_first(layers: Sequence[Any]) -> None:
-    """Let the layers train that did so at first, and no others."""
-    # A layer sets those in it, which are corrected by then, or in the next round.
-    for _ in layers:
-        changed = [layer for layer in layers if _trained_first(layer) not in (None, layer.trainable)]
-        if not changed:
-            return
-        for layer in changed:
-            layer.trainable = _trained_first(layer)
-
-
-def _trained_first(layer: Any) -> bool | None:
-    """Whether a layer trained at first; None if it is not recorded."""
-    known = _first_trainable.get(id(layer))
-    return None if known is None or known[0]() is not layer else known[1]
-
-
-def _first_value(variable: Any) -> np.ndarray | None:
-    """The first value of a variable; None if it is not recorded."""
-    known = _first.get(id(variable))
-    return None if known is None or known[0]() is not variable else known[1]
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty
+        return None

@@ -1,6 +1,7 @@
-"""A job's pipelines as Keras takes them, made again for each model that reads them."""
+"""A job's pipelines as Keras takes them, made again for each model that reads them; streams of files as pipelines."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -8,13 +9,20 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.datasets import GENERATOR, PY_DATASET, STREAM, TF_DATA, Dataset, Split, Stream, kind_of
-from pipeline.training import device_data
+from pipeline.errors import DataError
+from pipeline.training import arrays
 from pipeline.training.internals import batch_signature
-from pipeline.training.streams import opened
+from pipeline.training.pipeline_stages import PYTHON_OPERATIONS, kept, without_stages
 
 _SIGNATURE_BATCHES = 8
 """Batches from which the specification of a generator's batches is derived: Keras' fit takes two, and fails where later
 ones have other sizes."""
+
+_PREFETCHED = 2
+"""Batches of a stream that are read while another one trains."""
+
+_ATTRIBUTES = ("class_names", "file_paths")
+"""What Keras adds to the pipelines that it creates from folders."""
 
 
 class Source:
@@ -72,18 +80,12 @@ def as_fit_takes_it(pipeline: Any) -> Any:
     return _from_generator(pipeline) if kind_of(pipeline) == GENERATOR else pipeline
 
 
-def evaluated(model: keras.Model, split: Any) -> dict[str, Any]:
-    """A compiled model's metrics over a pipeline."""
-    metrics: dict[str, Any] = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
-    return metrics
-
-
 def example_of(split: Any, *, rows: int = 1) -> Any:
     """The inputs of the first rows, as tensors; of a pipeline, no more than its first batch has."""
     if isinstance(split, Split):
-        return device_data.example_of(split, rows=rows)
+        return arrays.first_inputs(split, rows=rows)
     if isinstance(split, Stream):
-        split = opened(Dataset(train=split), rows, 0).train
+        split = _streamed(split, rows, 0)
     pipeline = as_fit_takes_it(split)
     batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline))
     inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
@@ -97,10 +99,8 @@ def batch_spec(split: Any) -> Any:
         def spec(array: Any) -> Any:
             return tf.TensorSpec([None, *array.shape[1:]], tf.convert_to_tensor(array[:1]).dtype)
 
-        return keras.tree.map_structure(spec, device_data.as_batch(split))
-    if isinstance(split, Stream):
-        split = opened(Dataset(train=split), 1, 0).train
-    pipeline = as_fit_takes_it(split)
+        return keras.tree.map_structure(spec, arrays.as_batch(split))
+    pipeline = as_fit_takes_it(_streamed(split, 1, 0) if isinstance(split, Stream) else split)
     if isinstance(pipeline, keras.utils.PyDataset):
         return batch_signature([batch for batch, _ in zip(pipeline, range(_SIGNATURE_BATCHES), strict=False)])
     return pipeline.element_spec
@@ -116,7 +116,7 @@ def _first(array: Any, rows: int) -> Any:
 
 def _zeros(split: Any) -> Any:
     if isinstance(split, Split):
-        return device_data.example_of(split)
+        return arrays.first_inputs(split)
     if kind_of(split) in (GENERATOR, PY_DATASET, STREAM):
         return None
     inputs = keras.utils.unpack_x_y_sample_weight(split.element_spec)[0]
@@ -146,3 +146,130 @@ def _with_tensors(batch: Any) -> Any:
 def _sparse(matrix: Any) -> tf.SparseTensor:
     places = np.stack([matrix.row, matrix.col], axis=1).astype(np.int64)
     return tf.sparse.reorder(tf.SparseTensor(places, matrix.data, matrix.shape))
+
+
+# Streams of Parquet files: their epochs have the same order in every process.
+
+
+def opened(data: Dataset, batch_size: int, seed: int | None) -> Dataset:
+    """A data set whose streams are pipelines of batches, as Keras' fit takes them; other splits stay as they are."""
+    pipelines = {
+        name: _streamed(split, batch_size, seed if name == "train" else None)
+        for name, split in data.splits.items()
+        if isinstance(split, Stream)
+    }
+    return replace(data, **pipelines) if pipelines else data
+
+
+def _streamed(stream: Stream, batch_size: int, seed: int | None) -> tf.data.Dataset:
+    signature = (
+        keras.tree.map_structure(lambda array: _spec(array[:0]), stream.first()),
+        tf.TensorSpec((None, stream.targets), tf.float32),
+    )
+
+    def epoch(drawn: Any) -> tf.data.Dataset:
+        def batches(order: np.ndarray) -> Iterator[Any]:
+            return stream.batches(batch_size, None if seed is None else int(order))
+
+        return tf.data.Dataset.from_generator(batches, output_signature=signature, args=(drawn,))
+
+    rows = _iterator_numbers(seed or 0).take(1).flat_map(epoch)
+    rows = rows.apply(tf.data.experimental.assert_cardinality(arrays.steps_of(stream.rows, batch_size)))
+    if images := stream.images:
+        rows = rows.map(_Decoded(stream, images))
+    rows = rows.prefetch(_PREFETCHED)
+    return rows if seed is not None else kept(rows)
+
+
+def _iterator_numbers(seed: int) -> Any:
+    """Random numbers, other ones for each iterator: by the seed and the number of iterators before.
+
+    `tf.data.Dataset.random` and `shuffle` would draw by TensorFlow's global seed, too, which depends on what the
+    process did before.
+    """
+    variant = tf.raw_ops.RandomDatasetV2(
+        seed=tf.constant(seed, tf.int64),
+        seed2=tf.constant(1, tf.int64),
+        seed_generator=tf.raw_ops.DummySeedGenerator(),
+        rerandomize_each_iteration=True,
+        output_types=[tf.int64],
+        output_shapes=[[]],
+        metadata="",
+    )
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.int64))
+
+
+def _spec(array: np.ndarray) -> tf.TensorSpec:
+    return tf.TensorSpec((None, *array.shape[1:]), tf.string if array.dtype.hasobject else tf.float32)
+
+
+class _Decoded:
+    """Decodes images of one size: float32 from 0 to 1, shape (batch, height, width, channels)."""
+
+    def __init__(self, stream: Stream, names: list[str]) -> None:
+        first = stream.first()
+        columns = first if isinstance(first, Mapping) else {names[0]: first}
+        self._shapes, self._where = {}, stream.files.data
+        for name in names:
+            try:
+                self._shapes[name] = tuple(_image(columns[name][0]).shape)
+            except tf.errors.InvalidArgumentError as error:
+                raise DataError(
+                    f"Column {name!r} of {stream.files.data} holds binary of any length, which must be images as JPEG, "
+                    f"PNG, BMP or GIF; the first one cannot be decoded: {error.message}"
+                ) from None
+
+    def __call__(self, inputs: Any, targets: Any) -> Any:
+        if not isinstance(inputs, Mapping):
+            (name,) = self._shapes
+            return self._decode(name, inputs), targets
+        decoded = {name: self._decode(name, inputs[name]) for name in self._shapes}
+        return {**inputs, **decoded}, targets
+
+    def _decode(self, name: str, files: Any) -> Any:
+        shape = self._shapes[name]
+
+        def decode(file: Any) -> Any:
+            image = _image(file)
+            same = tf.reduce_all(tf.equal(tf.shape(image), shape))
+            text = f"Images in column {name!r} of {self._where} must all have the size of the first one, {shape}."
+            with tf.control_dependencies([tf.debugging.Assert(same, [text])]):
+                return tf.ensure_shape(image, shape)
+
+        return tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec(shape, tf.float32))
+
+
+def _image(file: Any) -> Any:
+    return tf.io.decode_image(file, expand_animations=False, dtype=tf.float32)
+
+
+# Pipelines of a notebook, which workers get as graphs.
+
+
+def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """A tf.data pipeline in the form in which pickle takes an object."""
+    in_function = "Build the pipeline in the data function: then each worker builds its own."
+    try:
+        graph = tf.raw_ops.DatasetToGraphV2(input_dataset=tf.data.experimental.to_variant(dataset)).numpy()
+        definition = tf.compat.v1.GraphDef.FromString(graph)
+    except Exception as error:
+        raise DataError(
+            f"A tf.data.Dataset of the notebook cannot be sent to the workers: {type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}. {in_function}"
+        ) from error
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    if PYTHON_OPERATIONS & {node.op for node in nodes}:
+        raise DataError(
+            "A tf.data.Dataset of the notebook cannot be sent to the workers: Python code produces its elements "
+            f"(from_generator, py_function or numpy_function). {in_function}"
+        )
+    attributes = {name: getattr(dataset, name) for name in _ATTRIBUTES if hasattr(dataset, name)}
+    return _restored, (graph, dataset.element_spec, attributes)
+
+
+def _restored(graph: bytes, spec: Any, attributes: dict[str, Any]) -> Any:
+    variant = tf.raw_ops.DatasetFromGraph(graph_def=graph)
+    dataset = without_stages(tf.data.experimental.from_variant(variant, spec))
+    for name, value in attributes.items():
+        setattr(dataset, name, value)
+    return dataset

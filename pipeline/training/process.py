@@ -1,16 +1,70 @@
-"""Setting up a process for training, once, before TensorFlow starts its devices."""
+"""Setting up a process for training: importing Keras once, and TensorFlow's threads and devices before their start."""
 
 import ctypes
+import gc
 import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from typing import Any
 
-from pipeline.errors import ResourcesUnmet
+from pipeline.errors import ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources
+from pipeline.study.keras_backend import BACKEND, other_backend, refuse_other_keras
 from pipeline.study.tensorflow_messages import quiet_retracing, without_notes
-from pipeline.training.lazy_imports import import_keras
 from pipeline.wording import counted
 
+_LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
+"""What Keras imports of scikit-learn and Matplotlib, and no trial needs: a third of the time of its import."""
+
 _set_up_for: Resources | None = None
+
+
+def import_keras() -> None:
+    """Import Keras and TensorFlow, unless they are imported already."""
+    refuse_other_keras()
+    if "keras" not in sys.modules:
+        sys.meta_path.insert(0, _LazyFinder)
+        try:
+            with garbage_collection_off():
+                import keras
+        except ModuleNotFoundError as error:
+            if found := other_backend(error):
+                raise ModelError(f"Keras {BACKEND}. Found: {found}.") from error
+            raise
+        finally:
+            sys.meta_path.remove(_LazyFinder)
+    import keras
+
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise ModelError(f"Keras {BACKEND}. Found: {backend}.")
+    refuse_other_keras()
+
+
+@contextmanager
+def garbage_collection_off() -> Iterator[None]:
+    """Turn Python's garbage collector off within the context: an import makes a million objects, and frees few."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+class _LazyFinder:
+    """Finds modules that are imported at their first use."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target) if name in _LATER else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
 
 
 def set_up(resources: Resources) -> None:

@@ -1,18 +1,36 @@
-"""The state that a model needs to resume exactly: its variables, its optimiser's, and its seed generators'."""
+"""The state that a model needs to resume exactly: variables of the model, its optimisers and its seed generators."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from pipeline.errors import ModelError
+from pipeline.training.internals import layers_of, ordered_sums, skip_reduction
+
+_NUMBER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|(?>[0-9]+)(?!d(?:\b|_))([-_:. ][0-9]+)*")
+"""A UUID, a number, or numbers such as those of a date; not the 2 of `conv2d`, which is the same in each process."""
 
 
 def variables_of(model: Any) -> list[Any]:
     """A model's variables in their order, seed generators' included, then the optimiser's."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def further_variables(model: keras.Model) -> list[Any]:
+    """Variables of additional optimisers, as in a GAN, and those that Keras does not count as a layer's own.
+
+    Such are the states of a recurrent layer with `stateful=True`, and a `tf.Variable` that is an attribute of a layer.
+    """
+    known = {id(variable) for variable in variables_of(model)}
+    further = [variable for optimizer in optimizers_of(model)[1:] for variable in optimizer.variables]
+    for part in (model, *layers_of(model)):
+        further += [value for value in _values(part) if isinstance(value, tf.Variable | keras.Variable)]
+    return list({id(variable): variable for variable in further if id(variable) not in known}.values())
 
 
 def value_of(variable: Any) -> Any:
@@ -37,12 +55,6 @@ def describe(variables: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def architecture(model: Any) -> list[dict[str, Any]]:
-    """The variables of a compiled model that has not trained yet: weights that fit it have the same."""
-    model.optimizer.build(model.trainable_variables)
-    return [{**entry, "path": without_numbers(entry["path"])} for entry in describe(variables_of(model))]
-
-
 def load_variables(
     variables: Sequence[Any],
     arrays: Sequence[np.ndarray],
@@ -50,7 +62,7 @@ def load_variables(
     *,
     keep: Collection[int] = (),
 ) -> None:
-    """Assign saved values."""
+    """Assign saved values, except at the positions to keep."""
     here = describe(variables)
     if len(here) != len(saved):
         _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
@@ -59,42 +71,13 @@ def load_variables(
         # A model function may number or date its names; the name of another variable is another architecture's.
         renamed = theirs["path"] not in paths and without_numbers(ours["path"]) == without_numbers(theirs["path"])
         if ours != (theirs | {"path": ours["path"]} if renamed else theirs):
-            variable_texts = [f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)]
-            _differ(f"{variable_texts[0]} was saved where {variable_texts[1]} is needed")
+            saved_one, needed = (
+                f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)
+            )
+            _differ(f"{saved_one} was saved where {needed} is needed")
     for position, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
         if position not in keep:
             variable.assign(array)
-
-
-def random_ops(function: Any) -> list[str]:
-    """The names of a graph's operations that draw from a generator of TensorFlow, whose state cannot be saved."""
-    library = function.graph.as_graph_def().library.function
-    ops = {node.op for part in library for node in part.node_def} | {op.type for op in function.graph.get_operations()}
-    return sorted(name for name in ops if name in _RANDOM)
-
-
-def drawn_in_words(operations: Sequence[str] | None) -> str | None:
-    """Why a model that draws with tf.random may differ when it is resumed; None if it does not draw."""
-    if not operations:
-        return None
-    drawn = ", ".join(operations)
-    return f"its own code draws with tf.random ({drawn}), whose generator cannot be saved; use keras.random"
-
-
-_NUMBER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|(?>[0-9]+)(?!d(?:\b|_))([-_:. ][0-9]+)*")
-"""A UUID, a number, or numbers such as those of a date; not the 2 of `conv2d`, which is the same in each process."""
-
-_RANDOM = {
-    "Multinomial",
-    "ParameterizedTruncatedNormal",
-    "RandomGamma",
-    "RandomPoissonV2",
-    "RandomShuffle",
-    "RandomStandardNormal",
-    "RandomUniform",
-    "RandomUniformInt",
-    "TruncatedNormal",
-}
 
 
 def without_numbers(path: str) -> str:
@@ -102,8 +85,107 @@ def without_numbers(path: str) -> str:
     return _NUMBER.sub("#", path)
 
 
+def architecture(model: Any) -> list[dict[str, Any]]:
+    """The variables of a compiled model that has not trained yet: weights that fit it have the same."""
+    model.optimizer.build(model.trainable_variables)
+    return [{**entry, "path": without_numbers(entry["path"])} for entry in describe(variables_of(model))]
+
+
 def _differ(how: str) -> None:
     raise ModelError(
         f"The weights are of another architecture: {how}. A hyperparameter that changes the layers or the optimiser "
         "cannot change within a trial, as it does in population based training: fix it with --set space.NAME=VALUE."
     )
+
+
+# Optimisers.
+
+
+def optimizers_of(model: keras.Model) -> list[Any]:
+    """The compiled optimiser, then others that the model holds, as in a GAN."""
+    further = {id(value): value for value in _values(model) if isinstance(value, keras.optimizers.Optimizer)}
+    return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
+
+
+def updating_optimizer(model: keras.Model) -> Any:
+    """The first optimiser that has updated weights: a GAN may leave the compiled one unused."""
+    # Others are looked for only where they matter: a model may hold long lists.
+    if updates_of(model.optimizer):
+        return model.optimizer
+    return next(filter(updates_of, optimizers_of(model)[1:]), model.optimizer)
+
+
+def updates_of(optimizer: Any) -> int:
+    """How often an optimiser has updated weights."""
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
+def build_further_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
+    """Let optimisers other than the compiled one create their variables, as their first step would."""
+    if len(optimizers_of(model)) > 1:
+        with ordered_sums():
+            tf.function(model.train_step, autograph=False).get_concrete_function(batch())
+
+
+def skip_reductions(model: keras.Model) -> None:
+    """Leave out the sums of gradients over replicas of a model that has one: their traces' memory is never freed.
+
+    It is called outside of every strategy's scope.
+    """
+    if model.distribute_strategy is tf.distribute.get_strategy():
+        for optimizer in optimizers_of(model):
+            skip_reduction(optimizer)
+
+
+def _values(part: Any) -> Iterator[Any]:
+    """The values of a part's attributes, and those in lists, tuples and dicts there."""
+    due, entered = deque(vars(part).values()), set[int]()
+    while due:
+        value = due.popleft()
+        if not isinstance(value, list | tuple | Mapping):
+            yield value
+        elif id(value) not in entered:
+            # A user's list may contain itself.
+            entered.add(id(value))
+            due.extend(value.values() if isinstance(value, Mapping) else value)
+
+
+class ConstantScalars:
+    """Scalars that a model function sets and training leaves alone, such as a loss weight in a variable.
+
+    Only variables without dimensions count: a larger one that no optimiser updates, such as a random projection, fits
+    the weights that were trained with it.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[int, tuple[Any, np.ndarray]] | None = None
+        self._trained: dict[int, tuple[Any, np.ndarray]] = {}
+        """Scalars that training has changed before this phase, with their values at its end."""
+
+    def remember(self, variables: Callable[[], Sequence[Any]]) -> None:
+        """Record the values of the scalars, unless that was done before."""
+        if self._first is None:
+            scalars = _scalars(variables())
+            # What a phase sets is its own, whatever training has done to it before.
+            left = {key for key, (_, value) in self._trained.items() if key in scalars and scalars[key][1] == value}
+            self._first = {key: scalar for key, scalar in scalars.items() if key not in left}
+
+    def unchanged(self, variables: Sequence[Any]) -> list[int]:
+        """The positions of the scalars that still have their first values."""
+        first = self._first or {}
+        own = [value_of(variable) for variable in variables]
+        return [i for i, each in enumerate(own) if id(each) in first and first[id(each)][1] == each.numpy()]
+
+    def end_phase(self, variables: Callable[[], Sequence[Any]]) -> None:
+        """Take the next values as the first ones, except of what training has changed: a phase prepares the model."""
+        if self._first is not None:
+            found = variables()
+            constant = {id(value_of(found[i])) for i in self.unchanged(found)}
+            self._trained = {key: scalar for key, scalar in _scalars(found).items() if key not in constant}
+            self._first = None
+
+
+def _scalars(variables: Sequence[Any]) -> dict[int, tuple[Any, np.ndarray]]:
+    """An id → a scalar of TensorFlow, and its value."""
+    own = [value_of(variable) for variable in variables if not len(variable.shape)]
+    return {id(each): (each, np.array(each.numpy())) for each in own if each.dtype.is_floating}

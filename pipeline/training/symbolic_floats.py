@@ -198,7 +198,7 @@ def masked(places: list[FloatAttribute]) -> Iterator[None]:
 
 def _of_layers(model: keras.Model) -> Iterator[FloatAttribute]:
     seen: set[int] = set()
-    for index, layer in enumerate(layers_of(model) or ()):
+    for index, layer in enumerate(layers_of(model)):
         yield from _of(f"layer{index}", layer)
         for name, value in vars(layer).items():
             # One regulariser may serve several layers.

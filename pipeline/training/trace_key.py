@@ -33,11 +33,8 @@ class _Unknown(Exception):
 
 def has_own_parts(model: keras.Model) -> bool:
     """Whether a model, a layer, what a layer calls, the optimiser, a loss or a metric is the user's own code."""
-    layers, given = layers_of(model), compile_arguments(model)
-    if layers is None or given is None:
-        return True
-    parts = [model, *layers]
-    arguments = [value for value in keras.tree.flatten(given) if callable(value)]
+    parts = [model, *layers_of(model)]
+    arguments = [value for value in keras.tree.flatten(compile_arguments(model)) if callable(value)]
     rate = learning_rate_of(model.optimizer)
     held = [value for part in parts for value in _held(part)]
     everything = [*parts, *held, *arguments, model.optimizer, *([rate] if callable(rate) else [])]
@@ -47,10 +44,8 @@ def has_own_parts(model: keras.Model) -> bool:
 def trace_key(model: keras.Model, places: list[FloatAttribute], more: Any) -> str | None:
     """Everything that a model's trace depends on, except its numbers and the values of its variables."""
     layers = layers_of(model)
-    if layers is None or not (type(model) is keras.Sequential or is_functional(model)):
-        return None
-    if vars(model).keys() - _keras_attributes():
-        # Callbacks may read what the user has attached, and get the earlier model.
+    # Callbacks may read what the user has attached to a model, and get the earlier one.
+    if not (type(model) is keras.Sequential or is_functional(model)) or vars(model).keys() - _keras_attributes():
         return None
     try:
         with masked(places):
@@ -132,10 +127,8 @@ def _is_keras_own(value: Any) -> bool:
 
 
 def _compilation(model: keras.Model) -> list[Any]:
-    given = compile_arguments(model)
-    if given is None:
-        raise _Unknown("compile")
-    arguments = {name: _argument(value) for name, value in given.items() if name not in ("optimizer", "jit_compile")}
+    given = compile_arguments(model).items()
+    arguments = {name: _argument(value) for name, value in given if name not in ("optimizer", "jit_compile")}
     return [arguments, bool(model.jit_compile)]
 
 

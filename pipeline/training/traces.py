@@ -1,9 +1,8 @@
 """Traced epochs, kept for the next trial of the same architecture.
 
-Tracing takes 0.5 to 1 s, and training a small epoch 0.25 s. A trial whose model differs from an
-earlier one only in numbers and in its initial weights takes over the earlier one's graph: the new values are copied
-into its variables. The result is the same, to the last digit, as with its own trace; where that cannot be known,
-there is no reuse.
+Tracing takes 0.5 to 1 s, and training a small epoch 0.25 s. A trial whose model differs from an earlier one only in
+numbers and in its initial weights takes over the earlier one's graph: the new values are copied into its variables. The
+result is the same, to the last digit, as with its own trace; where that cannot be known, there is no reuse.
 
 A number that is read from a variable costs a little in every step, and TensorFlow folds constants together in ways that
 it cannot with variables. So only numbers that stand in the trial's config become variables: that is the same whatever
@@ -12,7 +11,7 @@ was trained before, and with it the result.
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from typing import Any
 
 import keras
@@ -20,21 +19,77 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.space import leaves
-from pipeline.training.compiled_epoch import trace_epoch
-from pipeline.training.device_data import DeviceData
-from pipeline.training.further_state import skip_reductions
+from pipeline.training.arrays import DeviceData
 from pipeline.training.internals import (
     build_metrics,
     captured_variables,
     is_functional,
     learning_rate_of,
+    ordered_sums,
 )
-from pipeline.training.state import save_variables
+from pipeline.training.state import save_variables, skip_reductions, variables_of
 from pipeline.training.symbolic_floats import FloatAttribute, float_attributes
 from pipeline.training.trace_key import trace_key
 
 _CACHED_TRACES = 16
 _MAX_TRACE_BYTES = 512 * 2**20
+
+
+def trace_epoch(
+    step: Callable[[Any], Any], data: Any, rows: int, batch_size: int, *, jit_compile: bool, stop_at_nan: bool
+) -> Any:
+    """Trace a function that runs many steps of a model's train_step or test_step.
+
+    Equal to Keras' fit to the last digit on the same batches: the step is traced on its own, as fit does it, and the
+    batch dimension is known to the trace only where it is the same in every step.
+    """
+    even = rows % batch_size == 0
+    one_step = tf.function(step, autograph=False, reduce_retracing=True, jit_compile=jit_compile)
+
+    def batch(order: Any, index: Any) -> Any:
+        begin = index * batch_size
+        picked = order[begin : tf.minimum(begin + batch_size, rows)]
+
+        def gather(tensor: Any) -> Any:
+            taken = tf.gather(tensor, picked)
+            taken.set_shape([batch_size if even else None, *tensor.shape[1:]])
+            return taken
+
+        return tf.nest.map_structure(gather, data)
+
+    def finite(logs: Any) -> Any:
+        loss = logs.get("loss") if stop_at_nan and isinstance(logs, dict) else None
+        return tf.constant(True) if loss is None else tf.reduce_all(tf.math.is_finite(loss))
+
+    def steps(order: Any, first: Any, last: Any) -> Any:
+        def body(index: Any, _going: Any, _logs: Any) -> Any:
+            logs = one_step(batch(order, index))
+            return index + 1, finite(logs), _present(logs)
+
+        # The loop carries the logs, so their structure must be known before the first step.
+        like = one_step.get_concrete_function(batch(order, first)).structured_outputs
+        carried = _present(like)
+        zeros = [tf.zeros([size or 0 for size in spec.shape], spec.dtype) for spec in carried]
+        last_logs = tf.while_loop(
+            lambda index, going, _logs: (index < last) & going,
+            body,
+            (first, tf.constant(True), zeros),
+            shape_invariants=(tf.TensorShape([]), tf.TensorShape([]), [spec.shape for spec in carried]),
+            parallel_iterations=1,
+        )[2]
+        found = iter(last_logs)
+        return tf.nest.map_structure(lambda spec: None if spec is None else next(found), like)
+
+    number = tf.TensorSpec([], tf.int32)
+    with ordered_sums():
+        return tf.function(steps, autograph=False).get_concrete_function(
+            tf.TensorSpec([None], tf.int32), number, number
+        )
+
+
+def _present(logs: Any) -> list[Any]:
+    """The values of logs, flat; a step may return None, which no loop can carry."""
+    return [value for value in tf.nest.flatten(logs) if value is not None]
 
 
 class Trace:
@@ -59,16 +114,23 @@ class Trace:
             self.evaluate = trace_epoch(
                 model.test_step, data.validation, data.validation_rows, batch_size, jit_compile=jit, stop_at_nan=False
             )
-        functions = [function for function in (self.train, self.evaluate) if function is not None]
-        read = [captured_variables(function.graph) for function in functions]
-        self._known = None not in read
-        captured = {id(variable): variable for variables in read for variable in variables or ()}
-        self.free = {p.path: p for p in places if p.path in free and id(p.variable) in captured and not p.escaped}
+        captured = {
+            id(variable): variable
+            for function in (self.train, self.evaluate)
+            if function is not None
+            for variable in captured_variables(function.graph)
+        }
+        read = [place for place in places if place.path in free and not place.escaped]
+        self.free = {place.path: place for place in read if id(place.variable) in captured}
         # Asking for a number that no graph reads changes nothing.
-        self._unread = {p.path for p in places if p.path in free and id(p.variable) not in captured and not p.escaped}
+        self._unread = {place.path for place in read if id(place.variable) not in captured}
         self._asked = free - self._unread
         self.fixed = {place.path: place.value for place in places if place.path not in self.free}
-        self.state = self._state(captured, places)
+        known = [*variables_of(model), *model.metrics_variables]
+        known += [variable for metric in model.metrics for variable in metric.variables]
+        ids = {id(variable.value) for variable in known} | {id(place.variable) for place in places}
+        self.state = [variable for key, variable in captured.items() if key not in ids]
+        """Variables that a graph reads and that are neither the model's, the optimiser's, a metric's nor a number."""
         self.initial_slots = save_variables(model.optimizer.variables)
         self.trace_key: str | None = None
         self._owner: weakref.ref[Any] | None = None
@@ -76,12 +138,7 @@ class Trace:
     @property
     def bytes(self) -> int:
         """Size of all variables."""
-        return sum(int(np.prod(v.shape)) * 4 for v in (*self.model.variables, *self.model.optimizer.variables))
-
-    @property
-    def reusable(self) -> bool:
-        """Whether other trials may use it: its graphs read only known variables of Keras."""
-        return self._known and not self.state
+        return sum(int(np.prod(variable.shape)) * 4 for variable in variables_of(self.model))
 
     @property
     def in_use(self) -> bool:
@@ -114,14 +171,6 @@ class Trace:
                 self.free[place.path].assign(place.value)
         self.model.reset_metrics()
 
-    def _state(self, captured: dict[int, Any], places: list[FloatAttribute]) -> list[Any]:
-        """Variables that a graph reads and that are neither the model's, the optimiser's, a metric's nor a number."""
-        model = self.model
-        known = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
-        known += [variable for metric in model.metrics for variable in metric.variables]
-        ids = {id(variable.value) for variable in known} | {id(place.variable) for place in places}
-        return [variable for key, variable in captured.items() if key not in ids]
-
 
 class Traces:
     """The newest traces of this process."""
@@ -137,25 +186,26 @@ class Traces:
     def of(self, model: keras.Model, data: DeviceData, batch_size: int, values: Collection[Any]) -> Trace:
         """The trace for a model: an existing one with the model's values, or a new one."""
         places = float_attributes(model)
-        text = trace_key(model, places, batch_size)
-        if text is None:
+        key = trace_key(model, places, batch_size)
+        if key is None:
             return self.own(model, data, batch_size)
         numbers = {place.path: place.value for place in places}
         named = _named(values)
         free = {path for path, value in numbers.items() if value in named}
         for trace in reversed(self._kept.values()):
-            if trace.in_use or trace.data is not data or trace.trace_key != text or not trace.serves(numbers, free):
+            if trace.in_use or trace.data is not data or trace.trace_key != key or not trace.serves(numbers, free):
                 continue
             # A callback may have changed the model that the trace was made of.
-            if trace_key(trace.model, float_attributes(trace.model), batch_size) == text:
+            if trace_key(trace.model, float_attributes(trace.model), batch_size) == key:
                 self._kept.move_to_end(id(trace))
                 trace.take_over(model, places)
                 return trace
         self._make_room()
         trace = Trace(model, data, batch_size, places, free)
         self.made += 1
-        if trace.reusable:
-            trace.trace_key = text
+        if not trace.state:
+            # Its graphs read only known variables of Keras.
+            trace.trace_key = key
             self._kept[id(trace)] = trace
         return trace
 
@@ -177,11 +227,13 @@ class Traces:
 def _named(values: Collection[Any]) -> set[float]:
     """The numbers of a config, in Keras' precision as well; 0 and 1 are what graphs branch on."""
     named = [leaf for value in values for leaf in leaves(value)]
-    numbers = {float(leaf) for leaf in named if isinstance(leaf, int | float) and not isinstance(leaf, bool)}
-    named_numbers = numbers - {0.0, 1.0}
+    numbers = {float(leaf) for leaf in named if isinstance(leaf, int | float) and not isinstance(leaf, bool)} - {
+        0.0,
+        1.0,
+    }
     # A number beyond the range of float32 is infinite there, as it is for Keras.
     with np.errstate(over="ignore"):
-        return named_numbers | {float(np.float32(value)) for value in named_numbers}
+        return numbers | {float(np.float32(value)) for value in numbers}
 
 
 def _build_metrics(model: keras.Model, data: DeviceData) -> None:

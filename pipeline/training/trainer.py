@@ -11,19 +11,26 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
-from pipeline.training.base import EpochResult, batch_size_of
-from pipeline.training.build import build_callbacks, seed_generators
+from pipeline.training.arrays import order_of
+from pipeline.training.base import EpochResult, JobNotes, batch_size_of
+from pipeline.training.build import Phases, build_callbacks
 from pipeline.training.callbacks import Callbacks
-from pipeline.training.constant_scalars import ConstantScalars
-from pipeline.training.epoch_rows import order_of, steps_of
 from pipeline.training.fit_arguments import FitArguments
-from pipeline.training.further_state import optimizers_of, skip_reductions, updating_optimizer
+from pipeline.training.generators import seed_generators
 from pipeline.training.internals import compilation_of, learning_rate_of
-from pipeline.training.job_notes import JobNotes
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.persistent_objects import PersistentObjects
-from pipeline.training.phases import Phases
-from pipeline.training.state import describe, load_variables, save_variables, value_of, variables_of
+from pipeline.training.state import (
+    ConstantScalars,
+    describe,
+    load_variables,
+    optimizers_of,
+    save_variables,
+    updates_of,
+    updating_optimizer,
+    value_of,
+    variables_of,
+)
 from pipeline.wording import listed
 
 
@@ -36,23 +43,21 @@ class Trainer:
         config: Config,
         model: keras.Model,
         *,
-        rows: int | None,
+        rows: int,
+        steps: int | None,
         fit: FitArguments,
         seed: int,
         started: float,
         trained_with: str,
         phases: Phases,
-        steps: int | None = None,
     ) -> None:
         self.model, self.fit, self.trained_with = model, fit, trained_with
-        self.batch_size = batch_size_of(job, config)
-        self.rows, self.seed = rows or 0, seed
-        self.steps = steps if rows is None else steps_of(rows, self.batch_size)
+        self.batch_size, self.rows, self.seed = batch_size_of(job, config), rows, seed
         self.callbacks = Callbacks(
             build_callbacks(job, config, seed=seed),
             model,
             epochs=job.budget.epochs,
-            steps=fit.steps_per_epoch or self.steps,
+            steps=fit.steps_per_epoch or steps,
             validates=fit.validates,
         )
         self._closed = False
@@ -72,13 +77,6 @@ class Trainer:
         """Age of the weights in epochs; 0 before the first."""
         return self._model_epoch
 
-    @property
-    def inexact(self) -> str | None:
-        """Why a resumed trial may differ from an uninterrupted one; None if it does not."""
-        if self.model.run_eagerly:
-            return "it runs eagerly: state outside of Keras' variables is not saved"
-        return self.callbacks.unsaved_reason
-
     def run_epoch(self) -> EpochResult:
         """Train one epoch and evaluate on the validation split."""
         seconds_build, self._seconds_build = self._seconds_build, 0.0
@@ -92,9 +90,7 @@ class Trainer:
         seed_generators(self.seed, f"epoch {index}")
         try:
             self.callbacks.begin()
-            if not self._constants.known:
-                # Once: all variables of a large model take milliseconds to find.
-                self._constants.remember(self._variables())
+            self._constants.remember(self._variables)
             logs, seconds_train, seconds_evaluate = self._epoch(index)
         except Exception as error:
             self._refuse_compilation(error)
@@ -109,11 +105,11 @@ class Trainer:
         optimizer = updating_optimizer(self.model)
         return EpochResult(
             metrics=metrics,
-            learning_rate=_as_float(optimizer.learning_rate),
+            learning_rate=float(np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate))),
             seconds_build=seconds_build,
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
-            updates=int(keras.ops.convert_to_numpy(optimizer.iterations)),
+            updates=updates_of(optimizer),
             parameters=int(self.model.count_params()),
             last=(self._phase_ended and not self._phases.follows(len(self._begun))) or loss_not_finite,
             phase=len(self._begun),
@@ -123,31 +119,6 @@ class Trainer:
     def validate(self) -> Mapping[str, float]:
         """Metrics of the validation split now, by their names with `val_`; callbacks are not called."""
         return self._numbers({f"val_{name}": value for name, value in self._validation_metrics().items()})
-
-    def _variables(self) -> list[Any]:
-        """All variables of a saved state, in an order that depends on the model's code alone."""
-        return [*variables_of(self.model), *self._further_state()]
-
-    def _further_state(self) -> list[Any]:
-        """Variables that training changes in addition to the model's and its compiled optimiser's."""
-        raise NotImplementedError
-
-    def _numbers(self, logs: Mapping[str, Any]) -> dict[str, float]:
-        """The logs that are numbers; other values, from a callback or a metric, are left out and named once."""
-        metrics = {}
-        for name, value in logs.items():
-            try:
-                metrics[name] = as_number(value)
-            except NotNumeric as error:
-                if name == self._objective:
-                    raise ModelError(
-                        f"The objective {name!r} is {error}, {shown(value)}, and trials are compared by one number. "
-                        'Compile the model with a metric of one number, such as F1Score(average="macro"), or make '
-                        "another metric the objective (--set objectives.0.metric=NAME)."
-                    ) from None
-                left_out = f"the metric {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}."
-                self.notes.print_once(left_out, subject=name)
-        return metrics
 
     def save(self) -> Checkpoint:
         """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch.
@@ -170,37 +141,57 @@ class Trainer:
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         """Resume from a state."""
-        self._load_phases(checkpoint)
+        header, arrays = checkpoint.header, checkpoint.arrays
+        self._load_phases(header["phases"])
+        self._prepare_to_load(int(header["model_epoch"]))
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
         self.callbacks.begin(resumed=True)
         variables = self._variables()
-        self._constants.remember(variables)
-        saved = checkpoint.header["variables"]
-        count = len(saved)
-        rates = [_rate_of(optimizer) for optimizer in optimizers_of(self.model)] if exploit else []
-        own = {i for i, variable in enumerate(variables) if any(value_of(variable) is rate for rate in rates)}
+        self._constants.remember(lambda: variables)
+        own = set[int]()
         if exploit:
-            own.update(checkpoint.header.get("constants", ()))
-        load_variables(variables, checkpoint.arrays[:count], saved, keep=own)
-        self.callbacks.restore(checkpoint.header["callbacks"], checkpoint.arrays[count:])
-        outside = checkpoint.header.get("outside", [])
-        if outside and (
-            absent := self._persistent.restore(dict(zip(outside, checkpoint.arrays[-len(outside) :], strict=True)))
-        ):
-            names = listed(dict.fromkeys(name.partition(" ")[0].removesuffix(":#") for name in absent))
+            rates = [_rate_of(optimizer) for optimizer in optimizers_of(self.model)]
+            own = {i for i, variable in enumerate(variables) if any(value_of(variable) is rate for rate in rates)}
+            own.update(header["constants"])
+        saved, outside = header["variables"], header["outside"]
+        load_variables(variables, arrays[: len(saved)], saved, keep=own)
+        self.callbacks.restore(header["callbacks"], arrays[len(saved) :])
+        values = dict(zip(outside, arrays[len(arrays) - len(outside) :], strict=True))
+        if absent := self._persistent.restore(values):
             self.notes.print_once(
-                f"a checkpoint has values of variables outside of the model that are not found: {names}. They begin "
-                "with their first values, so the trial may continue with different values."
+                f"a checkpoint has values of variables outside of the model that are not found: {listed(absent)}. They "
+                "begin with their first values, so the trial may continue with different values."
             )
-        self._model_epoch = int(checkpoint.header["model_epoch"])
-        self._phase_ended = bool(checkpoint.header.get("phase_ended", False))
+        self._model_epoch = int(header["model_epoch"])
+        self._phase_ended = bool(header["phase_ended"])
 
     def close(self) -> None:
         """End training: call on_train_end of each callback once."""
         if not self._closed:
             self._closed = True
             self._end_fit()
+
+    def _variables(self) -> list[Any]:
+        """All variables of a saved state, in an order that depends on the model's code alone."""
+        return [*variables_of(self.model), *self._further_state()]
+
+    def _numbers(self, logs: Mapping[str, Any]) -> dict[str, float]:
+        """The logs that are numbers; other values, from a callback or a metric, are left out and named once."""
+        metrics = {}
+        for name, value in logs.items():
+            try:
+                metrics[name] = as_number(value)
+            except NotNumeric as error:
+                if name == self._objective:
+                    raise ModelError(
+                        f"The objective {name!r} is {error}, {shown(value)}, and trials are compared by one number. "
+                        'Compile the model with a metric of one number, such as F1Score(average="macro"), or make '
+                        "another metric the objective (--set objectives.0.metric=NAME)."
+                    ) from None
+                left_out = f"the metric {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}."
+                self.notes.print_once(left_out, subject=name)
+        return metrics
 
     def _end_fit(self) -> None:
         """End a call of fit: put averaged weights in place, and call on_train_end of callbacks."""
@@ -216,37 +207,20 @@ class Trainer:
     def _begin_phase(self) -> None:
         """Begin the next phase as another call of `fit` would, on the model that it prepares."""
         self._begun.append(self._model_epoch)
-        if self._constants.known:
-            self._constants.end_phase(self._variables())
+        self._constants.end_phase(self._variables)
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))
         self.model.stop_training = self._phase_ended = False
         self._compilation = compilation_of(self.model)
         self._recompiled()
 
-    def _load_phases(self, checkpoint: Checkpoint) -> None:
+    def _load_phases(self, starts: list[int]) -> None:
         """Prepare the model as in the phases that had begun when a state was saved: it has other variables then."""
-        starts = checkpoint.header.get("phases", [])
         assert self._begun == starts[: len(self._begun)], "a learner does not go back to an earlier phase"
         for start in starts[len(self._begun) :]:
-            if start:
-                self._build_further_optimizers()
+            self._prepare_to_load(start)
             self._model_epoch = start
             self._begin_phase()
-
-    def _recompiled(self) -> None:
-        """Prepare for epochs of a model that was compiled again."""
-        raise NotImplementedError
-
-    def _build_further_optimizers(self) -> None:
-        """Let optimisers that the model holds create the variables that they have after an epoch of this phase."""
-
-    @staticmethod
-    def _build_optimizer(model: keras.Model) -> None:
-        """Let the optimiser of a model that fit trains create its variables, before the first step does."""
-        skip_reductions(model)
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
 
     def _refuse_compilation(self, cause: Exception | None = None) -> None:
         if compilation_of(self.model) is not self._compilation:
@@ -256,19 +230,28 @@ class Trainer:
                 "phase begins after that many epochs."
             ) from cause
 
+    # What the ways of training differ in.
+
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
-        """Run an epoch."""
+        """Run an epoch: its logs, and the seconds of training and of validation."""
         raise NotImplementedError
 
     def _validation_metrics(self) -> Mapping[str, Any]:
         """Metrics of the validation split as Keras names them; empty without one. Callbacks are not called."""
         raise NotImplementedError
 
+    def _further_state(self) -> list[Any]:
+        """Variables that training changes in addition to the model's and its compiled optimiser's."""
+        raise NotImplementedError
+
+    def _recompiled(self) -> None:
+        """Prepare for epochs of a model that was compiled again."""
+        raise NotImplementedError
+
+    def _prepare_to_load(self, epochs: int) -> None:
+        """Prepare for a state after some epochs: what these would have built, and what they would have read."""
+
 
 def _rate_of(optimizer: Any) -> Any:
     """What an optimiser, or the one within it, takes its learning rate from; of a variable TensorFlow's own."""
     return value_of(learning_rate_of(getattr(optimizer, "inner_optimizer", optimizer)))
-
-
-def _as_float(rate: Any) -> float:
-    return float(np.asarray(keras.ops.convert_to_numpy(rate)))

@@ -1,37 +1,107 @@
-"""The shared state of the trials of a process: its set-up, the data as tensors, and the traced epochs."""
+"""The shared state of the trials of a process: its set-up, the data in the form for training, and the traced epochs."""
 
 import contextlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.datasets import ConfigReads, Dataset, takes_config
+from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, takes_config
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import in_part
-from pipeline.training.base import Learner, batch_size_of
+from pipeline.training.base import JobNotes, Learner, batch_size_of
 from pipeline.training.ensemble import Ensemble, labels_of, seed_of
-from pipeline.training.fit_arguments import fit_arguments
-from pipeline.training.folds import WHOLE, Fold
+from pipeline.training.fit_arguments import FitArguments, fit_arguments
 from pipeline.training.function import FunctionLearner, has_state
-from pipeline.training.job_notes import JobNotes
-from pipeline.training.xla import leave_out_xla
 from pipeline.wording import size
 
 if TYPE_CHECKING:
-    from pipeline.training.phases import Phases
-    from pipeline.training.prepared_data import PreparedData
+    from pipeline.training.arrays import DeviceData, Fold
+    from pipeline.training.build import Phases
     from pipeline.training.trainer import Trainer
+
+_WEIGHTINGS = 8
+"""Class weights whose rows' weights are kept, for each part of the data."""
+
+
+class PreparedData:
+    """A data set in this process: its arrays as tensors, with the epochs compiled for them, or its pipelines."""
+
+    def __init__(
+        self, job: TuneJob, data: Dataset | None, load: Callable[[], Dataset], *, memory: float, on_device: bool
+    ) -> None:
+        from pipeline.training.arrays import WHOLE, DeviceData, first_inputs, folds_of
+        from pipeline.training.pipelines import Source
+        from pipeline.training.traces import Traces
+
+        self.source: Source | None = None
+        self.traces: Any = None
+        self.arrays: Dataset | None = None
+        if data is None or data.pipelines:
+            # Data of a function that are here already are those of its first call in this process.
+            own = callable(job.data)
+            self.source = Source(load, None if own else data, discard_first=own and data is None)
+            self.folds = [WHOLE]
+            return
+        self.arrays = data
+        self._example = first_inputs(data.train)
+        self.fits = data.bytes <= memory
+        self.folds = folds_of(data.train, job.folds, seed=job.seed)
+        if self.fits and on_device:
+            tensors = DeviceData(data)
+            self._parts = {fold.number: tensors.part(fold) for fold in (WHOLE, *self.folds)}
+            self._weighted: OrderedDict[Any, DeviceData] = OrderedDict()
+            self.traces = Traces(len(self.folds))
+
+    @property
+    def bytes(self) -> int:
+        """Size of the arrays."""
+        return 0 if self.arrays is None else self.arrays.bytes
+
+    @property
+    def example(self) -> Any:
+        """Inputs of one row, as tensors."""
+        return self._example if self.source is None else self.source.example
+
+    @property
+    def batch(self) -> Any:
+        """The specification of a batch of the training."""
+        from pipeline.training.pipelines import batch_spec
+
+        return batch_spec(self.dataset.train) if self.source is None else self.source.batch
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set, its pipelines unread."""
+        if self.source is not None:
+            return self.source.fresh()
+        assert self.arrays is not None
+        return self.arrays
+
+    def part(self, fold: "Fold", fit: FitArguments) -> "DeviceData":
+        """The rows of a fold on the device, with class weights; the newest few weightings are kept."""
+        if fit.class_weight is None:
+            return self._parts[fold.number]
+        key = (fold.number, tuple(sorted(fit.class_weight.items())))
+        if key not in self._weighted:
+            self._weighted[key] = self._parts[fold.number].weighted(fit.class_weight)
+        self._weighted.move_to_end(key)
+        while len(self._weighted) > _WEIGHTINGS * len(self._parts):
+            self._weighted.popitem(last=False)
+        return self._weighted[key]
 
 
 class TrainerFactory:
-    """Creates learners; those of an architecture share its traces.
+    """Creates learners; those of an architecture share its traces, and those of equal data these.
 
-    Creating it imports TensorFlow and loads the data into memory, except for a function objective.
+    Creating it imports TensorFlow and loads the data into memory, except for a function objective. A data function that
+    takes the config is called for each combination of the values that it reads; arrays of the combinations used last
+    are kept, as many as the memory allows, and at least one.
     """
 
     def __init__(
@@ -56,40 +126,51 @@ class TrainerFactory:
         set_up(job.resources)
         import tensorflow as tf
 
-        from pipeline.training.prepared_data import DataCombinations, PreparedData
-
-        self._own_parts = False
-        self._fresh = True
+        self._own_parts, self._fresh = False, True
         self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
-        free = memory_for_data(job.resources, workers_here) if memory is None else memory
-        on_device = self._strategy is None
+        self._memory = memory_for_data(job.resources, workers_here) if memory is None else memory
+        self._loaded, self._caches = loaded, caches
+        # Data functions are called where the study was started, not in a trial's folder.
+        self._folder = Path.cwd()
+        self._kept: list[tuple[ConfigReads, PreparedData]] = []
+        self._sets_up = False
         self._shared: PreparedData | None = None
         if takes_config(job.data):
-            self._combinations = DataCombinations(job, memory=free, on_device=on_device, loaded=loaded, caches=caches)
             return
-        folder = Path.cwd()
-        if data is not None:
+        if data is not None and data.sets_up:
             from pipeline.training.data import set_up_models
 
-            set_up_models(job, folder=folder)
+            set_up_models(job, folder=self._folder)
         if data is not None and data.shared and caches is not None:
             # They were made where nothing is shared, to find mistakes.
             data = None
-
-        def load() -> Dataset:
-            # The pipelines of a function are consumed; files are read again from the start.
-            return _loaded(job, folder, caches) if data is None or callable(job.data) else data
-
-        self._shared = PreparedData(job, data, load, memory=free, on_device=on_device)
+        # The pipelines of a function are consumed; files are read again from the start.
+        self._shared = self._prepared(data, lambda: self._load() if data is None or callable(job.data) else data)
 
     @property
     def traces(self) -> Any:
         """The compiled epochs for data that all trials share; None if there are none."""
         return None if self._shared is None else self._shared.traces
 
-    def prepared(self, config: Config) -> "PreparedData":
+    def prepared(self, config: Config) -> PreparedData:
         """The data that a trial trains on, in this process."""
-        return self._combinations.of(config) if self._shared is None else self._shared
+        if self._shared is not None:
+            return self._shared
+        for place, (reads, prepared) in enumerate(self._kept):
+            if reads.fits(config):
+                self._kept.append(self._kept.pop(place))
+                if self._sets_up and place < len(self._kept) - 1:
+                    # Since then the function has set up the models for other data.
+                    self._load(RecordedConfig(config))
+                return prepared
+        recorded = RecordedConfig(config)
+        data = self._load(recorded)
+        self._sets_up = self._sets_up or data.sets_up
+        self._loaded(recorded.reads, data)
+        while self._kept and sum(prepared.bytes for _, prepared in self._kept) + data.bytes > self._memory:
+            self._kept.pop(0)
+        self._kept.append((recorded.reads, self._prepared(data, lambda: self._load(RecordedConfig(config)))))
+        return self._kept[-1][1]
 
     def replays(self, checkpoint: Checkpoint | None) -> bool:
         """Whether a trial that resumes is trained again from its first epoch: a function that has yielded no state."""
@@ -98,7 +179,7 @@ class TrainerFactory:
     def learner(self, config: Config, *, seed: int) -> Learner:
         """A trial that has not begun."""
         if self.job.function is not None:
-            return FunctionLearner(self.job.function, config, seed=seed)
+            return FunctionLearner(self.job.function, config, seed=seed, epochs=self.job.budget.epochs)
         folds = self.prepared(config).folds
         labels, folds = labels_of(len(folds), self.job.repeats), folds * self.job.repeats
         members = []
@@ -116,6 +197,8 @@ class TrainerFactory:
 
     def whole(self, config: Config, *, seed: int) -> Learner:
         """A model that learns from the whole training part, whatever the folds."""
+        from pipeline.training.arrays import WHOLE
+
         return self._trainer(config, seed, WHOLE)
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> Any:
@@ -135,21 +218,36 @@ class TrainerFactory:
             # In the scope of a strategy, its own step cannot be traced by itself.
             batch = (lambda: prepared.batch) if self._strategy is None else None
             model = build_model(self.job, config, seed=seed, example=lambda: example, batch=batch)
-            self.adapt(model)
+            self._adapt(model)
             self._phases(config, seed).prepare_first(model, phases)
         return model
 
+    def dataset(self, config: Config) -> Dataset | None:
+        """The data that a trial trains on, pipelines unread; None for a function objective."""
+        return None if self.job.model is None else self.prepared(config).dataset
+
+    def _load(self, config: RecordedConfig | None = None) -> Dataset:
+        from pipeline.training.data import load_data
+
+        data = load_data(self.job, config=config, folder=self._folder, caches=self._caches)
+        assert data is not None
+        return data
+
+    def _prepared(self, data: Dataset | None, load: Callable[[], Dataset]) -> PreparedData:
+        return PreparedData(self.job, data, load, memory=self._memory, on_device=self._strategy is None)
+
     def _phases(self, config: Config, seed: int) -> "Phases":
-        from pipeline.training.phases import Phases
+        from pipeline.training.build import Phases
 
-        return Phases(self.job, config, seed=seed, adapt=self.adapt)
+        return Phases(self.job, config, seed=seed, adapt=self._adapt)
 
-    def adapt(self, model: Any) -> None:
-        """Leave out XLA where it gains nothing, in a model that was just compiled."""
-        leave_out_xla(model, self.job.resources, self.notes.print_once)
+    def _adapt(self, model: Any) -> None:
+        from pipeline.training.build import adapt_to_resources
 
-    def _trainer(self, config: Config, seed: int, fold: Fold) -> "Trainer":
-        from pipeline.training.fit_trainer import FitTrainer
+        adapt_to_resources(model, self.job, self.notes.print_once)
+
+    def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
+        from pipeline.training.fit_trainer import FitTrainer, reason_for_fit, reason_for_pipelines
 
         started = time.perf_counter()
         fit, phases = fit_arguments(self.job, config), self._phases(config, seed)
@@ -158,34 +256,29 @@ class TrainerFactory:
         if prepared.source is not None:
             prepared.source.prepare()
         model = self._built(config, seed)
+        reason = reason_for_fit(model)
         if prepared.source is not None:
-            from pipeline.training.pipeline_trainer import PipelineTrainer
-
-            return PipelineTrainer(self.job, config, model, prepared.source, **common)
-        data = prepared.arrays
-        assert data is not None
-        reason = self._reason_for_fit(model, prepared)
+            data = prepared.source.fresh()
+            reason = reason or reason_for_pipelines(data)
+            return FitTrainer(self.job, config, model, data, source=prepared.source, reason=reason, **common)
+        if self._strategy is not None:
+            reason = "resources.strategy is mirrored"
+        elif not prepared.fits:
+            reason = f"the data ({size(prepared.bytes)}) are too large to be kept in each worker"
         if reason is None:
             return self._compiled_trainer(config, model, prepared, fold, common)
         self.notes.print_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
-        return FitTrainer(self.job, config, model, data, fold, stream=not prepared.fits, reason=reason, **common)
-
-    def _reason_for_fit(self, model: Any, prepared: "PreparedData") -> str | None:
-        """Why a model is trained by Keras' fit; None if its epoch can be compiled."""
-        from pipeline.training.fit_trainer import reason_for_fit
-
-        if self._strategy is not None:
-            return "resources.strategy is mirrored"
-        if not prepared.fits:
-            return f"the data ({size(prepared.bytes)}) are too large to be kept in each worker"
-        return reason_for_fit(model)
+        assert prepared.arrays is not None
+        return FitTrainer(
+            self.job, config, model, prepared.arrays, fold, stream=not prepared.fits, reason=reason, **common
+        )
 
     def _compiled_trainer(
-        self, config: Config, model: Any, prepared: "PreparedData", fold: Fold, common: dict[str, Any]
+        self, config: Config, model: Any, prepared: PreparedData, fold: "Fold", common: dict[str, Any]
     ) -> "Trainer":
         """A trainer with compiled epochs; `common` are the arguments that all kinds of trainers take."""
+        from pipeline.training.build import explain_shape_errors
         from pipeline.training.compiled_trainer import CompiledTrainer
-        from pipeline.training.inputs import explain_shape_errors
 
         part, batch_size = prepared.part(fold, common["fit"]), batch_size_of(self.job, config)
 
@@ -204,10 +297,6 @@ class TrainerFactory:
             self.notes.print_once(f"each batch is a separate call, which is slower: {callback} has batch hooks.")
         return trainer
 
-    def dataset(self, config: Config) -> Dataset | None:
-        """The data that a trial trains on, pipelines unread; None for a function objective."""
-        return None if self.job.model is None else self.prepared(config).dataset
-
     def _built(self, config: Config, seed: int) -> Any:
         from pipeline.training.trace_key import has_own_parts
 
@@ -215,11 +304,3 @@ class TrainerFactory:
         model = self.build(config, seed=seed)
         self._own_parts = has_own_parts(model)
         return model if seeded or not self._own_parts else self.build(config, seed=seed)
-
-
-def _loaded(job: TuneJob, folder: Path, caches: SharedFolder | None) -> Dataset:
-    from pipeline.training.data import load_data
-
-    data = load_data(job, folder=folder, caches=caches)
-    assert data is not None
-    return data

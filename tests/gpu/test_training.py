@@ -41,7 +41,7 @@ def build(config):
     return model
 
 from pipeline.training.fit_arguments import FitArguments
-from pipeline.training.folds import WHOLE
+from pipeline.training.arrays import WHOLE
 
 trainer_factory = TrainerFactory(job_of(build, batch_size=kind.batch_size, resources=resources), kind.data())
 learner = trainer_factory.learner({}, seed=3)

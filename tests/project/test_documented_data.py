@@ -46,7 +46,6 @@ def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str
     from pipeline.training.trainer_factory import TrainerFactory
 
     learner = TrainerFactory(job, None).learner(config, seed=1)
-    assert learner.inexact is None
     found = [dict(learner.run_epoch().metrics) for _ in range(stop)]
     if stop < 2:
         resumed = TrainerFactory(job, None).learner(config, seed=1)

@@ -65,11 +65,6 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
         yield f"{capitalized(sharing)}."
     if unnoticed := without_hash(fingerprint):
         yield f"A resume does not notice changes of the {', '.join(unnoticed)}: the study stores no hash of it."
-    if (outer := outer_data(job, data)) is not None:
-        yield (
-            "A trial's batches depend on the trials that its worker has trained before, and neither a resumed trial "
-            f"nor a rerun gets the same ones, because {outer}."
-        )
     if data is not None and (places := non_finite(data)):
         counts = listed(f"{count:,} in the {place}" for place, count in places.items())
         yield (
@@ -88,26 +83,6 @@ def fixed_lists(job: TuneJob) -> Iterator[str]:
                 f"{name} is the list {shown} in every trial; Choice({shown}) draws one of its values, and Uniform(low, "
                 "high) a number of a range."
             )
-
-
-def inexact_data(job: TuneJob, data: Dataset | None) -> str | None:
-    """Why trials on a job's data do not resume exactly, as a part of a sentence; None if they do, as
-    far as is known.
-    """
-    if data is None or not data.pipelines or not callable(job.data):
-        return None
-    from pipeline.training.pipeline_state import inexact_because
-
-    return outer_data(job, data) or inexact_because(data)
-
-
-def outer_data(job: TuneJob, data: Dataset | None) -> str | None:
-    """Why a trial's batches depend on the trials before it, as a part of a sentence; None if they do not."""
-    if data is None or not data.pipelines or not callable(job.data):
-        return None
-    from pipeline.training.outer_pipelines import outer_pipeline
-
-    return outer_pipeline(data, job.data)
 
 
 def _late_phases(job: TuneJob) -> str | None:

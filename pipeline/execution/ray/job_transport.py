@@ -15,8 +15,7 @@ from pipeline.execution.ray.cluster import ray_environment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
 from pipeline.study.module_origin import import_folders
-from pipeline.training.keras_settings import KerasSettings
-from pipeline.training.registered_objects import register, registered
+from pipeline.training.global_state import KerasSettings, register, registered
 
 _CACHED: type[Any] = type(functools.lru_cache(lambda: None))
 
@@ -60,7 +59,7 @@ def _dumped(value: Any) -> bytes:
     class Pickler(CloudPickler):  # type: ignore[misc]
         def reducer_override(self, value: Any) -> Any:
             if is_tf_data(value):
-                from pipeline.training.sent_pipelines import reduced
+                from pipeline.training.pipelines import reduced
 
                 return reduced(value)
             if isinstance(value, _CACHED) and value.__module__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.machine import this_machine
-from pipeline.training.lazy_imports import garbage_collection_off, import_keras
+from pipeline.training.process import garbage_collection_off, import_keras
 
 with contextlib.ExitStack() as stack:
     folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}"

@@ -78,9 +78,10 @@ def advice(
     if unset := advice_on_main_block(error):
         return unset
     if _INTEGER_LABELS.search(str(error)):
-        from pipeline.training.labels import ONE_HOT
-
-        return ONE_HOT
+        return (
+            "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows: "
+            "convert them with keras.utils.to_categorical."
+        )
     if hidden := hidden_behind(error):
         return hidden_text(hidden)
     if of_keras := advice_on_keras_name(error):

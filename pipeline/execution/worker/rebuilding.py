@@ -12,7 +12,7 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.ensemble import first_of
-from pipeline.training.lazy_imports import import_keras
+from pipeline.training.process import import_keras
 
 
 def rebuilt_model(
@@ -20,8 +20,8 @@ def rebuilt_model(
 ) -> Any:
     """The model of a trial at an epoch, compiled, with its weights."""
     import_keras()
+    from pipeline.training.build import ModelBuilder
     from pipeline.training.export import rebuilt
-    from pipeline.training.model_builder import ModelBuilder
 
     trial = assignment.trial_id
     saved = CheckpointWriter(store, None).read(layout.checkpoint(trial, assignment.epoch))

@@ -263,6 +263,5 @@ class Worker:
             sources=self._sources.of(trial.assignment.trial_id),
             data=self._data.new(),
             node=node_facts() if self._reports == 1 else None,
-            inexact=trial.learner.inexact if trial.learner is not None else None,
             finished=trial.finished,
         )

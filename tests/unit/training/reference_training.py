@@ -9,9 +9,8 @@ import numpy as np
 from pipeline.datasets import Dataset
 from pipeline.space import Config
 from pipeline.study import Budget, Objective, TuneJob
+from pipeline.training.arrays import as_batch, first_inputs as example_of, order_of
 from pipeline.training.build import build_callbacks, build_model
-from pipeline.training.device_data import as_batch, example_of
-from pipeline.training.epoch_rows import order_of
 
 
 def job_of(model: Callable[..., Any], **fields: Any) -> TuneJob:

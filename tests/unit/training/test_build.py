@@ -14,8 +14,8 @@ from keras import layers
 from pipeline.datasets import Dataset
 from pipeline.errors import DataError, ModelError
 from pipeline.study import Objective
+from pipeline.training.arrays import example_of
 from pipeline.training.build import build_callbacks, build_model
-from pipeline.training.device_data import example_of
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import KINDS, dense, rows_of_six
 from tests.unit.training.reference_training import job_of, weights_of

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.training.callback_paths import shared_path, write_in_folder
+from pipeline.training.callbacks import shared_path, write_in_folder
 
 
 @pytest.fixture

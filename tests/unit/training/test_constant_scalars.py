@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from pipeline.study import Phase
-from pipeline.training.constant_scalars import ConstantScalars
+from pipeline.training.state import ConstantScalars
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import rows_of_six
 from tests.unit.training.reference_training import job_of

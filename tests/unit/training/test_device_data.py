@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets import Dataset, Split
-from pipeline.training.device_data import DeviceData, as_batch, example_of, nested
-from pipeline.training.folds import Fold
+from pipeline.training.arrays import DeviceData, Fold, as_batch, example_of, nested
 
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2], np.int32)
 

@@ -13,10 +13,10 @@ from pipeline.datasets import Dataset, Split
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, pack, unpack
 from pipeline.study import Fit
+from pipeline.training.arrays import folds_of
 from pipeline.training.base import TrainingEnded
 from pipeline.training.ensemble import Ensemble, first_of, labels_of, seed_of
 from pipeline.training.fit_trainer import FitTrainer
-from pipeline.training.folds import folds_of
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import rows_of_six, weighted
 from tests.unit.training.reference_training import fitted_by_epochs, job_of, weights_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.training.epoch_rows import order_of, span_of, steps_of
+from pipeline.training.arrays import order_of, span_of, steps_of
 
 
 @pytest.mark.parametrize(("rows", "batch_size", "steps"), [(10, 5, 2), (11, 5, 3), (4, 5, 1)])

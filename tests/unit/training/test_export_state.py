@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.training.export_state import is_model, write_state
+from pipeline.training.function_state import is_model, write_state
 
 
 def _model() -> keras.Model:

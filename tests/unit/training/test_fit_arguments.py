@@ -10,12 +10,11 @@ import tensorflow as tf
 from pipeline.datasets import Dataset, Split
 from pipeline.errors import DataError, ModelError
 from pipeline.study import Fit, Objective, Resources, TuneJob
+from pipeline.training.arrays import as_batch, order_of
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.data import load_data
-from pipeline.training.device_data import as_batch
-from pipeline.training.epoch_rows import order_of
 from pipeline.training.fit_arguments import class_weights_of, fit_arguments
-from pipeline.training.sums import ordered_sums
+from pipeline.training.internals import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import dense as three_classes, rows_of_six, two_targets, weighted
 from tests.unit.training.programs.rows import dense, generated, mixed, py_dataset, shuffled

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from pipeline.training.build import fixed_rows, is_stateful, reset_states
 from pipeline.training.export import export_winner
-from pipeline.training.fixed_rows import fixed_rows, is_stateful, reset_states
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import rows_of_six
 from tests.unit.training.reference_training import job_of

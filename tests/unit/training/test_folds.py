@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.datasets import Split
 from pipeline.errors import DataError
-from pipeline.training.folds import WHOLE, folds_of
+from pipeline.training.arrays import WHOLE, folds_of
 
 
 def targets(y: np.ndarray) -> Split:

@@ -5,10 +5,9 @@ from typing import Any
 
 import keras
 
+from pipeline.training.arrays import example_of
 from pipeline.training.build import build_model
-from pipeline.training.device_data import example_of
-from pipeline.training.global_state import kept_global_state
-from pipeline.training.keras_settings import KerasSettings
+from pipeline.training.global_state import KerasSettings, kept_global_state
 from tests.unit.training.model_kinds import dense, rows_of_six
 from tests.unit.training.reference_training import job_of
 

@@ -60,7 +60,7 @@ def test_another_backend_of_keras_is_refused():
     """Where Keras is set to a backend that is not installed, one sentence says how to set it to TensorFlow."""
     reported = _run(
         "import os; os.environ['KERAS_BACKEND'] = 'jax'; from pipeline.errors import ModelError\n"
-        "from pipeline.training.lazy_imports import import_keras\n"
+        "from pipeline.training.process import import_keras\n"
         "try: import_keras()\nexcept ModelError as error: print(error)"
     )
     assert reported.startswith("Keras must use the backend tensorflow")

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split, fingerprint
 from pipeline.study import Fit
-from pipeline.training.model_builder import ModelBuilder, recorded_inputs
+from pipeline.training.build import ModelBuilder, recorded_inputs
 from tests.unit.training.reference_training import job_of
 
 ROWS = np.ones((6, 3), np.float32)

@@ -18,7 +18,7 @@ from pipeline.space import Config
 from pipeline.storage.shared_folder import SharedFolder, close_shared_folders
 from pipeline.study import TuneJob
 from pipeline.training.data import load_data
-from pipeline.training.pipeline_state import inexact_because
+from pipeline.training.pipeline_stages import inexact_because
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.processes import wait_for
 from tests.unit.training.reference_training import job_of
@@ -76,7 +76,7 @@ def _numbers(dataset: Any) -> list[Any]:
 
 
 def _call(caches: SharedFolder | None, make: Callable[[], Any], config: RecordedConfig | None = None) -> Any:
-    from pipeline.training.data_call import in_data_call
+    from pipeline.training.shared_cache import in_data_call
 
     with in_data_call(config, caches):
         return make()
@@ -208,7 +208,7 @@ def test_a_full_disk_leaves_each_trial_its_own(
     caches: SharedFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a full disk, no cache is left, trials read their own pipelines, and the log reports the reason."""
-    monkeypatch.setattr("pipeline.training.node_cache.FREE_DISK_BYTES", 2**60)
+    monkeypatch.setattr("pipeline.training.shared_cache.FREE_DISK_BYTES", 2**60)
     for _ in range(2):
         assert _numbers(_call(caches, lambda: _rows().apply(shared_cache("train")))) == list(range(8))
         printed = capsys.readouterr().out
@@ -243,7 +243,7 @@ import threading
 import tensorflow as tf
 from pipeline import shared_cache
 from pipeline.storage.shared_folder import SharedFolder
-from pipeline.training.data_call import in_data_call
+from pipeline.training.shared_cache import in_data_call
 
 def hanging(x):
     if x == 5:

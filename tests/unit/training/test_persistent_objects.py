@@ -13,10 +13,9 @@ from keras import layers
 from pipeline.datasets import Dataset
 from pipeline.errors import ModelError
 from pipeline.study import TuneJob
-from pipeline.training.build import build_model
-from pipeline.training.device_data import example_of
+from pipeline.training.arrays import example_of
+from pipeline.training.build import ModelBuilder, build_model
 from pipeline.training.global_state import kept_global_state
-from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.persistent_objects import PersistentObjects, refuse_shared_weights
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import rows_of_six

@@ -12,12 +12,12 @@ import tensorflow as tf
 from pipeline.datasets import Dataset
 from pipeline.errors import ModelError
 from pipeline.study import Fit
+from pipeline.training.arrays import as_batch
 from pipeline.training.build import seed_generators
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.data import load_data
-from pipeline.training.device_data import as_batch
 from pipeline.training.export import rebuilt
-from pipeline.training.sums import ordered_sums
+from pipeline.training.internals import ordered_sums
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.fine_tuning import AT, fine_tuned, stopping, unfreeze
 from tests.unit.training.model_kinds import dense, rows_of_six

@@ -13,8 +13,8 @@ from keras import layers
 from pipeline.datasets import ConfigReads, Dataset, Split
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
+from pipeline.training.build import ModelBuilder
 from pipeline.training.compiled_trainer import CompiledTrainer
-from pipeline.training.model_builder import ModelBuilder
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.reference_training import job_of
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 import pytest
 
-from pipeline.training.registered_objects import register, registered
+from pipeline.training.global_state import register, registered
 
 
 class Own(keras.layers.Layer):

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset
 from pipeline.errors import DataError
-from pipeline.training.pipeline_state import changes_because, inexact_because, reading_to_skip, repeats_itself
-from pipeline.training.sent_pipelines import reduced
+from pipeline.training.pipeline_stages import changes_because, inexact_because, reading_to_skip, repeats_itself
+from pipeline.training.pipelines import reduced
 
 ROWS = np.arange(24, dtype="float32").reshape(12, 2)
 

@@ -16,8 +16,8 @@ from pipeline.space import Config
 from pipeline.storage import pack, unpack
 from pipeline.study import Objective, TuneJob
 from pipeline.training.build import seed_generators
-from pipeline.training.streams import opened
-from pipeline.training.sums import ordered_sums
+from pipeline.training.internals import ordered_sums
+from pipeline.training.pipelines import opened
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.reference_training import job_of, weights_of
 

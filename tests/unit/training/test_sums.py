@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline.training.compiled_epoch import trace_epoch
-from pipeline.training.sums import ordered_sums
+from pipeline.training.internals import ordered_sums
+from pipeline.training.traces import trace_epoch
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.own_train_steps import EPOCHS, OWN_STEPS, images, outcomes
 from tests.unit.training.reference_training import job_of

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.training.pipeline_state import kept
-from pipeline.training.validation_batches import in_memory
+from pipeline.training.pipeline_reader import in_memory
+from pipeline.training.pipeline_stages import kept
 
 ROWS = tf.data.Dataset.range(10)
 ENOUGH = 1e6

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.study import Resources
+from pipeline.training.build import leave_out_xla
 from pipeline.training.trainer_factory import TrainerFactory
-from pipeline.training.xla import leave_out_xla
 from tests.unit.training.model_kinds import dense, rows_of_six
 from tests.unit.training.reference_training import job_of
 

@@ -1,0 +1,271 @@
+"""The private names of Keras and TensorFlow that training uses; no other module of tunepipe uses them.
+
+pyproject.toml pins both libraries to versions that have these names; tests/unit/training/test_internals.py names each.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.models.functional import Functional
+from keras.src.trainers.data_adapters import get_data_adapter
+from keras.src.trainers.data_adapters.data_adapter_utils import get_tensor_spec
+from keras.src.utils import naming
+from tensorflow.python.eager import context
+from tensorflow.python.ops import gen_math_ops
+
+_NAMES, _SEEDS, _POLICY = "object_name_uids", "global_seed_generator", "dtype_policy"
+
+
+# Global state: counters of names, random generators, the dtype policy.
+
+
+def reset_names() -> None:
+    """Start the counters again by which Keras names layers and variables."""
+    naming.reset_uids()
+
+
+def name_counters() -> Any:
+    """The counters by which Keras names layers and variables; None if none is named yet."""
+    counters = global_state.get_global_attribute(_NAMES)
+    return None if counters is None else counters.copy()
+
+
+def restore_name_counters(counters: Any) -> None:
+    """Continue earlier counters of names."""
+    naming.reset_uids()
+    if counters is not None:
+        global_state.set_global_attribute(_NAMES, counters)
+
+
+def reserve_names(names: Iterable[str]) -> None:
+    """Keep names of layers that exist from those that Keras gives to new ones."""
+    counters = name_counters() or defaultdict(int)
+    for name in names:
+        base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]
+        counters[base] = max(counters.get(base, 0), int(number or 0) + 1)
+    global_state.set_global_attribute(_NAMES, counters)
+
+
+def reset_seeds() -> None:
+    """Let Keras draw its next global seed generator from Python's generator."""
+    global_state.set_global_attribute(_SEEDS, None)
+
+
+def library_generators() -> dict[str, Any]:
+    """The states of TensorFlow's and Keras' global generators, as JSON values."""
+    generator = global_state.get_global_attribute(_SEEDS)
+    generators: dict[str, Any] = {
+        "keras": None if generator is None else [int(number) for number in generator.state.numpy()]
+    }
+    # Without a seed there is no generator of eager operations.
+    if (seed := context.context()._seed) is not None:
+        version, numbers, gauss = context.context()._rng.getstate()
+        generators["tensorflow"] = {"seed": int(seed), "state": [version, list(numbers), gauss]}
+    return generators
+
+
+def restore_library_generators(states: Mapping[str, Any]) -> None:
+    """Continue from saved states of TensorFlow's and Keras' global generators."""
+    if "tensorflow" in states:
+        version, numbers, gauss = states["tensorflow"]["state"]
+        tf.random.set_seed(states["tensorflow"]["seed"])
+        context.context()._rng.setstate((version, tuple(numbers), gauss))
+    if "keras" in states:
+        reset_seeds()
+        if states["keras"] is not None:
+            generator = keras.random.SeedGenerator(0)
+            generator.state.assign(states["keras"])
+            global_state.set_global_attribute(_SEEDS, generator)
+
+
+def chosen_dtype_policy() -> Any:
+    """The global dtype policy of Keras; None if it follows the float type."""
+    return global_state.get_global_attribute(_POLICY)
+
+
+def restore_dtype_policy(policy: Any) -> None:
+    """Set the global dtype policy of Keras."""
+    global_state.set_global_attribute(_POLICY, policy)
+
+
+# Graphs of TensorFlow.
+
+
+def captured_variables(graph: Any) -> list[Any]:
+    """The variables that a graph reads, in the order in which it captured them."""
+    handles = {id(variable.handle): variable for variable in graph.variables}
+    return [handles[id(outside)] for outside, _ in graph.captures if id(outside) in handles]
+
+
+def keep_additions() -> None:
+    """Keep TensorFlow from turning additions into AddN, in every graph of this process from now on."""
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+
+
+def graph_options() -> dict[str, Any]:
+    """The options for graphs that were set in this process."""
+    return dict(context.context()._optimizer_experimental_options)
+
+
+def restore_graph_options(options: Mapping[str, Any]) -> None:
+    """Undo `keep_additions` and other changes of options for graphs."""
+    context.context()._optimizer_experimental_options.clear()
+    tf.config.optimizer.set_experimental_options(dict(options))
+
+
+@contextmanager
+def ordered_sums() -> Iterator[None]:
+    """Within the context, traced functions sum tensors in the given order, so that sums repeat to the last digit.
+
+    TensorFlow's AddN writes its sum into the buffer of an operand that no other operation needs, and begins with that
+    operand: with three or more, the order depends on which other readers ran first. AddN sums the gradients of a tensor
+    that is used several times, and TensorFlow's arithmetic optimiser makes one of a tree of additions.
+    """
+    original = gen_math_ops.add_n
+
+    def add(inputs: Sequence[Any], name: str | None = None) -> Any:
+        # Variants (lists of tensors, in the gradients of loops) can only be summed by AddN, which keeps their order.
+        if len(inputs) < 3 or tf.convert_to_tensor(inputs[0]).dtype == tf.variant:
+            return original(inputs, name=name)
+        return reduce(lambda left, right: tf.raw_ops.AddV2(x=left, y=right), inputs)
+
+    gen_math_ops.add_n = add
+    try:
+        yield
+    finally:
+        gen_math_ops.add_n = original
+
+
+# Models.
+
+
+def is_functional(model: keras.Model) -> bool:
+    """Whether a model is Keras' own functional model, not a subclass."""
+    return type(model) is Functional
+
+
+def layers_of(model: keras.Model) -> list[Any]:
+    """All layers of a model, nested ones included."""
+    return list(model._flatten_layers(include_self=False))
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """The arguments of a model's compile, as they were given."""
+    return dict(compilation_of(model).config)
+
+
+def compilation_of(model: keras.Model) -> Any:
+    """An object that stays the same until a model is compiled again; None before."""
+    return getattr(model, "_compile_config", None)
+
+
+def build_metrics(model: keras.Model, target: Any, output: Any) -> None:
+    """Let the compiled metrics of a model create their variables before a trace."""
+    if model._compile_metrics is not None and not model._compile_metrics.built:
+        model._compile_metrics.build(target, output)
+
+
+def reset_shared_metrics(model: keras.Model) -> None:
+    """Reset the metric objects that a model was compiled with: an earlier model may have used the same ones.
+
+    Keras resets those of a model that it has trained, but its `evaluate` adds to what others left behind.
+    """
+    if (metrics := model._compile_metrics) is not None:
+        for metric in keras.tree.flatten([metrics._user_metrics, metrics._user_weighted_metrics]):
+            if isinstance(metric, keras.metrics.Metric):
+                metric.reset_state()
+
+
+# Optimisers.
+
+
+def learning_rate_of(optimizer: Any) -> Any:
+    """What an optimiser takes its learning rate from: a variable, a schedule or a function."""
+    # An optimiser around another one has its rate.
+    return (
+        None if optimizer is None else vars(optimizer).get("_learning_rate", getattr(optimizer, "learning_rate", None))
+    )
+
+
+def excludes_from_weight_decay(optimizer: Any) -> bool:
+    """Whether `exclude_from_weight_decay` was called, which the optimiser's config does not hold."""
+    # Under any name of that kind: a trace that is shared wrongly gives wrong results.
+    names = [name for name in vars(optimizer) if "exclude_from_weight_decay" in name and not name.endswith("cache")]
+    return any(bool(vars(optimizer)[name]) for name in names)
+
+
+def skip_reduction(optimizer: Any) -> None:
+    """Leave out the sum of gradients over replicas if there is only one: each trace of it occupies 7 MB permanently."""
+    if not tf.distribute.has_strategy():
+        for each in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
+            each._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+
+
+@contextmanager
+def keep_averages_apart(optimizer: Any) -> Iterator[None]:
+    """Within the context, Keras' fit does not put averaged weights in the place of the model's own."""
+    optimizer.finalize_variable_values = lambda _variables: None
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values
+
+
+# Callbacks.
+
+
+def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
+    """Let a list of callbacks run every hook in the calling thread."""
+    callbacks._async_train = callbacks._async_test = False
+
+
+def profiles(callback: keras.callbacks.TensorBoard) -> bool:
+    """Whether TensorBoard's callback profiles batches."""
+    return bool(callback._profiler_started or callback._start_batch)
+
+
+# Pipelines.
+
+
+def data_adapter(pipeline: Any, *, shuffle: bool, class_weight: Mapping[int, float] | None) -> Any:
+    """What Keras' fit reads a tf.data.Dataset or a PyDataset with."""
+    return get_data_adapter(
+        pipeline, shuffle=shuffle, class_weight=None if class_weight is None else dict(class_weight)
+    )
+
+
+def batch_signature(batches: Sequence[Any]) -> Any:
+    """The specification that batches share, as Keras derives it for generators."""
+    return get_tensor_spec(batches)
+
+
+def pipeline_inputs(dataset: Any) -> list[Any]:
+    """The pipelines that a stage of a tf.data pipeline reads."""
+    return list(dataset._inputs())
+
+
+def pipeline_functions(dataset: Any) -> list[Any]:
+    """The traced functions that a stage of a tf.data pipeline calls."""
+    return [wrapper.function for wrapper in dataset._functions()]
+
+
+def stage_kind(dataset: Any) -> str:
+    """The kind of a stage of a tf.data pipeline, such as Map or ParallelMap."""
+    return type(dataset).__name__.strip("_").removesuffix("Dataset")
+
+
+def reshuffles(dataset: Any) -> bool:
+    """Whether a stage of a tf.data pipeline gives another order in each epoch."""
+    return bool(getattr(dataset, "_reshuffle_each_iteration", False))
+
+
+def is_nondeterministic(dataset: Any) -> bool:
+    """Whether a stage of a tf.data pipeline may give its elements in another order each time (deterministic=False)."""
+    return bool(getattr(dataset, "_deterministic", "default") == "false")

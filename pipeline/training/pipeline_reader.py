@@ -1,0 +1,142 @@
+"""A pipeline that Keras' fit reads in one call for each epoch, with the batches that one call for all would read."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.datasets import Dataset, Split, batches_of, is_endless
+from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.internals import data_adapter
+from pipeline.training.pipeline_stages import kept, reading_to_skip, repeats_itself
+from pipeline.training.pipelines import as_fit_takes_it
+
+_STEPS_PER_CALL = 64
+"""Steps that one call of Keras' training function runs: fewer calls from Python, the same results.
+
+With one step for each call, a pipeline of unknown length ends in a step that fails, but moves counters and generators.
+"""
+
+
+class PipelineReader:
+    """A pipeline, epoch by epoch: fit gets `dataset`, and `steps` if it is not read to its end."""
+
+    def __init__(
+        self,
+        split: Any,
+        *,
+        training: bool,
+        shuffle: bool = False,
+        steps: int | None = None,
+        class_weight: Mapping[int, float] | None = None,
+    ) -> None:
+        pipeline = as_fit_takes_it(split)
+        self._is_tf_data = isinstance(pipeline, tf.data.Dataset)
+        self._reading = reading_to_skip(pipeline) if self._is_tf_data else "nothing"
+        shuffle = shuffle and not self._is_tf_data and pipeline.num_batches is not None
+        self._adapter = data_adapter(pipeline, shuffle=shuffle, class_weight=class_weight)
+        self._batches: int | None = self._adapter.num_batches
+        self._pipeline = self._adapter.get_tf_dataset()
+        if self._batches is not None and not self._is_tf_data:
+            self._pipeline = self._pipeline.apply(tf.data.experimental.assert_cardinality(self._batches))
+        self.spec = self._pipeline.element_spec
+        self.inputs = keras.utils.unpack_x_y_sample_weight(self.spec)[0]
+        # Each validation begins at the start of the pipeline; each epoch of training where the one before ended.
+        self._training, self._limit = training, steps
+        self._continues = training and steps is not None
+        self._rest: Iterator[Any] | None = None
+        self._seen = 0
+        self.dataset = self._pipeline
+        if self._continues:
+            self.dataset = tf.data.Dataset.from_generator(self._next_batches, output_signature=self.spec)
+        if training:
+            # As fit does before its first epoch.
+            self._adapter.on_epoch_end()
+
+    @property
+    def steps(self) -> int | None:
+        """The steps of the next epoch; None if it reads the pipeline to its end."""
+        if not self._continues or self._batches is None or self._limit is None:
+            return self._limit
+        return min(self._limit, self._batches - self._seen % self._batches)
+
+    def begin(self) -> None:
+        """Prepare for an epoch of fit."""
+        if not self._training:
+            # As `evaluate` does.
+            self._adapter.on_epoch_end()
+        self._adapter.on_epoch_begin()
+
+    def end(self) -> None:
+        """Count an epoch of fit."""
+        self._adapter.on_epoch_end()
+        if self._continues and self._batches is not None:
+            self._seen += self.steps or 0
+            if self._seen % self._batches == 0:
+                self._rest = None
+
+    def skip(self) -> None:
+        """Advance the pipeline by an epoch, and read no more than necessary."""
+        self.begin()
+        if self._continues:
+            for _ in self._next_batches():
+                pass
+        elif self._is_tf_data:
+            iterator = iter(self._pipeline)
+            for _ in itertools.islice(iterator, {"nothing": 0, "first": 1, "all": self._limit}[self._reading]):
+                pass
+            if self._batches is not None:
+                # Fit makes another one at the end of an epoch whose length it knows.
+                iter(self._pipeline)
+        self.end()
+
+    def _next_batches(self) -> Iterator[Any]:
+        if self._rest is None:
+            self._rest = iter(self._pipeline)
+        read = 0
+        for batch in itertools.islice(self._rest, self.steps):
+            read += 1
+            yield batch
+        if self._batches is None and read < (self._limit or 0):
+            # The pass is over.
+            self._rest = None
+
+
+def steps_per_call(data: Dataset, batches: int | None, fit: FitArguments) -> int:
+    """Steps that one call of Keras' training and test function may run without a change in what an epoch reads."""
+    limits = [steps for steps in (fit.steps_per_epoch, fit.validation_steps) if steps is not None]
+    if not limits:
+        return max(1, min(_STEPS_PER_CALL, batches or _STEPS_PER_CALL))
+    for split in (data.train, data.validation):
+        # Keras counts such a pipeline's batches by calls.
+        if split is not None and not isinstance(split, Split) and batches_of(split) is None and not is_endless(split):
+            return 1
+    common = math.gcd(*limits)
+    return max(steps for steps in range(1, _STEPS_PER_CALL + 1) if common % steps == 0)
+
+
+def in_memory(pipeline: Any, memory: float) -> Any:
+    """A pipeline whose batches are in memory, if they are the same each time it is read, and fit."""
+    if not isinstance(pipeline, tf.data.Dataset) or is_endless(pipeline) or not repeats_itself(pipeline):
+        return pipeline
+    count = batches_of(pipeline)
+    if count is not None and any(_bytes(batch) * count > memory for batch in pipeline.take(1)):
+        return pipeline
+    cached, size = pipeline.cache(), 0
+    for batch in cached:
+        size += _bytes(batch)
+        if size > memory:
+            return pipeline
+    return kept(cached)
+
+
+def _bytes(batch: Any) -> int:
+    tensors = tf.nest.flatten(batch, expand_composites=True)
+    return sum(
+        tensor.shape.num_elements() * tensor.dtype.size
+        + (int(tf.reduce_sum(tf.strings.length(tensor))) if tensor.dtype == tf.string else 0)
+        for tensor in tensors
+    )
