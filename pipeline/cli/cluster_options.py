@@ -1,4 +1,4 @@
-"""The options that name a cluster, and the output of a study that runs there."""
+"""The options that name a cluster, the cluster that they name, and the output of a study that runs there."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,8 @@ from pipeline.wording import by_count
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi
-    from pipeline.cluster.submission import Submitted
+    from pipeline.cluster.rayjobs import RayJobs as Server
+    from pipeline.cluster.submissions import Submission
 
 
 Dashboard = Annotated[
@@ -42,8 +43,7 @@ _FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "queue", "priorit
 def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str) -> None:
     """Refuse options for the other kind of cluster, which would have no effect."""
     wrong = ("address",) if kubernetes else _FOR_KUBERNETES
-    given = [name for name in wrong if given_on_command_line(asked, name)]
-    if given:
+    if given := [name for name in wrong if given_on_command_line(asked, name)]:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         kind = "without --kubernetes" if kubernetes else "with --kubernetes"
         raise UsageError(f"{options} {by_count(len(given), 'goes', 'go')} {kind} only. {nothing}")
@@ -54,23 +54,8 @@ def given_on_command_line(asked: typer.Context, name: str) -> bool:
     return getattr(asked.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
-def already_running(study: str, name: str, submitted: "Submitted") -> str:
-    """The sentence that a submission has attached to a study, and whose it is."""
-    by = f", submitted by {submitted.submitter}" if submitted.submitter else ""
-    at = f" at {submitted.started.astimezone():%Y-%m-%d %H:%M}" if by and submitted.started else ""
-    return f"The study {study!r} is already running as {name}{by}{at}, with the options of that run."
-
-
-def print_log(log: str, *, raw: bool = False, err: bool = False) -> None:
-    """Print what a study's driver has printed."""
-    if raw:
-        print_bytes(log.encode(errors="surrogatepass"))
-    else:
-        print_output(log, err=err)
-
-
 def api_of(address: str | None) -> "JobsApi":
-    """The Jobs API of the cluster on the command line."""
+    """The Ray cluster on the command line."""
     from pipeline.cluster.jobs_api import JobsApi
 
     if address is None:
@@ -78,17 +63,46 @@ def api_of(address: str | None) -> "JobsApi":
     return JobsApi(address)
 
 
-def follow_submission(api: "JobsApi", name: str, *, to_stderr: bool = False, raw: bool = False) -> int:
-    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues."""
-    from pipeline.cluster.submission import exit_code
+def cluster_of(address: str | None, kubernetes: bool, context: str | None, namespace: str) -> "JobsApi | Server":
+    """The cluster on the command line; both kinds have the same methods for a study that was submitted."""
+    if not kubernetes:
+        return api_of(address)
+    from pipeline.cluster.rayjobs import RayJobs
 
+    return RayJobs(context, namespace)
+
+
+def already_running(study: str, found: "Submission") -> str:
+    """The sentence that a submission has attached to a study, and whose it is."""
+    by = f", submitted by {found.submitter}" if found.submitter else ""
+    at = f" at {found.started.astimezone():%Y-%m-%d %H:%M}" if by and found.started else ""
+    return f"The study {study!r} is already running as {found.name}{by}{at}, with the options of that run."
+
+
+def print_log(log: str, *, raw: bool = False, err: bool = False) -> None:
+    """Print what a study's driver has printed."""
+    if raw:
+        print_bytes(log.encode(errors="surrogatepass"), err=err)
+    else:
+        print_output(log, err=err)
+
+
+def how_to_follow(cluster: "JobsApi | Server", name: str) -> str:
+    """How to follow and to stop a submission whose output is not printed."""
+    return (
+        f"{name} continues. `tunepipe logs {name} --follow {cluster.options}` follows it, `tunepipe stop {name} "
+        f"{cluster.options}` stops it."
+    )
+
+
+def follow_to_end(
+    cluster: "JobsApi | Server", name: str, *, to_stderr: bool = False, raw: bool = False, **waits: float
+) -> int:
+    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues."""
     try:
-        for text in api.follow(name):
+        for text in cluster.follow(name, **waits):
             print_log(text, raw=raw, err=to_stderr)
-        return exit_code(api.submission(name))
+        return cluster.exit_code(name)
     except KeyboardInterrupt:
-        note(
-            f"\n{name} continues. `tunepipe logs {name} --follow --address {api.address}` follows it again, "
-            f"`tunepipe stop {name} --address {api.address}` stops it."
-        )
+        note(f"\n{how_to_follow(cluster, name)}")
         return Interrupted.exit_code

@@ -151,6 +151,6 @@ def print_output(text: str, *, err: bool = False) -> None:
     typer.echo(sanitize_output(text), nl=False, err=err)
 
 
-def print_bytes(content: bytes) -> None:
+def print_bytes(content: bytes, *, err: bool = False) -> None:
     """Print bytes unchanged."""
-    typer.echo(content, nl=False)
+    typer.echo(content, nl=False, err=err)

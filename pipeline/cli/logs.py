@@ -11,13 +11,13 @@ from pipeline.cli.cluster_options import (
     Dashboard,
     Namespace,
     RayJobs,
-    api_of,
-    follow_submission,
+    cluster_of,
+    follow_to_end,
     given_on_command_line,
     print_log,
     refuse_other_options,
 )
-from pipeline.cli.console import print_bytes, print_output, print_text
+from pipeline.cli.console import note, print_bytes, print_output, print_text
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import study_argument, study_store, trial_id
 from pipeline.errors import UsageError
@@ -67,23 +67,24 @@ def logs(
         return
     # A storage of the environment is that of studies here.
     place = storage if given_on_command_line(asked, "storage") else None
-    if kubernetes:
-        from pipeline.cli.rayjobs import follow_rayjob, rayjob_output
-
-        if follow:
-            raise typer.Exit(follow_rayjob(study, context, namespace, place, raw=raw))
-        print_log(rayjob_output(study, context, namespace, place), raw=raw)
-        return
-    if address is None:
+    if address is None and not kubernetes:
         raise UsageError(
             f"`tunepipe logs {study} --trial T` prints the output of a trial, `tunepipe logs {study} "
             "--address http://HOST:8265` or --kubernetes that of a study's driver on a cluster."
         )
-    api = api_of(address)
-    submission = api.find(study, place)
+    cluster = cluster_of(address, kubernetes, context, namespace)
+    found = cluster.find(study, place)
     if follow:
-        raise typer.Exit(follow_submission(api, submission.name, raw=raw))
-    print_log(api.logs(submission.name), raw=raw)
+        from pipeline.cli.rayjobs import follow_rayjob
+        from pipeline.cluster.jobs_api import JobsApi
+
+        if isinstance(cluster, JobsApi):
+            raise typer.Exit(follow_to_end(cluster, found.name, raw=raw))
+        raise typer.Exit(follow_rayjob(cluster, found, raw=raw))
+    printed = cluster.output(found)
+    print_log(printed, raw=raw)
+    if not printed and (reason := cluster.submissions(found.name)[0].message):
+        note(f"{found.name} has printed nothing: {reason.rstrip('.')}.")
 
 
 def _print_trial(study: str, trial: str, storage: str, *, raw: bool) -> None:

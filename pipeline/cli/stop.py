@@ -10,7 +10,7 @@ from pipeline.cli.cluster_options import (
     Dashboard,
     Namespace,
     RayJobs,
-    api_of,
+    cluster_of,
     given_on_command_line,
     refuse_other_options,
 )
@@ -51,31 +51,19 @@ def stop(
         return
     if reason:
         raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
-    place = storage if given_on_command_line(asked, "storage") else None
-    if kubernetes:
-        from pipeline.cli.rayjobs import stop_rayjob
-
-        name, ended = stop_rayjob(study, context, namespace, place)
-        state = "had already ended and was deleted" if ended else "was stopped and deleted"
-        print_text(f"RayJob {name} {state}. `tunepipe submit` continues its study.")
-    elif address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage)):
-        _stop_submission(address, study, place)
+    on_address = address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage))
+    if kubernetes or on_address:
+        cluster = cluster_of(address, kubernetes, context, namespace)
+        found = cluster.find(study, storage if given_on_command_line(asked, "storage") else None)
+        if found.has_ended and not kubernetes:
+            print_text(f"{found.name} has already ended: {found.state.lower()}.")
+            return
+        cluster.stop(found.name)
+        state = "had already ended" if found.has_ended else "was stopped"
+        deleted = " and was deleted" if kubernetes else ""
+        print_text(f"{found.name} {state}{deleted}. `tunepipe submit` continues its study.")
     else:
         _stop_here(study, storage)
-
-
-def _stop_submission(address: str, submission: str, storage: str | None) -> None:
-    from pipeline.cluster.jobs_api import ENDED
-
-    api = api_of(address)
-    sought = api.find(submission, storage)
-    if sought.state in ENDED:
-        print_text(f"{sought.name} has already ended: {sought.state.lower()}.")
-        return
-    api.stop(sought.name)
-    for _ in api.follow(sought.name):
-        pass
-    print_text(f"{sought.name} is {api.submission(sought.name).state.lower()}. `tunepipe submit` continues its study.")
 
 
 def _is_running(study: str, storage: str) -> bool:

@@ -1,5 +1,8 @@
 """`tunepipe submit` and `status`: studies on a cluster."""
 
+import json
+import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,19 +18,34 @@ from pipeline.cli.cluster_options import (
     ResultsFolder,
     already_running,
     api_of,
-    follow_submission,
+    cluster_of,
+    follow_to_end,
     given_on_command_line,
+    how_to_follow,
     refuse_other_options,
 )
 from pipeline.cli.console import command_console, note, print_object, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
-from pipeline.errors import UsageError, UserError
-from pipeline.wording import by_count
+from pipeline.errors import Fault, InvalidJob, UsageError, UserError
+from pipeline.wording import by_count, rough_duration
 
 if TYPE_CHECKING:
-    from pipeline.cluster.jobs_api import Submission
+    from pipeline.cluster.rayjob import Manifests
+    from pipeline.cluster.submissions import Submission
     from pipeline.study import TuneJob
+
+
+_CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
+_ALLOWED = {
+    "--namespace": (
+        "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "must be lower-case letters, digits and '-', at most 63 of them",
+    ),
+    "--image": (r"\S+", "must be an image's name, as in tunepipe-cpu:0.1.0"),
+    "--priority": (_CLASS, "must be the name of a WorkloadPriorityClass, as in tunepipe-low"),
+    "--queue": (_CLASS, "must be the name of a LocalQueue, as in team-a"),
+}
 
 
 @with_job_options
@@ -73,7 +91,7 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run or resume a study on a cluster and print its output. Ctrl-C ends the output, not the study."""
-    from pipeline.cluster.submission import shared_storage, submit as submit_study
+    from pipeline.cluster.submissions import shared_storage
     from pipeline.execution.driver.warm_start import warm_started
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
@@ -85,6 +103,16 @@ def submit(
         raise UsageError(
             "--workers 0 trains in the driver, which has no resources for it on a cluster: use at least 1."
         )
+    named = {"--namespace": namespace, "--image": image, "--priority": priority, "--queue": queue}
+    faults = [
+        Fault(option, value, _ALLOWED[option][1])
+        for option, value in named.items()
+        if value is not None and not re.fullmatch(_ALLOWED[option][0], value)
+    ]
+    if not (math.isfinite(wait_pods) and wait_pods >= 0):
+        faults.append(Fault("--wait-pods", wait_pods, "must be a number of seconds, 0 or more"))
+    if faults:
+        raise InvalidJob("the command line", faults)
     if gpus_per_trial is not None:
         options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = shared_storage(storage)
@@ -93,25 +121,75 @@ def submit(
     warm_started(tuned, storage, note)
     arguments = options.arguments(storage)
     arguments += ["--accept-changes"] if accept_changes else []
-    if kubernetes:
-        from pipeline.cli.submit_rayjob import Target, submit_rayjob
-
-        tuned = _as_resumed(tuned, storage, options.changes(storage))
-        target = Target(context, namespace, image, overlay, wait_pods, to, queue, priority)
-        raise typer.Exit(
-            submit_rayjob(tuned, job, storage, arguments, target, dry_run=dry_run, detach=detach, as_json=as_json)
+    if not kubernetes:
+        api = api_of(address)
+        found, attached = api.submit(job, tuned.name, storage, arguments, Path.cwd())
+        note(
+            already_running(tuned.name, found)
+            if attached
+            else f"The study {tuned.name!r} was submitted as {found.name}."
         )
-    api = api_of(address)
-    submitted = submit_study(api, job, tuned.name, storage, arguments, project=Path.cwd())
-    note(
-        already_running(tuned.name, submitted.name, submitted)
-        if submitted.attached
-        else f"The study {tuned.name!r} was submitted as {submitted.name}."
-    )
-    code = None if detach else follow_submission(api, submitted.name, to_stderr=as_json)
+        code = 0 if detach else follow_to_end(api, found.name, to_stderr=as_json)
+        if as_json:
+            print_object(_as_object(api.submission(found.name)))
+        raise typer.Exit(code)
+    from pipeline.cluster.rayjob import study_manifests
+
+    tuned = _as_resumed(tuned, storage, options.changes(storage))
+
+    def manifests_of(number: int) -> "Manifests":
+        return study_manifests(
+            tuned, job, overlay, storage, arguments,
+            number=number, namespace=namespace, image=image, queue=queue, priority=priority,
+        )  # fmt: skip
+
+    manifests = manifests_of(1)
+    note(str(manifests.plan))
+    sources = manifests.sources
+    if len(sources.files) + len(sources.data) > 1:
+        note(f"Uploaded with the job: {sources}.")
+    if sources.uncopied:
+        note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
+    if dry_run:
+        objects = [each for each in (manifests.file, manifests.job) if each]
+        together = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        typer.echo(together if as_json else str(manifests), nl=as_json)
+        return
+    raise typer.Exit(_submit_rayjob(tuned, storage, manifests_of, manifests, context, wait_pods, to, detach, as_json))
+
+
+def _submit_rayjob(
+    tuned: "TuneJob", storage: str, manifests_of: Any, manifests: "Manifests", context: str | None, wait_pods: float,
+    to: Path, detach: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Create a study's RayJob, or find it, and follow it."""
+    from pipeline.cli.rayjobs import follow_rayjob
+    from pipeline.cluster.rayjobs import RayJobs, waiting_time
+
+    namespace = manifests.job["metadata"]["namespace"]
+    server = RayJobs(context, namespace)
+    found, attached = server.submit(tuned.name, storage, manifests_of)
+    name, code = found.name, None
+    if attached:
+        note(already_running(tuned.name, found))
+    else:
+        note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {namespace}.")
+    if detach:
+        note(how_to_follow(server, name))
+        if not attached:
+            seconds = manifests.job["spec"].get("ttlSecondsAfterFinished", 0)
+            when = f"{rough_duration(seconds)} after" if seconds else "at"
+            note(
+                f"If it cannot start, it waits {waiting_time(manifests.job)}: `tunepipe status {name} "
+                f"{server.options}` prints what it waits for. Its Ray cluster is deleted {when} the study's end; the "
+                "RayJob stays until `tunepipe stop` or a later `tunepipe submit` deletes it."
+            )
+    else:
+        code = follow_rayjob(server, found, to, created=not attached, to_stderr=as_json, wait_pods=wait_pods)
     if as_json:
-        print_object(_as_object(api.submission(submitted.name)))
-    raise typer.Exit(code or 0)
+        result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": namespace}
+        print_object({**result, "exit_code": code})
+    return code or 0
 
 
 def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
@@ -153,19 +231,13 @@ def status(
     from pipeline.results.views.fitted_table import Column, FittedTable
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")
-    if kubernetes:
-        from pipeline.cli.rayjobs import submissions_of
-
-        place, submissions = f"in namespace {namespace!r}", submissions_of(submission, context, namespace)
-    else:
-        api = api_of(address)
-        place = f"on {api.address}"
-        submissions = api.matches(submission) if submission else api.submissions()
+    cluster = cluster_of(address, kubernetes, context, namespace)
+    submissions = cluster.submissions(submission)
     if as_json:
         print_object({"submissions": [_as_object(each) for each in submissions]})
         return
     if not submissions:
-        print_text(f"There is no submission {place}. `tunepipe submit JOB` creates one.")
+        print_text(f"There is no submission {cluster.where}. `tunepipe submit JOB` creates one.")
         return
     table = FittedTable(
         [

@@ -7,7 +7,6 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,22 +19,22 @@ from pipeline.study.sources import sources_of_file
 MAX_BYTES = 500 * 2**20
 """The limit of Ray's server, 512 MiB, less the directory of the zip."""
 
-_NEVER = {".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
-_CREDENTIALS = {
+_LEFT_OUT = {
+    ".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules",
+    # Where programs keep a user's passwords and keys: all who reach a cluster read its code.
     ".aws", ".azure", ".cache", ".config", ".docker", ".git-credentials", ".gnupg", ".kaggle", ".kube", ".netrc",
     ".pypirc", ".ray", ".ssh",
 }  # fmt: skip
-"""Where programs keep a user's passwords and keys, mostly in the home folder: all who reach a cluster read its code."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _OUTSIDE = "submitted"
 """The folder of a job file from outside the project, and of what it imports."""
 
-_SHOWN = 3
+_Rules = list[tuple[Path, GitIgnoreSpec]]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What is uploaded."""
+    """What is uploaded, and the job's name in it."""
 
     content: bytes
     name: str
@@ -43,93 +42,94 @@ class Package:
 
 
 def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
-    """Pack the project, the installed tunepipe, and the job file if it is outside the project.
-
-    What git ignores is left out, and so are .git, .venv, links, and where programs keep passwords and keys.
-    """
-    project = project.absolute()
-    with _readable():
-        files = {path.relative_to(project).as_posix(): path for path in _files(project, _rules_above(project))}
-    packed_job = job
+    """Pack the project, the installed tunepipe, and the job file if it is outside the project."""
+    project = project.resolve()
     job_file, name = split_job_name(job)
-    if job_file.endswith(".py"):
-        file = Path(job_file).expanduser().resolve()
-        if file.is_relative_to(project.resolve()):
-            packed_job = file.relative_to(project.resolve()).as_posix()
-            files[packed_job] = file
-        else:
-            sources = sources_of_file(file)
-            packed_job = f"{_OUTSIDE}/{sources.files[0].path}"
-            files |= {f"{_OUTSIDE}/{each.name}": each for each in sorted(file.parent.glob("*.py"))}
-            files |= {f"{_OUTSIDE}/{each.path}": each.file for each in (*sources.files, *sources.data)}
-    # The cluster runs this version, whatever version its image has.
-    for folder in _own_packages():
-        files |= {f"{folder.name}/{path.relative_to(folder).as_posix()}": path for path in _files(folder, [])}
-    with _readable():
+    packed_job = job_file
+    try:
+        files = {path.relative_to(project).as_posix(): path for path in files_to_copy(project)}
+        if job_file.endswith(".py"):
+            file = Path(job_file).expanduser().resolve()
+            if file.is_relative_to(project):
+                packed_job = file.relative_to(project).as_posix()
+                files[packed_job] = file
+            else:
+                sources = sources_of_file(file)
+                packed_job = f"{_OUTSIDE}/{sources.files[0].path}"
+                beside = files_to_copy(file.parent, below=False)
+                files |= {f"{_OUTSIDE}/{each.name}": each for each in beside if each.suffix == ".py"}
+                files |= {f"{_OUTSIDE}/{each.path}": each.file for each in (*sources.files, *sources.data)}
+        # The cluster runs this version, whatever version its image has.
+        for own in ("pipeline", "tune_jobs"):
+            if (spec := importlib.util.find_spec(own)) is not None and spec.origin is not None:
+                folder = Path(spec.origin).parent
+                paths = files_to_copy(folder, above=False)
+                files |= {f"{own}/{path.relative_to(folder).as_posix()}": path for path in paths}
         _refuse_large(files, project, most)
         content = _zip(files)
+    except (OSError, UnicodeEncodeError) as error:
+        what, why = (
+            (error.filename, error.strerror)
+            if isinstance(error, OSError)
+            else (repr(error.object), "its name is not UTF-8")
+        )
+        raise ClusterError(
+            f"{what} cannot be uploaded: {why}. List it in .gitignore, or call the command in another folder."
+        ) from None
     return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{packed_job}{name}")
 
 
-def _own_packages() -> list[Path]:
-    specs = [importlib.util.find_spec(name) for name in ("pipeline", "tune_jobs")]
-    return [Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None]
+def files_to_copy(folder: Path, *, above: bool = True, below: bool = True) -> Iterator[Path]:
+    """The files of a folder that may be copied to others, sorted.
+
+    What git ignores is left out, and so are links, which may lead anywhere, the folders of tools, and those in which
+    programs keep passwords and keys.
+
+    Args:
+        folder: An absolute path.
+        above: Whether the rules of the git repository that contains the folder count, unless they ignore the folder.
+        below: Whether to include the folders in it.
+    """
+    yield from _files(folder, _rules_above(folder) if above else [], below=below)
 
 
-@contextmanager
-def _readable() -> Iterator[None]:
-    """A file or folder that cannot be packed, as an error that names it."""
-    advice = "List it in .gitignore, or call the command in another folder."
-    try:
-        yield
-    except OSError as error:
-        raise ClusterError(f"{error.filename} cannot be uploaded: {error.strerror}. {advice}") from None
-    except UnicodeEncodeError as error:
-        raise ClusterError(f"{error.object!r} cannot be uploaded: its name is not UTF-8. {advice}") from None
-
-
-def _rules_above(project: Path) -> list[tuple[Path, GitIgnoreSpec]]:
-    """The rules of the folders above one within a git repository; none if they ignore that folder itself."""
-    root = next((folder for folder in project.parents if (folder / ".git").exists()), None)
-    if root is None or (project / ".git").exists():
-        return []
-    rules: list[tuple[Path, GitIgnoreSpec]] = []
-    for folder in reversed([folder for folder in project.parents if folder.is_relative_to(root)]):
-        rules = _with_rules(rules, folder)
-    steps = [folder for folder in (project, *project.parents) if folder.is_relative_to(root) and folder != root]
-    return [] if any(_ignored(step, True, rules) for step in steps) else rules
-
-
-def _with_rules(rules: list[tuple[Path, GitIgnoreSpec]], folder: Path) -> list[tuple[Path, GitIgnoreSpec]]:
-    """Rules, with those of a folder."""
-    ignoring = folder / ".gitignore"
-    if not ignoring.is_file():
-        return rules
-    lines = ignoring.read_text(errors="replace").splitlines()
-    return [*rules, (folder, GitIgnoreSpec.from_lines(lines))]
-
-
-def _files(folder: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
-    """All regular files that git would not ignore; links are not followed, since they may lead anywhere."""
+def _files(folder: Path, rules: _Rules, *, below: bool) -> Iterator[Path]:
     rules = _with_rules(rules, folder)
     for entry in sorted(os.scandir(folder), key=lambda each: each.name):
-        path = Path(entry.path)
-        if entry.name in _NEVER | _CREDENTIALS or _ignored(path, entry.is_dir(follow_symlinks=False), rules):
+        path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
+        if entry.name in _LEFT_OUT or _ignored(path, is_folder, rules):
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(path, rules)
+        if is_folder and below:
+            yield from _files(path, rules, below=True)
         elif entry.is_file(follow_symlinks=False):
             yield path
 
 
-def _ignored(path: Path, is_folder: bool, rules: list[tuple[Path, GitIgnoreSpec]]) -> bool:
+def _rules_above(folder: Path) -> _Rules:
+    root = next((each for each in folder.parents if (each / ".git").exists()), None)
+    if root is None or (folder / ".git").exists():
+        return []
+    way = [each for each in reversed(folder.parents) if each.is_relative_to(root)]
+    rules: _Rules = []
+    for each in way:
+        rules = _with_rules(rules, each)
+    return [] if any(_ignored(each, True, rules) for each in (*way[1:], folder)) else rules
+
+
+def _with_rules(rules: _Rules, folder: Path) -> _Rules:
+    ignoring = folder / ".gitignore"
+    if not ignoring.is_file():
+        return rules
+    return [*rules, (folder, GitIgnoreSpec.from_lines(ignoring.read_text(errors="replace").splitlines()))]
+
+
+def _ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
     """Whether git ignores a path: the nearest .gitignore with a matching rule decides."""
     for folder, spec in reversed(rules):
-        if not path.is_relative_to(folder):
-            continue
-        ignored = spec.check_file(f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}").include
-        if ignored is not None:
-            return ignored
+        if path.is_relative_to(folder):
+            name = f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}"
+            if (ignored := spec.check_file(name).include) is not None:
+                return ignored
     return False
 
 
@@ -138,7 +138,7 @@ def _refuse_large(files: dict[str, Path], project: Path, most: int) -> None:
     for name, path in files.items():
         sizes[PurePosixPath(name).parts[0]] += path.stat().st_size
     if (total := sizes.total()) > most:
-        largest = ", ".join(f"{name} ({size / 2**20:,.0f} MiB)" for name, size in sizes.most_common(_SHOWN))
+        largest = ", ".join(f"{name} ({size / 2**20:,.0f} MiB)" for name, size in sizes.most_common(3))
         raise ClusterError(
             f"The code in {project} has {total / 2**20:,.0f} MiB, and a cluster accepts {most / 2**20:,.0f} MiB. "
             f"Most of it is in {largest}. List in .gitignore what a study does not need, or call the command "

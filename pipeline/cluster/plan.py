@@ -6,18 +6,15 @@ Memory counts, although trials ask Kubernetes for none: a pod that exceeds its l
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from pipeline.errors import ClusterError, ResourcesUnmet
+from pipeline.errors import ClusterError, ResourcesUnmet, UserError
 from pipeline.study import Resources, TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import counted, size
-
-_GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
-"""The resources that KubeRay passes to Ray as a GPU: a whole GPU, or a MIG part with its own memory."""
-
 
 TRIAL_GIGABYTES = 0.75
 """The memory of a worker with a small model (measured: 0.7 GiB), if a job does not say what a trial needs."""
@@ -28,27 +25,24 @@ _RAY_BYTES = 0.5e9
 _HEAD_BYTES = 1e9
 """The memory of Ray and a driver in the head's pod (measured: 0.9 GiB)."""
 
-_UNITS = {
-    "": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
-    "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
-}  # fmt: skip
-_QUANTITY = re.compile(rf"((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)({'|'.join(_UNITS)})")
+_GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
+"""The resources that KubeRay passes to Ray as a GPU: a whole GPU, or a MIG part with its own memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """The planned size of a worker group."""
+    """The planned size of a worker group, and what one of its pods has."""
 
     name: str
     pods: int
     trials: int
     gpus: float
-    cpus: float = 0.0
-    ray_cpus: float = 0.0
-    memory: float = 0.0
-    disk: float = 0.0
-    by_memory: bool = False
-    epoch_seconds: float | None = None
+    cpus: float
+    ray_cpus: float
+    memory: float
+    disk: float
+    by_memory: bool
+    epoch_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +53,47 @@ class Plan:
     workers: int
     wanted: int
     epochs: int
-    seconds: float | None = None
-    autoscales: bool = True
+    seconds: float | None
+    autoscales: bool
+
+    @property
+    def used(self) -> list[GroupPlan]:
+        """The groups that train trials."""
+        return [group for group in self.groups if group.trials and group.pods]
 
     @property
     def by_memory(self) -> bool:
         """Whether memory limits the trials of a group that the study uses."""
-        return any(group.by_memory for group in self._used)
-
-    @property
-    def _used(self) -> list[GroupPlan]:
-        return [group for group in self.groups if group.trials and group.pods]
+        return any(group.by_memory for group in self.used)
 
     @property
     def hours(self) -> float | None:
         """The maximum number of hours once all pods run; None if the seconds of an epoch are unknown somewhere."""
-        if any(group.epoch_seconds is None for group in self._used):
+        seconds = [group.epoch_seconds for group in self.used]
+        known = [each for each in seconds if each]
+        if None in seconds or not known:
             return None
-        slowest = max((group.epoch_seconds for group in self._used if group.epoch_seconds), default=None)
-        return min(self.epochs * slowest, self.seconds or math.inf) / 3600 if slowest else None
+        return min(self.epochs * max(known), self.seconds or math.inf) / 3600
 
     def __str__(self) -> str:
-        gpus = sum(group.pods * group.gpus for group in self._used)
-        all_of_it = counted(gpus, "GPU") if gpus else counted(sum(group.pods for group in self._used), "pod")
-        head = f"{counted(self.workers, 'trial')} in parallel (maximum {self.wanted}); " + (
-            f"autoscaling up to {all_of_it}" if self.autoscales else f"the cluster has {all_of_it} from start to end"
-        )
-        lines = [self._line(group) for group in self._used]
-        return "\n".join(
-            [f"{head}:", *lines, f"  workers' pods have {self._total()} at most", f"  estimated hours: {self._time()}"]
-        )
+        gpus = self._total("gpus")
+        size_of_it = counted(gpus, "GPU") if gpus else counted(sum(group.pods for group in self.used), "pod")
+        parts = [counted(self._total("cpus"), "CPU"), f"{size(self._total('memory'))} of memory"]
+        parts += [f"{size(disk)} of the nodes' disks"] if (disk := self._total("disk")) else []
+        hours = f"{self.hours:.2g} at most, with epochs of " if self.hours is not None else "unknown until the study "
+        if self.hours is not None:
+            hours += ", ".join(f"{group.epoch_seconds:.3g} s on {group.name}" for group in self.used)
+        else:
+            hours += f"has recorded an epoch on {' and '.join(g.name for g in self.used if g.epoch_seconds is None)}"
+        autoscaling = f"autoscaling up to {size_of_it}"
+        lines = [
+            f"{counted(self.workers, 'trial')} in parallel (maximum {self.wanted}); "
+            f"{autoscaling if self.autoscales else f'the cluster has {size_of_it} from start to end'}:",
+            *map(self._line, self.used),
+            f"  workers' pods have {', '.join(parts)} at most",
+            f"  estimated hours: {hours}",
+        ]
+        return "\n".join(lines)
 
     def _line(self, group: GroupPlan) -> str:
         pods = f"{'0 to ' if self.autoscales else ''}{counted(group.pods, 'pod')}"
@@ -97,19 +102,8 @@ class Plan:
         gpus = f", {counted(group.gpus, 'GPU')} in each" if group.gpus else ""
         return f"  {group.name}: {pods}, {trials}{gpus}"
 
-    def _total(self) -> str:
-        cpus = sum(group.pods * group.cpus for group in self._used)
-        memory = sum(group.pods * group.memory for group in self._used)
-        disk = sum(group.pods * group.disk for group in self._used)
-        parts = [counted(cpus, "CPU"), f"{size(memory)} of memory"]
-        return ", ".join([*parts, f"{size(disk)} of the nodes' disks"] if disk else parts)
-
-    def _time(self) -> str:
-        if self.hours is None:
-            unknown = [group.name for group in self._used if group.epoch_seconds is None]
-            return f"unknown until the study has recorded an epoch on {' and '.join(unknown)}"
-        epochs = ", ".join(f"{group.epoch_seconds:.3g} s on {group.name}" for group in self._used)
-        return f"{self.hours:.2g} at most, with epochs of {epochs}"
+    def _total(self, field: str) -> float:
+        return float(sum(group.pods * getattr(group, field) for group in self.used))
 
 
 def plan(
@@ -130,8 +124,7 @@ def plan(
         planned.append(replace(sized, pods=pods))
     if not any(group.trials for group in planned):
         offered = ", ".join(
-            f"{each.name} ({counted(each.ray_cpus, 'CPU')}, {counted(each.gpus, 'GPU')} and {size(each.memory)} "
-            "per pod)"
+            f"{each.name} ({counted(each.ray_cpus, 'CPU')}, {counted(each.gpus, 'GPU')}, {size(each.memory)} per pod)"
             for each in planned
         )
         memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
@@ -143,6 +136,20 @@ def plan(
     budget, workers = job.budget, int(wanted - remaining)
     epochs = min(math.ceil(trials_in_all(job) / workers) * budget.epochs, budget.total_epochs or math.inf)
     return Plan(tuple(planned), workers, int(wanted), int(epochs), budget.seconds, autoscales)
+
+
+def epoch_seconds_by_node(storage: str, study: str) -> dict[str, float]:
+    """Median seconds of a study's steady epochs by node; nothing if its storage cannot be read from here."""
+    from pipeline.results.analysis.epoch_timing import steady_seconds
+    from pipeline.results.tables.load import load_results
+    from pipeline.storage import Store
+
+    with suppress(UserError):
+        epochs = load_results(Store(storage).folder(study).uri).epochs
+        steady = steady_seconds(epochs)
+        medians = steady.groupby(epochs.loc[steady.index, "node"]).median()
+        return {str(node): float(seconds) for node, seconds in medians.items()}
+    return {}
 
 
 def check_head(group: Mapping[str, Any]) -> None:
@@ -160,43 +167,39 @@ def memory_for_trials(group: Mapping[str, Any]) -> int:
 
 
 def _group_plan(group: Mapping[str, Any], need: Resources, epoch_seconds_by_node: Mapping[str, float]) -> GroupPlan:
-    """A group with its upper limit of pods, and what one pod has."""
     limits, name = _limits(group), str(group["groupName"])
     cpus, gpus = _for_trials(group, limits)
     # Trials without a GPU do not use GPU nodes.
     suits = bool(need.gpus) == bool(gpus)
-    room = need.fit(cpus, gpus) if suits else 0
     counting = replace(need, memory_gigabytes=need.memory_gigabytes or TRIAL_GIGABYTES)
     trials = counting.fit(cpus, gpus, memory_for_trials(group)) if suits else 0
+    # KubeRay names a pod CLUSTER-GROUP-worker-….
+    measured = [seconds for node, seconds in epoch_seconds_by_node.items() if f"-{name}-worker-" in node]
     return GroupPlan(
-        name,
-        int(group["maxReplicas"]),
-        trials,
-        gpus,
-        _amount(limits["cpu"]),
-        cpus,
-        _amount(limits["memory"]),
-        _amount(limits.get("ephemeral-storage", 0)),
-        trials < room,
-        _epoch_seconds(name, epoch_seconds_by_node),
+        name=name,
+        pods=int(group["maxReplicas"]),
+        trials=trials,
+        gpus=gpus,
+        cpus=_amount(limits["cpu"]),
+        ray_cpus=cpus,
+        memory=_amount(limits["memory"]),
+        disk=_amount(limits.get("ephemeral-storage", 0)),
+        by_memory=suits and trials < need.fit(cpus, gpus),
+        epoch_seconds=median(measured) if measured else None,
     )
 
 
 def _for_trials(group: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[float, float]:
-    """The CPUs and GPUs that Ray gives to trials in one pod.
+    """The CPUs and GPUs that Ray gives to trials in one pod, as KubeRay counts them.
 
-    Those of the group's `resources`, else of its rayStartParams, else of limits, as KubeRay counts them.
+    Those of the group's `resources`, else of its rayStartParams, else of limits; amounts of the first are rounded up.
     """
     given = group.get("rayStartParams") or {}
     own = {name.lower(): amount for name, amount in (group.get("resources") or {}).items()}
     gpus = sum(_amount(value) for resource, value in limits.items() if _GPUS.fullmatch(resource))
     own_gpus = [_amount(value) for name, value in own.items() if name == "gpu" or _GPUS.fullmatch(name)]
-    # KubeRay rounds CPUs and the group's own amounts up.
-    cpus = (
-        math.ceil(_amount(own["cpu"]))
-        if "cpu" in own
-        else _amount(given.get("num-cpus", math.ceil(_amount(limits["cpu"]))))
-    )
+    default = math.ceil(_amount(limits["cpu"]))
+    cpus = math.ceil(_amount(own["cpu"])) if "cpu" in own else _amount(given.get("num-cpus", default))
     return cpus, math.ceil(sum(own_gpus)) if own_gpus else _amount(given.get("num-gpus", gpus))
 
 
@@ -205,17 +208,14 @@ def _limits(group: Mapping[str, Any]) -> Mapping[str, Any]:
     return limits
 
 
-def _epoch_seconds(group: str, epoch_seconds_by_node: Mapping[str, float]) -> float | None:
-    """The median of a group's nodes; KubeRay names a pod CLUSTER-GROUP-worker-…."""
-    measured = [seconds for node, seconds in epoch_seconds_by_node.items() if f"-{group}-worker-" in node]
-    return median(measured) if measured else None
-
-
 def _amount(quantity: object) -> float:
     """A quantity of Kubernetes as a number: 2, "2", "500m"; of memory in bytes: "3Gi", "512M", "1073741824"."""
-    if (parts := _QUANTITY.fullmatch(str(quantity))) is None:
+    from kubernetes.utils import parse_quantity
+
+    try:
+        return float(parse_quantity(str(quantity)))
+    except ValueError:
         raise ClusterError(
             f"The overlay has the amount {str(quantity)!r}, which Kubernetes does not accept: a number of CPUs or GPUs "
             "is written as 2 or 500m, a size as 512Mi or 4Gi."
-        )
-    return float(parts[1]) * _UNITS[parts[2]]
+        ) from None

@@ -1,6 +1,8 @@
-"""A study as a RayJob: the overlay's template with the study's name, command, images and sizes."""
+"""A study as a RayJob: the overlay's template with the study's name, command, code, images and sizes."""
 
+import base64
 import hashlib
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,29 +13,34 @@ from typing import Any
 
 import yaml
 
-from pipeline.cluster.driver_environment import RAYJOB_ENVIRONMENT
-from pipeline.cluster.epoch_durations import epoch_seconds_by_node
-from pipeline.cluster.job_config_map import config_map, mounted_items
-from pipeline.cluster.kept_storage import check_storage_is_kept
-from pipeline.cluster.kueue import PRIORITY_LABEL, QUEUE_LABEL
-from pipeline.cluster.overlays import rayjob_template
-from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, memory_for_trials, plan
-from pipeline.cluster.rayjob_states import STORAGE_ANNOTATION, STUDY_ANNOTATION, STUDY_LABEL, SUBMITTER_ANNOTATION
-from pipeline.cluster.submitter import submitter
+from pipeline.cluster.driver_end import IN_RAYJOB
+from pipeline.cluster.overlays import check_storage_is_kept, rayjob_template
+from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, epoch_seconds_by_node, memory_for_trials, plan
+from pipeline.cluster.submissions import DRIVER_ENVIRONMENT, submitter
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.load_module import split_job_name
 from pipeline.study.sources import Sources, sources_of_file
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
+STUDY_LABEL = "tunepipe/study"
+"""The study's name as a Kubernetes name."""
+STORAGE_ANNOTATION = "tunepipe/storage"
+STUDY_ANNOTATION = "tunepipe/study-name"
+SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
+RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265"}
+"""Environment variables of a driver in a RayJob."""
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+
 _MAX_NAME_LENGTH = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
-
+_MAX_CODE_BYTES = 2**20
+"""The limit of a ConfigMap."""
+_MAX_KEY_LENGTH = 200
 _WAITS = {STORAGE_WAIT_VARIABLE: "300"}
 """A driver that cannot reach its storage waits there: KubeRay starts it again on three other clusters only."""
-
 _CODE_FOLDER = PurePosixPath("/job")
-"""The folder of a job file and of what it imports, in every pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +77,29 @@ def study_manifests(
     check_head(cluster["headGroupSpec"])
     autoscales = bool(cluster.get("enableInTreeAutoscaling"))
     planned = plan(job, groups, epoch_seconds_by_node(storage, job.name), autoscales=autoscales)
-    used = [group for group, size in zip(groups, planned.groups, strict=True) if size.trials and size.pods]
+    used = [group for group, size in zip(groups, planned.groups, strict=True) if size in planned.used]
     check_storage_is_kept(overlay, cluster["headGroupSpec"], used, storage)
-    _set_sizes(groups, planned)
-    _set_metadata(metadata, job.name, storage, number)
+    for group, size in zip(groups, planned.groups, strict=True):
+        # KubeRay refuses a cluster whose least number of pods is above the greatest.
+        group |= {least: min(group.get(least) or 0, size.pods) for least in ("minReplicas", "replicas")}
+        group |= {"maxReplicas": size.pods} | ({} if autoscales else {"replicas": size.pods})
+    metadata["name"] = f"{study_label(job.name)}-{number}"
+    metadata.setdefault("labels", {})[STUDY_LABEL] = study_label(job.name)
+    own = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: job.name, SUBMITTER_ANNOTATION: submitter()}
+    metadata["annotations"] = {**metadata.get("annotations", {}), **own}
     for option, label, value in (("--queue", QUEUE_LABEL, queue), ("--priority", PRIORITY_LABEL, priority)):
         if value is not None:
-            _set_kueue_label(metadata, overlay, option, label, value)
+            if QUEUE_LABEL not in metadata["labels"]:
+                raise ClusterError(
+                    f"{option} is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
+                    f"kueue to its study/, or leave {option} out."
+                )
+            metadata["labels"][label] = value
     file, sources = None, Sources()
     job_file, name_in_file = split_job_name(job_name)
     if job_file.endswith(".py"):
         sources = sources_of_file(Path(job_file))
-        file = config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})
+        file = _config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})
         job_name = f"{_CODE_FOLDER / sources.files[0].path}{name_in_file}"
         _mount_code(cluster, file["metadata"]["name"], sources)
     # No worker runs when the driver starts: autoscaling starts what the driver requests.
@@ -96,46 +114,63 @@ def study_manifests(
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
     spec["runtimeEnvYAML"] = yaml.safe_dump(_runtime_environment(spec, overlay))
     if image is not None:
-        _set_image(spec, image, _own_images(spec))
+        _set_image(spec, image, _images_of_ray(spec))
     return Manifests(template, file, planned, sources)
 
 
-def _set_sizes(groups: Sequence[dict[str, Any]], planned: Plan) -> None:
-    """Set the numbers of pods of each group."""
-    for group, size in zip(groups, planned.groups, strict=True):
-        group["maxReplicas"] = size.pods
-        # KubeRay refuses a cluster whose least number of pods is above the greatest.
-        for least in ("minReplicas", "replicas"):
-            group[least] = min(group.get(least) or 0, size.pods)
-        if not planned.autoscales:
-            group["replicas"] = size.pods
+def study_label(name: str) -> str:
+    """A study's name as a Kubernetes name."""
+    plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
+    if plain == name and len(plain) <= _MAX_NAME_LENGTH and plain[0].isalpha():
+        return plain
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    # KubeRay names services by it, which must begin with a letter.
+    return f"s-{plain[: _MAX_NAME_LENGTH - 11].strip('-')}-{digest}".replace("--", "-")
 
 
-def _set_metadata(metadata: dict[str, Any], study: str, storage: str, number: int) -> None:
-    """Set the name of the RayJob, and the label and annotations by which its study is found."""
-    metadata["name"] = f"{study_label(study)}-{number}"
-    metadata.setdefault("labels", {})[STUDY_LABEL] = study_label(study)
-    metadata["annotations"] = {
-        **metadata.get("annotations", {}),
-        STORAGE_ANNOTATION: storage,
-        STUDY_ANNOTATION: study,
-        SUBMITTER_ANNOTATION: submitter(),
+def _keyed(sources: Sources) -> dict[str, Any]:
+    """The files by their keys in a ConfigMap, which allow fewer characters than paths."""
+    files: dict[str, Any] = {}
+    for number, file in enumerate((*sources.files, *sources.data)):
+        key = re.sub(r"[^-._a-zA-Z0-9]", "_", file.path)
+        if key in files or len(key) > _MAX_KEY_LENGTH or key.startswith(".."):
+            key = f"{number}-{key[-_MAX_KEY_LENGTH:]}"
+        files[key] = file
+    return files
+
+
+def _config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A ConfigMap with all files of a job, named by their digest.
+
+    Where a RayJob has the name of one that was just deleted, the ConfigMap of that one may still be there.
+    """
+    files = _keyed(sources)
+    if (total := sum(len(file.content) for file in files.values())) > _MAX_CODE_BYTES:
+        largest = sorted(files.values(), key=lambda file: -len(file.content))[:3]
+        raise ClusterError(
+            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_CODE_BYTES:,}. The largest: "
+            f"{', '.join(f'{file.path} ({len(file.content):,})' for file in largest)}. Put large data into the image "
+            "or into the storage."
+        )
+    content: dict[str, dict[str, str]] = {"data": {}, "binaryData": {}}
+    for key, file in files.items():
+        # As text where it is UTF-8, so that a dry run can be read.
+        try:
+            content["data"][key] = file.content.decode()
+        except UnicodeDecodeError:
+            content["binaryData"][key] = base64.b64encode(file.content).decode()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {**metadata, "name": f"{metadata['name']}-{digest}"},
+        **{kind: values for kind, values in content.items() if values},
     }
 
 
-def _set_kueue_label(metadata: Mapping[str, Any], overlay: str, option: str, label: str, value: str) -> None:
-    """Set a label that Kueue reads, as an option of the command line gives it."""
-    if QUEUE_LABEL not in metadata["labels"]:
-        raise ClusterError(
-            f"{option} is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
-            f"kueue to its study/, or leave {option} out."
-        )
-    metadata["labels"][label] = value
-
-
 def _mount_code(cluster: Mapping[str, Any], config_map_name: str, sources: Sources) -> None:
-    """Mount the ConfigMap of the job's code in every pod."""
-    volume = {"name": "job", "configMap": {"name": config_map_name, "items": mounted_items(sources)}}
+    items = [{"key": key, "path": file.path} for key, file in _keyed(sources).items()]
+    volume = {"name": "job", "configMap": {"name": config_map_name, "items": items}}
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]
         pod.setdefault("volumes", []).append(deepcopy(volume))
@@ -158,16 +193,15 @@ def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any
     """Ray's runtime environment of the driver: what an overlay says, and the variables that a driver needs."""
     try:
         given = yaml.safe_load(spec.get("runtimeEnvYAML") or "") or {}
-        variables = {**_WAITS, **(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT}
+        return {**given, "env_vars": {**_WAITS, **(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT}}
     except (yaml.YAMLError, AttributeError, TypeError):
         raise ClusterError(
             f"The runtimeEnvYAML of the overlay {overlay!r} is not a runtime environment: it must be a YAML mapping, "
             "such as env_vars: {NAME: value}."
         ) from None
-    return {**given, "env_vars": variables}
 
 
-def _own_images(spec: Mapping[str, Any]) -> set[str]:
+def _images_of_ray(spec: Mapping[str, Any]) -> set[str]:
     """The images of the containers that run Ray, without those that an overlay has added."""
     cluster = spec["rayClusterSpec"]
     nodes = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
@@ -178,22 +212,8 @@ def _own_images(spec: Mapping[str, Any]) -> set[str]:
 
 def _set_image(node: Any, image: str, replaced: set[str]) -> None:
     """Set an image in the place of others, wherever they are named."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "image" and isinstance(value, str) and value in replaced:
-                node[key] = image
-            else:
-                _set_image(value, image, replaced)
-    elif isinstance(node, list):
-        for each in node:
-            _set_image(each, image, replaced)
-
-
-def study_label(name: str) -> str:
-    """A study's name as a Kubernetes name."""
-    plain = re.sub(r"[^a-z0-9-]+", "-", name).strip("-")
-    if plain == name and len(plain) <= _MAX_NAME_LENGTH and plain[0].isalpha():
-        return plain
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    # KubeRay names services by it, which must begin with a letter.
-    return f"s-{plain[: _MAX_NAME_LENGTH - 11].strip('-')}-{digest}".replace("--", "-")
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key == "image" and isinstance(value, str) and value in replaced:
+            node[key] = image
+        else:
+            _set_image(value, image, replaced)

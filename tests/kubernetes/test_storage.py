@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from pipeline.cluster.rayjob_states import state
+from pipeline.cluster.rayjobs import state
 from tests.faults.study_comparison import differences
 from tests.kubernetes.groups import overlay_with_identity
 from tests.kubernetes.testbed.control_plane import kubectl

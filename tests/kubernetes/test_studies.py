@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from pipeline.cluster.rayjob_states import state
-from pipeline.cluster.submitter import submitter
+from pipeline.cluster.rayjobs import state
+from pipeline.cluster.submissions import submitter
 from tests.faults.study_comparison import differences
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
@@ -242,7 +242,7 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
     (tmp_path / "other").mkdir()
     code, reported = submit(tmp_path / "other", *SLOW_STUDY)
     assert (code, first.ended()) == (0, 0), reported
-    assert f"is already running as RayJob slow-study-1, submitted by {submitter()} at " in reported
+    assert f"is already running as slow-study-1, submitted by {submitter()} at " in reported
     assert len(objects("rayjobs")) == 1
     for where in (tmp_path, tmp_path / "other"):
         found = load_results(where / "studies/slow-study")
@@ -283,7 +283,7 @@ def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
     """A stopped driver has time to end, and another submission ends with the tables of an undisturbed study."""
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
-    assert "RayJob slow-study-1 is stopped" in tunepipe("stop", "slow-study", "--kubernetes")
+    assert "slow-study-1 was stopped" in tunepipe("stop", "slow-study", "--kubernetes")
     assert running(HEAD) == []
     assert study.ended() == 2, study.reported
     code, reported = submit(tmp_path, *SLOW_STUDY)

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from pipeline.cluster import ended_rayjobs, following, kubernetes_cluster, stop_rayjob
-from pipeline.cluster.rayjob_states import STUDY_LABEL
+from pipeline.cluster import download, kubernetes_api, rayjobs
+from pipeline.cluster.rayjob import STUDY_LABEL
 from tests.unit.cluster.json_handler import JsonHandler, running
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
@@ -42,6 +42,7 @@ class ApiServer(ThreadingHTTPServer):
         self.unread: dict[str, tuple[int, str]] = {}
         self.conflicts: dict[str, list[str]] = {}
         self.queries: list[tuple[str, dict[str, str]]] = []
+        self.created_pod: dict[str, Any] | None = None
 
 
 class _Handler(JsonHandler, BaseHTTPRequestHandler):
@@ -103,7 +104,11 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             self.answer(status, message if status == 404 and "page" in message else {"message": message})
             return
         self.server.posted.append((self.path, body))
-        self.answer(201, {**body, "metadata": {**body["metadata"], "uid": "u-1"}})
+        if path == f"{CORE}/pods":
+            self.answer(201, self.server.created_pod)
+            return
+        made = {"creationTimestamp": "2026-01-01T00:00:00Z", "uid": "u-1"}
+        self.answer(201, {**body, "metadata": {**body["metadata"], **made}})
 
 
 def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
@@ -153,6 +158,14 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServ
         )  # fmt: skip
         monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
         monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-        for module in (ended_rayjobs, kubernetes_cluster, following, stop_rayjob):
+        for module in (kubernetes_api, rayjobs, download):
             monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
         yield server
+
+
+def with_session(storage: Path, **fields: Any) -> str:
+    """A storage in which a session of `beale` has these fields."""
+    times = {"started": "2026-01-01T00:00:00+00:00", "heartbeat": "2026-01-01T00:01:00+00:00", "seconds": 60.0}
+    (storage / "beale/sessions").mkdir(parents=True)
+    (storage / "beale/sessions/1.json").write_text(json.dumps({"number": 1, **times, **fields}))
+    return str(storage)

@@ -1,5 +1,6 @@
 """A study as a RayJob: its name, command and size, up to 200 nodes."""
 
+import base64
 import os
 import shlex
 from copy import deepcopy
@@ -21,13 +22,11 @@ def job(**changes):
 
 
 def groups(manifests) -> dict[str, int]:
-    """The most pods of each group."""
     specs = manifests.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     return {each["groupName"]: each["maxReplicas"] for each in specs}
 
 
 def test_gpus_are_asked_for_as_trials_need_them():
-    """Sixteen trials of half a GPU need eight GPU pods, and trials without a GPU need none."""
     halves = study_manifests(
         job(resources__gpus=0.5, resources__cpus=2, budget__trials=16), "beale", "prod-gpu", "/studies", []
     )
@@ -38,7 +37,6 @@ def test_gpus_are_asked_for_as_trials_need_them():
 
 
 def test_the_driver_gets_the_maximum_number_of_workers():
-    """The command of a RayJob has the maximum number of workers, unless the command line has --workers."""
     made = study_manifests(job(), "beale", "local-cpu", "s3://bucket/a b", ["--trials", "9"])
     assert shlex.split(made.job["spec"]["entrypoint"]) == [
         "python", "-m", "pipeline.cli.app", "run", "beale", "--resume", "--storage", "s3://bucket/a b",
@@ -49,16 +47,14 @@ def test_the_driver_gets_the_maximum_number_of_workers():
 
 
 def test_a_trial_that_fits_no_pod_is_refused():
-    """A trial that needs more GPUs than a pod of the overlay has is refused."""
     with pytest.raises(
-        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs and 3.22 GB per pod\).*--overlay"
+        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs, 3.22 GB per pod\).*--overlay"
     ):
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
 
 @pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
 def test_names_are_what_kubernetes_takes(name):
-    """A RayJob's name has at most 47 letters, digits and hyphens and starts with a letter."""
     made = study_manifests(job(name=name), "beale", "local-cpu", "/studies", [], number=99999).job["metadata"]
     assert len(made["name"]) <= 47
     assert made["name"].replace("-", "").isalnum()
@@ -66,7 +62,6 @@ def test_names_are_what_kubernetes_takes(name):
 
 
 def test_studies_of_different_names_never_share_a_label():
-    """Studies whose names Kubernetes does not accept get different labels."""
     labels = [
         study_manifests(job(name=name), "beale", "local-cpu", "/studies", []).job["metadata"]["labels"][
             "tunepipe/study"
@@ -77,7 +72,6 @@ def test_studies_of_different_names_never_share_a_label():
 
 
 def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
-    """A job file is mounted from a ConfigMap in each pod that needs it."""
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
@@ -90,7 +84,6 @@ def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
 
 
 def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
-    """The modules and files that a job uses are mounted next to it, those of its package in the package's folder."""
     texts = {"job.py": "from .net import f", "net.py": "import bare", "__init__.py": "", "unused.py": "1 / 0"}
     for name, text in texts.items():
         (tmp_path / "lab").mkdir(exist_ok=True)
@@ -108,7 +101,6 @@ def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
 
 
 def test_a_job_file_may_have_a_space_in_its_name(tmp_path):
-    """A job file with a space in its name is quoted in the command, and the name after a colon is kept."""
     file = tmp_path / "my job.py"
     file.write_text("JOB = 1\n")
     made = study_manifests(job(), f"{file}:build", "local-cpu", "/studies", [])
@@ -116,7 +108,6 @@ def test_a_job_file_may_have_a_space_in_its_name(tmp_path):
 
 
 def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):
-    """The annotations of a RayJob have the study's own name, its storage and who submitted it."""
     monkeypatch.setattr("pipeline.cluster.rayjob.submitter", lambda: "ana@laptop")
     made = study_manifests(job(name="my.study"), "beale", "local-cpu", "/studies", [])
     assert made.job["metadata"]["annotations"] == {
@@ -127,7 +118,6 @@ def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):
 
 
 def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
-    """A given image and namespace replace those of the overlay, the image in every container of tunepipe."""
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
     text = str(made)
     assert made.job["metadata"]["namespace"] == "lab"
@@ -136,14 +126,13 @@ def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
 
 
 def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
-    """A container that an overlay puts beside Ray's keeps its image, unless that is the one of Ray's container."""
     (template,) = rendered("local-cpu")
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
     head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
     head["volumes"].append({"name": "models", "image": {"reference": "models:1"}})
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
-    made = study_manifests(job(), "beale", "mine", "/studies", [], image="registry/x:7").job
+    made = study_manifests(job(), "beale", "dev", "/studies", [], image="registry/x:7").job
     pod = made["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     assert [each["image"] for each in pod["containers"]] == ["registry/x:7", "logs/shipper:3"]
     assert pod["initContainers"][0]["image"] == "registry/x:7"
@@ -151,7 +140,6 @@ def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
 
 
 def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
-    """A study of 1,000 trials on 200 GPU nodes stays within the namespace's quota and the limits of names."""
     (template,) = rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     kinds = [each for each in specs if each["groupName"] in ("gpu-l4", "gpu-a100")]
@@ -192,24 +180,20 @@ def _large(where: Path) -> Path:
 
 
 def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
-    """A folder at which a pod that the study uses has no volume is refused; groups without trials do not count."""
     (template,) = rendered("prod-gpu")
     cpu, *gpus = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [deepcopy(template)])
     for group in gpus:
         group["template"]["spec"]["volumes"][-1] = {"name": "studies", "emptyDir": {}}
-    study_manifests(job(), "beale", "mine", "/studies", [])
+    study_manifests(job(), "beale", "dev", "/studies", [])
     cpu["template"]["spec"]["volumes"][-1] = {"name": "studies", "emptyDir": {}}
-    with pytest.raises(
-        ClusterError, match="in the overlay 'mine', the group 'cpu' has no volume at --storage /studies"
-    ):
-        study_manifests(job(), "beale", "mine", "/studies", [])
-    study_manifests(job(), "beale", "mine", "gs://bucket/studies", [])
+    with pytest.raises(ClusterError, match="no volume at --storage /studies in the group 'cpu'"):
+        study_manifests(job(), "beale", "dev", "/studies", [])
+    study_manifests(job(), "beale", "dev", "gs://bucket/studies", [])
 
 
 @pytest.mark.parametrize("autoscales", [True, False])
 def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
-    """A group keeps the least number of pods of its overlay, but no more than the study uses, which KubeRay refuses."""
     (template,) = rendered("local-cpu")
     cluster = template["spec"]["rayClusterSpec"]
     cluster["enableInTreeAutoscaling"] = autoscales
@@ -217,7 +201,7 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     for trials, least, most in ((2, 2, 2), (9, 4, 6)):
         changed = job(budget__trials=trials)
-        (group,) = study_manifests(changed, "beale", "mine", "/studies", []).job["spec"]["rayClusterSpec"][
+        (group,) = study_manifests(changed, "beale", "dev", "/studies", []).job["spec"]["rayClusterSpec"][
             "workerGroupSpecs"
         ]
         assert (group["minReplicas"], group["maxReplicas"]) == (least, most)
@@ -226,13 +210,12 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
 
 
 def test_an_overlay_may_give_the_driver_variables(monkeypatch):
-    """The runtime environment of an overlay reaches the driver, with its wait; tunepipe sets what it needs."""
     (template,) = rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = (
         "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
     )
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
-    made = yaml.safe_load(study_manifests(job(), "beale", "mine", "/studies", []).job["spec"]["runtimeEnvYAML"])
+    made = yaml.safe_load(study_manifests(job(), "beale", "dev", "/studies", []).job["spec"]["runtimeEnvYAML"])
     assert made["config"] == {"setup_timeout_seconds": 60}
     assert made["env_vars"]["LAB"] == "a"
     assert made["env_vars"]["PYTHONUNBUFFERED"] == "1"
@@ -242,9 +225,30 @@ def test_an_overlay_may_give_the_driver_variables(monkeypatch):
 
 @pytest.mark.parametrize("given", ["- a", "env_vars: [A]", "env_vars: {"])
 def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
-    """An overlay whose runtimeEnvYAML is no object is refused with the form that it must have."""
     (template,) = rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = given
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
-    with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'mine' .* env_vars: \{NAME: value\}"):
-        study_manifests(job(), "beale", "mine", "/studies", [])
+    with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'dev' .* env_vars: \{NAME: value\}"):
+        study_manifests(job(), "beale", "dev", "/studies", [])
+
+
+def config_map(tmp_path, **files: bytes) -> dict:
+    """The ConfigMap of a job file `mine.py` and of files next to it that it imports."""
+    imports = "".join(f"import {name}\n" for name in files)
+    (tmp_path / "mine.py").write_text(f"{imports}JOB = 1\n")
+    for name, content in files.items():
+        (tmp_path / f"{name}.py").write_bytes(content)
+    return study_manifests(job(), f"{tmp_path}/mine.py", "local-cpu", "/studies", []).file
+
+
+def test_a_config_map_has_text_as_text_and_is_named_by_its_files(tmp_path):
+    made = config_map(tmp_path, other=b"# coding: latin-1\n# caf\xe9\n")
+    assert list(made["data"]) == ["mine.py"]
+    assert base64.b64decode(made["binaryData"]["other.py"]).endswith(b"caf\xe9\n")
+    assert made["metadata"]["name"] == config_map(tmp_path, other=b"# coding: latin-1\n# caf\xe9\n")["metadata"]["name"]
+    assert made["metadata"]["name"] != config_map(tmp_path, other=b"1\n")["metadata"]["name"]
+
+
+def test_files_that_exceed_a_config_map_are_refused(tmp_path):
+    with pytest.raises(ClusterError, match=r"big\.py \(1,048,576\)"):
+        config_map(tmp_path, big=b"#" * 2**20)

@@ -38,12 +38,10 @@ JOB = TuneJob(name="endless", function=endless, space={"x": Uniform(0, 1)}, obje
     ],
 )
 def test_drivers_are_known_by_their_command(command, driver):
-    """Drivers are recognised by their command line, however `tunepipe run` was started, and other commands are not."""
     assert is_driver(command.split()) is driver
 
 
 def test_the_shell_that_starts_a_driver_is_none():
-    """The shell around a driver is not stopped, since Ray's Jobs API would consider the driver ended."""
     assert not is_driver(["/bin/sh", "-c", "python -m pipeline.cli.app run job"])
 
 
@@ -57,7 +55,6 @@ def test_the_shell_that_starts_a_driver_is_none():
     ],
 )
 def test_a_driver_ends_with_a_session_that_is_interrupted(tmp_path, epoch_seconds, awaited):
-    """A driver that is signalled ends with an interrupted session and complete tables, however long its epochs are."""
     (tmp_path / "endless.py").write_text(ENDLESS.replace("{epoch_seconds}", str(epoch_seconds)))
     command = [sys.executable, "-m", "pipeline.cli.app", "run", "endless.py", "--workers", "0", "--storage", "studies"]
     driver = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,0 +1,317 @@
+"""Studies on a cluster's volume: a pod that mounts the volume reads them, and they are merged into a local folder."""
+
+import contextlib
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from kubernetes.stream import stream
+from kubernetes.stream.ws_client import ERROR_CHANNEL
+from websocket import WebSocketException
+
+from pipeline.cluster.kubernetes_api import translated_errors
+from pipeline.cluster.overlays import rayjob_template
+from pipeline.cluster.rayjobs import RayJobs
+from pipeline.cluster.submissions import Submission
+from pipeline.cluster.why import diagnose
+from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError, UserError
+from pipeline.results.tables.sessions import read_sessions, state_of
+from pipeline.storage import Store, unfinished
+from pipeline.storage.schema import TABLES
+from pipeline.study import layout
+from pipeline.study.contents import check_output_folder, contents, refuse_links
+
+POLL_SECONDS = 1.0
+SILENT_SECONDS = 300.0
+"""A connection that has been silent for this long is lost: one that is cut off without a reset stays open forever."""
+START_SECONDS = 420.0
+"""The longest wait for the reader, whose node may have to be started."""
+_POD_SECONDS = 3600
+"""The longest time that copying may take: the pod ends by itself after it."""
+_READ_SECONDS = 60.0
+_TRIES = 3
+_CONTAINER = "reader"
+_NETWORK_LABEL = "app.kubernetes.io/part-of"
+"""The label by which network policies let pods of studies reach each other and object stores."""
+_CHANGED = 1
+"""The exit code of tar if files changed while it read them."""
+_REMOVED = "removed before we read it"
+"""Tar's message about a file that a running study has merged into another one."""
+_CLOCKS = timedelta(seconds=30)
+"""How far the clocks of two machines may differ."""
+
+
+def readable_study(
+    server: RayJobs, name: str, to: Path, *, storage: str | None = None, overlay: str | None = None
+) -> tuple[str, str]:
+    """The storage and name of a study of a namespace, as this machine reads it; one on a volume is copied first."""
+    try:
+        found = server.find(name, storage)
+        job, study, place = found.rayjob or {}, found.study, found.storage or storage
+    except JobNotFound as error:
+        if storage is None or overlay is None:
+            raise JobNotFound(
+                f"{error} A study without a RayJob is read with --storage and --overlay, an overlay whose pods mount "
+                "that storage."
+            ) from None
+        job, study, place = rayjob_template(overlay, server.namespace), name, storage
+    if place is None:
+        raise JobNotFound(f"The RayJob {job['metadata']['name']!r} does not name its storage: give it with --storage.")
+    copied = download_results(server, job, study, place, to)
+    if copied is None and "://" not in place and not Path(place).is_dir():
+        raise ClusterError(
+            f"The pods of {job['metadata']['name']!r} mount no volume claim at {place}, and this machine has no such "
+            "folder. Name the storage of the study with --storage, or an overlay that mounts it with --overlay."
+        )
+    return (place, study) if copied is None else (str(to), study)
+
+
+def check_finished(server: RayJobs, ended: Submission, to: Path) -> Path | None:
+    """Check in its storage that a study has finished whose RayJob no longer exists; returns its copy from a volume."""
+    job = ended.rayjob or {}
+    metadata = {name: value for name, value in job["metadata"].items() if name != "uid"}
+    deleted = (
+        f"The RayJob {ended.name!r} was deleted before its end could be read: by a user, or by an operator that "
+        "deletes ended RayJobs (DELETE_RAYJOB_CR_AFTER_JOB_FINISHES)"
+    )
+    try:
+        # A pod that has an owner which no longer exists is deleted.
+        copied = download_results(server, {**job, "metadata": metadata}, ended.study, ended.storage, to)
+        store = Store(ended.storage).folder(ended.study) if copied is None else Store(str(copied))
+        sessions = read_sessions(store)
+    except (UserError, FileNotFoundError) as error:
+        raise ClusterError(f"{deleted}. How its study ended cannot be read: {error}") from None
+    # Earlier sessions say how the study ended before this RayJob.
+    since = (ended.started or datetime.min.replace(tzinfo=UTC)) - _CLOCKS
+    last = [(each.get("heartbeat") or each.get("started"), each) for each in sessions]
+    state = state_of([each for at, each in last if at and datetime.fromisoformat(at) >= since], datetime.now(UTC))
+    if state == "finished":
+        return copied
+    then = f"`tunepipe submit` with the same storage continues the study {ended.study!r}."
+    if state == "failed":
+        raise EndUnknown(f"{deleted}. Its study has failed: {str(sessions[-1]['message']).rstrip('.')}. {then}")
+    had = "has recorded nothing" if state == "waiting" else f"is {state}"
+    raise ClusterError(f"{deleted}. Its study {had}. The study's records are kept. {then}")
+
+
+def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
+    """Copy a study without its checkpoints from a volume to a folder here; None if it is on none."""
+    if (volume := volume_of(rayjob, storage)) is None:
+        return None
+    check_output_folder(to)
+    with _writing(to):
+        to.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=to, prefix=".download-")
+    with scratch as folder, translated_errors("read the results from the volume"):
+        archive, unpacked = Path(folder, "study.tar"), Path(folder, "study")
+        with reader_pod(server, rayjob, *volume) as pod:
+            read_study(server, pod, storage, study, archive)
+        with _writing(to), tarfile.open(archive) as packed:
+            packed.extractall(unpacked, filter=_plain)
+        return merge_study(unpacked / study, to / study)
+
+
+def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The volume that holds a storage, and how the head mounts it."""
+    head = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    volumes = {each["name"]: each for each in head.get("volumes", []) if "persistentVolumeClaim" in each}
+    mounts = [
+        mount
+        for mount in head["containers"][0].get("volumeMounts", [])
+        if mount["name"] in volumes and PurePosixPath(storage).is_relative_to(mount["mountPath"])
+    ]
+    nearest = max(mounts, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)
+    return None if nearest is None else (volumes[nearest["name"]], nearest)
+
+
+@contextlib.contextmanager
+def reader_pod(
+    server: RayJobs, rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]
+) -> Iterator[str]:
+    """The name of a pod that can read a volume and nothing else, deleted after the context."""
+    body = _reader(rayjob, volume, mount)
+    pod = server.ask("create a pod that reads the volume", server.core.create_namespaced_pod, body=body)
+    name = pod["metadata"]["name"]
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not _runs(pod):
+            found = diagnose(pod, [pod], server.warnings())
+            if found.fatal or pod["status"].get("phase") in ("Failed", "Succeeded") or time.monotonic() > end:
+                why = found.fatal or "; ".join(found.waits) or f"it is {pod['status'].get('phase')}"
+                raise ClusterError(
+                    f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. On "
+                    "the volume the study is as it was: `tunepipe results STUDY --kubernetes` tries again."
+                )
+            time.sleep(POLL_SECONDS)
+            pod = server.ask("read a pod", server.core.read_namespaced_pod, name=name)
+        yield name
+    finally:
+        # If this fails, its owner or its own deadline deletes it.
+        with contextlib.suppress(ClusterError):
+            server.ask("delete a pod", server.core.delete_namespaced_pod, name=name)
+
+
+def _reader(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of the pod, from the template of the submitter's pod."""
+    metadata = rayjob["metadata"]
+    if "submitterPodTemplate" not in rayjob["spec"]:
+        raise ClusterError(
+            f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
+            "results. The study is on the volume; the component `study` has such a template."
+        )
+    template = deepcopy(rayjob["spec"]["submitterPodTemplate"])
+    spec, marks = template["spec"], template.get("metadata") or {}
+    container = {**spec["containers"][0], "name": _CONTAINER, "command": ["sleep", str(_POD_SECONDS)], "args": []}
+    container["volumeMounts"] = [{**mount, "name": "studies", "readOnly": True}]
+    # It may use the volumes that are left out.
+    spec.pop("initContainers", None)
+    claim = {**volume["persistentVolumeClaim"], "readOnly": True}
+    spec |= {
+        "containers": [container],
+        "volumes": [{"name": "studies", "persistentVolumeClaim": claim}],
+        "activeDeadlineSeconds": _POD_SECONDS,
+        "terminationGracePeriodSeconds": 0,
+    }
+    # Policies of a cluster may require the template's labels; that of the network is left out.
+    labels = {name: value for name, value in (marks.get("labels") or {}).items() if name != _NETWORK_LABEL}
+    owner = {"apiVersion": rayjob["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata.get("uid")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": f"{metadata['name']}-reader-",
+            "namespace": metadata["namespace"],
+            "ownerReferences": [owner] if "uid" in metadata else [],
+            "labels": {**labels, "app.kubernetes.io/name": "tunepipe-reader"},
+            "annotations": {**(marks.get("annotations") or {})},
+        },
+        "spec": spec,
+    }
+
+
+def _runs(pod: Mapping[str, Any]) -> bool:
+    """Whether the container that reads runs; a service mesh may have added others."""
+    states = [
+        each.get("state") or {} for each in pod["status"].get("containerStatuses") or () if each["name"] == _CONTAINER
+    ]
+    return pod["status"].get("phase") == "Running" and bool(states) and all("running" in state for state in states)
+
+
+def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Path) -> None:
+    """Read a study without its checkpoints from a pod, as a tar archive, even while it runs."""
+    for _ in range(_TRIES):
+        code, why = _read_archive(server, pod, storage, study, archive)
+        # A log that grew is fine; without a file that has disappeared, rows could be missing.
+        if code == 0 or (code == _CHANGED and _REMOVED not in why):
+            return
+        if code != _CHANGED:
+            break
+    if "Cannot stat: No such file" in why:
+        raise ClusterError(
+            f"There is no study {study!r} in {storage} on the volume: it has recorded nothing yet, or was deleted."
+        )
+    raise ClusterError(
+        f"The study {study!r} cannot be read in {storage}: {why}. `tunepipe results {study} --kubernetes` tries again."
+    )
+
+
+def _read_archive(server: RayJobs, pod: str, storage: str, study: str, archive: Path) -> tuple[int | None, str]:
+    """Write the archive; return the exit code of tar, None if there is none, and what went wrong."""
+    connection = stream(
+        server.core.connect_get_namespaced_pod_exec, pod, server.namespace, container=_CONTAINER,
+        command=["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study],
+        stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
+    )  # fmt: skip
+    errors = b""
+    status: dict[str, Any] = {}
+    with (
+        archive.open("wb", buffering=0) as file,
+        contextlib.suppress(WebSocketException),
+        contextlib.closing(connection),
+    ):
+        received_at = time.monotonic()
+        while True:
+            open_still = connection.is_open()
+            connection.update(timeout=_READ_SECONDS)
+            content, said = connection.read_channel(1), connection.read_channel(2)
+            errors += said
+            if content or said:
+                received_at = time.monotonic()
+            # Errors of the local disk are not those of the connection.
+            with _writing(archive.parents[1]):
+                while content:
+                    content = content[file.write(content) :]
+            if not open_still or time.monotonic() - received_at > SILENT_SECONDS:
+                break
+        # The command's exit status; empty if the connection was lost, or the pod's time was up, before it ended.
+        status = yaml.safe_load(connection.read_channel(ERROR_CHANNEL)) or {}
+    if status.get("status") == "Success":
+        return 0, ""
+    causes = (status.get("details") or {}).get("causes") or []
+    codes = [int(each["message"]) for each in causes if each.get("reason") == "ExitCode"]
+    why = errors.decode(errors="replace").strip() or status.get("message") or "the connection was lost"
+    return codes[0] if codes else None, why
+
+
+@contextlib.contextmanager
+def _writing(to: Path) -> Iterator[None]:
+    """Errors of the local folder, which are not those of the cluster."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"The folder {to} for results cannot be written: {error.strerror}. Free some space there, or name another "
+            "one with --to."
+        ) from None
+
+
+def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """A file or a folder of an archive; None for anything else that a trial may create: links, pipes, devices."""
+    if member.isfile() or member.isdir() or member.islnk():
+        with contextlib.suppress(tarfile.FilterError):
+            return tarfile.data_filter(member, folder)
+    return None
+
+
+def merge_study(downloaded: Path, place: Path) -> Path:
+    """Replace the files of a study's earlier copy by those of a newer one; files of other origin stay."""
+    here, new = Store(place), Store(downloaded)
+    # What a copy that was cut off has left may be a file that is not finished.
+    begins = all(entry.kind == "folder" or unfinished(entry.path) for entry in here.entries())
+    if not begins:
+        first = _first_session(here)
+        if first is None or first != _first_session(new):
+            raise ClusterError(
+                f"{place} holds another study of the same name: nothing was downloaded. Name another folder with --to "
+                "and submit again: for a study that has ended, only its results are downloaded."
+            )
+        refuse_links(here)
+    paths = {entry.path for entry in contents(new).own}
+    # The first session's file says whose copy this is, even if it is cut off here. A study that has ended has all of
+    # its rows, and one with a study.json all of its files.
+    first_file = layout.session(1)
+    order = {
+        path: (path != first_file if begins else path.startswith("sessions/"), path == layout.STUDY) for path in paths
+    }
+    for path in sorted(paths, key=lambda path: (order[path], path)):
+        with Path(downloaded, path).open("rb") as file:
+            here.write(path, iter(partial(file.read, 2**20), b""))
+    # Last, so that a concurrent reader misses no row: the downloaded parts hold these rows.
+    for path in (path for table in TABLES for path in here.files(table)):
+        if layout.names(path) and path not in paths:
+            here.delete(path)
+    return place
+
+
+def _first_session(store: Store) -> tuple[object, object] | None:
+    """What tells a study's first session from all others; None if it has none."""
+    path = layout.session(1)
+    record = store.read_json(path) if store.exists(path) else None
+    return (record.get("mark"), record.get("started")) if isinstance(record, dict) else None

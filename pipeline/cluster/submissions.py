@@ -1,0 +1,141 @@
+"""Studies that were submitted to a cluster: found by name, started once, and the exit code of a submission."""
+
+import getpass
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ClusterError, Fault, InvalidJob, JobNotFound, UsageError
+
+STOP_SECONDS = 30
+"""The time that a stopped driver has to finish an epoch and write a checkpoint."""
+DRIVER_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+
+_TRIES = 5
+_ENDED = {"SUCCEEDED", "STOPPED", "FAILED", "COMPLETE", "VALIDATIONFAILED"}
+_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
+"""Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job of Ray's Jobs API, or a RayJob, that tunepipe has started."""
+
+    name: str
+    study: str
+    storage: str
+    state: str
+    message: str = ""
+    exit_code: int | None = None
+    started: datetime | None = None
+    submitter: str | None = None
+    rayjob: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its state is a last one."""
+        return self.state in _ENDED
+
+
+def without_slash(storage: str) -> str:
+    """A storage without a slash at its end: with and without it, it is the same one."""
+    head, mark, options = storage.partition("?") if "://" in storage else (storage, "", "")
+    return f"{head.rstrip('/') or '/'}{mark}{options}"
+
+
+def shared_storage(storage: str) -> str:
+    """Check that a storage means the same on every node, and may be read by everyone who reads a cluster's objects."""
+    if _KEYS.search(storage):
+        storage = _KEYS.sub("…", storage)
+        allowed = "must have no keys in it, which the cluster would show to others: give them to its pods or nodes"
+    elif "://" in storage or Path(storage).is_absolute():
+        return without_slash(storage)
+    else:
+        allowed = "must be a URI (s3://…, gs://…, abfs://…) or the absolute path of a folder that every node mounts"
+    raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
+
+
+def submitter() -> str:
+    """The user and the machine of this process, as in `ana@laptop`; the machine alone if the user has no name."""
+    try:
+        return f"{getpass.getuser()}@{platform.node()}"
+    except (KeyError, OSError):  # in a container, a user may be only a number
+        return platform.node()
+
+
+def find(name: str, known: Sequence[Submission], where: str, storage: str | None = None) -> Sequence[Submission]:
+    """The submission of a name; or those of the study of that name that run, else the newest one.
+
+    Submissions are called STUDY-NUMBER, so that the study `mnist-1` may be called as a submission of the study `mnist`.
+    """
+    own = [each for each in known if each.name == name]
+    of_study = [each for each in known if each.study == name]
+    if own and of_study and own[0].study != name:
+        raise UsageError(
+            f"{name!r} is both a submission of the study {own[0].study!r} and another study. Name the study "
+            f"{own[0].study!r} for the first, {of_study[-1].name!r} for the second."
+        )
+    if not (matches := own or of_study):
+        existing = f"Available: {', '.join(each.name for each in known)}" if known else "There are none"
+        raise JobNotFound(
+            f"There is no submission and no study {name!r} {where}. {existing}. A restarted cluster loses its "
+            "submissions, and ended RayJobs are deleted: `tunepipe submit` with the same storage resumes the study."
+        )
+    wanted = None if storage is None else without_slash(storage)
+    if not (found := [each for each in matches if wanted in (None, each.storage)]):
+        others = ", ".join(sorted({each.storage or "an unknown storage" for each in matches}))
+        raise JobNotFound(f"No submission of {name!r} {where} has its study in {wanted}; found it in {others}.")
+    return [each for each in found if not each.has_ended] or found[-1:]
+
+
+def find_one(name: str, known: Sequence[Submission], where: str, storage: str | None = None) -> Submission:
+    """The newest of the submissions that a name means, which must be of one study."""
+    found = find(name, known, where, storage)
+    if len({each.storage for each in found}) > 1:
+        running = " and ".join(f"{each.name} in {each.storage or 'an unknown storage'}" for each in found)
+        raise UsageError(
+            f"The study {name!r} runs as several submissions: {running}. Name one of them, or its storage with "
+            "--storage."
+        )
+    return found[-1]
+
+
+def submit_once(
+    study: str,
+    storage: str,
+    where: str,
+    known: Callable[[], Sequence[Submission]],
+    create: Callable[[int], Submission | str],
+) -> tuple[Submission, bool]:
+    """Start a study, or attach to it where it runs.
+
+    Args:
+        study: The study's name, without regard to others in `known`.
+        storage: Its storage.
+        where: The cluster, for messages.
+        known: Lists the study's submissions, the oldest first.
+        create: Creates the submission of a number; returns its name if that is taken.
+
+    Returns:
+        The submission, and whether it ran already.
+    """
+    taken = None
+    for _ in range(_TRIES):
+        submissions = known()
+        if active := [each for each in submissions if each.storage == storage and not each.has_ended]:
+            return active[-1], True
+        numbers = (each.name.rpartition("-")[2] for each in submissions)
+        created = create(max((int(number) for number in numbers if number.isdigit()), default=0) + 1)
+        if isinstance(created, Submission):
+            return created, False
+        if created == taken:
+            raise ClusterError(
+                f"There is already a submission {created!r} {where}, which tunepipe did not create. Delete it, or "
+                "choose another --name for the study."
+            )
+        taken = created
+    raise ClusterError(f"Other users repeatedly submit the study {study!r} {where} at the same time. Try again later.")

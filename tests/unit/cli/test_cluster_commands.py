@@ -1,0 +1,356 @@
+"""`submit`, `status`, `logs`, `stop` and `results --kubernetes` with servers on loopback."""
+
+import json
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tune_jobs
+from pipeline.cli.cluster_options import follow_to_end
+from pipeline.cluster import download
+from pipeline.cluster.overlays import rayjob_template, rendered
+from pipeline.storage import Store
+from pipeline.study.files import save_study
+from tests.hostile.command import tunepipe
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob, stamped, with_session
+from tests.unit.results.studies import Recording, every_domain_study
+
+ON_KUBERNETES = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
+SUBMIT = [*ON_KUBERNETES, "--overlay", "local-cpu"]
+ON_RAY = ["submit", "beale", "--storage", "/s", "--address", "http://x"]
+JOB, PODS, EVENTS = f"{RAYJOBS}/beale-1", f"{CORE}/pods", f"{CORE}/events"
+LOG = f"{PODS}/beale-1-x/log"
+FORBIDDEN = {"items": [{"involvedObject": {"name": "c"}, "message": "violates PodSecurity"}]}
+
+
+def of_beale(state: str = "Running", storage: str = "/studies", name: str = "beale-1", **status: Any) -> dict[str, Any]:
+    """A RayJob of `beale` that another user has submitted, in a state."""
+    job = rayjob(state, name, **status)
+    job["spec"] = rayjob_template("local-cpu")["spec"]
+    job["metadata"]["annotations"] = {"tunepipe/storage": storage, "tunepipe/submitted-by": "ana@laptop"}
+    return job
+
+
+@pytest.fixture
+def beale(api_server: ApiServer) -> ApiServer:
+    """A server on which the study runs, and whose pod prints a line."""
+    api_server.answers |= {
+        RAYJOBS: [{"items": [of_beale()]}],
+        JOB: [of_beale()],
+        PODS: [{"items": [pod("beale-1-x", "Running")]}],
+        LOG: [stamped("one\n")],
+    }
+    return api_server
+
+
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        (["submit", "beale", "--storage", "studies", "--address", "http://x"], "--storage"),
+        (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
+        (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
+        ([*ON_RAY, "--trials", "0"], "budget.trials"),
+        ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
+        ([*ON_RAY, "--workers", "0"], "use at least 1"),
+        ([*ON_RAY, "--dry-run"], "--dry-run goes with --kubernetes only. Nothing was submitted."),
+        ([*ON_RAY, "--image", "i", "--overlay", "dev"], "--image and --overlay go with --kubernetes only"),
+        ([*ON_RAY, "--kubernetes"], "--address goes without --kubernetes only. Nothing was submitted."),
+        ([*ON_KUBERNETES, "--detach", "--to", "x"], "--to has no effect with --detach"),
+        ([*ON_KUBERNETES, "--dry-run", "--priority", "tunepipe-low"], "has no queue"),
+        (["stop", "x", "--context", "c"], "--context goes with --kubernetes only. Nothing was stopped."),
+        (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
+        (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
+        (["logs", "x", "--trial", "1", "--context", "c"], "--context goes with --kubernetes only"),
+        (["logs", "x", "--trial", "0", "--kubernetes"], "`tunepipe results x --kubernetes`"),
+        (["status"], "RAY_API_SERVER_ADDRESS"),
+    ],
+)
+def test_mistakes_are_reported_before_a_cluster_is_asked(
+    words: list[str], reported: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    refused = tunepipe(*words)
+    assert refused.code == 2
+    assert reported in " ".join(refused.errors.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["--namespace", "Mine_"], ["--namespace"]),
+        (["--namespace", "-a"], ["--namespace"]),
+        (["--namespace", "a" * 64], ["--namespace"]),
+        (["--image", "a b"], ["--image"]),
+        (["--wait-pods", "nan"], ["--wait-pods"]),
+        (["--queue", "Team A", "--priority", "Much"], ["--priority", "--queue"]),
+        (["--namespace", "", "--image", "", "--wait-pods", "-1"], ["--namespace", "--image", "--wait-pods"]),
+    ],
+)
+def test_all_values_that_kubernetes_refuses_are_reported_together(words: list[str], options: list[str]) -> None:
+    refused = tunepipe(*ON_KUBERNETES, "--dry-run", *words)
+    lines = [line for line in refused.errors.splitlines() if line.startswith("  - ")]
+    assert [line.split(":")[0].removeprefix("  - ") for line in lines] == options
+
+
+def test_the_address_in_the_environment_does_not_forbid_kubernetes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://x")
+    assert tunepipe(*SUBMIT, "--dry-run").code == 0
+
+
+class Interrupted:
+    """A cluster whose submission prints a line, and whose user then presses Ctrl-C."""
+
+    options = "--address http://x:8265"
+
+    def follow(self, name: str) -> Iterator[str]:
+        yield "epoch 1\n"
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_ctrl_c_ends_the_output_and_not_the_study(capfd: pytest.CaptureFixture[str], raw: bool) -> None:
+    cluster: Any = Interrupted()
+    assert follow_to_end(cluster, "s-1", raw=raw, to_stderr=True) == 130
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("epoch 1\n")
+    for command in ("tunepipe logs s-1 --follow", "tunepipe stop s-1"):
+        assert f"`{command} --address http://x:8265`" in " ".join(printed.err.split())
+
+
+def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
+    words = ["--dry-run", "--gpus-per-trial", "0.5", "--set", "searcher=sobol", "--name", "mine"]
+    printed = tunepipe(*ON_KUBERNETES, *words)
+    (job,) = yaml.safe_load_all(printed.output)
+    assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
+    assert "--name mine --set searcher=sobol --set resources.gpus=0.5 --workers 32" in job["spec"]["entrypoint"]
+    assert "autoscaling up to 16 GPUs" in printed.errors
+    assert json.loads(tunepipe(*ON_KUBERNETES, *words, "--json").output)["items"] == [job]
+
+
+@pytest.fixture
+def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of this machine that the pods of each overlay mount, too."""
+
+    def with_share(overlay: str) -> list[dict[str, Any]]:
+        objects = rendered(overlay)
+        cluster = next(each for each in objects if each["kind"] == "RayJob")["spec"]["rayClusterSpec"]
+        for node in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+            spec = node["template"]["spec"]
+            spec["volumes"].append({"name": "share", "nfs": {"server": "a", "path": "/"}})
+            spec["containers"][0]["volumeMounts"].append({"name": "share", "mountPath": str(tmp_path)})
+        return objects
+
+    monkeypatch.setattr("pipeline.cluster.overlays.rendered", with_share)
+    return tmp_path
+
+
+def test_a_study_that_is_resumed_is_planned_with_its_own_resources(share: Path) -> None:
+    changes = {"resources.gpus": 0.5, "resources.workers": 3, "budget.trials": 6}
+    save_study(Store(share).folder("beale"), tune_jobs.find("beale").replaced(changes))
+    words = ["submit", "beale", "--kubernetes", "--dry-run", "--storage", str(share)]
+    printed = tunepipe(*words)
+    (job,) = yaml.safe_load_all(printed.output)
+    # The number of workers is not kept: `submit` sets it to as many as the overlay has pods for.
+    assert "6 trials in parallel (maximum 6); autoscaling up to 3 GPUs" in printed.errors
+    assert job["spec"]["entrypoint"].endswith("--workers 6")
+    changed = tunepipe(*words, "--gpus-per-trial", "1", "--trials", "2")
+    assert "2 trials in parallel (maximum 2); autoscaling up to 2 GPUs" in changed.errors
+    (share / "beale/study.json").write_text("{")
+    unreadable = tunepipe(*words, "--overlay", "local-cpu")
+    assert unreadable.code == 0
+    assert "study.json" in unreadable.errors
+    assert "autoscaling up to 2 pods" in unreadable.errors
+
+
+def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> None:
+    ended = of_beale("Failed", "s3://b", message="Job entrypoint command failed with exit code 3, last logs")
+    api_server.answers[JOB] = [of_beale("Running", "s3://b"), ended]
+    api_server.answers[PODS] = [{"items": [pod("beale-1-x", "Running")]}]
+    api_server.answers[LOG] = ["a line of the driver\n"]
+    printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b", "--overlay", "local-cpu")
+    assert printed.code == 3, printed.errors
+    assert "a line of the driver\n" in printed.output
+    assert "RayJob beale-1 in namespace tunepipe" in printed.errors
+    ((path, applied),) = api_server.posted
+    assert path.startswith(RAYJOBS)
+    assert applied["metadata"]["name"] == "beale-1"
+
+
+def test_a_submission_that_is_not_followed_says_how_to_follow_it(api_server: ApiServer) -> None:
+    printed = tunepipe(*SUBMIT, "--detach", "--json")
+    names = {"submission": "beale-1", "study": "beale", "storage": "/studies", "namespace": "tunepipe"}
+    assert json.loads(printed.output) == {**names, "exit_code": None}
+    said = " ".join(printed.errors.split())
+    assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` stops it" in said
+    assert "If it cannot start, it waits for up to 14.0 days: `tunepipe status beale-1" in said
+
+
+@pytest.mark.parametrize(
+    ("log", "code"), [("tunepipe: a mistake\n[tunepipe] exit code 2\n", 2), ("", 4)], ids=["a mistake", "no log"]
+)
+def test_a_study_that_ray_stopped_is_no_success_and_nothing_is_copied(
+    api_server: ApiServer, log: str, code: int
+) -> None:
+    stopped = of_beale("Complete", jobStatus="STOPPED")
+    api_server.answers[JOB] = [of_beale(), stopped]
+    api_server.answers[PODS] = [{"items": [pod("beale-1-x", "Succeeded")] if log else []}]
+    api_server.answers[LOG] = [log]
+    printed = tunepipe(*SUBMIT)
+    assert (printed.code, printed.output.count("a mistake")) == (code, 1 if log else 0), printed.errors
+    assert "copied" not in printed.errors
+    assert [path for path, _ in api_server.posted if path.endswith("/pods")] == []
+    api_server.answers[RAYJOBS] = [{"items": [stopped]}]
+    (found,) = json.loads(tunepipe("status", "--kubernetes", "--json").output)["submissions"]
+    assert (found["state"], found["exit_code"]) == (("failed", 2) if log else ("stopped", None))
+
+
+@pytest.mark.parametrize("command", ["submit", "logs"])
+@pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])
+def test_where_a_rayjob_is_deleted_at_its_end_the_storage_says_how_it_ended(
+    api_server: ApiServer, share: Path, command: str, state: str, code: int
+) -> None:
+    storage = with_session(share, state=state, message="no disk", heartbeat=datetime.now(UTC).isoformat())
+    api_server.gone.add(JOB)
+    if command == "submit":
+        printed = tunepipe("submit", "beale", "--kubernetes", "--storage", storage, "--overlay", "local-cpu")
+    else:
+        api_server.answers[RAYJOBS] = [{"items": [of_beale(storage=storage)]}]
+        printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
+    assert printed.code == code, printed.errors
+    assert ("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in printed.errors) is (code != 0)
+
+
+def test_a_rayjob_that_can_never_start_is_deleted_by_its_own_submission_alone(api_server: ApiServer) -> None:
+    stuck = of_beale("Initializing", rayClusterName="c")
+    api_server.answers |= {JOB: [stuck], EVENTS: [FORBIDDEN]}
+    printed = tunepipe(*SUBMIT)
+    assert printed.code == 2
+    assert "violates PodSecurity" in printed.errors
+    assert "The RayJob beale-1 was deleted." in printed.errors
+    assert api_server.deleted == [JOB]
+    api_server.deleted.clear()
+    api_server.gone.clear()
+    api_server.answers[RAYJOBS] = [{"items": [stuck]}]
+    for words in (SUBMIT, ["logs", "beale", "--follow", "--kubernetes"]):
+        printed = tunepipe(*words)
+        assert printed.code == 2
+        assert "violates PodSecurity" in printed.errors
+        assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` deletes it." in " ".join(
+            printed.errors.split()
+        )
+    assert api_server.deleted == []
+
+
+def test_a_study_that_waits_for_too_long_is_kept(api_server: ApiServer) -> None:
+    message = 'pods "beale-1-head" is forbidden: exceeded quota: tunepipe, requested: pods=1, used: pods=4'
+    api_server.answers[JOB] = [of_beale("Initializing", rayClusterName="c")]
+    api_server.answers[EVENTS] = [{"items": [{"involvedObject": {"name": "c"}, "message": message}]}]
+    printed = tunepipe(*SUBMIT, "--wait-pods", "0")
+    assert printed.code == 2
+    assert "exceeded quota: tunepipe" in printed.errors
+    assert api_server.deleted == []
+
+
+def test_the_second_user_of_a_name_reads_whose_study_it_is(beale: ApiServer) -> None:
+    printed = tunepipe(*SUBMIT, "--detach")
+    assert "already running as beale-1, submitted by ana@laptop at 20" in printed.errors
+    assert beale.posted == []
+    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
+    assert found["submitter"] == "ana@laptop"
+
+
+def test_a_rayjob_is_stopped_by_the_name_of_its_study(beale: ApiServer) -> None:
+    beale.answers[PODS] = [{"items": []}]
+    assert tunepipe("stop", "beale", "--kubernetes").code == 0
+    assert beale.deleted == [JOB]
+
+
+def test_status_and_logs_say_why_a_rayjob_waits(beale: ApiServer) -> None:
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available"}
+    beale.answers[RAYJOBS] = [{"items": [of_beale("Initializing")]}]
+    beale.answers[PODS] = [{"items": [pod("beale-1-head", conditions=[unscheduled])]}]
+    waits = "pod beale-1-head waits for a node: 0/2 nodes are available"
+    assert waits in tunepipe("status", "--kubernetes").output
+    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
+    assert (found["submission"], found["study"], found["state"]) == ("beale-1", "beale", "initializing")
+    assert found["message"].startswith(waits)
+    printed = tunepipe("logs", "beale", "--kubernetes")
+    assert (printed.code, printed.output) == (0, "")
+    assert f"beale-1 has printed nothing: {waits}" in printed.errors
+    missing = tunepipe("logs", "mine", "--kubernetes")
+    assert (missing.code, "Available: beale-1" in missing.errors) == (2, True)
+
+
+@pytest.mark.parametrize("named", ["beale", "beale-1"])
+def test_the_output_of_a_driver_is_printed_and_sanitized(beale: ApiServer, named: str) -> None:
+    beale.answers[LOG] = [stamped("0:10  |  2 running\n\x1b[2Jhalf a li")]
+    printed = tunepipe("logs", named, "--kubernetes")
+    assert (printed.code, printed.output) == (0, "0:10  |  2 running\n"), printed.errors
+    beale.answers[RAYJOBS] = [{"items": [of_beale("Complete")]}]
+    beale.answers[PODS] = [{"items": [pod("beale-1-x", "Succeeded")]}]
+    assert tunepipe("logs", named, "--kubernetes").output.endswith("\n\\x1b[2Jhalf a li")
+    assert tunepipe("logs", named, "--kubernetes", "--raw").output.endswith("\n\x1b[2Jhalf a li")
+
+
+def test_a_driver_is_followed_to_its_end(beale: ApiServer) -> None:
+    failed = of_beale("Failed", message="Job entrypoint command failed with exit code 3, last logs")
+    beale.answers[JOB] = [of_beale(), failed]
+    beale.answers[LOG] = [stamped("one\n"), stamped("one\ntwo\n")]
+    printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
+    assert printed.code == 3, printed.errors
+    assert [line for line in printed.output.splitlines() if "[kubernetes]" not in line] == ["one", "two"]
+
+
+def test_a_study_in_two_storages_is_chosen_by_its_storage(beale: ApiServer) -> None:
+    beale.answers[RAYJOBS] = [{"items": [of_beale(), of_beale(storage="s3://b", name="beale-2")]}]
+    beale.answers[f"{PODS}/beale-2-x/log"] = [stamped("two\n")]
+    for command in ("logs", "stop"):
+        refused = tunepipe(command, "beale", "--kubernetes")
+        assert refused.code == 2
+        assert "beale-1 in /studies and beale-2 in s3://b" in " ".join(refused.errors.split())
+    for storage, name, text in (("/studies", "beale-1", "one\n"), ("s3://b/", "beale-2", "two\n")):
+        beale.answers[PODS] = [{"items": [pod(f"{name}-x", "Running")]}]
+        assert tunepipe("logs", "beale", "--kubernetes", "--storage", storage).output == text
+
+
+@pytest.fixture
+def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recording:
+    """A study on a volume, which a pod of the server reads."""
+    study = every_domain_study(tmp_path / "volume", trials=2)
+
+    @contextmanager
+    def running(*_: Any) -> Iterator[str]:
+        yield "p"
+
+    def read_study(_server: Any, _pod: str, storage: str, name: str, archive: Path) -> None:
+        assert (storage, name) == ("/studies", study.job.name)
+        with tarfile.open(archive, "w") as packed:
+            packed.add(study.root / name, name)
+
+    monkeypatch.setattr(download, "reader_pod", running)
+    monkeypatch.setattr(download, "read_study", read_study)
+    return study
+
+
+def test_results_are_copied_from_a_volume_and_shown(api_server: ApiServer, volume: Recording) -> None:
+    name = volume.job.name
+    job = of_beale()
+    job["metadata"]["annotations"]["tunepipe/study-name"] = name
+    api_server.answers[RAYJOBS] = [{"items": [job]}]
+    printed = tunepipe("results", "beale-1", "--kubernetes", "--to", "mine", "--json")
+    assert printed.code == 0, printed.errors
+    assert json.loads(printed.output)["study"] == name
+    assert f"was copied to mine/{name}" in printed.errors
+    assert tunepipe("results", name, "--kubernetes", "--watch").code == 2
+    api_server.answers[RAYJOBS] = [{"items": []}]
+    command = ["results", name, "--kubernetes", "--storage", "/studies"]
+    assert "--storage and --overlay" in tunepipe(*command).errors
+    printed = tunepipe(*command, "--overlay", "local-cpu", "--json")
+    assert len(json.loads(printed.output)["trials"]) == 2

@@ -1,0 +1,354 @@
+"""Studies that are read from a cluster's volume. The pod itself is tried in tests/kubernetes."""
+
+import io
+import json
+import os
+import tarfile
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from pipeline.cluster import download
+from pipeline.cluster.download import (
+    check_finished,
+    download_results,
+    merge_study,
+    read_study,
+    readable_study,
+    volume_of,
+)
+from pipeline.cluster.overlays import rayjob_template
+from pipeline.cluster.rayjob import STORAGE_ANNOTATION, STUDY_ANNOTATION
+from pipeline.cluster.rayjobs import RayJobs, submission_of
+from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError
+from pipeline.storage import Store
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, with_session
+
+
+@pytest.fixture
+def server(api_server) -> RayJobs:
+    return RayJobs(None, "tunepipe")
+
+
+def of_study(storage: str = "/studies", name: str = "s-1", study: str = "s") -> dict:
+    """A RayJob of a study in a storage, with the volumes of an overlay."""
+    job = rayjob("Running", name)
+    job["spec"] = rayjob_template("local-cpu")["spec"]
+    job["metadata"]["annotations"] = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: study}
+    return job
+
+
+@pytest.mark.parametrize(
+    ("storage", "place"), [("/studies", "/studies"), ("/studies/lab/one", "/studies"), ("/tmp", None), ("s3://b", None)]
+)
+def test_the_volume_is_the_claim_that_the_head_mounts_there(storage, place):
+    found = volume_of(of_study(), storage)
+    assert (found and found[1]["mountPath"]) == place
+    assert found is None or found[0]["persistentVolumeClaim"] == {"claimName": "studies"}
+
+
+def test_the_nearest_mount_is_read_as_the_head_mounts_it():
+    job = of_study()
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    head["volumes"].append({"name": "lab", "persistentVolumeClaim": {"claimName": "lab"}})
+    nested = {"name": "lab", "mountPath": "/studies/lab", "subPath": "ana"}
+    head["containers"][0]["volumeMounts"].append(nested)
+    assert volume_of(job, "/studies/lab/one")[1] == nested
+    assert volume_of(job, "/studies/other")[1]["mountPath"] == "/studies"
+
+
+class Answer:
+    """A stream that has all of a pod's output from the beginning."""
+
+    def __init__(self, **channels: bytes) -> None:
+        self._channels = channels
+
+    def close(self) -> None: ...
+
+    def update(self, timeout: float) -> None: ...
+
+    def is_open(self) -> bool:
+        return False
+
+    def read_channel(self, channel: int) -> bytes:
+        return self._channels.pop({1: "out", 2: "err", 3: "end"}[channel], b"")
+
+
+def failure(code: int) -> bytes:
+    causes = [{"reason": "ExitCode", "message": str(code)}]
+    return json.dumps({"status": "Failure", "message": f"exit code {code}", "details": {"causes": causes}}).encode()
+
+
+SUCCESS = b'{"status": "Success"}'
+REMOVED = {"err": b"tar: s/epochs/1.parquet: File removed before we read it", "end": failure(1)}
+
+
+@pytest.mark.parametrize(
+    ("answers", "read"),
+    [
+        ([{"out": b"tar", "end": SUCCESS}], b"tar"),
+        ([{"out": b"tar", "err": b"tar: s/logs/0.log: file changed as we read it", "end": failure(1)}], b"tar"),
+        ([{"out": b"part", **REMOVED}, {"out": b"whole", "end": SUCCESS}], b"whole"),
+        ([REMOVED] * 3, "File removed"),
+        ([{"out": b"ta"}], "the connection was lost"),
+        ([{"err": b"tar: broken", "end": failure(2)}], "tar: broken"),
+        ([{"err": b"tar: s: Cannot stat: No such file", "end": failure(2)}], "it has recorded nothing yet"),
+        ([{"end": b'{"status": "Failure", "message": "no such container"}'}], "no such container"),
+    ],
+)
+def test_a_study_is_read_completely_or_not_at_all(server, tmp_path, monkeypatch, answers, read):
+    given = [Answer(**each) for each in answers]
+    monkeypatch.setattr(download, "stream", lambda *_, **__: given.pop(0))
+    archive = tmp_path / "scratch/s.tar"
+    archive.parent.mkdir()
+    expected = nullcontext() if isinstance(read, bytes) else pytest.raises(ClusterError, match=read)
+    with expected:
+        read_study(server, "p", "/studies", "s", archive)
+        assert archive.read_bytes() == read
+    assert given == []
+
+
+def test_a_connection_that_stays_silent_is_lost_and_a_full_disk_is_not(server, tmp_path, monkeypatch):
+    silent = Answer(out=b"ta")
+    monkeypatch.setattr(silent, "is_open", lambda: True)
+    monkeypatch.setattr(download, "stream", lambda *_, **__: silent)
+    monkeypatch.setattr(download, "SILENT_SECONDS", 0.0)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ClusterError, match="the connection was lost"):
+        read_study(server, "p", "/studies", "s", tmp_path / "a/s.tar")
+    monkeypatch.setattr(download, "stream", lambda *_, **__: Answer(out=b"tar", end=SUCCESS))
+    with pytest.raises(StorageError, match="No space left on device"):
+        read_study(server, "p", "/studies", "s", Path("/dev/full"))
+
+
+READER = {"name": "reader", "state": {"running": {}}}
+PROXY = {"name": "proxy", "state": {"running": {}}}
+
+
+def test_a_reader_mounts_the_volume_alone_and_is_deleted(api_server, server):
+    job = of_study()
+    job["metadata"]["uid"] = "u-1"
+    template = job["spec"]["submitterPodTemplate"]
+    template["metadata"]["labels"]["cost"] = "7"
+    template["spec"] |= {"initContainers": [{}]}
+    template["spec"]["containers"][0]["args"] = ["--verbose"]
+    starts = {"name": "reader", "state": {"waiting": {"reason": "PodInitializing"}}}
+    reading = pod("s-1-reader-x", "Running", containerStatuses=[READER, PROXY])
+    prepares = pod("s-1-reader-x", "Running", containerStatuses=[starts, PROXY])
+    api_server.created_pod, path = prepares, f"{CORE}/pods/s-1-reader-x"
+    api_server.answers[path] = [prepares, reading]
+    mount = {"name": "lab", "mountPath": "/studies", "subPath": "ana"}
+    with download.reader_pod(server, job, {"persistentVolumeClaim": {"claimName": "lab"}}, mount) as name:
+        assert name == "s-1-reader-x"
+        assert api_server.answers[path] == [reading]
+    ((_, body),) = api_server.posted
+    (container,) = body["spec"]["containers"]
+    assert (container["command"][0], container["args"]) == ("sleep", [])
+    assert container["volumeMounts"] == [{**mount, "name": "studies", "readOnly": True}]
+    assert "initContainers" not in body["spec"]
+    assert body["metadata"]["ownerReferences"][0]["uid"] == "u-1"
+    labels = body["metadata"]["labels"]
+    assert (labels["cost"], labels["app.kubernetes.io/name"]) == ("7", "tunepipe-reader")
+    assert "app.kubernetes.io/part-of" not in labels
+    assert api_server.deleted == [path]
+
+
+@pytest.mark.parametrize(("phase", "seconds"), [("Pending", 0.0), ("Failed", 99.0)])
+def test_a_reader_that_does_not_start_is_reported_and_deleted(api_server, server, monkeypatch, phase, seconds):
+    monkeypatch.setattr(download, "START_SECONDS", seconds)
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+    api_server.created_pod = pod("s-1-reader-x", phase, conditions=[unscheduled])
+    api_server.answers[f"{CORE}/pods/s-1-reader-x"] = [api_server.created_pod]
+    reason = "0/3 nodes" if phase == "Pending" else "it is Failed"
+    volume = {"persistentVolumeClaim": {"claimName": "studies"}}
+    with (
+        pytest.raises(ClusterError, match=reason),
+        download.reader_pod(server, of_study(), volume, {"mountPath": "/s"}),
+    ):
+        pass
+    assert api_server.deleted == [f"{CORE}/pods/s-1-reader-x"]
+
+
+@pytest.fixture
+def archive(monkeypatch) -> io.BytesIO:
+    """The archive that a pod returns."""
+    content = io.BytesIO()
+
+    @contextmanager
+    def no_pod(*_):
+        yield "p"
+
+    monkeypatch.setattr(download, "reader_pod", no_pod)
+    monkeypatch.setattr(download, "read_study", lambda *given: Path(given[-1]).write_bytes(content.getvalue()))
+    return content
+
+
+def test_links_and_pipes_of_a_trial_are_left_out(archive, tmp_path):
+    def add(packed: tarfile.TarFile, name: str, content: bytes = b"", **fields) -> None:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        for field, value in fields.items():
+            setattr(member, field, value)
+        packed.addfile(member, io.BytesIO(content))
+
+    with tarfile.open(fileobj=archive, mode="w") as packed:
+        add(packed, "s/sessions/0001.json", session("monday").encode())
+        add(packed, "s/files/0001/notes.txt", b"mine")
+        for name, target in (("absolute", "/etc/passwd"), ("out", "../../../../x"), ("within", "notes.txt")):
+            add(packed, f"s/files/0001/{name}", type=tarfile.SYMTYPE, linkname=target)
+        add(packed, "s/files/0001/pipe", type=tarfile.FIFOTYPE)
+        add(packed, "s/files/0001/device", type=tarfile.CHRTYPE)
+        add(packed, "../out.txt", b"out")
+    assert download_results(None, of_study(), "s", "/studies", tmp_path / "to") == tmp_path / "to/s"
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if not path.is_dir())
+    assert found == ["to/s/files/0001/notes.txt", "to/s/sessions/0001.json"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_not_the_clusters_fault(archive, tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="--to"):
+        download_results(None, of_study(), "s", "/studies", tmp_path / place)
+
+
+def brought(folder: Path, began: str, state: str = "finished") -> Path:
+    """A study that began at some time, with the state of its first session."""
+    (folder / "sessions").mkdir(parents=True)
+    (folder / "sessions/0001.json").write_text(session(began, state))
+    return folder
+
+
+def session(began: str, state: str = "finished") -> str:
+    return json.dumps({"mark": f"mark of {began}", "started": began, "state": state})
+
+
+def test_files_of_an_earlier_download_are_replaced(tmp_path):
+    brought(tmp_path / "here", "monday", "running")
+    newer = brought(tmp_path / "newer", "monday")
+    (newer / "trials.parquet").write_text("more")
+    (newer / "epochs").mkdir()
+    (newer / "epochs/all-0002.parquet").write_text("rows of both parts")
+    here = Store(tmp_path / "here")
+    for path in ("epochs/part-0001-000001.parquet", "checkpoints/0000/000001.ckpt", "epochs/mine.parquet", "notes.txt"):
+        here.write(path, "here")
+    merge_study(newer, tmp_path / "here")
+    assert {path: here.read_text(path) for path in here.files()} == {
+        "checkpoints/0000/000001.ckpt": "here",
+        "epochs/all-0002.parquet": "rows of both parts",
+        "epochs/mine.parquet": "here",
+        "notes.txt": "here",
+        "sessions/0001.json": session("monday"),
+        "trials.parquet": "more",
+    }
+
+
+@pytest.mark.parametrize("last", range(9))
+def test_a_download_that_is_cut_off_is_continued(tmp_path, monkeypatch, last):
+    newer, files = (
+        brought(tmp_path / "newer", "monday"),
+        {"study.json": "{}", "source/job.py": "JOB", "logs/0000.log": ""},
+    )
+    for path, text in files.items():
+        (newer / path).parent.mkdir(exist_ok=True)
+        (newer / path).write_text(text)
+    replace, done = os.replace, []
+
+    def killed(source, target):
+        if len(done) == last // 2:
+            # Before the file has its name, or just after.
+            if last % 2:
+                replace(source, target)
+            monkeypatch.setattr(os, "unlink", lambda *_: None)
+            raise KeyboardInterrupt
+        done.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    here = Store(tmp_path / "here")
+    if last < 8:
+        with pytest.raises(KeyboardInterrupt):
+            merge_study(newer, tmp_path / "here")
+        assert last == 7 or not here.exists("study.json")
+    monkeypatch.undo()
+    merge_study(newer, tmp_path / "here")
+    assert {path: here.read_text(path) for path in here.files()} == {**files, "sessions/0001.json": session("monday")}
+
+
+def test_a_download_follows_no_link(tmp_path):
+    brought(tmp_path / "here", "monday")
+    newer = brought(tmp_path / "newer", "monday")
+    (newer / "trials.parquet").symlink_to("sessions/0001.json")
+    (newer / "notes.txt").write_text("theirs")
+    merge_study(newer, tmp_path / "here")
+    assert Store(tmp_path / "here").files() == ["sessions/0001.json"]
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "here/epochs").symlink_to(tmp_path / "outside")
+    with pytest.raises(StorageError):
+        merge_study(newer, tmp_path / "here")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_different_study_of_the_same_name_is_kept(tmp_path):
+    here, other = brought(tmp_path / "here", "monday"), brought(tmp_path / "other", "tuesday")
+    with pytest.raises(ClusterError, match="--to"):
+        merge_study(other, here)
+    assert (here / "sessions/0001.json").read_text() == session("monday")
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[tuple[str, str, str]]:
+    """What would have been downloaded: the RayJob, the study and the storage."""
+    found = []
+
+    def downloaded(_server, job, study, storage, to):
+        found.append((job["metadata"]["name"], study, storage, job["metadata"].get("uid")))
+        return None if volume_of(job, storage) is None else to / study
+
+    monkeypatch.setattr(download, "download_results", downloaded)
+    return found
+
+
+def test_a_study_is_read_where_its_rayjob_has_it(api_server, server, tmp_path, asked):
+    jobs = [of_study("/studies/a"), of_study("/studies/b", "s-2"), of_study("s3://bucket/lab", "x-1", "my.study")]
+    jobs[0]["status"]["jobDeploymentStatus"] = "Complete"
+    api_server.answers[RAYJOBS] = [{"items": jobs}]
+    assert readable_study(server, "x-1", tmp_path) == ("s3://bucket/lab", "my.study")
+    assert readable_study(server, "s", tmp_path) == (str(tmp_path), "s")
+    assert readable_study(server, "s", tmp_path, storage="/studies/a") == (str(tmp_path), "s")
+    assert [(name, storage) for name, _, storage, _ in asked[1:]] == [("s-2", "/studies/b"), ("s-1", "/studies/a")]
+
+
+def test_a_study_without_a_rayjob_needs_a_storage_and_an_overlay(api_server, server, tmp_path, asked):
+    with pytest.raises(JobNotFound, match="--storage and --overlay"):
+        readable_study(server, "s", tmp_path, storage="/studies")
+    assert readable_study(server, "s", tmp_path, storage="/studies", overlay="local-cpu") == (str(tmp_path), "s")
+    with pytest.raises(ClusterError, match="no volume claim"):
+        readable_study(server, "s", tmp_path, storage=str(tmp_path / "away"), overlay="local-cpu")
+    unmarked = of_study()
+    del unmarked["metadata"]["annotations"]
+    api_server.answers[RAYJOBS] = [{"items": [unmarked]}]
+    with pytest.raises(JobNotFound, match="give it with --storage"):
+        readable_study(server, "s", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"state": "finished"}, None),
+        ({"state": "failed", "message": "no disk."}, EndUnknown),
+        ({"state": "interrupted"}, ClusterError),
+        ({"state": "running", "host": "other"}, ClusterError),
+        ({"state": "odd"}, ClusterError),
+        # The study had finished before its RayJob was created, as with a larger budget.
+        ({"state": "finished", "heartbeat": "2025-12-31T23:59:29+00:00"}, ClusterError),
+        (None, ClusterError),
+    ],
+)
+def test_the_storage_says_how_the_study_of_a_deleted_rayjob_ended(server, tmp_path, asked, fields, kind):
+    storage = str(tmp_path) if fields is None else with_session(tmp_path, **fields)
+    job = of_study(storage, study="beale")
+    job["metadata"]["uid"] = "u-1"
+    with nullcontext() if kind is None else pytest.raises(kind):
+        assert check_finished(server, submission_of(job), tmp_path / "to") is None
+    assert asked[0][3] is None, "The pod that copies would be deleted with its owner."
