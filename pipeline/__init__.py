@@ -139,15 +139,7 @@ def __getattr__(name: str) -> Any:
     # Imported at first use: a command, and its second process, load only what they need.
     for module, names in _MODULES.items():
         if name in names:
-            try:
-                return getattr(import_module(module), name)
-            except (ImportError, AttributeError) as error:
-                from pipeline.hidden_modules import hidden_behind, hidden_text
-
-                if hidden := hidden_behind(error):
-                    # Python would report that this package has no such name.
-                    raise ImportError(f"{type(error).__name__}: {error}. {hidden_text(hidden)}") from error
-                raise
+            return getattr(import_module(module), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.code import expanded, is_file, load_module, split_job_name
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.study.load_module import expanded, is_file, load_module, split_job_name
-from pipeline.study.tensorflow_messages import quiet_tensorflow
 from pipeline.wording import by_count, did_you_mean, listed
 
 __all__ = ["find", "jobs", "names"]
@@ -50,7 +49,6 @@ def jobs() -> dict[str, TuneJob]:
 
 
 def _module(name: str) -> ModuleType:
-    quiet_tensorflow()
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
 
 

@@ -5,14 +5,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.study.source_loader import SourceTextLoader
+from pipeline.code import SourceText
 
 
 def generated_module(name: str, folder: Path, text: str) -> ModuleType:
     """A module from its text, as if it were a file of a folder. Nothing is written there."""
-    loader = SourceTextLoader(folder / f"{name}.py", text.encode())
-    # What a study copies is this text: it does not come from a study.
-    loader.of_study = False
+    loader = SourceText(folder / f"{name}.py", text.encode(), of_study=False)
     spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py", loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

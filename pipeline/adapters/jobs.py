@@ -13,11 +13,10 @@ from pipeline.adapters.generated_module import generated_module
 from pipeline.adapters.library import Library
 from pipeline.adapters.program import end_program, load, register
 from pipeline.adapters.user_code import user_errors, user_line
+from pipeline.code import content_of, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
-from pipeline.study.load_module import expanded, split_job_name
-from pipeline.study.source_loader import content_of
 from pipeline.wording import closest, did_you_mean
 
 LIBRARIES = {each.name: each for each in (keras_tuner.LIBRARY, optuna.LIBRARY, ray_tune.LIBRARY)}

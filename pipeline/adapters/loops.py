@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.study.loop_length import calls
+from pipeline.adapters.loop_length import calls
 
 UNKNOWN_EPOCHS = 100
 """The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""

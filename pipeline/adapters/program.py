@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.adapters.user_code import user_errors, user_place
-from pipeline.study.load_module import load_module
-from pipeline.study.main_block import is_main_guard
-from pipeline.study.script_arguments import script_arguments
-from pipeline.study.source_loader import content_of
+from pipeline.code import content_of, load_module, script_arguments
 
 
 class ProgramEnd(BaseException):
@@ -155,9 +152,19 @@ def _guarded_body(module: ModuleType) -> Any:
         return None
     body: list[ast.stmt] = []
     for node in ast.parse(source).body:
-        if is_main_guard(node):
+        if _is_main_guard(node):
             body += node.body
     return compile(ast.Module(body, []), module.__file__ or module.__name__, "exec") if body else None
+
+
+def _is_main_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
+    """Whether a statement is `if __name__ == "__main__":`."""
+    if not isinstance(statement, ast.If) or not isinstance(statement.test, ast.Compare):
+        return False
+    names = {each.id for each in ast.walk(statement.test) if isinstance(each, ast.Name)}
+    texts = {each.value for each in ast.walk(statement.test) if isinstance(each, ast.Constant)}
+    others = any(isinstance(each, ast.NotEq | ast.NotIn) for each in statement.test.ops)
+    return "__name__" in names and "__main__" in texts and not others
 
 
 class _ProgramFinder(MetaPathFinder):

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.code import is_tunepipe_file, is_user_file
 from pipeline.errors import Fault, InvalidJob, UserError
-from pipeline.study.user_frames import is_tunepipe_file, is_user_file
 
 
 def user_line() -> tuple[str, int]:

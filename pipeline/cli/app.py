@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from pipeline.errors import Interrupted, OutputLost, TunepipeError, UserError
+from pipeline.errors import Interrupted, OutputLost, TunepipeError
 
 _THRESHOLDS = 50_000, 2, 2
 """Thresholds of the garbage collector: rare collections make commands start faster."""
@@ -30,14 +30,6 @@ def main() -> None:
         if str(error):
             _print_error(str(error))
         code, final = error.exit_code, error.final
-    except (ImportError, AttributeError) as error:
-        # A job's folder comes before those of Python: a file in it hides a module from tunepipe, too.
-        from pipeline.hidden_modules import hidden_behind, hidden_text
-
-        if not (hidden := hidden_behind(error)):
-            raise
-        _print_error(f"{type(error).__name__}: {error}. {hidden_text(hidden)}")
-        code, final = UserError.exit_code, True
     report_end(dashboard, code or 0, final=final)
     sys.exit(code or 0)
 

@@ -175,7 +175,7 @@ def _print_failures(name: str, storage: str, console: "Console", check: str | No
             raise
         raise NoTrialSucceeded(f"{error} `{check}` trains a first epoch and says what is wrong with the job.") from None
     except DataError as error:
-        from pipeline.study.tracebacks import error_text, user_frames_text
+        from pipeline.code import error_text, user_frames_text
 
         cause = error.__cause__
         if isinstance(cause, DataError):

@@ -145,11 +145,11 @@ def submit(
 
     manifests = manifests_of(1)
     note(str(manifests.plan))
-    sources = manifests.sources
-    if len(sources.files) + len(sources.data) > 1:
-        note(f"Uploaded with the job: {sources}.")
-    if sources.uncopied:
-        note(f"Not among the job's files: {'; '.join(sources.uncopied)}. Put these into the image.")
+    snapshot = manifests.snapshot
+    if len(snapshot.files) > 1:
+        note(f"Uploaded with the job: {snapshot}.")
+    if snapshot.left_out:
+        note(f"Not uploaded, because of their size: {snapshot.not_copied}. Put what the job needs into the image.")
     if dry_run:
         objects = [each for each in (manifests.file, manifests.job) if each]
         together = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})

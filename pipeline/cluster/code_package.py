@@ -3,33 +3,20 @@
 import hashlib
 import importlib.util
 import io
-import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pathspec import GitIgnoreSpec
-
+from pipeline.code import project_files, snapshot_of_file, split_job_name
 from pipeline.errors import ClusterError
-from pipeline.study.load_module import split_job_name
-from pipeline.study.sources import sources_of_file
 
 MAX_BYTES = 500 * 2**20
 """The limit of Ray's server, 512 MiB, less the directory of the zip."""
 
-_LEFT_OUT = {
-    ".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules",
-    # Where programs keep a user's passwords and keys: all who reach a cluster read its code.
-    ".aws", ".azure", ".cache", ".config", ".docker", ".git-credentials", ".gnupg", ".kaggle", ".kube", ".netrc",
-    ".pypirc", ".ray", ".ssh",
-}  # fmt: skip
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _OUTSIDE = "submitted"
 """The folder of a job file from outside the project, and of what it imports."""
-
-_Rules = list[tuple[Path, GitIgnoreSpec]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +34,21 @@ def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
     job_file, name = split_job_name(job)
     packed_job = job_file
     try:
-        files = {path.relative_to(project).as_posix(): path for path in files_to_copy(project)}
+        files = {path.relative_to(project).as_posix(): path for path in project_files(project)}
         if job_file.endswith(".py"):
             file = Path(job_file).expanduser().resolve()
             if file.is_relative_to(project):
                 packed_job = file.relative_to(project).as_posix()
                 files[packed_job] = file
             else:
-                sources = sources_of_file(file)
-                packed_job = f"{_OUTSIDE}/{sources.files[0].path}"
-                beside = files_to_copy(file.parent, below=False)
-                files |= {f"{_OUTSIDE}/{each.name}": each for each in beside if each.suffix == ".py"}
-                files |= {f"{_OUTSIDE}/{each.path}": each.file for each in (*sources.files, *sources.data)}
+                outside = snapshot_of_file(file)
+                packed_job = f"{_OUTSIDE}/{next(iter(outside.files))}"
+                files |= {f"{_OUTSIDE}/{path}": outside.roots[0] / path for path in outside.files}
         # The cluster runs this version, whatever version its image has.
         for own in ("pipeline", "tune_jobs"):
             if (spec := importlib.util.find_spec(own)) is not None and spec.origin is not None:
                 folder = Path(spec.origin).parent
-                paths = files_to_copy(folder, above=False)
+                paths = project_files(folder, above=False)
                 files |= {f"{own}/{path.relative_to(folder).as_posix()}": path for path in paths}
         _refuse_large(files, project, most)
         content = _zip(files)
@@ -77,60 +62,6 @@ def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
             f"{what} cannot be uploaded: {why}. List it in .gitignore, or call the command in another folder."
         ) from None
     return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{packed_job}{name}")
-
-
-def files_to_copy(folder: Path, *, above: bool = True, below: bool = True) -> Iterator[Path]:
-    """The files of a folder that may be copied to others, sorted.
-
-    What git ignores is left out, and so are links, which may lead anywhere, the folders of tools, and those in which
-    programs keep passwords and keys.
-
-    Args:
-        folder: An absolute path.
-        above: Whether the rules of the git repository that contains the folder count, unless they ignore the folder.
-        below: Whether to include the folders in it.
-    """
-    yield from _files(folder, _rules_above(folder) if above else [], below=below)
-
-
-def _files(folder: Path, rules: _Rules, *, below: bool) -> Iterator[Path]:
-    rules = _with_rules(rules, folder)
-    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
-        path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
-        if entry.name in _LEFT_OUT or _ignored(path, is_folder, rules):
-            continue
-        if is_folder and below:
-            yield from _files(path, rules, below=True)
-        elif entry.is_file(follow_symlinks=False):
-            yield path
-
-
-def _rules_above(folder: Path) -> _Rules:
-    root = next((each for each in folder.parents if (each / ".git").exists()), None)
-    if root is None or (folder / ".git").exists():
-        return []
-    way = [each for each in reversed(folder.parents) if each.is_relative_to(root)]
-    rules: _Rules = []
-    for each in way:
-        rules = _with_rules(rules, each)
-    return [] if any(_ignored(each, True, rules) for each in (*way[1:], folder)) else rules
-
-
-def _with_rules(rules: _Rules, folder: Path) -> _Rules:
-    ignoring = folder / ".gitignore"
-    if not ignoring.is_file():
-        return rules
-    return [*rules, (folder, GitIgnoreSpec.from_lines(ignoring.read_text(errors="replace").splitlines()))]
-
-
-def _ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
-    """Whether git ignores a path: the nearest .gitignore with a matching rule decides."""
-    for folder, spec in reversed(rules):
-        if path.is_relative_to(folder):
-            name = f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}"
-            if (ignored := spec.check_file(name).include) is not None:
-                return ignored
-    return False
 
 
 def _refuse_large(files: dict[str, Path], project: Path, most: int) -> None:

@@ -17,10 +17,9 @@ from pipeline.cluster.driver_end import IN_RAYJOB
 from pipeline.cluster.overlays import check_storage_is_kept, rayjob_template
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, epoch_seconds_by_node, memory_for_trials, plan
 from pipeline.cluster.submissions import DRIVER_ENVIRONMENT, submitter
+from pipeline.code import Snapshot, snapshot_of_file, split_job_name
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
-from pipeline.study.load_module import split_job_name
-from pipeline.study.sources import Sources, sources_of_file
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
 STUDY_LABEL = "tunepipe/study"
@@ -50,7 +49,7 @@ class Manifests:
     job: dict[str, Any]
     file: dict[str, Any] | None
     plan: Plan
-    sources: Sources = field(default_factory=Sources)
+    snapshot: Snapshot = field(default_factory=Snapshot)
 
     def __str__(self) -> str:
         return yaml.safe_dump_all([each for each in (self.file, self.job) if each], sort_keys=False)
@@ -95,13 +94,13 @@ def study_manifests(
                     f"kueue to its study/, or leave {option} out."
                 )
             metadata["labels"][label] = value
-    file, sources = None, Sources()
+    file, snapshot = None, Snapshot()
     job_file, name_in_file = split_job_name(job_name)
     if job_file.endswith(".py"):
-        sources = sources_of_file(Path(job_file))
-        file = _config_map(sources, {key: metadata[key] for key in ("name", "namespace", "labels")})
-        job_name = f"{_CODE_FOLDER / sources.files[0].path}{name_in_file}"
-        _mount_code(cluster, file["metadata"]["name"], sources)
+        snapshot = snapshot_of_file(Path(job_file), limit=_MAX_CODE_BYTES)
+        file = _config_map(snapshot, {key: metadata[key] for key in ("name", "namespace", "labels")})
+        job_name = f"{_CODE_FOLDER / next(iter(snapshot.files))}{name_in_file}"
+        _mount_code(cluster, file["metadata"]["name"], snapshot)
     # No worker runs when the driver starts: autoscaling starts what the driver requests.
     words = ["run", job_name, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
@@ -115,7 +114,7 @@ def study_manifests(
     spec["runtimeEnvYAML"] = yaml.safe_dump(_runtime_environment(spec, overlay))
     if image is not None:
         _set_image(spec, image, _images_of_ray(spec))
-    return Manifests(template, file, planned, sources)
+    return Manifests(template, file, planned, snapshot)
 
 
 def study_label(name: str) -> str:
@@ -128,37 +127,37 @@ def study_label(name: str) -> str:
     return f"s-{plain[: _MAX_NAME_LENGTH - 11].strip('-')}-{digest}".replace("--", "-")
 
 
-def _keyed(sources: Sources) -> dict[str, Any]:
+def _keyed(snapshot: Snapshot) -> dict[str, tuple[str, bytes]]:
     """The files by their keys in a ConfigMap, which allow fewer characters than paths."""
-    files: dict[str, Any] = {}
-    for number, file in enumerate((*sources.files, *sources.data)):
-        key = re.sub(r"[^-._a-zA-Z0-9]", "_", file.path)
+    files: dict[str, tuple[str, bytes]] = {}
+    for number, (path, text) in enumerate(snapshot.files.items()):
+        key = re.sub(r"[^-._a-zA-Z0-9]", "_", path)
         if key in files or len(key) > _MAX_KEY_LENGTH or key.startswith(".."):
             key = f"{number}-{key[-_MAX_KEY_LENGTH:]}"
-        files[key] = file
+        files[key] = path, text
     return files
 
 
-def _config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _config_map(snapshot: Snapshot, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """A ConfigMap with all files of a job, named by their digest.
 
     Where a RayJob has the name of one that was just deleted, the ConfigMap of that one may still be there.
     """
-    files = _keyed(sources)
-    if (total := sum(len(file.content) for file in files.values())) > _MAX_CODE_BYTES:
-        largest = sorted(files.values(), key=lambda file: -len(file.content))[:3]
+    files = _keyed(snapshot)
+    if (total := sum(len(text) for _, text in files.values())) > _MAX_CODE_BYTES:
+        largest = sorted(files.values(), key=lambda file: -len(file[1]))[:3]
         raise ClusterError(
             f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_CODE_BYTES:,}. The largest: "
-            f"{', '.join(f'{file.path} ({len(file.content):,})' for file in largest)}. Put large data into the image "
+            f"{', '.join(f'{path} ({len(text):,})' for path, text in largest)}. Put large data into the image "
             "or into the storage."
         )
     content: dict[str, dict[str, str]] = {"data": {}, "binaryData": {}}
-    for key, file in files.items():
+    for key, (_, text) in files.items():
         # As text where it is UTF-8, so that a dry run can be read.
         try:
-            content["data"][key] = file.content.decode()
+            content["data"][key] = text.decode()
         except UnicodeDecodeError:
-            content["binaryData"][key] = base64.b64encode(file.content).decode()
+            content["binaryData"][key] = base64.b64encode(text).decode()
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return {
         "apiVersion": "v1",
@@ -168,8 +167,8 @@ def _config_map(sources: Sources, metadata: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _mount_code(cluster: Mapping[str, Any], config_map_name: str, sources: Sources) -> None:
-    items = [{"key": key, "path": file.path} for key, file in _keyed(sources).items()]
+def _mount_code(cluster: Mapping[str, Any], config_map_name: str, snapshot: Snapshot) -> None:
+    items = [{"key": key, "path": path} for key, (path, _) in _keyed(snapshot).items()]
     volume = {"name": "job", "configMap": {"name": config_map_name, "items": items}}
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]

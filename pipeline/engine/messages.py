@@ -94,7 +94,6 @@ class ProgressReport:
     left: tuple[tuple[str, int, int], ...] = ()
     over_memory_limit: str = ""
     winner: Mapping[str, float] = field(default_factory=dict)
-    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     node: Mapping[str, Any] | None = None
     data: tuple[Mapping[str, Any], ...] = ()
     inexact: str | None = None
@@ -111,8 +110,7 @@ class ProgressReport:
         """Read a report from the result of `to_bytes`."""
         values: dict[str, Any] = json.loads(content)
         rows = tuple(EpochRow(**row) for row in values.pop("rows"))
-        sources = {module: (path, text) for module, (path, text) in values.pop("sources", {}).items()}
         left = tuple((trial_id, epoch, size) for trial_id, epoch, size in values.pop("left", ()))
         checkpoints = {int(epoch): size for epoch, size in values.pop("checkpoints").items()}
         data = tuple(values.pop("data", ()))
-        return cls(rows=rows, sources=sources, checkpoints=checkpoints, left=left, data=data, **values)
+        return cls(rows=rows, checkpoints=checkpoints, left=left, data=data, **values)

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from pipeline.code import Snapshot, snapshot_of
 from pipeline.errors import ResourcesUnmet, StorageError, StudyExists, UsageError, UserError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.check_process import JOB, Node, checks_of, published
@@ -27,7 +28,6 @@ from pipeline.storage.scratch import scratch
 from pipeline.storage.shared_folder import remove_unused
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.files import read_document, recorded_data
-from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import counted, listed, rough_duration, size
@@ -272,7 +272,7 @@ class Check:
         if job.resources.gpus > self._gpus:
             # The nodes have GPUs; here the epoch is trained without.
             job = job.replaced({"resources.gpus": 0, "resources.strategy": None})
-        sources = sources_of(job)
+        snapshot = snapshot_of(job.functions.values())
         try:
             content, folders = pack(job)
         except UserError as error:
@@ -280,8 +280,8 @@ class Check:
             yield Finding("source", "error", str(error))
             measured["why"] = "the job cannot be sent to workers"
         else:
-            yield _source_finding(job, sources)
-            save_study(store, job, sources=sources)
+            yield _source_finding(job, snapshot)
+            save_study(store, job, snapshot=snapshot)
             if content is not None:
                 store.write(JOB, content)
         left = checks_of(job)
@@ -291,7 +291,11 @@ class Check:
             arguments = {
                 "folder": store.uri,
                 "folders": folders,
-                "originals": {str(home / layout.source(file.path)): str(file.file) for file in sources.files},
+                "originals": {
+                    str(home / layout.source(path)): str(root / path)
+                    for root in snapshot.roots
+                    for path in snapshot.files
+                },
                 "recorded": self._recorded_data() if usable else None,
             }
             measured["why"] = "the process of the check ended earlier"
@@ -433,16 +437,16 @@ def _versions_finding() -> Finding:
     return Finding("versions", "ok", shown)
 
 
-def _source_finding(job: TuneJob, sources: Any) -> Finding:
+def _source_finding(job: TuneJob, snapshot: Snapshot) -> Finding:
     """Which of the job's code the study would copy."""
     if not job.resumable:
         text = "A function of the job is in no file: `tunepipe resume` cannot resume the study"
         advice = "run(JOB, resume=True) resumes it where the same functions are defined, as in a notebook."
         return Finding("source", "warning", text, advice)
-    if sources.uncopied:
-        text = f"copied into the study: {sources}. Not copied: {'; '.join(sources.uncopied)}"
-        return Finding("source", "warning", text, "`resume` and `rerun` need it where it is now.")
-    return Finding("source", "ok", f"copied into the study: {sources}" if sources.files else "the study's own copies")
+    if snapshot.left_out:
+        text = f"copied into the study: {snapshot}. Not copied, because of its size: {snapshot.not_copied}"
+        return Finding("source", "ok", text, "Other machines need it at an absolute path that they can read.")
+    return Finding("source", "ok", f"copied into the study: {snapshot}" if snapshot.files else "the study's own copies")
 
 
 def _kept_bytes(job: TuneJob, trials: int, workers: int, checkpoint: int) -> int:

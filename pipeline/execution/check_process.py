@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.code import takes_state, user_frame
 from pipeline.datasets import (
     Dataset,
     differences,
@@ -49,8 +50,6 @@ from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.signature import takes_state
-from pipeline.study.user_frames import user_frame
 from pipeline.training.data import example_config, load_data
 from pipeline.wording import capitalized, counted, rough_duration, size
 

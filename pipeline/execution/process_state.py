@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.code import as_before
 from pipeline.errors import UsageError
-from pipeline.study.copies import as_before
 from pipeline.training.global_state import kept_global_state
 
 _LOCK = threading.RLock()

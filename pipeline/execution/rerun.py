@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.code import error_text, notebook_functions
 from pipeline.datasets import RecordedConfig, differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
 from pipeline.execution.process_state import kept_process_state
@@ -24,8 +25,6 @@ from pipeline.storage.scratch import scratch
 from pipeline.study import layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
-from pipeline.study.function_source import notebook_functions
-from pipeline.study.tracebacks import error_text
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import EpochResult, TrainingEnded, run_validated_epoch
 from pipeline.training.data import load_data

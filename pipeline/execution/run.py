@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
+from pipeline.code import end_loading, import_folders, loaded_files, snapshot_of
 from pipeline.errors import UsageError
 from pipeline.execution.data import start_loading
-from pipeline.execution.driver.changed_data import noting_changed_data
 from pipeline.execution.driver.earlier_studies import learned_from
 from pipeline.execution.driver.heartbeat import heartbeat
 from pipeline.execution.driver.progress import notebook_progress
@@ -20,7 +20,7 @@ from pipeline.execution.driver.script_arguments import arguments_of_script, othe
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_end import recording_end
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
-from pipeline.execution.driver.start_notes import code_notes, start_notes
+from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state, one_study
@@ -32,11 +32,9 @@ from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import recorded_data
-from pipeline.study.keras_backend import refuse_other_keras
-from pipeline.study.load_module import end_loading
-from pipeline.study.sources import sources_of
 from pipeline.study.studies import default_storage
 from pipeline.training.data import check_functions
+from pipeline.training.keras_backend import refuse_other_keras
 
 
 class Display(Protocol):
@@ -129,8 +127,8 @@ def _run(
     note: Callable[[str], None],
 ) -> Outcome:
     store = Store(storage).folder(job.name)
-    given = sources_of(job)
-    provenance = Provenance(job, [source.file.resolve() for source in (*given.files, *given.data)])
+    folders = import_folders(job.functions.values())
+    provenance = Provenance(job, [file for folder in folders for file in loaded_files(folder).values()])
     start = session_start(
         job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over, note=note
     )
@@ -147,7 +145,7 @@ def _run(
     if cluster is not None:
         check_reachable(cluster)
     earlier = learned_from(start.job, storage, resume=start.saved is not None)
-    notes = [*code_notes(given), *start_notes(start.job, start.saved, earlier)]
+    notes = [*start_notes(start.job, start.saved, earlier)]
     # From here on the job is the study's: it names what was chosen for it.
     start = replace(start, job=start.job.resolved())
     load = start_loading(
@@ -171,7 +169,7 @@ def _run(
         if not new:
             # Commands that wait, such as a config to try next, come before the first draw.
             session.execute_commands(immediately=True)
-        with noting_changed_data(store, note), _display_context(display, session):
+        with _display_context(display, session):
             train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation
     return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
@@ -231,19 +229,18 @@ def _session(
 def _save(start: SessionStart, store: Store, earlier: Sequence[EarlierTrials], note: Callable[[str], None]) -> None:
     """Save the job, its code and what it learns from in the study's folder."""
     job, new = start.job, start.saved is None
-    # Not the files as they were given: a study that resumes with its copies keeps them.
-    sources = sources_of(job)
-    if sources.files and new:
-        note(f"source: {sources}")
-        if sources.uncopied:
-            note(f"Not copied: {'; '.join(sources.uncopied)}.")
+    snapshot = snapshot_of(job.functions.values())
+    if snapshot.files and new:
+        note(f"source: {snapshot}")
+        if snapshot.left_out:
+            note(f"Not copied, because of their size: {snapshot.not_copied}.")
     if new and earlier:
         # Before study.json, so that a study has what it learns from.
         write_earlier(store, earlier)
     arguments = arguments_of_script(job)
     if not new and (changed := other_arguments(start.document, arguments)) is not None:
         note(changed)
-    save_study(store, job, sources=sources, before=start.document, arguments=arguments)
+    save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
 
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:

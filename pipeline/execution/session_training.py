@@ -1,7 +1,6 @@
 """The training of a session: the study's data are loaded and recorded, then trials train on Ray or in this process."""
 
-import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import cache, partial
 
 from pipeline.datasets import Dataset, differences
@@ -14,8 +13,7 @@ from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.storage import Store
 from pipeline.storage.shared_folder import close_shared_folders
-from pipeline.study.copied_modules import imported_since
-from pipeline.study.files import read_document, recorded_data, recorded_sources, set_data
+from pipeline.study.files import read_document, recorded_data, set_data
 
 
 def train(
@@ -29,7 +27,7 @@ def train(
 ) -> None:
     """Train the trials of a session until the study has ended or is interrupted."""
     job = session.job
-    load_data = cache(partial(_recorded, session, store, load, frozenset(sys.modules), note))
+    load_data = cache(partial(_recorded, session, store, load, note))
     try:
         if job.resources.workers != 0:
             if callable(job.data):
@@ -62,10 +60,9 @@ def _recorded(
     session: Session,
     store: Store,
     load: Callable[[], Loaded],
-    imports: Collection[str],
     note: Callable[[str], None],
 ) -> Dataset | None:
-    """Load the data, and record them and the sources that their function has imported since `imports`."""
+    """Load the data, and record them."""
     job = session.job
     data, fingerprint = load()
     recorded = recorded_data(read_document(store))
@@ -78,6 +75,4 @@ def _recorded(
         set_data(store, fingerprint)
     for text in data_notes(job, data, fingerprint or {}):
         note(text)
-    if job.resumable and (sources := imported_since(imports, recorded_sources(store))):
-        session.recorder.add_sources(sources)
     return data

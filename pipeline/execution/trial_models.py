@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.code import notebook_functions, takes_state, without_notes
 from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for, takes_config
 from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile, DataError, JobNotFound, ModelError, StorageError, UserError
@@ -16,10 +17,7 @@ from pipeline.storage import Store, unpack
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.files import read_document, recorded_data
-from pipeline.study.function_source import notebook_functions
-from pipeline.study.signature import takes_state
 from pipeline.study.studies import as_argument
-from pipeline.study.tensorflow_messages import without_notes
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
 

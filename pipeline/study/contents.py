@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.code import Recorded
 from pipeline.errors import StorageError
 from pipeline.sanitize import sanitize_line
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import layout
 from pipeline.study.files import read_document
-from pipeline.study.recorded_copies import RecordedCopies
 
 _SHOWN = 50
 
@@ -56,12 +56,12 @@ def _recorded_copies(store: Store) -> set[str] | None:
     """Paths of the copies that study.json records; None if it records none, or cannot be read."""
     try:
         document = read_document(store)
-        recorded = RecordedCopies(document.get("sources"))
+        recorded = Recorded(document.get("sources"))
     except (FileNotFoundError, StorageError):
         return None
     if "sources" not in document:
         return None
-    return {layout.source(path) for path in (*(path for path, _ in recorded.modules.values()), *recorded.files)}
+    return set(map(layout.source, recorded.files))
 
 
 def listed_entries(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:

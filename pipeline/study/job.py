@@ -4,7 +4,6 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -20,6 +19,16 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.code import (
+    Code,
+    Copies,
+    Data,
+    as_function,
+    installed_module,
+    is_loadable,
+    takes_hyperparameters,
+    takes_state,
+)
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import (
     ASHA,
@@ -44,17 +53,13 @@ from pipeline.space import (
     listed_values,
     normalize,
 )
-from pipeline.study.callables import as_function
 from pipeline.study.changes import apply_changes
-from pipeline.study.code import Code, Data
-from pipeline.study.copies import Copies
 from pipeline.study.faults import NAME, read_faults, start_faults, unknown
-from pipeline.study.function_source import is_loadable
-from pipeline.study.named_functions import FUNCTION_FIELDS
-from pipeline.study.recorded_copies import RecordedCopies
-from pipeline.study.signature import takes_hyperparameters, takes_state
 from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom
 from pipeline.wording import counted
+
+FUNCTION_FIELDS = ("model", "function", "callbacks", "data")
+"""The fields of a job that are functions, or may be."""
 
 MAX_STUDIES = 8
 """The maximum number of studies to learn from: they share the points of a curve process."""
@@ -304,8 +309,7 @@ class TuneJob(BaseModel):
         cls,
         fields: Mapping[str, Any],
         *,
-        source: Path | None = None,
-        recorded: RecordedCopies | None = None,
+        copies: Copies | None = None,
         load: bool = True,
         here: Collection[Callable[..., Any]] = (),
         placeholders: bool = False,
@@ -314,9 +318,8 @@ class TuneJob(BaseModel):
 
         Args:
             fields: The JSON object.
-            source: The folder with copies of the sources, for functions whose modules have changed or are missing. Only
-                code with the digest that the job states is run.
-            recorded: The other copies in that folder: what the functions import.
+            copies: The study's copies of its code, for functions whose modules have changed or are missing. Only code
+                with the digest that the job states is run.
             load: Whether functions are loaded; else they are only named, and none of their code is run.
             here: Functions without a file that replace those of the same name that do the same.
             placeholders: Whether another function without a file is only named, instead of being a fault.
@@ -324,9 +327,9 @@ class TuneJob(BaseModel):
         Raises:
             InvalidJob: Lists every fault.
         """
-        copies = None if source is None else Copies(source, fields, recorded)
+        module = installed_module if copies is None else copies.module
         return cls.model_validate(
-            dict(fields), context={"copies": copies, "load": load, "here": here, "placeholders": placeholders}
+            dict(fields), context={"module": module, "load": load, "here": here, "placeholders": placeholders}
         )
 
     def __eq__(self, other: object) -> bool:
@@ -338,6 +341,21 @@ class TuneJob(BaseModel):
     def _text(self) -> str:
         # As text, because 1 and 1.0 are equal in Python and different hyperparameters.
         return json.dumps(self.to_json(), sort_keys=True)
+
+
+def named_functions(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The functions that a job's JSON names, by the dotted path of their field."""
+    values = {name: fields.get(name) for name in FUNCTION_FIELDS}
+    if isinstance(fit := fields.get("fit"), Mapping):
+        values |= {f"fit.{name}": value for name, value in fit.items()}
+    if isinstance(phases := fields.get("phases"), list | tuple):
+        for place, phase in enumerate(phases):
+            values[f"phases.{place}.prepare"] = phase.get("prepare") if isinstance(phase, Mapping) else None
+    return {
+        path: value
+        for path, value in values.items()
+        if isinstance(value, Mapping) and isinstance(value.get("function"), str)
+    }
 
 
 _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PlainValidator
 
+from pipeline.code import Code, value_or_code
 from pipeline.schedulers import Mode
 from pipeline.space import STRICT_CONFIG, Count, Real, Whole, plain
-from pipeline.study.code import Code, value_or_code
 
 UNKNOWN = 1e300
 """The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""

@@ -9,12 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.code import takes_argument
 from pipeline.datasets import Split
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.study.keras_backend import KERAS_2, OTHER_KERAS, refuse_other_backend
-from pipeline.study.signature import takes_argument
 from pipeline.training.arrays import first_inputs
 from pipeline.training.base import batch_size_of
 from pipeline.training.data import set_up_models
@@ -29,6 +28,7 @@ from pipeline.training.internals import (
     reset_seeds,
     reset_shared_metrics,
 )
+from pipeline.training.keras_backend import KERAS_2, OTHER_KERAS, refuse_other_backend
 from pipeline.training.persistent_objects import PersistentObjects
 
 

@@ -13,13 +13,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from pipeline import datasets
+from pipeline.code import python_function
 from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Stream, recorded_buffer, takes_config
 from pipeline.errors import DataError, ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
 from pipeline.storage.shared_folder import SharedFolder
 from pipeline.study import TuneJob
-from pipeline.study.callables import python_function
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
 from pipeline.training.fit_arguments import check_fit, fit_arguments

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.code import takes_state
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.study.context import set_continued_from
-from pipeline.study.signature import takes_state
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.generators import generator_states, restore_generators, seed_globally, seeding_imports

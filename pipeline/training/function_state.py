@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.code import python_function
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.storage.checkpoints import is_storable
-from pipeline.study.callables import python_function
 
 _VALUES = "a state is made of dicts, lists, tuples, sets, numbers, text, None, arrays"
 _ALLOWED = {

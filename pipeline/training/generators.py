@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.study.tensorflow_messages import without_notes
+from pipeline.code import without_notes
 
 _LIBRARIES = ("tensorflow", "keras")
 

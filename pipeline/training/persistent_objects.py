@@ -18,9 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.code import is_user_file, python_function
 from pipeline.errors import ModelError
-from pipeline.study.callables import python_function
-from pipeline.study.user_frames import is_user_file
 from pipeline.training.internals import layers_of, reserve_names
 from pipeline.training.state import value_of
 

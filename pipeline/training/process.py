@@ -10,11 +10,11 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from typing import Any
 
+from pipeline.code import quiet_retracing, without_notes
 from pipeline.errors import ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources
-from pipeline.study.keras_backend import BACKEND, other_backend, refuse_other_keras
-from pipeline.study.tensorflow_messages import quiet_retracing, without_notes
+from pipeline.training.keras_backend import BACKEND, other_backend, refuse_other_keras
 from pipeline.wording import counted
 
 _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})

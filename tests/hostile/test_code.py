@@ -155,7 +155,8 @@ def _sign(study: Path) -> None:
 
     document = json.loads((study / "study.json").read_text())
     content = (study / "source" / "hostile_job.py").read_bytes()
-    document["job"]["function"]["sha256"] = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(content).hexdigest()
+    document["job"]["function"]["sha256"] = document["sources"]["files"]["hostile_job.py"] = digest
     (study / "study.json").write_text(json.dumps(document))
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import run
+from pipeline.code import forget_copies
 from pipeline.errors import UserError
 from pipeline.results import load_results
-from pipeline.study.copies import forget_copies
 from tests.hostile.command import continued, tunepipe
 from tune_jobs import find
 

@@ -42,11 +42,11 @@ def test_no_test_uses_a_private_name() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "from pipeline.study.load_module import _line",
+        "from pipeline.code import _line",
         "monkeypatch.setattr(module, '_load', None)",
-        "monkeypatch.setattr('pipeline.study.load_module._line', None)",
-        "mock.patch('pipeline.study.load_module._line.value')",
-        "run('import os; from pipeline.study.load_module import is_file, _line')",
+        "monkeypatch.setattr('pipeline.code.modules._line', None)",
+        "mock.patch('pipeline.code.modules._line.value')",
+        "run('import os; from pipeline.code import is_file, _line')",
     ],
 )
 def test_a_private_name_is_found(source: str) -> None:

@@ -8,14 +8,14 @@ from types import TracebackType
 import pytest
 
 import pipeline
-from pipeline.study.recorded_copies import RecordedCopies
+from pipeline.code import Recorded
 from pipeline.traceback_frames import without_own_frames
 
 
 def trace_of_an_error() -> TracebackType:
     """The traceback of an error within tunepipe, whose outermost frame is in the standard library."""
     try:
-        re.sub("a", lambda _: str(RecordedCopies([])), "a")
+        re.sub("a", lambda _: str(Recorded([])), "a")
     except Exception as error:
         trace = error.__traceback__
         assert trace is not None

@@ -16,6 +16,7 @@ from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.ranges import finite
 from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
 from pipeline.adapters.keras_tuner.search import epochs_of, fields_of_search, left_out_of_search, objectives_of
+from pipeline.adapters.loop_length import reports_of
 from pipeline.adapters.loops import UNKNOWN_EPOCHS
 from pipeline.adapters.parameters import Hyperparameter, space_of
 from pipeline.adapters.program import Call
@@ -24,7 +25,6 @@ from pipeline.errors import Fault, InvalidJob, ResourcesUnmet
 from pipeline.space import combinations
 from pipeline.study import Objective, Resources
 from pipeline.study.context import current
-from pipeline.study.loop_length import reports_of
 
 
 def prepare(given: Mapping[str, Any]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.adapters.keras_tuner.hyperparameters import HyperParameters
 from pipeline.adapters.keras_tuner.run_trial import RunTrialHypermodel
+from pipeline.adapters.loop_length import called_once, reports_of
 from pipeline.adapters.steps import Steps
 from pipeline.study import Objective
-from pipeline.study.loop_length import called_once, reports_of
 
 
 def has_own_fit(hypermodel: Any) -> bool:

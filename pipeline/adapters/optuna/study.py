@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.adapters.loop_length import reports_of
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, mentions
 from pipeline.adapters.optuna.internals import (
     constraints_of,
@@ -19,7 +20,6 @@ from pipeline.adapters.optuna.internals import (
 from pipeline.adapters.optuna.return_values import other_return
 from pipeline.adapters.optuna.samplers import has_searcher, searcher_of
 from pipeline.study import Objective
-from pipeline.study.loop_length import reports_of
 from pipeline.wording import counted
 
 METRIC = "value"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from pipeline.study.user_frames import is_user_file
+from pipeline.code import is_user_file
 
 _SUGGEST = "suggest_"
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.adapters.domains import distinct
+from pipeline.code import same_random_numbers
 from pipeline.space import plain
-from pipeline.study.random_numbers import same_random_numbers
 
 _DRAWS = 1000
 MAX_LISTED = 20

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.adapters.ray_tune.draws import MAX_LISTED, domain_of_draws
-from pipeline.study.random_numbers import same_random_numbers
+from pipeline.code import same_random_numbers
 
 
 class _ValueRead(BaseException):

@@ -23,11 +23,11 @@ from pipeline.adapters.ray_tune.sample_from import compute_functions, places_of_
 from pipeline.adapters.ray_tune.stopping import Rules
 from pipeline.adapters.ray_tune.tuner import fields_of_tuner, left_out_of_tuner, stated_reports
 from pipeline.adapters.steps import Steps
+from pipeline.code import content_of
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, scheduler_facts, searcher_facts
 from pipeline.space import Grid, RandomStream, draw
 from pipeline.study.context import continued_from, current
-from pipeline.study.source_loader import content_of
 from pipeline.wording import listed
 
 _SPACES = ("param_space", "search_space", "space", "config")

@@ -5,13 +5,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.adapters.loop_length import YIELDS, first_parameter, known_values, reports_of
 from pipeline.adapters.loops import UNKNOWN_EPOCHS, keywords_of, mentions
 from pipeline.adapters.ray_tune.entry_points import without_parameters
 from pipeline.adapters.ray_tune.stopping import ignored_rules, max_reports_of, seconds_of
 from pipeline.execution.ray.internals import scheduler_facts, searcher_facts
 from pipeline.space import Grid
 from pipeline.study import Objective
-from pipeline.study.loop_length import YIELDS, first_parameter, known_values, reports_of
 
 _NOT_REPORTS = ("time_total_s", "time_since_restore", "timesteps_total")
 """What a scheduler may count that says nothing about the number of reports, by names of Ray Tune."""

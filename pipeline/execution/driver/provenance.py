@@ -12,11 +12,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from pipeline.code import from_study, home_of
 from pipeline.execution.node_facts import PACKAGES
 from pipeline.execution.versions import installed
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
-from pipeline.study.function_source import from_study, home_of
 
 _GIT_SECONDS = 5.0
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")

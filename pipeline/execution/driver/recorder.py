@@ -13,7 +13,7 @@ from pipeline.execution.driver.table_writer import TableWriter
 from pipeline.results.tables.sessions import BEAT_SECONDS
 from pipeline.storage import Store
 from pipeline.study import TuneJob
-from pipeline.study.files import add_sources, read_document, recorded_data, set_data
+from pipeline.study.files import read_document, recorded_data, set_data
 
 
 class Recorder:
@@ -68,11 +68,6 @@ class Recorder:
         self.tables.flush()
         self.tables.compact()
         self._publish(state, message)
-
-    def add_sources(self, sources: Mapping[str, tuple[str, str]]) -> None:
-        """Copy modules that the job's code has imported into the study."""
-        self.file.check()
-        add_sources(self._store, sources)
 
     def add_data(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Record data that a data function returned for other configs."""

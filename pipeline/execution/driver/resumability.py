@@ -1,7 +1,7 @@
 """Why a study cannot be resumed: functions that are in no file, and classes whose state cannot be saved."""
 
+from pipeline.code import is_loadable
 from pipeline.study import TuneJob
-from pipeline.study.function_source import is_loadable
 
 
 def unloadable_functions(job: TuneJob) -> str | None:

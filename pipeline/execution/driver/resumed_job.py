@@ -5,16 +5,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.code import ChangedFile, changed_files, module_of, same_code, source_of
 from pipeline.errors import Fault, StudyChanged
 from pipeline.space import Config, flat
 from pipeline.storage import Store
 from pipeline.storage.schema import config_columns
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.copied_modules import originals_of
-from pipeline.study.files import recorded_sources, saved_texts
-from pipeline.study.function_source import module_of, same_code, same_text, source_of
-from pipeline.study.named_functions import FUNCTION_FIELDS
-from pipeline.study.sources import SourceFile, sources_of
+from pipeline.study.files import recorded_sources
+from pipeline.study.job import FUNCTION_FIELDS
 from pipeline.study.trial_configs import start_configs
 from pipeline.wording import format_number
 
@@ -72,7 +70,7 @@ def reconciled(
     unchanged |= {name: getattr(saved, name) for name in job.recommended}
     job = job.replaced(unchanged).resolved(saved)
     old, new = _by_path(saved), _by_path(job)
-    faults = [] if accept_changes else [_import_fault(file) for file, _ in imported]
+    faults = [] if accept_changes else [_import_fault(file) for file in imported]
     for path in dict.fromkeys([*new, *old]):
         before: Any = old.get(path)
         now: Any = new.get(path)
@@ -108,7 +106,7 @@ def code_changes(job: TuneJob, saved: TuneJob, store: Store) -> list[str]:
         f"{',' if file else ''} has different code"
         for file, names in functions.items()
     ]
-    changes += [f"{file.path} has different content" for file, _ in _changed_imports(job, saved, store)]
+    changes += [f"{file.path} has different content" for file in _changed_imports(job, saved, store)]
     old, new = _by_path(saved), _by_path(job)
     for path in dict.fromkeys([*new, *old]):
         both = path in saved.functions and path in job.functions
@@ -172,24 +170,17 @@ def _same(saved: Any, now: Any) -> bool:
     return same_code(saved, now) if callable(saved) and callable(now) else False
 
 
-def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[tuple[SourceFile, bytes]]:
-    """The files that the job's functions import or read and that have changed, each with the study's own text."""
-    sources, texts = sources_of(job), saved_texts(store)
-    functions = {module_of(function) for each in (job, saved) for function in each.functions.values()}
-    late = originals_of(recorded_sources(store), sources.folders)
-    # Files that the text names come last: they are what this process has loaded.
-    modules = {file.module: file for file in (*late, *sources.files) if file.module not in functions}
-    changed = [file for file in modules.values() if not same_text(file.content, texts.get(file.module, file.content))]
-    changed += [file for file in sources.data if file.content != texts.get(file.path, file.content)]
-    return [(file, texts[file.module]) for file in changed]
+def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[ChangedFile]:
+    """The files that the modules of the job's functions have imported and that have changed."""
+    recorded = recorded_sources(store)
+    modules = {recorded.path_of(module_of(function)) for each in (job, saved) for function in each.functions.values()}
+    changed = changed_files(job.functions.values(), recorded, lambda path: store.read(layout.source(path)))
+    return [file for file in changed if file.path not in modules]
 
 
-def _import_fault(file: SourceFile) -> Fault:
-    allowed = "by the job, and must have the content that the study began with"
-    if file.path.endswith(".py"):
-        return Fault(file.path, str(file.file), f"is imported {allowed}")
-    own = "a file that the job itself writes belongs in pipeline.trial().folder, or has an absolute path"
-    return Fault(file.path, str(file.file), f"is read {allowed}; {own}")
+def _import_fault(file: ChangedFile) -> Fault:
+    allowed = "is imported by the job, and must have the content that the study began with"
+    return Fault(file.path, str(file.file), allowed)
 
 
 def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
@@ -215,9 +206,9 @@ def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Fault]
     ]
 
 
-def _difference(saved: TuneJob, job: TuneJob, imported: Sequence[tuple[SourceFile, bytes]]) -> str:
+def _difference(saved: TuneJob, job: TuneJob, imported: Sequence[ChangedFile]) -> str:
     """The changes in the sources of the functions that differ, as a unified diff; each file once."""
-    pairs = {(before, file.content): (file.path, file.path) for file, before in imported}
+    pairs = {(file.before, file.now): (file.path, file.path) for file in imported}
     for _, before, after in _code_pairs(saved, job):
         source, changed = source_of(before), source_of(after)
         if source is not None and changed is not None and not _same(before, after):

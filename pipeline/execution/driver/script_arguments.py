@@ -5,10 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.code import Recorded, in_script
 from pipeline.execution.driver.provenance import command_line
 from pipeline.study import TuneJob
-from pipeline.study.function_source import in_script
-from pipeline.study.recorded_copies import RecordedCopies
 
 
 def arguments_of_script(job: TuneJob) -> list[str] | None:
@@ -20,7 +19,7 @@ def other_arguments(document: Mapping[str, Any], arguments: Sequence[str] | None
     """What the user should know if a script resumes a study with other arguments."""
     if arguments is None or "sources" not in document:
         return None
-    before = RecordedCopies(document["sources"]).arguments
+    before = Recorded(document["sources"]).arguments
     if before is None or tuple(arguments) == before:
         return None
     return (

@@ -105,8 +105,6 @@ class Session:
 
     def on_report(self, trial_id: str, report: ProgressReport) -> Verdict:
         """Take a worker's report."""
-        if report.sources:
-            self.recorder.add_sources(report.sources)
         if report.data:
             self.recorder.add_data(report.data)
         if self.final_evaluation.assigned:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from pipeline.code import user_frame, without_libraries
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
 from pipeline.execution.driver.provenance import tunepipe_command
 from pipeline.execution.driver.resumability import unsaved_state
@@ -14,7 +15,6 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import remove, sweep
 from pipeline.study.studies import called
-from pipeline.study.user_frames import user_frame, without_libraries
 
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.code import forget_copies, from_study
 from pipeline.errors import NotResumable, StorageError, StudyExists
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.resume_checks import abandoned, last_session
@@ -15,9 +16,7 @@ from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import remove
-from pipeline.study.copies import forget_copies
 from pipeline.study.files import read_document
-from pipeline.study.function_source import from_study
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,11 @@ from pipeline.execution.driver.earlier_studies import learning_in_words
 from pipeline.execution.driver.resumability import unloadable_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
 from pipeline.execution.shared_caches import sharing_in_words
-from pipeline.hidden_modules import hidden_modules, hidden_text
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
-from pipeline.study.main_block import notes_on_main_block
-from pipeline.study.module_origin import import_folders
-from pipeline.study.sources import Sources
-from pipeline.study.stale_modules import stale_modules
 from pipeline.study.trial_configs import fewer_trials
 from pipeline.training.data import how_read, without_validation
-from pipeline.wording import by_count, capitalized, listed
+from pipeline.wording import capitalized, listed
 
 _MAX_LIST_LENGTH = 60
 """Characters of a list in the space that a note shows whole."""
@@ -28,11 +23,6 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
     if saved is None:
         if (unfiled := unloadable_functions(job)) is not None:
             yield unfiled
-        else:
-            # A data function that returns arrays runs in this process.
-            yield from notes_on_main_block([each for field, each in job.functions.items() if field != "data"])
-        if hidden := hidden_modules(import_folders(job.functions.values())):
-            yield hidden_text(hidden)
         yield from fixed_lists(job)
         if (recommendation := job.recommendation) is not None:
             yield recommendation
@@ -42,17 +32,6 @@ def start_notes(job: TuneJob, saved: TuneJob | None, earlier: Sequence[EarlierTr
         yield less
     if (late := _late_phases(job)) is not None:
         yield late
-
-
-def code_notes(sources: Sources) -> Iterator[str]:
-    """Notes about a job's code for the user, before its session begins."""
-    if stale := stale_modules(sources.files):
-        has, them = by_count(len(stale), "has", "have"), by_count(len(stale), "it", "them")
-        yield (
-            f"{listed(file.path for file in stale)} {has} changed since this process imported {them}: it still runs "
-            "the old code, and parallel workers and `tunepipe resume` run the new one, which the study copies. Restart "
-            f"the process, or import {them} again with importlib.reload, and then the job."
-        )
 
 
 def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:

@@ -9,12 +9,12 @@ import io
 import sys
 from typing import Any
 
+from pipeline.code import import_folders
 from pipeline.datasets import is_tf_data
 from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.cluster import ray_environment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
-from pipeline.study.module_origin import import_folders
 from pipeline.training.global_state import KerasSettings, register, registered
 
 _CACHED: type[Any] = type(functools.lru_cache(lambda: None))

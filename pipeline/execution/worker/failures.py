@@ -3,17 +3,10 @@
 import os
 import re
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from pipeline.hidden_modules import hidden_behind, hidden_text
+from pipeline.code import error_text
 from pipeline.results.analysis.failure_causes import first_line
-from pipeline.space import Config
-from pipeline.study.keras_names import advice_on_keras_name
-from pipeline.study.main_block import advice_on_main_block
-from pipeline.study.missing_parameter import missing_parameter
-from pipeline.study.tracebacks import error_text
 
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -51,14 +44,11 @@ def headline(error: BaseException, what_to_do: str) -> str:
     return f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
 
 
-def advice(
-    error: BaseException, config: Config, space: Mapping[str, Any], *, started_in: Path, shared: str | None
-) -> str:
+def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str:
     """What to do about an error whose message names only its effect.
 
-    Such are a name that the config lacks, integer labels where one-hot rows are needed, a file in another
-    folder, a module that a file of the job hides, a name or a text that Keras does not know, a generator's shapes,
-    flags of absl that are not parsed, and names that a file sets only under `if __name__ == "__main__":`.
+    Such are integer labels where one-hot rows are needed, a file in another folder, a generator's shapes, and flags of
+    absl that are not parsed.
     """
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
         name = os.fsdecode(error.filename)
@@ -68,24 +58,16 @@ def advice(
                 "run in the trial's own folder. Open it by an absolute path, or in the data function, which runs where "
                 "the study was started."
             )
-    if missing := missing_parameter(error, config, space):
-        return missing
     if type(error).__name__ == _UNPARSED:
         return (
             "app.run parses the flags of absl, and workers do not call it. Parse them where the file defines them: put "
             "flags.FLAGS(sys.argv) after the definitions, outside of any function. Workers have the script's arguments."
         )
-    if unset := advice_on_main_block(error):
-        return unset
     if _INTEGER_LABELS.search(str(error)):
         return (
             "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows: "
             "convert them with keras.utils.to_categorical."
         )
-    if hidden := hidden_behind(error):
-        return hidden_text(hidden)
-    if of_keras := advice_on_keras_name(error):
-        return f"{of_keras}."
     if _OTHER_SHAPES in str(error):
         return (
             "The first batches of the generator have the same size in an axis in which later ones differ. Pad batches "

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.code import error_text
 from pipeline.datasets import Dataset
 from pipeline.engine.messages import Assignment, ProgressReport
 from pipeline.engine.reporting import TRAINING_ENDED, EpochOutcome, ReportInterval, is_over
@@ -23,7 +24,6 @@ from pipeline.execution.worker.active_trial import ActiveTrial
 from pipeline.execution.worker.checkpoint_seconds import node_seconds
 from pipeline.execution.worker.checkpoint_writer import CheckpointWriter
 from pipeline.execution.worker.failures import advice, at_epoch, failure_text
-from pipeline.execution.worker.imported_sources import ImportedSources
 from pipeline.execution.worker.loaded_data import LoadedData
 from pipeline.execution.worker.memory_limit import MemoryLimit
 from pipeline.execution.worker.missing_objective import missing_objective
@@ -35,7 +35,6 @@ from pipeline.execution.worker.winner import Winner
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.tracebacks import error_text
 from pipeline.training.base import TrainingEnded
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
@@ -69,7 +68,6 @@ class Worker:
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
         self._checkpoints = CheckpointWriter(store, session)
         self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
-        self._sources = ImportedSources(job, store)
         self._node = platform.node()
         self._checkpoint_seconds = min(job.checkpoints.seconds, node_seconds())
         self._workers, self._reports = workers, 0
@@ -125,8 +123,7 @@ class Worker:
                     self.trainer_factory.notes.print_once(note)
                     return None
                 print(error_text(error), end="", file=sys.stderr)
-                shared, config = self.trainer_factory.notes.shared, trial.assignment.config
-                what_to_do = advice(error, config, self._job.space, started_in=self._start.path, shared=shared)
+                what_to_do = advice(error, started_in=self._start.path, shared=self.trainer_factory.notes.shared)
                 return self._report(trial, failure=failure_text(error, what_to_do))
 
     def close(self) -> None:
@@ -260,7 +257,6 @@ class Worker:
             checkpoints={checkpoint.epoch: checkpoint.bytes for checkpoint in written},
             left=left,
             over_memory_limit=self._memory_limit.excess(),
-            sources=self._sources.of(trial.assignment.trial_id),
             data=self._data.new(),
             node=node_facts() if self._reports == 1 else None,
             finished=trial.finished,

@@ -7,9 +7,9 @@ from itertools import takewhile
 
 import pyarrow.compute as pc
 
+from pipeline.code import user_frame
 from pipeline.results.tables.load import Results
-from pipeline.study.named_functions import named_functions
-from pipeline.study.user_frames import user_frame
+from pipeline.study.job import named_functions
 from pipeline.wording import hide_numbers
 
 _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.generated_module import generated_module
-from pipeline.study.source_loader import content_of
+from pipeline.code import content_of
 
 
 def test_a_generated_module_is_imported_from_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

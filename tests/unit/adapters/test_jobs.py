@@ -11,10 +11,10 @@ from pipeline import LogUniform, Objective, from_optuna, from_ray_tune, load_res
 from pipeline.adapters import from_file
 from pipeline.cli.commands import app
 from pipeline.cli.job_changes import job_of
+from pipeline.code import snapshot_of
 from pipeline.errors import InvalidJob, JobNotFound, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
-from pipeline.study.sources import sources_of
 
 
 def command(*words: str) -> Any:
@@ -69,11 +69,10 @@ def test_given_fields_count_more_than_those_of_the_program(program: Callable[[st
 def test_a_study_has_a_copy_of_the_program(program: Callable[[str], str], tmp_path: Path) -> None:
     """A study has copies of the program and of the module that makes its job, and loads the same job from them."""
     job = from_file(program("op_quad.py") + ":objective", "optuna", {})
-    sources = sources_of(job)
-    assert sorted(file.path for file in sources.files) == ["op_quad.py", "op_quad_from_optuna.py"]
-    assert sources.uncopied == ()
+    snapshot = snapshot_of(job.functions.values())
+    assert {"op_quad.py", "op_quad_from_optuna.py"} <= snapshot.files.keys()
     store = Store(tmp_path / "study")
-    save_study(store, job, sources=sources)
+    save_study(store, job, snapshot=snapshot)
     assert load_study(store) == job
     assert TuneJob.from_json(job.to_json()) == job
 

@@ -49,7 +49,6 @@ UNTRACKED = [
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A study's folder with its own files."""
     store = Store(tmp_path / "s")
     for path in OWN:
         store.write(path, "{}")
@@ -57,7 +56,6 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_layout_separates_a_study_from_other_files(store: Store) -> None:
-    """Files that the layout names, unfinished ones too, belong to the study, and no other file does."""
     for path in UNTRACKED:
         store.write(path, "words")
     found = contents(store)
@@ -66,9 +64,7 @@ def test_the_layout_separates_a_study_from_other_files(store: Store) -> None:
 
 
 def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
-    """In source/, only the copies that study.json records belong to the study."""
-    modules = {"job": {"path": "job.py", "sha256": "0" * 64}}
-    document = {"schema_version": 1, "job": {}, "sources": {"folders": [], "modules": modules}}
+    document = {"schema_version": 1, "job": {}, "sources": {"roots": [], "files": {"job.py": "0" * 64}}}
     store.write("study.json", json.dumps(document))
     store.write("source/analysis.py", "mine")
     assert [entry.path for entry in contents(store).untracked] == ["source/analysis.py"]
@@ -76,7 +72,6 @@ def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
 
 @pytest.mark.parametrize("begun", [".writing-study.json-0a1b2c3d", "sessions/.writing-0001.json-0a1b2c3d"])
 def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_path: Path, begun: str) -> None:
-    """Without a session or a specification, files named like a study's are not a study's; an unfinished start is."""
     store = Store(tmp_path / "s")
     named = ["trials.parquet", "source/job.py", "report.html", "files/0001/data.bin"]
     for path in [*named, begun]:
@@ -89,7 +84,6 @@ def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_pat
 
 
 def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path: Path) -> None:
-    """Links, pipes and unknown folders are untracked, links are not followed, and the layout's folders may be empty."""
     folder = tmp_path / "s"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
@@ -105,7 +99,6 @@ def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path
 
 
 def test_entries_are_listed_for_a_message() -> None:
-    """A message lists the first fifty entries, or as many as wanted, and the number of the others."""
     entries = [Entry(f"f{number}", "file") for number in range(1050)]
     assert listed_entries(entries[:2]) == "f0, f1"
     assert listed_entries(entries[:50]).endswith(", f48, f49")
@@ -117,7 +110,6 @@ def test_entries_are_listed_for_a_message() -> None:
     ("path", "refused"), [("epochs", True), ("report.html", True), ("notes.txt", False), ("files/0001/data", False)]
 )
 def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, path: str, refused: bool) -> None:
-    """A link in the place of a study's file is refused; one next to its files or in a trial's folder is not."""
     store = Store(tmp_path / "s")
     store.write("study.json", "{}")
     link = tmp_path / "s" / path
@@ -131,7 +123,6 @@ def test_a_link_in_place_of_a_file_is_refused(tmp_path: Path, path: str, refused
 
 
 def test_unfinished_files_are_swept(store: Store) -> None:
-    """Temporary files of the study that killed writers left are deleted, and other files are not."""
     store.write(".writing-my-novel-0a1b2c3d", "mine")
     sweep(store)
     left = {entry.path for entry in store.entries() if entry.kind == "file"}
@@ -139,14 +130,12 @@ def test_unfinished_files_are_swept(store: Store) -> None:
 
 
 def test_removing_keeps_untracked_files(store: Store, tmp_path: Path) -> None:
-    """Removal deletes the study's files and its empty folders, and returns the rest."""
     store.write("logs/mine.log", "mine")
     assert [entry.path for entry in remove(store)] == ["logs/mine.log"]
     assert sorted(path.name for path in (tmp_path / "s").rglob("*")) == ["logs", "mine.log"]
 
 
 def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupted removal leaves a study that can be deleted again; sessions are removed just before the end."""
     deleted = []
     whole = Store.delete
     monkeypatch.setattr(Store, "delete", lambda self, path: (deleted.append(path), whole(self, path)))
@@ -156,6 +145,5 @@ def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.Mon
 
 
 def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:
-    """A message writes line feeds and escapes in the names of files as escape sequences."""
     store.write("logs/a\nDeleted everything.\x1b[2J", "mine")
     assert listed_entries(contents(store).untracked) == r"logs/a\nDeleted everything.\x1b[2J"

@@ -60,7 +60,6 @@ FOREIGN = [
 
 @pytest.mark.parametrize("path", OWN)
 def test_every_path_of_the_layout_belongs_to_a_study(path: str) -> None:
-    """Every path that the layout's functions return, and its parent folders, belong to the study."""
     assert layout.names(path)
     steps = path.split("/")[:-1]
     assert all(layout.names_folder("/".join(steps[:count])) for count in range(1, len(steps) + 1))
@@ -68,25 +67,21 @@ def test_every_path_of_the_layout_belongs_to_a_study(path: str) -> None:
 
 @pytest.mark.parametrize("path", FOREIGN)
 def test_no_other_path_belongs_to_a_study(path: str) -> None:
-    """Paths that resemble those of the layout, or are next to them, do not belong to the study."""
     assert not layout.names(path)
 
 
 def test_a_checkpoint_s_path_is_read_back() -> None:
-    """Trial and epoch are read from a checkpoint's path; another spelling of their numbers is not a checkpoint."""
     assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
     assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
     assert layout.checkpoint_of(layout.log("0012")) is None
 
 
 def test_an_unstarted_study_may_hold_the_first_files_of_a_driver() -> None:
-    """A study without an epoch may contain a session, copies of sources and the derived table of a killed driver."""
     assert all(layout.is_beginning(path) for path in (layout.session(1), layout.source("job.py"), layout.TRIALS))
     assert not any(layout.is_beginning(path) for path in (layout.STUDY, layout.REPORT, "source/key", "sessions/x"))
 
 
 def test_a_trial_s_file_is_recognised() -> None:
-    """The path of a trial's file gives trial and inner path; the record of deleted files is no such file."""
     assert layout.file_of("files/0012/deep/log.csv") == ("0012", "deep/log.csv")
     assert layout.file_of(layout.dropped_files_list("0012")) is None
     assert layout.file_of("files/mine/log.csv") is None

@@ -10,7 +10,6 @@ from pipeline.study.contents import check_output_file, check_output_folder
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """A folder with study.json and the folders of a study."""
     folder = tmp_path / "studies" / "s"
     for name in ("export", "epochs", "files/0000"):
         (folder / name).mkdir(parents=True)
@@ -33,7 +32,6 @@ def study(tmp_path: Path) -> Path:
     ],
 )
 def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study's own file and a new file next to it are refused as output, even by a relative path or a link."""
     monkeypatch.chdir(study.parent)
     (tmp_path / "linked").symlink_to(study)
     for named in (study / path, Path("s") / path, tmp_path / "linked" / path):
@@ -43,12 +41,10 @@ def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, mo
 
 @pytest.mark.parametrize("path", ["s/report.html", "s/export/table.csv", "s/export/mine/x.csv", "x.csv", "../x.csv"])
 def test_a_file_beside_a_study_is_accepted(study: Path, path: str) -> None:
-    """A study's report, new files in its export/, and files outside of the study are accepted as output."""
     check_output_file(study.parent / path)
 
 
 def test_a_trial_s_code_may_write_into_its_folder(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code of a trial may write into the trial's working folder, but not into that of another trial."""
     monkeypatch.chdir(study / "files/0000")
     check_output_file(Path("x.csv"))
     check_output_folder(Path("studies/inner"))
@@ -57,7 +53,6 @@ def test_a_trial_s_code_may_write_into_its_folder(study: Path, monkeypatch: pyte
 
 
 def test_no_link_is_written_through(study: Path, tmp_path: Path) -> None:
-    """A link is refused as output with or without a target, except those of open files of the system."""
     (tmp_path / "thesis").write_text("mine")
     (tmp_path / "link").symlink_to("thesis")
     (tmp_path / "dangling").symlink_to("gone")
@@ -70,13 +65,11 @@ def test_no_link_is_written_through(study: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["", "export", "epochs", "files/0000", "checkpoints/0009", "new"])
 def test_a_folder_in_a_study_is_refused(study: Path, path: str) -> None:
-    """A study's folder, its own folders and new ones in it are refused as output."""
     with pytest.raises(StorageError, match="is within the study"):
         check_output_folder(study / path)
 
 
 def test_other_folders_are_accepted(study: Path, tmp_path: Path) -> None:
-    """A new folder below export/, one in another folder, and export/ for the study's own winner are accepted."""
     check_output_folder(study / "export/second")
     check_output_folder(tmp_path / "models")
     check_output_folder(study / "export", winner_of=study)

@@ -12,14 +12,12 @@ from tests.unit.results.studies import Recording, tune_job
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with studies/one in it."""
     monkeypatch.chdir(tmp_path)
     Recording(tmp_path / "studies", tune_job("one"))
     return tmp_path
 
 
 def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
-    """A study in the default storage is named by its name, and another by its folder; both names load it."""
     assert called(str(here / "studies/one")) == "one"
     for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
         assert called(location) == location
@@ -27,20 +25,17 @@ def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
 
 @pytest.mark.parametrize("location", ["/my studies/two", "s3://bucket/two?scheme=http&region=x"])
 def test_a_study_in_a_command_is_quoted_where_a_shell_needs_it(here: Path, location: str) -> None:
-    """A command with the path or URI of a study works in a shell as it is printed, and a name needs no quotes."""
     assert shlex.split(as_argument(location)) == [location]
     assert as_argument(str(here / "studies/one")) == "one"
 
 
 def test_a_question_mark_in_a_path_is_part_of_a_name(tmp_path: Path) -> None:
-    """The studies in the folder of one that does not exist are found in a folder with a question mark in its name."""
     Store(tmp_path / "what?").write("one/study.json", "{}")
     message = str(no_study(Store(tmp_path / "what?/two")))
     assert "Available: one; `tunepipe studies --storage '" in message
 
 
 def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The storage is that of TUNEPIPE_STORAGE, or `studies` if the variable is missing or empty."""
     monkeypatch.setenv("TUNEPIPE_STORAGE", "s3://bucket/studies")
     assert default_storage() == "s3://bucket/studies"
     monkeypatch.setenv("TUNEPIPE_STORAGE", "")
@@ -51,7 +46,6 @@ def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Store:
-    """A storage with three studies and another folder."""
     for name in ("b", "a", "mnist-asha"):
         Store(tmp_path / "studies" / name).write("study.json", "{}")
     Store(tmp_path / "studies" / "notes").write("text", "")
@@ -59,21 +53,18 @@ def storage(tmp_path: Path) -> Store:
 
 
 def test_a_study_is_a_folder_with_its_specification(storage: Store) -> None:
-    """Folders without study.json are not listed, and a link to a study on another disk is."""
     assert storage.local is not None
     (storage.local / "linked").symlink_to(storage.local / "a")
     assert study_names(storage) == ["a", "b", "linked", "mnist-asha"]
 
 
 def test_a_link_that_cannot_be_looked_at_hides_no_study(storage: Store) -> None:
-    """A link whose target no file can be is passed over."""
     assert storage.local is not None
     (storage.local / "bad").symlink_to("x" * 300)
     assert study_names(storage) == ["a", "b", "mnist-asha"]
 
 
 def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
-    """A study whose study.json is a link out of its folder is unreadable, and the others are listed."""
     assert storage.local is not None
     (storage.local / "x").mkdir()
     (storage.local / "x" / "study.json").symlink_to("../a/study.json")
@@ -93,13 +84,11 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
     ],
 )
 def test_a_study_that_does_not_exist_is_explained(storage: Store, name: str, words: str) -> None:
-    """A missing study is reported with the existing ones, the nearest name and the command that lists them."""
     wrong = Store(f"{storage.uri}/{name}" if name else storage.uri)
     assert str(no_study(wrong)).startswith(words.format(storage.uri))
 
 
 def test_a_long_list_of_studies_is_cut(tmp_path: Path) -> None:
-    """A message lists twelve studies and the number of the others."""
     for number in range(20):
         Store(tmp_path / f"s{number:02d}").write("study.json", "{}")
     assert "s00, s01, " in str(no_study(Store(tmp_path)))

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from pipeline.adapters.optuna.suggestion_names import names_in_source
-from pipeline.study.load_module import load_module
+from pipeline.code import load_module
 
 HELPER = """
 def build(trial, scale=1):

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, load_results, run
+from pipeline.code import forget_copies
 from pipeline.execution.driver.provenance import Provenance, command_line, commit_of, started_as, tunepipe_command
 from pipeline.results.views.results_object import results_object
-from pipeline.study.copies import forget_copies
 from tune_jobs import find
 
 

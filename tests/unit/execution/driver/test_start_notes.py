@@ -1,9 +1,6 @@
 """The notes when a session starts."""
 
-import importlib
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +8,7 @@ import pytest
 
 from pipeline import Budget, Choice, Dataset, Objective, Phase, Split, TuneJob, Uniform
 from pipeline.datasets import SharedPart
-from pipeline.execution.driver.start_notes import code_notes, data_notes, fixed_lists, start_notes
-from pipeline.study.sources import sources_of
+from pipeline.execution.driver.start_notes import data_notes, fixed_lists, start_notes
 from tests.unit.execution.recorded_curves import steps
 
 
@@ -57,32 +53,6 @@ def test_a_function_in_no_file_is_noted_when_the_study_starts() -> None:
     (note,) = start_notes(job(function=typed), None, [])
     assert "typed is not defined in a file that the study can copy" in note
     assert list(start_notes(job(function=typed), job(function=typed), [])) == []
-
-
-def test_a_value_of_a_script_s_main_block_is_noted(tmp_path: Path) -> None:
-    """A function that uses a value which only the running script has is noted when the study starts."""
-    script = tmp_path / "train.py"
-    script.write_text('def score(config):\n    yield args.score\nif __name__ == "__main__":\n    args = 1\n')
-    home = {"__name__": "__main__", "__file__": str(script)}
-    exec(compile(script.read_text(), script, "exec"), home)
-    (note,) = start_notes(job(function=home["score"]), None, [])
-    assert note.startswith('score uses args, which train.py sets under `if __name__ == "__main__":`.')
-
-
-def test_a_file_that_was_edited_after_its_import_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study notes that its copy of a module differs from what this process has imported."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    monkeypatch.syspath_prepend(tmp_path)
-    file = tmp_path / "edited_steps.py"
-    file.write_text("def steps(config):\n    yield {'score': 1.0}\n")
-    steps = importlib.import_module("edited_steps").steps
-    try:
-        assert list(code_notes(sources_of(job(function=steps)))) == []
-        file.write_text("def steps(config):\n    yield {'score': 200.0}\n")
-        (note,) = code_notes(sources_of(job(function=steps)))
-        assert note.startswith("edited_steps.py has changed since this process imported it")
-    finally:
-        del sys.modules["edited_steps"]
 
 
 def test_a_budget_that_cannot_be_used_up_is_noted() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.execution.worker.failures import advice, failure_text, headline
-from pipeline.space import Config
+from pipeline.execution.worker.failures import advice, failure_text
 
 
 def _raised(error: BaseException, code: Any = None) -> BaseException:
@@ -21,9 +20,8 @@ def _raised(error: BaseException, code: Any = None) -> BaseException:
 
 
 def advised(error: BaseException, started_in: Path, shared: str | None = None) -> str:
-    """The advice on an error of a trial whose space has a learning rate and a width."""
-    config: Config = {"learning_rate": 0.1, "width": 8}
-    return advice(error, config, config, started_in=started_in, shared=shared)
+    """The advice on an error of a trial."""
+    return advice(error, started_in=started_in, shared=shared)
 
 
 def test_the_first_line_is_a_sentence_and_the_traceback_follows() -> None:
@@ -55,16 +53,6 @@ def test_other_shapes_of_a_generator_have_advice(tmp_path: Path) -> None:
     assert "output_signature" in advised(_raised(ValueError(text)), tmp_path)
 
 
-def test_a_name_that_the_space_lacks_has_advice(tmp_path: Path) -> None:
-    """The headline of a KeyError about a parameter has the names of the space and the closest one."""
-    mine = tmp_path / "mine.py"
-    mine.write_text("def build_model(config):\n    return config['lr']\nbuild_model({'learning_rate': 1, 'width': 8})")
-    error = _raised(ValueError(), compile(mine.read_text(), mine, "exec"))
-    assert headline(error, advised(error, tmp_path)) == (
-        "KeyError: 'lr'. Did you mean learning_rate? The space has learning_rate and width, but no lr."
-    )
-
-
 def test_flags_of_absl_that_workers_do_not_parse_have_advice(tmp_path: Path) -> None:
     """A flag that only `app.run` parses is explained with the line that parses it in workers, too."""
     from absl import flags
@@ -78,17 +66,6 @@ def test_flags_of_absl_that_workers_do_not_parse_have_advice(tmp_path: Path) -> 
     )
 
 
-def test_a_value_of_a_main_block_has_advice(tmp_path: Path) -> None:
-    """The advice on a name that only the main block of its file sets says where to set it."""
-    mine = tmp_path / "mine.py"
-    mine.write_text('def build_model(config):\n    return args\nif __name__ == "__main__":\n    args = 1\n')
-    home: dict[str, Any] = {"__file__": str(mine)}
-    exec(compile(mine.read_text(), mine, "exec"), home)
-    with pytest.raises(NameError) as caught:
-        home["build_model"]({})
-    assert "mine.py sets args only under" in advised(caught.value, tmp_path)
-
-
 @pytest.mark.parametrize("rows", [(4,), (4, 1)])
 def test_integer_labels_have_advice(tmp_path: Path, rows: tuple[int, ...]) -> None:
     """Keras' error about integer labels with categorical_crossentropy is reported with the loss that takes them."""
@@ -100,15 +77,6 @@ def test_integer_labels_have_advice(tmp_path: Path, rows: tuple[int, ...]) -> No
             tf.TensorSpec((None, *rows[1:])), tf.TensorSpec((None, 3))
         )
     assert advised(raised.value, tmp_path).startswith("Integer labels need loss='sparse_categorical_crossentropy'")
-
-
-def test_a_file_that_hides_a_module_has_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The advice on a failed import names the file next to the job that hides the module."""
-    (tmp_path / "csv.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    error = _raised(ImportError("cannot import name 'reader'", name="csv"))
-    assert advised(error, tmp_path).startswith(f"{tmp_path}/csv.py hides Python's module csv")
-    assert advised(_raised(ImportError("none", name="other")), tmp_path) == ""
 
 
 def test_a_file_that_hides_keras_is_named_before_keras_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,328 @@
+"""Job files and their copies as modules: run once, under their own name, with the text that is hashed and copied."""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import logging
+import os
+import random
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import ModuleType
+from typing import Any
+
+from pipeline.code.frames import INSTALLED
+from pipeline.errors import Fault, InvalidJob, JobNotFound
+
+_MAX_NAME_BYTES = 200
+"""Bytes; temporary names of files are longer than their final names."""
+
+_ENDS = (
+    "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
+    'them under `if __name__ == "__main__":`'
+)
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+"""TensorFlow reads this variable once, while it loads."""
+
+_DRIVER = Path("/proc/driver/nvidia")
+"""Where the driver for NVIDIA's GPUs says what it is."""
+
+_NOTE = re.compile(
+    rb"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages before absl::InitializeLog|"
+    rb"To enable the following instructions: "
+)
+
+_loading: ContextVar[bool] = ContextVar("loading", default=False)
+"""Whether a job's file is being loaded."""
+
+
+replaced: dict[str, ModuleType] = {}
+"""The modules of this process in whose place a study's copies are loaded, by their names."""
+
+
+class _StudyStarts(BaseException):
+    """A job's file starts a study while it is loaded."""
+
+
+class SourceText(importlib.abc.SourceLoader):
+    """A loader that runs a file's text and keeps it: the text that is hashed and copied later is the text that ran.
+
+    It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
+    """
+
+    def __init__(self, path: Path, content: bytes, *, of_study: bool) -> None:
+        self._path, self.content, self.of_study = path, content, of_study
+
+    def get_filename(self, fullname: str) -> str:
+        """The path of the file."""
+        return str(self._path)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        """The text."""
+        return self.content
+
+
+def content_of(home: Mapping[str, Any]) -> bytes | None:
+    """The text of the file from which a module was loaded; None if there is none."""
+    loader = getattr(home.get("__spec__"), "loader", None)
+    if isinstance(loader, SourceText):
+        return loader.content
+    file = home.get("__file__")
+    return Path(file).read_bytes() if file and Path(file).is_file() else None
+
+
+def is_of_study(home: Mapping[str, Any]) -> bool:
+    """Whether a module was run from a study's copy of its text."""
+    loader = getattr(home.get("__spec__"), "loader", None)
+    return isinstance(loader, SourceText) and loader.of_study
+
+
+def end_loading() -> None:
+    """Skip the rest of a job's file that is being loaded; no effect if none is.
+
+    A script that defines a job and runs it, without `if __name__ == "__main__":`, would start the study again in each
+    worker. All that the job needs is defined before the line that runs it.
+    """
+    if _loading.get():
+        raise _StudyStarts
+
+
+@contextmanager
+def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
+    """A context in which `sys.argv` is the command line of a script, not that of `tunepipe` or of Ray's worker."""
+    before = sys.argv
+    sys.argv = [str(path), *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def same_random_numbers(seed: int = 0) -> Iterator[None]:
+    """A context in which the generators of Python and NumPy begin at the same numbers; they get their states back.
+
+    A layer, an initialiser or a seed generator of Keras that a file makes at its top, and that has no seed, draws one
+    from Python's generator, and workers would otherwise train with different ones.
+    """
+    import numpy as np
+
+    python, numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def quiet_retracing() -> None:
+    """Keep TensorFlow from warning that Keras traces its training again: it does so for the model of each trial."""
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    return "triggered tf.function retracing" not in text or "TensorFlowTrainer" not in text
+
+
+@contextmanager
+def without_notes(*, gpus: bool = True) -> Iterator[None]:
+    """Keep TensorFlow's notes on the machine off stderr while it loads; other lines are printed at the end.
+
+    They are printed as usual if TF_CPP_MIN_LOG_LEVEL is 0 or 1, which asks for them.
+    """
+    level = os.environ.get(_LEVEL)
+    if level in ("0", "1"):
+        yield
+        return
+    os.environ.setdefault(_LEVEL, "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with TemporaryFile() as spool:
+        os.dup2(spool.fileno(), 2)
+        try:
+            yield
+        finally:
+            if level is None:
+                os.environ.pop(_LEVEL, None)
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            spool.seek(0)
+            for line in spool:
+                if not _NOTE.match(line) and (gpus or b"cuInit" not in line):
+                    os.write(2, line)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is an existing file; false for a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def expanded(file: str) -> Path:
+    """The path of a job file, with the home folder of a user for `~`."""
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise JobNotFound(f"There is no job file {file}: {error}") from None
+
+
+def split_job_name(job: str) -> tuple[str, str]:
+    """The file of a job, and the name in it with its colon: `file.py:name` has `file.py`, `:name`."""
+    file, colon, name = job.rpartition(":")
+    return (file, f":{name}") if colon and file.endswith(".py") else (job, "")
+
+
+def load_module(path: Path, *, script: bool = False) -> ModuleType:
+    """Run a job file as a module.
+
+    It is a script, which imports the modules next to it by their own names. A file that imports relative to its package
+    is a module of that package instead, as for `python -m package.job`, unless it must be a script.
+    """
+    if not is_file(path):
+        raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
+    if path.suffix != ".py":
+        raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
+    path = path.resolve()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise JobNotFound(f"The job file {path} cannot be read: {error.strerror}.") from None
+    _refuse_name(path)
+    before = list(sys.path)
+    try:
+        return _run_from(path.parent, path, path.stem, content)
+    except InvalidJob as error:
+        if script or not _needs_package(error.__cause__):
+            raise
+        sys.path[:] = before
+        root = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
+        if root == path.parent:
+            must = "must be in a package to use relative imports: add an empty __init__.py to its folder"
+            raise InvalidJob(f"job file {path}", [Fault("file", path.name, must)]) from None
+        return _run_from(root, path, ".".join(path.relative_to(root).with_suffix("").parts), content)
+
+
+def _needs_package(error: BaseException | None) -> bool:
+    return isinstance(error, ImportError) and "attempted relative import" in str(error)
+
+
+def _run_from(folder: Path, path: Path, name: str, content: bytes) -> ModuleType:
+    top = name.partition(".")[0] if path.parent != folder else name
+    _refuse_hiding(path, top, folder)
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    loaded = sys.modules.get(top)
+    if "." in name and loaded is not None and str(folder / top) not in list(getattr(loaded, "__path__", ())):
+        # A loaded package of the same name from another folder.
+        for each in [each for each in sys.modules if each == top or each.startswith(f"{top}.")]:
+            del sys.modules[each]
+    return run_file(path, name, content)
+
+
+def run_file(
+    path: Path, name: str, content: bytes, *, arguments: Sequence[str] = (), of_study: bool = False
+) -> ModuleType:
+    """Run a text as the module of a file, after the packages that contain it; one that fails is not registered."""
+    package = name.rpartition(".")[0]
+    if list(path.with_suffix("").parts[-name.count(".") - 1 :]) != name.split("."):
+        package = ""  # a job file with dots in its name
+    previous = sys.modules.pop(name, None)
+    token = _loading.set(True)
+    quiet = nullcontext() if "tensorflow" in sys.modules else without_notes(gpus=_DRIVER.exists())
+    try:
+        with quiet, script_arguments(path, arguments), same_random_numbers():
+            importlib.invalidate_caches()
+            if package:
+                parent = importlib.import_module(package)
+                if name in sys.modules:
+                    # The package itself has imported it.
+                    return sys.modules[name]
+            spec = importlib.util.spec_from_file_location(
+                name, path, loader=SourceText(path, content, of_study=of_study)
+            )
+            assert spec is not None
+            assert spec.loader is not None
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            with suppress(_StudyStarts):
+                spec.loader.exec_module(module)
+            if package:
+                setattr(parent, name.rpartition(".")[2], module)
+            return module
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        sys.modules.pop(name, None)
+        if previous is not None:
+            sys.modules[name] = previous
+        if isinstance(error, InvalidJob | KeyboardInterrupt):
+            raise
+        raise InvalidJob(f"job file {path}", [_job_fault(error, path)]) from error
+    finally:
+        _loading.reset(token)
+
+
+def _refuse_name(path: Path) -> None:
+    """Refuse a file whose copy could not have the same name."""
+    stem = path.stem
+    if not stem.isprintable() or stem.startswith(".") or len(stem.encode(errors="replace")) > _MAX_NAME_BYTES:
+        must = f"must have a name of at most {_MAX_NAME_BYTES} printable bytes that begins with no dot: rename it"
+        raise InvalidJob("the job file", [Fault("file", path.name, must)])
+    if stem == "__main__":
+        raise InvalidJob(f"job file {path}", [Fault("file", path.name, "must have another name: rename it")])
+
+
+def _refuse_hiding(path: Path, top: str, folder: Path) -> None:
+    """Refuse a job file that has, or whose package has, the name of a module that others import."""
+    installed = [entry for entry in sys.path if any(part in INSTALLED for part in Path(entry).parts)]
+    hides = top in {*sys.stdlib_module_names, "pipeline", "tune_jobs"} or (
+        importlib.machinery.PathFinder.find_spec(top, installed) is not None and str(folder) not in installed
+    )
+    if hides:
+        what, name = ("file", path.name) if top == path.stem and folder == path.parent else ("package", top)
+        must = f"must not have the name of the module {top}, which others import: rename it"
+        raise InvalidJob(f"job file {path}", [Fault(what, name, must)])
+
+
+def _job_fault(error: BaseException, path: Path) -> Fault:
+    """The reason why a job's file cannot be run, with the line."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # it is the user's own class
+        text = "an error that cannot be shown"
+    found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
+    if isinstance(error, SystemExit):
+        return Fault("file", found, _ENDS)
+    return Fault("file", found, f"must run as Python{_remedy(error)}")
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about a file or a module that is in the current folder only."""
+    here = Path.cwd()
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
+        if not Path(error.filename).is_absolute():
+            return f", and the path is relative to the current folder, {here}: run tunepipe in the folder that has it"
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if (here / top).is_dir() or (here / f"{top}.py").is_file():
+            return (
+                f", and {top} is in the current folder, which Python does not search: set PYTHONPATH=. or install "
+                "it, for example with pip install -e ."
+            )
+    return ""

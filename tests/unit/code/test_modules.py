@@ -1,0 +1,128 @@
+"""Job files as modules."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.code import content_of, end_loading, load_module, script_arguments, split_job_name, without_notes
+from pipeline.errors import InvalidJob, JobNotFound
+
+
+def refused(path, **options):
+    with pytest.raises(InvalidJob) as error:
+        load_module(path, **options)
+    (fault,) = error.value.faults
+    return fault
+
+
+def test_a_job_file_is_a_script_that_imports_the_modules_next_to_it(write):
+    folder = write({"my job.v2.py": "import helper\nVALUE = helper.VALUE\nNAME = __name__", "helper.py": "VALUE = 3"})
+    module = load_module(folder / "my job.v2.py")
+    assert (module.VALUE, module.NAME) == (3, "my job.v2")
+    assert sys.modules["my job.v2"] is module
+    assert content_of(vars(module)) == (folder / "my job.v2.py").read_bytes()
+    assert not (folder / "__pycache__").exists() or not list((folder / "__pycache__").glob("my job*"))
+
+
+def test_the_text_that_ran_is_kept(write):
+    folder = write({"a_job.py": "X = 1"})
+    module = load_module(folder / "a_job.py")
+    (folder / "a_job.py").write_text("X = 2")
+    assert content_of(vars(module)) == b"X = 1"
+
+
+PACKAGE = {
+    "pkg/__init__.py": "",
+    "pkg/inner/__init__.py": "",
+    "pkg/inner/job.py": "from ..sizes import SIZE\nNAME = __name__",
+    "pkg/sizes.py": "SIZE = 3",
+}
+
+
+def test_a_file_with_relative_imports_is_a_module_of_its_package(write):
+    module = load_module(write(PACKAGE) / "pkg/inner/job.py")
+    assert (module.SIZE, module.NAME) == (3, "pkg.inner.job")
+    other = load_module(write({**PACKAGE, "pkg/sizes.py": "SIZE = 4"}, "other") / "pkg/inner/job.py")
+    assert other.SIZE == 4
+
+
+def test_a_file_that_tries_a_relative_import_is_a_script(write):
+    text = "try:\n    from .sizes import SIZE\nexcept ImportError:\n    from sizes import SIZE\nNAME = __name__"
+    module = load_module(write({"__init__.py": "", "job_s.py": text, "sizes.py": "SIZE = 5"}) / "job_s.py")
+    assert (module.SIZE, module.NAME) == (5, "job_s")
+
+
+def test_relative_imports_need_a_package_and_no_script(write):
+    assert "__init__.py" in refused(write({"rel.py": "from . import sizes"}) / "rel.py").allowed
+    assert refused(write(PACKAGE) / "pkg/inner/job.py", script=True).field == "file"
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "allowed"),
+    [
+        ("x = 1\nx = (", "SyntaxError", "run as Python"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2)", "must not end the process"),
+        ("a = 1\nb = a / 0", "ZeroDivisionError: division by zero (line 2)", "run as Python"),
+        ("open('no such file')", "FileNotFoundError", "relative to the current folder"),
+        ("import in_current_folder", "ModuleNotFoundError", "PYTHONPATH=."),
+        ("class E(Exception):\n    def __str__(self): raise ValueError\nraise E", "cannot be shown", "run as Python"),
+    ],
+)
+def test_a_faulty_job_file_is_a_users_mistake_with_its_line(text, found, allowed, write, monkeypatch, tmp_path):
+    (tmp_path / "in_current_folder.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    fault = refused(write({"bad_job.py": text}) / "bad_job.py")
+    assert found in fault.found
+    assert allowed in fault.allowed
+    assert "bad_job" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["random", "numpy", "pipeline", "__main__", ".hidden", "x" * 201])
+def test_a_name_that_hides_a_module_or_cannot_be_copied_is_refused(name, write):
+    assert refused(write({f"{name}.py": "X = 1"}) / f"{name}.py").found == f"{name}.py"
+
+
+def test_what_is_no_python_file_is_not_found(tmp_path):
+    (tmp_path / "job.txt").write_text("")
+    for path in (tmp_path / "gone.py", tmp_path / "job.txt", tmp_path / ("x" * 300 + ".py")):
+        with pytest.raises(JobNotFound):
+            load_module(path)
+
+
+def test_a_file_that_starts_its_study_ends_there(write):
+    text = "from pipeline.code import end_loading\nX = 1\nend_loading()\nX = 2"
+    assert load_module(write({"runs.py": text}) / "runs.py").X == 1
+    end_loading()
+
+
+def test_a_file_sees_its_own_command_line_and_the_same_random_numbers_each_time(write):
+    text = "import sys, random\nimport numpy as np\nARGS = sys.argv\nX = random.random(), np.random.rand()"
+    path = write({"drawn.py": text}) / "drawn.py"
+    np.random.seed(5)
+    state = np.random.get_state()[1].tolist()
+    one, other = load_module(path), load_module(path)
+    assert one.X == other.X
+    assert [str(path)] == one.ARGS
+    assert np.random.get_state()[1].tolist() == state
+    with script_arguments(path, ["--size", "3"]):
+        assert sys.argv == [str(path), "--size", "3"]
+
+
+def test_a_job_may_name_a_variable_of_its_file():
+    assert split_job_name("a/b.py:JOB") == ("a/b.py", ":JOB")
+    assert split_job_name("s3:x") == ("s3:x", "")
+
+
+def test_notes_of_tensorflow_are_left_out_and_other_lines_stay():
+    lines = ["I0000 00:00:1 cudart", "WARNING: All log messages before absl::InitializeLog() is", "E0000 mine", "text"]
+    printed = chr(10).join(lines)
+    code = "import os\nfrom pipeline.code import without_notes\nwith without_notes():\n"
+    code += f"    os.write(2, {printed!r}.encode())"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr.splitlines() == ["E0000 mine", "text"]
+    assert importlib.import_module("pipeline.code").without_notes is without_notes

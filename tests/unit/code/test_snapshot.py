@@ -1,0 +1,238 @@
+"""Snapshots of a job's code, and the study's code in another process."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.code import (
+    Copies,
+    Recorded,
+    changed_files,
+    digest_of,
+    error_text,
+    forget_copies,
+    from_study,
+    home_of,
+    import_folders,
+    load_module,
+    project_files,
+    snapshot_of,
+    snapshot_of_file,
+)
+from pipeline.errors import StorageError
+
+JOB = """
+import helper
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def f(config):
+    import lazy
+
+    return helper.K, lazy.K
+"""
+FILES = {"a_job.py": JOB, "helper.py": "K = 1", "lazy.py": "K = 2", "sub/mod.py": "K = 3", "words.txt": "word"}
+
+
+def taken(folder, name="a_job.py"):
+    """The function of a job file, its snapshot, and what a study records of it."""
+    function = load_module(folder / name).f
+    snapshot = snapshot_of([function])
+    recorded = Recorded()
+    recorded.roots = tuple(map(str, snapshot.roots))
+    recorded.files = {path: digest_of(text) for path, text in snapshot.files.items()}
+    return function, snapshot, recorded
+
+
+def elsewhere():
+    """Unload the job's modules, as in another process."""
+    forget_copies()
+    for name in ("a_job", "helper", "lazy", "sub", "sub.mod", "late"):
+        sys.modules.pop(name, None)
+
+
+def loaded(recorded, files):
+    copies = Copies(recorded, files.__getitem__)
+    module = copies.module("a_job", {"function": "a_job:f", "sha256": recorded.files["a_job.py"]})
+    return module.f
+
+
+def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(write, tmp_path):
+    folder = write(
+        {
+            **FILES,
+            ".env": "secret",
+            ".gitignore": "ignored/\n*.log",
+            "ignored/x.py": "",
+            "a.log": "",
+            "venv/x.py": "",
+            "env/pyvenv.cfg": "",
+            "env/lib/x.py": "",
+            "studies/s/study.json": "{}",
+            "studies/s/sessions/0001.json": "",
+            "__pycache__/x.pyc": "",
+            **{f"pets/{number}.txt": "x" for number in range(150)},
+        }
+    )
+    (folder / "link.txt").symlink_to(tmp_path)
+    (folder / "large.bin").write_bytes(b"x" * 2_000_000)
+    _, snapshot, _ = taken(folder)
+    assert snapshot.files.keys() == FILES.keys()
+    assert snapshot.roots == (folder,)
+    assert set(snapshot.left_out) == {"pets/", "large.bin"}
+    assert str(snapshot).startswith("a_job.py, helper.py, lazy.py")
+    assert next(iter(snapshot_of_file(folder / "a_job.py").files)) == "a_job.py"
+    assert snapshot_of_file(folder / "a_job.py", limit=0).files.keys() == {"a_job.py", "helper.py"}
+
+
+def test_what_is_loaded_is_copied_even_if_it_is_ignored(write):
+    folder = write({**FILES, ".gitignore": "helper.py"})
+    assert "helper.py" in taken(folder)[1].files
+
+
+def test_the_files_of_a_project_follow_the_nearest_gitignore(write):
+    folder = write({"a.py": "", "b/.gitignore": "!keep.tmp\n", "b/keep.tmp": "", "b/x.tmp": "", ".gitignore": "*.tmp"})
+    found = {path.relative_to(folder).as_posix() for path in project_files(folder)}
+    assert found == {".gitignore", "a.py", "b/.gitignore", "b/keep.tmp"}
+
+
+def test_a_study_s_code_runs_in_the_users_folder_while_that_has_it(write):
+    folder = write({**FILES, "pets/cat.txt": "cat"})
+    _, snapshot, recorded = taken(folder)
+    elsewhere()
+    (folder / "words.txt").write_text("another word")
+    function = loaded(recorded, snapshot.files)
+    assert function({}) == (1, 2)
+    assert from_study(function)
+    assert home_of(function)["HERE"] == folder
+    assert import_folders([function]) == [folder]
+
+
+@pytest.mark.parametrize("path", ["helper.py", "lazy.py", "a_job.py"])
+def test_with_other_code_there_the_copies_run_and_find_what_was_not_copied(path, write):
+    folder = write({**FILES, **{f"pets/{number}.txt": "x" for number in range(150)}})
+    _, snapshot, recorded = taken(folder)
+    elsewhere()
+    (folder / path).write_text("raise ValueError")
+    function = loaded(recorded, snapshot.files)
+    assert function({}) == (1, 2)
+    here = home_of(function)["HERE"]
+    assert here != folder
+    assert ((here / "pets/7.txt").read_text(), (here / "words.txt").read_text()) == ("x", "word")
+    forget_copies()
+    assert str(here) not in sys.path
+    assert not any(str(here) in str(getattr(module, "__file__", "")) for module in list(sys.modules.values()))
+
+
+def test_without_the_folder_the_copies_are_enough(write, tmp_path):
+    folder = write(FILES)
+    _, snapshot, recorded = taken(folder)
+    elsewhere()
+    folder.rename(tmp_path / "gone")
+    assert loaded(recorded, snapshot.files)({}) == (1, 2)
+
+
+def test_a_loaded_module_of_the_same_name_is_replaced_and_comes_back(write):
+    _, snapshot, recorded = taken(write(FILES))
+    elsewhere()
+    other = load_module(write({"a_job.py": "import helper", "helper.py": "K = 9"}, "other") / "a_job.py")
+    assert loaded(recorded, snapshot.files)({}) == (1, 2)
+    forget_copies()
+    assert sys.modules["a_job"] is other
+    assert sys.modules["helper"].K == 9
+
+
+def test_code_that_is_loaded_already_is_not_run_again(write):
+    function, snapshot, recorded = taken(write(FILES))
+    assert loaded(recorded, snapshot.files) is function
+
+
+@pytest.mark.parametrize("path", ["a_job.py", "lazy.py"])
+def test_a_copy_with_other_content_is_never_run(path, write, tmp_path):
+    folder = write(FILES)
+    _, snapshot, recorded = taken(folder)
+    elsewhere()
+    folder.rename(tmp_path / "gone")
+    files = {**snapshot.files, path: f"open({str(tmp_path / 'ran')!r}, 'w')\n".encode() + snapshot.files[path]}
+    with pytest.raises(ValueError, match=path):
+        loaded(recorded, files)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("digest", ["0" * 64, "", None])
+def test_a_function_with_another_digest_is_not_run(digest, write):
+    _, snapshot, recorded = taken(write(FILES))
+    elsewhere()
+    copies = Copies(recorded, snapshot.files.__getitem__)
+    with pytest.raises(ValueError, match="sha256"):
+        copies.module("a_job", {"function": "a_job:f", "sha256": digest})
+    with pytest.raises(ValueError, match="sha256"):
+        copies.module("a_job", {"function": "a_job:f"})
+
+
+def test_only_what_is_loaded_counts_as_changed_code(write):
+    folder = write(FILES)
+    _, snapshot, recorded = taken(folder)
+    elsewhere()
+    for path in ("helper.py", "lazy.py", "words.txt"):
+        (folder / path).write_text((folder / path).read_text() + "\nMORE = 1")
+    function = load_module(folder / "a_job.py").f
+    (changed,) = changed_files([function], recorded, snapshot.files.__getitem__)
+    assert (changed.path, changed.before, changed.file) == ("helper.py", b"K = 1", folder / "helper.py")
+    (folder / "helper.py").write_text("# a comment\nK = 1\n")
+    assert changed_files([function], recorded, snapshot.files.__getitem__) == []
+
+
+def test_tracebacks_name_the_users_own_files(write):
+    text = "import helper\nimport other\ndef f(config):\n    return helper.fail()\n"
+    folder = write({"a_job.py": text, "helper.py": "def fail():\n    raise ValueError('no')\n", "other.py": ""})
+    _, snapshot, recorded = taken(folder)
+    elsewhere()
+    (folder / "other.py").write_text("X = 1")
+    with pytest.raises(ValueError, match="no") as error:
+        loaded(recorded, snapshot.files)({})
+    shown = error_text(error.value)
+    assert f'File "{folder / "helper.py"}", line 2, in fail' in shown
+    assert __file__ not in shown or shown.index(__file__) < shown.index("helper.py")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        {"roots": "x"},
+        {"roots": [], "files": {"../x.py": "0"}},
+        {"roots": [], "files": {"/x.py": "0"}},
+        {"roots": [1], "files": {}},
+        {"roots": [], "files": {"a.py": None}},
+        {"roots": ["\0"], "files": {}},
+    ],
+)
+def test_records_that_tunepipe_did_not_write_are_refused(value):
+    with pytest.raises(StorageError):
+        Recorded(value)
+
+
+def test_a_record_survives_json():
+    recorded = Recorded({"roots": ["/a"], "files": {"b/c.py": "0"}, "arguments": ["--x"]})
+    assert Recorded(recorded.to_json()).to_json() == recorded.to_json()
+    assert recorded.path_of("b.c") == "b/c.py"
+    assert recorded.path_of("b") is None
+
+
+def test_a_home_folder_is_no_project(write, monkeypatch):
+    folder = write(FILES)
+    monkeypatch.setattr(Path, "home", lambda: folder)
+    assert taken(folder)[1].files.keys() == {"a_job.py", "helper.py"}
+
+
+def test_a_folder_that_cannot_be_read_is_left_out(write):
+    folder = write({**FILES, "closed/x.py": ""})
+    (folder / "closed").chmod(0)
+    try:
+        assert taken(folder)[1].files.keys() >= {"a_job.py", "helper.py", "lazy.py"}
+    finally:
+        (folder / "closed").chmod(0o755)
