@@ -127,7 +127,7 @@ def _resume(store: "Store") -> str:
     from pipeline.engine.limits import options_to_continue
     from pipeline.engine.trial import Trial
     from pipeline.results.tables.load import read_study
-    from pipeline.results.tables.sessions import read_sessions
+    from pipeline.storage.sessions import read_sessions
     from pipeline.study import TuneJob
 
     resume, sessions = f"tunepipe resume {as_argument(store.uri)}", read_sessions(store, only_last=True, resume=True)

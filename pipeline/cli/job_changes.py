@@ -88,7 +88,7 @@ def _starts_of_study(
     that is possible.
     """
     from pipeline.execution.driver.resumed_job import only_appended
-    from pipeline.results.tables.sessions import read_sessions
+    from pipeline.storage.sessions import read_sessions
     from pipeline.study import layout, load_study
 
     if not store.exists(layout.STUDY):

@@ -31,7 +31,7 @@ def rerun(
     """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
     from pipeline.execution.rerun import rerun as train_again
     from pipeline.results.tables.load import load_results
-    from pipeline.storage.metric_column import column_of
+    from pipeline.storage.schema import column_of
 
     store = study_store(study, storage)
     results = load_results(store.uri)

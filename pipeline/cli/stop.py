@@ -77,9 +77,8 @@ def _is_running(study: str, storage: str) -> bool:
 
 def _stop_here(study: str, storage: str) -> None:
     """Ask a study's driver to end, wherever it runs, and wait for it."""
-    from pipeline.execution.sessions import describe_driver, state_in
     from pipeline.execution.study_stop import request_stop, wait_for_end
-    from pipeline.results.tables.sessions import read_sessions
+    from pipeline.storage.sessions import describe_driver, read_sessions, state_in
 
     try:
         store = study_store(study, storage)

@@ -22,9 +22,9 @@ from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.submissions import Submission
 from pipeline.cluster.why import diagnose
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError, UserError
-from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import TABLES
+from pipeline.storage.sessions import read_sessions, state_of
 from pipeline.study import layout
 from pipeline.study.contents import check_output_folder, contents, refuse_links
 

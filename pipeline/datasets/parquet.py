@@ -20,7 +20,7 @@ from pipeline.datasets.columns import Inputs, check_complete, features, inputs, 
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.object_files import file_system
-from pipeline.storage.parquet_tables import BROKEN
+from pipeline.storage.parquet import BROKEN
 from pipeline.wording import size
 
 if TYPE_CHECKING:

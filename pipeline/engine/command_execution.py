@@ -8,8 +8,8 @@ from pipeline.engine.limits import options_to_continue
 from pipeline.engine.study_loop import StudyLoop
 from pipeline.errors import InvalidJob
 from pipeline.searchers import Suggestion
+from pipeline.storage.layout import trial_id
 from pipeline.study.faults import start_faults
-from pipeline.study.layout import trial_id
 from pipeline.study.trial_configs import completed
 from pipeline.wording import format_number
 

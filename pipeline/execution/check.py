@@ -24,8 +24,7 @@ from pipeline.execution.ray.job_transport import pack
 from pipeline.execution.versions import installed
 from pipeline.machine import this_machine
 from pipeline.storage import Store
-from pipeline.storage.scratch import scratch
-from pipeline.storage.shared_folder import remove_unused
+from pipeline.storage.scratch import remove_unused, scratch
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.studies import default_storage

@@ -37,7 +37,7 @@ from pipeline.datasets import (
 )
 from pipeline.engine.messages import Assignment, EpochRow, ProgressReport
 from pipeline.errors import TunepipeError
-from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import unpack

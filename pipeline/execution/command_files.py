@@ -13,9 +13,8 @@ from typing import Any
 
 from pipeline.engine.commands import Command, command_object
 from pipeline.errors import StorageError, UsageError
-from pipeline.execution.sessions import Watch, state_in
-from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
+from pipeline.storage.sessions import Watch, read_sessions, state_in, state_of
 from pipeline.study import layout
 
 _POLL_SECONDS = 0.5

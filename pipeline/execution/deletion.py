@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import StorageError, StudyExists
-from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat_within
-from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Entry, Store
+from pipeline.storage.sessions import describe_driver, driver_alive, heartbeat_within, read_sessions
 from pipeline.study import layout
 from pipeline.study.contents import contents, listed_entries, remove
 from pipeline.study.files import read_job

@@ -14,14 +14,14 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.failures import at_epoch, raised
-from pipeline.results.tables.column_check import config_from
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import trial_row
 from pipeline.space import Config
 from pipeline.storage import Store
-from pipeline.storage.metric_column import column_of, metric_columns
+from pipeline.storage.schema import column_of, metric_columns
 from pipeline.storage.scratch import scratch
+from pipeline.storage.tables import config_from
 from pipeline.study import layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data

@@ -12,10 +12,9 @@ from pipeline.code import end_loading, import_folders, loaded_files, snapshot_of
 from pipeline.errors import UsageError
 from pipeline.execution.data import start_loading
 from pipeline.execution.driver.earlier_studies import learned_from
-from pipeline.execution.driver.heartbeat import heartbeat
 from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance
-from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.script_arguments import arguments_of_script, other_arguments
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_end import recording_end
@@ -28,6 +27,7 @@ from pipeline.execution.ray.cluster import address_of, check_reachable, memory_f
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.session_training import train
 from pipeline.storage import Store
+from pipeline.storage.lease import heartbeat
 from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
@@ -199,8 +199,7 @@ def _session(
         store,
         job,
         session=last["number"] + 1 if last else 1,
-        seconds_before=last["seconds"] if last else 0.0,
-        decided_before=start.state.get("decided", 0),
+        last=last,
         provenance=provenance,
         code_changes=start.code_changes,
     )

@@ -12,7 +12,7 @@ from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.storage import Store
-from pipeline.storage.shared_folder import close_shared_folders
+from pipeline.storage.scratch import close_shared_folders
 from pipeline.study.files import read_document, recorded_data, set_data
 
 
@@ -41,7 +41,7 @@ def train(
             note(unused)
         from pipeline.execution.worker.worker import Worker
 
-        session.file.record_workers(1)
+        session.recorder.facts["workers"] = 1
         worker = Worker(
             job,
             load_data(),
@@ -70,7 +70,7 @@ def _recorded(
         session.file.check()
         if recorded is not None:
             # Written before study.json, so that no end of this process loses it.
-            session.file.record_data_changes(differences(recorded, fingerprint))
+            session.recorder.facts["data_changes"] = differences(recorded, fingerprint)
             session.flush()
         set_data(store, fingerprint)
     for text in data_notes(job, data, fingerprint or {}):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.datasets import FREE_DISK_BYTES, SharedPart
 from pipeline.errors import StorageError
 from pipeline.storage import Store
-from pipeline.storage.shared_folder import SharedFolder, shared_root
+from pipeline.storage.scratch import SharedFolder, shared_root
 from pipeline.study import layout
 from pipeline.wording import counted, listed, size
 

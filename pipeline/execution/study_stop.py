@@ -14,10 +14,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.execution.sessions import Watch, state_in
-from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.storage.processes import handles, identity, lives
+from pipeline.storage.sessions import Watch, read_sessions, state_in
 from pipeline.study import layout
 
 _POLL_SECONDS = 0.5

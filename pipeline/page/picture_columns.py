@@ -24,7 +24,7 @@ from pipeline.results.tables.trials_database import objective_columns
 from pipeline.results.views.shown_parameters import of_shown
 from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
-from pipeline.storage.metric_column import metric_column, metric_columns
+from pipeline.storage.schema import metric_column, metric_columns
 
 _POINTS = 240_000
 """Points of all curves together: more cannot be distinguished, and take long to send."""

@@ -22,9 +22,9 @@ from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.overview import AT_ONCE, StudyRow, glance
-from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.storage import Store
+from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
 from pipeline.study import TuneJob, layout
 from pipeline.study.studies import study_names
 from pipeline.study.trial_configs import trials_in_all

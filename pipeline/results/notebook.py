@@ -16,11 +16,11 @@ from pipeline.errors import JobNotFound, UsageError, UserError
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.tables import load
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.results.views.leaderboard import as_html, summary_line
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
+from pipeline.storage.sessions import read_sessions, state_of
 from pipeline.study import layout
 
 if TYPE_CHECKING:

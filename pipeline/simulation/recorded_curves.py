@@ -16,7 +16,7 @@ from pipeline.results.tables.load import Results
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.simulation.encoding import Encoding
 from pipeline.space import Config, fits
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.study import TuneJob
 from pipeline.wording import counted
 

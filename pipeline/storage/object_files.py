@@ -8,7 +8,9 @@ looks for it first, and writes a marker for the folder that it may have emptied.
 
 import ctypes
 import itertools
+import random
 import re
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -16,9 +18,7 @@ from typing import BinaryIO
 
 from pyarrow import fs
 
-from pipeline.storage.claims import create_once
-from pipeline.storage.paths import Entry, steps
-from pipeline.storage.temporary_names import temporary_name
+from pipeline.storage.paths import Entry, steps, temporary, unfinished
 
 _DEFAULTS = (
     # Without it each file is an upload in parts, of three requests.
@@ -27,6 +27,13 @@ _DEFAULTS = (
     ("gc?s", "retry_limit_seconds", "10"),
 )
 """Schemes of URIs, and options that pyarrow gets unless a URI names them."""
+
+_CLAIM_SECONDS = 10.0
+"""How long another writer's claim counts: a writer needs it for a few requests, and a killed one leaves it."""
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_RANDOM = random.SystemRandom()
+"""Not the generator of the user's code, which may have the same seed in both processes."""
 
 _COLLECTED = 8 * 2**20
 """Bytes of a file that are there before its upload begins: an error among them needs no upload to be given up."""
@@ -61,7 +68,6 @@ class ObjectFiles:
         return ObjectFiles(self._fs, self.path(path))
 
     def exists(self, path: str) -> bool:
-        """Whether a file or a folder exists."""
         return bool(self._fs.get_file_info(self.path(path)).type != fs.FileType.NotFound)
 
     def size(self, path: str) -> int | None:
@@ -74,7 +80,7 @@ class ObjectFiles:
     def age(self, path: str) -> float:
         """The seconds since a file was written, by the store's clock."""
         while True:
-            probe = str(PurePosixPath(path).with_name(temporary_name(PurePosixPath(path).name)))
+            probe = temporary(path)
             try:
                 self.write(probe, [b"now"])
                 file, now = self._fs.get_file_info([self.path(path), self.path(probe)])
@@ -92,7 +98,6 @@ class ObjectFiles:
         return [(self._relative(info), int(info.size)) for info in infos if info.type == fs.FileType.File]
 
     def entries(self) -> Sequence[Entry]:
-        """Every file and every folder."""
         return [
             Entry(self._relative(info), "file", int(info.size))
             if info.type == fs.FileType.File
@@ -112,13 +117,11 @@ class ObjectFiles:
         return sorted(folders)
 
     def read(self, path: str, most: int | None = None) -> bytes:
-        """Read a file."""
         # A stream would be read in many small requests.
         with self._fs.open_input_file(self.path(path)) as file:
             return bytes(file.read(most))
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading."""
         file: BinaryIO = self._fs.open_input_file(self.path(path))
         return file
 
@@ -129,7 +132,7 @@ class ObjectFiles:
         until its own rules remove them, as after a kill.
         """
         size, pieces, target = 0, iter(pieces), self.path(path)
-        beginning = []
+        beginning: list[bytes | memoryview] = []
         for piece in pieces:
             beginning.append(piece)
             size += len(piece)
@@ -147,8 +150,32 @@ class ObjectFiles:
         return size
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds."""
-        return create_once(self, path, content)
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
+
+        pyarrow has no request that writes only what does not exist. Each writer first leaves a claim, a file with a
+        name of its own. Who then sees no other claim, and no file, writes the file; who sees another claim withdraws
+        its own and tries again. A store lists what is written at once, so of two writers at least one sees the other's
+        claim, or its file. Only a writer that is stopped for longer than a claim counts, between its look and its
+        writing, may replace a file.
+        """
+        others: dict[str, float] = {}
+        for attempt in itertools.count():
+            claim = temporary(path)
+            self.write(claim, [b"claim"])
+            try:
+                now = time.monotonic()
+                others = {each: others.get(each, now) for each in self._claims(path) if each != claim}
+                alone = all(now - since > _CLAIM_SECONDS for since in others.values())
+                # After the claims: a writer withdraws its claim when its file is there.
+                if self.exists(path):
+                    return False
+                if alone:
+                    self.write(path, [content])
+                    return True
+            finally:
+                self.delete(claim)
+            time.sleep(_RANDOM.uniform(0.0, min(_SHORTEST_PAUSE * 2**attempt, _LONGEST_PAUSE)))
+        raise AssertionError("the attempts are not limited")
 
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, which is created if it does not exist; the whole file is written again."""
@@ -158,7 +185,6 @@ class ObjectFiles:
         self.write(path, [before, content])
 
     def delete(self, path: str) -> None:
-        """Delete a file, if it exists."""
         with suppress(FileNotFoundError):
             self._fs.delete_file(self.path(path))
 
@@ -166,6 +192,10 @@ class ObjectFiles:
         """Delete the folders where no file is left: their names, which files had in common, or markers."""
         if not any(entry.kind == "file" for entry in self.entries()) and self.exists(""):
             self._fs.delete_dir(str(self._root))
+
+    def _claims(self, path: str) -> list[str]:
+        folder = str(PurePosixPath(path).parent)
+        return [found for found, _ in self.sizes("" if folder == "." else folder) if unfinished(found) == path]
 
     def _listed(self, folder: str, *, recursive: bool) -> Sequence[fs.FileInfo]:
         if self._fs.type_name == "abfs":

@@ -1,13 +1,18 @@
-"""Paths within a folder, and the entries in it; no path or link leads out of the folder."""
+"""Paths within a folder, what is found there, and the names of files that are being written."""
 
-import os
-import stat
-from collections.abc import Iterator
+import re
+import uuid
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from pipeline.errors import StorageError
+
+_MARK = ".writing-"
+_MAX_BYTES = 200
+"""Bytes of a name that its temporary name has: file systems allow 255 in total."""
+
+_UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_MARK)}(.+)-[0-9a-f]{{1,8}}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def refuse_unwritable(text: str, what: str) -> None:
 
 
 def steps(path: str, where: str) -> tuple[str, ...]:
-    """The parts of a path within a folder."""
+    """The parts of a path within a folder, out of which it must not lead."""
     refuse_unwritable(path, "The path")
     parts = PurePosixPath(path).parts
     if ".." in parts or PurePosixPath(path).is_absolute():
@@ -44,82 +49,13 @@ def steps(path: str, where: str) -> tuple[str, ...]:
     return parts
 
 
-def refuse_links_out(root: Path, target: Path, *, itself: bool) -> None:
-    """Refuse a path that a link takes out of a folder. The folder itself may be a link."""
-    if target == root:
-        return
-    real = Path(os.path.realpath(target if itself else target.parent))
-    if not real.is_relative_to(os.path.realpath(root)):
-        raise StorageError(
-            f"The path {str(target.relative_to(root))!r} leads out of the storage {root}, by a link to {real}. "
-            "Copy the link's target into its place."
-        )
+def temporary(path: str) -> str:
+    """A path that no other writer has, in the same folder, for a file that gets its own name when it is complete."""
+    kept = PurePosixPath(path).name.encode()[:_MAX_BYTES].decode(errors="ignore")
+    return str(PurePosixPath(path).with_name(f"{_MARK}{kept}-{uuid.uuid4().hex[:8]}"))
 
 
-def refuse_links(root: Path, target: Path) -> None:
-    """Refuse a path that is a link or leads through one. The folder itself may be a link.
-
-    A write or delete there would change a file outside the study, or the link itself.
-    """
-    path = str(root)
-    for step in target.relative_to(root).parts:
-        path = os.path.join(path, step)  # noqa: PTH118  A study deletes many thousands of files.
-        if os.path.islink(path):  # noqa: PTH114
-            link = Path(path)
-            raise StorageError(
-                f"{str(target.relative_to(root))!r} in {root} can be neither written nor deleted: "
-                f"{link.relative_to(root)} is a link to {link.readlink()}, and no link within a study is followed. "
-                "Replace the link by its target, or remove it."
-            )
-
-
-def refuse_dangling(folder: Path) -> None:
-    """Refuse a folder that cannot be created, because a link in its path leads to nothing."""
-    for path in (folder, *folder.parents):
-        if os.path.exists(path):  # noqa: PTH110 (Path.exists raises where it may not look)
-            return
-        if path.is_symlink():
-            raise StorageError(
-                f"{path} is a link to {path.readlink()}, which does not exist. Nothing was written. Create that "
-                "folder, or remove the link."
-            )
-
-
-def entries_below(folder: Path) -> Iterator[Entry]:
-    """Every entry below a folder, of any kind; links are not followed."""
-    for parent, folders, names in os.walk(folder, onerror=_fail):
-        for name in (*folders, *names):
-            path = Path(parent, name)
-            try:
-                status = path.lstat()
-                target = os.fspath(path.readlink()) if stat.S_ISLNK(status.st_mode) else ""
-            except FileNotFoundError:
-                continue
-            relative = path.relative_to(folder).as_posix()
-            if target:
-                yield Entry(relative, "link", target=target)
-            elif stat.S_ISDIR(status.st_mode):
-                yield Entry(relative, "folder")
-            elif stat.S_ISREG(status.st_mode):
-                yield Entry(relative, "file", status.st_size)
-            else:
-                yield Entry(relative, "other")
-
-
-def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Every plain file below a folder, with its size in bytes; links are neither followed nor listed."""
-    for parent, _, names in os.walk(folder, onerror=_fail):
-        for name in names:
-            path = Path(parent, name)
-            try:
-                status = path.lstat()
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(status.st_mode):
-                yield path, status.st_size
-
-
-def _fail(error: OSError) -> None:
-    # A file may disappear while its folder is listed.
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def unfinished(path: str) -> str | None:
+    """The final path for a temporary one that a killed writer has left; None for any other path."""
+    match = _UNFINISHED.fullmatch(path)
+    return match[1] + match[2] if match else None

@@ -49,35 +49,25 @@ def handles(pid: int, number: int) -> bool | None:
 
 
 def lives(record: Mapping[str, Any]) -> bool | None:
-    """Whether the recorded process is alive."""
+    """Whether the recorded process is alive; None if this machine cannot say."""
     import psutil
 
     if record.get("mark") in _ENDED:
         return False
-    if record.get("copied"):
-        return None
-    # Records of earlier versions have no boot id: only the host's name is compared, and machines may share it.
-    without_boot = record.get("boot_id") is None
-    if any(record.get(name) != value for name, value in _numbering().items() if name == "host" or not without_boot):
+    if record.get("copied") or any(record.get(name) != value for name, value in _numbering().items()):
         return None
     try:
         process = psutil.Process(record.get("pid") or 0)
-        same = _same_start(process, record)
-        zombie = process.status() == psutil.STATUS_ZOMBIE
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        after_boot, started = record.get("process_started_after_boot"), record.get("process_started")
+        if after_boot is not None:
+            return bool(abs(_after_boot(process) - after_boot) < _SAME_START)
+        return None if started is None else bool(abs(process.create_time() - started) < _SAME_START)
     except (psutil.NoSuchProcess, ValueError):
-        same, zombie = False, True
+        return False
     except psutil.AccessDenied:
         return None
-    alive = False if zombie else same
-    return alive if alive or not without_boot or _numbering()["boot_id"] is None else None
-
-
-def _same_start(process: Any, record: Mapping[str, Any]) -> bool | None:
-    """Whether a process started when the record says; None if the record does not say."""
-    after_boot, started = record.get("process_started_after_boot"), record.get("process_started")
-    if after_boot is not None:
-        return bool(abs(_after_boot(process) - after_boot) < _SAME_START)
-    return None if started is None else bool(abs(process.create_time() - started) < _SAME_START)
 
 
 def _after_boot(process: Any) -> float:
@@ -88,13 +78,10 @@ def _after_boot(process: Any) -> float:
 
 def _numbering() -> dict[str, str | None]:
     """The host, boot and namespace in which this process has its number."""
-    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    found: dict[str, str | None] = {"host": platform.node(), "boot_id": None, "pid_namespace": None}
     try:
-        boot_id = boot.read_text().strip() or None
+        found["boot_id"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip() or None
+        found["pid_namespace"] = os.fspath(Path("/proc/self/ns/pid").readlink())
     except OSError:
-        boot_id = None
-    try:
-        pid_namespace = os.fspath(namespace.readlink())
-    except OSError:
-        pid_namespace = None
-    return {"host": platform.node(), "boot_id": boot_id, "pid_namespace": pid_namespace}
+        pass
+    return found

@@ -1,6 +1,12 @@
-"""Every table and every column: type, unit and meaning. docs/tables.md is generated from this file."""
+"""Every table and every column: type, unit and meaning. docs/tables.md is generated from this file.
 
-from collections.abc import Mapping, Sequence
+The columns of metrics have names that need no quotes in SQL; the name of the metric is in the column's metadata.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +15,7 @@ import pyarrow as pa
 from pipeline.space import column_type
 
 SCHEMA_VERSION = 1
-"""The version of study.json and of every part. Unknown versions are refused, older ones are read."""
+"""The version of study.json and of every part. Other versions are refused."""
 
 SECONDS = {phase: f"seconds_{phase}" for phase in ("build", "train", "evaluate", "checkpoint")}
 """The phases of an epoch, and the column with the seconds of each."""
@@ -133,7 +139,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "epochs": ("session", "trial_id", "attempt", "epoch", "time"),
     "decisions": ("session", "number", "trial_id", "kind", "reason"),
 }
-"""Columns that every version has written to every file of a table; a file without them is not tunepipe's.
+"""Columns that every file of a table has; a file without them is not tunepipe's.
 
 Every row has a value in each of them, except decisions about the whole study, which have no trial.
 """
@@ -152,3 +158,74 @@ def arrow_schema(table: str, space: Mapping[str, Any], metrics: Sequence[str | p
     if table == "epochs":
         fields += [metric if isinstance(metric, pa.Field) else pa.field(metric, _real) for metric in metrics]
     return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
+
+
+_METRIC = b"metric"
+"""The key of the metric's name in a column's metadata."""
+
+_DIGEST = 6
+
+_RESERVED = frozenset(
+    """all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
+    collate collation column columns concurrently constraint create cross default deferrable desc describe distinct do
+    else end except false fetch for foreign freeze from full generated glob group having ilike in initially inner
+    intersect into is isnull join lambda lateral leading left like limit map natural not notnull null offset on only or
+    order outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify references returning right
+    select semi show similar some struct summarize symmetric table tablesample then to trailing true try_cast tuple
+    union unique unpack unpivot using variadic verbose when where window with""".split()  # noqa: SIM905 (a list of strings would be three times as long)
+)
+"""Words that need quotes as a column's name in DuckDB's SQL."""
+
+_FIXED = frozenset(column.name for column in EPOCHS)
+
+
+def metric_column(metric: str) -> str:
+    """The column of `epochs` for a metric, unless another metric of the study has that column.
+
+    It is the metric's name in lower case, with `_` for characters that a column cannot have; letters of all scripts
+    remain.
+    """
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", metric).lower()).strip("_")
+    taken = name in _RESERVED or name in _FIXED or name.startswith("config_")
+    if name.isidentifier() and not taken and name == unicodedata.normalize("NFKC", name).lower():
+        return name
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    return f"metric_{plain or _digest(metric)}"
+
+
+def assign_columns(metrics: Iterable[str], assigned: Mapping[str, str]) -> dict[str, str]:
+    """Columns for metrics of one study, no two the same; those that are assigned stay."""
+    columns = dict(assigned)
+    for metric in sorted(set(metrics) - columns.keys()):
+        column = metric_column(metric)
+        while column in columns.values():
+            column = f"{column}_{_digest(metric)}"
+        columns[metric] = column
+    return columns
+
+
+def column_of(metric: str, names: Mapping[str, str]) -> str:
+    """The column of `epochs` that holds a metric of a study."""
+    return next((column for column, name in names.items() if name == metric), metric_column(metric))
+
+
+def metric_field(metric: str, column: str | None = None) -> pa.Field:
+    """The field of a metric's column; its metadata contain the metric's name."""
+    metadata = {_METRIC: metric.encode(errors="surrogatepass")}
+    return pa.field(column or metric_column(metric), _real, metadata=metadata)
+
+
+def metric_names(schema: pa.Schema) -> dict[str, str]:
+    """The names of metrics whose column has another name, by column."""
+    metrics = [field for field in schema if _METRIC in (field.metadata or {})]
+    names = {field.name: field.metadata[_METRIC].decode(errors="surrogatepass") for field in metrics}
+    return {column: name for column, name in names.items() if name != column}
+
+
+def metric_columns(columns: Iterable[str]) -> list[str]:
+    """The columns of `epochs` that hold metrics, in their order."""
+    return [name for name in columns if name not in _FIXED and not name.startswith("config_")]
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]

@@ -2,59 +2,195 @@
 
 Every file but a log is written whole: under a temporary name, synced, and renamed (object stores show an upload only
 when it is complete). What `append` adds to a log may be cut off by a crash. Temporary names never end in .parquet.
-Nothing outside of the folder is written or deleted, whatever paths and links say, nor anything through a link in it.
+Nothing outside of the folder is read, written or deleted, whatever paths and links say, nor is anything written or
+deleted through a link in it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import errno
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import quote
 
 import pyarrow as pa
+from pyarrow import fs
 
+from pipeline.errors import StorageError, StorageUnreachable
 from pipeline.storage.local_files import LocalFiles
-from pipeline.storage.parquet_tables import parquet_pieces, to_parquet
-from pipeline.storage.stored_files import StoredFiles
+from pipeline.storage.object_files import ObjectFiles, file_system, with_defaults
+from pipeline.storage.parquet import read_parquet, read_parts, to_parquet
+from pipeline.storage.paths import Entry, refuse_unwritable
 
+_PIECE = 1 << 20
+"""Bytes of a large file that are in memory at a time."""
+_MAX_JSON = 10_000_000
+"""Bytes; a hundred times the size of a large space."""
+_DEEPEST = 100
+"""Levels of a JSON document: far below the depth at which a recursive function fails in Python."""
 _DELETE_BATCH = 16
 """Files of a batch; the client of S3 opens 25 connections at most."""
 
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_PLAIN = "/:@!$&'()*+,;="
+"""Characters that a path in a URI may have, besides letters and digits."""
+_UNWRITABLE = re.compile(r"[^!-~]|%(?![0-9a-f]{2})", re.IGNORECASE)
 
-class Store(StoredFiles):
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNREACHABLE = {
+    errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EIO,
+    errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT,
+}  # fmt: skip
+"""Errors of a folder whose server cannot be reached, as on NFS."""
+_UNAVAILABLE = re.compile(
+    r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE|SLOW_DOWN|INTERNAL_FAILURE|REQUEST_TIMEOUT|THROTTLING)"
+    r"|HTTP status 5\d\d|\bStatus\((UNAVAILABLE|DEADLINE_EXCEEDED)|Fail to get a new connection"
+)
+"""How errors of S3's, Google's and Azure's clients say that a server cannot be reached, or is busy."""
+_GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?$", re.DOTALL)
+"""How errors of Google's client are written: the reason, then the details of its attempts."""
+
+_RESTORE = "Restore the file that tunepipe wrote."
+
+
+class Store:
     """Files under one URI, to be read and written.
 
     Args:
-        uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://; or the location that it names.
+        uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://.
 
     Raises:
         StorageError: The URI cannot be used.
         StorageUnreachable: The server that says where it is does not answer now.
     """
 
+    def __init__(self, uri: str | Path, files: LocalFiles | ObjectFiles | None = None) -> None:
+        self.uri = str(uri)
+        if files is None:
+            self.uri, files = _located(self.uri)
+        self._files = files
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.uri!r})"
+
+    @property
+    def local(self) -> Path | None:
+        """The folder on this machine's file system; None for an object store."""
+        return self._files.root if isinstance(self._files, LocalFiles) else None
+
+    @property
+    def place(self) -> str:
+        """What tells the folder from a copy of it; a folder of this machine keeps it where it is renamed."""
+        if self.local is None:
+            # Not the URI, which may contain keys.
+            return str(self._files.path(""))
+        with self._translated("look at", ""):
+            status = self.local.stat()
+        return f"{status.st_dev}:{status.st_ino}"
+
+    def folder(self, name: str) -> Self:
+        """The files of a folder within this one. The folder may be a link: a study may be on another disk."""
+        if isinstance(self._files, LocalFiles):
+            return type(self)(self._files.path(name, itself=False))
+        return type(self)(self.uri_of(name), self._files.within(name))
+
+    def uri_of(self, path: str) -> str:
+        """The path or URI of a file or folder within this one; the options of a URI stay at its end."""
+        if not path:
+            return self.uri
+        if self.local is not None:
+            # A question mark in a path is part of a name.
+            return f"{self.uri}/{path}"
+        head, mark, options = self.uri.partition("?")
+        return f"{head}/{quote(path, _PLAIN)}{mark}{options}"
+
     def writable_path(self, path: str) -> Path | None:
-        """The path on this machine's file system to write to; None for an object store.
-
-        Args:
-            path: The path within the store.
-
-        Raises:
-            StorageError: The path leads out of the folder, or is a link or below one.
-        """
+        """The path on this machine's file system to write to; None for an object store."""
         return self._files.writable(path) if isinstance(self._files, LocalFiles) else None
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or a folder exists."""
+        with self._translated("look at", path):
+            return self._files.exists(path)
 
     def age(self, path: str) -> float:
         """The seconds since a file was written, by the storage's own clock, to which this machine's may not be set.
 
         A file is written next to it and deleted, to find out what time it is there.
-
-        Args:
-            path: The path within the store.
-
-        Raises:
-            FileNotFoundError: The file does not exist.
-            StorageError: The storage cannot be written.
         """
         with self._translated("look at", path):
             return self._files.age(path)
+
+    def files(self, folder: str = "") -> list[str]:
+        """The paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist."""
+        return [path for path, _ in self.sizes(folder)]
+
+    def sizes(self, folder: str = "") -> list[tuple[str, int]]:
+        """Paths of all complete files in a folder and its folders, sorted, each with its size in bytes."""
+        with self._translated("list", folder):
+            return sorted(self._files.sizes(folder))
+
+    def entries(self) -> list[Entry]:
+        """Every entry of the folder, sorted by path: links, empty folders and temporary names too."""
+        with self._translated("list", ""):
+            return sorted(self._files.entries(), key=lambda entry: entry.path)
+
+    def folders(self) -> list[str]:
+        """Names of the folders directly below, sorted."""
+        with self._translated("list", ""):
+            return sorted(self._files.folders())
+
+    def link(self) -> str | None:
+        """The target of the folder itself if it is a link; None if it is not."""
+        return os.fspath(self.local.readlink()) if self.local is not None and self.local.is_symlink() else None
+
+    def read(self, path: str, *, most: int | None = None) -> bytes:
+        """Read a file, which must have at most so many bytes."""
+        with self._reading(path, most):
+            # Of an object, the size is asked only where it is refused: that is one request more.
+            content = self._files.read(path, None if most is None else most + 1)
+            if most is not None and len(content) > most:
+                self._refuse_unreadable(path, most)
+            return content
+
+    def read_start(self, path: str, size: int) -> bytes:
+        """Read the first bytes of a file."""
+        with self._reading(path):
+            return self._files.read(path, size)
+
+    def read_end(self, path: str, most: int) -> tuple[bytes, int]:
+        """Read the last bytes of a file; also returns how many are before them."""
+        with self._reading(path), self._files.open(path) as file:
+            before = max(0, file.seek(0, os.SEEK_END) - most)
+            file.seek(before)
+            return file.read(most), before
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Read a file of any size piece by piece."""
+        with self._reading(path), self._files.open(path) as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+    def read_text(self, path: str) -> str:
+        """Read a text file; bytes that are not UTF-8 are replaced."""
+        return self.read(path).decode(errors="replace")
+
+    def read_json(self, path: str, *, most: int | None = _MAX_JSON) -> Any:
+        """Read a JSON file: strict JSON of limited depth."""
+        return from_json(self.read(path, most=most), f"{path} in {self.uri}")
+
+    def read_table(self, path: str) -> pa.Table:
+        """Read a Parquet file, or those of a folder as one table with the columns united by name."""
+        if path.endswith(".parquet"):
+            return read_parquet(self.read(path), f"{path} in {self.uri}")
+        if not (paths := [found for found in self.files(path) if found.endswith(".parquet")]):
+            raise FileNotFoundError(path)
+        return read_parts(paths, self.read, self.uri)
 
     def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
         """Write a whole file, replacing one that exists.
@@ -66,41 +202,26 @@ class Store(StoredFiles):
         Returns:
             The file's size in bytes.
         """
-        pieces = (
-            [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
-        )
+        whole = content.encode() if isinstance(content, str) else content
         with self._translated("write", path):
-            return self._files.write(path, pieces)
+            return self._files.write(path, [whole] if isinstance(whole, bytes) else whole)
+
+    def write_table(self, path: str, table: pa.Table) -> None:
+        """Write a table as one Parquet file."""
+        self.write(path, [to_parquet(table)])
 
     def create(self, path: str, content: str) -> bool:
-        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
-
-        Args:
-            path: The path within the store.
-            content: The text.
-
-        Returns:
-            Whether this call created the file.
-        """
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds."""
         with self._translated("write", path):
             return self._files.create(path, content.encode())
 
     def append(self, path: str, content: bytes) -> None:
-        """Append to a file, which is created if it does not exist. In an object store the whole file is written again.
-
-        Args:
-            path: The path within the store.
-            content: The bytes to append.
-        """
+        """Append to a file, or create it. In an object store the whole file is written again."""
         with self._translated("write", path):
             self._files.append(path, content)
 
     def delete(self, path: str) -> None:
-        """Delete a file, if it exists.
-
-        Args:
-            path: The path within the store.
-        """
+        """Delete a file, if it exists."""
         with self._translated("delete", path):
             self._files.delete(path)
 
@@ -123,29 +244,95 @@ class Store(StoredFiles):
                     pass
 
     def delete_empty_folders(self) -> None:
-        """Delete the empty folders below, and then this one if it is empty and not a link.
-
-        Raises:
-            StorageError: A folder cannot be deleted.
-        """
+        """Delete the empty folders below, and then this one if it is empty and not a link."""
         with self._translated("delete", ""):
             self._files.delete_empty_folders()
 
-    def write_table(self, path: str, table: pa.Table) -> None:
-        """Write a table as one Parquet file.
+    @contextmanager
+    def _translated(self, action: "_Action", path: str) -> Iterator[None]:
+        """Replace an error of the system's or the store's by one that says what failed where, and what to do."""
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            # pyarrow has no class for an error of Azure's client; its subclasses are other errors.
+            of_azure = type(error) is pa.ArrowException
+            missing = isinstance(error, FileNotFoundError) and action != "write"
+            if not (of_azure or isinstance(error, OSError)) or missing:
+                raise
+            reason = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
+            if (of_google := _GOOGLE.search(reason)) is not None:
+                reason = of_google["reason"].removesuffix(")")
+            advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
+            raise (StorageUnreachable if _is_unreachable(error) else StorageError)(
+                f"Cannot {action} {self.uri_of(path)}: {reason}. {advice}, or choose another storage with --storage. "
+                "`tunepipe resume` continues a study that has started."
+            ) from error
 
-        Args:
-            path: The path within the store.
-            table: The table.
-        """
-        self.write(path, [to_parquet(table)])
+    @contextmanager
+    def _reading(self, path: str, most: int | None = None) -> Iterator[None]:
+        """Translate errors of reading a file; refuse what is not a file, and a file that is too large."""
+        with self._translated("read", path):
+            # Each object is a file.
+            if self.local is not None:
+                self._refuse_unreadable(path, most)
+            yield
 
-    def write_tables(self, path: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-        """Write tables as one Parquet file, one after the other; only one of them is in memory at a time.
+    def _refuse_unreadable(self, path: str, most: int | None) -> None:
+        size, name = self._files.size(path), f"{path} in {self.uri}"
+        # Reading from a pipe would never return.
+        if size is None:
+            raise StorageError(f"{name} is not a file. {_RESTORE}")
+        if most is not None and size > most:
+            raise StorageError(f"{name} has {size:,} bytes; it must have at most {most:,}. {_RESTORE}")
 
-        Args:
-            path: The path within the store.
-            schema: The schema of the tables.
-            tables: The tables, made one after the other.
-        """
-        self.write(path, parquet_pieces(schema, tables))
+
+_Action = Literal["look at", "list", "read", "write", "delete"]
+
+
+def from_json(content: bytes, name: str) -> Any:
+    """The value of a JSON file of unknown origin: strict JSON of limited depth."""
+    try:
+        document = json.loads(content.decode(), parse_constant=_refuse_constant)
+        level = [document]
+        for _ in range(_DEEPEST):
+            level = [item for value in level for item in _items(value)]
+        if level:
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{name} is not JSON: {error}. {_RESTORE}") from None
+    return document
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _located(text: str) -> tuple[str, LocalFiles | ObjectFiles]:
+    """The URI of a storage that a user names, and its files."""
+    refuse_unwritable(text, "The storage")
+    is_uri = _URI.match(text) is not None
+    if not is_uri and _ONE_SLASH.match(text):
+        raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
+    try:
+        if not is_uri:
+            folder = Path(text).expanduser().absolute()
+            folder = folder.resolve() if ".." in folder.parts else folder
+            return str(folder), LocalFiles(folder)
+        system, root = file_system(text)
+        head, mark, options = text.partition("?")
+        files = LocalFiles(Path(root)) if isinstance(system, fs.LocalFileSystem) else ObjectFiles(system, root)
+        return f"{head.rstrip('/')}{mark}{options}", files
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
+        reason = str(error).replace(with_defaults(text), text).rstrip(".")
+        advice = ". In a URI, a space is %20 and a percent sign %25" if is_uri and _UNWRITABLE.search(text) else ""
+        kind = StorageUnreachable if _is_unreachable(error) else StorageError
+        raise kind(f"The storage {text!r} cannot be used: {reason}{advice}.") from None
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether an error says that a server cannot be reached, or is busy."""
+    return getattr(error, "errno", None) in _UNREACHABLE or _UNAVAILABLE.search(str(error)) is not None

@@ -18,7 +18,7 @@ from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Stream, reco
 from pipeline.errors import DataError, ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
-from pipeline.storage.shared_folder import SharedFolder
+from pipeline.storage.scratch import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs

@@ -22,7 +22,7 @@ from pipeline.datasets import (
 )
 from pipeline.errors import DataError
 from pipeline.space import key_of
-from pipeline.storage.shared_folder import SharedFolder, shared_root
+from pipeline.storage.scratch import SharedFolder, shared_root
 from pipeline.wording import size
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, takes_config
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
-from pipeline.storage.shared_folder import SharedFolder
+from pipeline.storage.scratch import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import in_part
 from pipeline.training.base import JobNotes, Learner, batch_size_of

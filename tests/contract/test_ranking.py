@@ -20,15 +20,13 @@ from pipeline.results import Results
 from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
-from pipeline.results.tables.clean_tables import Tables
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import from_tables
 from pipeline.results.tables.query import select_from
 from pipeline.results.tables.trials import ranked
-from pipeline.results.tables.trials_derivation import derive_trials
-from pipeline.results.tables.unique_rows import clean_decisions, clean_epochs
 from pipeline.space import Choice
 from pipeline.storage.schema import arrow_schema
+from pipeline.storage.tables import Tables, clean, derive_trials
 from pipeline.study import Checkpoints, Objective, layout
 from tests.unit.execution.recorded_curves import row
 from tests.unit.results.studies import START, tune_job
@@ -60,13 +58,10 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
         ]
     space = {"a": Choice((1, 2))}
     tables = [
-        clean(pa.Table.from_pylist(rows, arrow_schema(name, space, metrics)))
-        for name, rows, metrics, clean in (
-            ("epochs", epochs, ["score"], clean_epochs),
-            ("decisions", decisions, [], clean_decisions),
-        )
+        clean(pa.Table.from_pylist(rows, arrow_schema(name, space, metrics)), name)
+        for name, rows, metrics in (("epochs", epochs, ["score"]), ("decisions", decisions, []))
     ]
-    trials = derive_trials(*tables, study=study)
+    trials = derive_trials(*tables, study, {})
     return from_tables(Tables(trials, *tables), study, [], location="nowhere", now=START)
 
 
@@ -116,6 +111,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     usable = [trial for trial, value in order if value is not None and trial not in failed]
 
     assert ranked(results) == ids
+    assert results.query("select trial_id from ranked order by place")["trial_id"].to_pylist() == ids
     assert [line.trial_id for line in leaderboard_rows(results)] == ids
     assert select_from({"ranks": results}, columns=["trial_id"])["trial_id"].to_pylist() == ids
     assert (results.best.trial_id if results.best else None) == (usable[0] if usable else None)

@@ -9,7 +9,6 @@ from pipeline.results import Results, load_results, plots
 from pipeline.results.analysis import explained
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.report.page import report_page
-from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
 from pipeline.results.views.explanation import explanation_view
 from pipeline.results.views.explanation_object import explanation_object
@@ -17,6 +16,7 @@ from pipeline.results.views.leaderboard import leaderboard
 from pipeline.results.views.results_object import results_object
 from pipeline.results.views.trial_view import trial_view
 from pipeline.space import fits
+from pipeline.storage.tables import space_of
 from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.html_page import Page
 from tests.unit.results.plots.drawing import drawn

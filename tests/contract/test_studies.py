@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.engine.messages import ProgressReport
-from pipeline.results.tables.clean_tables import read_tables
 from pipeline.schedulers import SCHEDULERS
 from pipeline.storage.schema import SCHEMA_VERSION
+from pipeline.storage.tables import read_tables
 from pipeline.study import Budget, Objective
 from tests.unit.execution.recorded_curves import Study, kinds, new_study, row, saved_state, steps
 

@@ -48,7 +48,7 @@ def _storage(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> str:
     if kind == "files":
         return str(folder / "studies")
     bucket = Bucket(folder / "bucket")
-    patch.setattr("pipeline.storage.location.file_system", lambda uri: (bucket, uri.partition("://")[2]))
+    patch.setattr("pipeline.storage.store.file_system", lambda uri: (bucket, uri.partition("://")[2]))
     return "bucket://studies"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import DamagedFile, StorageError
 from pipeline.storage import unpack
-from pipeline.storage.parquet_tables import from_parquet
+from pipeline.storage.parquet import read_parquet
 from tests.hostile.command import CommandResult, continued, tunepipe
 
 FILES = (
@@ -117,7 +117,7 @@ def test_a_flipped_bit_in_a_table_is_found(storage: Path) -> None:
         content = bytearray(whole)
         content[place] ^= 16
         try:
-            assert from_parquet(bytes(content), "it").equals(expected), place
+            assert read_parquet(bytes(content), "it").equals(expected), place
         except StorageError:
             found += 1
     assert found > chunk.total_compressed_size // 2

@@ -75,7 +75,7 @@ def _study(root: Path, text: str) -> Recording:
 
 
 def _column(metric: str) -> str:
-    from pipeline.storage.metric_column import metric_column
+    from pipeline.storage.schema import metric_column
 
     return metric_column(metric)
 

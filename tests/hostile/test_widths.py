@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from pipeline import ASHA, Choice, IntUniform, LogUniform, Objective, Uniform
 from pipeline.results import Results, load_results
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.wording import format_number
 from tests.hostile.command import tunepipe
 from tests.unit.results.studies import Recording, tune_job

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pipeline.engine.commands import Command, command_from
 from pipeline.errors import StorageError
 from pipeline.storage import Store
-from pipeline.storage.documents import from_json
+from pipeline.storage.store import from_json
 from pipeline.study import layout
 
 _POLL_SECONDS = 1.0

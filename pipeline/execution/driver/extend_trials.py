@@ -6,11 +6,11 @@ from typing import Literal
 from pipeline.engine.decision_rows import DecisionRow
 from pipeline.engine.trial import Trial
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
-from pipeline.execution.driver.table_writer import TableWriter
+from pipeline.execution.driver.record import Recorder
 
 
 def extend_trials(
-    trials: Collection[Trial], pruner: CheckpointPruner, tables: TableWriter, *, raised: int | None, over: bool
+    trials: Collection[Trial], pruner: CheckpointPruner, recorder: Recorder, *, raised: int | None, over: bool
 ) -> None:
     """Pause the trials that resume, so that the loop may choose them."""
     extended = [
@@ -23,7 +23,7 @@ def extend_trials(
         if trial.trial_id in stranded:
             reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
             kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
-            tables.add_decision(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
+            recorder.add_decision(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
         else:
             trial.state, trial.cut_off = "paused", False
     for trial in trials:

@@ -6,10 +6,9 @@ from typing import Any
 
 from pipeline.errors import StorageError, StudyExists
 from pipeline.execution.driver.session_end import has_epochs
-from pipeline.execution.driver.takeover import take_over as prepare
-from pipeline.execution.sessions import describe_driver, driver_alive, heartbeat_within
-from pipeline.results.tables.sessions import SILENT_SECONDS, read_sessions
 from pipeline.storage import Entry, Store, unfinished
+from pipeline.storage.lease import take_over as prepare
+from pipeline.storage.sessions import SILENT_SECONDS, describe_driver, driver_alive, heartbeat_within, read_sessions
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.contents import check_output_folder, contents, listed_entries, refuse_links
 from pipeline.study.files import read_job

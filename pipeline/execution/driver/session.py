@@ -22,14 +22,14 @@ from pipeline.execution.driver.extend_trials import extend_trials
 from pipeline.execution.driver.final_evaluation import FinalEvaluation
 from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.hang_detection import HangDetection
-from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session_notes import SessionNotes
 from pipeline.execution.driver.training_rate import TrainingRate
 from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES, WorkerFailures
 from pipeline.execution.interrupts import Interrupts
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
-from pipeline.study import TuneJob, layout
+from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
@@ -52,16 +52,16 @@ class Session:
         interrupts: Interrupts | None = None,
         note: Callable[[str], None] | None = None,
     ) -> None:
-        self.job, self.recorder, self.file, self._store = job, recorder, recorder.file, store
+        self.job, self.recorder, self.file, self._store = job, recorder, recorder.lease, store
         self.loop = StudyLoop(
             job,
-            recorder.tables.add_decision,
+            recorder.add_decision,
             lambda: self.file.seconds,
             build=build_scheduler,
             draw=draw,
             earlier=earlier_studies(job, earlier),
         )
-        self.hang_detection = HangDetection(job.resources, workers=lambda: self.file.workers or 1)
+        self.hang_detection = HangDetection(job.resources, workers=lambda: recorder.facts["workers"] or 1)
         self.final_evaluation = FinalEvaluation(wanted=job.model is not None, attempts=MAX_WORKER_FAILURES)
         self.worker_failures = WorkerFailures(self.loop, self.final_evaluation)
         self.rate = TrainingRate()
@@ -72,7 +72,6 @@ class Session:
         self._resume_state, self._flush_timing = ResumeState(self.loop), FlushTiming()
         self._inbox = CommandInbox(store)
         self._assigned: set[str] = set()
-        self._restored = False
         self._outcomes: dict[str, str] = {}
         """Outcomes of commands that are not reported yet."""
 
@@ -112,9 +111,9 @@ class Session:
             return "stop" if self.final_evaluation.on_report(report) else "continue"
         self.hang_detection.on_report(trial_id, report.rows, finishing=report.finishing)
         loop, trial = self.loop, self.loop.trials[trial_id]
-        self.recorder.tables.add_epochs(trial_id, trial.config, report.rows)
+        self.recorder.add_epochs(trial_id, trial.config, report.rows)
         if report.node is not None:
-            self.file.add_node(report.node)
+            self.recorder.add_node(report.node)
         self.notes.on_report(report)
         before = loop.total_epochs
         loop.on_report(trial, report)
@@ -138,19 +137,12 @@ class Session:
     def begin(self) -> None:
         """Take the session's number: from now on the study is this driver's."""
         self.recorder.begin(self._resume_state.texts())
-        if self._restored:
-            self.recorder.tables.drop_unreported({trial.trial_id: trial.epoch for trial in self.loop.trials.values()})
 
     def flush(self) -> None:
         """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
         changed = frozenset(self.loop.changed)
-        checkpoints = {
-            trial_id: layout.checkpoint(trial_id, max(epochs))
-            for trial_id in changed
-            if (epochs := self.loop.trials[trial_id].checkpoints)
-        }
         with self._flush_timing.flushing():
-            self.recorder.flush(self._resume_state.texts(changed), checkpoints=checkpoints)
+            self.recorder.flush(self._resume_state.texts(changed))
             pruned = self._pruner.prune(changed, self.loop.incumbent.best)
         self.loop.written(changed, pruned=pruned)
 
@@ -199,10 +191,9 @@ class Session:
         self._outcomes = execute_waiting(loop, waiting)
         self._pruner.list_storage()
         extend_trials(
-            loop.trials.values(), self._pruner, self.recorder.tables, raised=raised, over=loop.end_reason is not None
+            loop.trials.values(), self._pruner, self.recorder, raised=raised, over=loop.end_reason is not None
         )
         loop.requeue()
-        self._restored = True
 
     def execute_commands(self, *, immediately: bool = False) -> None:
         """Execute new commands of users and record their outcomes, so that each is executed once."""

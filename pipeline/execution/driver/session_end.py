@@ -97,7 +97,7 @@ def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
             # No worker is left: what a killed one had begun to write stays unfinished.
             sweep(store)
             if (failure := session.final_evaluation.warning) is not None:
-                session.file.record_winner_failure(first_line(failure))
+                session.recorder.facts["winner_failure"] = first_line(failure)
             session.recorder.close("finished", session.end_reason)
         except StorageError as error:
             _close(session, error)

@@ -11,9 +11,9 @@ from pipeline.errors import NotResumable, StorageError, StudyExists
 from pipeline.execution.driver.resumability import unsaved_state
 from pipeline.execution.driver.resume_checks import abandoned, last_session
 from pipeline.execution.driver.resumed_job import code_changes, reconciled
-from pipeline.execution.driver.session_file import MARK_WITHIN
 from pipeline.execution.driver.warm_start import warm_started, with_starts
 from pipeline.storage import Store
+from pipeline.storage.lease import MARK_WITHIN
 from pipeline.study import TuneJob, layout
 from pipeline.study.contents import remove
 from pipeline.study.files import read_document

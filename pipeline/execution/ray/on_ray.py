@@ -45,7 +45,7 @@ def run_on_ray(
         folder = stack.enter_context(scratch("ray"))
         # Ray's core replaces the handler of SIGTERM.
         interrupts.listen()
-        session.file.record_workers(workers)
+        session.recorder.facts["workers"] = workers
         with contextlib.redirect_stdout(stdout):
             nodes = cluster_nodes(joined=joined)
             if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import DamagedFile
-from pipeline.execution.sessions import check_newest
 from pipeline.storage import Checkpoint, Store, pack, unpack
+from pipeline.storage.lease import check_newest
 from pipeline.study import layout
 
 _CHECK_SECONDS = 1.0

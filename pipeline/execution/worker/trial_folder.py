@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
-from pipeline.storage.paths import files_below
+from pipeline.storage.local_files import files_below
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
 from pipeline.wording import size

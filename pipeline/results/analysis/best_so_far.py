@@ -9,9 +9,9 @@ import numpy.typing as npt
 from pipeline.results.tables.front import epoch_violations
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
-from pipeline.results.tables.sessions import driver_seconds
 from pipeline.results.tables.trials import trials_of_epochs
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
+from pipeline.storage.sessions import driver_seconds
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ import pandas as pd
 
 from pipeline.results.tables.load import Results
 from pipeline.space import Domain
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 
 COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
 """The costs of an epoch that can be shown."""

@@ -18,7 +18,7 @@ from pipeline.searchers.history import History
 from pipeline.searchers.known_points import thinned
 from pipeline.space import Config, drawn_names, key_of
 from pipeline.storage import Store
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from pipeline.errors import StorageError
 from pipeline.results.analysis.earlier_studies import copied_studies, observations_of
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.stored_space import space_of
 from pipeline.results.tables.trials import ranked
 from pipeline.searchers import CurveSearch
 from pipeline.searchers.history import MAX_OBSERVATIONS, History
 from pipeline.space import Cube, ListedDomain, ParameterPath, drawn_parameters, fitting, key_of
+from pipeline.storage.tables import space_of
 from pipeline.study import TuneJob
 
 _Reals = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.tables.unique_rows import reals
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 
 _Reals = npt.NDArray[np.float64]
 

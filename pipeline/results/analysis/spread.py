@@ -10,7 +10,7 @@ from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.storage.metric_column import column_of
+from pipeline.storage.schema import column_of
 
 _MAX_TRIALS = 32
 

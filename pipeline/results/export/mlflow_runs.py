@@ -16,7 +16,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.space import scalar
-from pipeline.storage.metric_column import metric_column, metric_columns
+from pipeline.storage.schema import metric_column, metric_columns
 
 _STATUS = {"failed": "FAILED", "running": "RUNNING", "paused": "RUNNING", "waiting": "SCHEDULED"}
 """MLflow's status for the state of a trial or a study; every other state is FINISHED, including an early stop."""

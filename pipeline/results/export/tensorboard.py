@@ -14,7 +14,7 @@ from pipeline.errors import StorageError
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
 from pipeline.space import scalar
-from pipeline.storage.metric_column import metric_columns
+from pipeline.storage.schema import metric_columns
 from pipeline.study.contents import check_output_folder
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from pipeline.results.plots.style import (
 )
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.wording import format_number
 
 _MANY_POINTS = 20_000

@@ -12,7 +12,7 @@ from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.views.summary import hypervolume_in_words
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
 

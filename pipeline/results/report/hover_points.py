@@ -10,7 +10,7 @@ from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, axis_position
 from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
 from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 
 HoverPoint = tuple[str, float, float]
 """A trial, and a place of it in data coordinates of the picture."""

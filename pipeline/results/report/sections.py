@@ -26,7 +26,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.views.answers import AGREEMENT, TIME
 from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopping, of_time
 from pipeline.results.views.shown_parameters import of_shown
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.wording import listed
 
 

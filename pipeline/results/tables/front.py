@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from pipeline.pareto import non_dominated
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.objective_column import choose_objective_column
 from pipeline.results.tables.trials import best_rows, ranked
 from pipeline.results.tables.unique_rows import reals
+from pipeline.storage import tables
+from pipeline.storage.schema import metric_column
 from pipeline.study.ranking import total_violations
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArr
 
 def objective_column(metric: str, results: Results) -> str:
     """The column of a study's `epochs` that an objective is read from."""
-    epochs = results.table("epochs")
-    return choose_objective_column(
-        metric,
-        results.metric_names,
-        lambda column: column in epochs.column_names and not np.isnan(reals(epochs[column])).all(),
-    )
+    return tables.objective_column(metric, results.table("epochs").schema) or metric_column(metric)
 
 
 def objective_values(results: Results) -> "pd.DataFrame":

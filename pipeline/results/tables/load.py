@@ -1,6 +1,7 @@
 """A study's folder → its tables, its state and its best trial."""
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,20 +15,26 @@ import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError
 from pipeline.results.tables.arrow_or_frame import frames_on_demand
-from pipeline.results.tables.clean_tables import Tables, read_tables
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.results_cache import cache_per_results
-from pipeline.results.tables.sessions import driver_seconds, read_sessions, state_of
-from pipeline.results.tables.stored_space import parameters_of, space_of
 from pipeline.results.tables.unique_rows import reals
 from pipeline.sanitize import sanitize_line
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
-from pipeline.storage.metric_column import metric_names
-from pipeline.storage.schema import SCHEMA_VERSION
+from pipeline.storage.schema import SCHEMA_VERSION, metric_names
+from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
+from pipeline.storage.tables import (
+    DRAW_ORDER,
+    Tables,
+    open_database,
+    parameters_of,
+    read_tables,
+    scored_sql,
+    space_of,
+)
 from pipeline.study import Objective, TuneJob, layout
 from pipeline.study.files import read_document, read_job, recorded_data
-from pipeline.study.ranking import ranking_order
+from pipeline.study.ranking import ranking_order, ranking_sql
 from pipeline.study.studies import no_study
 
 if TYPE_CHECKING:
@@ -64,6 +71,16 @@ class Results:
         """A table as Arrow has read it: much faster than a frame where few of its rows and columns are needed."""
         found: pa.Table = getattr(type(self), name).forms(self).table
         return found
+
+    def query(self, sql: str) -> pa.Table:
+        """The answer to a SELECT over the views `epochs`, `decisions`, `trials`, `scored` and `ranked`.
+
+        `scored` is `epochs` with the first objective's `_value`, its `_loss` (less is better), and the `_violation` of
+        all bounds. `ranked` is `trials` with each one's `place`, from 1.
+        """
+        lock, database = _database(self)
+        with lock:
+            return database.sql(sql).to_arrow_table()
 
     def columns(self, name: str, columns: Sequence[str]) -> "pd.DataFrame":
         """Some columns of a frame: much faster than the frame itself where the table is large and nothing needs it."""
@@ -116,6 +133,18 @@ class Results:
         best = f", best {metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
         trials, epochs = (self.table(name).num_rows for name in ("trials", "epochs"))
         return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
+
+
+@cache_per_results
+def _database(results: Results) -> tuple[threading.Lock, Any]:
+    database = open_database()
+    for name in ("epochs", "decisions", "trials"):
+        database.register(name, results.table(name))
+    loss = "-objective" if results.objective.mode == "max" else "objective"
+    order = ", ".join([*ranking_sql(loss), DRAW_ORDER])
+    database.sql(f"create temp view scored as {scored_sql(results.study, results.table('epochs').schema)}")
+    database.sql(f"create temp view ranked as select *, row_number() over (order by {order}) as place from trials")
+    return threading.Lock(), database
 
 
 @cache_per_results

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import StorageError, StorageUnreachable, UserError
-from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.load import read_study
-from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
+from pipeline.storage.sessions import read_sessions, state_of
+from pipeline.storage.tables import read_tables
 from pipeline.study import Objective, layout
 from pipeline.study.studies import study_names
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipeline.results.tables.load import Results, load_results
-from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.results.tables.stamp import stamp
 from pipeline.storage import Store
+from pipeline.storage.sessions import read_sessions, state_of
 
 
 class Rereader:

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
+from pipeline.storage.sessions import read_sessions
 from pipeline.wording import size
 
 _TOLD = (

@@ -23,8 +23,7 @@ from pipeline.results.tables.user_files import TrialFiles
 from pipeline.results.views.fit_text import fit_arguments, newest_way, phases_of
 from pipeline.results.views.provenance import sessions_objects
 from pipeline.space import Space
-from pipeline.storage.metric_column import metric_columns
-from pipeline.storage.schema import EPOCHS
+from pipeline.storage.schema import EPOCHS, metric_columns
 from pipeline.study import Objective
 
 _EPOCH_COLUMNS = {column.name for column in EPOCHS}

@@ -16,7 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.sanitize import escaped_json
-from pipeline.storage.parquet_tables import write_parquet
+from pipeline.storage.parquet import write_parquet
 
 Batches = Iterable[pa.RecordBatch]
 

@@ -20,8 +20,7 @@ from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.results.views.states import STATES
 from pipeline.sanitize import sanitize, sanitize_line
 from pipeline.space import drawn_names
-from pipeline.storage.metric_column import metric_column, metric_columns
-from pipeline.storage.schema import SECONDS
+from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 from pipeline.wording import counted, duration, format_number, size
 
 _FILES = 20

@@ -8,7 +8,7 @@ from pipeline.datasets import load
 from pipeline.engine.messages import Assignment
 from pipeline.execution.worker.worker import Worker
 from pipeline.storage import Store
-from pipeline.study.layout import trial_id
+from pipeline.storage.layout import trial_id
 from pipeline.study.trial_configs import config_of_trial
 from tests.benchmarks.jobs.bench_search import JOB
 from tests.benchmarks.peers import problem

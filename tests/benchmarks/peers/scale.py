@@ -22,7 +22,7 @@ from pipeline import run
 from pipeline.engine.messages import EpochRow, ProgressReport
 from pipeline.execution.driver import session as driver
 from pipeline.execution.driver.flush_timing import FlushTiming
-from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.schedulers import ASHA, FIFO, MedianStopping, Scheduler
 from pipeline.space import Uniform

@@ -32,7 +32,7 @@ def trial(epochs: int, *, share: bool) -> float:
     import tensorflow as tf
 
     from pipeline import shared_cache
-    from pipeline.storage.shared_folder import SharedFolder
+    from pipeline.storage.scratch import SharedFolder
     from pipeline.training.shared_cache import in_data_call
 
     def decoded(path):
@@ -69,7 +69,7 @@ def main() -> None:
         problem.tell(cpu=trial(arguments.epochs, share=not arguments.alone))
         return
     written(arguments.images)
-    from pipeline.storage.shared_folder import SharedFolder
+    from pipeline.storage.scratch import SharedFolder
 
     # The workers of a study live as long as its session; these trials end one after the other.
     tempfile.tempdir = str(Path.cwd())

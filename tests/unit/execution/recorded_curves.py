@@ -10,7 +10,7 @@ from pipeline.engine.messages import EpochRow, ProgressReport
 from pipeline.engine.resume_state import ResumeState
 from pipeline.engine.study_loop import StudyLoop
 from pipeline.engine.trial import Trial
-from pipeline.execution.driver.recorder import Recorder
+from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.space import Uniform
 from pipeline.storage import Store

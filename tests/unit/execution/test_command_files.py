@@ -12,9 +12,9 @@ from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, Sto
 from pipeline.engine.messages import ProgressReport
 from pipeline.execution.command_files import is_paused, outcomes, running_session, send, wait_for_outcome
 from pipeline.execution.driver import command_inbox
-from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
+from pipeline.storage.sessions import read_sessions
 from pipeline.study import layout, load_study
 from tests.clocks import Leaping
 from tests.unit.execution.recorded_curves import Study, row

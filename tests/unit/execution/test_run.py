@@ -13,10 +13,10 @@ from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, loa
 from pipeline.engine.commands import Enqueue
 from pipeline.errors import ModelError, StorageError, UsageError
 from pipeline.execution.command_files import send
-from pipeline.execution.driver import heartbeat, recorder
-from pipeline.execution.driver.session_file import SessionFile
+from pipeline.execution.driver import record
 from pipeline.execution.outcome import Outcome
-from pipeline.storage import Store
+from pipeline.storage import Store, lease
+from pipeline.storage.lease import SessionFile
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -283,8 +283,8 @@ def test_a_second_study_at_the_same_time_is_refused(tmp_path):
 
 def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch):
     """The session's file is written while an epoch trains in the driver's own process."""
-    monkeypatch.setattr(heartbeat, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(recorder, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.06)
+    monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
     publish = SessionFile.publish
 
     def published(*arguments, **named):

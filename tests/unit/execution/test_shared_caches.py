@@ -10,7 +10,7 @@ import pytest
 from pipeline.datasets import SharedPart
 from pipeline.execution.shared_caches import no_room, shared_caches, sharing_in_words
 from pipeline.storage import Store
-from pipeline.storage.shared_folder import close_shared_folders
+from pipeline.storage.scratch import close_shared_folders
 from pipeline.study import layout
 
 

@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from pipeline.results import Results, load_results
 from pipeline.searchers import CurveSearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Uniform, draw
-from pipeline.storage.metric_column import metric_column
+from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import Recording, tune_job
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import StorageError
 from pipeline.storage.local_files import LocalFiles
-from pipeline.storage.temporary_names import unfinished
+from pipeline.storage.paths import unfinished
 
 
 @pytest.fixture

@@ -70,15 +70,6 @@ def test_a_record_without_a_start_time() -> None:
     assert lives({}) is None
 
 
-def test_a_record_of_an_earlier_version() -> None:
-    """In a record with a host but no boot id, a matching process lives, and any other is unknown."""
-    whole = identity()
-    record = {name: whole[name] for name in ("host", "pid", "process_started")}
-    assert lives(record) is True
-    assert lives({**record, "process_started": 1.0}) is None
-    assert lives({**record, "pid": 2**31 - 1}) is None
-
-
 def test_a_record_marked_as_ended_is_dead() -> None:
     """A record that this process has marked as ended counts as dead, although the process is alive."""
     assert lives({**identity(), "mark": "one of a study"}) is True

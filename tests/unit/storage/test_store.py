@@ -2,10 +2,8 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
@@ -84,27 +82,11 @@ def test_a_schema_version_is_written(store: Store) -> None:
     assert written.metadata[b"schema_version"] == b"1"
 
 
-def test_tables_are_written_one_after_the_other(store: Store) -> None:
-    """Tables that are made one after the other become one file; if one cannot be made, the earlier file stays."""
-    table = pa.table({"n": [1, 2, 3]})
-    store.write_tables("rows/all.parquet", table.schema, (table.slice(row, 1) for row in range(3)))
-    assert store.read_table("rows/all.parquet").equals(table)
-
-    def broken() -> Iterator[pa.Table]:
-        yield table
-        raise StorageError("a part is damaged")
-
-    with pytest.raises(StorageError, match=r"^a part is damaged$"):
-        store.write_tables("rows/all.parquet", table.schema, broken())
-    assert store.files() == ["rows/all.parquet"]
-    assert store.read_table("rows/all.parquet").equals(table)
-
-
 def test_a_store_that_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store on another pyarrow file system behaves the same without temporary names."""
     system, root = fs.FileSystem.from_uri("mock:///bucket/studies")
     system.create_dir("bucket/studies/a", recursive=True)
-    monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (system, root))
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
     store = Store("mock:///bucket/studies")
     assert store.local is None
     assert store.write("a/b", b"123") == 3
@@ -118,7 +100,7 @@ def test_a_store_that_is_not_local(monkeypatch: pytest.MonkeyPatch) -> None:
 def objects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
     """A storage of objects."""
     bucket = Bucket(tmp_path / "bucket")
-    monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (bucket, "bucket/studies"))
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (bucket, "bucket/studies"))
     return Store("mock:///bucket/studies")
 
 

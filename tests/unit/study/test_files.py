@@ -123,7 +123,7 @@ def test_a_copy_reads_the_arguments_of_its_script(tmp_path: Path, store: Store) 
 def test_a_study_that_is_far_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system, root = fs.FileSystem.from_uri("mock:///bucket/a")
     system.create_dir("bucket/a/source", recursive=True)
-    monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (system, root))
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
     store = Store("mock:///bucket/a")
     path = tmp_path / "far.py"
     path.write_text(_JOB.replace("import helpful", "").replace("helpful.data", "build"))

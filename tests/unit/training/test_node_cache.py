@@ -15,7 +15,7 @@ from pipeline import shared_cache
 from pipeline.datasets import Dataset, RecordedConfig
 from pipeline.errors import DataError
 from pipeline.space import Config
-from pipeline.storage.shared_folder import SharedFolder, close_shared_folders
+from pipeline.storage.scratch import SharedFolder, close_shared_folders
 from pipeline.study import TuneJob
 from pipeline.training.data import load_data
 from pipeline.training.pipeline_stages import inexact_because
@@ -242,7 +242,7 @@ _HANGING_WRITER = """
 import threading
 import tensorflow as tf
 from pipeline import shared_cache
-from pipeline.storage.shared_folder import SharedFolder
+from pipeline.storage.scratch import SharedFolder
 from pipeline.training.shared_cache import in_data_call
 
 def hanging(x):

@@ -62,8 +62,8 @@ def test_trials_that_a_limit_ended_resume(study, state, epoch, cut_off, over, af
     trial = Trial("0000", {"x": 0.5}, 0, state=state, epoch=epoch, cut_off=cut_off, started=True)
     extend_trials(
         [trial],
-        CheckpointPruner(s.store, s.session.job, FIFO(), {"0000": trial}, s.recorder.file.check),
-        s.recorder.tables,
+        CheckpointPruner(s.store, s.session.job, FIFO(), {"0000": trial}, s.recorder.lease.check),
+        s.recorder,
         raised=4,
         over=over,
     )

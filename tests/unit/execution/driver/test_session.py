@@ -14,8 +14,8 @@ from pipeline.execution.command_files import send
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.results.tables.load import load_results
-from pipeline.results.tables.sessions import read_sessions
 from pipeline.schedulers import PromotingASHA
+from pipeline.storage.sessions import read_sessions
 from pipeline.study import Budget, Objective, layout
 from pipeline.study.files import read_job
 from tests.unit.execution.recorded_curves import kinds, row, saved_state, steps
@@ -462,5 +462,5 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
         # The second one contains what the first one has deleted.
         s.session.flush()
         stored = read_sessions(s.store, resume=True)[-1]["resume"]
-        assert stored == {**saved_state(s.session.loop), "decided": s.recorder.tables.decision_count}
+        assert stored == {**saved_state(s.session.loop), "decided": s.recorder.decision_count}
     assert step > 10

@@ -14,8 +14,8 @@ from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
 from pipeline.execution.command_files import outcomes, send
 from pipeline.execution.driver.session_end import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.tables.sessions import read_sessions
 from pipeline.storage import Store
+from pipeline.storage.sessions import read_sessions
 from pipeline.study import Budget, layout
 from tests.unit.execution.recorded_curves import row
 

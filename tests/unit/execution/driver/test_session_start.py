@@ -9,9 +9,9 @@ import pytest
 
 from pipeline import run
 from pipeline.errors import StorageError, StudyChanged, StudyExists
-from pipeline.execution.driver.session_file import SessionFile
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start
 from pipeline.storage import Store
+from pipeline.storage.lease import SessionFile
 from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import remove
 from tests.unit.execution.driver.resumed_study import JOB, finished, job, resumed

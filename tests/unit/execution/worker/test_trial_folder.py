@@ -29,7 +29,7 @@ def bucket(monkeypatch):
     """A study's folder in an object store: pyarrow's own file system for tests."""
     system, root = fs.FileSystem.from_uri("mock:///bucket/study")
     system.create_dir(root, recursive=True)
-    monkeypatch.setattr("pipeline.storage.location.file_system", lambda _: (system, root))
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
 
     class Bucket(Store):
         """Makes the folders that this file system needs, and that a bucket does not have."""

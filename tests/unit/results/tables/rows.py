@@ -3,7 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.results.tables.clean_tables import read_tables
+from pipeline.storage.tables import read_tables
 from tests.unit.results.studies import Recording
 
 CONFIG = {"lr": 0.1, "momentum": 0.5, "units": 32, "optimizer": "sgd", "dropout": 0.1, "epochs_warm": 2}

@@ -128,12 +128,6 @@ def test_the_command_marks_the_front_and_shows_it_alone(study: Recording) -> Non
     assert csv == ['"trial_id"', '"0003"', '"0000"', '"0001"', '"0004"']
 
 
-def test_an_empty_column_of_an_earlier_version_does_not_hide_a_measure(both: Results, tmp_path: Path) -> None:
-    """A measured objective has its values even if an earlier version recorded an empty metric of the same name."""
-    earlier = recorded(tmp_path, own=True, own_value=None)
-    assert objective_values(load_results(earlier.store.uri)).equals(objective_values(both))
-
-
 def test_a_trial_beyond_a_bound_is_on_no_front(tmp_path: Path) -> None:
     """A trial beyond the bound of an objective is not on the front, though no other trial dominates it."""
     results = load_results(recorded(tmp_path, Objective("parameters", "min", at_most=1000)).store.uri)

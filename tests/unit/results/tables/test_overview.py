@@ -9,9 +9,9 @@ import pytest
 from pipeline.errors import StorageUnreachable
 from pipeline.results import load_results
 from pipeline.results.tables import overview as module
-from pipeline.results.tables.clean_tables import read_tables
 from pipeline.results.tables.overview import overview
 from pipeline.storage import Store
+from pipeline.storage.tables import read_tables
 from pipeline.study import Objective, layout
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.studies import START, Recording, asha_study, every_domain_study, tune_job

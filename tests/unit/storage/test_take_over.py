@@ -11,9 +11,8 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import StorageError, StudyExists, Superseded
-from pipeline.execution import sessions
-from pipeline.execution.driver.takeover import take_over
-from pipeline.storage import Store
+from pipeline.storage import Store, sessions
+from pipeline.storage.lease import take_over
 from pipeline.storage.processes import identity
 from pipeline.study import layout
 

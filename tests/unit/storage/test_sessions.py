@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.results.tables.sessions import read_sessions, state_of
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
+from pipeline.storage.sessions import read_sessions, state_of
 from pipeline.study import layout
 
 _SESSION = {"number": 1, "state": "finished", "started": "2025-03-14T09:30:00+00:00"}

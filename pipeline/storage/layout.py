@@ -126,6 +126,12 @@ def session(number: int) -> str:
     return f"sessions/{number:04d}.json"
 
 
+def session_number(path: str) -> int:
+    """The number in the path of a driver session's file, or of a part that it has written."""
+    found = re.search(r"\d+", path.rpartition("/")[2])
+    return int(found[0]) if found else 0
+
+
 def stop_request(number: int) -> str:
     """The path of the file that asks a driver session to end."""
     return f"sessions/{number:04d}.stop"

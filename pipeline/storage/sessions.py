@@ -1,29 +1,34 @@
-"""The file of each driver session, and the state of the study that follows from them.
+"""The file of each driver session, as every process reads it: who drives the study, and is that driver alive.
 
 A file without a number, a state, seconds or what a resume needs is not a session file. The other fields say who the
 driver is and when it was last alive: if they are damaged, the session can still be read, and `damage` lists the faults.
 """
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, WrapValidator
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import StorageError
-from pipeline.storage import Store
-from pipeline.storage.documents import from_json
+from pipeline.storage import layout
 from pipeline.storage.processes import lives
-from pipeline.study.studies import as_argument
+from pipeline.storage.store import Store, from_json
 
 BEAT_SECONDS = 30
 """A driver writes a heartbeat at least this often, in seconds."""
 
 SILENT_SECONDS = 2 * BEAT_SECONDS
 """After this many seconds without a heartbeat a driver counts as dead."""
+
+_POLL_SECONDS = 1.0
 
 _STATE = b', "resume": '
 """What a driver writes before the state of the trials: the last field of a session's file, and megabytes of a large
@@ -60,8 +65,6 @@ _Text = Annotated[str | None, _OrDefault]
 
 
 class _Part(BaseModel):
-    """A part of a session's file; unknown fields are ignored."""
-
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
@@ -91,10 +94,13 @@ class _Provenance(_Part):
     git: _Commit | None = None
 
 
-class _Session(BaseModel):
-    """The fields of a session's file; those with a default may be missing in older files."""
+class _Files(_Part):
+    whole: Annotated[_Whole, Field(ge=1)] | None = None
+    parts: dict[int, _Whole] = {}
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+class _Session(_Part):
+    """The fields of a session's file."""
 
     number: Annotated[_Whole, Field(ge=1)]
     state: Literal["running", "finished", "interrupted", "failed"]
@@ -118,16 +124,32 @@ class _Session(BaseModel):
     data_changes: Annotated[list[str], _OrDefault] = []
     code_changes: Annotated[list[str], _OrDefault] = []
     winner_failure: Annotated[str, _OrDefault] = ""
+    tables: dict[str, _Files] | None = None
     resume: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableFiles:
+    """Which files hold a table: the one that a session has written as a whole, and the first parts of later ones."""
+
+    whole: int | None = None
+    parts: Mapping[int, int] = field(default_factory=dict)
+
+
+def files_in(session: Mapping[str, Any] | None) -> Mapping[str, TableFiles] | None:
+    """The files of each table that a session has committed; None if it does not say, as before its first flush."""
+    tables = None if session is None else session["tables"]
+    return None if tables is None else {name: TableFiles(**files) for name, files in tables.items()}
+
+
+def committed_files(store: Store) -> Mapping[str, TableFiles] | None:
+    """The files of each table that the newest session has committed."""
+    return files_in(next(iter(read_sessions(store, only_last=True)), None))
 
 
 def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[Mapping[str, Any]]:
     """The content of each driver session's file, by number; other files are passed over."""
-    numbers = [
-        match[1] for path in store.files("sessions") if (match := re.fullmatch(r"sessions/([0-9]+)\.json", path))
-    ]
-    paths = [f"sessions/{number}.json" for number in sorted(numbers, key=int)]
-    sessions = []
+    paths, sessions = session_paths(store), []
     for path in paths[-1:] if only_last else paths:
         # The study may be deleted meanwhile.
         with suppress(FileNotFoundError):
@@ -136,6 +158,12 @@ def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False
             else:
                 sessions.append({**_session(store, path, _without_state(store, path)), "resume": None})
     return sorted(sessions, key=lambda session: int(session["number"]))
+
+
+def session_paths(store: Store) -> list[str]:
+    """The paths of the sessions' files, by number."""
+    paths = [path for path in store.files("sessions") if re.fullmatch(r"sessions/[0-9]+\.json", path)]
+    return sorted(paths, key=layout.session_number)
 
 
 def read_session(store: Store, path: str) -> Mapping[str, Any]:
@@ -179,7 +207,7 @@ def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
 def _no_session(store: Store, path: str, fault: str) -> StorageError:
     return StorageError(
         f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy; or, if no driver is running, "
-        f"continue without it: `tunepipe resume {as_argument(store.uri)} --take-over`."
+        f"continue without it: `tunepipe resume {shlex.quote(store.uri)} --take-over`."
     )
 
 
@@ -202,3 +230,95 @@ def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
     if alive is None and beat is not None:
         alive = (now - datetime.fromisoformat(beat)).total_seconds() <= SILENT_SECONDS
     return "interrupted" if alive is False else "running"
+
+
+def describe_driver(session: Mapping[str, Any]) -> str:
+    """The driver of a session and its last heartbeat, for a message."""
+    who = f"process {session['pid']} on {session['host']}" if session["host"] else "a driver whose host is not recorded"
+    return f"{who}, last heartbeat at {session['heartbeat']}" if session["heartbeat"] else who
+
+
+def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:
+    """Whether the driver of a session that has not ended may still be alive.
+
+    On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger
+    one is watched until it moves or is too old, and so is any where the storage cannot be written. The clocks of the
+    two machines may differ.
+    """
+    if session["state"] != "running":
+        return False
+    if (alive := lives(session)) is not None:
+        return alive
+    path = layout.session(session["number"])
+    left = SILENT_SECONDS - max(_silence(store, session) or 0.0, 0.0)
+    if left < 0:
+        return False
+    damage = f" {path} is damaged: {'; '.join(session['damage'])}." if session["damage"] else ""
+    note(
+        f"Session {session['number']} has not ended: {describe_driver(session)}.{damage} Waiting up to {left:.0f} s "
+        f"for its next heartbeat; `tunepipe resume {shlex.quote(store.uri)} --take-over` does not wait."
+    )
+    moved = heartbeat_within(store, left)
+    return moved and any(each["state"] == "running" for each in read_sessions(store, only_last=True))
+
+
+def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
+    """A study's state, as `state_of` has it, by the storage's clock."""
+    now = datetime.now(UTC)
+    last = sessions[-1] if sessions else {}
+    beat = last.get("heartbeat") or last.get("started")
+    if last.get("state") == "running" and beat is not None and lives(last) is None:
+        silence = _silence(store, last)
+        if silence is not None:
+            now = datetime.fromisoformat(beat) + timedelta(seconds=min(silence, 2 * SILENT_SECONDS))
+    return state_of(sessions, now)
+
+
+class Watch:
+    """Checks repeatedly whether the driver of a study is alive, by this process' own clock.
+
+    A driver of another machine counts as alive until its heartbeat has not changed for long enough.
+    """
+
+    def __init__(self) -> None:
+        self._beat: Any = None
+        self._moved = 0.0
+
+    def state(self, sessions: Sequence[Mapping[str, Any]]) -> str:
+        """A study's state, as `state_of` has it."""
+        last = sessions[-1] if sessions else {}
+        beat, now = last.get("heartbeat") or last.get("started"), time.monotonic()
+        if beat is None:
+            return state_of(sessions, datetime.now(UTC))
+        if (last["number"], beat) != self._beat:
+            self._beat, self._moved = (last["number"], beat), now
+        return state_of(sessions, datetime.fromisoformat(beat) + timedelta(seconds=now - self._moved))
+
+
+def _silence(store: Store, session: Mapping[str, Any]) -> float | None:
+    """The seconds since a session's file was written; infinite if it is gone, None if no file can be written."""
+    try:
+        return store.age(layout.session(session["number"]))
+    except FileNotFoundError:
+        return math.inf
+    except StorageError:
+        return None
+
+
+def heartbeat_within(store: Store, seconds: float = SILENT_SECONDS) -> bool:
+    """Wait for a driver to write a session's file."""
+    before, until = _session_files(store), time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+        if _session_files(store) != before:
+            return True
+    return False
+
+
+def _session_files(store: Store) -> tuple[list[str], bytes]:
+    """The paths of all sessions' files, and the content of the newest one."""
+    paths = session_paths(store)
+    try:
+        return paths, store.read(paths[-1]) if paths else b""
+    except FileNotFoundError:
+        return paths, b""

@@ -1,0 +1,295 @@
+"""The one writer of a study: its tables and its session's file.
+
+A flush writes a part of each table that has new rows, then the session's file with the state of the study and the
+number of parts. What a driver that is killed has written beyond that does not exist, and the next session deletes it.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.datasets import ConfigReads, with_combination
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import EpochRow
+from pipeline.errors import StorageError
+from pipeline.execution.driver.provenance import Provenance
+from pipeline.execution.interrupts import takes_signals
+from pipeline.space import Config, column_value, flat
+from pipeline.storage import Store
+from pipeline.storage.lease import Lease, SessionState
+from pipeline.storage.parquet import write_parquet
+from pipeline.storage.schema import (
+    MEASURES,
+    SCHEMA_VERSION,
+    arrow_schema,
+    assign_columns,
+    metric_columns,
+    metric_field,
+    metric_names,
+)
+from pipeline.storage.sessions import BEAT_SECONDS, TableFiles, files_in
+from pipeline.storage.tables import clean, derive_trials, newest_checkpoints, read_rows, scored_columns, table_paths
+from pipeline.study import TuneJob, layout
+from pipeline.study.files import read_document, recorded_data, set_data
+
+_TABLES = ("epochs", "decisions")
+_ROW = tuple(field.name for field in fields(EpochRow))
+_DECISION = tuple(field.name for field in fields(DecisionRow))
+
+_TRIALS_SECONDS = 60.0
+"""How often the table `trials` is derived and stored, at most."""
+_TRIALS_FACTOR = 100.0
+"""It is also stored no more often than it takes this multiple of the time that it took last."""
+
+_BATCH = 131_072
+"""Rows of a group in a table's single file."""
+
+
+class Recorder:
+    """Writes one study for one driver session."""
+
+    def __init__(
+        self,
+        store: Store,
+        job: TuneJob,
+        *,
+        session: int,
+        last: Mapping[str, Any] | None = None,
+        provenance: Provenance | None = None,
+        code_changes: Sequence[str] = (),
+    ) -> None:
+        self._store, self._job = store, job
+        self._study = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
+        self.lease = Lease(store, session, seconds_before=last["seconds"] if last else 0.0)
+        self.facts: dict[str, Any] = {"workers": None, "data_changes": [], "winner_failure": ""}
+        """What is recorded about the session in its file."""
+        self._provenance, self._code_changes = provenance, list(code_changes)
+        self._nodes: dict[str, Mapping[str, Any]] = {}
+        self.decision_count: int = ((last or {}).get("resume") or {}).get("decided", 0)
+        """How many decisions the study has made."""
+        self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
+        committed = files_in(last)
+        self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
+        self._check_sessions()
+        before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
+        self._copied = before if last is not None and last["state"] == "running" else {}
+        """Rows of which the driver of the last session, if it lives after all, may still delete the files."""
+        self._schemas = {"decisions": arrow_schema("decisions", {})}
+        names = metric_names(before["epochs"].schema)
+        self._columns = {names.get(column, column): column for column in metric_columns(before["epochs"].column_names)}
+        # A measure has its column already; a metric of that name gets its own when a model reports it.
+        own = [one.metric for index, one in enumerate(job.objectives) if not (index and one.metric in MEASURES)]
+        self._add_columns(own)
+        # What the table `trials` is derived from.
+        self._derived_from = {"epochs": [self._selected(before["epochs"])], "decisions": [before["decisions"]]}
+        self._derived_at, self._derived_in = time.monotonic(), 0.0
+        self._committed: tuple[dict[str, Any], str] = ({}, "{}")
+        self._commit({})
+        self._beat_at = time.monotonic()
+        self._publishing, self._silent = threading.Lock(), False
+
+    def add_epochs(self, trial_id: str, config: Config, rows: Iterable[EpochRow]) -> None:
+        """Take epochs of a trial for the next part."""
+        types = self._schemas["epochs"]
+        values = {
+            column: column_value(value, types.field(column).type)
+            for column, value in ((f"config_{name}", value) for name, value in config.items())
+        }
+        for row in rows:
+            fields = {name: getattr(row, name) for name in _ROW}
+            reported = fields.pop("metrics")
+            self._add_columns(reported)
+            metrics = {self._columns[name]: value for name, value in reported.items()}
+            moment = datetime.fromtimestamp(fields.pop("time"), UTC)
+            known = {"study": self._job.name, "session": self.lease.number, "trial_id": trial_id, "time": moment}
+            self._rows["epochs"].append({**known, **fields, **values, **metrics})
+
+    def add_decision(self, row: DecisionRow) -> None:
+        """Take a decision for the next part."""
+        self.decision_count += 1
+        fields = {name: getattr(row, name) for name in _DECISION}
+        for name in ("config_before", "config_after"):
+            fields[name] = None if fields[name] is None else json.dumps(fields[name])
+        known = {"study": self._job.name, "session": self.lease.number, "number": self.decision_count}
+        self._rows["decisions"].append({**known, "time": datetime.now(UTC), **fields})
+
+    def add_node(self, facts: Mapping[str, Any]) -> None:
+        """Record the machine of a worker."""
+        self._nodes[str(facts["host"])] = facts
+
+    def add_data(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Record data that a data function returned for other configs."""
+        self.lease.check()
+        recorded = recorded_data(read_document(self._store))
+        for entry in entries:
+            recorded = with_combination(recorded, ConfigReads(entry["config"], tuple(entry["absent"])), entry["arrays"])
+        if recorded is not None:
+            set_data(self._store, recorded)
+
+    def begin(self, state: Mapping[str, str]) -> None:
+        """Take the session's number: from now on the study is this driver's. Then delete what is not committed."""
+        self._commit(state)
+        self._publish("running")
+        if self._copied:
+            for table, rows in self._copied.items():
+                self._write_whole(table, rows)
+            self._copied = {}
+            self._commit()
+            self._publish("running")
+        for table in _TABLES:
+            self._drop_others(table)
+
+    def flush(self, state: Mapping[str, str]) -> None:
+        """Write the new rows, then the state and the heartbeat."""
+        self._write_rows()
+        self._commit(state)
+        self._publish("running")
+        since = time.monotonic() - self._derived_at
+        if since >= max(_TRIALS_SECONDS, _TRIALS_FACTOR * self._derived_in):
+            self._write_trials()
+
+    def beat(self) -> None:
+        """Write the heartbeat if that is due: a flush may be far off."""
+        # Before `begin` has taken the number, there is no study to keep alive.
+        if self.lease.taken and time.monotonic() - self._beat_at >= BEAT_SECONDS:
+            self._publish("running")
+
+    def stop_heartbeat(self) -> None:
+        """Stop the heartbeat, because the study is about to be deleted."""
+        with self._publishing:
+            self._silent = True
+
+    def close(self, state: SessionState, message: str = "") -> None:
+        """Write the rest, each table as one file, and how the session ended."""
+        self._write_rows()
+        with self._reading_tables():
+            for table in _TABLES:
+                self._compact(table)
+        self._commit()
+        self._publish("running")
+        for table in _TABLES:
+            self._drop_others(table)
+        self._write_trials()
+        self._publish(state, message)
+
+    def _write_rows(self) -> None:
+        # A driver that is held up between two writes, as by a storage that does not answer, may be replaced meanwhile.
+        self.lease.check()
+        session, files = self.lease.number, dict(self._files)
+        for table in _TABLES:
+            if self._rows[table]:
+                count = files[table].parts.get(session, 0) + 1
+                part = pa.Table.from_pylist(self._rows[table], self._schemas[table])
+                self.lease.check_again()
+                self._store.write_table(layout.part(table, session, count), part)
+                files[table] = replace(files[table], parts={**files[table].parts, session: count})
+                self._derived_from[table].append(self._selected(part) if table == "epochs" else part)
+                # They count from here on: the part of a flush that was cut off is written again, in full.
+                self._files[table], self._rows[table] = files[table], []
+
+    def _write_trials(self) -> None:
+        """Derive the table `trials`, and store it."""
+        started = time.monotonic()
+        whole = {
+            table: pa.concat_tables(parts, promote_options="permissive") for table, parts in self._derived_from.items()
+        }
+        epochs, decisions = (clean(whole[table], table) for table in _TABLES)
+        self._derived_from = {"epochs": [epochs.combine_chunks()], "decisions": [decisions.combine_chunks()]}
+        checkpoints = newest_checkpoints(self._store.files("checkpoints"))
+        trials = derive_trials(epochs, decisions, self._study, checkpoints)
+        self.lease.check_again()
+        self._store.write_table(layout.TRIALS, trials)
+        self._derived_at = time.monotonic()
+        self._derived_in = self._derived_at - started
+
+    def _compact(self, table: str) -> None:
+        """Write a table's rows as one file, unless they are in one."""
+        if self._files[table].parts:
+            self._write_whole(table, read_rows(self._store, table, self._study, self._files))
+
+    def _write_whole(self, table: str, rows: pa.Table) -> None:
+        if not rows.num_rows:
+            return
+        sink = pa.BufferOutputStream()
+        write_parquet(rows.schema, (rows.slice(start, _BATCH) for start in range(0, rows.num_rows, _BATCH)), sink)
+        self.lease.check()
+        self._store.write(layout.compacted(table, self.lease.number), [memoryview(sink.getvalue())])
+        self._files[table] = TableFiles(self.lease.number)
+
+    def _drop_others(self, table: str) -> None:
+        """Delete a table's files that are not committed: a driver that takes over later has its own, which stay."""
+        kept = set(table_paths(table, self._files[table]))
+        others = [path for path in self._store.files(table) if layout.names(path) and path not in kept]
+        own = [path for path in others if layout.session_number(path) <= self.lease.number]
+        self._store.delete_all(own, self.lease.check_again)
+
+    @contextmanager
+    def _reading_tables(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            # Another driver that has taken over deletes the parts that this one reads.
+            self.lease.check()
+            raise StorageError(f"Cannot read the tables of {self._store.uri}: {error} does not exist.") from error
+        except StorageError:
+            self.lease.check()
+            raise
+
+    def _check_sessions(self) -> None:
+        """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""
+        written = [path for table in _TABLES for path in self._store.files(table) if layout.names(path)]
+        newest = max(map(layout.session_number, written), default=0)
+        if newest >= self.lease.number:
+            raise StorageError(
+                f"The tables of {self._store.uri} have rows of session {newest}, and sessions/ has no file of that "
+                "number. The scheduler's state is lost with it: restore the file from a copy, or start a new study."
+            )
+
+    def _add_columns(self, metrics: Iterable[str]) -> None:
+        """Assign columns to metrics that have none: a column stays that of its metric over all sessions."""
+        if "epochs" in self._schemas and all(metric in self._columns for metric in metrics):
+            return
+        self._columns = assign_columns(metrics, self._columns)
+        columns = [metric_field(*each) for each in sorted(self._columns.items(), key=itemgetter(1))]
+        self._schemas["epochs"] = arrow_schema("epochs", flat(self._job.space), columns)
+
+    def _selected(self, epochs: pa.Table) -> pa.Table:
+        """The columns from which the table `trials` is derived."""
+        wanted = scored_columns(self._study, epochs.schema)
+        return epochs.select([name for name in epochs.column_names if name in wanted])
+
+    def _publish(self, state: SessionState, message: str = "") -> None:
+        with self._publishing:
+            if self._silent and state == "running":
+                return
+            tables, resume = self._committed
+            facts = {
+                "tables": tables,
+                "takes_signals": takes_signals(),
+                "message": message,
+                "provenance": self._provenance and self._provenance.content(wait=state != "running"),
+                "nodes": [self._nodes[host] for host in sorted(self._nodes)],
+                "code_changes": self._code_changes,
+                **self.facts,
+            }
+            self.lease.write(state, facts, resume)
+            self._silent = state != "running"
+            self._beat_at = time.monotonic()
+
+    def _commit(self, state: Mapping[str, str] | None = None) -> None:
+        """Take the files that are written, and a state if there is a new one, into what the session's file says."""
+        tables = {table: {"whole": files.whole, "parts": files.parts} for table, files in self._files.items()}
+        if state is None:
+            self._committed = tables, self._committed[1]
+            return
+        pairs = {**state, "decided": str(self.decision_count)}.items()
+        # Both at once: the heartbeat comes from a separate thread.
+        self._committed = tables, "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"

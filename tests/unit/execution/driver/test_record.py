@@ -1,0 +1,326 @@
+"""What a driver writes into its study, and what counts after it was killed or replaced."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import load_results
+from pipeline.engine.messages import ProgressReport
+from pipeline.errors import StorageError, Superseded
+from pipeline.execution.driver import record
+from pipeline.execution.driver.record import Recorder
+from pipeline.execution.driver.session import Session
+from pipeline.space import Choice, Switch, Uniform
+from pipeline.storage import Store, lease
+from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.sessions import read_sessions
+from pipeline.study import Budget, Objective, layout
+from tests.clocks import Clock, Leaping
+from tests.unit.execution.recorded_curves import Study, row
+
+Make = Callable[..., Study]
+
+
+def train(study: Study, *epochs: int, trial: str | None = None, **metrics: float) -> str:
+    """Report these epochs of a trial, by default of the next one."""
+    trial = study.session.next().trial_id if trial is None else trial
+    rows = tuple(row(epoch, epoch / 10, **metrics) for epoch in epochs)
+    study.session.on_report(trial, ProgressReport(rows, epochs[-1]))
+    return trial
+
+
+def epochs_of(study: Study) -> list[tuple[str, int]]:
+    rows = load_results(study.store.uri).epochs[["trial_id", "epoch"]]
+    return list(map(tuple, rows.to_numpy().tolist()))
+
+
+def resumed(study: Study, number: int) -> Study:
+    """The next session of a study, from the state that its newest session's file has."""
+    last = read_sessions(study.store, only_last=True, resume=True)[-1]
+    recorder = Recorder(study.store, study.session.job, session=number, last=last)
+    session = Session(study.session.job, study.store, recorder)
+    session.restore(last["resume"], budget_before=study.session.job.budget.epochs)
+    session.begin()
+    return Study(session, recorder, study.store)
+
+
+def cut_off(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a flush between its tables and its session's file."""
+
+    def fail(*_: Any) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lease.Lease, "write", fail)
+        with pytest.raises(StorageError):
+            study.session.flush()
+
+
+def test_any_parquet_tool_reads_a_running_study(study: Make) -> None:
+    s = study()
+    train(s, 1, 2)
+    s.session.flush()
+    folder = s.store.local / "epochs"
+    part = next(folder.glob("*.parquet"))
+    assert len(pd.read_parquet(folder)) == pq.read_table(folder).num_rows == pl.read_parquet(part).height == 2
+    assert duckdb.sql(f"select max(score) from '{folder}/*.parquet'").fetchall() == [(0.2,)]
+    assert load_results(s.store.uri).trials["state"].tolist() == ["running"]
+
+
+@pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])
+def test_the_end_leaves_one_file_a_table_and_why(study: Make, state: Any) -> None:
+    s = study()
+    trial = train(s, 1)
+    for epoch in (2, 3):
+        s.session.flush()
+        train(s, epoch, trial=trial)
+    s.session.flush()
+    assert len(s.store.files("epochs")) == 3
+    s.recorder.close(state, "why")
+    assert s.store.files("epochs") == ["epochs/all-0001.parquet"]
+    assert s.store.read_table("epochs")["score"].to_pylist() == [0.1, 0.2, 0.3]
+    assert s.store.read_table(layout.TRIALS)["epochs"].to_pylist() == [3]
+    assert not [path for path in s.store.local.rglob("*") if path.name.startswith(".")]
+    results = load_results(s.store.uri)
+    assert (results.state, results.sessions[-1]["message"]) == (state, "why")
+
+
+def test_what_the_state_file_does_not_name_does_not_exist(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    s = study()
+    first = train(s, 1)
+    s.session.flush()
+    # The driver is killed in its next flush, between its tables and its session's file.
+    second = train(s, 1)
+    train(s, 2, 3, trial=first)
+    cut_off(s, monkeypatch)
+    assert epochs_of(s) == [(first, 1)]
+    assert load_results(s.store.uri).trials["trial_id"].tolist() == [first]
+    uncommitted = {path for table in ("epochs", "decisions") for path in s.store.files(table) if "000002" in path}
+    again = resumed(s, 2)
+    assert len(uncommitted) == 2
+    assert not uncommitted & set(s.store.files())
+    assert second not in again.session.loop.trials
+    again.session.next()
+    train(again, 2, trial=first)
+    again.session.flush()
+    again.recorder.close("finished")
+    assert epochs_of(s) == [(first, 1), (first, 2)]
+
+
+def test_a_heartbeat_within_a_flush_commits_nothing(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
+    s = study()
+    first = train(s, 1)
+    s.session.flush()
+    train(s, 2, trial=first)
+    write, seen = Store.write_table, []
+
+    def written(store: Store, path: str, table: pa.Table) -> None:
+        write(store, path, table)
+        s.recorder.beat()
+        seen.append(epochs_of(s))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write_table", written)
+        s.session.flush()
+    assert seen == [[(first, 1)]]
+    assert epochs_of(s) == [(first, 1), (first, 2)]
+
+
+def test_an_epoch_that_is_trained_again_counts_as_it_is_now(study: Make) -> None:
+    s = study()
+    first = train(s, 1, 2, extra=1.0)
+    s.session.flush()
+    again = resumed(s, 2)
+    assignment = again.session.next()
+    again.recorder.add_epochs(first, assignment.config, [row(2, 0.9, extra=2.0)])
+    again.session.flush()
+    for _ in range(2):
+        rows = load_results(s.store.uri).epochs
+        assert rows[["epoch", "session", "extra"]].to_numpy().tolist() == [[1, 1, 1.0], [2, 2, 2.0]]
+        again.recorder.close("finished")
+
+
+def test_nothing_that_an_earlier_driver_may_still_delete_is_needed(study: Make) -> None:
+    s = study()
+    first = train(s, 1, 2)
+    s.session.flush()
+    again = resumed(s, 2)
+    for path in s.store.files():
+        if path.startswith(("epochs", "decisions")) and layout.session_number(path) == 1:
+            s.store.delete(path)
+    assert epochs_of(again) == [(first, 1), (first, 2)]
+
+
+def replaced(store: Store, patch: pytest.MonkeyPatch, *, during: str) -> None:
+    """Let another driver begin a session and write a part while a file is written."""
+    write = Store.write
+
+    def written(here: Store, path: str, content: Any) -> int:
+        size = write(here, path, content)
+        if path == during:
+            write(store, layout.session(2), "{}")
+            write(store, "epochs/part-0002-000001.parquet", b"rows of the other driver")
+        return size
+
+    patch.setattr(Store, "write", written)
+
+
+@pytest.mark.parametrize("table", ["epochs", "decisions"])
+def test_a_driver_that_is_replaced_between_two_writes_stops(
+    study: Make, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setattr(lease, "time", Leaping())
+    s = study()
+    s.session.begin()
+    train(s, 1)
+    during = f"{table}/part-0001-000001.parquet"
+    with monkeypatch.context() as patch:
+        replaced(s.store, patch, during=during)
+        with pytest.raises(Superseded):
+            s.session.flush()
+    written = {during, "epochs/part-0001-000001.parquet", "epochs/part-0002-000001.parquet"}
+    assert {path for path in s.store.files() if not path.startswith(("sessions", "source", "study"))} == written
+
+
+@pytest.mark.parametrize("clock", [Leaping(), Clock()], ids=["found", "not found"])
+def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: pytest.MonkeyPatch, clock: Any) -> None:
+    s = study()
+    s.session.begin()
+    train(s, 1)
+    s.session.flush()
+    monkeypatch.setattr(lease, "time", clock)
+    with monkeypatch.context() as patch:
+        replaced(s.store, patch, during="epochs/all-0001.parquet")
+        with pytest.raises(Superseded):
+            s.recorder.close("finished")
+    assert s.store.exists("epochs/part-0002-000001.parquet")
+
+
+def test_a_part_that_is_gone_is_an_error_unless_another_driver_has_taken_over(
+    study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s = study()
+    s.session.begin()
+    train(s, 1)
+    s.session.flush()
+    s.store.delete("epochs/part-0001-000001.parquet")
+    with pytest.raises(StorageError, match="part-0001-000001"):
+        s.recorder.close("finished")
+    with pytest.raises(StorageError, match="part-0001-000001"):
+        load_results(s.store.uri)
+    monkeypatch.setattr(lease, "time", Leaping())
+    s.store.write(layout.session(2), "{}")
+    with pytest.raises(Superseded):
+        s.recorder.close("finished")
+
+
+def test_only_own_files_are_deleted(study: Make) -> None:
+    s = study()
+    train(s, 1)
+    s.session.flush()
+    part = s.store.read("epochs/part-0001-000001.parquet")
+    s.store.write("epochs/backup.parquet", part)
+    s.store.write("epochs/notes.txt", "mine")
+    s.recorder.close("finished")
+    assert s.store.files("epochs") == ["epochs/all-0001.parquet", "epochs/backup.parquet", "epochs/notes.txt"]
+    assert len(load_results(s.store.uri).epochs) == 1
+
+
+def test_rows_of_a_session_without_a_file_are_refused(study: Make) -> None:
+    s = study()
+    train(s, 1)
+    s.session.flush()
+    s.store.delete(layout.session(1))
+    with pytest.raises(StorageError, match="session 1"):
+        Recorder(s.store, s.session.job, session=1)
+
+
+def test_no_heartbeat_comes_before_the_beginning_or_after_the_end(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
+    for folder, end in (("closed", lambda r: r.close("finished")), ("deleted", lambda r: r.stop_heartbeat())):
+        s = study(folder)
+        s.recorder.beat()
+        assert s.store.files("sessions") == []
+        s.session.begin()
+        s.recorder.beat()
+        end(s.recorder)
+        before = s.store.read(layout.session(1))
+        s.recorder.beat()
+        assert s.store.read(layout.session(1)) == before
+
+
+def test_the_table_of_trials_is_stored_again_when_it_is_due(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(record, "time", clock)
+    s = study()
+    first = train(s, 1)
+    s.session.flush()
+    assert not s.store.exists(layout.TRIALS)
+    clock.now += 60.0
+    train(s, 2, trial=first)
+    s.session.flush()
+    assert s.store.read_table(layout.TRIALS)["epochs"].to_pylist() == [2]
+
+
+def test_metrics_keep_their_columns(study: Make) -> None:
+    s = study()
+    first = train(s, 1, **{"a-b": 1.0, "a b": 2.0})
+    s.session.flush()
+    again = resumed(s, 2)
+    again.session.next()
+    train(again, 2, trial=first, **{"Top-5 Acc": 0.9, "a b": 2.0, "a-b": 1.0})
+    again.session.flush()
+    results = load_results(s.store.uri)
+    column = {name: column for column, name in results.metric_names.items()}
+    assert column["a b"] == "a_b"
+    assert results.epochs[[column["a b"], column["a-b"]]].drop_duplicates().to_numpy().tolist() == [[2.0, 1.0]]
+    assert results.table("epochs")[metric_column("Top-5 Acc")].to_pylist() == [None, 0.9]
+
+
+def test_metrics_of_any_name_have_columns_that_need_no_quotes(study: Make) -> None:
+    s = study()
+    scripts = ["точность", "精度", "دقة", "größe", "Größe", "🎯", "💥"]
+    names = [*scripts, "val-acc", "val_acc", "Val_Acc", "order", "1st", "", "epoch", "config_x"]
+    values = {name: float(place) for place, name in enumerate(names, 1)}
+    rows = (row(1, 0.1, **values),)
+    s.session.on_report(s.session.next().trial_id, ProgressReport(rows, 1))
+    s.session.flush()
+    s.recorder.close("finished")
+    path = s.store.local / "epochs/all-0001.parquet"
+    frame, original = pd.read_parquet(path), load_results(s.store.uri).metric_names
+    columns = {original.get(column, column): column for column in metric_columns(frame.columns)}
+    assert columns.keys() == {*names, "score"}
+    assert frame["epoch"].tolist() == [1]
+    for name, value in values.items():
+        assert duckdb.sql(f"select {columns[name]} from '{path}'").fetchall() == [(value,)]
+        assert pl.read_parquet(path).sql(f"select {columns[name]} from self").item() == value
+
+
+def test_parameters_of_a_branch_that_a_trial_does_not_have_are_empty(study: Make) -> None:
+    space = {"x": Uniform(0, 1), "s": Switch({"a": {"n": Choice([1, 2])}, "b": {"t": Choice([1, "auto"])}})}
+    s = study(space=space, start_with=[{"s": "a"}, {"s": "b", "t": 1}], budget=Budget(trials=2, epochs=1))
+    s.play(lambda _trial, config, _epoch: config["x"])
+    s.session.flush()
+    s.recorder.close("finished")
+    for table in (layout.TRIALS, "epochs"):
+        first, second = sorted(s.store.read_table(table).to_pylist(), key=lambda r: r["trial_id"])
+        assert (first["config_s"], first["config_n"] in (1, 2), first["config_t"]) == ("a", True, None)
+        assert (second["config_s"], second["config_n"], second["config_t"]) == ("b", None, "1")
+
+
+def test_a_value_that_is_not_finite_is_recorded(study: Make) -> None:
+    s = study(objectives=[Objective("score", "max")])
+    first = s.session.next().trial_id
+    s.session.on_report(first, ProgressReport((row(1, 0.5), row(2, math.inf)), 2))
+    s.session.flush()
+    results = load_results(s.store.uri)
+    assert results.epochs["score"].tolist() == [0.5, math.inf]
+    assert results.trials[["objective", "best_epoch"]].to_numpy().tolist() == [[0.5, 1]]
