@@ -5,9 +5,7 @@ from itertools import islice
 from typing import Protocol, TypeAlias
 
 from pipeline.engine.trial import Trial, observation
-from pipeline.searchers import Suggestion
-from pipeline.searchers.earlier_studies import EarlierStudy
-from pipeline.searchers.history import History
+from pipeline.searchers import EarlierStudy, History, Suggestion
 from pipeline.space import fitting, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial

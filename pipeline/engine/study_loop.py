@@ -18,7 +18,7 @@ from pipeline.engine.scheduler_context import scheduler_context
 from pipeline.engine.trial import Trial
 from pipeline.engine.trial_queue import TrialQueue
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
-from pipeline.searchers.earlier_studies import EarlierStudy
+from pipeline.searchers import EarlierStudy
 from pipeline.study import TuneJob
 
 Verdict = Literal["continue", "pause", "stop"]

@@ -2,17 +2,13 @@
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.searchers.base import Observation, SearcherSettings, Suggestion
+from pipeline.searchers.base import EarlierStudy, History, Observation, RaySearch, SearcherSettings, Suggestion
 from pipeline.searchers.cma import CMASearch
+from pipeline.searchers.curve_model import curve_of, thinned
 from pipeline.searchers.curves import CurveSearch
 from pipeline.searchers.gp import GPSearch
-from pipeline.searchers.grid import GridSearch
-from pipeline.searchers.motpe import MOTPESearch
-from pipeline.searchers.nsga2 import NSGA2Search
-from pipeline.searchers.random import RandomSearch
-from pipeline.searchers.ray import RaySearch
-from pipeline.searchers.sobol import SobolSearch
-from pipeline.searchers.tpe import TPESearch
+from pipeline.searchers.optuna_samplers import MOTPESearch, NSGA2Search, TPESearch
+from pipeline.searchers.simple import GridSearch, RandomSearch, SobolSearch
 from pipeline.space import any_settings, kind_of
 
 __all__ = [
@@ -20,8 +16,10 @@ __all__ = [
     "AnySearcher",
     "CMASearch",
     "CurveSearch",
+    "EarlierStudy",
     "GPSearch",
     "GridSearch",
+    "History",
     "MOTPESearch",
     "NSGA2Search",
     "Observation",
@@ -31,6 +29,8 @@ __all__ = [
     "SobolSearch",
     "Suggestion",
     "TPESearch",
+    "curve_of",
+    "thinned",
 ]
 
 _ALL: tuple[type[SearcherSettings], ...] = (

@@ -1,4 +1,4 @@
-"""The base of all searchers: settings that a user writes, and the draw.
+"""The protocol of searchers: settings that a user writes, the draw, and what it learns from.
 
 A draw is a function of the seed, the config's number and earlier observations. Grid, random and Sobol search use only
 the first two, so that config i does not depend on the number of workers, on earlier trials, or on a resume. The others
@@ -7,57 +7,27 @@ would have drawn without the interruption.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from bisect import bisect_left, insort
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self, overload
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from pipeline.errors import Fault
-from pipeline.space import STRICT_CONFIG, Config
-
-RANDOM_EVERY = 2
-"""The interval of random draws as long as trials are compared before their last epoch."""
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import STRICT_CONFIG, Config, OpenSettings, Switch, walk
 
 LARGEST_LOSS = 1e100
 """Larger losses count as this one in a Gaussian process: their squares would overflow."""
 
-
-class _Derived:
-    """Has what was computed from an object, in addition to the object's fields."""
-
-    __slots__ = ("_derived", "_of_config")
-    _derived: dict[Hashable, Any]
-    _of_config: dict[Hashable, Any]
-
-    @property
-    def derived(self) -> dict[Hashable, Any]:
-        """What searchers have computed from it, by what it is, so that each draw does not compute it again."""
-        try:
-            return self._derived
-        except AttributeError:
-            object.__setattr__(self, "_derived", {})
-            return self._derived
-
-    @property
-    def of_config(self) -> dict[Hashable, Any]:
-        """As `derived`, what depends on its config alone: another observation of the trial has it, too."""
-        try:
-            return self._of_config
-        except AttributeError:
-            object.__setattr__(self, "_of_config", {})
-            return self._of_config
-
-    def with_fields(self, **fields: Any) -> Self:
-        """Another observation of the same config."""
-        other = replace(self, **fields)  # type: ignore[type-var]
-        object.__setattr__(other, "_of_config", self.of_config)
-        return other
+MAX_OBSERVATIONS = 1000
+"""Number of observations from which a searcher learns at most: with more, each draw would take longer than the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation(_Derived):
+@dataclass(frozen=True)
+class Observation:
     """A config that was tried, or is being tried."""
 
     config: Config
@@ -70,12 +40,113 @@ class Observation(_Derived):
     violation: float = 0.0
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
 
+    @cached_property
+    def derived(self) -> dict[Hashable, Any]:
+        """What searchers have computed from it, by what it is, so that each draw does not compute it again."""
+        return {}
+
+    @cached_property
+    def of_config(self) -> dict[Hashable, Any]:
+        """As `derived`, what depends on its config alone: another observation of the trial has it, too."""
+        return {}
+
+    def with_fields(self, **fields: Any) -> Self:
+        """Another observation of the same config."""
+        other = replace(self, **fields)
+        other.__dict__["of_config"] = self.of_config
+        return other
+
     @property
     def reach(self) -> float:
         """The last epoch at which its loss is known: 0 without a loss, infinity if the loss is final."""
         if self.loss is not None and (self.ended or not self.curve):
             return math.inf
         return self.curve[-1][0] if self.curve else 0
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierStudy:
+    """A study before this one, from which a searcher learns."""
+
+    name: str
+    observations: Sequence[Observation]
+
+
+class History(Sequence[Observation]):
+    """The observations of a study in the order of its trials, from which some are chosen without looking at all.
+
+    Only its content counts, not how it came about.
+    """
+
+    def __init__(self, observations: Iterable[Observation] = (), earlier: Sequence[EarlierStudy] = ()) -> None:
+        self.earlier = earlier
+        self._all: list[Observation] = []
+        self._ranked: list[tuple[float, float, int]] = []
+        self._open: set[int] = set()
+        for one in observations:
+            self.append(one)
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation]) -> "History":
+        """A history of observations; themselves if they are one."""
+        return observations if isinstance(observations, cls) else cls(observations)
+
+    def append(self, one: Observation) -> None:
+        """Add the observation of a new trial."""
+        self._all.append(one)
+        self._enter(len(self._all) - 1)
+
+    def replace(self, number: int, one: Observation) -> None:
+        """Replace the observation of a trial that has trained further."""
+        if (key := self._key(number)) is not None:
+            del self._ranked[bisect_left(self._ranked, key)]
+        self._open.discard(number)
+        self._all[number] = one
+        self._enter(number)
+
+    def chosen(self, *, best: int = 0, newest: int = 0, most: int = MAX_OBSERVATIONS) -> list[Observation]:
+        """The observations to learn from: all, or some if there are more than `most`.
+
+        Those of running trials are always among them, because no similar config is tried at the same time. If these are
+        more than three quarters of `most`, a quarter of `most` is added, evenly from the best trial to the worst.
+        """
+        count = len(self._all)
+        if count <= most:
+            return list(self._all)
+        numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open
+        left = max(0, most - len(numbers))
+        numbers.update(np.linspace(0, count - 1, left).astype(int).tolist())
+        if len(self._open) > most - most // 4:
+            # They leave little place to others, and the best alone do not show where configs are poor.
+            places = np.linspace(0, len(self._ranked) - 1, min(most // 4, len(self._ranked))).astype(int)
+            numbers.update(self._ranked[place][-1] for place in places.tolist())
+        return [self._all[number] for number in sorted(numbers)]
+
+    def _enter(self, number: int) -> None:
+        if self._all[number].state == "open":
+            self._open.add(number)
+        if (key := self._key(number)) is not None:
+            insort(self._ranked, key)
+
+    def _key(self, number: int) -> tuple[float, float, int] | None:
+        """The rank of a trial; None without a loss."""
+        one = self._all[number]
+        return None if one.state != "known" or one.loss is None else (-one.reach, one.loss, number)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self._all)
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Observation]: ...
+
+    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
+        return self._all[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +195,34 @@ class SearcherSettings:
     def draw(
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
     ) -> Config:
-        """Draw a config of a study."""
-        raise NotImplementedError
+        """Draw a config of a study.
+
+        Args:
+            space: The space.
+            seed: The study's seed.
+            index: The number of the config, from 0.
+            observations: What was tried, in the order of the trials.
+
+        Returns:
+            The config. One that learns draws as `suggest`, for the last epoch that any trial has reached.
+        """
+        before = list(observations)
+        last = max((epoch for one in before for epoch, _ in one.curve), default=1)
+        return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
 
     def suggest(
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
     ) -> Suggestion:
-        """Draw a config of a study, with a reason."""
+        """Draw a config of a study, with a reason. A subclass has its own `draw` or `suggest`.
+
+        Args:
+            space: The space.
+            seed: The study's seed.
+            index: The number of the config, from 0.
+            observations: What was tried, in the order of the trials.
+            epochs: The maximum epochs of a trial.
+        """
         return Suggestion(self.draw(space, seed=seed, index=index, observations=observations))
-
-
-@dataclass(frozen=True)
-class SuggestingSearch(SearcherSettings):
-    """A searcher that learns from curves, for a maximum of epochs. Each subclass has its own `suggest`."""
-
-    learns: ClassVar[bool] = True
-
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
-        """As `suggest`, for the last epoch that any trial has reached."""
-        before = list(observations)
-        last = max((epoch for one in before for epoch, _ in one.curve), default=1)
-        return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
 
 
 def draw_generator(seed: int, index: int) -> np.random.Generator:
@@ -154,11 +230,39 @@ def draw_generator(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng([seed, index])
 
 
-def losses(observations: Iterable[Observation]) -> list[tuple[Config, float]]:
-    """Configs that have ended, with their losses: a failed config counts as the worst known one."""
-    known = list(observations)
-    worst = max((one.loss for one in known if one.loss is not None), default=None)
-    if worst is None:
-        return []
-    ended = [one for one in known if one.state != "open"]
-    return [(one.config, worst if one.loss is None else one.loss) for one in ended]
+@dataclass(frozen=True)
+class RaySearch(SearcherSettings):
+    """Any searcher of Ray Tune whose library is installed, for spaces without a Switch. This package imports no Ray.
+
+    Its state cannot be saved, so its study cannot be resumed. It learns of a trial when the trial has ended.
+
+    Args:
+        kind: The class's path: `ray.tune.search.optuna.OptunaSearch`.
+        settings: The arguments of the class, by name. The study sets metric, mode and space, and the seed unless it is
+            given.
+    """
+
+    resumes: ClassVar[bool] = False
+
+    kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.search(\.[A-Za-z_]\w*)+$")]
+    settings: OpenSettings = field(default_factory=dict)
+
+    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
+        """Names the switches, which Ray's spaces do not have."""
+        switches = [parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch)]
+        if not switches:
+            return []
+        found = ", ".join(switches)
+        allowed = f"Ray's searchers do not support Switch, and the space has {found}; random, sobol, tpe and gp do"
+        return [Fault("searcher", self.kind, allowed)]
+
+    def draw(
+        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
+    ) -> Config:
+        """Refuse to draw: the driver of a study that trains uses the class itself.
+
+        Raises:
+            InvalidJob: Always.
+        """
+        allowed = "must be one of tunepipe's own searchers if nothing is trained: random, tpe, …"
+        raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

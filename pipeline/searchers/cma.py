@@ -1,4 +1,7 @@
-"""CMA-ES (Hansen and Ostermeier 2001, Hansen 2016), by the package cmaes."""
+"""CMA-ES (Hansen and Ostermeier 2001, Hansen 2016), by the package cmaes.
+
+Optuna's sampler keeps its evolution pickled in the trials; here it is told all generations again at each draw.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,14 +13,20 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import Fault
-from pipeline.searchers.base import Observation, Suggestion, draw_generator, losses
-from pipeline.searchers.history import MAX_OBSERVATIONS, History
-from pipeline.searchers.rung_search import RungSearch, at_one_rung
-from pipeline.space import Config, ListedDomain, Real, Whole, compose, draw, drawn_parameters
+from pipeline.searchers.base import (
+    MAX_OBSERVATIONS,
+    History,
+    Observation,
+    SearcherSettings,
+    Suggestion,
+    draw_generator,
+)
+from pipeline.searchers.one_rung import at_one_rung, losses
+from pipeline.space import ListedDomain, Real, Whole, compose, draw, drawn_parameters
 
 
 @dataclass(frozen=True)
-class CMASearch(RungSearch):
+class CMASearch(SearcherSettings):
     """Moves a normal distribution towards the best configs; for spaces of numbers, and for hundreds of trials.
 
     It learns about the numbers that every config has. Choices, switches and the hyperparameters in their branches
@@ -29,6 +38,7 @@ class CMASearch(RungSearch):
     """
 
     title: ClassVar[str] = "CMA-ES"
+    learns: ClassVar[bool] = True
 
     population: Annotated[Whole, Field(ge=2, lt=2**31)] | None = None
     spread: Annotated[Real, Field(gt=0, le=1)] = 0.25
@@ -67,24 +77,14 @@ class CMASearch(RungSearch):
         first = -(-max(0, len(history) - MAX_OBSERVATIONS) // generation_size) * generation_size
         known = iter(losses(at_one_rung(space, history[first:], epochs=epochs)))
         while len(generation := list(islice(known, generation_size))) == generation_size:
-            evolution.tell([(_units(space, names, one), loss) for one, loss in generation])
+            evolution.tell(
+                [(np.array([space[name].to_unit(one[name]) for name in names]), loss) for one, loss in generation]
+            )
         evolution.reseed_rng(int(rng.integers(2**31)))
-        units = dict(zip(names, evolution.ask().tolist(), strict=True))
-        drawn = compose(
-            space,
-            lambda parameter: (
-                parameter.domain.from_unit(units[parameter.name])
-                if not parameter.when and parameter.name in units
-                else config[parameter.name]
-            ),
-        )
-        return Suggestion(drawn)
+        drawn = {name: space[name].from_unit(unit) for name, unit in zip(names, evolution.ask().tolist(), strict=True)}
+        return Suggestion(compose(space, lambda each: (config if each.when else {**config, **drawn})[each.name]))
 
 
 def _numbers(space: Mapping[str, Any]) -> list[str]:
     drawn = [parameter for parameter in drawn_parameters(space) if not parameter.when]
     return [parameter.name for parameter in drawn if not isinstance(parameter.domain, ListedDomain)]
-
-
-def _units(space: Mapping[str, Any], names: list[str], config: Config) -> np.ndarray:
-    return np.array([space[name].to_unit(config[name]) for name in names])

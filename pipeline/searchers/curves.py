@@ -8,13 +8,17 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from pipeline.machine.matrix_threads import one_thread
-from pipeline.searchers.base import Observation, SuggestingSearch, Suggestion, draw_generator
-from pipeline.searchers.curve_fit import curve_fit
-from pipeline.searchers.curve_model import CurveModel
+from pipeline.searchers.base import (
+    MAX_OBSERVATIONS,
+    EarlierStudy,
+    History,
+    Observation,
+    SearcherSettings,
+    Suggestion,
+    draw_generator,
+)
+from pipeline.searchers.curve_model import CurveModel, curve_fit, curve_of
 from pipeline.searchers.curve_process import Reals
-from pipeline.searchers.earlier_studies import EarlierStudy
-from pipeline.searchers.history import MAX_OBSERVATIONS, History
-from pipeline.searchers.known_points import curve_of
 from pipeline.space import Config, Count, Cube, draw, drawn_parameters, key_of
 from pipeline.wording import by_count, counted
 
@@ -26,7 +30,7 @@ _EVALUATED_AGAIN = 10
 
 
 @dataclass(frozen=True)
-class CurveSearch(SuggestingSearch):
+class CurveSearch(SearcherSettings):
     """Models the objective over the space and the epochs, and draws the config with the largest expected improvement.
 
     The improvement is that at the last epoch. Made for schedulers that stop trials early: it learns from every
@@ -38,10 +42,11 @@ class CurveSearch(SuggestingSearch):
     """
 
     title: ClassVar[str] = "a Gaussian process over learning curves"
+    learns: ClassVar[bool] = True
+    learns_from_studies: ClassVar[bool] = True
 
     startup: Count = 6
     candidates: Count = 400
-    learns_from_studies: ClassVar[bool] = True
 
     kind: Literal["curves"] = field(default="curves", repr=False)
 
@@ -67,7 +72,8 @@ class CurveSearch(SuggestingSearch):
             text = f"Drawn at random: {so_far}, and earlier studies do not count."
             return Suggestion(draw(space, rng, index), text)
         with one_thread():
-            return self._best(space, before, history, epochs, rng)
+            model = CurveModel(cube := Cube(space), before, history, history.earlier, epochs)
+            return _best(cube, model, before, epochs, rng.random((self.candidates, cube.sides)))
 
     def factors(
         self,
@@ -110,7 +116,7 @@ class CurveSearch(SuggestingSearch):
             return []
         with one_thread():
             cube = Cube(space)
-            model = CurveModel(cube, before, history, epochs)
+            model = CurveModel(cube, before, history, history.earlier, epochs)
             means: list[tuple[float, float, float]] = []
             for places in units:
                 points = cube.points(places.reshape(-1, cube.sides))
@@ -118,40 +124,30 @@ class CurveSearch(SuggestingSearch):
                 means += ((median, low, high) for median, low, high in losses.tolist())
             return means
 
-    def _best(
-        self,
-        space: Mapping[str, Any],
-        before: Sequence[Observation],
-        history: History,
-        epochs: int,
-        rng: np.random.Generator,
-    ) -> Suggestion:
-        """The config of the largest expected improvement at the last epoch."""
-        cube = Cube(space)
-        model = CurveModel(cube, before, history, epochs)
-        # No neighbours of good configs among the candidates: they would nearly always win, and be no better than those.
-        units = rng.random((self.candidates, cube.sides))
-        order = np.argsort(-model.gains(cube.points(units)), kind="stable")
-        untried = _untried((cube.config(unit) for unit in units[order]), before)
-        # If all of them were tried, the best one is the draw.
-        configs = list(islice(untried, _EVALUATED_AGAIN)) or [cube.config(units[order[0]])]
-        # An integer covers a part of the cube: the best candidates are evaluated again in the middle of that part.
-        points = cube.points(cube.units(configs))
-        best = int(np.argmax(model.gains(points)))
-        return Suggestion(configs[best], model.reason(points[[best]], epochs))
+
+def _best(cube: Cube, model: CurveModel, before: Sequence[Observation], epochs: int, units: Reals) -> Suggestion:
+    """The config of the largest expected improvement at the last epoch among places in the cube.
+
+    Over curves, neighbours of good configs would nearly always win, and be no better.
+    """
+    order = np.argsort(-model.gains(cube.points(units)), kind="stable")
+    untried = _untried((cube.config(unit) for unit in units[order]), before)
+    # If all of them were tried, the best one is the draw.
+    configs = list(islice(untried, _EVALUATED_AGAIN)) or [cube.config(units[order[0]])]
+    # An integer covers a part of the cube: the best candidates are evaluated again in the middle of that part.
+    points = cube.points(cube.units(configs))
+    best = int(np.argmax(model.gains(points)))
+    return Suggestion(configs[best], model.reason(points[[best]], epochs))
 
 
 def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterator[Config]:
     """The configs that were not tried, each once."""
-    keys = {_key_of(one) for one in before}
+    keys = set()
+    for one in before:
+        if "key" not in one.of_config:
+            one.of_config["key"] = key_of(one.config)
+        keys.add(one.of_config["key"])
     for config in configs:
         if (key := key_of(config)) not in keys:
             keys.add(key)
             yield config
-
-
-def _key_of(one: Observation) -> str:
-    key: str | None = one.derived.get("key")
-    if key is None:
-        key = one.derived["key"] = key_of(one.config)
-    return key

@@ -9,9 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.machine.matrix_threads import one_thread
-from pipeline.searchers.base import LARGEST_LOSS, Observation, Suggestion, draw_generator, losses
-from pipeline.searchers.history import MAX_OBSERVATIONS, History
-from pipeline.searchers.rung_search import EARLY, RungSearch, at_one_rung
+from pipeline.searchers.base import (
+    LARGEST_LOSS,
+    MAX_OBSERVATIONS,
+    History,
+    Observation,
+    SearcherSettings,
+    Suggestion,
+    draw_generator,
+)
+from pipeline.searchers.one_rung import EARLY, at_one_rung, is_random, losses
 from pipeline.space import Config, Count, Cube, draw, drawn_parameters
 from pipeline.space.cube import best_nearby
 from pipeline.space.gaussian_process import GaussianProcess
@@ -33,7 +40,7 @@ _MAX_BELIEVED = 200
 
 
 @dataclass(frozen=True)
-class GPSearch(RungSearch):
+class GPSearch(SearcherSettings):
     """Models the objective over the space and takes the config with the largest expected improvement.
 
     For few, expensive trials, up to some hundreds. As long as trials are compared before their last epoch, every second
@@ -48,6 +55,7 @@ class GPSearch(RungSearch):
     """
 
     title: ClassVar[str] = "a Gaussian process"
+    learns: ClassVar[bool] = True
 
     startup: Count = 8
     candidates: Count = 1000
@@ -57,12 +65,11 @@ class GPSearch(RungSearch):
     def suggest(
         self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
     ) -> Suggestion:
-        """A config by the process that is fitted to earlier observations."""
         learned = History.of(observations).chosen(best=MAX_OBSERVATIONS // 2, newest=MAX_OBSERVATIONS // 2)
         rng, before = draw_generator(seed, index), at_one_rung(space, learned, epochs=epochs, startup=self.startup)
         if sum(one.state == "known" for one in before) < self.startup or not drawn_parameters(space):
             return Suggestion(draw(space, rng, index))
-        if self.random_turn(space, learned, index=index, epochs=epochs, startup=self.startup):
+        if is_random(space, learned, index=index, epochs=epochs, startup=self.startup):
             return Suggestion(draw(space, rng, index), EARLY)
         running = [one.config for one in before if one.state == "open"]
         if len(running) > _FEW_RUNNING and index % _RANDOM_EVERY == _RANDOM_EVERY - 1:

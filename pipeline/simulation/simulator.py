@@ -14,7 +14,7 @@ from pipeline.engine.reporting import ReportInterval
 from pipeline.engine.study_loop import StudyLoop
 from pipeline.engine.trial import Trial
 from pipeline.pareto import non_dominated
-from pipeline.searchers.earlier_studies import EarlierStudy
+from pipeline.searchers import EarlierStudy
 from pipeline.simulation.curve_source import Curve, CurveSource
 from pipeline.study import TuneJob
 

@@ -9,9 +9,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pipeline.errors import StorageError
-from pipeline.searchers import Observation
-from pipeline.searchers.earlier_studies import EarlierStudy
-from pipeline.searchers.known_points import curve_of
+from pipeline.searchers import EarlierStudy, Observation, curve_of
 from pipeline.space import fits
 from pipeline.storage import Store
 from pipeline.study import layout

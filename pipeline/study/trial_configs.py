@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.searchers import Observation, Suggestion
-from pipeline.searchers.history import History
+from pipeline.searchers import History, Observation, Suggestion
 from pipeline.space import (
     Config,
     ParameterPath,

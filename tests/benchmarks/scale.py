@@ -15,8 +15,7 @@ import psutil
 import pytest
 
 from pipeline import run
-from pipeline.searchers import SEARCHERS, Observation
-from pipeline.searchers.history import History
+from pipeline.searchers import SEARCHERS, History, Observation
 from pipeline.space import LogUniform, Uniform, draw
 from pipeline.study import Budget, Objective, Resources, TuneJob
 from tests.benchmarks.figures import Bar, Figure, Measured, Options

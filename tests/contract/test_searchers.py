@@ -8,11 +8,35 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from pipeline.searchers import SEARCHERS, Observation, RandomSearch, SearcherSettings
-from pipeline.space import Config, Switch, fits
-from tests.unit.searchers.known_optima import SQUARE
-from tests.unit.searchers.mixed_spaces import BRANCHES, ENDLESS, LISTED
+from pipeline.errors import InvalidJob
+from pipeline.searchers import SEARCHERS, AnySearcher, Observation, RandomSearch, SearcherSettings
+from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, fits
+
+LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
+
+BRANCHES = {
+    "plain": {},
+    "deep": {"g": Grid([1, 2]), "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "i": "fixed"}})},
+    "other": {"g": Grid([2, 3])},
+}
+
+_NUMBERS = {"warm": Uniform(0, 1), "decay": LogUniform(0.01, 1), "k": IntUniform(0, 9)}
+
+ENDLESS = {
+    **LISTED,
+    "layers": Choice([None, [64, 32], {"units": [8]}, "auto"]),
+    "shape": [3, {"deep": True}],
+    "lr": LogUniform(1e-4, 1),
+    "u": Uniform(-1, 1),
+    "n": IntUniform(1, 5),
+    "q": QUniform(0, 1, 0.1),
+    "z": Normal(0, 1),
+    "s": Switch({**BRANCHES, "rates": _NUMBERS}),
+}
+
+SQUARE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 
 _LISTED_DEEP = {**LISTED, "s": Switch(BRANCHES)}
 _LEARNING = ("cma", "curves", "gp", "motpe", "nsga2", "tpe")
@@ -20,23 +44,19 @@ _LEARNING = ("cma", "curves", "gp", "motpe", "nsga2", "tpe")
 
 @pytest.fixture(params=SEARCHERS)
 def settings(request: pytest.FixtureRequest) -> SearcherSettings:
-    """Each searcher, with its defaults."""
     return SEARCHERS[request.param]()
 
 
 def _space(settings: SearcherSettings) -> dict[str, Any]:
-    """The most general space that the searcher supports."""
     return ENDLESS if not settings.faults(ENDLESS) else _LISTED_DEEP
 
 
 def _loss(config: Config) -> float:
-    """A loss that can be learned: smooth in the numbers, with a best branch."""
     numbers = [float(value) for value in config.values() if isinstance(value, int | float)]
     return sum((number - 0.3) ** 2 for number in numbers) + (config["s"] != "rates")
 
 
 def _tried(settings: SearcherSettings, count: int = 20) -> list[Observation]:
-    """A sequential study so far: every seventh config has failed, and the last one is running."""
     return list(_observations(settings.kind, count))
 
 
@@ -57,7 +77,6 @@ def _observations(kind: str, count: int) -> Sequence[Observation]:
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: int) -> None:
-    """Config i is the same for any order of draws, in any process and after a resume."""
     space = _space(settings)
     forwards = [settings.draw(space, seed=seed, index=i) for i in range(20)]
     backwards = [SEARCHERS[settings.kind]().draw(space, seed=seed, index=i) for i in reversed(range(20))]
@@ -65,7 +84,6 @@ def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: 
 
 
 def test_a_resumed_study_draws_the_configs_it_would_have_drawn(settings: SearcherSettings) -> None:
-    """A searcher has no state: another instance with the same observations draws the same configs."""
     observations = _tried(settings)
     again = json.loads(json.dumps([asdict(one) for one in observations]))
     reported = [Observation(**fields) for fields in again]
@@ -74,21 +92,18 @@ def test_a_resumed_study_draws_the_configs_it_would_have_drawn(settings: Searche
 
 
 def test_only_learning_searchers_use_observations(settings: SearcherSettings) -> None:
-    """Grid, random and Sobol search draw config 20 from seed and number, whatever the observations are."""
     observations = _tried(settings)
     drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
     assert (drawn != settings.draw(_space(settings), seed=0, index=20)) == (settings.kind in _LEARNING)
 
 
 def test_configs_drawn_after_observations_are_in_the_space(settings: SearcherSettings) -> None:
-    """Configs drawn after observations, failures and running trials among them, are in the space."""
     observations = _tried(settings)
     assert all(fits(_space(settings), one.config) for one in observations)
     assert len({one.config["s"] for one in observations}) > 2
 
 
 def test_configs_that_still_train_are_not_drawn_again(settings: SearcherSettings) -> None:
-    """A searcher that several workers call in succession draws distinct configs."""
     observations = _tried(settings)
     for index in range(20, 24):
         config = settings.draw(_space(settings), seed=0, index=index, observations=observations)
@@ -97,7 +112,6 @@ def test_configs_that_still_train_are_not_drawn_again(settings: SearcherSettings
 
 
 def test_configs_are_drawn_after_failures_only(settings: SearcherSettings) -> None:
-    """A searcher draws configs even if all earlier trials failed."""
     space = _space(settings)
     observations = [Observation(settings.draw(space, seed=0, index=index), "failed") for index in range(30)]
     assert fits(space, settings.draw(space, seed=0, index=30, observations=observations))
@@ -105,7 +119,6 @@ def test_configs_are_drawn_after_failures_only(settings: SearcherSettings) -> No
 
 @pytest.mark.parametrize("losses", [[0.1], [1e300], [-1e300, 1e300], [1e-300, 1.0]])
 def test_configs_are_drawn_after_extreme_values(settings: SearcherSettings, losses: list[float]) -> None:
-    """A searcher draws configs after equal values, as of a network that learns nothing, and after diverged ones."""
     space = _space(settings)
     observations = [
         Observation(settings.draw(space, seed=0, index=index), "known", losses[index % len(losses)])
@@ -116,7 +129,6 @@ def test_configs_are_drawn_after_extreme_values(settings: SearcherSettings, loss
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 10**6), kind=st.sampled_from(sorted(SEARCHERS)))
 def test_values_are_in_the_space(seed: int, index: int, kind: str) -> None:
-    """Every value is in its parameter's domain, constants are unchanged, and all are plain JSON values."""
     settings = SEARCHERS[kind]()
     space = _space(settings)
     config = settings.draw(space, seed=seed, index=index)
@@ -126,7 +138,6 @@ def test_values_are_in_the_space(seed: int, index: int, kind: str) -> None:
 
 
 def test_as_many_configs_as_promised_are_drawn(settings: SearcherSettings) -> None:
-    """A finite searcher draws as many distinct configs as it promises, and an infinite one draws distinct ones."""
     space = _space(settings)
     size = settings.size(space)
     drawn = {json.dumps(settings.draw(space, seed=3, index=i)) for i in range(50 if size is None else size)}
@@ -135,22 +146,13 @@ def test_as_many_configs_as_promised_are_drawn(settings: SearcherSettings) -> No
 
 @pytest.mark.parametrize("known", [0, 20])
 def test_a_space_of_constants_is_one_config(settings: SearcherSettings, known: int) -> None:
-    """Every searcher accepts a space of constants, which has one config."""
     assert settings.faults({"a": 1}) == []
     assert settings.draw({"a": 1}, seed=0, index=5, observations=[Observation({"a": 1}, "known", 0.5)] * known) == {
         "a": 1
     }
 
 
-def test_the_first_configs_of_those_that_model_are_random_search() -> None:
-    """The first configs of model-based searchers are those of random search."""
-    for kind in ("tpe", "gp"):
-        drawn = [one.config for one in _tried(SEARCHERS[kind](), 8)]
-        assert drawn == [RandomSearch().draw(ENDLESS, seed=0, index=index) for index in range(8)]
-
-
 def _halved(count: int) -> list[Observation]:
-    """A study with rungs whose early values mislead: trials that lead at epoch 1 are behind at epoch 9."""
     observations = []
     for index in range(count):
         config = RandomSearch().draw(SQUARE, seed=0, index=index)
@@ -162,8 +164,37 @@ def _halved(count: int) -> list[Observation]:
 
 @pytest.mark.parametrize("kind", ["cma", "gp", "tpe"])
 def test_values_of_different_rungs_are_not_mixed(kind: str) -> None:
-    """Searchers that model one value of a trial take all values from the highest rung with enough of them."""
     settings, observations = SEARCHERS[kind](), _halved(60)
     drawn = settings.draw(SQUARE, seed=0, index=60, observations=observations)
     late = [Observation(one.config, "known", one.curve[1][1]) for one in observations if len(one.curve) == 2]
     assert drawn == settings.draw(SQUARE, seed=0, index=60, observations=late)
+
+
+_REFUSED = {
+    "tpe": [{"startup": 0}, {"candidates": 1.5}, {"other": 1}],
+    "curves": [{"startup": True}],
+    "gp": [{"candidates": "9"}],
+    "cma": [{"population": 1}, {"spread": 0}, {"spread": 1.1}],
+    "nsga2": [{"population": 1}, {"crossover": -0.1}],
+    "ray.tune.search": [{}],
+    "ray.tune.schedulers.ASHAScheduler": [{}],
+}
+
+
+@pytest.mark.parametrize(("kind", "fields"), [(kind, fields) for kind, all_ in _REFUSED.items() for fields in all_])
+def test_settings_out_of_their_range_are_refused(kind: str, fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnySearcher).validate_python({"kind": kind, **fields})
+
+
+def test_settings_survive_json(settings: SearcherSettings) -> None:
+    adapter = TypeAdapter(AnySearcher)
+    assert adapter.validate_json(adapter.dump_json(settings)) == settings
+
+
+def test_a_searcher_of_ray_is_known_by_its_path_and_used_where_trials_train() -> None:
+    searcher = TypeAdapter(AnySearcher).validate_python({"kind": "ray.tune.search.optuna.OptunaSearch"})
+    assert [fault.field for fault in searcher.faults({"s": Switch({"a": {}})})] == ["searcher"]
+    assert (searcher.faults(SQUARE), searcher.resumes) == ([], False)
+    with pytest.raises(InvalidJob):
+        searcher.draw(SQUARE, seed=0, index=0)

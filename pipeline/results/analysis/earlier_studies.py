@@ -12,10 +12,7 @@ from pipeline.results.analysis.warm_start import split_by_space
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
-from pipeline.searchers import CurveSearch, Observation
-from pipeline.searchers.earlier_studies import EarlierStudy
-from pipeline.searchers.history import History
-from pipeline.searchers.known_points import thinned
+from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation, thinned
 from pipeline.space import Config, drawn_names, key_of
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column

@@ -11,8 +11,8 @@ from pipeline.errors import StorageError
 from pipeline.results.analysis.earlier_studies import copied_studies, observations_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
-from pipeline.searchers import CurveSearch
-from pipeline.searchers.history import MAX_OBSERVATIONS, History
+from pipeline.searchers import CurveSearch, History
+from pipeline.searchers.base import MAX_OBSERVATIONS
 from pipeline.space import Cube, ListedDomain, ParameterPath, drawn_parameters, fitting, key_of
 from pipeline.storage.tables import space_of
 from pipeline.study import TuneJob

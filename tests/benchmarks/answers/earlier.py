@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.engine.trial import observation
-from pipeline.searchers.earlier_studies import EarlierStudy
+from pipeline.searchers import EarlierStudy
 from pipeline.simulation.simulator import simulate
 from tests.benchmarks.answers.simulated import BUDGET, PAIRS, job_of
 from tests.benchmarks.answers.studies import Learner, boosting, descent, network

@@ -14,8 +14,7 @@ from pipeline.schedulers import (
     SchedulerSettings,
     SuccessiveHalving,
 )
-from pipeline.searchers import SEARCHERS
-from pipeline.searchers.earlier_studies import EarlierStudy
+from pipeline.searchers import SEARCHERS, EarlierStudy
 from pipeline.simulation.simulator import simulate
 from pipeline.study import Budget, Objective, TuneJob
 from tests.benchmarks.answers.studies import EPOCHS

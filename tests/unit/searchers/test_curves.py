@@ -1,22 +1,99 @@
-"""Draws by a process over config and epoch."""
+"""The curve search: its process, its points, its draws, and what it learns of earlier studies."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 
-from pipeline.searchers import CurveSearch, Observation, RandomSearch
-from pipeline.searchers.earlier_studies import EarlierStudy
-from pipeline.searchers.history import History
-from pipeline.space import Choice, IntUniform, Switch, Uniform, draw, fits
-from tests.unit.searchers.known_optima import CUBE, SQUARE, SWITCHED, beats_chance, branin, sphere, switched
+from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation, RandomSearch
+from pipeline.searchers.curve_model import KnownPoints, LossScale, curve_fit, curve_of, thinned
+from pipeline.searchers.curve_process import CurveProcess, Points
+from pipeline.space import Choice, Cube, IntUniform, Switch, Uniform, draw, fits
+
+GROUPS = np.array([0, 1, 2, 2, 2])
+
+
+def points_of(rng, count):
+    trial = np.sort(rng.integers(count // 2 + 1, size=count))
+    x = rng.random((count // 2 + 1, len(GROUPS)))[trial]
+    return Points(x, rng.uniform(0.02, 1.0, count), trial)
+
+
+@given(seed=st.integers(0, 2**31 - 1), count=st.integers(2, 25))
+def test_the_gradient_is_that_of_finite_differences(seed, count):
+    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
+    at, y = points_of(rng, count), rng.normal(size=count)
+    theta = process.prior + process.spread * rng.uniform(-2, 2, len(process.prior))
+    value, slope = process.loss(theta, at, y)
+    step = 1e-5
+    for place in range(len(theta)):
+        apart = step * np.eye(len(theta))[place]
+        found = (process.loss(theta + apart, at, y)[0] - process.loss(theta - apart, at, y)[0]) / (2 * step)
+        # A difference of two large numbers has no more digits.
+        np.testing.assert_allclose(slope[place], found, rtol=1e-4, atol=1e-4 + 1e-7 * abs(value))
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_a_fit_stays_within_bounds_and_improves(seed):
+    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
+    at, y = points_of(rng, 20), rng.choice([-3.0, 0.0, 3.0], size=20)
+    theta = process.fit(at, y, steps=12)
+    assert np.isfinite(theta).all()
+    assert (np.abs(theta - process.prior) <= 4 * process.spread + 1e-9).all()
+    assert process.loss(theta, at, y)[0] <= process.loss(process.prior, at, y)[0]
+
+
+def _of_studies(rng, count, studies):
+    at = points_of(rng, count)
+    return Points(at.x, at.t, at.trial, at.trial % (studies + 1))
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**31 - 1), count=st.integers(4, 25), studies=st.integers(1, 3))
+def test_the_gradient_with_earlier_studies_is_that_of_finite_differences(seed, count, studies):
+    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS, studies)
+    at, y = _of_studies(rng, count, studies), rng.normal(size=count)
+    theta = process.prior + process.spread * rng.uniform(-2, 2, len(process.prior))
+    (value, slope), step = process.loss(theta, at, y), 1e-5
+    for place in range(len(theta)):
+        apart = step * np.eye(len(theta))[place]
+        found = (process.loss(theta + apart, at, y)[0] - process.loss(theta - apart, at, y)[0]) / (2 * step)
+        # A difference of two large numbers has no more digits.
+        np.testing.assert_allclose(slope[place], found, rtol=1e-4, atol=1e-4 + 1e-7 * abs(value))
+
+
+@given(seed=st.integers(0, 2**31 - 1), studies=st.integers(1, 3))
+def test_the_covariance_of_studies_is_one(seed, studies):
+    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS, studies)
+    at = _of_studies(rng, 20, studies)
+    theta = process.prior + process.spread * rng.uniform(-4, 4, len(process.prior))
+    covariance = process.covariance(theta, at, at)
+    np.testing.assert_allclose(covariance, covariance.T)
+    assert np.linalg.eigvalsh(covariance).min() > -1e-8 * covariance.max()
+
+
+def test_a_factor_tells_a_study_of_the_same_function_from_one_of_another():
+    rng = np.random.default_rng(0)
+    x = rng.random((60, len(GROUPS)))
+    at = Points(x, np.ones(60), np.arange(60), np.repeat([0, 1, 2], 20))
+    y = np.sin(3 * x[:, 0]) + x[:, 1]
+    y[40:] *= -1
+    process = CurveProcess(GROUPS, 2)
+    same, opposite = process.study_factors(process.fit(at, (y - y.mean()) / y.std(), steps=30))
+    assert same > 0.85
+    assert opposite < 0.2
+
 
 SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1), "s": Switch({"a": {}, "b": {"n": IntUniform(1, 4)}})}
+
+
 EPOCHS = 32
 
 
 def _observed(count, loss, space=SPACE):
-    """A study after halving: all trials reach epoch 2, some epoch 7, few their end, and the last one is running."""
     found = []
     for number in range(count):
         config = draw(space, np.random.default_rng(number), number)
@@ -37,7 +114,6 @@ def _bowl(config, epoch):
 
 
 def test_a_draw_depends_only_on_its_arguments():
-    """A draw depends only on its arguments, whatever was cached by other draws."""
     observations = _observed(30, _bowl)
     first = _suggested(observations)
     # Fitted parameters are kept for a few sets of observations: these take their place.
@@ -48,7 +124,6 @@ def test_a_draw_depends_only_on_its_arguments():
 
 
 def test_observations_that_were_drawn_from_before_give_the_draws_of_new_ones():
-    """What is kept of an observation changes no draw, and an observation with a further value keeps nothing of it."""
     used = _observed(30, _bowl)
     _suggested(used, index=30)
     further = [
@@ -63,7 +138,6 @@ def test_observations_that_were_drawn_from_before_give_the_draws_of_new_ones():
 
 
 def test_a_config_is_judged_by_its_last_epoch():
-    """If curves cross, configs are drawn that are better at the last epoch, not those ahead early."""
 
     def crossing(config, epoch):
         return {2: 2 + config["x"], 7: 1.8}.get(epoch, 1.2 - config["x"])
@@ -73,7 +147,6 @@ def test_a_config_is_judged_by_its_last_epoch():
 
 
 def test_the_first_and_every_fourth_are_random():
-    """The first and every fourth config are those of random search, and have that as their reason."""
     observations = _observed(30, _bowl)
     for index, known, why in (
         (2, 4, "Drawn at random: fewer than 6 trials have a value."),
@@ -85,14 +158,12 @@ def test_the_first_and_every_fourth_are_random():
 
 
 def test_a_draw_has_its_expected_improvement():
-    """A draw's reason has the expected improvement as a loss, the epoch, and the trial that it comes from."""
     reason = _suggested(_observed(30, _bowl)).reason
     assert reason.startswith("Expected improvement 0.0")
     assert " at epoch 32 near trial 00" in reason
 
 
 def test_running_trials_are_predicted_and_not_drawn_again():
-    """Several workers that ask in succession get distinct configs, because running trials are predicted."""
     observations = _observed(30, _bowl)
     drawn = []
     for index in (40, 41, 42, 44):
@@ -105,7 +176,6 @@ def test_running_trials_are_predicted_and_not_drawn_again():
 
 @pytest.mark.parametrize("tried", [3, 6])
 def test_a_small_space_is_not_tried_twice_before_it_is_tried_once(tried):
-    """In a space of six configs all are drawn once before one is repeated."""
     space = {"a": Choice([1, 2, 3]), "b": Choice([True, False])}
     configs = [{"a": a, "b": b} for a in (1, 2, 3) for b in (True, False)]
     observations = [
@@ -116,36 +186,9 @@ def test_a_small_space_is_not_tried_twice_before_it_is_tried_once(tried):
     assert (found in configs[:tried]) == (tried == 6)
 
 
-def test_the_last_config_of_a_small_space_is_drawn_for_its_expected_improvement():
-    """In a small space of lists and numbers, the last untried config is drawn for its expected improvement."""
-    space = {"a": Choice([None, [8], [16, 8], {"units": 8}]), "n": IntUniform(1, 3)}
-    configs = [{"a": a, "n": n} for a in (None, [8], [16, 8], {"units": 8}) for n in (1, 2, 3)]
-    observations = [
-        Observation(config, "known", float(number), ((EPOCHS, float(number)),))
-        for number, config in enumerate(configs[:-1])
-    ]
-    found = _suggested(observations, index=12, space=space)
-    assert found.config == configs[-1]
-    assert found.reason.startswith("Expected improvement")
-
-
-def test_a_study_of_thousands_is_drawn_from():
-    """The config drawn after 2001 trials fits the space."""
-    assert fits(SPACE, _suggested(_observed(2001, _bowl), index=2001).config)
-
-
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e99, 1e300])
 def test_the_scale_of_losses_does_not_matter(scale):
-    """A config that fits the space is drawn, whatever the scale of the losses."""
     assert fits(SPACE, _suggested(_observed(30, lambda config, epoch: scale * _bowl(config, epoch))).config)
-
-
-@pytest.mark.parametrize(
-    ("space", "loss", "trials"), [(SQUARE, branin, 30), (CUBE, sphere, 40), (SWITCHED, switched, 30)]
-)
-def test_it_beats_chance(space, loss, trials):
-    """The searcher by curves finds a better config than random search in the same number of trials."""
-    assert beats_chance("curves", space, loss, trials)
 
 
 def _near(config):
@@ -157,7 +200,6 @@ def _drawn_after(earlier, own, index):
 
 
 def test_the_first_draw_is_what_an_earlier_study_recommends():
-    """Before it has its own value, a study draws where an earlier one was best, with that as the reason."""
     earlier = _observed(40, _bowl)
     found = _drawn_after(earlier, [], 0)
     assert _near(found.config) < 0.5
@@ -166,7 +208,6 @@ def test_the_first_draw_is_what_an_earlier_study_recommends():
 
 
 def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
-    """An earlier study with the same function counts, and one with the opposite function has no effect."""
 
     def opposite(config, epoch):
         return -_bowl(config, epoch)
@@ -179,23 +220,98 @@ def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
     assert _drawn_after(studies[1].observations, own, 40) == _suggested(own, index=40)
 
 
-def test_draws_with_earlier_studies_depend_only_on_their_arguments():
-    """Draws that learn from earlier studies are repeated exactly, whatever was cached in between."""
-    earlier, own = _observed(30, _bowl), _observed(12, _bowl)
-    first = _drawn_after(earlier, own, 12)
-    for count in range(2, 40):
-        _suggested(_observed(count, lambda config, epoch: config["x"] + epoch), index=48)
-    assert _drawn_after(earlier, own, 12) == first
+CUBE = Cube({"x": Uniform(0, 1), "y": Uniform(0, 1)})
 
 
-def test_mean_losses_are_predicted_after_the_first_draws():
-    """A mean loss is predicted once there are enough different losses, and the better branch has a smaller one."""
-    means = [np.column_stack([*[np.linspace(0, 1, 9)] * 2, np.full(9, s), np.full(9, 0.5)]) for s in (0.75, 0.25)]
-    units = [np.stack(means)]
-    observed = _observed(30, _bowl)
-    found = CurveSearch().predicted(SPACE, History(observed), EPOCHS, units)
-    assert found[0][2] < found[1][1]
-    assert all(low <= median <= high for median, low, high in found)
-    few = [one for one in observed if one.state == "known"][:5]
-    same = [replace(one, loss=1.0, curve=((EPOCHS, 1.0),)) for one in few * 2]
-    assert [CurveSearch().predicted(SPACE, History(those), EPOCHS, units) for those in (few, same)] == [[], []]
+def _tried(count: int, loss: Callable[[float, float], float], *, seed: int = 0) -> list[Observation]:
+    trials = []
+    for number, (x, y) in enumerate(np.random.default_rng(seed).random((count, 2)).tolist()):
+        curve = ((2, loss(x, y) + 0.2), (EPOCHS, loss(x, y)))
+        trials.append(Observation({"x": x, "y": y}, "known", loss(x, y), curve, f"{number:04d}"))
+    return trials
+
+
+def _wave(x: float, y: float) -> float:
+    return math.sin(3 * x) + y
+
+
+def _opposite(x: float, y: float) -> float:
+    return -_wave(x, y)
+
+
+def test_the_parameters_stay_until_there_are_enough_new_trials() -> None:
+    trials = _tried(15, _wave)
+    thetas = [curve_fit(CUBE, History(trials[:count]), [], EPOCHS).theta for count in (12, 13, 14, 15)]
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[1], thetas[2])
+    assert not np.array_equal(thetas[2], thetas[3])
+
+
+def test_an_earlier_study_that_misleads_does_not_count() -> None:
+    history = History(_tried(20, _wave))
+    earlier = [EarlierStudy("opposite", _tried(20, _opposite, seed=1)), EarlierStudy("same", _tried(20, _wave, seed=2))]
+    fit = curve_fit(CUBE, history, earlier, EPOCHS)
+    assert list(fit.counted) == [1]
+    assert fit.factors[0] == 0
+    assert fit.factors[1] > 0.5
+
+    misled = curve_fit(CUBE, history, earlier[:1], EPOCHS)
+    assert (list(misled.counted), misled.factors) == ([], [0.0])
+    np.testing.assert_array_equal(misled.theta, curve_fit(CUBE, history, [], EPOCHS).theta)
+
+
+def test_every_earlier_study_counts_before_there_are_values_to_judge_it_by() -> None:
+    earlier = [EarlierStudy("opposite", _tried(20, _opposite, seed=1))]
+    for count, counted in ((0, [0]), (3, [0]), (20, [])):
+        assert list(curve_fit(CUBE, History(_tried(count, _wave)), earlier, EPOCHS).counted) == counted
+
+
+def trials(count: int) -> list[Observation]:
+    return [
+        Observation({"x": number / count}, "known", 1 / number, ((2, 2 / number), (EPOCHS, 1 / number)), str(number))
+        for number in range(1, count + 1)
+    ]
+
+
+def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None:
+    assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),), ended=True), EPOCHS) == ((2, 1.0), (EPOCHS, 1.0))
+    assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),)), EPOCHS) == ((2, 1.0),)
+    assert curve_of(Observation({}, "known", 1.0), EPOCHS) == ((EPOCHS, 1.0),)
+    assert curve_of(Observation({}, "failed", 1.0, ((2, 1.0),)), EPOCHS) == ()
+
+
+def test_a_trial_counts_by_its_best_epoch_so_far() -> None:
+    curve = ((2, 1.0), (4, 0.5), (EPOCHS, 0.8))
+    assert curve_of(Observation({}, "open", curve=curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.5))
+    assert curve_of(Observation({}, "known", 0.4, curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.4))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-12, 1e9])
+def test_the_unit_of_losses_does_not_matter(unit: float) -> None:
+    losses = np.array([1.0, 1.5, 2.0, 3.0, 9.0])
+    one, other = LossScale.of(losses, losses), LossScale.of(losses * unit, losses * unit)
+    np.testing.assert_allclose(other.seen(losses * unit), one.seen(losses))
+    np.testing.assert_allclose(other.expected(0.5, 1.0, other.least), unit * one.expected(0.5, 1.0, one.least))
+
+
+def test_rounding_of_the_best_loss_does_not_count() -> None:
+    losses = np.array([0.0, 1e-16, 2e-16, 3e-16, 0.5])
+    seen = LossScale.of(losses, losses).seen(losses)
+    np.testing.assert_allclose(seen[:4], seen[0], atol=1e-5)
+    assert seen[4] > seen[0] + 1
+
+
+def test_a_failed_trial_has_the_worst_loss_at_its_last_epoch() -> None:
+    before = [*trials(3), Observation({"x": 0.1}, "failed"), Observation({"x": 0.2}, "open", curve=((2, 0.5),))]
+    known = KnownPoints.of(Cube({"x": Uniform(0, 1)}), before, EPOCHS, 100)
+    points = list(zip(known.at.trial.tolist(), known.at.t.tolist(), known.values.tolist(), strict=True))
+    worst = max(known.values)
+    assert [(t, value) for trial, t, value in points if trial == 3] == [(1.0, worst)]
+    assert [t for trial, t, _ in points if trial == 4] == [2 / EPOCHS]
+
+
+def test_a_curve_is_thinned_from_its_end() -> None:
+    curve = [(epoch, 1 / epoch) for epoch in range(1, 33)]
+    assert [epoch for epoch, _ in thinned(curve)] == [32, 16, 8, 4, 1]
+    assert thinned(curve[:1]) == curve[:1]
+    assert thinned([]) == []

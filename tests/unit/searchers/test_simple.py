@@ -1,12 +1,105 @@
-"""The observations that a searcher learns from."""
+"""Searchers that do not learn, and the observations that the others choose."""
 
+import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from pipeline.searchers import SEARCHERS, Observation
-from pipeline.searchers.history import MAX_OBSERVATIONS, History
-from pipeline.space import Uniform
+from pipeline.searchers import SEARCHERS, GridSearch, Observation, RandomSearch
+from pipeline.searchers.base import MAX_OBSERVATIONS, History
+from pipeline.space import (
+    Choice,
+    CountableDomain,
+    Grid,
+    IntUniform,
+    QUniform,
+    Switch,
+    Uniform,
+    fits,
+)
+from tests.unit.searchers.problems import SQUARE
+
+LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
+
+
+def test_seeds_draw_differently() -> None:
+    space = {"u": Uniform(0, 1)}
+    drawn = {RandomSearch().draw(space, seed=s, index=i)["u"] for s in range(20) for i in range(20)}
+    assert len(drawn) == 400
+
+
+def test_random_search_runs_through_grids() -> None:
+    space = {"g": Grid([1, 2, 3]), "c": Choice([0, 1]), "u": Uniform(0, 1)}
+    configs = [RandomSearch().draw(space, seed=0, index=i) for i in range(300)]
+    assert [config["g"] for config in configs] == [1, 2, 3] * 100
+    assert 100 < sum(config["c"] for config in configs) < 200
+    assert math.isclose(sum(config["u"] for config in configs) / 300, 0.5, abs_tol=0.06)
+
+
+def test_the_grid_covers_every_combination_once() -> None:
+    grid = GridSearch()
+    assert grid.size(LISTED) == 12
+    configs = [tuple(grid.draw(LISTED, seed=0, index=i).values()) for i in range(24)]
+    assert len(set(configs[:12])) == 12
+    assert configs[:12] == configs[12:]
+    assert configs[:3] == [(1, "x", 0.5, True), (1, "x", 0.5, False), (1, "y", 0.5, True)]
+
+
+def test_the_grid_refuses_endless_domains_by_name() -> None:
+    (fault,) = GridSearch().faults(
+        {"n": IntUniform(1, 5), "lr": Uniform(0, 1), "s": Switch({"a": {"u": Uniform(0, 1)}})}
+    )
+    assert (fault.field, "lr, s.a.u" in fault.allowed) == ("searcher", True)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        IntUniform(3, 20, step=5),
+        IntUniform(1, 9, log=True, step=3),
+        IntUniform(-4, 4),
+        QUniform(0.1, 0.75, 0.1),
+        QUniform(-1.0, 1.0, 0.3),
+        QUniform(0.7, 0.7000000000000028, 2.3e-16),
+    ],
+)
+def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> None:
+    grid, space = GridSearch(), {"kind": Choice(["a", "b"]), "n": domain}
+    assert grid.faults(space) == []
+    size = grid.size(space)
+    assert size == 2 * domain.count
+    configs = [grid.draw(space, seed=0, index=index) for index in range(size)]
+    assert len({(config["kind"], config["n"]) for config in configs}) == size
+    assert all(fits(space, config) for config in configs)
+    assert [grid.number_of(space, config) for config in configs] == list(range(size))
+
+
+def test_sobol_is_more_even_than_chance() -> None:
+    sobol = SEARCHERS["sobol"]()
+    configs = [sobol.draw(SQUARE, seed=3, index=index) for index in range(64)]
+    cells = Counter((int(4 * float(config["x"])), int(4 * float(config["y"]))) for config in configs)
+    assert set(cells.values()) == {4}
+    branches = Counter(
+        sobol.draw({"s": Switch({"a": {}, "b": {"p": Uniform(0, 1)}})}, seed=0, index=index)["s"] for index in range(64)
+    )
+    assert set(branches.values()) == {32}
+
+
+def test_a_seed_has_one_sequence() -> None:
+    sobol = SEARCHERS["sobol"]()
+    drawn = [sobol.draw(SQUARE, seed=1, index=index) for index in (0, 5, 2)]
+    assert drawn == [sobol.draw(SQUARE, seed=1, index=index) for index in (0, 5, 2)]
+    assert sobol.draw(SQUARE, seed=2, index=0) != drawn[0]
+
+
+def test_branches_have_dimensions_of_their_own() -> None:
+    space = {"s": Switch({"a": {"p": Uniform(0, 1)}, "b": {"p": Uniform(0, 1)}})}
+    configs = [SEARCHERS["sobol"]().draw(space, seed=0, index=index) for index in range(64)]
+    eighths = Counter((config["s"], int(4 * float(config["p"]))) for config in configs)
+    assert set(eighths.values()) == {8}
+    assert SEARCHERS["sobol"]().draw({"k": 1}, seed=0, index=3) == {"k": 1}
+
 
 _SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 
@@ -17,13 +110,11 @@ def _known(number: int, loss: float, epoch: int = 1) -> Observation:
 
 
 def test_few_observations_are_all_learned_from() -> None:
-    """If there are few observations, a searcher learns from all of them, in the order of the trials."""
     tried = [_known(number, -number) for number in range(MAX_OBSERVATIONS)]
     assert History(tried).chosen(best=10, newest=10) == tried
 
 
 def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
-    """Of many trials the best, the newest and the running ones are chosen, with others from the whole study."""
     tried = [
         replace(_known(number, 1 + abs(number - 700) / 1000, epoch=4 if number in (20, 30) else 1), ended=False)
         for number in range(2000)
@@ -38,14 +129,12 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
 
 
 def test_trials_that_ended_by_themselves_are_chosen_by_their_loss() -> None:
-    """Of many trials that ended by themselves at different epochs, the best are those of the least loss."""
     tried = [_known(number, 1 + abs(number - 777) / 1000, epoch=1 + number * 7 % 50) for number in range(2000)]
     chosen = {int(one.trial_id) for one in History(tried).chosen(best=9, most=9)}
     assert chosen == set(range(773, 782))
 
 
 def test_only_the_content_counts() -> None:
-    """A history that was updated step by step chooses the same observations as one that was made at the end."""
     tried = [_known(number, abs(number - 300) / 1000) for number in range(1500)]
     kept = History()
     for number, one in enumerate(tried):
@@ -64,11 +153,8 @@ def _running(number: int) -> Observation:
 
 @pytest.mark.parametrize("searcher", ["tpe", "gp", "cma", "curves"])
 def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
-    """A draw after 3000 trials reads only a limited number of observations."""
 
     class Counted(History):
-        """Counts the observations that are read."""
-
         read = 0
 
         def chosen(self, **choice: int) -> list[Observation]:
@@ -92,7 +178,6 @@ def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
 
 
 def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None:
-    """All running trials are chosen, even if they are more than a searcher otherwise learns from, and not alone."""
     tried = [_known(number, 1.0) for number in range(100)]
     tried += [_running(number) for number in range(100, 1300)]
     assert History(tried).chosen() == tried
@@ -106,7 +191,6 @@ def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None
 
 @pytest.mark.parametrize("searcher", ["tpe", "cma", "motpe", "nsga2"])
 def test_a_study_of_very_many_workers_learns(searcher: str) -> None:
-    """Where more than 1,000 trials run, draws still come closer to the good configs than random ones."""
     tried = [_known(number, (number % 97 / 97 - 0.1) ** 2 + (number % 89 / 89 - 0.1) ** 2) for number in range(1500)]
     tried += [_running(number) for number in range(1500, 2600)]
 

@@ -1,0 +1,98 @@
+"""Draws by Optuna's samplers."""
+
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from pipeline.searchers import SEARCHERS, Observation, RandomSearch, TPESearch
+from pipeline.searchers.optuna_samplers import _conversion, _trials_of_losses
+from pipeline.space import Choice, Config, IntUniform, ListedDomain, LogUniform, Switch, Uniform, compose, draw
+
+_SPACE = {"x": Uniform(0, 1), "kind": Choice(["a", "b", "c"])}
+
+
+def _tried(count: int, state: Any = "known") -> list[Observation]:
+    configs = [RandomSearch().draw(_SPACE, seed=7, index=index) for index in range(count)]
+    return [Observation(config, state, float(config["x"]) + (config["kind"] != "b")) for config in configs]
+
+
+def test_it_draws_where_good_configs_are_dense() -> None:
+    drawn = [TPESearch().draw(_SPACE, seed=0, index=index, observations=_tried(40)) for index in range(20)]
+    assert sum(config["kind"] == "b" for config in drawn) > 14
+    assert sum(float(config["x"]) < 0.5 for config in drawn) > 14
+
+
+def test_a_failed_config_is_avoided() -> None:
+    tried = [Observation(one.config, "failed") if one.config["kind"] == "b" else one for one in _tried(60)]
+    drawn = [TPESearch().draw(_SPACE, seed=0, index=index, observations=tried) for index in range(20)]
+    assert sum(config["kind"] == "b" for config in drawn) < 4
+
+
+_DEEP = {
+    "lr": LogUniform(1e-4, 1),
+    "kind": Choice(["a", [1, 2]]),
+    "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
+    "fixed": 3,
+}
+
+
+def test_a_trial_has_its_loss_and_its_state() -> None:
+    config = draw(_DEEP, np.random.default_rng(0), 0)
+    observations = [Observation(config, "known", 0.5), Observation(config, "failed"), Observation(config, "open")]
+    trials = [_conversion(_DEEP)(one, ()) for one in observations]
+    assert [trial.values for trial in trials] == [[0.5], None, None]
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "RUNNING"]
+    assert [trial.state for trial in _trials_of_losses(_DEEP, observations)] == [trial.state for trial in trials]
+
+
+def test_violations_count_where_one_observation_is_beyond_a_bound() -> None:
+    config = draw(_DEEP, np.random.default_rng(0), 0)
+    within, beyond = (Observation(config, "known", 0.5, losses=(0.5, 2.0), violation=most) for most in (0.0, 0.3))
+    failed = Observation(config, "failed")
+    assert [trial.constraints for trial in _trials_of_losses(_DEEP, [within, failed])] == [{}, {}]
+    trials = _trials_of_losses(_DEEP, [within, beyond, failed])
+    assert [trial.constraints for trial in trials] == [{"violation": 0.0}, {"violation": 0.3}, {}]
+    assert [trial.values for trial in trials] == [[0.5, 2.0], [0.5, 2.0], None]
+
+
+def _suggested_by_a_plain_study(space: Any, sampler: Any, known: Any) -> Config:
+    losses = max((len(trial.values) for trial in known if trial.values), default=1)
+    study = optuna.create_study(sampler=sampler, directions=["minimize"] * losses)
+    for trial in known:
+        fields = {"state": trial.state, "values": trial.values, "constraints": trial.constraints}
+        parameters = {"params": trial.params, "distributions": trial.distributions}
+        study.add_trial(optuna.trial.create_trial(**fields, **parameters))
+    asked = study.ask()
+    return compose(
+        space,
+        lambda each: (
+            each.domain.nth(asked.suggest_categorical(each.path, range(len(each.domain.values))))
+            if isinstance(each.domain, ListedDomain)
+            else each.domain.from_unit(asked.suggest_float(each.path, 0.0, 1.0))
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("searcher", ["tpe", "motpe", "nsga2"])
+def test_a_draw_is_that_of_a_study_that_stores_the_trials_itself(
+    monkeypatch: pytest.MonkeyPatch, searcher: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    tried = [
+        Observation(draw(_DEEP, rng, 0), state, loss, losses=(loss, 9 - loss), violation=loss % 3)
+        if state == "known"
+        else Observation(draw(_DEEP, rng, 0), state)
+        for state in rng.permutation(["known"] * 20 + ["failed", "open"] * 3).tolist()
+        for loss in [float(rng.integers(0, 9))]
+    ]
+
+    def drawn() -> list[Config]:
+        draws = (SEARCHERS[searcher]().draw(_DEEP, seed=seed, index=index, observations=tried) for index in range(4))
+        return list(draws)
+
+    ours = drawn()
+    monkeypatch.setattr("pipeline.searchers.optuna_samplers._sampled", _suggested_by_a_plain_study)
+    assert drawn() == ours
