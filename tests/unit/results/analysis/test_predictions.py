@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipeline.searchers.curve_process import Posterior
 
 from pipeline.results import Results
 from pipeline.results.analysis import Explanation
 from pipeline.results.analysis.predictions import Prediction, predictions
 from pipeline.searchers import CurveSearch, History
+from pipeline.searchers.curve_process import Posterior
 from pipeline.space import Choice, Cube, LogUniform, Switch, Uniform
 from pipeline.study import Objective
 from tests.unit.results.small_studies import CURVES, curve_value, curves_study
