@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline import load_model, load_results, load_state, run
-from pipeline.errors import DataError, InvalidJob, JobNotFound, ModelError, StorageError, UsageError
+from pipeline.errors import DataError, InvalidJob, JobNotFound, ModelError, StorageError, UsageError, UserError
 from pipeline.execution.models import export
 from pipeline.storage import Store
 from tests.unit.execution.three_trials import JOB, data, flat, scored, val_loss
@@ -218,5 +218,5 @@ def test_an_export_that_needs_missing_data_reports_why(gone, tmp_path):
     rows.unlink()
     with pytest.raises(DataError):
         load_model(tmp_path / "folds", trial=0)
-    with pytest.raises(ModelError):
+    with pytest.raises(UserError, match="rows.csv"):
         load_model(tmp_path / "reading", trial=0)
