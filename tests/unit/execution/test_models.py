@@ -218,5 +218,5 @@ def test_an_export_that_needs_missing_data_reports_why(gone, tmp_path):
     rows.unlink()
     with pytest.raises(DataError):
         load_model(tmp_path / "folds", trial=0)
-    with pytest.raises(UserError, match="rows.csv"):
+    with pytest.raises(UserError, match=r"rows\.csv"):
         load_model(tmp_path / "reading", trial=0)
