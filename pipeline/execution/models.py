@@ -26,7 +26,7 @@ from pipeline.errors import (
     UserError,
 )
 from pipeline.execution.process_state import kept_process_state
-from pipeline.execution.worker.checkpoint_writer import learner_part
+from pipeline.execution.worker.checkpoints import learner_part
 from pipeline.execution.worker.winner import winner_document
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, ranked, trial_row
@@ -364,7 +364,7 @@ class _Models:
             with self._quietly():
                 if self.job.folds > 1:
                     return self._fitted_again(assignment)
-                from pipeline.execution.worker.rebuilding import rebuilt_model
+                from pipeline.execution.worker.winner import rebuilt_model
 
                 config = assignment.config
                 return rebuilt_model(
@@ -386,7 +386,7 @@ class _Models:
         data = self._needed(
             assignment.config, "With folds, a trial's model is trained again on the whole training split"
         )
-        worker = Worker(self.job, data, self.store, capture=False, compare=False)
+        worker = Worker(self.job, data, self.store, capture=False)
         try:
             return worker.model(assignment)
         finally:
