@@ -182,7 +182,7 @@ def test_a_preempted_study_comes_back(tmp_path, undisturbed):
     study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(QUEUE), "--priority", "tunepipe-low")
     study.until("a trial to train", lambda: study.has_trained)
     submit_other("tunepipe-high")
-    study.until("the reason", lambda: "was evicted from the queue 'tunepipe'" in study.reported)
+    study.until("the reason", lambda: "waits in the queue 'tunepipe': Preempted" in study.reported)
     assert "Preempted to accommodate a workload" in study.reported
     study.until("the other team to run", other_runs)
     kubectl("delete", "job", "other", "-n", "other-team")

@@ -2,7 +2,6 @@
 
 import os
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import yaml
@@ -86,7 +85,6 @@ def test_a_right_order_of_components_is_not_refused(overlay, components):
     ("components", "study", "message"),
     [
         (("gpu-l4", "gpu-t4", "gpu-l4"), (), "Two groups have the same name"),
-        (("gpu-l4", "eks/on-demand"), (), "'gpu-l4' may run on spot nodes"),
         (("gpu-a100", "gpu-l4", "runtime-class", "gpu-t4"), (), "gpu-t4 have no runtime class"),
         ((), ("token",), r"token in study/ has no effect"),
         ((), ("eks/gpu-l4-spot",), r"eks/gpu-l4-spot in study/ has no effect"),
@@ -139,10 +137,3 @@ def test_a_folder_without_a_volume_is_refused(storage):
     pods = [group_with(name, data=CLAIM, tmp={"emptyDir": {}}) for name in ("", "cpu")]
     with pytest.raises(ClusterError, match="in the head and the group 'cpu'"):
         check_storage_is_kept("lab", pods[0], pods[1:], storage)
-
-
-def test_the_labels_of_spot_nodes_are_those_of_the_components():
-    from pipeline.cluster.overlays import _SPOT_LABELS
-
-    texts = "".join(file.read_text() for file in Path(HOME, "components/on-demand").glob("*.yaml"))
-    assert all(label in texts for label in _SPOT_LABELS)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import tune_jobs
-from pipeline.cluster.overlays import rendered
+from pipeline.cluster import overlays
 from pipeline.cluster.plan import plan
 from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
@@ -126,7 +126,7 @@ def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
 
 
 def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
     head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
@@ -140,14 +140,16 @@ def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
 
 
 def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
-    (template,) = rendered("prod-gpu")
+    (template,) = overlays.rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     kinds = [each for each in specs if each["groupName"] in ("gpu-l4", "gpu-a100")]
     for each in kinds:
         each["maxReplicas"] = 100
     planned = plan(job(resources__gpus=1, budget__trials=1000), kinds)
     assert planned.workers == sum(group.pods for group in planned.groups) == 200
-    quota = next(each for each in rendered("prod-gpu", "foundation") if each["kind"] == "ResourceQuota")["spec"]["hard"]
+    quota = next(each for each in overlays.rendered("prod-gpu", "foundation") if each["kind"] == "ResourceQuota")[
+        "spec"
+    ]["hard"]
     assert sum(group.pods * group.gpus for group in planned.groups) <= int(quota["requests.nvidia.com/gpu"])
     assert int(quota["pods"]) >= 200 + 10
     limits = [each["template"]["spec"]["containers"][0]["resources"]["limits"] for each in kinds]
@@ -180,7 +182,7 @@ def _large(where: Path) -> Path:
 
 
 def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
-    (template,) = rendered("prod-gpu")
+    (template,) = overlays.rendered("prod-gpu")
     cpu, *gpus = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [deepcopy(template)])
     for group in gpus:
@@ -194,7 +196,7 @@ def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("autoscales", [True, False])
 def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     cluster = template["spec"]["rayClusterSpec"]
     cluster["enableInTreeAutoscaling"] = autoscales
     cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6, "rayStartParams": None}
@@ -210,7 +212,7 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
 
 
 def test_an_overlay_may_give_the_driver_variables(monkeypatch):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = (
         "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
     )
@@ -225,7 +227,7 @@ def test_an_overlay_may_give_the_driver_variables(monkeypatch):
 
 @pytest.mark.parametrize("given", ["- a", "env_vars: [A]", "env_vars: {"])
 def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = given
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'dev' .* env_vars: \{NAME: value\}"):
