@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,10 @@ _FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LIMITS = ("template", "spec", "containers", 0, "resources", "limits")
 _OF_A_POD = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "projected", "secret"}
 """Kinds of volumes that end with a pod, or that it cannot write."""
+_SPOT = re.compile("/gke-spot|/capacity-type|/capacityType|/scalesetpriority")
+"""Labels by which clouds mark spot nodes, as the components `on-demand` name them."""
+_POOL = re.compile("/gke-nodepool|/nodepool|/nodegroup|agentpool")
+"""Labels by which a user selects one pool of nodes, which are spot nodes or not."""
 
 
 def overlays() -> list[str]:
@@ -123,14 +128,32 @@ def _wrong_order(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     pods = {str(each.get("groupName")): each["template"]["spec"] for each in groups}
     if len(pods) < len(groups):
         yield "Two groups have the same name: name the component of a group once, or change one name in a patch."
-    gpus = {
-        name: "runtimeClassName" in pod
+    nvidia = {
+        name: pod
         for name, pod in pods.items()
-        if name.startswith("gpu") and any("nvidia.com/" in each for each in pod["containers"][0]["resources"]["limits"])
+        if any(each.startswith("nvidia.com/") for each in pod["containers"][0]["resources"]["limits"])
     }
+    first, *_ = pods
+    for name, pod in nvidia.items():
+        spot = any(each.get("name") == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0].get("env") or ())
+        if (
+            _SPOT.search(_nodes(pods[first]))
+            and not spot
+            and not (_SPOT.search(_nodes(pod)) or _POOL.search(_nodes(pod)))
+        ):
+            yield (
+                f"The group {name!r} may run on spot nodes, unlike the head and the group {first!r}: name the "
+                "component on-demand before the group, or a component for spot nodes right after it."
+            )
+    gpus = {name: "runtimeClassName" in pod for name, pod in nvidia.items() if name.startswith("gpu")}
     if len(set(gpus.values())) > 1:
         without = " and ".join(name for name, has_class in gpus.items() if not has_class)
         yield f"{without} have no runtime class: name the component runtime-class after all GPU groups."
+
+
+def _nodes(pod: Mapping[str, Any]) -> str:
+    """What a pod says about the labels of its nodes."""
+    return str((pod.get("nodeSelector"), pod.get("affinity")))
 
 
 def _late(folder: Path) -> Iterator[str]:

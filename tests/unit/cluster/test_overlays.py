@@ -85,6 +85,7 @@ def test_a_right_order_of_components_is_not_refused(overlay, components):
     ("components", "study", "message"),
     [
         (("gpu-l4", "gpu-t4", "gpu-l4"), (), "Two groups have the same name"),
+        (("gpu-l4", "eks/on-demand"), (), "'gpu-l4' may run on spot nodes"),
         (("gpu-a100", "gpu-l4", "runtime-class", "gpu-t4"), (), "gpu-t4 have no runtime class"),
         ((), ("token",), r"token in study/ has no effect"),
         ((), ("eks/gpu-l4-spot",), r"eks/gpu-l4-spot in study/ has no effect"),
