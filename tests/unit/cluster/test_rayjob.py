@@ -84,19 +84,20 @@ def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
 
 
 def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
-    texts = {"job.py": "from .net import f", "net.py": "import bare", "__init__.py": "", "unused.py": "1 / 0"}
-    for name, text in texts.items():
-        (tmp_path / "lab").mkdir(exist_ok=True)
-        (tmp_path / "lab" / name).write_text(text)
-    (tmp_path / "bare.py").write_text("from pathlib import Path\nWORDS = Path(__file__).with_name('words.txt')\n")
-    (tmp_path / "words.txt").write_text("one two")
-    made = study_manifests(job(), f"{tmp_path}/lab/job.py", "local-cpu", "/studies", [])
+    texts = {
+        "job.py": "from parts.curve import f",
+        "parts/curve.py": "",
+        "parts/__init__.py": "",
+        "parts/words.txt": "one",
+    }
+    (tmp_path / "parts").mkdir()
+    for name, text in {**texts, ".gitignore": "*.log", "a.log": ""}.items():
+        (tmp_path / name).write_text(text)
+    made = study_manifests(job(), f"{tmp_path}/job.py", "local-cpu", "/studies", [])
     volumes = made.job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["volumes"]
     (items,) = (each["configMap"]["items"] for each in volumes if "configMap" in each)
-    paths = {each["path"]: made.file["data"][each["key"]] for each in items}
-    assert set(paths) == {"lab/job.py", "lab/net.py", "lab/__init__.py", "bare.py", "words.txt"}
-    assert paths["words.txt"] == "one two"
-    assert " run /job/lab/job.py " in made.job["spec"]["entrypoint"]
+    assert {each["path"]: made.file["data"][each["key"]] for each in items} == texts
+    assert " run /job/job.py " in made.job["spec"]["entrypoint"]
     assert "&id" not in str(made)
 
 
@@ -251,6 +252,8 @@ def test_a_config_map_has_text_as_text_and_is_named_by_its_files(tmp_path):
     assert made["metadata"]["name"] != config_map(tmp_path, other=b"1\n")["metadata"]["name"]
 
 
-def test_files_that_exceed_a_config_map_are_refused(tmp_path):
-    with pytest.raises(ClusterError, match=r"big\.py \(1,048,576\)"):
-        config_map(tmp_path, big=b"#" * 2**20)
+def test_files_that_exceed_a_config_map_are_refused_or_left_out(tmp_path):
+    (tmp_path / "mine.py").write_text("#" * 2**20 + "#")
+    with pytest.raises(ClusterError, match=r"mine\.py \(1,048,577\)"):
+        study_manifests(job(), f"{tmp_path}/mine.py", "local-cpu", "/studies", [])
+    assert list(config_map(tmp_path, big=b"#" * 2**20)["data"]) == ["mine.py"]
