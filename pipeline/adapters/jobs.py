@@ -1,5 +1,6 @@
 """Jobs from programs of other libraries: by a file's name, or from the functions themselves."""
 
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -7,20 +8,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.adapters import keras_tuner, optuna, ray_tune
-from pipeline.adapters.adapter import Adapter
-from pipeline.adapters.generated_module import generated_module
-from pipeline.adapters.library import Library
-from pipeline.adapters.program import end_program, load, register
-from pipeline.adapters.user_code import user_errors, user_line
-from pipeline.code import content_of, expanded, split_job_name
+from pipeline.adapters.keras_tuner import HypermodelAdapter
+from pipeline.adapters.optuna import ObjectiveAdapter
+from pipeline.adapters.program import Adapter, end_program, load, register, running, user_errors, user_line
+from pipeline.adapters.ray_tune import TrainableAdapter
+from pipeline.code import SourceText, content_of, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
 from pipeline.wording import closest, did_you_mean
 
-LIBRARIES = {each.name: each for each in (keras_tuner.LIBRARY, optuna.LIBRARY, ray_tune.LIBRARY)}
+LIBRARIES: dict[str, type[Adapter]] = {
+    each.library: each for each in (HypermodelAdapter, ObjectiveAdapter, TrainableAdapter)
+}
 """The libraries whose programs become jobs, as `--from` names them."""
+
+
+def adapted(library: str, module: str, name: str) -> Adapter:
+    """The object of a program in a module, in the module that a study copies."""
+    kind = LIBRARIES[library]
+    return kind(running(module, kind.patches), name)
 
 
 def from_file(
@@ -29,35 +36,34 @@ def from_file(
     """A job from a file, `file.py:name`, or `file.py` for what the file itself would tune."""
     if library not in LIBRARIES:
         known = ", ".join(LIBRARIES)
-        hint = did_you_mean(library, LIBRARIES)
-        raise UsageError(f"--from {library}: tunepipe translates programs of {known}.{hint}")
+        raise UsageError(
+            f"--from {library}: tunepipe translates programs of {known}.{did_you_mean(library, LIBRARIES)}"
+        )
     file, name = split_job_name(place)
-    path, name = expanded(file), name.removeprefix(":")
-    found = LIBRARIES[library]
-    if not path.stem.isidentifier():
-        allowed = "must have a name that Python can import (letters, digits and _): rename it"
-        raise InvalidJob(f"the file {path}", [Fault("file", path.name, allowed)])
-    found.prepare(given)
-    program = load(path, found.patches)
+    path, name, kind = expanded(file), name.removeprefix(":"), LIBRARIES[library]
+    if not path.is_file() or not path.stem.isidentifier():
+        allowed = "must be a file with a name that Python can import (letters, digits and _)"
+        raise InvalidJob(f"the file {path}", [Fault("file", str(path), allowed)])
+    kind.prepare(given)
+    program = load(path, kind.patches)
     subject = f"{path.name}:{name}" if name else path.name
     if name and not hasattr(program.module, name):
         there = [each for each, value in vars(program.module).items() if callable(value) and not each.startswith("_")]
         before = "" if program.call is None else f" before {program.call.line}, where its search starts"
         near = closest(name, there)
-        example = "" if near is None else f", such as {near}"
-        allowed = f"must be a name that the file defines{before}{example}"
+        allowed = f"must be a name that the file defines{before}{'' if near is None else f', such as {near}'}"
         raise InvalidJob(subject, [Fault("name", name, allowed)])
-    if not name and program.tuning_call() is None:
-        allowed = f"must be given, as in {path.name}:NAME, because the file does not call {found.search}"
+    if not name and program.call is None:
+        allowed = f"must be given, as in {path.name}:NAME, because the file does not call {kind.search}"
         raise InvalidJob(subject, [Fault("name", None, allowed)])
-    adapter = found.adapter(lambda: program, name)
-    job = _job(found, adapter, given, subject, path, name)
-    if name and program.call is not None and adapter.call is None:
+    adapter = kind(program, name)
+    job = _job(adapter, given, subject, path)
+    if program.call is not None and adapter.call is None:
         note(
             f"{program.call.line}: this search does not tune {name}, and tunepipe runs the file only up to it: set the "
             "arguments of a later search by options, such as --trials and --set objectives=…"
         )
-    for sentence in adapter.left_out:
+    for sentence in adapter.notes:
         note(f"{adapter.call.line}: {sentence}" if adapter.call is not None else sentence)
     return job
 
@@ -85,9 +91,7 @@ def from_keras_tuner(hypermodel: Any, **fields: Any) -> TuneJob:
     Raises:
         InvalidJob: A hyperparameter cannot be translated; names the line.
     """
-    call = {"kind": "Tuner", "tuner": {}, "args": (), "kwargs": {}}
-    end_program(hypermodel, call)
-    return _from_object(keras_tuner.LIBRARY, hypermodel, fields, {"data": fields.get("data")}, call)
+    return _from_object("keras-tuner", hypermodel, fields, {"data": fields.get("data")})
 
 
 def from_ray_tune(trainable: Any, param_space: Mapping[str, Any], **fields: Any) -> TuneJob:
@@ -101,8 +105,7 @@ def from_ray_tune(trainable: Any, param_space: Mapping[str, Any], **fields: Any)
     Raises:
         InvalidJob: A parameter cannot be translated; names the line.
     """
-    end_program(trainable, {"space": param_space})
-    return _from_object(ray_tune.LIBRARY, trainable, fields, {"space": param_space}, {"space": param_space})
+    return _from_object("ray-tune", trainable, fields, {"space": param_space})
 
 
 def from_optuna(objective: Any, **fields: Any) -> TuneJob:
@@ -116,64 +119,54 @@ def from_optuna(objective: Any, **fields: Any) -> TuneJob:
     Raises:
         InvalidJob: A suggestion cannot be translated; names the line.
     """
-    objectives = _listed(fields.get("objectives")) or [Objective(optuna.METRIC, "min")]
+    given = fields.get("objectives")
+    objectives = list(given) if isinstance(given, list | tuple) else [given or Objective("value", "min")]
     directions = ["minimize" if one.mode == "min" else "maximize" for one in objectives]
-    names = [one.metric for one in objectives]
-    end_program(objective, {"directions": directions, "names": names})
-    return _from_object(optuna.LIBRARY, objective, fields, {"names": names}, {"directions": directions, "names": names})
+    call = {"directions": directions, "names": [one.metric for one in objectives]}
+    return _from_object("optuna", objective, fields, call)
 
 
-def _from_object(
-    library: Library, target: Any, fields: Mapping[str, Any], own: Mapping[str, Any], call: Mapping[str, Any]
-) -> TuneJob:
+def _from_object(library: str, target: Any, fields: Mapping[str, Any], call: Mapping[str, Any]) -> TuneJob:
     """A job from an object: by its name in a file where it has one, so that the study can be resumed."""
-    own = {name: value for name, value in own.items() if value is not None}
-    adapter = library.adapter(None, "", target, **own)
+    # A worker that imports the caller's file reaches this call.
+    end_program(target, call)
+    kind = LIBRARIES[library]
+    adapter = kind(None, "", target, call)
     subject = getattr(target, "__qualname__", None) or type(target).__qualname__
     found = _located(target)
     if found is None or not adapter.is_complete(fields):
-        return _job(library, adapter, fields, subject, None, subject)
+        return _job(adapter, fields, subject, None)
     module, name = found
-    register(module, library.patches, target, call)
-    assert module.__file__ is not None
-    return _job(library, adapter, fields, subject, Path(module.__file__), name)
+    return _job(kind(register(module, target, call), name), fields, subject, Path(module.__file__ or ""))
 
 
 def _located(target: Any) -> tuple[ModuleType, str] | None:
-    """The module that calls this function and the name that the object has there; None if a worker cannot find it.
-
-    The worker imports that module as a program, and reaches the same call.
-    """
+    """The module that calls `from_…` and the name that the object has there; None if a worker cannot find it."""
     file, _ = user_line()
     for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == file and file.endswith(".py") and _has_source(module):
+        if getattr(module, "__file__", None) == file and file.endswith(".py") and content_of(vars(module)) is not None:
             names = [name for name, value in vars(module).items() if value is target and name.isidentifier()]
-            stem = Path(file).stem if module.__name__ == "__main__" else module.__name__
-            if names and stem.isidentifier():
+            if names and Path(file).stem.isidentifier():
                 return module, names[0]
     return None
 
 
-def _has_source(module: ModuleType) -> bool:
-    """Whether a module has a source that a study can copy."""
-    return content_of(vars(module)) is not None
-
-
-def _job(
-    library: Library, adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | None, name: str
-) -> TuneJob:
+def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | None) -> TuneJob:
     with user_errors(subject):
         fields = dict(adapter.fields(given, subject))
     for field in ("budget", "resources"):
-        fields[field] = _merged(fields.get(field, {}), given.get(field))
+        own, theirs = fields.get(field, {}), given.get(field)
+        fields[field] = own if theirs is None else {**own, **theirs} if isinstance(theirs, Mapping) else theirs
     trials = fields["budget"].get("trials") if isinstance(fields["budget"], Mapping) else None
     if "start_with" in fields and isinstance(trials, int):
         fields["start_with"] = fields["start_with"][: max(0, trials)]
-    functions = _named(adapter.functions) if path is None else _functions(library, path, name)
-    fields["name"] = _job_name(path, name)
-    fields |= {field: function and functions[function] for field, function in adapter.function_fields.items()}
-    left_out = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
-    fields |= {field: value for field, value in given.items() if field not in left_out}
+    functions = _functions(adapter, subject, path)
+    for field in ("model", "function", "callbacks", "data"):
+        if fields.get(field) is not None:
+            fields[field] = functions[fields[field]]
+    fields["name"] = _job_name(subject if path is None else f"{path.stem}-{adapter.name}")
+    own = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
+    fields |= {field: value for field, value in given.items() if field not in own}
     starts: list[dict[str, Any]] = []
     explore = None
     if given.get("space"):
@@ -187,12 +180,59 @@ def _job(
     return job.replaced(further) if further else job
 
 
+def _functions(adapter: Adapter, subject: str, path: Path | None) -> dict[str, Any]:
+    """The job's functions: in a module that a study copies and that imports the user's file, or in this process."""
+    if path is None or adapter.program is None:
+        functions: dict[str, Any] = {}
+        for name, parameters in adapter.functions.items():
+            method = getattr(adapter, name)
+            kinds: dict[str, Any] = {
+                "": lambda method=method: method(),
+                "config": lambda config, method=method: method(config),
+                "config, state": lambda config, state, method=method: method(config, state),
+            }
+            functions[name] = kinds[parameters]
+            functions[name].__name__ = functions[name].__qualname__ = name
+        return functions
+    header = _MODULE.format(title=subject, library=adapter.library, module=adapter.program.name, name=adapter.name)
+    text = header + "".join(_FUNCTION.format(name=n, parameters=p) for n, p in adapter.functions.items())
+    name = f"{path.stem}_from_{adapter.library.replace('-', '_')}"
+    file = path.resolve().with_name(f"{name}.py")
+    # As if it were a file beside the program; nothing is written there.
+    loader = SourceText(file, text.encode(), of_study=False)
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return vars(module)
+
+
+_MODULE = '''"""{title} as the functions of a job: written by tunepipe."""
+
+from pipeline.adapters import adapted
+
+ADAPTER = adapted({library!r}, {module!r}, {name!r})
+import {module}  # noqa: E402, F401  (a study copies it, too)
+'''
+
+_FUNCTION = """
+
+def {name}({parameters}):
+    return ADAPTER.{name}({parameters})
+"""
+
+
 def _within(
     space: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], explore: Iterable[str] | None
 ) -> dict[str, Any]:
     """What a program says about its own space, if it fits the caller's space, as changes of the job."""
     fitting: dict[str, Any] = {}
-    kept = [{name: value for name, value in start.items() if _has(space.get(name), value)} for start in starts]
+    drawn = {name: domain for name, domain in space.items() if isinstance(domain, Domain)}
+    kept = [
+        {name: value for name, value in start.items() if name in drawn and drawn[name].contains(value)}
+        for start in starts
+    ]
     if any(kept):
         fitting["start_with"] = [start for start in kept if start]
     if explore is not None:
@@ -201,33 +241,5 @@ def _within(
     return fitting
 
 
-def _has(domain: Any, value: Any) -> bool:
-    return isinstance(domain, Domain) and domain.contains(value)
-
-
-def _named(functions: Mapping[str, Callable[..., Any]]) -> Mapping[str, Callable[..., Any]]:
-    """Functions under the names that they would have in a file: messages and the job's text show them."""
-    for name, function in functions.items():
-        function.__name__ = function.__qualname__ = name
-    return functions
-
-
-def _functions(library: Library, path: Path, name: str) -> dict[str, Any]:
-    """The job's functions in a module whose text imports the user's file."""
-    text = library.text.format(title=f"{path.name}:{name}" if name else path.name, module=path.stem, name=name)
-    return vars(generated_module(library.module_name(path.stem), path.resolve().parent, text))
-
-
-def _job_name(path: Path | None, name: str) -> str:
-    text = f"{path.stem}-{name}" if path is not None and name else (path.stem if path is not None else name)
+def _job_name(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower().replace("_", "-")).strip("-._")[:63] or "study"
-
-
-def _merged(own: Mapping[str, Any], given: Any) -> Any:
-    if given is None:
-        return own
-    return {**own, **given} if isinstance(given, Mapping) else given
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]

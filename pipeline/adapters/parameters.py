@@ -1,23 +1,120 @@
-"""Hyperparameters that were found by running code, as a space: those under conditions become branches of a Switch."""
+"""Hyperparameters of other libraries as a space: their ranges as domains, those under conditions in a Switch."""
 
+import json
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.adapters.domains import MAX_LISTED, listed
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Domain, Switch
+from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform, plain
+
+UNKNOWN_EPOCHS = 100
+"""The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
+
+_MAX_VALUES = 1000
+_MAX_LISTED = 64
+_MAX_TRIED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A hyperparameter."""
+    """A hyperparameter that a program has, with the values of others under which it has it."""
 
     name: str
     domain: Any
     line: str
     conditions: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+
+def choice(values: Sequence[Any]) -> Any:
+    """A choice between values; the value itself where there is one."""
+    return Choice(tuple(values)) if len(values) > 1 else next(iter(values))
+
+
+def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Any:
+    """Whole numbers, both ends included."""
+    return IntUniform(low, high, log=log, step=step) if high - low >= step else low
+
+
+def floats(low: float, high: float, step: float | None = None, *, log: bool = False) -> Any:
+    """Real numbers."""
+    if high <= low:
+        return low
+    if step is None:
+        return LogUniform(low, high) if log else Uniform(low, high)
+    count = math.floor((high - low) / step + 1e-9) + 1
+    if count > 1 and math.isclose(low / step, round(low / step), rel_tol=1e-12, abs_tol=1e-9):
+        return QUniform(low, high, step)
+    if count > _MAX_VALUES:
+        raise ValueError(f"must have at most {_MAX_VALUES} steps if the smallest value is not a multiple of the step")
+    return choice([float(f"{low + number * step:.12g}") for number in range(count)])
+
+
+def identity(value: Any) -> str:
+    """A key by which values are compared: 1 and True have two, a tuple and a list of the same values one."""
+    try:
+        return json.dumps(value, sort_keys=True, default=lambda one: repr(one) if plain(one) is one else plain(one))
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """The values, each once."""
+    found: dict[str, Any] = {}
+    for value in values:
+        found.setdefault(identity(value), value)
+    return list(found.values())
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value is one of JSON, where a tuple is a list."""
+    if isinstance(value, list | tuple):
+        return all(map(is_json, value))
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and is_json(each) for key, each in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def label(value: Any) -> Any:
+    """A value as a config has it: an object that is not a JSON value is its name."""
+    value = plain(value)
+    return value if is_json(value) else str(getattr(value, "__name__", None) or repr(value))
+
+
+def labels(values: Sequence[Any]) -> list[Any]:
+    """Values as a config has them."""
+    named = [label(value) for value in values]
+    unnamed = [text for value, text in zip(values, named, strict=True) if not is_json(plain(value))]
+    # An address differs between processes.
+    if len(set(unnamed)) < len(unnamed) or any(" at 0x" in text for text in unnamed):
+        raise ValueError(
+            "must be text, numbers, or functions and classes with names: choose between names, and look the objects up "
+            "in the training function"
+        )
+    return named
+
+
+def original(values: Iterable[Any], value: Any) -> Any:
+    """The value of a program that a config's value stands for."""
+    return next((one for one in values if identity(label(one)) == identity(value)), value)
+
+
+def listed(domain: Any) -> list[Any] | None:
+    """The values of a domain that has few; None if it has many."""
+    if isinstance(domain, Switch | Choice):
+        return list(domain.values)
+    if isinstance(domain, IntUniform):
+        return [domain.nth(number) for number in range(domain.count)] if domain.count <= _MAX_LISTED else None
+    return None if isinstance(domain, Domain) else [domain]
+
+
+def tried(domain: Any) -> list[Any]:
+    """The values of a domain that may lead to other hyperparameters: all of a few, the ends of many."""
+    if isinstance(domain, IntUniform) and domain.count > _MAX_TRIED:
+        return [domain.low, domain.nth(domain.count - 1)]
+    return (listed(domain) or [])[:_MAX_TRIED]
 
 
 def parameter_name(name: str) -> str:
@@ -32,8 +129,9 @@ def branch_text(value: Any) -> str:
     return (text if text[:1].isalnum() else f"x{text}")[:63]
 
 
-def typed(value: Any, domain: Any) -> Any:
-    """A config's value as the user's code has it: the name of a branch becomes the value that it stands for."""
+def value_in(config: Mapping[str, Any], name: str, domain: Any) -> Any:
+    """A config's value of a program's hyperparameter: the value that a branch stands for. KeyError without one."""
+    value = config[name] if name in config else config[parameter_name(name)]
     if isinstance(value, str) and isinstance(domain, Domain) and not domain.contains(value):
         return next((one for one in listed(domain) or () if branch_text(one) == value), value)
     return value
@@ -51,8 +149,12 @@ def space_of(found: Iterable[Hyperparameter], subject: str) -> dict[str, Any]:
             allowed = f"must have another name: {other.name!r} ({other.line}) has the same name in the tables, {name}"
             faults.append(Fault(one.line, one.name, allowed))
             continue
+        conditions = {parameter_name(parent): values for parent, values in one.conditions}
         try:
-            _place(space, name, one, dict(one.conditions))
+            if not conditions:
+                space.setdefault(name, one.domain)
+            elif not _add(space, parameter_name(one.conditions[-1][0]), conditions, name, one.domain):
+                raise ValueError(f"must not depend on {one.conditions[-1][0]!r}, which is not found before it")
         except ValueError as error:
             faults.append(Fault(one.line, one.name, str(error)))
     if faults:
@@ -60,50 +162,31 @@ def space_of(found: Iterable[Hyperparameter], subject: str) -> dict[str, Any]:
     return space
 
 
-def _place(space: dict[str, Any], name: str, one: Hyperparameter, conditions: dict[str, tuple[Any, ...]]) -> None:
-    if not one.conditions:
-        space.setdefault(name, one.domain)
-        return
-    parent, values = one.conditions[-1]
-    outer = {parameter_name(other): allowed for other, allowed in conditions.items() if other != parent}
-    if not _add(space, parameter_name(parent), values, name, one.domain, outer):
-        raise ValueError(f"must not depend on {parent!r}, which is not found before it")
-
-
-def _add(
-    space: dict[str, Any],
-    parent: str,
-    values: tuple[Any, ...],
-    name: str,
-    domain: Any,
-    outer: Mapping[str, tuple[Any, ...]],
-) -> bool:
+def _add(space: dict[str, Any], parent: str, conditions: Mapping[str, tuple[Any, ...]], name: str, domain: Any) -> bool:
     """Add a parameter to the branches of its parent, at any depth of the space; False if the parent does not exist."""
-    added = False
     if parent in space:
-        values_of_parent = listed(space[parent])
-        if values_of_parent is None:
+        values = listed(space[parent])
+        if values is None:
             raise ValueError(
-                f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {MAX_LISTED} whole "
+                f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {_MAX_LISTED} whole "
                 f"numbers); {parent} is {space[parent]!r}"
             )
-        if len(values_of_parent) == 1:
-            if values_of_parent[0] in values:
+        if len(values) == 1:
+            if values[0] in conditions[parent]:
                 space.setdefault(name, domain)
             return True
         if not isinstance(space[parent], Switch):
-            branches: dict[str, dict[str, Any]] = {branch_text(value): {} for value in values_of_parent}
-            if len(branches) < len(values_of_parent):
+            branches: dict[str, dict[str, Any]] = {branch_text(value): {} for value in values}
+            if len(branches) < len(values):
                 raise ValueError(f"must depend on a hyperparameter whose values differ as {', '.join(branches)}")
             space[parent] = Switch(branches)
-        for branch, inner in space[parent].branches.items():
-            if branch in {branch_text(value) for value in values}:
-                inner.setdefault(name, domain)
+        for value in conditions[parent]:
+            space[parent].branches.get(branch_text(value), {}).setdefault(name, domain)
         return True
-    for switch, inner_domain in space.items():
-        if isinstance(inner_domain, Switch):
-            allowed = {branch_text(value) for value in outer.get(switch, inner_domain.values)}
-            for branch, inner in inner_domain.branches.items():
-                if branch in allowed:
-                    added = _add(inner, parent, values, name, domain, outer) or added
+    added = False
+    for switch, inner in space.items():
+        if isinstance(inner, Switch):
+            allowed = {branch_text(value) for value in conditions.get(switch, inner.values)}
+            for branch in allowed & set(inner.branches):
+                added = _add(inner.branches[branch], parent, conditions, name, domain) or added
     return added

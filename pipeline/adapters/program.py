@@ -3,20 +3,25 @@
 The arguments of that call are kept; the call itself ends the program. Names that the program has defined by then stay.
 """
 
-import ast
 import contextlib
-import importlib.machinery
+import importlib.util
+import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from importlib.abc import InspectLoader, Loader, MetaPathFinder
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.abc import InspectLoader
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any, TypeGuard
+from types import ModuleType
+from typing import Any, ClassVar, TypeAlias
 
-from pipeline.adapters.user_code import user_errors, user_place
-from pipeline.code import content_of, load_module, script_arguments
+from pipeline.code import is_tunepipe_file, is_user_file, script_arguments
+from pipeline.errors import Fault, InvalidJob, UserError
+
+Patches: TypeAlias = Callable[[], AbstractContextManager[None]]
+"""Makes a context in which the calls of a library that start a tuning end the program."""
 
 
 class ProgramEnd(BaseException):
@@ -32,47 +37,13 @@ class Call:
     line: str
 
 
-Patches = Callable[[], AbstractContextManager[None]]
-"""Makes a context in which a library's calls record their arguments, and end the program."""
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A program of the user's as a module."""
+    """A program of the user's as a module, and the call that ended it; None if it has run to its end."""
 
+    name: str
     module: ModuleType
-    patches: Patches
-    call: Call | None = None
-    _guarded: bool = field(default=False, repr=False)
-
-    def tuning_call(self) -> Call | None:
-        """The call that starts the tuning. Code under `if __name__ == "__main__":` runs now if it is needed."""
-        if self.call is None and not self._guarded:
-            self._guarded = True
-            if (body := _guarded_body(self.module)) is not None:
-                file = Path(self.module.__file__ or self.module.__name__)
-                with (
-                    _recording(self.patches, file) as calls,
-                    user_errors(f"the file {file}"),
-                    contextlib.suppress(ProgramEnd),
-                ):
-                    _GuardedBody(body).exec_module(self.module)
-                self.call = calls[0] if calls else None
-        return self.call
-
-
-class _GuardedBody(InspectLoader):
-    """Runs what a program has under `if __name__ == "__main__":`, as its import ran the rest."""
-
-    def __init__(self, body: CodeType) -> None:
-        self._body = body
-
-    def get_code(self, fullname: str) -> CodeType:
-        """The statements, in place of the whole module."""
-        return self._body
-
-    def get_source(self, fullname: str) -> None:
-        """The text of the statements is that of the module."""
+    call: Call | None
 
 
 _LOADED: dict[str, Program] = {}
@@ -80,48 +51,64 @@ _RECORDING: list[list[Call]] = []
 """The calls of each program that is running, the innermost last."""
 
 
-def end_program(target: Any, arguments: Mapping[str, Any]) -> None:
-    """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program."""
+def end_program(target: Any, arguments: Mapping[str, Any], *, now: bool = True) -> None:
+    """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program.
+
+    Args:
+        target: What is tuned.
+        arguments: The arguments of the call; those of a later call replace them.
+        now: Whether the program ends here; otherwise it continues, as what follows may say more.
+    """
     if _RECORDING:
         _RECORDING[-1].append(Call(target, arguments, user_place()))
-        raise ProgramEnd
-
-
-def register(module: ModuleType, patches: Patches, target: Any, arguments: Mapping[str, Any]) -> None:
-    """Make an imported module a program, with the object that a call in it tunes."""
-    name = Path(module.__file__ or "").stem if module.__name__ == "__main__" else module.__name__
-    sys.modules.setdefault(name, module)
-    _LOADED[name] = Program(module, patches, Call(target, arguments, user_place()))
+        if now:
+            raise ProgramEnd
 
 
 def load(path: Path, patches: Patches) -> Program:
-    """Run a file as a program."""
+    """Run a file as a program: what it has under `if __name__ == "__main__":` runs, too."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        # As Python does for a script.
+        sys.path.insert(0, folder)
     _LOADED.pop(path.stem, None)
-    with _recording(patches, path) as calls, contextlib.suppress(ProgramEnd):
-        load_module(path, script=True)
-    program = Program(sys.modules[path.stem], patches, calls[0] if calls else None)
-    _LOADED[path.stem] = program
-    return program
+    return running(path.stem, patches, path.resolve())
 
 
-@contextmanager
-def running(name: str, patches: Patches) -> Iterator[Callable[[], Program]]:
-    """A context in which `import NAME` runs a module as a program."""
+def running(name: str, patches: Patches, path: Path | None = None) -> Program:
+    """The program in a module, which runs unless it has run in this process."""
     if name in _LOADED and _LOADED[name].module is sys.modules.get(name):
-        yield lambda: _LOADED[name]
-        return
-    finder = _ProgramFinder(name)
-    with _recording(patches, Path(f"{name}.py")) as calls:
-        sys.meta_path.insert(0, finder)
+        return _LOADED[name]
+    spec = importlib.util.find_spec(name) if path is None else importlib.util.spec_from_file_location(name, path)
+    if spec is None or not isinstance(spec.loader, InspectLoader):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with recording(patches, Path(spec.origin or f"{name}.py")) as calls, contextlib.suppress(ProgramEnd):
+        module.__name__ = "__main__"
         try:
-            yield lambda: _LOADED[name]
+            exec(spec.loader.get_code(name) or "", vars(module))
         finally:
-            sys.meta_path.remove(finder)
-    _LOADED[name] = Program(sys.modules[name], patches, calls[0] if calls else None)
+            module.__name__ = name
+            for value in vars(module).values():
+                if getattr(value, "__module__", None) == "__main__" and (
+                    inspect.isfunction(value) or inspect.isclass(value)
+                ):
+                    value.__module__ = name
+    _LOADED[name] = Program(name, module, calls[-1] if calls else None)
+    return _LOADED[name]
+
+
+def register(module: ModuleType, target: Any, arguments: Mapping[str, Any]) -> Program:
+    """Make an imported module a program, with the object that a call in it tunes."""
+    name = Path(module.__file__ or "").stem if module.__name__ == "__main__" else module.__name__
+    sys.modules.setdefault(name, module)
+    _LOADED[name] = Program(name, module, Call(target, arguments, user_place()))
+    return _LOADED[name]
 
 
 @contextmanager
-def _recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
+def recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
     """A context in which a program runs up to the call that ends it, and which keeps that call.
 
     The program sees no command line but its own, and prints to standard error.
@@ -130,76 +117,145 @@ def _recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
 
     calls: list[Call] = []
     _RECORDING.append(calls)
-    names: dict[str, Any] = vars(pipeline)
-    before = names.get("run")
-    # A program that itself makes a job and calls run ends there.
-    names["run"] = lambda *_, **__: end_program(None, {})
     try:
-        with patches(), script_arguments(file), contextlib.redirect_stdout(sys.stderr):
+        with (
+            patches(),
+            # A program that itself makes a job and calls run ends there.
+            replaced_attributes([(pipeline, "run", lambda *_, **__: end_program(None, {}))]),
+            script_arguments(file),
+            contextlib.redirect_stdout(sys.stderr),
+            user_errors(f"the file {file.name}"),
+        ):
             yield calls
     finally:
         _RECORDING.remove(calls)
-        if before is None:
-            del names["run"]
-        else:
-            names["run"] = before
 
 
-def _guarded_body(module: ModuleType) -> Any:
-    """The code under `if __name__ == "__main__":`, compiled; None if there is none."""
-    source = content_of(vars(module))
-    if source is None:
-        return None
-    body: list[ast.stmt] = []
-    for node in ast.parse(source).body:
-        if _is_main_guard(node):
-            body += node.body
-    return compile(ast.Module(body, []), module.__file__ or module.__name__, "exec") if body else None
+@contextmanager
+def replaced_attributes(values: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
+    """A context in which attributes of modules and classes have other values."""
+    with contextlib.ExitStack() as opened:
+        for owner, name, value in values:
+            opened.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, value)
+        yield
 
 
-def _is_main_guard(statement: ast.stmt) -> TypeGuard[ast.If]:
-    """Whether a statement is `if __name__ == "__main__":`."""
-    if not isinstance(statement, ast.If) or not isinstance(statement.test, ast.Compare):
-        return False
-    names = {each.id for each in ast.walk(statement.test) if isinstance(each, ast.Name)}
-    texts = {each.value for each in ast.walk(statement.test) if isinstance(each, ast.Constant)}
-    others = any(isinstance(each, ast.NotEq | ast.NotIn) for each in statement.test.ops)
-    return "__name__" in names and "__main__" in texts and not others
+def user_line() -> tuple[str, int]:
+    """The file and the line of the user's code that is running: the innermost frame outside of libraries."""
+    frame: Any = inspect.currentframe()
+    innermost = (frame.f_code.co_filename, frame.f_lineno)
+    while frame is not None:
+        if is_user_file(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return innermost
 
 
-class _ProgramFinder(MetaPathFinder):
-    """Finds a module as other finders do; a call that ends the program ends the module's import, not its importer."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """What Python's import asks."""
-        if fullname != self._name:
-            return None
-        others = (finder for finder in list(sys.meta_path) if finder is not self)
-        spec = next((one for one in (finder.find_spec(fullname, path, target) for finder in others) if one), None)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _ProgramLoader(spec.loader)
-        return spec
+def user_place() -> str:
+    """The line of the user's code that is running, as `file.py, line 3`."""
+    file, line = user_line()
+    return f"{Path(file).name}, line {line}"
 
 
-class _ProgramLoader(Loader):
-    """Loads a module as its own loader does, up to the call that ends the program."""
+def refused(subject: str, found: Any, allowed: str) -> InvalidJob:
+    """The error for an unsupported call in the running line of the user's code."""
+    return InvalidJob(subject, [Fault(user_place(), found, allowed)])
 
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """As the module's own loader."""
-        return self._loader.create_module(spec)
+@contextmanager
+def user_errors(subject: str) -> Iterator[None]:
+    """Within the context, an error of the user's code is one of the job, with its line; a bug of tunepipe stays one."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = None
+        for frame in traceback.extract_tb(error.__traceback__):
+            if is_user_file(frame.filename):
+                place = f"{Path(frame.filename).name}, line {frame.lineno}"
+            elif is_tunepipe_file(frame.filename):
+                place = None
+        if place is None and isinstance(error, SyntaxError):
+            place = f"{Path(error.filename or subject).name}, line {error.lineno}"
+        if place is None:
+            raise
+        try:
+            found = f"{type(error).__name__}: {error}"
+        except Exception:  # it is the user's own class
+            found = f"{type(error).__name__}, an error that cannot be shown"
+        raise InvalidJob(subject, [Fault(place, found, "must run without an error")]) from error
 
-    def exec_module(self, module: ModuleType) -> None:
-        """As the module's own loader, which the module gets back."""
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
-        with contextlib.suppress(ProgramEnd):
-            self._loader.exec_module(module)
+
+class Adapter:
+    """The object that a program tunes, as the functions of a job; a subclass for each library.
+
+    Args:
+        program: Its program; None for an object without one.
+        name: Its name there; empty for what the program itself tunes.
+        given: The object itself, without a program.
+        call: The arguments of the call that would tune the object, without a program.
+    """
+
+    library: ClassVar[str]
+    """Its name, as `--from` has it."""
+    search: ClassVar[str]
+    """The call that starts its search, for a message."""
+    functions: ClassVar[Mapping[str, str]]
+    """The job's functions by their names, each with its parameters; a method of the same name has their work."""
+
+    def __init__(
+        self, program: Program | None, name: str, given: Any = None, call: Mapping[str, Any] | None = None
+    ) -> None:
+        self.program, self.name = program, name
+        self.named = getattr(program.module, name, None) if program is not None and name else given
+        self._given_call = call or {}
+        self.notes: list[str] = []
+        """The settings of the program that the job does not have, a sentence each; known after `fields`."""
+
+    @cached_property
+    def call(self) -> Call | None:
+        """The call that starts the tuning; None if there is none, or if it tunes another object."""
+        call = None if self.program is None else self.program.call
+        return call if call is None or not self.name or self.is_tuned_by(call) else None
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments of the call."""
+        return self._given_call if self.call is None else self.call.arguments
+
+    @staticmethod
+    def patches() -> AbstractContextManager[None]:
+        """A context in which the library's calls that start a tuning end the program."""
+        raise NotImplementedError
+
+    @staticmethod
+    def prepare(given: Mapping[str, Any]) -> None:
+        """What comes before a program runs, by the given fields of the job."""
+
+    def is_tuned_by(self, call: Call) -> bool:
+        """Whether a call tunes the object with the name."""
+        raise NotImplementedError
+
+    def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        """The fields of a job, as far as the object and the call define them; functions by their names.
+
+        Args:
+            given: Fields that the caller gives; they take precedence.
+            subject: The object in words, for a message.
+        """
+        raise NotImplementedError
+
+    def is_complete(self, fields: Mapping[str, Any]) -> bool:
+        """Whether a worker that imports the file has everything it needs; not what only the caller's fields have."""
+        return True
+
+
+def further_parameters(function: Any) -> list[str]:
+    """The parameters without defaults that a function has in addition to its first one."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

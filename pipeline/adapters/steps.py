@@ -2,9 +2,12 @@
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
+
+from pipeline.training.metrics import NotNumeric, as_number
 
 _END_SECONDS = 60.0
 
@@ -14,36 +17,30 @@ class Stopped(BaseException):
 
 
 class Steps(Iterator[Any]):
-    """Iterates over what code reports. One side runs at a time: the code, or the caller that takes the reports."""
+    """Iterates over what code reports. One side runs at a time: the code, or the caller that takes the reports.
 
-    def __init__(
-        self,
-        target: Callable[["Steps"], Any],
-        returned: Callable[[Any, int], Any] = lambda *_: None,
-        *,
-        length: int | None = None,
-    ) -> None:
-        self._target, self._returned, self.stated_length = target, returned, length
+    Args:
+        target: The code, which calls `report` of these steps.
+        returned: The last step of the code's return value and the number of its reports; None for none.
+    """
+
+    def __init__(self, target: Callable[["Steps"], Any], returned: Callable[[Any, int], Any] = lambda *_: None) -> None:
+        self._target, self._returned = target, returned
         self._reports: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._turns: SimpleQueue[bool] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._stopped, self._ended, self._last = False, False, False
+        self.stopped, self._ended, self._last = False, False, False
         self.count = 0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the code must end."""
-        return self._stopped
 
     def report(self, step: Any, *, last: bool = False) -> None:
         """Report a step, and wait until the next one is wanted; called by the code."""
-        if self._stopped:
+        if self.stopped:
             raise Stopped
         self.count += 1
         self._last = last
         self._reports.put(("step", step))
         self._turns.get()
-        if self._stopped:
+        if self.stopped:
             raise Stopped
 
     def __next__(self) -> Any:
@@ -71,7 +68,7 @@ class Steps(Iterator[Any]):
 
     def close(self) -> None:
         """End the code where it waits, and wait until its own clean-up has run."""
-        self._stopped = self._ended = True
+        self.stopped = self._ended = True
         if self._thread is not None and self._thread.is_alive():
             self._turns.put(False)
             self._thread.join(_END_SECONDS)
@@ -85,3 +82,20 @@ class Steps(Iterator[Any]):
             self._reports.put(("error", error))
         else:
             self._reports.put(("end", content))
+
+
+def flat(reported: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """What is reported without dicts in it: `{"eval": {"loss": 1}}` is `eval/loss`, as Ray Tune names it."""
+    values: dict[str, Any] = {}
+    for name, value in reported.items():
+        values |= flat(value, f"{above}{name}/") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return values
+
+
+def numeric(reported: Mapping[str, Any]) -> dict[str, float]:
+    """The values that are numbers, by their names; others are left out."""
+    numbers: dict[str, float] = {}
+    for name, value in reported.items():
+        with suppress(NotNumeric):
+            numbers[str(name)] = as_number(value)
+    return numbers

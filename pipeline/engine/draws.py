@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Reversible, Sequence, Sized
 from itertools import islice
 from typing import Protocol, TypeAlias
 
-from pipeline.engine.trial import BestEpoch, Trial, observation
+from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import EarlierStudy, History, Suggestion
 from pipeline.space import fitting, key_of
 from pipeline.study import TuneJob
@@ -50,8 +50,7 @@ class _Observations:
 
     def __init__(self, job: TuneJob, earlier: Sequence[EarlierStudy]) -> None:
         self._mode = job.objective.mode
-        several = len(job.objectives) > 1 or job.objective.bounded
-        self._objectives = job.objectives if job.searcher.every_objective and several else ()
+        self._objectives = job.objectives if job.searcher.every_objective else ()
         # The user may have accepted changed domains since.
         self._fits = fitting(job.space)
         self.history = History(earlier=earlier)
@@ -80,7 +79,7 @@ class _Observations:
                 del self._live[trial.trial_id]
 
 
-_Stage: TypeAlias = tuple[str, int, int, BestEpoch | None, int]
+_Stage: TypeAlias = tuple[str, int, int, float | None, int]
 
 
 def _stage(trial: Trial) -> _Stage:

@@ -7,10 +7,11 @@ from itertools import count
 
 import numpy as np
 
-from pipeline.engine.decisions import DecisionRow
-from pipeline.engine.engine import Engine
-from pipeline.engine.messages import EpochRow, Report, values_in, violation_in
+from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.messages import EpochRow, ProgressReport
+from pipeline.engine.objective_values import values_in, violation_in
 from pipeline.engine.reporting import ReportInterval
+from pipeline.engine.study_loop import StudyLoop
 from pipeline.engine.trial import Trial
 from pipeline.pareto import non_dominated
 from pipeline.searchers import EarlierStudy
@@ -88,12 +89,12 @@ class _Simulation:
         earlier: Sequence[EarlierStudy],
     ) -> None:
         self._job, self._curves, self._workers = job, curves, workers
-        self._engine = Engine(job, on_decision, lambda: self._now, earlier=earlier)
+        self._loop = StudyLoop(job, on_decision, lambda: self._now, earlier=earlier)
         self._now = self._busy = 0.0
         self._progress: dict[str, _Progress] = {}
         self._idle = list(range(workers))
         self._without_report = set(self._idle)
-        self._pending: list[tuple[float, int, int, Trial, Report]] = []
+        self._pending: list[tuple[float, int, int, Trial, ProgressReport]] = []
         self._order = count()
         self._extended = 0
         self._bests: list[tuple[float, Trial, float]] = []
@@ -101,15 +102,16 @@ class _Simulation:
         self._losses: dict[str, list[tuple[float, ...]]] = {}
 
     def run(self) -> SimulationResult:
-        engine = self._engine
+        loop = self._loop
         while True:
-            while self._idle and (trial := engine.next()) is not None:
+            while self._idle and (trial := loop.next()) is not None:
                 self._train(self._idle.pop(), trial, starts=True)
             if not self._pending:
                 break
             self._now, _, worker, trial, report = heapq.heappop(self._pending)
-            verdict = engine.on_report(trial.trial_id, report)
+            loop.on_report(trial, report)
             self._record_losses(trial, report)
+            verdict = loop.judge(trial, report)
             self._record_best(trial)
             if verdict == "continue":
                 self._train(worker, trial, starts=False)
@@ -119,11 +121,11 @@ class _Simulation:
             workers=self._workers,
             seconds=self._now,
             busy=self._busy,
-            epochs=engine.total_epochs,
+            epochs=loop.total_epochs,
             extended=self._extended,
-            trials=tuple(engine.trials.values()),
+            trials=tuple(loop.trials.values()),
             best_curve=tuple(self._best_curve()),
-            end_reason=engine.end_reason,
+            end_reason=loop.end_reason,
             front=self._front(),
         )
 
@@ -153,7 +155,7 @@ class _Simulation:
             if outcome.due:
                 last = outcome.last
                 break
-        report = Report(rows, last=last, failure=failure)
+        report = ProgressReport(tuple(rows), epoch, last=last, failure=failure)
         seconds += curve.start if starts else 0.0
         self._busy += seconds
         heapq.heappush(self._pending, (self._now + seconds, next(self._order), worker, trial, report))
@@ -175,10 +177,6 @@ class _Simulation:
             bytes_checkpoint=0,
             time=self._now,
             node="",
-            updates=None,
-            parameters=None,
-            trained_with=None,
-            phase=None,
         )
 
     def _progress_of(self, trial: Trial) -> _Progress:
@@ -198,7 +196,7 @@ class _Simulation:
         progress.curve, progress.segment, progress.before = curve, trial.segment, min(age, epochs)
         return progress
 
-    def _record_losses(self, trial: Trial, report: Report) -> None:
+    def _record_losses(self, trial: Trial, report: ProgressReport) -> None:
         objectives = self._job.objectives
         if len(objectives) < 2:
             return
@@ -209,7 +207,7 @@ class _Simulation:
                 self._losses.setdefault(trial.trial_id, []).append(tuple(losses))
 
     def _front(self) -> tuple[tuple[float, ...], ...]:
-        trials = self._engine.trials
+        trials = self._loop.trials
         reached = [one for name, losses in self._losses.items() if trials[name].state != "failed" for one in losses]
         if not reached:
             return ()
@@ -219,12 +217,11 @@ class _Simulation:
     def _record_best(self, trial: Trial) -> None:
         """Record a trial's best value if it may be that of the study: a better trial that is live may still fail."""
         better = self._job.objective.better
-        best = trial.best
-        if best is None or best.violation or not better(best.value, self._best_of_ended):
+        if trial.best is None or trial.violation or not better(trial.best, self._best_of_ended):
             return
-        self._bests.append((self._now, trial, best.value))
+        self._bests.append((self._now, trial, trial.best))
         if trial.state in ("stopped", "completed"):
-            self._best_of_ended = best.value
+            self._best_of_ended = trial.best
 
     def _best_curve(self) -> Iterator[tuple[float, float]]:
         best: float | None = None

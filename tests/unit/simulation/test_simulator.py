@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.engine.decisions import DecisionRow
+from pipeline.engine.decision_rows import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.simulation.curve_source import Curve
 from pipeline.simulation.simulator import simulate

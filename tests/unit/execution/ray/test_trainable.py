@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.messages import Assignment, Report
+from pipeline.engine.messages import Assignment, ProgressReport
 from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray import trainable
 from pipeline.execution.ray.job_transport import pack, unpack
@@ -123,15 +123,15 @@ def _config(trial_id: str) -> dict[str, str]:
     return {ASSIGNMENT: Assignment(trial_id, {"x": 0.5}, 0).to_json()}
 
 
-def _reports(made: TrialTrainable) -> list[Report]:
+def _reports(made: TrialTrainable) -> list[ProgressReport]:
     """All reports of a trial, to its end."""
-    reports = [Report.from_bytes(made.step()[REPORT])]
+    reports = [ProgressReport.from_bytes(made.step()[REPORT])]
     while not reports[-1].last:
-        reports.append(Report.from_bytes(made.step()[REPORT]))
+        reports.append(ProgressReport.from_bytes(made.step()[REPORT]))
     return reports
 
 
-def _scores(reports: list[Report]) -> list[tuple[int, float]]:
+def _scores(reports: list[ProgressReport]) -> list[tuple[int, float]]:
     return [(row.epoch, row.metrics["score"]) for report in reports for row in report.rows]
 
 

@@ -1,0 +1,539 @@
+"""KerasTuner: a function `build(hp)`, a HyperModel or a tuner with its own `run_trial`, as a job.
+
+The space is found by building models. Where the program calls `tuner.search(…)`, data, objective and budget are taken
+from there; the search itself does not run.
+"""
+
+import copy
+import inspect
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.adapters.parameters import (
+    UNKNOWN_EPOCHS,
+    Hyperparameter,
+    choice,
+    distinct,
+    floats,
+    integers,
+    space_of,
+    tried,
+    value_in,
+)
+from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes, user_place
+from pipeline.adapters.steps import Steps
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import Fault, InvalidJob, ResourcesUnmet, UsageError
+from pipeline.space import Choice, CountableDomain, Domain, Grid, Switch, combinations
+from pipeline.study import Objective, Resources
+from pipeline.study.context import current
+
+_MAX_BUILDS = 48
+_SECONDS = 300.0
+_GRID_VALUES = 10
+_HOOKS = ("on_trial_begin", "on_trial_end")
+_EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end", "save_model")
+"""Methods of KerasTuner's tuners that it calls in addition to the training."""
+
+
+class HypermodelAdapter(Adapter):
+    """A hypermodel as the functions of a job."""
+
+    library = "keras-tuner"
+    search = "tuner.search(…)"
+    functions: ClassVar[Mapping[str, str]] = {
+        "build_model": "config",
+        "fit": "config, state",
+        "run_trial": "config",
+        "callbacks": "",
+        "data": "",
+    }
+
+    @staticmethod
+    def prepare(given: Mapping[str, Any]) -> None:
+        """Set TensorFlow up as the job's trials will have it: this process builds models, and may train them later."""
+        from pipeline.training.process import set_up
+
+        resources = given.get("resources")
+        with suppress(ResourcesUnmet, TypeError):
+            set_up(resources if isinstance(resources, Resources) else Resources(**dict(resources or {})))
+
+    @staticmethod
+    @contextmanager
+    def patches() -> Iterator[None]:
+        """A context in which tuners build nothing, write nothing to their folders, and end the program at `search`."""
+        if find_spec("keras_tuner") is None:
+            raise UsageError("A program of KerasTuner needs the package keras-tuner: pip install keras-tuner.")
+        from keras_tuner.src.engine.base_tuner import BaseTuner
+
+        make = BaseTuner.__init__
+
+        def init(tuner: Any, oracle: Any, hypermodel: Any = None, **arguments: Any) -> None:
+            # Its own folder may have the results of the user's search, which it would delete or load.
+            make(
+                tuner,
+                oracle,
+                hypermodel,
+                **{**arguments, "directory": folder, "project_name": "search", "overwrite": False},
+            )
+            tuner.directory, tuner.project_name, tuner.given = ".", ".", hypermodel
+
+        def search(tuner: Any, *args: Any, **kwargs: Any) -> None:
+            end_program(tuner.given, {"tuner": tuner, "args": args, "kwargs": kwargs})
+
+        replaced = [
+            (BaseTuner, "__init__", init),
+            (BaseTuner, "_populate_initial_space", lambda _: None),
+            (BaseTuner, "search", search),
+            (BaseTuner, "search_space_summary", lambda *_, **__: None),
+        ]
+        with tempfile.TemporaryDirectory() as folder, replaced_attributes(replaced):
+            yield
+
+    def is_tuned_by(self, call: Call) -> bool:
+        """Whether a search has the hypermodel, or an object of it where it is a class."""
+        return call.target is self.named or (inspect.isclass(self.named) and isinstance(call.target, self.named))
+
+    @property
+    def tuner(self) -> Any:
+        """The tuner of the search; None without one."""
+        return self.arguments.get("tuner")
+
+    @cached_property
+    def hypermodel(self) -> Any:
+        """The hypermodel as KerasTuner has it; None for a tuner whose `run_trial` needs none."""
+        from keras_tuner.src.engine.hypermodel import get_hypermodel
+
+        if self.tuner is not None:
+            return self.tuner.hypermodel
+        return get_hypermodel(self.named() if inspect.isclass(self.named) else self.named)
+
+    @cached_property
+    def trains(self) -> str:
+        """What trains a model: the program's own `run_trial` or `fit`; empty where the job does."""
+        if self.tuner is not None and (_is_own(self.tuner, "run_trial") or hasattr(self.tuner, "scoring")):
+            return "run_trial"
+        return "fit" if self.hypermodel is not None and _is_own(self.hypermodel, "fit") else ""
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """The arguments of the search by their names."""
+        names = ("x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_split", "validation_data")
+        given = dict(zip(names, self.arguments.get("args", ()), strict=False))
+        return {**given, **self.arguments.get("kwargs", {})}
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """The objectives of the search; val_loss where it names none."""
+        objective = None if self.tuner is None else self.tuner.oracle.objective
+        listed = getattr(objective, "objectives", [objective])
+        if objective is None or objective.name == "default_objective":
+            return [Objective("val_loss", "min")]
+        return [Objective(one.name, one.direction) for one in listed]
+
+    def is_complete(self, fields: Mapping[str, Any]) -> bool:
+        """Whether a worker that imports the file has everything it needs: `fit` needs data, which only a call has."""
+        return not self.trains or "data" not in fields
+
+    def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        """The fields of a job, as far as the hypermodel and its search define them."""
+        if self.tuner is None and not (callable(self.named) or hasattr(self.named, "build")):
+            allowed = "must be a function build(hp), or a HyperModel or its class"
+            raise InvalidJob(subject, [Fault("name", None, allowed)])
+        self.prepare(given)
+        fields: dict[str, Any] = {"objectives": self.objectives, "budget": {}}
+        found, reports = ([], False) if given.get("space") else self._found()
+        if found or not given.get("space"):
+            fields["space"] = space_of(found, subject)
+        if self.trains:
+            fields["function"] = self.trains
+            fields["budget"]["epochs"] = UNKNOWN_EPOCHS if reports else 1
+        else:
+            fields |= {"model": "build_model", **self._fit_fields()}
+        if self.tuner is not None:
+            self._budget(fields)
+            self._note()
+        elif "epochs" in self.searched:
+            fields["budget"]["epochs"] = int(self.searched["epochs"])
+        return fields
+
+    def build_model(self, config: Mapping[str, Any]) -> Any:
+        """The model of a config."""
+        return self._build(self._hyperparameters(config))
+
+    def callbacks(self) -> list[Any]:
+        """New copies of the search's callbacks."""
+        return copy.deepcopy(list(self.searched.get("callbacks") or ()))
+
+    def data(self) -> Dataset:
+        """The data of the search."""
+        given = self.searched
+        validation = given.get("validation_data")
+        parts = validation if isinstance(validation, list | tuple) else (validation,)
+        return Dataset(
+            "data",
+            _split(given.get("x"), given.get("y"), given.get("sample_weight")),
+            None if validation is None else _split(*parts),
+            validation_split=given.get("validation_split") or None,
+        )
+
+    def fit(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+        """The epochs of HyperModel.fit, each with the state after it where `fit` passes on `initial_epoch`."""
+        import keras
+
+        from pipeline.training.state import save_variables
+
+        hp, metric = self._hyperparameters(config), self.objectives[0].metric
+        args, kwargs = self._fit_arguments()
+        parameters = inspect.signature(self.hypermodel.fit).parameters.values()
+        continues = any(each.kind is each.VAR_KEYWORD for each in parameters)
+
+        def train(steps: Steps) -> Any:
+            model = self._build(hp)
+            called: list[bool] = []
+            fit, unbuilt = model.fit, not model.built
+
+            def recorded(*args: Any, **kwargs: Any) -> Any:
+                called.append(True)
+                return fit(*args, **kwargs)
+
+            model.fit = recorded
+            if state is not None:
+                kwargs["initial_epoch"] = state["epoch"]
+                if unbuilt:
+                    model.build_from_config(state["build"])
+                model.optimizer.build(model.trainable_variables)
+                for variable, value in zip(_variables(model), state["variables"], strict=True):
+                    variable.assign(value)
+
+            class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
+                def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                    if metric not in (logs or {}):
+                        # What `fit` returns has it.
+                        return
+                    kept = None
+                    if called and continues:
+                        kept = {"epoch": epoch + 1, "variables": save_variables(_variables(model))}
+                        kept |= {"build": model.get_build_config()} if unbuilt else {}
+                    steps.report((_numbers(logs), kept))
+
+            kwargs["callbacks"] = [*self.callbacks(), Reporting()]
+            return self.hypermodel.fit(hp, model, *args, **kwargs)
+
+        return Steps(train, self._returned)
+
+    def run_trial(self, config: Mapping[str, Any]) -> Iterator[Any]:
+        """The epochs of a tuner's `run_trial`."""
+        return Steps(lambda steps: self._run_trial(self._hyperparameters(config), steps.report), self._returned)
+
+    def _hyperparameters(self, config: Mapping[str, Any]) -> Any:
+        """KerasTuner's own hyperparameters with the values of a config, which know the line of each."""
+        import keras_tuner
+
+        class HyperParameters(keras_tuner.HyperParameters):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.lines: dict[str, str] = {}
+
+            def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
+                self.lines.setdefault(hyperparameter.name, user_place())
+                with suppress(KeyError, ValueError):
+                    self.values[hyperparameter.name] = value_in(config, hyperparameter.name, _domain(hyperparameter))
+                return super()._register(hyperparameter, overwrite)
+
+        return HyperParameters()
+
+    def _build(self, hp: Any) -> Any:
+        build = getattr(self.tuner, "_build_hypermodel", None)
+        return self.hypermodel.build(hp) if build is None else build(hp)
+
+    def _found(self) -> tuple[list[Hyperparameter], bool]:
+        """The hyperparameters of all branches, and whether the program's own training reports epochs.
+
+        The code runs with the defaults first, then with the other values of what each run has found: each value of a
+        choice or a boolean at least once, and the ends of a range.
+        """
+        found: dict[Any, Hyperparameter] = {}
+        due: list[dict[str, Any]] = [{}]
+        seen: set[str] = set()
+        asked: list[dict[str, Any]] = []
+        started, reports = time.monotonic(), False
+        while due := due or _unasked(found.values(), asked, seen):
+            if len(seen) == _MAX_BUILDS or time.monotonic() - started > _SECONDS:
+                break
+            values = due.pop(0)
+            if (key := _key(values)) in seen:
+                continue
+            hp = self._hyperparameters(values)
+            try:
+                reports = self._probe(hp) or reports
+            except Exception:
+                if not seen:
+                    raise
+            seen.add(key)
+            asked.append(dict(hp.values))
+            new = []
+            for one in hp.space:
+                conditions = tuple((each.name, tuple(each.values)) for each in one.conditions)
+                if (one.name, conditions) not in found:
+                    line = hp.lines[one.name]
+                    try:
+                        domain = _domain(one)
+                    except ValueError as error:
+                        raise InvalidJob("the hypermodel", [Fault(line, one.name, str(error))]) from None
+                    new.append(Hyperparameter(one.name, domain, line, conditions))
+                    found[one.name, conditions] = new[-1]
+            due += _others(dict(hp.values), new)
+        return self._entries(list(found.values())), reports
+
+    def _entries(self, found: list[Hyperparameter]) -> list[Hyperparameter]:
+        """The hyperparameters with the ranges of the tuner's own `hyperparameters`, and only these where it says so."""
+        oracle = None if self.tuner is None else self.tuner.oracle
+        own = {} if oracle is None else {one.name: _domain(one) for one in oracle.hyperparameters.space}
+        if oracle is not None and not oracle.tune_new_entries:
+            found = [one for one in found if one.name in own]
+        return [Hyperparameter(one.name, own.get(one.name, one.domain), one.line, one.conditions) for one in found]
+
+    def _probe(self, hp: Any) -> bool:
+        """Build a model, and train up to the first call of `fit` or the end of the first epoch; whether that came."""
+        import keras
+
+        class FirstEpoch(BaseException):
+            """The first epoch begins or has ended."""
+
+        def end(*_: Any, **__: Any) -> None:
+            raise FirstEpoch
+
+        class Ending(keras.callbacks.Callback):  # type: ignore[misc]
+            def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+                raise FirstEpoch
+
+        sklearn = hasattr(self.tuner, "scoring")
+        if not self.trains or sklearn:
+            self.hypermodel.build(hp) if sklearn else self._build(hp)
+            return False
+        with replaced_attributes([(keras.Model, "fit", end)]), suppress(FirstEpoch):
+            if self.trains == "run_trial":
+                self._run_trial(hp, end)
+            else:
+                args, kwargs = self._fit_arguments()
+                self.hypermodel.fit(hp, self._build(hp), *args, **{**kwargs, "callbacks": [Ending()]})
+            return False
+        return True
+
+    def _run_trial(self, hp: Any, report: Callable[[Any], None]) -> Any:
+        from keras_tuner.src.engine.trial import Trial
+
+        tuner, trial = self.tuner, current()
+        own_end = (
+            type(tuner).on_epoch_end.__get__(tuner) if hasattr(type(tuner), "on_epoch_end") else lambda *_, **__: None
+        )
+
+        def on_epoch_end(trial: Any, model: Any, epoch: int, logs: Any = None) -> None:
+            own_end(trial, model, epoch, logs=logs)
+            report(_numbers(logs))
+
+        tuner.on_epoch_end, tuner.executions_per_trial = on_epoch_end, 1
+        if not _is_own(tuner, "save_model"):
+            # KerasTuner's own fails in a tuner without models of Keras.
+            tuner.save_model = lambda *_, **__: None
+        tuner.oracle.update_trial = lambda _, metrics, **__: report(_numbers(metrics))
+        args, kwargs = self.arguments["args"], dict(self.arguments["kwargs"])
+        return tuner.run_trial(Trial(hp, trial.id if trial is not None else "0000"), *args, **kwargs)
+
+    def _fit_arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of the search, or the caller's data, for HyperModel.fit."""
+        trial = current()
+        epochs = {} if trial is None else {"epochs": trial.epochs}
+        if self.tuner is not None:
+            kwargs = dict(self.arguments["kwargs"])
+            return list(self.arguments["args"]), {"verbose": 0, **kwargs, **(epochs if "epochs" in kwargs else {})}
+        data = self.arguments.get("data")
+        found = data() if callable(data) else None
+        if found is None:
+            return [], epochs
+        given = {"verbose": 0, **epochs}
+        if found.validation is not None:
+            given["validation_data"] = _pair(found.validation)
+        return list(_pair(found.train)), given
+
+    def _fit_fields(self) -> dict[str, Any]:
+        """The fields of a job that trains the models itself."""
+        search, fields = self.searched, dict[str, Any]()
+        if search.get("x") is not None:
+            fields["data"] = "data"
+        if search.get("callbacks"):
+            fields["callbacks"] = "callbacks"
+        if search:
+            # As in Keras, steps without a size divide all rows.
+            steps, rows = search.get("steps_per_epoch"), _rows(search.get("x"))
+            kept = math.ceil((rows or 0) * (1.0 - (search.get("validation_split") or 0)))
+            size = search.get("batch_size") or (math.ceil(kept / steps) if steps and rows else 32)
+            fields["batch_size"] = int(size)
+        names = ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "shuffle")
+        if fit := {name: search[name] for name in names if search.get(name) is not None}:
+            fields["fit"] = fit
+        return fields
+
+    def _budget(self, fields: dict[str, Any]) -> None:
+        """Budget, scheduler, searcher and seed of the tuner."""
+        oracle, budget = self.tuner.oracle, fields["budget"]
+        kind = type(oracle).__name__.removesuffix("Oracle")
+        if self.searched.get("epochs"):
+            budget["epochs"] = int(self.searched["epochs"])
+        if oracle.max_trials is not None:
+            budget["trials"] = int(oracle.max_trials)
+        if kind == "Hyperband":
+            budget["epochs"], factor = int(oracle.max_epochs), int(oracle.factor)
+            ends = math.ceil(1 + math.log(budget["epochs"], factor))
+            brackets = 1 + max(number for number in range(64) if factor**number <= budget["epochs"])
+            configs = sum(math.ceil(ends / (number + 1) * factor**number) for number in range(brackets))
+            iterations = oracle.hyperband_iterations
+            budget["trials"] = configs * (int(iterations) if math.isfinite(iterations) else 1)
+            fields["scheduler"] = {"kind": "hyperband", "reduction_factor": factor}
+        if kind == "GridSearch":
+            fields["searcher"] = "grid"
+            if "space" in fields:
+                fields["space"] = _finite(fields["space"])
+                budget.setdefault("trials", combinations(fields["space"]))
+        budget.setdefault("epochs", 1)
+        if oracle.seed is not None:
+            fields["seed"] = int(oracle.seed)
+        if not self.trains and self.tuner.executions_per_trial > 1:
+            fields["repeats"] = self.tuner.executions_per_trial
+
+    def _note(self) -> None:
+        """Say which settings of the tuner the job does not have."""
+        tuner, kind = self.tuner, type(self.tuner)
+        for hook in (*_HOOKS, *(() if self.trains == "run_trial" else _EPOCH_HOOKS)):
+            if hasattr(kind, hook) and _is_own(tuner, hook):
+                self.notes.append(f"{kind.__name__}.{hook} is not called.")
+        if "Bayesian" in type(tuner.oracle).__name__:
+            self.notes.append("BayesianOptimization is ignored; set --search instead.")
+        if getattr(tuner, "distribution_strategy", None) is not None:
+            self.notes.append("distribution_strategy is ignored; set resources.strategy instead.")
+        if getattr(tuner, "max_model_size", None) is not None:
+            self.notes.append("max_model_size is ignored; models of any size are trained.")
+        if self.trains and getattr(tuner, "executions_per_trial", 1) != 1:
+            self.notes.append("executions_per_trial is ignored; the program's own training runs once in a trial.")
+        if not self.trains and self.searched.get("validation_batch_size"):
+            self.notes.append("validation_batch_size is ignored; an evaluation has the batches of the training.")
+
+    def _returned(self, value: Any, count: int) -> dict[str, float] | None:
+        """The metrics of a training that has reported no epoch, from its return value."""
+        if count or value is None:
+            return None
+        metric = self.objectives[0]
+        if isinstance(value, list | tuple) and value:
+            each = [self._returned(one, 0) or {} for one in value]
+            return {name: sum(one[name] for one in each) / len(each) for name in each[0]}
+        if isinstance(value, Mapping):
+            return _numbers(value)
+        if hasattr(value, "history"):
+            losses = [metric.loss(float(one)) for one in value.history.get(metric.metric, ())]
+            # Without the objective the last epoch counts.
+            best = min(range(len(losses)), key=lambda epoch: (math.isnan(losses[epoch]), losses[epoch]), default=-1)
+            # A metric that is not computed in each epoch has fewer values.
+            return {name: float(each[min(best, len(each) - 1)]) for name, each in value.history.items() if each}
+        return {metric.metric: float(value)}
+
+
+def _is_own(owner: Any, method: str) -> bool:
+    """Whether a method is the program's, and not KerasTuner's."""
+    return not str(getattr(type(owner), method).__module__).startswith("keras_tuner")
+
+
+def _domain(one: Any) -> Any:
+    """A hyperparameter of KerasTuner as a domain."""
+    kind = type(one).__name__
+    if kind == "Boolean":
+        return Choice((False, True))
+    if kind == "Choice":
+        return choice(distinct(one.values))
+    if kind == "Fixed":
+        return one.value
+    if one.sampling == "reverse_log":
+        raise ValueError("must be sampled linearly or logarithmically, not by 'reverse_log'")
+    number, log = (int if kind == "Int" else float), one.sampling == "log"
+    if log and one.step is not None and one.max_value > one.min_value:
+        count = math.floor(math.log(one.max_value / one.min_value, one.step) + 1e-9) + 1
+        return choice([number(one.min_value * one.step**exponent) for exponent in range(count)])
+    if kind == "Int":
+        return integers(one.min_value, one.max_value, one.step or 1, log=log)
+    return floats(one.min_value, one.max_value, one.step, log=log)
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, default=repr)
+
+
+def _unasked(
+    found: Iterable[Hyperparameter], asked: Sequence[Mapping[str, Any]], seen: Collection[str]
+) -> list[dict[str, Any]]:
+    """Values that no build has used, because other values led to other branches."""
+    due = []
+    for one in found:
+        base = next((values for values in asked if one.name in values), None)
+        for value in tried(one.domain) if base is not None else ():
+            values = {**(base or {}), one.name: value}
+            if all(each.get(one.name) != value for each in asked) and _key(values) not in seen:
+                due.append(values)
+    return due
+
+
+def _others(values: Mapping[str, Any], new: Sequence[Hyperparameter]) -> list[dict[str, Any]]:
+    """The values to build with next: those of new hyperparameters in turn, and those that activate them."""
+    other = {one.name: [value for value in tried(one.domain) if value != values.get(one.name)] for one in new}
+    rounds = max([0, *map(len, other.values())])
+    found = [{**values, **{name: each[n % len(each)] for name, each in other.items() if each}} for n in range(rounds)]
+    inactive = [one for one in new if one.name not in values]
+    return found + [{**values, **{parent: allowed[0] for parent, allowed in one.conditions}} for one in inactive]
+
+
+def _finite(space: Mapping[str, Any]) -> dict[str, Any]:
+    """A space in which each range of real numbers is ten evenly spaced values, as in a GridSearch of KerasTuner."""
+    found: dict[str, Any] = {}
+    for name, domain in space.items():
+        found[name] = domain
+        if isinstance(domain, Switch):
+            found[name] = Switch({branch: _finite(inner) for branch, inner in domain.branches.items()})
+        elif isinstance(domain, Domain) and not isinstance(domain, CountableDomain):
+            found[name] = Grid(tuple(domain.from_unit((number + 0.5) / _GRID_VALUES) for number in range(_GRID_VALUES)))
+    return found
+
+
+def _split(x: Any, y: Any = None, weight: Any = None) -> Any:
+    if y is None and not isinstance(x, np.ndarray | list | dict | tuple) and not hasattr(x, "to_numpy"):
+        return x
+    arrays = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in (x, y, weight)]
+    return Split(*(np.asarray(value) if hasattr(value, "numpy") else value for value in arrays))
+
+
+def _pair(split: Any) -> Any:
+    """The arguments of `fit` for a split: inputs and targets, or a pipeline of both."""
+    return (split.x, split.y) if isinstance(split, Split) else (split,)
+
+
+def _rows(x: Any) -> int | None:
+    """The rows of arrays; None for a pipeline."""
+    while isinstance(x, Mapping | list | tuple) and x:
+        x = next(iter(x.values() if isinstance(x, Mapping) else x))
+    shape = getattr(x, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) else None
+
+
+def _variables(model: Any) -> list[Any]:
+    return [*model.variables, *(model.optimizer.variables if model.optimizer is not None else ())]
+
+
+def _numbers(logs: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in dict(logs or {}).items()}

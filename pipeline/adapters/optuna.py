@@ -1,0 +1,594 @@
+"""Optuna: an `objective(trial)`, as it is, as the function of a job.
+
+`trial.report` is an epoch, and `trial.should_prune` is true when the scheduler has stopped the trial. The space is
+found by running the objective: up to its reports, or until it suggests nothing more.
+"""
+
+import ctypes
+import inspect
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pipeline.adapters.parameters import (
+    UNKNOWN_EPOCHS,
+    Hyperparameter,
+    branch_text,
+    choice,
+    distinct,
+    floats,
+    identity,
+    integers,
+    label,
+    labels,
+    original,
+    parameter_name,
+    space_of,
+    tried,
+    value_in,
+)
+from pipeline.adapters.program import (
+    Adapter,
+    Call,
+    end_program,
+    further_parameters,
+    refused,
+    replaced_attributes,
+    user_place,
+)
+from pipeline.adapters.steps import Steps, numeric
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import Choice, Domain, Grid, IntUniform, Switch, combinations, walk
+from pipeline.study import Objective
+from pipeline.study.context import current
+
+EXCESS = "excess"
+"""The metric of a constrained objective: the sum of the constraints that are above 0."""
+
+_MAX_RUNS = 40
+_FIRST_SECONDS = 60.0
+_ANY_NUMBER = 1_000_000
+_SEARCHERS = {
+    "RandomSampler": "random",
+    "TPESampler": "tpe",
+    "GPSampler": "gp",
+    "CmaEsSampler": "cma",
+    "QMCSampler": "sobol",
+    "NSGAIISampler": "nsga2",
+    "GridSampler": "grid",
+    "BruteForceSampler": "grid",
+}
+_PRUNERS = {
+    "MedianPruner": "median",
+    "PercentilePruner": "median",
+    "SuccessiveHalvingPruner": "asha",
+    "HyperbandPruner": "hyperband",
+    "NopPruner": "fifo",
+}
+_IGNORED = {"percentile": 50.0, "interval_steps": 1, "bootstrap_count": 0}
+"""Arguments of pruners that no scheduler has, with the values at which they do nothing."""
+
+
+def _kept(owner: Any, name: str) -> Any:
+    """An argument with which a sampler, a pruner or a callback of Optuna was made; None if it has no such argument."""
+    return getattr(owner, f"_{name}", None)
+
+
+class ObjectiveAdapter(Adapter):
+    """An objective of Optuna as the function of a job."""
+
+    library = "optuna"
+    search = "study.optimize(…)"
+    functions: ClassVar[Mapping[str, str]] = {"objective": "config"}
+
+    @staticmethod
+    @contextmanager
+    def patches() -> Iterator[None]:
+        """A context in which studies are in memory, keep the arguments of `optimize`, and end the program there."""
+        import optuna
+
+        create, load = optuna.create_study, optuna.load_study
+        studies: dict[str, Any] = {}
+
+        def create_study(**arguments: Any) -> Any:
+            kept = {name: value for name, value in arguments.items() if name not in ("storage", "load_if_exists")}
+            study = create(**kept)
+            return studies.setdefault(study.study_name, study)
+
+        def load_study(*, study_name: Any = None, **arguments: Any) -> Any:
+            if study_name not in studies:
+                stored = load(study_name=study_name, **arguments)
+                create_study(study_name=stored.study_name, directions=stored.directions)
+                study_name = stored.study_name
+            given = {name: value for name in ("sampler", "pruner") if (value := arguments.get(name)) is not None}
+            vars(studies[study_name]).update(given)
+            return studies[study_name]
+
+        replaced: list[tuple[Any, str, Any]] = [
+            (optuna.study.Study, "optimize", _optimize),
+            (optuna.study.Study, "ask", lambda study, *_, **__: _optimize(study, None)),
+        ]
+        for module in (optuna, optuna.study):
+            # A program that starts again would delete the user's own study.
+            replaced += [(module, "create_study", create_study), (module, "load_study", load_study)]
+            replaced += [(module, "delete_study", lambda **_: None)]
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            with replaced_attributes(replaced):
+                yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+
+    def is_tuned_by(self, call: Call) -> bool:
+        """Whether a call of `optimize` has the objective, or may pass it additional arguments."""
+        return call.target is None or call.target is self.named or bool(further_parameters(self.named))
+
+    @cached_property
+    def target(self) -> Any:
+        """The objective."""
+        called = None if self.call is None else self.call.target
+        if self.program is None or (
+            self.name and not inspect.isclass(self.named) and not further_parameters(self.named)
+        ):
+            return self.named
+        # Such as a lambda that calls the objective with the data, or an object of a class.
+        return called if called is not None or not inspect.isclass(self.named) else self.named()
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of the objective's values."""
+        count = len(self.arguments.get("directions", ["minimize"]))
+        names = self.arguments.get("names")
+        return list(names or (["value"] if count == 1 else [f"value_{number}" for number in range(count)]))
+
+    def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        """The fields of a job, as far as the objective and its study define them."""
+        if self.target is None and self.call is not None:
+            allowed = "must be study.optimize(objective, …): move the body of the loop into a function objective(trial)"
+            raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])
+        if not callable(self.target):
+            raise InvalidJob(subject, [Fault("name", None, "must be a function objective(trial)")])
+        if further := further_parameters(self.target):
+            allowed = "must be a function objective(trial): give the others defaults, or set them in a lambda"
+            raise InvalidJob(subject, [Fault("parameters", f"also {', '.join(further)}", allowed)])
+        sampler, pruner = self.arguments.get("sampler"), self.arguments.get("pruner")
+        fixed, inner = _kept(sampler, "fixed_params") or {}, _kept(sampler, "base_sampler") or sampler
+        runs = _runs(self.target)
+        space: dict[str, Any] = given.get("space") or space_of(_joined(runs, subject), subject)
+        grid = _kept(inner, "search_space") if type(inner).__name__ == "GridSampler" else {}
+        values = {**grid, **{name: [value] for name, value in fixed.items()}}
+        if not given.get("space"):
+            space = _with_values(space, {parameter_name(name): distinct(each) for name, each in values.items()})
+        reports, constrained = any(run.reports for run in runs), self._is_constrained(runs)
+        objectives = [
+            Objective(name, "max" if direction == "maximize" else "min")
+            for name, direction in zip(self.metrics, self.arguments.get("directions", ["minimize"]), strict=True)
+        ]
+        if constrained and not reports:
+            objectives.append(Objective(EXCESS, "min", at_most=0))
+        budget = self._budget(runs)
+        fields: dict[str, Any] = {"space": space, "function": "objective", "objectives": objectives, "budget": budget}
+        searcher = _SEARCHERS.get(type(inner).__name__)
+        if searcher == "grid" and (count := combinations(space)) is not None:
+            budget["trials"] = min(count, budget.get("trials", count))
+        if searcher:
+            fields["searcher"] = "motpe" if searcher == "tpe" and len(objectives) > 1 else searcher
+        if reports and (scheduler := self._scheduler(runs, budget["epochs"])):
+            fields["scheduler"] = scheduler
+        outside: list[str] = []
+        if enqueued := self.arguments.get("enqueued"):
+            fields["start_with"], outside = _start_configs(enqueued, space)
+        self._note(pruner, inner, outside, ignores_constraints=constrained and reports)
+        return fields
+
+    def objective(self, config: Mapping[str, Any]) -> Iterator[Any]:
+        """The reports of the objective, or its value."""
+        trial = current()
+        number = int(trial.id) if trial is not None and trial.id.isdigit() else 0
+
+        def train(steps: Steps) -> Any:
+            from optuna.exceptions import TrialPruned
+
+            def report(value: float) -> None:
+                steps.report({self.metrics[0]: value, **numeric(shown.user_attrs)})
+
+            shown = _trial(config, report=report, pruned=lambda: steps.stopped, number=number)
+            try:
+                value = self.target(shown)
+            except TrialPruned:
+                if steps.stopped:
+                    return None
+                # The program gives the config up by itself: the trial fails with its reason, and is never the best.
+                raise
+            values = list(value) if isinstance(value, Sequence) else [value]
+            if steps.count:
+                if not steps.stopped and not _is_number(values[0] if len(values) == 1 else None):
+                    # The reports alone would make it one of the best.
+                    raise ValueError(
+                        f"the objective returned {value!r} after its reports: such a trial fails, as in Optuna"
+                    )
+                return None
+            if len(values) != len(self.metrics):
+                raise ValueError(f"the objective returned {len(values)} values; the study has {len(self.metrics)}")
+            metrics = {**dict(zip(self.metrics, values, strict=True)), **numeric(shown.user_attrs)}
+            constraints = [*shown.constraints.values(), *self._sampler_constraints(shown)]
+            return metrics | ({EXCESS: sum(max(0.0, float(one)) for one in constraints)} if constraints else {})
+
+        return Steps(train, lambda value, count: None if count else value)
+
+    def _sampler_constraints(self, shown: Any) -> Sequence[float]:
+        function = _kept(self.arguments.get("sampler"), "constraints_func")
+        return () if function is None else function(shown) or ()
+
+    def _is_constrained(self, runs: "Sequence[_Run]") -> bool:
+        of_sampler = _kept(self.arguments.get("sampler"), "constraints_func") is not None
+        return of_sampler or any(run.constraints for run in runs)
+
+    def _budget(self, runs: "Sequence[_Run]") -> dict[str, Any]:
+        longest = _kept(_innermost(self.arguments.get("pruner")), "max_resource")
+        epochs = longest if isinstance(longest, int) else UNKNOWN_EPOCHS
+        budget: dict[str, Any] = {"epochs": epochs if any(run.reports for run in runs) else 1}
+        limits = [_kept(one, "n_trials") for one in self.arguments.get("callbacks") or () if _ends_study(one)]
+        if counts := [int(count) for count in (self.arguments.get("trials"), *limits) if count]:
+            budget["trials"] = min(counts)
+        if self.arguments.get("seconds"):
+            budget["seconds"] = float(self.arguments["seconds"])
+        if self.arguments.get("caught") or any(run.failed for run in runs):
+            # Such trials are not an error: they never end the study.
+            budget["max_failed_trials"] = budget.get("trials", _ANY_NUMBER)
+        return budget
+
+    def _scheduler(self, runs: "Sequence[_Run]", epochs: int) -> dict[str, Any] | None:
+        """The scheduler that ends trials as the pruner does; None if there is no such scheduler."""
+        if not any(run.asks for run in runs):
+            # Nothing ends a trial that does not ask.
+            return {"kind": "fifo"}
+        pruner = _innermost(self.arguments.get("pruner"))
+        kind = _PRUNERS.get(type(pruner).__name__)
+        grace = next(
+            (n for n in (_kept(pruner, "n_warmup_steps"), _kept(pruner, "min_resource")) if isinstance(n, int)), 0
+        )
+        factor = _kept(pruner, "reduction_factor")
+        # Successive halving begins at a later rung by this number.
+        if skipped := _kept(pruner, "min_early_stopping_rate"):
+            grace = (grace or 1) * (factor or 1) ** skipped
+        if kind is None or grace > epochs:
+            return None if kind is None else {"kind": "fifo"}
+        settings: dict[str, Any] = {"kind": kind}
+        if grace and kind != "fifo":
+            settings["grace_period"] = grace
+        if isinstance(factor, int):
+            settings["reduction_factor"] = factor
+        if isinstance(startup := _kept(pruner, "n_startup_trials"), int):
+            settings["min_samples_required"] = max(1, startup)
+        return settings
+
+    def _note(self, pruner: Any, sampler: Any, outside: list[str], *, ignores_constraints: bool) -> None:
+        """Say which settings of the study the job does not have."""
+        inner = _innermost(pruner)
+        kind = type(inner).__name__
+        if inner is not pruner or (pruner is not None and kind not in _PRUNERS):
+            instead = f"{kind} decides alone" if kind in _PRUNERS else "set --scheduler instead"
+            self.notes.append(f"{type(pruner).__name__} is ignored; {instead}.")
+        if ignored := [name for name, same in _IGNORED.items() if _kept(inner, name) not in (None, same)]:
+            self.notes.append(f"{', '.join(ignored)} of {kind}: ignored.")
+        if added := self.arguments.get("added"):
+            self.notes.append(f"Trials that the study already has are ignored: {added}.")
+        if sampler is not None and type(sampler).__name__ not in _SEARCHERS:
+            self.notes.append(f"{type(sampler).__name__} is ignored; set --search instead.")
+        if any(not _ends_study(callback) for callback in self.arguments.get("callbacks") or ()):
+            self.notes.append("The callbacks of optimize are ignored.")
+        if ignores_constraints:
+            self.notes.append("The constraints are ignored, because the objective reports values before it has them.")
+        if outside:
+            self.notes.append(f"The enqueued {', '.join(outside)} are outside of the space, and drawn instead.")
+
+
+def _optimize(
+    study: Any, func: Any, n_trials: Any = None, timeout: Any = None, _jobs: Any = None, catch: Any = (),
+    callbacks: Any = None, **_: Any,
+) -> None:  # fmt: skip
+    """As Study.optimize, which ends the program."""
+    from optuna.trial import TrialState
+
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    arguments = {
+        "directions": [direction.name.lower() for direction in study.directions],
+        "trials": n_trials,
+        "seconds": timeout,
+        "pruner": study.pruner,
+        "sampler": study.sampler,
+        "callbacks": callbacks,
+        "caught": bool(catch),
+        "names": study.metric_names,
+        "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
+        "added": len(study.get_trials(deepcopy=False)) - len(waiting),
+    }
+    end_program(func, arguments)
+
+
+def _innermost(pruner: Any) -> Any:
+    """The pruner that another one asks."""
+    while (inner := _kept(pruner, "wrapped_pruner")) is not None:
+        pruner = inner
+    return pruner
+
+
+def _ends_study(callback: Any) -> bool:
+    return type(callback).__name__ == "MaxTrialsCallback"
+
+
+def _is_number(value: Any) -> bool:
+    """Whether Optuna takes what an objective with one value returns."""
+    try:
+        return not math.isnan(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _trial(
+    config: Mapping[str, Any],
+    *,
+    report: Callable[[float], None],
+    pruned: Callable[[], bool] = lambda: False,
+    number: int = 0,
+    suggested: Callable[[Hyperparameter], None] | None = None,
+) -> Any:
+    """Optuna's own trial with fixed values: those of a config, or with `suggested`, defaults where it has none."""
+    import optuna
+
+    class Trial(optuna.trial.FixedTrial):
+        def __init__(self) -> None:
+            super().__init__({}, number)
+            self._steps: set[int] = set()
+
+        def _suggest(self, name: str, distribution: Any) -> Any:
+            try:
+                domain, values = _domain(distribution)
+            except ValueError as error:
+                raise refused("the objective", name, str(error)) from None
+            if name not in self._params:
+                try:
+                    self._params[name] = original(values, value_in(config, name, domain))
+                except KeyError:
+                    if suggested is None:
+                        raise ValueError(
+                            f"{user_place()}: the suggestion {name!r} was not found when the objective was translated, "
+                            "because it depends on other suggestions in a way that no run showed"
+                        ) from None
+                    self._params[name] = original(values, _default(domain))
+            if suggested is not None:
+                suggested(Hyperparameter(name, domain, user_place()))
+            return super()._suggest(name, distribution)
+
+        def report(self, value: float, step: int) -> None:
+            """An epoch, unless the step has a value already: as in Optuna, the first one counts."""
+            if int(step) not in self._steps:
+                self._steps.add(int(step))
+                report(float(value))
+
+        def should_prune(self) -> bool:
+            """Whether the scheduler has stopped the trial."""
+            return pruned()
+
+    # Optuna's functions and callbacks ask whether they get a trial.
+    optuna.trial.Trial.register(Trial)
+    return Trial()
+
+
+def _domain(distribution: Any) -> tuple[Any, Sequence[Any]]:
+    """A distribution of Optuna as a domain, and the program's values of a choice."""
+    kind = type(distribution).__name__
+    if kind == "CategoricalDistribution":
+        return choice(distinct(labels(distribution.choices))), distribution.choices
+    convert = integers if kind == "IntDistribution" else floats
+    return convert(distribution.low, distribution.high, distribution.step, log=distribution.log), ()
+
+
+def _default(domain: Any) -> Any:
+    if isinstance(domain, Choice):
+        return domain.values[0]
+    if isinstance(domain, IntUniform):
+        return domain.nth((domain.count - 1) // 2) if domain.count > 10 else domain.low
+    return domain.from_unit(0.4) if isinstance(domain, Domain) else domain
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of an objective that finds its suggestions."""
+
+    values: Mapping[str, Any]
+    found: Mapping[str, Hyperparameter]
+    reports: bool
+    asks: bool
+    constraints: bool
+    failed: bool
+    longest: float
+    """Seconds between two suggestions, or before the end of the last one, at most."""
+
+
+class _Enough(BaseException):
+    """Ends an objective that runs to find its suggestions."""
+
+
+def _runs(objective: Callable[[Any], Any]) -> list[_Run]:
+    """Runs of the objective with other values, until they suggest nothing new."""
+    first = _run(objective, {}, _FIRST_SECONDS)
+    seconds = 1.0 + 3 * first.longest
+    runs = [first]
+    due = _others(first)
+    known = set(first.found)
+    while due and len(runs) < _MAX_RUNS:
+        run = _run(objective, due.pop(0), seconds)
+        runs.append(run)
+        new = {name: one for name, one in run.found.items() if name not in known}
+        known |= set(new)
+        due += _others(replace(run, found=new)) if new else []
+    return runs
+
+
+def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], seconds: float) -> _Run:
+    """Run an objective until its second report, its question whether to end, or some seconds after a suggestion."""
+    from optuna.exceptions import TrialPruned
+
+    found: dict[str, Hyperparameter] = {}
+    reports, asked, failed, waits = 0, False, False, [0.0]
+    here, ended, last = threading.get_ident(), threading.Event(), [time.monotonic()]
+
+    def suggested(one: Hyperparameter) -> None:
+        found.setdefault(one.name, one)
+        if len(found) > 1:
+            waits.append(time.monotonic() - last[0])
+        last[0] = time.monotonic()
+
+    def report(_: float) -> None:
+        nonlocal reports
+        reports += 1
+        if reports > 1:
+            raise _Enough
+
+    def pruned() -> bool:
+        nonlocal asked
+        asked = True
+        raise _Enough
+
+    def watch() -> None:
+        while not ended.wait(0.05):
+            if found and time.monotonic() - last[0] > seconds:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(here), ctypes.py_object(_Enough))
+                return
+
+    trial = _trial(values, report=report, pruned=pruned, suggested=suggested)
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        try:
+            objective(trial)
+        finally:
+            ended.set()
+            watching.join()
+    except _Enough:
+        pass
+    except TrialPruned:
+        failed = True
+    except Exception:
+        if not values:
+            raise
+    return _Run(dict(trial.params), found, reports > 0, asked, bool(trial.constraints), failed, max(waits))
+
+
+def _others(run: _Run) -> list[dict[str, Any]]:
+    """The values of a run with all suggestions changed, then with each one alone set to its other values in turn."""
+    other = {
+        name: [value for value in tried(one.domain) if value != label(run.values[name])]
+        for name, one in run.found.items()
+    }
+    changed = [
+        {name: label(value) for name, value in run.values.items()} | {n: each[0] for n, each in other.items() if each}
+    ]
+    for name, one in run.found.items():
+        if isinstance(one.domain, Choice | IntUniform):
+            changed += [{**{n: label(v) for n, v in run.values.items()}, name: value} for value in other[name]]
+    return changed
+
+
+def _joined(runs: Sequence[_Run], subject: str) -> list[Hyperparameter]:
+    """The suggestions of all runs, with the conditions under which they are made."""
+    suggestions: dict[str, Hyperparameter] = {}
+    faults: dict[str, Fault] = {}
+    for run in runs:
+        for one in run.found.values():
+            known = suggestions.setdefault(one.name, one)
+            if repr(known.domain) != repr(one.domain):
+                faults[one.name] = Fault(
+                    one.line,
+                    f"{one.name} in {known.domain!r} and in {one.domain!r}",
+                    "must have a range that does not depend on other suggestions: suggest a share, such as "
+                    "suggest_float(name, 0, 1), and multiply",
+                )
+    joined = []
+    for one in suggestions.values():
+        if all(one.name in run.found for run in runs):
+            joined.append(one)
+        elif (condition := _condition(one, runs, suggestions)) is not None:
+            joined.append(replace(one, conditions=(condition,)))
+        else:
+            allowed = (
+                "must be suggested in each trial, or depend only on the value of one categorical or integer suggestion"
+            )
+            faults.setdefault(one.name, Fault(one.line, one.name, allowed))
+    if faults:
+        raise InvalidJob(subject, list(faults.values()))
+    return joined
+
+
+def _condition(
+    one: Hyperparameter, runs: Sequence[_Run], found: Mapping[str, Hyperparameter]
+) -> tuple[str, tuple[Any, ...]] | None:
+    """The suggestion whose value decides whether another is made, and the values that lead to it."""
+    for parent, known in found.items():
+        if parent == one.name or not isinstance(known.domain, Choice | IntUniform):
+            continue
+        made: dict[str | None, set[bool]] = {}
+        for run in runs:
+            there = one.name in run.found
+            if parent in run.found:
+                made.setdefault(identity(label(run.values[parent])), set()).add(there)
+            elif there:
+                made.setdefault(None, set()).update((True, False))
+        values = {identity(value): value for value in tried(known.domain)}
+        every = values.keys() <= made.keys() and len(values) == known.domain.count
+        if every and all(len(each) == 1 for each in made.values()):
+            return parent, tuple(value for key, value in values.items() if made[key] == {True})
+    return None
+
+
+def _with_values(space: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """A space with the values that a sampler fixes, or lists as a grid."""
+    whole: dict[str, Any] = {}
+    for name, domain in space.items():
+        given = values.get(name)
+        if isinstance(domain, Switch):
+            kept = domain.values if given is None else [branch_text(value) for value in given]
+            branches = {one: _with_values(domain.branches[one], values) for one in kept if one in domain.branches}
+            whole[name] = given[0] if given is not None and len(branches) == 1 else Switch(branches)
+            whole |= next(iter(branches.values())) if given is not None and len(branches) == 1 else {}
+        elif given is None:
+            whole[name] = domain
+        else:
+            whole[name] = Grid(tuple(given)) if len(given) > 1 else given[0]
+    return whole
+
+
+def _start_configs(
+    enqueued: Sequence[Mapping[str, Any]], space: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The configs of enqueued trials, and as text, the values that the space does not have."""
+    configs: list[dict[str, Any]] = []
+    outside: dict[str, None] = {}
+    for values in enqueued:
+        given = {parameter_name(own): (f"{own}={value!r}", label(value)) for own, value in values.items()}
+        config: dict[str, Any] = {}
+        known: dict[str, bool] = {}
+        for place in walk(space):
+            if place.name not in given:
+                continue
+            text, value = given[place.name]
+            if any(config.get(switch, branch) != branch for switch, branch in place.when):
+                known.setdefault(text, True)
+            elif isinstance(place.domain, Domain):
+                value = branch_text(value) if isinstance(place.domain, Switch) else value
+                # Only where its branch is chosen, too.
+                known[text] = place.domain.contains(value) and all(switch in config for switch, _ in place.when)
+                config |= {place.name: value} if known[text] else {}
+            else:
+                known[text] = place.domain == value
+        outside |= {text: None for text, _ in given.values() if not known.get(text)}
+        configs += [config] if config else []
+    return configs, list(outside)

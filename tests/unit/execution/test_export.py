@@ -1,0 +1,165 @@
+"""Models of a study as files: the winner's, any trial's, the best trials'."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline import load_model, load_results, run
+from pipeline.errors import JobNotFound, StorageError, UsageError
+from pipeline.execution.export import export
+from pipeline.results.tables.trials import ranked
+from pipeline.storage import Store
+from tests.unit.execution.three_trials import JOB, data, scored, val_loss
+
+
+def test_any_trial_s_model_is_exported(tuned_store, losing, tmp_path):
+    """Any trial is exported with its best epoch's weights and a trial.json; the study is unchanged."""
+    before = tuned_store.files()
+    written = export(tuned_store, tmp_path, trial=losing)
+    assert [path.name for path in written] == [
+        "architecture.json", "model.keras", "model.weights.h5", "provenance.json", "trial.json"
+    ]  # fmt: skip
+    assert scored(keras.saving.load_model(tmp_path / "model.keras")) == pytest.approx(
+        val_loss(tuned_store, losing), rel=1e-5
+    )
+    reported = json.loads((tmp_path / "trial.json").read_text())
+    assert reported["trial_id"] == losing
+    assert set(reported["metrics"]) == {"test_loss", "test_accuracy"}
+    assert json.loads((tmp_path / "provenance.json").read_text())["sessions"]
+    assert tuned_store.files() == before
+
+
+def test_a_checkpoint_is_a_model_without_the_data(gone, tmp_path):
+    """Without its data, a model is exported with the shapes of study.json, and the missing test is reported."""
+    module, rows = gone
+    job = JOB.replaced({"model": module.build_model, "data": module.data})
+    run(job, storage=tmp_path, note=lambda _: None)
+    store, inputs = Store(tmp_path / "s"), module.data().test.x
+    trial = load_results(store.uri).best.trial_id
+    expected = load_model(store.uri, trial=trial)(inputs)
+    rows.unlink()
+    np.testing.assert_array_equal(load_model(store.uri, trial=trial)(inputs), expected)
+    notes = []
+    export(store, tmp_path / "to", top=2, note=notes.append)
+    assert len(notes) == 1
+    assert notes[0].startswith("The model is not evaluated on the test split: the data cannot be loaded: ")
+    assert "rows.csv" in notes[0]
+    assert json.loads((tmp_path / f"to/1-{trial}/trial.json").read_text())["metrics"] == {}
+    assert (tmp_path / f"to/1-{trial}/model.weights.h5").exists()
+
+
+def test_other_data_are_not_scored(gone, tmp_path):
+    """A model is not scored on other data than the study's, whose metrics would not be comparable."""
+    module, rows = gone
+    run(JOB.replaced({"model": module.build_model, "data": module.data}), storage=tmp_path, note=lambda _: None)
+    np.savetxt(rows, np.random.default_rng(1).normal(size=(20, 7)))
+    notes = []
+    export(Store(tmp_path / "s"), tmp_path / "to", trial="0000", note=notes.append)
+    assert notes[0].startswith(
+        "The model is not evaluated on the test split: the data differ from those that the study began with: "
+    )
+
+
+def test_a_saved_model_serves(tuned_store, losing, tmp_path):
+    """TensorFlow loads an exported SavedModel, which predicts the same as the Keras model."""
+    import tensorflow as tf
+
+    assert export(tuned_store, tmp_path, trial=losing, saved_model=True)[-1] == tmp_path / "saved_model"
+    x = data().validation.x
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    np.testing.assert_allclose(loaded.serve(x), load_model(tuned_store.uri, trial=losing)(x), rtol=1e-5)
+
+
+def test_the_best_trials_are_exported_into_numbered_folders(tuned_store, tmp_path, capsys):
+    """The best trials are exported, best first, into numbered folders, and missing ones are reported."""
+    notes = []
+    export(tuned_store, tmp_path, top=5, note=notes.append)
+    folders = sorted(path.name for path in tmp_path.iterdir())
+    assert [name.partition("-")[0] for name in folders] == ["1", "2", "3"]
+    values = [val_loss(tuned_store, name.partition("-")[2]) for name in folders]
+    assert values == sorted(values)
+    assert notes == ["There are 3 trials with a model, not 5."]
+
+
+def test_a_model_that_is_gone_is_reported_with_how_to_keep_it(tmp_path):
+    """If a study kept only the best trial's checkpoints, the error says why others are missing and how to keep them."""
+    job = JOB.replaced({"checkpoints.top": 1})
+    run(job, storage=tmp_path, note=lambda _: None)
+    store, best = Store(tmp_path / "s"), load_results(tmp_path / "s").best.trial_id
+    lost = next(trial for trial in ("0000", "0001", "0002") if trial != best)
+    with pytest.raises(JobNotFound, match=r"keeps only what checkpoints\.top=1 allow.*Raise that with --set"):
+        export(store, tmp_path / "to", trial=lost)
+    notes = []
+    export(store, tmp_path / "best", top=3, note=notes.append)
+    assert [path.name for path in (tmp_path / "best").iterdir()] == [f"1-{best}"]
+    assert len(notes) == 1
+    assert lost in notes[0]
+
+
+def test_mistakes_are_reported(tuned_store, tmp_path):
+    """An unknown trial, contradictory options and a folder that cannot be written are user errors."""
+    with pytest.raises(JobNotFound, match="no trial '0009'"):
+        export(tuned_store, tmp_path, trial="0009")
+    with pytest.raises(UsageError, match="cannot be combined"):
+        export(tuned_store, tmp_path, trial="0000", top=2)
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="Choose another folder"):
+        export(tuned_store, tmp_path / "file", trial="0000")
+    with pytest.raises(StorageError, match="is within the study"):
+        export(tuned_store, tuned_store.local, trial="0000")
+
+
+def test_files_that_no_export_wrote_are_not_replaced(tuned_store, tmp_path):
+    """An export refuses to replace files that it did not write, whatever the options."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/model.keras").write_text("mine")
+    with pytest.raises(StorageError, match=r"has model\.keras, which tunepipe did not write"):
+        export(tuned_store, tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine/model.keras").read_text() == "mine"
+
+
+@pytest.mark.parametrize("options", [{}, {"top": 1}])
+def test_an_earlier_export_is_replaced_only_on_request(tuned_store, tmp_path, options):
+    """An export refuses to replace an earlier one unless it may overwrite it."""
+    (tmp_path / "notes.txt").write_text("mine")
+    written = export(tuned_store, tmp_path, **options)
+    model = next(path for path in written if path.name == "model.keras")
+    model.write_text("earlier")
+    with pytest.raises(StorageError, match=r"has the files of an earlier export: .*model\.keras.* with --overwrite"):
+        export(tuned_store, tmp_path, **options)
+    assert model.read_text() == "earlier"
+    assert export(tuned_store, tmp_path, overwrite=True, **options) == written
+    assert model.stat().st_size > 100
+
+
+def test_numbered_folders_go_beside_an_export(tuned_store, tmp_path):
+    """The folders of --top are written into a folder that has an export already, which stays."""
+    winner = export(tuned_store, tmp_path)
+    written = export(tuned_store, tmp_path, top=1)
+    assert {path.parent.parent for path in written} == {tmp_path}
+    assert all(path.exists() for path in winner)
+
+
+def test_files_in_numbered_folders_are_not_replaced(tuned_store, tmp_path):
+    """Files in a folder of --top that no export wrote are refused before any model is written."""
+    second = ranked(load_results(tuned_store.uri))[1]
+    place = tmp_path / f"2-{second}"
+    place.mkdir()
+    (place / "model.keras").write_text("mine")
+    with pytest.raises(StorageError, match=r"has model\.keras, which tunepipe did not write"):
+        export(tuned_store, tmp_path, top=2)
+    assert (place / "model.keras").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+
+
+def test_an_export_writes_through_no_link(tuned_store, tmp_path):
+    """A file of an earlier export that is now a link is refused, and the link's target is unchanged."""
+    export(tuned_store, tmp_path / "ours")
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "ours/model.keras").unlink()
+    (tmp_path / "ours/model.keras").symlink_to(tmp_path / "mine")
+    with pytest.raises(StorageError, match=r"has model\.keras \(a link to .*tunepipe does not write through links"):
+        export(tuned_store, tmp_path / "ours")
+    assert (tmp_path / "mine").read_text() == "mine"
