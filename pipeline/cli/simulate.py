@@ -27,7 +27,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.simulation.curve_source import CurveSource
+    from pipeline.simulation.curves import CurveSource
     from pipeline.simulation.forecast import Forecast
     from pipeline.study import TuneJob
     from pipeline.study.earlier_trials import EarlierTrials
@@ -103,7 +103,7 @@ def simulate(
     else:
         command_console().print(forecast_view(forecasts, about, price=price, own=tuned))
     if plot is not None:
-        from pipeline.simulation.forecast_picture import forecast_picture
+        from pipeline.simulation.forecast_view import forecast_picture
 
         save(plot, forecast_picture(forecasts, form), err=as_json)
 
@@ -113,7 +113,7 @@ def _source(
 ) -> "Callable[[TuneJob], CurveSource]":
     """The source of a job's learning curves."""
     if curves == _SYNTHETIC:
-        from pipeline.simulation.synthetic_curves import SyntheticCurves
+        from pipeline.simulation.curves import SyntheticCurves
 
         epoch = 1.0 if seconds_per_epoch is None else seconds_per_epoch
         start = seconds_per_start or 0.0

@@ -1,16 +1,18 @@
-"""Forecasts as text and as JSON."""
+"""Forecasts as a table, as JSON values, and as a picture of the best value over simulated time."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipeline.results.views.fitted_table import Column, FittedTable
 from pipeline.sanitize import sanitize
-from pipeline.simulation.forecast import Forecast, SeedResult, Span
-from pipeline.simulation.pair_comparison import BestPair, best_pairs, hypervolumes
+from pipeline.simulation.forecast import BestPair, Forecast, SeedResult, Span, best_pairs, hypervolumes
 from pipeline.study import TuneJob
 from pipeline.wording import counted, duration, format_number
 
@@ -19,6 +21,9 @@ _TEXT_COLUMNS = ("scheduler", "search")
 
 _EXTRA_COLUMNS = ("in use", "worker time", "epochs", "completed", "found after")
 """Columns that are left out on a narrow terminal."""
+
+_HIGH, _WIDE = 3.6, 4.6
+"""A panel's size in inches."""
 
 _VOLUME = (
     "The hypervolume is the share of a box that all epochs of a study dominate; rows with the same seed have the same "
@@ -190,3 +195,69 @@ def _cell(span: Span | None, form: Any, *, spread: bool = False) -> str:
 
 def _span(span: Span | None) -> dict[str, float] | None:
     return None if span is None else {"median": span.middle, "low": span.low, "high": span.high}
+
+
+def forecast_picture(forecasts: Sequence[Forecast], form: str) -> bytes:
+    """A panel for each number of workers, with a line for each scheduler and searcher."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from pipeline.results.plots.comparison_picture import look_of
+    from pipeline.results.plots.style import axis_limits, plain_numbers, style
+
+    objective = forecasts[0].job.objective
+    counts = sorted({forecast.workers for forecast in forecasts})
+    with style():
+        figure = Figure(figsize=(max(_WIDE * len(counts), 6), _HIGH), dpi=120)
+        FigureCanvasAgg(figure)
+        shown: list[float] = []
+        panels = figure.subplots(1, len(counts), sharey=True, squeeze=False)[0]
+        for workers, ax in zip(counts, panels, strict=True):
+            for index, forecast in enumerate(forecast for forecast in forecasts if forecast.workers == workers):
+                seconds, middle, low, high = _best_curve(forecast)
+                if not len(seconds):
+                    continue
+                look = look_of(index)
+                ax.step(seconds, middle, where="post", lw=2, label=_label(forecast, forecasts), **look)
+                ax.plot(seconds[-1], middle[-1], "o", color=look["color"], ms=5)
+                if len(forecast.results) > 1:
+                    ax.fill_between(seconds, low, high, step="post", color=look["color"], alpha=0.12, lw=0)
+                shown += middle.tolist()
+            ax.set_title(counted(workers, "worker"))
+            ax.set_xlabel("simulated seconds")
+            plain_numbers(ax.yaxis)
+        if (limits := axis_limits(np.array(shown), objective.mode)) is not None:
+            panels[0].set_ylim(limits)
+        panels[0].set_ylabel(f"best {objective.metric} so far")
+        if shown:
+            panels[-1].legend(frameon=False, loc="lower right" if objective.mode == "max" else "upper right")
+        file = io.BytesIO()
+        figure.savefig(file, format=form)
+    return file.getvalue()
+
+
+def _label(forecast: Forecast, among: Sequence[Forecast]) -> str:
+    """What distinguishes a forecast from the others in the picture."""
+    searchers = {other.job.searcher.kind for other in among}
+    schedulers = {other.job.scheduler.kind for other in among}
+    if len(searchers) == 1:
+        return forecast.job.scheduler.kind
+    scheduler, searcher = forecast.job.scheduler.kind, forecast.job.searcher.kind
+    return searcher if len(schedulers) == 1 else f"{scheduler}, {searcher}"
+
+
+def _best_curve(forecast: Forecast) -> tuple[npt.NDArray[np.float64], ...]:
+    """Moments at which any seed's best value improves, up to the end, and the median, minimum and maximum there."""
+    results = [result for result in forecast.results if result.best_curve]
+    if not results:
+        return (np.empty(0),) * 4
+    moments = np.unique([at for result in results for at, _ in result.best_curve])
+    # There is no median of all before the last of them has a value.
+    start, end = max(result.best_curve[0][0] for result in results), np.median([result.seconds for result in results])
+    moments = np.append(moments[(moments >= start) & (moments < end)], max(start, end))
+    rows = []
+    for result in results:
+        at, values = np.array(result.best_curve).T
+        rows.append(values[np.searchsorted(at, moments, side="right") - 1])
+    best = np.array(rows)
+    return moments, np.median(best, axis=0), best.min(axis=0), best.max(axis=0)

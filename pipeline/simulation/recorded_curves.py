@@ -13,8 +13,7 @@ from pipeline.results.analysis.trial_ends import ended_by_itself
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
-from pipeline.simulation.curve_source import Curve, CurveSource
-from pipeline.simulation.encoding import Encoding
+from pipeline.simulation.curves import Curve, CurveSource, Encoding
 from pipeline.space import Config, fits
 from pipeline.storage.schema import metric_column
 from pipeline.study import TuneJob

@@ -15,7 +15,7 @@ from pipeline.engine.study_loop import StudyLoop
 from pipeline.engine.trial import Trial
 from pipeline.pareto import non_dominated
 from pipeline.searchers import EarlierStudy
-from pipeline.simulation.curve_source import Curve, CurveSource
+from pipeline.simulation.curves import Curve, CurveSource
 from pipeline.study import TuneJob
 
 

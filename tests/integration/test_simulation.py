@@ -1,38 +1,57 @@
-"""A real study and its simulation: the simulation repeats its decisions over the recorded curves."""
+"""Real studies in one process, and simulations over their curves: one worker repeats the decisions."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
+from pipeline import PBT, Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
+from pipeline.errors import DataError, UsageError
 from pipeline.simulation.recorded_curves import RecordedCurves
 from pipeline.simulation.simulator import simulate
 
 
-def learn(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """A loss that falls at the config's speed to the config's height: curves cross."""
-    epoch = 0
+def learn(config: Mapping[str, Any], state: int | None) -> Iterator[tuple[dict[str, float], int]]:
+    epoch = state or 0
     while True:
         epoch += 1
-        yield {"loss": config["height"] + (1 + config["speed"] * epoch) ** -1.0}
+        if config["height"] > 0.95:
+            raise ValueError("too high")
+        yield {"loss": config["height"] + (1 + config["speed"] * epoch) ** -1.0}, epoch
+
+
+def _job(kind: Any, **fields: Any) -> TuneJob:
+    given: dict[str, Any] = {
+        "name": "learned",
+        "function": learn,
+        "space": {"height": Uniform(0, 0.94), "speed": LogUniform(0.1, 10)},
+        "objectives": [Objective("loss", "min")],
+        "scheduler": kind,
+        "budget": Budget(trials=20, epochs=16),
+        **fields,
+    }
+    return TuneJob(**given).replaced({"resources.workers": 0})
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("recorded")
+    run(_job("asha", space={"height": Uniform(0, 1), "speed": LogUniform(0.1, 10)}), storage=folder)
+    return load_results(folder / "learned")
+
+
+def _curves(results: Any, job: TuneJob, epoch: float | None = None) -> RecordedCurves:
+    return RecordedCurves(results, job, seconds_per_epoch=epoch, seconds_per_start=epoch)
 
 
 @pytest.mark.parametrize("kind", ["asha", "promoting-asha", "halving", "hyperband", "median"])
-def test_one_worker_decides_as_it_did(kind, tmp_path):
-    """The simulation of a study repeats every decision with its reason, in the same order, and the best value."""
-    job = TuneJob(
-        name="learned",
-        function=learn,
-        space={"height": Uniform(0, 1), "speed": LogUniform(0.1, 10)},
-        objectives=[Objective("loss", "min")],
-        scheduler=kind,
-        budget=Budget(trials=20, epochs=16),
-    ).replaced({"resources.workers": 0})
+def test_one_worker_decides_as_it_did(kind: str, tmp_path: Path) -> None:
+    job = _job(kind)
     run(job, storage=tmp_path)
     results = load_results(tmp_path / "learned")
-    rows = []
-    done = simulate(job, RecordedCurves(results, job, seconds_per_epoch=0.0, seconds_per_start=0.0), 1, rows.append)
+    rows: list[Any] = []
+    done = simulate(job, _curves(results, job, 0.0), 1, rows.append)
     recorded = results.decisions.sort_values("number")
     assert [(row.trial_id, row.epoch, row.kind, row.reason) for row in rows] == list(
         recorded[["trial_id", "epoch", "kind", "reason"]].itertuples(index=False, name=None)
@@ -43,3 +62,44 @@ def test_one_worker_decides_as_it_did(kind, tmp_path):
     assert len(set(results.trials["epochs"])) > 1
     assert done.extended == 0
     assert done.best == results.best.value
+
+
+def test_a_recorded_config_learns_as_it_did_and_short_curves_are_extended(recorded: Any) -> None:
+    curves = _curves(recorded, job := _job("fifo", space={"height": Uniform(0, 1), "speed": LogUniform(0.1, 10)}))
+    for trial in recorded.trials.to_dict("records"):
+        config = {"height": trial["config_height"], "speed": trial["config_speed"]}
+        number, rows = int(trial["trial_id"]), recorded.epochs[recorded.epochs["trial_id"] == trial["trial_id"]]
+        curve = curves.curve(number, 1, config)
+        near = curves.curve(700, 1, {**config, "speed": config["speed"] * (1 + 1e-9)})
+        assert near == curve
+        assert list(curve.values[: curve.known]) == rows["loss"].tolist()
+        if trial["state"] == "failed":
+            assert "too high" in curve.failure
+            continue
+        assert (curve.known, len(curve.values)) == (trial["epochs"], 16)
+        assert min(curve.values) >= recorded.best.value
+        assert len(set(curve.seconds[curve.known :])) <= 1
+    done = simulate(job, curves, 3)
+    assert (len(done.trials), done.extended > 0) == (20, True)
+    assert done.best == recorded.best.value
+    assert set(_curves(recorded, job, 20.0).curve(0, 1, {"height": 0.5, "speed": 1.0}).seconds) == {20.0}
+
+
+def test_studies_that_cannot_be_replayed_are_refused(recorded: Any) -> None:
+    with pytest.raises(UsageError):
+        _curves(recorded, _job("pbt"))
+    with pytest.raises(DataError):
+        _curves(recorded, _job("asha", objectives=[Objective("val_f1", "max")]))
+    with pytest.raises(DataError):
+        _curves(recorded, _job("asha", space={"depth": Uniform(0, 1)}))
+
+
+def test_of_a_population_only_the_first_segment_is_used(tmp_path: Path) -> None:
+    run(_job(PBT(interval=2), budget=Budget(trials=6, epochs=8)), storage=tmp_path)
+    results = load_results(tmp_path / "learned")
+    assert results.epochs["segment"].max() > 1
+    curves = _curves(results, _job("fifo"))
+    first = results.epochs[results.epochs["segment"] == 1].groupby("trial_id")
+    for trial, rows in first:
+        config = {"height": rows["config_height"].iloc[0], "speed": rows["config_speed"].iloc[0]}
+        assert curves.curve(int(trial), 1, config).known == len(rows)

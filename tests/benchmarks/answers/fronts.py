@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.pareto import hypervolume
 from pipeline.schedulers import FIFO, MOASHA, PromotingMOASHA, SchedulerSettings
 from pipeline.searchers import SEARCHERS
-from pipeline.simulation.curve_source import Curve
+from pipeline.simulation.curves import Curve
 from pipeline.simulation.simulator import simulate
 from pipeline.space import Config
 from pipeline.study import Objective

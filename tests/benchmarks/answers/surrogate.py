@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.simulation.curve_source import Curve
+from pipeline.simulation.curves import Curve
 from pipeline.space import Config, Cube
 from tests.benchmarks.answers.studies import STUDIES
 from tests.benchmarks.answers.tables import Table

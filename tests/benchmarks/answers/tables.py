@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.simulation.curve_source import Curve, CurveSource
-from pipeline.simulation.encoding import Encoding
+from pipeline.simulation.curves import Curve, CurveSource, Encoding
 from pipeline.space import Config, draw
 from tests.benchmarks.answers.studies import EPOCHS, STUDIES
 

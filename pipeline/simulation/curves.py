@@ -1,14 +1,17 @@
-"""Synthetic learning curves: configs that matter differently, power laws that cross, noise, late improvers."""
+"""Learning curves of simulated trials: a curve for each config; synthetic ones are power laws over a landscape."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.simulation.curve_source import Curve, CurveSource
-from pipeline.simulation.encoding import Encoding
-from pipeline.space import Config, RandomStream
+from pipeline.space import Config, Cube, ListedDomain, RandomStream, drawn_parameters
 from pipeline.study import TuneJob
+
+_Reals = npt.NDArray[np.float64]
 
 _BEFORE = 0.9
 """The loss of an untrained model: the error rate with ten classes."""
@@ -18,6 +21,56 @@ _CHANCE, _NOISE = 0.03, 0.005
 """Standard deviations of the final loss between trials of one config, and of the loss of each epoch."""
 _LATE = 0.1
 """The share of trials that improve late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The learning curve of one config."""
+
+    values: Sequence[float]
+    seconds: Sequence[float]
+    start: float
+    levels: Sequence[float]
+    known: int
+    failure: str | None = None
+    ended: bool = False
+    others: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+class CurveSource(ABC):
+    """A source of learning curves."""
+
+    @abstractmethod
+    def curve(self, index: int, segment: int, config: Config) -> Curve:
+        """The curve of a trial's config."""
+
+    @abstractmethod
+    def description(self) -> Mapping[str, Any]:
+        """The source of the curves, as JSON values; `note` describes it in words."""
+
+
+class Encoding:
+    """A column for each drawn parameter of a space."""
+
+    def __init__(self, space: Mapping[str, Any]) -> None:
+        self._cube, self.parameters = Cube(space), drawn_parameters(space)
+        self.listed = np.array([isinstance(parameter.domain, ListedDomain) for parameter in self.parameters], bool)
+
+    def row(self, config: Config) -> _Reals:
+        """A config as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that it does not have."""
+        row: _Reals = self._cube.units([config])[0]
+        return row
+
+    def distances(self, row: _Reals, rows: _Reals) -> _Reals:
+        """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config."""
+        distances = (rows - row) ** 2
+        distances[:, self.listed] = rows[:, self.listed] != row[self.listed]
+        present, others = ~np.isnan(row), ~np.isnan(rows)
+        # A parameter that only one of them has counts as fully different; one that neither has does not count.
+        distances[present != others] = 1.0
+        distances[~present & ~others] = 0.0
+        total: _Reals = distances.sum(axis=1)
+        return total
 
 
 class SyntheticCurves(CurveSource):
@@ -88,11 +141,11 @@ class SyntheticCurves(CurveSource):
             "note": note,
         }
 
-    def _cost(self, config: Config, mode: str, best: np.ndarray) -> float:
+    def _cost(self, config: Config, mode: str, best: _Reals) -> float:
         loss = _BEST + _SPREAD * self._distance_from(best, config)
         return 1 - loss if mode == "max" else loss
 
-    def _distance_from(self, best: np.ndarray, config: Config) -> float:
+    def _distance_from(self, best: _Reals, config: Config) -> float:
         """The distance of a config from the best one, from 0 to 1."""
         row = self._encoding.row(config)
         present = ~np.isnan(row)
@@ -106,7 +159,7 @@ class SyntheticCurves(CurveSource):
         return float(np.sum(self._weights[present] * distances[present]) / np.sum(self._weights[present]))
 
 
-def _distant(best: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _distant(best: _Reals, rng: np.random.Generator) -> _Reals:
     """Another config that is best: at least a quarter of each range away."""
     moved = best + rng.uniform(0.25, 0.5, len(best)) * np.where(best > 0.5, -1, 1)
     return np.clip(moved, 0.0, 1.0)
