@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from pipeline.simulation.synthetic_curves import SyntheticCurves
 
 from pipeline.engine import draws, study_loop
 from pipeline.engine.draws import own_draw
 from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import SEARCHERS
 from pipeline.simulation.simulator import simulate
-from pipeline.simulation.synthetic_curves import SyntheticCurves
 from pipeline.space import Choice, IntUniform, Switch, Uniform
 from pipeline.study import Budget, Objective
 from pipeline.study.trial_configs import config_of_trial, suggestion_of_trial
