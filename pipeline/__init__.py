@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.execution.check import (
         check as check,
     )
-    from pipeline.execution.load_model import (
+    from pipeline.execution.models import (
         load_model as load_model,
         load_state as load_state,
     )
@@ -96,7 +96,7 @@ _MODULES = {
     "pipeline.datasets.base": ("Dataset", "Split"),
     "pipeline.errors": ("TunepipeError", "UserError"),
     "pipeline.execution.check": ("check",),
-    "pipeline.execution.load_model": ("load_model", "load_state"),
+    "pipeline.execution.models": ("load_model", "load_state"),
     "pipeline.execution.rerun": ("rerun",),
     "pipeline.execution.run": ("run",),
     "pipeline.results.notebook": ("load_results", "show"),

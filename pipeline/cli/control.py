@@ -125,7 +125,8 @@ def _carry_out(store: "Store", command: "Command") -> None:
 def _resume(store: "Store") -> str:
     """How a study that does not run continues, in words: one that has finished needs a larger budget."""
     from pipeline.engine.limits import options_to_continue
-    from pipeline.engine.trial import Trial
+    from pipeline.engine.saved_state import saved_state
+    from pipeline.engine.trial import Incumbent
     from pipeline.results.tables.load import read_study
     from pipeline.storage.sessions import read_sessions
     from pipeline.study import TuneJob
@@ -135,16 +136,17 @@ def _resume(store: "Store") -> str:
         return f"`{resume}`"
     job, last = TuneJob.from_json(read_study(store)["job"], load=False), sessions[-1]
     try:
-        trials = [Trial.from_json(one) for one in (last["resume"] or {}).get("trials", ())]
-    except (AttributeError, TypeError, ValueError):
+        trials = saved_state(last["resume"]).trials
+    except ValueError:
         # A resume refuses such a state, and says so.
         trials = []
-    reached = (job.budget.target_reached(job.objective, trial.best, trial.violation) for trial in trials)
+    incumbent = Incumbent(job.objectives)
+    incumbent.reconsider(trials)
     options = options_to_continue(
         job,
         drawn=len(trials) or job.budget.trials,
         seconds=last["seconds"],
         epochs=sum(trial.epoch for trial in trials),
-        target_reached=any(reached),
+        best=None if incumbent.best is None else incumbent.best.best,
     )
     return f"`{resume}` with a larger budget, such as {' '.join(options)},"

@@ -65,7 +65,7 @@ def export(
         )
     store = study_store(study, storage)
     if to is not None:
-        from pipeline.execution.export import export as export_models
+        from pipeline.execution.models import export as export_models
 
         wanted = None if trial is None else trial_id(trial)
         written = export_models(

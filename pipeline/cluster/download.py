@@ -1,13 +1,13 @@
 """Studies on a cluster's volume: a pod that mounts the volume reads them, and they are merged into a local folder."""
 
 import contextlib
+import shutil
 import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.submissions import Submission
 from pipeline.cluster.why import diagnose
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError, UserError
-from pipeline.storage import Store, unfinished
+from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
 from pipeline.storage.sessions import read_sessions, state_of
 from pipeline.study import layout
@@ -113,9 +113,10 @@ def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, sto
         archive, unpacked = Path(folder, "study.tar"), Path(folder, "study")
         with reader_pod(server, rayjob, *volume) as pod:
             read_study(server, pod, storage, study, archive)
-        with _writing(to), tarfile.open(archive) as packed:
-            packed.extractall(unpacked, filter=_plain)
-        return merge_study(unpacked / study, to / study)
+        with _writing(to):
+            with tarfile.open(archive) as packed:
+                packed.extractall(unpacked, filter=_plain)
+            return merge_study(unpacked / study, to / study)
 
 
 def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -283,26 +284,23 @@ def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
 def merge_study(downloaded: Path, place: Path) -> Path:
     """Replace the files of a study's earlier copy by those of a newer one; files of other origin stay."""
     here, new = Store(place), Store(downloaded)
-    # What a copy that was cut off has left may be a file that is not finished.
-    begins = all(entry.kind == "folder" or unfinished(entry.path) for entry in here.entries())
-    if not begins:
-        first = _first_session(here)
-        if first is None or first != _first_session(new):
-            raise ClusterError(
-                f"{place} holds another study of the same name: nothing was downloaded. Name another folder with --to "
-                "and submit again: for a study that has ended, only its results are downloaded."
-            )
-        refuse_links(here)
+    if all(entry.kind == "folder" for entry in here.entries()):
+        # In one step: nobody reads a study's beginning as the whole.
+        shutil.rmtree(place, ignore_errors=True)
+        downloaded.replace(place)
+        return place
+    first = _first_session(here)
+    if first is None or first != _first_session(new):
+        raise ClusterError(
+            f"{place} holds another study of the same name: nothing was downloaded. Name another folder with --to and "
+            "submit again: for a study that has ended, only its results are downloaded."
+        )
+    refuse_links(here)
     paths = {entry.path for entry in contents(new).own}
-    # The first session's file says whose copy this is, even if it is cut off here. A study that has ended has all of
-    # its rows, and one with a study.json all of its files.
-    first_file = layout.session(1)
-    order = {
-        path: (path != first_file if begins else path.startswith("sessions/"), path == layout.STUDY) for path in paths
-    }
-    for path in sorted(paths, key=lambda path: (order[path], path)):
-        with Path(downloaded, path).open("rb") as file:
-            here.write(path, iter(partial(file.read, 2**20), b""))
+    # A session that has ended has all of its rows.
+    for path in sorted(paths, key=lambda path: (path.startswith("sessions/"), path)):
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (downloaded / path).replace(place / path)
     # Last, so that a concurrent reader misses no row: the downloaded parts hold these rows.
     for path in (path for table in TABLES for path in here.files(table)):
         if layout.names(path) and path not in paths:

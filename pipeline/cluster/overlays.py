@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 import shutil
 import subprocess
 import sys
@@ -18,14 +19,9 @@ _FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LIMITS = ("template", "spec", "containers", 0, "resources", "limits")
 _OF_A_POD = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "projected", "secret"}
 """Kinds of volumes that end with a pod, or that it cannot write."""
-_SPOT_LABELS = {
-    "cloud.google.com/gke-spot", "karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType",
-    "kubernetes.azure.com/scalesetpriority",
-}  # fmt: skip
-_POOL_LABELS = {
-    "cloud.google.com/gke-nodepool", "karpenter.sh/nodepool", "eks.amazonaws.com/nodegroup",
-    "kubernetes.azure.com/agentpool", "agentpool",
-}  # fmt: skip
+_SPOT = re.compile("/gke-spot|/capacity-type|/capacityType|/scalesetpriority")
+"""Labels by which clouds mark spot nodes, as the components `on-demand` name them."""
+_POOL = re.compile("/gke-nodepool|/nodepool|/nodegroup|agentpool")
 """Labels by which a user selects one pool of nodes, which are spot nodes or not."""
 
 
@@ -132,32 +128,32 @@ def _wrong_order(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     pods = {str(each.get("groupName")): each["template"]["spec"] for each in groups}
     if len(pods) < len(groups):
         yield "Two groups have the same name: name the component of a group once, or change one name in a patch."
-    first, *others = pods
-    nvidia = [
-        name
-        for name in others
-        if any(resource.startswith("nvidia.com/") for resource in pods[name]["containers"][0]["resources"]["limits"])
-    ]
-    refused = _node_labels(pods[first]) & _SPOT_LABELS
-    for name in nvidia:
-        is_spot = any(
-            each.get("name") == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pods[name]["containers"][0].get("env") or ()
-        )
-        if refused and not is_spot and not _node_labels(pods[name]) & (refused | _POOL_LABELS):
+    nvidia = {
+        name: pod
+        for name, pod in pods.items()
+        if any(each.startswith("nvidia.com/") for each in pod["containers"][0]["resources"]["limits"])
+    }
+    first, *_ = pods
+    for name, pod in nvidia.items():
+        spot = any(each.get("name") == "TUNEPIPE_CHECKPOINT_SECONDS" for each in pod["containers"][0].get("env") or ())
+        if (
+            _SPOT.search(_nodes(pods[first]))
+            and not spot
+            and not (_SPOT.search(_nodes(pod)) or _POOL.search(_nodes(pod)))
+        ):
             yield (
                 f"The group {name!r} may run on spot nodes, unlike the head and the group {first!r}: name the "
                 "component on-demand before the group, or a component for spot nodes right after it."
             )
-    without = [name for name in nvidia if name.startswith("gpu") and "runtimeClassName" not in pods[name]]
-    if without and any("runtimeClassName" in pods[name] for name in nvidia):
-        yield f"{' and '.join(without)} have no runtime class: name the component runtime-class after all GPU groups."
+    gpus = {name: "runtimeClassName" in pod for name, pod in nvidia.items() if name.startswith("gpu")}
+    if len(set(gpus.values())) > 1:
+        without = " and ".join(name for name, has_class in gpus.items() if not has_class)
+        yield f"{without} have no runtime class: name the component runtime-class after all GPU groups."
 
 
-def _node_labels(pod: Mapping[str, Any]) -> set[str]:
-    """The labels of nodes that a pod selects or requires."""
-    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
-    return {*(pod.get("nodeSelector") or {}), *(e.get("key") for t in terms for e in t.get("matchExpressions") or ())}
+def _nodes(pod: Mapping[str, Any]) -> str:
+    """What a pod says about the labels of its nodes."""
+    return str((pod.get("nodeSelector"), pod.get("affinity")))
 
 
 def _late(folder: Path) -> Iterator[str]:

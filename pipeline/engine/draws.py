@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Reversible, Sequence, Sized
 from itertools import islice
 from typing import Protocol, TypeAlias
 
-from pipeline.engine.trial import Trial, observation
+from pipeline.engine.trial import BestEpoch, Trial, observation
 from pipeline.searchers import EarlierStudy, History, Suggestion
 from pipeline.space import fitting, key_of
 from pipeline.study import TuneJob
@@ -50,7 +50,8 @@ class _Observations:
 
     def __init__(self, job: TuneJob, earlier: Sequence[EarlierStudy]) -> None:
         self._mode = job.objective.mode
-        self._objectives = job.objectives if job.searcher.every_objective else ()
+        several = len(job.objectives) > 1 or job.objective.bounded
+        self._objectives = job.objectives if job.searcher.every_objective and several else ()
         # The user may have accepted changed domains since.
         self._fits = fitting(job.space)
         self.history = History(earlier=earlier)
@@ -79,7 +80,7 @@ class _Observations:
                 del self._live[trial.trial_id]
 
 
-_Stage: TypeAlias = tuple[str, int, int, float | None, int]
+_Stage: TypeAlias = tuple[str, int, int, BestEpoch | None, int]
 
 
 def _stage(trial: Trial) -> _Stage:

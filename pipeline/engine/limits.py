@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import TuneJob
 from pipeline.wording import counted, format_number, hide_numbers
 
@@ -12,20 +12,25 @@ _GIVEN_UP = "TrialPruned:"
 """The error with which an objective of Optuna gives a config up: it says nothing about other trials."""
 
 
-def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: Trial | None) -> str | None:
+def target_reached(job: TuneJob, best: BestEpoch | None) -> bool:
+    """Whether an epoch reaches the study's target."""
+    return best is not None and job.budget.target_reached(job.objective, best.value, best.violation)
+
+
+def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: BestEpoch | None) -> str | None:
     """The limit that is reached, in words; None if none is."""
     budget = job.budget
     if budget.seconds is not None and seconds >= budget.seconds:
         return f"The study's budget of {format_number(budget.seconds)} seconds is spent."
     if budget.total_epochs is not None and epochs >= budget.total_epochs:
         return f"The study's budget of {counted(budget.total_epochs, 'epoch')} is spent."
-    if best is not None and budget.target_reached(job.objective, best.best, best.violation):
-        return f"The target of {budget.target:g} is reached: {best.best:g}."
+    if best is not None and target_reached(job, best):
+        return f"The target of {budget.target:g} is reached: {best.value:g}."
     return None
 
 
 def options_to_continue(
-    job: TuneJob, *, drawn: int, seconds: float, epochs: int, target_reached: bool
+    job: TuneJob, *, drawn: int, seconds: float, epochs: int, best: BestEpoch | None
 ) -> Sequence[str]:
     """Options of `tunepipe resume` that raise each limit that a study has reached, so that another trial trains.
 
@@ -38,7 +43,7 @@ def options_to_continue(
         options.append(f"--total-epochs {epochs + budget.epochs}")
     if budget.seconds is not None and seconds >= budget.seconds:
         options.append(f"--seconds {math.ceil(seconds + budget.seconds)}")
-    if target_reached:
+    if target_reached(job, best):
         options.append("--set budget.target=VALUE")
     return options or [f"--trials {budget.trials + 1}"]
 

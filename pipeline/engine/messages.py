@@ -1,19 +1,47 @@
-"""Messages between driver and workers: assignments to a worker, progress reports to the driver."""
+"""Messages between driver and workers: assignments to a worker, its reports, and the rows of epochs."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias, TypedDict
 
+from pipeline.schedulers import ObjectiveValues
 from pipeline.space import Config
+from pipeline.storage.schema import MEASURES
+from pipeline.study import Objective
+from pipeline.study.ranking import total_violation
+from pipeline.study.specification import UNKNOWN
 
 FINISH = "finish"
 """The key of a study's final evaluation."""
 
 
+class EpochRow(TypedDict):
+    """An epoch from the worker to the table: the columns of `epochs` that a worker knows, and metrics by name."""
+
+    attempt: int
+    segment: int
+    epoch: int
+    model_epoch: int
+    metrics: Mapping[str, float]
+    learning_rate: float | None
+    updates: int | None
+    parameters: int | None
+    seconds_build: float
+    seconds_train: float
+    seconds_evaluate: float
+    seconds_checkpoint: float
+    bytes_checkpoint: int
+    time: float
+    node: str
+    trained_with: str | None
+    phase: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a worker does next."""
+    """What a worker does next: train a trial, or export and evaluate the study's best one."""
 
     trial_id: str
     config: Config
@@ -23,12 +51,13 @@ class Assignment:
     segment: int = 1
     segment_session: int = 0
     epoch: int = 0
+    """The epoch at which its segment begins; of the final evaluation, the best one."""
     parent_trial: str | None = None
     parent_epoch: int | None = None
     reported_epoch: int = 0
     value: float | None = None
     new: bool = False
-    finished: bool = False
+    """Whether no worker has had the trial before: then the storage has no checkpoint of it."""
 
     @property
     def key(self) -> str:
@@ -45,72 +74,67 @@ class Assignment:
         return cls(**json.loads(text))
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRow:
-    """A worker's record of one epoch; the columns of the table `epochs` define its fields.
-
-    Checkpoints contain rows: a new field needs a default, so that older checkpoints stay readable.
-    """
-
-    attempt: int
-    segment: int
-    epoch: int
-    model_epoch: int
-    metrics: Mapping[str, float]
-    learning_rate: float | None
-    seconds_build: float
-    seconds_train: float
-    seconds_evaluate: float
-    seconds_checkpoint: float
-    bytes_checkpoint: int
-    time: float
-    node: str
-    updates: int | None = None
-    parameters: int | None = None
-    trained_with: str | None = None
-    phase: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as JSON values."""
-        return {column.name: getattr(self, column.name) for column in fields(self)}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "EpochRow":
-        """Read a row from a checkpoint; fields that a newer tunepipe has added are ignored."""
-        return cls(**{name: values[name] for name in (column.name for column in fields(cls)) if name in values})
+Cause: TypeAlias = Literal["trial", "job", "storage"]
+"""What a failure is about: the trial, the job as a whole (its model or data cannot be used), or the storage."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProgressReport:
+class Report:
     """A worker's report after a milestone, after some seconds, or at the end of a trial."""
 
-    rows: tuple[EpochRow, ...] = ()
-    epoch: int = 0
+    rows: Sequence[EpochRow] = ()
     last: bool = False
     failure: str | None = None
-    unusable: str | None = None
-    stuck: str | None = None
-    checkpoints: Mapping[int, int] = field(default_factory=dict)
-    left: tuple[tuple[str, int, int], ...] = ()
+    cause: Cause = "trial"
+    checkpoints: Sequence[tuple[str, int, int]] = ()
+    """Checkpoints that are in the storage since the last report: trial, epoch and bytes of each."""
+    repeated: int = 0
+    """How many of the rows were reported before: a worker that resumes a trial reports its segment from the start."""
+    winner: Mapping[str, float] | None = None
+    """The metrics of the final evaluation, once it is over."""
     over_memory_limit: str = ""
-    winner: Mapping[str, float] = field(default_factory=dict)
-    node: Mapping[str, Any] | None = None
-    data: tuple[Mapping[str, Any], ...] = ()
-    inexact: str | None = None
-    finishing: bool = False
-    finished: bool = False
+    node: Mapping[str, object] | None = None
+    data: Sequence[Mapping[str, object]] = ()
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch in the report; 0 without one."""
+        return self.rows[-1]["epoch"] if self.rows else 0
 
     def to_bytes(self) -> bytes:
         """The report as bytes: Ray Tune stores and prints every value of a result, except bytes."""
-        values = {column.name: getattr(self, column.name) for column in fields(self)}
-        return json.dumps({**values, "rows": [row.to_json() for row in self.rows]}).encode()
+        return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "ProgressReport":
+    def from_bytes(cls, content: bytes) -> "Report":
         """Read a report from the result of `to_bytes`."""
-        values: dict[str, Any] = json.loads(content)
-        rows = tuple(EpochRow(**row) for row in values.pop("rows"))
-        left = tuple((trial_id, epoch, size) for trial_id, epoch, size in values.pop("left", ()))
-        checkpoints = {int(epoch): size for epoch, size in values.pop("checkpoints").items()}
-        data = tuple(values.pop("data", ()))
-        return cls(rows=rows, checkpoints=checkpoints, left=left, data=data, **values)
+        return cls(**json.loads(content))
+
+
+Values: TypeAlias = tuple[float | None, ...]
+"""An epoch's value in each objective; None for one that is not finite or not reported."""
+
+
+def values_in(row: EpochRow, objectives: Sequence[Objective]) -> Values:
+    """An epoch's values: of a metric, or of the measured cost of that name."""
+    values = []
+    for objective in objectives:
+        value = row["metrics"].get(objective.metric)
+        if value is None and objective.metric in MEASURES:
+            value = row[objective.metric]  # type: ignore[literal-required]
+        values.append(float(value) if value is not None and math.isfinite(value) else None)
+    return tuple(values)
+
+
+def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:
+    """How far an epoch is beyond the bounds of the objectives, in total."""
+    if not any(objective.bounded for objective in objectives):
+        return 0.0
+    return total_violation(zip(objectives, values_in(row, objectives), strict=True))
+
+
+def objective_values_of(values: Values, objectives: Sequence[Objective]) -> ObjectiveValues:
+    """How an epoch is compared: its values as losses, and its violation of the bounds."""
+    pairs = list(zip(objectives, values, strict=True))
+    losses = [UNKNOWN if value is None else min(max(one.loss(value), -UNKNOWN), UNKNOWN) for one, value in pairs]
+    return ObjectiveValues(tuple(losses), min(total_violation(pairs), UNKNOWN))

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.engine.messages import EpochRow
-from pipeline.engine.objective_values import violation_in
+from pipeline.engine.messages import EpochRow, violation_in
 from pipeline.study import Budget, TuneJob
 
 _MIN_SECONDS = 2.0
@@ -23,7 +22,7 @@ def is_over(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = 
 
 @dataclass(frozen=True, slots=True)
 class EpochOutcome:
-    """What follows from an epoch."""
+    """What follows from an epoch: the trial is over, a report is due, a checkpoint is needed for a decision."""
 
     last: bool
     due: bool
@@ -46,9 +45,9 @@ class ReportInterval:
         return epoch >= self._milestone or is_over(self._job.budget, epoch, ended=ended)
 
     def after(self, row: EpochRow, *, seconds: float, ended: bool = False) -> EpochOutcome:
-        """What follows from an epoch."""
-        job, budget, epoch = self._job, self._job.budget, row.epoch
-        value, violation = row.metrics.get(job.objective.metric), violation_in(row, job.objectives)
+        """What follows from an epoch, which ended these seconds after the last report."""
+        job, budget, epoch = self._job, self._job.budget, row["epoch"]
+        value, violation = row["metrics"].get(job.objective.metric), violation_in(row, job.objectives)
         at_milestone = epoch >= self._milestone
         last = is_over(budget, epoch, reached=budget.target_reached(job.objective, value, violation), ended=ended)
         # A budget of epochs over all trials is exact only if each epoch is reported.

@@ -1,35 +1,37 @@
-"""A trial as the driver knows it."""
+"""A trial as the driver knows it, and which one is the best."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 
-from pipeline.engine.messages import Assignment
-from pipeline.engine.objective_values import Values, objective_values_of
-from pipeline.schedulers import Decision, Mode, ObjectiveValues
+from pipeline.engine.messages import EpochRow, objective_values_of, values_in, violation_in
+from pipeline.schedulers import Mode, ObjectiveValues
 from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
+from pipeline.study.ranking import RankingKey, ranking_key
 
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
 LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
 """The states of a trial that may still train."""
 
+_Count = Annotated[int, Field(ge=0)]
+
 
 @dataclass(frozen=True, slots=True)
 class BestEpoch:
-    """A trial's best epoch; without a value, none."""
+    """A trial's best epoch, with the values of all objectives and the config in force there."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    value: float | None = None
-    epoch: int = 0
+    value: float
+    epoch: int
     violation: Annotated[float, Field(ge=0)] = 0.0
-    values: Values = ()
+    values: tuple[float | None, ...] = ()
     config: Config = field(default_factory=dict)
 
 
@@ -41,127 +43,151 @@ class Trial:
 
     trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,}$")]
     config: Config
-    seed: int
     state: TrialState = "waiting"
+    epoch: _Count = 0
     attempt: Annotated[int, Field(ge=1)] = 1
-    worker_failures: Annotated[int, Field(ge=0)] = 0
+    worker_failures: _Count = 0
+    """Workers lost since its last new epoch."""
     segment: Annotated[int, Field(ge=1)] = 1
-    segment_start: Annotated[int, Field(ge=0)] = 0
-    segment_session: Annotated[int, Field(ge=0)] = 0
+    segment_start: _Count = 0
+    segment_session: _Count = 0
     parent_trial: str | None = None
     parent_epoch: int | None = None
-    epoch: Annotated[int, Field(ge=0)] = 0
-    started: bool = False
     value: float | None = None
-    best: float | None = None
-    best_epoch: int = 0
-    best_values: tuple[float | None, ...] = ()
-    violation: Annotated[float, Field(ge=0)] = 0.0
-    best_config: Config = field(default_factory=dict)
+    """The objective at its last epoch."""
+    best: BestEpoch | None = None
     earlier_best: BestEpoch | None = None
+    """The best epoch before its segment."""
+    milestones: dict[int, tuple[float | None, ...]] = field(default_factory=dict)
+    """The values of all objectives at milestones and at its end, of the first segment."""
+    checkpoints: set[int] = field(default_factory=set)
     error: str | None = None
     cut_off: bool = False
-    checkpoints: set[int] = field(default_factory=set)
-    milestones: dict[int, float] = field(default_factory=dict)
-    measures: dict[int, tuple[float | None, ...]] = field(default_factory=dict)
-    reason: str = "Drawn by the searcher."
-    enqueued: bool = False
+    """Whether it was stopped because the study ended: with a larger budget it may continue."""
     stop_reason: str | None = None
-    finished: bool = False
+    """Why it stops at its next report."""
+    enqueued: bool = False
 
     @property
     def live(self) -> bool:
         """Whether it may still train."""
         return self.state in LIVE_STATES
 
-    def assignment(self, *, new: bool = False) -> Assignment:
-        """The assignment with which a worker starts or continues it."""
-        return Assignment(
-            trial_id=self.trial_id,
-            config=self.config,
-            seed=self.seed,
-            attempt=self.attempt,
-            segment=self.segment,
-            segment_session=self.segment_session,
-            epoch=self.segment_start,
-            parent_trial=self.parent_trial,
-            parent_epoch=self.parent_epoch,
-            reported_epoch=self.epoch,
-            new=new,
-            finished=self.finished,
-        )
 
-    def exploit(self, decision: Decision) -> None:
-        """Start a segment with another trial's weights, under the explored config."""
-        assert decision.config is not None
-        self.milestones.clear()
-        self.measures.clear()
-        self.config, self.segment = decision.config, self.segment + 1
-        self.segment_start = self.epoch
-        self.parent_trial, self.parent_epoch = decision.parent_trial, decision.parent_epoch
-
-    def to_json(self) -> dict[str, Any]:
-        """The trial as JSON values."""
-        value = self.value if self.value is not None and math.isfinite(self.value) else None
-        milestones = {str(epoch): reached for epoch, reached in self.milestones.items()}
-        measures = {str(epoch): list(values) for epoch, values in self.measures.items()}
-        values = {name: getattr(self, name) for name in _NAMES}
-        earlier = None if self.earlier_best is None else asdict(self.earlier_best)
-        as_json = {
-            "earlier_best": earlier,
-            "checkpoints": sorted(self.checkpoints),
-            "best_values": list(self.best_values),
-        }
-        return {**values, **as_json, "value": value, "milestones": milestones, "measures": measures}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Trial":
-        """Read a trial from the result of `to_json`."""
-        return _READ.validate_python({_RENAMED.get(name, name): value for name, value in values.items()})
+def rank(trial: Trial, objective: Objective) -> RankingKey:
+    """A trial's key in the order of `pipeline.study.ranking`: the best first."""
+    failed, best = trial.state == "failed", trial.best
+    if best is None:
+        return ranking_key(trial.trial_id, None, None, failed=failed, mode=objective.mode)
+    return ranking_key(
+        trial.trial_id, best.value, best.epoch, failed=failed, mode=objective.mode, violation=best.violation
+    )
 
 
-_READ = TypeAdapter(Trial)
-_NAMES = tuple(field.name for field in fields(Trial))
-_RENAMED = {"losses": "worker_failures"}
+def better_epoch(objective: Objective, one: BestEpoch | None, than: BestEpoch | None) -> bool:
+    """Whether an epoch is better than another one of its trial."""
+    if one is None or than is None:
+        return one is not None
+    if one.violation != than.violation:
+        return one.violation < than.violation
+    return objective.better(one.value, than.value)
+
+
+def reached(row: EpochRow, objectives: Sequence[Objective], config: Config) -> BestEpoch | None:
+    """What an epoch reached; None if its objective is not finite."""
+    value = row["metrics"].get(objectives[0].metric)
+    if value is None or not math.isfinite(value):
+        return None
+    return BestEpoch(value, row["epoch"], violation_in(row, objectives), values_in(row, objectives), config)
+
+
+@dataclass(slots=True)
+class _Repetition:
+    """Another attempt of a segment: the best epoch before it, the best without what it replaces, its last old epoch."""
+
+    before: BestEpoch | None
+    best: BestEpoch | None
+    until: int
+
+
+class Incumbent:
+    """The study's best trial: never a failed one, within the objectives' bounds if one is, and else by its value."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self._objectives, self._objective = objectives, objectives[0]
+        self._repeated: dict[str, _Repetition] = {}
+        self.best: Trial | None = None
+
+    def record(self, trial: Trial, rows: Sequence[EpochRow]) -> bool:
+        """Update a trial's last value and its best epoch; returns whether the study's best trial has become worse.
+
+        Epochs that another attempt reports again replace those of the attempt before, as in the tables.
+        """
+        before = trial.best
+        if trial.segment > 1 and trial.epoch == trial.segment_start:
+            trial.earlier_best = before
+        if rows and trial.segment_start + 1 == rows[0]["epoch"] <= trial.epoch:
+            outlives = before is not None and before.epoch <= trial.segment_start
+            self._repeated[trial.trial_id] = _Repetition(
+                before, before if outlives else trial.earlier_best, trial.epoch
+            )
+        for row in rows:
+            trial.value = row["metrics"].get(self._objective.metric)
+            repeated = self._repeated.get(trial.trial_id)
+            if repeated is not None:
+                trial.best = repeated.best
+            if better_epoch(self._objective, now := reached(row, self._objectives, trial.config), trial.best):
+                trial.best = now
+            if repeated is not None:
+                repeated.best, old = trial.best, repeated.before
+                # A later epoch of the attempt before counts until it is reported again.
+                if old is not None and old.epoch > row["epoch"] and better_epoch(self._objective, old, trial.best):
+                    trial.best = old
+                if row["epoch"] >= repeated.until:
+                    del self._repeated[trial.trial_id]
+        self.compare(trial)
+        return trial is self.best and trial.best != before and not better_epoch(self._objective, trial.best, before)
+
+    def compare(self, trial: Trial) -> None:
+        """Make a trial the best if it is better than the best so far."""
+        if trial.best is None or trial.state == "failed" or trial is self.best:
+            return
+        if self.best is None or rank(trial, self._objective) < rank(self.best, self._objective):
+            self.best = trial
+
+    def reconsider(self, trials: Iterable[Trial]) -> None:
+        """Find the best trial again, after the best one has failed or become worse."""
+        self.best = None
+        for trial in trials:
+            self.compare(trial)
 
 
 def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) -> Observation:
-    """A trial as a searcher learns from it.
+    """A trial as a searcher learns from it: with its best epoch and the config in force there, and every milestone.
 
-    A trial counts by its best epoch and the config in force there, even if it was stopped early or is paused. One that
-    has ended without a value counts as failed.
-    Its curve has every milestone so far, even while it trains.
+    It counts so even if it was stopped early or is paused; one that has ended without a value counts as failed, and one
+    that runs is open.
     """
-    sign = -1 if mode == "max" else 1
-    curve = tuple((epoch, sign * trial.milestones[epoch]) for epoch in sorted(trial.milestones))
-    of_all = {
-        epoch: objective_values_of(trial.measures[epoch], objectives) for epoch in sorted(trial.measures) if objectives
-    }
-    milestone_values = tuple((epoch, one.losses, one.violation) for epoch, one in of_all.items())
-    if trial.state == "failed" or (trial.best is None and not trial.live):
-        return Observation(
-            trial.config, "failed", curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values
-        )
-    if trial.best is None or trial.state == "running":
-        return Observation(
-            trial.config, "open", curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values
-        )
+    sign, best = -1 if mode == "max" else 1, trial.best
+    milestones = sorted(trial.milestones.items())
+    curve = tuple((epoch, sign * values[0]) for epoch, values in milestones if values[0] is not None)
+    of_all = [(epoch, objective_values_of(values, objectives)) for epoch, values in milestones if objectives]
+    milestone_values = tuple((epoch, one.losses, one.violation) for epoch, one in of_all)
+    ended = not trial.live
+    if best is None or trial.state in ("failed", "running"):
+        state: Literal["failed", "open"] = "failed" if trial.state == "failed" or ended else "open"
+        return Observation(trial.config, state, curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values)
     if not curve and trial.segment == 1:
-        # Studies of earlier versions did not keep milestones.
-        curve = ((trial.best_epoch, sign * trial.best),)
-    best = (
-        objective_values_of(trial.best_values, objectives)
-        if objectives and trial.best_values
-        else ObjectiveValues((), 0.0)
-    )
+        curve = ((best.epoch, sign * best.value),)
+    values = objective_values_of(best.values, objectives) if objectives else ObjectiveValues((), 0.0)
     return Observation(
-        trial.best_config,
+        best.config,
         "known",
-        sign * trial.best,
+        sign * best.value,
         curve,
         trial.trial_id,
         trial.state == "completed",
-        losses=best.losses,
-        violation=best.violation,
+        losses=values.losses,
+        violation=values.violation,
         milestone_values=milestone_values,
     )

@@ -35,7 +35,7 @@ from pipeline.datasets import (
     recorded_for,
     takes_config,
 )
-from pipeline.engine.messages import Assignment, EpochRow, ProgressReport
+from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import TunepipeError
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
@@ -210,7 +210,7 @@ class SmallRun:
         trials = [trial for trial in islice(iter(session.next, None), _CANDIDATES) if trial is not None]
         # Where epochs are counted over all trials, a worker reports each of them.
         each = job.replaced({"budget.total_epochs": 1})
-        worker = Worker(each, data, store, session=1, capture=False, compare=False)
+        worker = Worker(each, data, store, session=1, capture=False)
         started = time.time() - float(psutil.Process().create_time())
         trained = self._trained(job, worker, trials)
         held = process_memory()
@@ -231,7 +231,7 @@ class SmallRun:
             self._build(worker, chosen, store)
             if "weights" in checks_of(job):
                 self._found("weights", *_weights_finding(job, worker, chosen, store))
-        measured = {"seconds_start": started, "seconds_build": rows[0].seconds_build, "seconds_epoch": seconds}
+        measured = {"seconds_start": started, "seconds_build": rows[0]["seconds_build"], "seconds_epoch": seconds}
         checkpoint = max((bytes_ for _, bytes_ in store.sizes("checkpoints")), default=0)
         self._publish("measured", {**measured, "bytes_checkpoint": checkpoint, "bytes_memory": held})
 
@@ -246,26 +246,26 @@ class SmallRun:
         metric, infinite = job.objective.metric, list[str]()
         for trial in trials[: job.budget.max_failed_trials]:
             rows, problem = _epochs(job, worker, trial)
-            if not rows or all(math.isfinite(rows[-1].metrics.get(name, 0.0)) for name in ("loss", metric)):
+            if not rows or all(math.isfinite(rows[-1]["metrics"].get(name, 0.0)) for name in ("loss", metric)):
                 break
             infinite.append(_config_text(trial.config))
-        missing = bool(rows) and metric not in rows[-1].metrics
+        missing = bool(rows) and metric not in rows[-1]["metrics"]
         if not rows or (problem and not missing):
             advice = "Check the data, or use smaller learning rates in the space." if infinite else _FIX
             self._found("epoch", "error", problem or "The trial ended before its first epoch.", advice)
             return None
         text = f"trial {trial.trial_id} trains: {rough_duration(_seconds(rows[-1]))} per "
-        text += "step" if job.model is None else f"epoch, {rough_duration(rows[0].seconds_build)} to build its model"
+        text += "step" if job.model is None else f"epoch, {rough_duration(rows[0]['seconds_build'])} to build its model"
         notes = [capitalized(note) for note in worker.trainer_factory.notes.texts]
         notes += [f"The loss or the objective is not finite with {'; '.join(infinite)}."] if infinite else []
         self._found("epoch", "warning" if notes else "ok", ". ".join([text, *notes]))
-        names = ", ".join(rows[-1].metrics)
+        names = ", ".join(rows[-1]["metrics"])
         if missing:
             self._found("objective", "error", problem or f"There is no metric {metric!r}; available: {names}", _FIX)
             return None
-        value = rows[-1].metrics[metric]
+        value = rows[-1]["metrics"][metric]
         text = f"{metric} ({job.objective.mode}) is {value:.4g} after the first epochs; metrics: {names}"
-        known = {*rows[-1].metrics, *(MEASURES if job.model is not None else ("seconds_train",))}
+        known = {*rows[-1]["metrics"], *(MEASURES if job.model is not None else ("seconds_train",))}
         if others := [objective.metric for objective in job.objectives if objective.metric not in known]:
             advice = "Only the first objective decides which trial is best, so the study can run."
             self._found("objective", "warning", f"{text}. There is no {', '.join(others)}", advice)
@@ -274,11 +274,11 @@ class SmallRun:
         return trial, rows
 
     def _export(self, job: TuneJob, worker: Worker, trial: Assignment, rows: Sequence[EpochRow]) -> None:
-        value = rows[-1].metrics[job.objective.metric]
-        worker.begin(replace(trial, task="finish", epoch=rows[-1].epoch, value=value, new=False))
+        value = rows[-1]["metrics"][job.objective.metric]
+        worker.begin(replace(trial, task="finish", epoch=rows[-1]["epoch"], value=value, new=False))
         report = worker.step()
         worker.close()
-        if problem := _problem(report):
+        if problem := report.failure:
             self._found("export", "warning", _error_text(problem, self._originals), "The best model would be missing.")
         else:
             self._found("export", "ok", "the model of a trial can be saved, loaded and evaluated")
@@ -304,27 +304,17 @@ class SmallRun:
 def _epochs(job: TuneJob, worker: Worker, trial: Assignment) -> tuple[list[EpochRow], str]:
     """The first epochs of a trial, a second one only if the first was quick, and what ended it early, if anything."""
     worker.begin(trial)
-    report = _report(worker)
+    report = worker.step()
     rows = [*report.rows]
     again = rows and len(rows) < job.budget.epochs and _seconds(rows[-1]) < _QUICK_SECONDS[job.model is not None]
-    if again and not report.last and not _problem(report):
-        report = _report(worker)
+    if again and not report.last and report.failure is None:
+        report = worker.step()
         rows += report.rows
-    return rows, _problem(report)
-
-
-def _report(worker: Worker) -> ProgressReport:
-    """The worker's next report of epochs, or of the end of its trial."""
-    report = worker.step()
-    return worker.step() if report.finishing else report
-
-
-def _problem(report: ProgressReport) -> str:
-    return report.failure or report.unusable or report.stuck or ""
+    return rows, (report.failure or "")
 
 
 def _seconds(row: EpochRow) -> float:
-    return row.seconds_train + row.seconds_evaluate + row.seconds_checkpoint
+    return row["seconds_train"] + row["seconds_evaluate"] + row["seconds_checkpoint"]
 
 
 def _resume_finding(
@@ -336,15 +326,15 @@ def _resume_finding(
     differing, problem = "", ""
     for then in rows:
         worker.begin(trial if then is rows[0] else replace(trial, new=False, attempt=2, epoch=1, reported_epoch=1))
-        report = _report(worker)
+        report = worker.step()
         worker.close()
-        now = next((row for row in report.rows if row.epoch == then.epoch), None)
+        now = next((row for row in report.rows if row["epoch"] == then["epoch"]), None)
         if now is None:
-            problem = _problem(report) or f"there is no epoch {then.epoch}"
+            problem = report.failure or f"there is no epoch {then['epoch']}"
             break
-        if names := [name for name, value in then.metrics.items() if not _same(value, now.metrics.get(name))]:
+        if names := [name for name, value in then["metrics"].items() if not _same(value, now["metrics"].get(name))]:
             name = job.objective.metric if job.objective.metric in names else names[0]
-            differing = f"{name} is {now.metrics.get(name)}, not {then.metrics[name]}"
+            differing = f"{name} is {now['metrics'].get(name)}, not {then['metrics'][name]}"
             break
     if unsaved := [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]:
         text = f"The study cannot be resumed: the state of {' and '.join(unsaved)} cannot be saved"
@@ -409,7 +399,7 @@ def _variables(worker: Worker, trial: Assignment, config: Config, store: Store) 
     """Shapes of the variables of a config's model, which is built in a folder that leaves nothing to a trial."""
     with TemporaryDirectory(dir=store.local) as folder:
         context = TrialContext(trial.trial_id, trial.seed, 1, Path(folder))
-        with in_trial(context, worker.directory):
+        with in_trial(context):
             learner: Any = worker.trainer_factory.learner(config, seed=trial.seed)
             try:
                 models = getattr(learner, "members", None) or [learner]

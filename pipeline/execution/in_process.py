@@ -17,7 +17,7 @@ def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> 
         while not _ends(session, interrupts):
             with interrupts.defer_signals():
                 assignment = session.next()
-            if assignment is None and session.loop.paused is not None:
+            if assignment is None and session.engine.paused is not None:
                 time.sleep(_POLL_SECONDS)
                 with interrupts.defer_signals():
                     session.beat()
@@ -41,4 +41,4 @@ def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> 
 def _ends(session: Session, interrupts: Interrupts) -> bool:
     if interrupts.requested and not session.ended:
         session.interrupt()
-    return session.loop.interrupted
+    return session.engine.interrupted

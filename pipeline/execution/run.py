@@ -1,14 +1,14 @@
 """Assemble a study, run it, resume it: `tunepipe run` and `pipeline.run`."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
 from pipeline.code import end_loading, import_folders, loaded_files, snapshot_of
+from pipeline.engine.saved_state import saved_state
 from pipeline.errors import UsageError
 from pipeline.execution.data import start_loading
 from pipeline.execution.driver.earlier_studies import learned_from
@@ -21,6 +21,7 @@ from pipeline.execution.driver.session_end import recording_end
 from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
 from pipeline.execution.driver.start_notes import start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
+from pipeline.execution.notes import notes_to
 from pipeline.execution.outcome import Outcome
 from pipeline.execution.process_state import kept_process_state, one_study
 from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
@@ -100,7 +101,7 @@ def run(
     given = {"name": name, "budget.trials": trials, "budget.epochs": epochs, "resources.workers": workers}
     if changes := {field: value for field, value in given.items() if value is not None}:
         job = job.replaced(changes)
-    with interruptible() as interrupts:
+    with interruptible() as interrupts, notes_to(note):
         return _run(
             job,
             default_storage() if storage is None else storage,
@@ -156,7 +157,7 @@ def _run(
     )
     if start.replaces:
         replace_abandoned(store, start.job, note)
-    session = _session(start, store, provenance, earlier, interrupts, note)
+    session = _session(start, store, provenance, earlier, interrupts)
     for text in notes:
         note(text)
     new = start.saved is None
@@ -172,7 +173,7 @@ def _run(
         with _display_context(display, session):
             train(session, store, load, interrupts, address=address, note=note)
     evaluation = session.final_evaluation
-    return Outcome(store, message=session.end_reason, winner=evaluation.metrics or {}, warning=evaluation.warning)
+    return Outcome(store, message=session.end_reason, winner=evaluation.metrics, warning=evaluation.warning)
 
 
 def _finished_before(store: Store, start: SessionStart) -> Outcome:
@@ -191,7 +192,6 @@ def _session(
     provenance: Provenance,
     earlier: Sequence[EarlierTrials],
     interrupts: Interrupts,
-    note: Callable[[str], None],
 ) -> Session:
     """The session, restored from the state of the last one."""
     job, last = start.job, start.last
@@ -203,13 +203,6 @@ def _session(
         provenance=provenance,
         code_changes=start.code_changes,
     )
-    stdout = sys.stdout
-
-    def note_while_training(text: str) -> None:
-        # What is printed while Ray runs goes to a log.
-        with redirect_stdout(stdout):
-            note(text)
-
     session = Session(
         job,
         store,
@@ -218,7 +211,6 @@ def _session(
         draw=ray_draw(job),
         earlier=earlier,
         interrupts=interrupts,
-        note=note_while_training,
     )
     if start.saved is not None and last is not None and start.state:
         _restore(session, last, start.saved)
@@ -244,7 +236,7 @@ def _save(start: SessionStart, store: Store, earlier: Sequence[EarlierTrials], n
 
 def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
     try:
-        session.restore(last["resume"], budget_before=saved.budget.epochs)
+        session.restore(saved_state(last["resume"]), epochs_before=saved.budget.epochs)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise unusable_state(last, saved, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 

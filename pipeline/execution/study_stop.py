@@ -2,7 +2,7 @@
 
 The driver looks for the file in the study's folder at its heartbeat. The file is named by the session, so it does not
 stop a later one. A single trial is stopped by a command (`command_files.py`), or by the study's own decisions
-(`pipeline/engine/study_loop.py`).
+(`pipeline/engine/engine.py`).
 """
 
 import json

@@ -7,11 +7,10 @@ from itertools import count
 
 import numpy as np
 
-from pipeline.engine.decision_rows import DecisionRow
-from pipeline.engine.messages import EpochRow, ProgressReport
-from pipeline.engine.objective_values import values_in, violation_in
+from pipeline.engine.decisions import DecisionRow
+from pipeline.engine.engine import Engine
+from pipeline.engine.messages import EpochRow, Report, values_in, violation_in
 from pipeline.engine.reporting import ReportInterval
-from pipeline.engine.study_loop import StudyLoop
 from pipeline.engine.trial import Trial
 from pipeline.pareto import non_dominated
 from pipeline.searchers import EarlierStudy
@@ -89,12 +88,12 @@ class _Simulation:
         earlier: Sequence[EarlierStudy],
     ) -> None:
         self._job, self._curves, self._workers = job, curves, workers
-        self._loop = StudyLoop(job, on_decision, lambda: self._now, earlier=earlier)
+        self._engine = Engine(job, on_decision, lambda: self._now, earlier=earlier)
         self._now = self._busy = 0.0
         self._progress: dict[str, _Progress] = {}
         self._idle = list(range(workers))
         self._without_report = set(self._idle)
-        self._pending: list[tuple[float, int, int, Trial, ProgressReport]] = []
+        self._pending: list[tuple[float, int, int, Trial, Report]] = []
         self._order = count()
         self._extended = 0
         self._bests: list[tuple[float, Trial, float]] = []
@@ -102,16 +101,15 @@ class _Simulation:
         self._losses: dict[str, list[tuple[float, ...]]] = {}
 
     def run(self) -> SimulationResult:
-        loop = self._loop
+        engine = self._engine
         while True:
-            while self._idle and (trial := loop.next()) is not None:
+            while self._idle and (trial := engine.next()) is not None:
                 self._train(self._idle.pop(), trial, starts=True)
             if not self._pending:
                 break
             self._now, _, worker, trial, report = heapq.heappop(self._pending)
-            loop.on_report(trial, report)
+            verdict = engine.on_report(trial.trial_id, report)
             self._record_losses(trial, report)
-            verdict = loop.judge(trial, report)
             self._record_best(trial)
             if verdict == "continue":
                 self._train(worker, trial, starts=False)
@@ -121,11 +119,11 @@ class _Simulation:
             workers=self._workers,
             seconds=self._now,
             busy=self._busy,
-            epochs=loop.total_epochs,
+            epochs=engine.total_epochs,
             extended=self._extended,
-            trials=tuple(loop.trials.values()),
+            trials=tuple(engine.trials.values()),
             best_curve=tuple(self._best_curve()),
-            end_reason=loop.end_reason,
+            end_reason=engine.end_reason,
             front=self._front(),
         )
 
@@ -155,7 +153,7 @@ class _Simulation:
             if outcome.due:
                 last = outcome.last
                 break
-        report = ProgressReport(tuple(rows), epoch, last=last, failure=failure)
+        report = Report(rows, last=last, failure=failure)
         seconds += curve.start if starts else 0.0
         self._busy += seconds
         heapq.heappush(self._pending, (self._now + seconds, next(self._order), worker, trial, report))
@@ -177,6 +175,10 @@ class _Simulation:
             bytes_checkpoint=0,
             time=self._now,
             node="",
+            updates=None,
+            parameters=None,
+            trained_with=None,
+            phase=None,
         )
 
     def _progress_of(self, trial: Trial) -> _Progress:
@@ -196,7 +198,7 @@ class _Simulation:
         progress.curve, progress.segment, progress.before = curve, trial.segment, min(age, epochs)
         return progress
 
-    def _record_losses(self, trial: Trial, report: ProgressReport) -> None:
+    def _record_losses(self, trial: Trial, report: Report) -> None:
         objectives = self._job.objectives
         if len(objectives) < 2:
             return
@@ -207,7 +209,7 @@ class _Simulation:
                 self._losses.setdefault(trial.trial_id, []).append(tuple(losses))
 
     def _front(self) -> tuple[tuple[float, ...], ...]:
-        trials = self._loop.trials
+        trials = self._engine.trials
         reached = [one for name, losses in self._losses.items() if trials[name].state != "failed" for one in losses]
         if not reached:
             return ()
@@ -217,11 +219,12 @@ class _Simulation:
     def _record_best(self, trial: Trial) -> None:
         """Record a trial's best value if it may be that of the study: a better trial that is live may still fail."""
         better = self._job.objective.better
-        if trial.best is None or trial.violation or not better(trial.best, self._best_of_ended):
+        best = trial.best
+        if best is None or best.violation or not better(best.value, self._best_of_ended):
             return
-        self._bests.append((self._now, trial, trial.best))
+        self._bests.append((self._now, trial, best.value))
         if trial.state in ("stopped", "completed"):
-            self._best_of_ended = trial.best
+            self._best_of_ended = best.value
 
     def _best_curve(self) -> Iterator[tuple[float, float]]:
         best: float | None = None

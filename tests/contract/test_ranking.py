@@ -11,9 +11,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.engine.incumbent import Incumbent, rank
-from pipeline.engine.study_loop import StudyLoop
-from pipeline.engine.trial import Trial
+from pipeline.engine.engine import Engine
+from pipeline.engine.trial import Incumbent, Trial, rank
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.page.picture_columns import trial_columns
 from pipeline.results import Results
@@ -95,11 +94,11 @@ class Checkpointed:
 def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: Any) -> set[str]:
     """The ended trials that keep their checkpoints within the limits."""
     job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(**limits))
-    by_id = {trial.trial_id: trial for trial in trials}
-    scheduler = StudyLoop(job, lambda _: None, lambda: 0.0).scheduler
-    pruner = CheckpointPruner(Checkpointed(trials), job, scheduler, by_id, lambda: None)  # type: ignore[arg-type]
-    pruner.list_storage()
-    pruner.prune(by_id, None)
+    engine = Engine(job, lambda _: None, lambda: 0.0)
+    engine.trials.update({trial.trial_id: trial for trial in trials})
+    pruner = CheckpointPruner(Checkpointed(trials), job, engine.scheduler, engine.trials, lambda: None)  # type: ignore[arg-type]
+    engine.on_listing(pruner.list_storage())
+    engine.written((), deleted=pruner.prune(engine.trials, None))
     return {trial.trial_id for trial in trials if trial.checkpoints}
 
 
@@ -131,7 +130,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
 
     objective, trials = Objective("score", mode, at_most=at_most), []
     for index, (fails, values) in enumerate(curves, start=first):
-        trials.append(Trial(f"{index:04d}", {}, 0, state="failed" if fails else "completed"))
+        trials.append(Trial(f"{index:04d}", {}, state="failed" if fails else "completed"))
         Incumbent([objective]).record(trials[-1], [row(epoch, value) for epoch, value in enumerate(values, start=1)])
     assert [trial.trial_id for trial in sorted(trials, key=lambda trial: rank(trial, objective))] == ids
     for most in {1, len(ids) // 2} - {0}:

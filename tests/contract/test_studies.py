@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.schedulers import SCHEDULERS
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.tables import read_tables
 from pipeline.study import Budget, Objective
-from tests.unit.execution.recorded_curves import Study, kinds, new_study, row, saved_state, steps
+from tests.unit.execution.recorded_curves import Study, kinds, new_study, row, steps, stored_state
 
 _SIZE = {"trials": 9, "epochs": 9}
 
@@ -39,19 +39,17 @@ def _several(
             running.append(assignment.trial_id)
         if not running:
             return count
-        trial = s.session.loop.trials[running[int(rng.integers(len(running)))]]
+        trial = s.session.engine.trials[running[int(rng.integers(len(running)))]]
         first = trial.epoch + 1
         epoch = job.scheduler.next_milestone(trial.epoch, job.budget.epochs)
-        rows = tuple(
-            row(e, _curve(trial.trial_id, trial.config, e), segment=trial.segment) for e in range(first, epoch + 1)
-        )
+        rows = [row(e, _curve(trial.trial_id, trial.config, e), segment=trial.segment) for e in range(first, epoch + 1)]
         s.store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x")
         failure = "ValueError: nan" if trial.trial_id in failing and epoch > 2 else None
         last = epoch >= job.budget.epochs
-        report = ProgressReport(rows, epoch, last=last, checkpoints={epoch: 1}, failure=failure)
+        report = Report(rows, last=last, checkpoints=[(trial.trial_id, epoch, 1)], failure=failure)
         if s.session.on_report(trial.trial_id, report) != "continue":
             running.remove(trial.trial_id)
-        for other in s.session.loop.trials.values():
+        for other in s.session.engine.trials.values():
             if other.state == "paused":
                 assert f"checkpoints/{other.trial_id}/{other.epoch:06d}.ckpt" in s.store.files("checkpoints")
     return reports
@@ -73,11 +71,11 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
     """Each trial has one final decision with a reason in the table, and paused trials keep their checkpoint."""
     s = study(**_job(kind, objectives=[Objective("score", mode)]))
     _several(s, failing=frozenset({"0002", "0005"}))
-    assert len(s.session.loop.trials) == 9
-    assert not any(trial.live for trial in s.session.loop.trials.values())
+    assert len(s.session.engine.trials) == 9
+    assert not any(trial.live for trial in s.session.engine.trials.values())
     s.recorder.close("finished")
     ends = {"stop": "stopped", "finish": "completed", "fail": "failed"}
-    for trial in s.session.loop.trials.values():
+    for trial in s.session.engine.trials.values():
         decided = kinds(s, trial.trial_id)
         assert [ends[kind] for kind in decided if kind in ends] == [trial.state]
         assert ends.get(decided[-1]) == trial.state
@@ -87,7 +85,7 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
         s.store, {"schema_version": SCHEMA_VERSION, "job": s.session.job.to_json()}
     ).trials.to_pylist()
     assert {entry["trial_id"]: entry["state"] for entry in derived} == {
-        trial.trial_id: trial.state for trial in s.session.loop.trials.values()
+        trial.trial_id: trial.state for trial in s.session.engine.trials.values()
     }
 
 
@@ -99,13 +97,13 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(study, kind, reports)
     _several(whole, workers=1)
     first, second = study("first", **_job(kind)), study("second", **_job(kind))
     _several(first, workers=1, reports=reports)
-    first.session.loop.interrupt()
-    state = saved_state(first.session.loop)
+    first.session.engine.interrupt()
+    state = stored_state(first.session.engine)
     for path in first.store.files("checkpoints"):
         second.store.write(path, b"x")
-    second.session.restore(state, budget_before=9)
+    second.session.restore(state, epochs_before=9)
     _several(second, workers=1)
-    ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best, t.config) for t in s.session.loop.trials.values()}  # noqa: E731
+    ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best, t.config) for t in s.session.engine.trials.values()}  # noqa: E731
     assert ends(second) == ends(whole)
 
 
@@ -115,13 +113,13 @@ def test_a_used_up_budget_ends_all_trials_and_a_larger_one_continues_them(study,
     small = Budget(**_SIZE, total_epochs=11)
     first = study("first", **_job(kind, budget=small))
     _several(first, workers=2)
-    assert not any(trial.live for trial in first.session.loop.trials.values())
+    assert not any(trial.live for trial in first.session.engine.trials.values())
     second = study("second", **_job(kind))
-    second.session.restore(saved_state(first.session.loop), budget_before=9)
+    second.session.restore(stored_state(first.session.engine), epochs_before=9)
     for path in first.store.files("checkpoints"):
         second.store.write(path, b"x")
     _several(second, workers=2)
-    states = Counter(trial.state for trial in second.session.loop.trials.values())
+    states = Counter(trial.state for trial in second.session.engine.trials.values())
     assert sum(states.values()) == 9
     assert set(states) <= {"stopped", "completed"}
     assert kind == "pasha" or states["completed"] >= 1

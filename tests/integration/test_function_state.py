@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import Budget, Grid, LogUniform, Objective, TuneJob, load_results, load_state, run
 from pipeline.errors import ModelError, UsageError
-from pipeline.execution.export import export
+from pipeline.execution.models import export
 from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
 from pipeline.study import layout

@@ -13,7 +13,7 @@ import pytest
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.datasets import Dataset, Split
 from pipeline.engine import reporting
-from pipeline.execution.export import export
+from pipeline.execution.models import export
 from pipeline.execution.worker import winner
 from pipeline.storage import Store
 from pipeline.training.trainer_factory import TrainerFactory

@@ -166,7 +166,7 @@ def test_the_chart_makes_queues_and_classes(tmp_path):
 def test_a_priority_class_that_does_not_exist(tmp_path):
     """A study of a class that does not exist reports that Kueue takes no notice of it, until the class is there."""
     study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--priority", "missing")
-    reason = "Kueue has created no workload for it, and creates none without the WorkloadPriorityClass 'missing'"
+    reason = "Kueue has created no workload for it (is there the WorkloadPriorityClass 'missing'?)"
     study.until("the reason", lambda: reason in study.reported)
     assert reason in " ".join(tunepipe("status", "--kubernetes").split())
     assert objects("workloads") == []
@@ -182,7 +182,7 @@ def test_a_preempted_study_comes_back(tmp_path, undisturbed):
     study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(QUEUE), "--priority", "tunepipe-low")
     study.until("a trial to train", lambda: study.has_trained)
     submit_other("tunepipe-high")
-    study.until("the reason", lambda: "was evicted from the queue 'tunepipe'" in study.reported)
+    study.until("the reason", lambda: "waits in the queue 'tunepipe': Preempted" in study.reported)
     assert "Preempted to accommodate a workload" in study.reported
     study.until("the other team to run", other_runs)
     kubectl("delete", "job", "other", "-n", "other-team")

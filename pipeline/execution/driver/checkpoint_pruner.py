@@ -10,11 +10,10 @@ deleted together, directly after the state of the study was written: a driver th
 checkpoints that it names.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 
-from pipeline.engine.incumbent import rank
-from pipeline.engine.messages import ProgressReport
-from pipeline.engine.trial import Trial
+from pipeline.engine.messages import Report
+from pipeline.engine.trial import Trial, rank
 from pipeline.schedulers import Scheduler
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
@@ -47,32 +46,19 @@ class CheckpointPruner:
         """Whether the bytes that were written since the last deletion require the next one now."""
         return self._new_bytes >= _MAX_BYTES
 
-    def on_report(self, trial_id: str, report: ProgressReport) -> None:
+    def on_report(self, report: Report) -> None:
         """Add the size of new checkpoints."""
-        found = [((trial_id, epoch), size) for epoch, size in report.checkpoints.items()]
-        for file, size in [*found, *(((trial, epoch), size) for trial, epoch, size in report.left)]:
-            self._new_bytes += size if file not in self._bytes else 0
-            self._bytes[file] = size
+        for trial_id, epoch, size in report.checkpoints:
+            self._new_bytes += size if (trial_id, epoch) not in self._bytes else 0
+            self._bytes[trial_id, epoch] = size
 
-    def list_storage(self) -> set[str]:
-        """List the storage: of each trial, `checkpoints` holds those of its files that were known, or all if none was.
-
-        Files of its best and of its last epoch count as known: its worker may have written them after the last report.
-        Other files stay: a killed driver may have drawn a trial that is drawn again.
-        """
+    def list_storage(self) -> Set[_File]:
+        """List the storage: the checkpoints that are there."""
         files = self._store.sizes("checkpoints")
         self._bytes = {file: size for path, size in files if (file := layout.checkpoint_of(path)) is not None}
-        checkpoints = _by_trial(self._bytes)
-        changed: set[str] = set()
-        for trial in self._trials.values():
-            found, before = checkpoints.get(trial.trial_id, set()), trial.checkpoints
-            known = found & before
-            trial.checkpoints = known | (found & {trial.best_epoch, trial.epoch}) if known else found
-            if trial.checkpoints != before:
-                changed.add(trial.trial_id)
-        return changed
+        return self._bytes.keys()
 
-    def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> set[str]:
+    def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> Set[_File]:
         """Delete checkpoints that are no longer needed."""
         self._new_bytes = 0
         superfluous = set(self._spared)
@@ -97,23 +83,10 @@ class CheckpointPruner:
         superfluous |= self._beyond_limits(superfluous, needed)
         return self._delete(superfluous)
 
-    def stranded(self, trials: Iterable[Trial]) -> set[str]:
-        """Which trials cannot be trained further, neither from the beginning nor from an existing checkpoint.
-
-        Only the first segment can be trained again: a later one began with another trial's weights.
-        """
-        return {
-            trial.trial_id
-            for trial in trials
-            if trial.segment > 1
-            and (trial.parent_trial, trial.parent_epoch) not in self._bytes
-            and not any(epoch > trial.segment_start for epoch in trial.checkpoints)
-        }
-
     def _needed(self, best: Trial | None) -> set[_File]:
         needed = set(self._scheduler.needed_checkpoints())
-        if best is not None:
-            needed.add((best.trial_id, best.best_epoch))
+        if best is not None and best.best is not None:
+            needed.add((best.trial_id, best.best.epoch))
         if self._job.scheduler.exploits:
             needed |= {file for trial in self._trials.values() if trial.live and (file := _start(trial)) is not None}
         return needed
@@ -135,7 +108,7 @@ class CheckpointPruner:
         spare = [
             (trial.trial_id, epoch)
             for trial in worst_first
-            for epoch in sorted(trial.checkpoints, key=lambda epoch: (epoch == trial.best_epoch, epoch))
+            for epoch in sorted(trial.checkpoints, key=lambda epoch: ({epoch} == _best(trial), epoch))
             if (trial.trial_id, epoch) not in needed and (trial.trial_id, epoch) not in superfluous
         ]
         excess: set[_File] = set()
@@ -151,21 +124,12 @@ class CheckpointPruner:
                 total -= self._bytes.get(file, 0)
         return excess
 
-    def _delete(self, files: Set[_File]) -> set[str]:
-        if not files:
-            return set()
-        self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
-        for trial_id, epoch in files:
-            self._bytes.pop((trial_id, epoch), None)
-            self._trials[trial_id].checkpoints.discard(epoch)
-        return {trial_id for trial_id, _ in files}
-
-
-def _by_trial(files: Iterable[_File]) -> dict[str, set[int]]:
-    epochs: dict[str, set[int]] = {}
-    for trial_id, epoch in files:
-        epochs.setdefault(trial_id, set()).add(epoch)
-    return epochs
+    def _delete(self, files: Set[_File]) -> Set[_File]:
+        if files:
+            self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
+        for file in files:
+            self._bytes.pop(file, None)
+        return files
 
 
 def _start(trial: Trial) -> _File | None:
@@ -177,7 +141,7 @@ def _start(trial: Trial) -> _File | None:
 
 def _best(trial: Trial) -> set[int]:
     """A trial's best epoch, unless it failed: its weights may become the study's best."""
-    return set() if trial.state == "failed" else {trial.best_epoch}
+    return set() if trial.state == "failed" or trial.best is None else {trial.best.epoch}
 
 
 def _newest(epochs: Set[int], trial: Trial) -> set[int]:

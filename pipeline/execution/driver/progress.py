@@ -17,6 +17,7 @@ from rich.text import Text
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
+from pipeline.execution.notes import notes_to
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES
@@ -55,7 +56,7 @@ class Progress:
         if self._console.is_terminal:
             content = _LiveDisplay(session)
             with (
-                session.notes.sent_to(self._print_note),
+                notes_to(self._print_note, again=False),
                 Live(content, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False),
             ):
                 yield
@@ -68,7 +69,7 @@ class Progress:
         finally:
             ended.set()
             lines.join()
-            if session.loop.total_epochs:
+            if session.engine.total_epochs:
                 self._print(session, over=True)
 
     def print_lines(self, session: Session, ended: threading.Event) -> None:
@@ -76,7 +77,7 @@ class Progress:
         printed = None
         while not ended.wait(_LINE_SECONDS):
             # The clock, the rate and the remaining time change by themselves: they are not a reason for a new line.
-            progress = (_counts(session), session.loop.total_epochs, _best(session).plain, _end_or_pause(session))
+            progress = (_counts(session), session.engine.total_epochs, _best(session).plain, _end_or_pause(session))
             if progress != printed:
                 self._print(session)
                 printed = progress
@@ -98,7 +99,7 @@ class _LiveDisplay:
         self._session = session
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        session, job, loop = self._session, self._session.job, self._session.loop
+        session, job, engine = self._session, self._session.job, self._session.engine
         counts = _counts(session)
         head = Text.assemble((job.name, "bold"), "  ", (clock(session.file.seconds), "bright_black"), overflow="fold")
         states = Text("  ").join(
@@ -109,18 +110,18 @@ class _LiveDisplay:
         # A narrow terminal wraps long lines: nothing is cut.
         grid.add_column(overflow="fold")
         ended = counts["completed"] + counts["stopped"] + counts["failed"]
-        count = f"{ended} of {loop.queue.limit}"
+        count = f"{ended} of {engine.limit}"
         width = min(options.max_width - _LABELS - 2 - len(count) - 1, _WIDEST_BAR)
         bar = Table.grid(padding=(0, 1))
         if width < _NARROWEST_BAR:
             bar.add_row(count)
         else:
-            bar.add_row(ProgressBar(total=loop.queue.limit, completed=ended, width=width), count)
+            bar.add_row(ProgressBar(total=engine.limit, completed=ended, width=width), count)
         grid.add_row("trials", bar)
         grid.add_row("", states or Text(f"{_starting(session)} …", style="bright_black"))
         grid.add_row("best", _best(session))
         rate, label, text = _outlook(session)
-        grid.add_row("epochs", f"{loop.total_epochs}" + (f"  ({frequency(rate)})" if rate else ""))
+        grid.add_row("epochs", f"{engine.total_epochs}" + (f"  ({frequency(rate)})" if rate else ""))
         grid.add_row(label, text)
         yield head
         yield grid
@@ -133,7 +134,7 @@ def _line(session: Session, *, over: bool) -> str:
     parts = [
         clock(session.file.seconds),
         states,
-        counted(session.loop.total_epochs, "epoch") + (f" ({frequency(rate)})" if rate else ""),
+        counted(session.engine.total_epochs, "epoch") + (f" ({frequency(rate)})" if rate else ""),
         f"best: {_best(session).plain}",
         *([] if over else [f"{label}: {text}"]),
     ]
@@ -148,18 +149,18 @@ def _outlook(session: Session) -> tuple[float | None, str, str]:
 
 def _end_or_pause(session: Session) -> tuple[str, str] | None:
     """The state of a study that is ending or paused, and its remaining work; None for any other."""
-    loop, exporting = session.loop, session.final_evaluation.assigned
+    engine, exporting = session.engine, session.final_evaluation.assigned
     if session.interrupt_requested:
         work = "the export of the best model is" if exporting else "the epochs in training are"
         return "ending", f"as soon as {work} over and checkpoints are written"
     if exporting:
         return "ending", "the best model is exported and evaluated"
-    if loop.end_reason is not None:
-        running = loop.queue.counts.get("running", 0)
+    if engine.end_reason is not None:
+        running = engine.counts.get("running", 0)
         work = f"{counted(running, 'trial')} to report" if running else "the results"
-        return "ending", sanitize_line(f"waits for {work}. {loop.end_reason}")
-    if loop.paused is not None:
-        return "paused", sanitize_line(f"{loop.paused} Nothing trains until it is resumed.")
+        return "ending", sanitize_line(f"waits for {work}. {engine.end_reason}")
+    if engine.paused is not None:
+        return "paused", sanitize_line(f"{engine.paused} Nothing trains until it is resumed.")
     return None
 
 
@@ -171,34 +172,34 @@ def _starting(session: Session) -> str:
 
 
 def _counts(session: Session) -> Counter[str]:
-    counts = {str(state): count for state, count in session.loop.queue.counts.items()}
+    counts = {str(state): count for state, count in session.engine.counts.items()}
     return Counter({state: counts.get(state, 0) for state in _ORDER})
 
 
 def _best(session: Session) -> Text:
-    best = session.loop.incumbent.best
-    if best is None or best.best is None:
+    trial = session.engine.best
+    if trial is None or (best := trial.best) is None:
         return Text("none yet", style="bright_black")
-    shown = dict(islice(best.best_config.items(), _SHOWN))
+    shown = dict(islice(best.config.items(), _SHOWN))
     config = "  ".join(f"{name}={format_value(value)}" for name, value in shown.items())
-    if more := len(best.best_config) - len(shown):
+    if more := len(best.config) - len(shown):
         config += f"  and {more} more"
-    value = sanitize_line(f"{session.job.objective.metric} {format_number(best.best)}")
-    where = f"  trial {best.trial_id}, epoch {best.best_epoch}  "
+    value = sanitize_line(f"{session.job.objective.metric} {format_number(best.value)}")
+    where = f"  trial {trial.trial_id}, epoch {best.epoch}  "
     return Text.assemble((value, "bold"), (where, "bright_black"), config)
 
 
 def rate_and_time_left(session: Session) -> tuple[float | None, str]:
     """How fast a study trains, and how much longer it will take."""
-    loop, rate = session.loop, session.rate.per_second
-    trials = list(loop.trials.values())
+    engine, rate = session.engine, session.rate.per_second
+    trials = list(engine.trials.values())
     ended = [trial.epoch for trial in trials if not trial.live]
     left = seconds_left(
         session.job.budget,
         rate=rate,
         ended=ended,
         live=[trial.epoch for trial in trials if trial.live],
-        limit=loop.queue.limit,
+        limit=engine.limit,
         seconds=session.file.seconds,
         waited=session.rate.waited(time.monotonic()),
     )

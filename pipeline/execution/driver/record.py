@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.datasets import ConfigReads, with_combination
-from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.decisions import DecisionRow
 from pipeline.engine.messages import EpochRow
 from pipeline.errors import StorageError
 from pipeline.execution.driver.provenance import Provenance
@@ -41,7 +41,6 @@ from pipeline.study import TuneJob, layout
 from pipeline.study.files import read_document, recorded_data, set_data
 
 _TABLES = ("epochs", "decisions")
-_ROW = tuple(field.name for field in fields(EpochRow))
 _DECISION = tuple(field.name for field in fields(DecisionRow))
 
 _TRIALS_SECONDS = 60.0
@@ -104,7 +103,7 @@ class Recorder:
             for column, value in ((f"config_{name}", value) for name, value in config.items())
         }
         for row in rows:
-            fields = {name: getattr(row, name) for name in _ROW}
+            fields: dict[str, Any] = {**row}
             reported = fields.pop("metrics")
             self._add_columns(reported)
             metrics = {self._columns[name]: value for name, value in reported.items()}

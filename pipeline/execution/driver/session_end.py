@@ -38,12 +38,12 @@ def recording_end(
             yield
             if session.fatal is not None:
                 raise session.fatal
-            if session.loop.interrupted:
+            if session.engine.interrupted:
                 raise KeyboardInterrupt
-            if session.loop.incumbent.best is None:
+            if session.engine.best is None:
                 raise NoTrialSucceeded(_no_value(session))
     except StorageError as error:
-        if session.loop.total_epochs:
+        if session.engine.total_epochs:
             # A storage that could be written may be so again.
             error.final = False
         raise
@@ -105,12 +105,12 @@ def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
 
 
 def _close(session: Session, error: BaseException) -> None:
-    loop, recorder = session.loop, session.recorder
-    if not loop.interrupted:
-        loop.interrupt()
+    engine, recorder = session.engine, session.recorder
+    if not engine.interrupted:
+        engine.interrupt()
     if isinstance(error, KeyboardInterrupt):
         session.flush()
-        recorder.close("interrupted", loop.end_reason or "")
+        recorder.close("interrupted", engine.end_reason or "")
         return
     with suppress(StorageError, Superseded):
         session.flush()
@@ -123,8 +123,8 @@ def _withdraw(session: Session, store: Store, error: BaseException, note: Callab
     # A mistake in the job may show only after an epoch, for example that its objective is not a metric of the model.
     # Standard output that is lost is not a mistake in the job.
     final = isinstance(error, UserError) and error.final and not isinstance(error, StorageError)
-    mistake = final and session.loop.incumbent.best is None
-    if session.loop.total_epochs and not mistake:
+    mistake = final and session.engine.best is None
+    if session.engine.total_epochs and not mistake:
         return False
     try:
         # A study that another driver has taken over is not deleted.
@@ -156,13 +156,13 @@ def _withdraw_unstored(session: Session, store: Store) -> bool:
 def failure_texts(session: Session, store: Store) -> Iterator[str]:
     """Why trials failed."""
     causes: dict[str, str] = {}
-    for trial in session.loop.trials.values():
+    for trial in session.engine.trials.values():
         if trial.state == "failed":
             causes.setdefault(re.sub(r"\d+", "0", str(trial.error)), trial.trial_id)
     for trial_id in list(causes.values())[:_CAUSES]:
         log = layout.log(trial_id)
         text = store.read_text(log) if store.exists(log) else ""
-        error, frame = str(session.loop.trials[trial_id].error), user_frame(text)
+        error, frame = str(session.engine.trials[trial_id].error), user_frame(text)
         lines = without_libraries(text).splitlines()
         # The line of the user's code comes first: a traceback has it behind many frames of libraries.
         headline = f"Trial {trial_id} failed{f' at {frame.place}' if frame else ''}: {error.rstrip('.')}."
@@ -187,8 +187,8 @@ def _interrupted(job: TuneJob, store: Store, *, deleted: bool) -> str:
 
 
 def _no_value(session: Session) -> str:
-    failed = [trial for trial in session.loop.trials.values() if trial.state == "failed"]
+    failed = [trial for trial in session.engine.trials.values() if trial.state == "failed"]
     errors = {str(trial.error) for trial in failed}
     who = "Its only trial" if len(failed) == 1 else f"Each of its {len(failed)} trials"
-    why = session.loop.end_reason or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else ''}"
+    why = session.engine.end_reason or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else ''}"
     return f"The study {session.job.name!r} ended without a value. {why.rstrip('.')}."

@@ -39,12 +39,12 @@ class StudyGauges:
 
     def publish(self) -> None:
         """Publish the current state."""
-        loop, gauges = self._session.loop, self._gauges
-        for state, count in loop.queue.counts.items():
+        engine, gauges = self._session.engine, self._gauges
+        for state, count in engine.counts.items():
             gauges["tunepipe_trials"].set(count, {"state": str(state)})
-        gauges["tunepipe_trials_limit"].set(loop.queue.limit)
-        gauges["tunepipe_epochs"].set(loop.total_epochs)
+        gauges["tunepipe_trials_limit"].set(engine.limit)
+        gauges["tunepipe_epochs"].set(engine.total_epochs)
         gauges["tunepipe_seconds"].set(self._session.file.seconds)
-        gauges["tunepipe_lost_workers"].set(sum(trial.attempt - 1 for trial in loop.trials.values()))
-        if (best := loop.incumbent.best) is not None and best.best is not None:
-            gauges["tunepipe_best"].set(best.best, {"metric": self._session.job.objective.metric})
+        gauges["tunepipe_lost_workers"].set(sum(trial.attempt - 1 for trial in engine.trials.values()))
+        if (best := engine.best) is not None and best.best is not None:
+            gauges["tunepipe_best"].set(best.best.value, {"metric": self._session.job.objective.metric})

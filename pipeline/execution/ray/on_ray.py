@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.datasets import Dataset
+from pipeline.engine.engine import MAX_WORKER_FAILURES
 from pipeline.errors import StorageError
 from pipeline.execution.capacity import no_node, unused_gpus
 from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
-from pipeline.execution.driver.worker_failures import MAX_WORKER_FAILURES
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.cluster import cluster, cluster_nodes, logger_level, ray_environment
 from pipeline.execution.ray.internals import bare_experiment

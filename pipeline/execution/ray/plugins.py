@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.engine.draws import Draw, Trials, own_draw, since
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.cluster import logger_level, ray_environment
 from pipeline.schedulers import Decision, RayScheduler, Scheduler, SchedulerContext, Selection
@@ -310,26 +310,27 @@ class PluginSearcher:
         """Report the result of the trial that had the same config already."""
         key = key_of(config)
         self._completed(
-            draw_id, next((trial for trial in trials if trial.best is not None and key_of(trial.config) == key), None)
+            draw_id, next((each.best for each in trials if each.best is not None and key_of(each.config) == key), None)
         )
 
     def _report(self, trial: Trial) -> None:
-        draw_id, failed = self._ids.get(trial.trial_id, trial.trial_id), trial.state == "failed" or trial.best is None
+        draw_id = self._ids.get(trial.trial_id, trial.trial_id)
+        best = None if trial.state == "failed" else trial.best
         if draw_id is not None and int(trial.trial_id) >= self._starts:
-            self._completed(draw_id, None if failed else trial)
-        elif not failed:
+            self._completed(draw_id, best)
+        elif best is not None:
             own = {name: _ray_value(domain, trial.config[name]) for name, domain in self._drawn.items()}
             with self._calls():
                 try:
-                    self._plugin.add_evaluated_point(own, trial.best)
+                    self._plugin.add_evaluated_point(own, best.value)
                 except NotImplementedError:
                     # Some searchers learn only from configs that they have drawn themselves.
                     return
 
-    def _completed(self, draw_id: str, trial: Trial | None) -> None:
-        result = None if trial is None else {_METRIC: trial.best, "training_iteration": trial.best_epoch}
+    def _completed(self, draw_id: str, best: BestEpoch | None) -> None:
+        result = None if best is None else {_METRIC: best.value, "training_iteration": best.epoch}
         with self._calls():
-            self._plugin.on_trial_complete(draw_id, result, error=trial is None)
+            self._plugin.on_trial_complete(draw_id, result, error=best is None)
 
     def _calls(self) -> Any:
         return _plugin_errors("searcher", self._path)

@@ -22,7 +22,7 @@ ASSIGNMENT = "assignment"
 """The only key of a Tune config: an Assignment as JSON."""
 
 REPORT = "report"
-"""The key of a Tune result that holds a ProgressReport as bytes."""
+"""The key of a Tune result that holds a Report as bytes."""
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]
@@ -54,7 +54,6 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             store,
             session=session,
             workers=workers,
-            started_in=started_in,
             ends_process=is_termination,
             workers_here=_workers_here(study.resources, reserves_memory=reserves_memory),
         )

@@ -17,8 +17,8 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from pipeline.engine.messages import Assignment, ProgressReport
-from pipeline.engine.study_loop import Verdict
+from pipeline.engine.engine import Verdict
+from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import TunepipeError
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
@@ -92,7 +92,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
         assignment = assignments.take()
         if assignment is None:
             idle = not assignments.busy and assignments.paused is None
-            return Searcher.FINISHED if idle and assignments.session.loop.paused is None else None
+            return Searcher.FINISHED if idle and assignments.session.engine.paused is None else None
         if assignment.key in assignments.tune_trials:
             assignments.paused = assignment
             return None
@@ -134,7 +134,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         if assignment.key not in assignments.busy:
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
-        report = ProgressReport.from_bytes(result[REPORT])
+        report = Report.from_bytes(result[REPORT])
         with _errors_recorded(self._session, assignments.interrupts):
             verdict = self._session.on_report(assignment.trial_id, report)
         self._retried.pop(trial.trial_id, None)
@@ -160,7 +160,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         if retry is None:
             reason = self._hung.pop(key, "") or worker_failure_reason(trial)
             with _errors_recorded(self._session, self._assignments.interrupts):
-                retry = self._session.worker_failures.on_worker_lost(assignment.trial_id, reason)
+                retry = self._session.on_worker_lost(assignment.trial_id, reason)
         if retry is None:
             self._assignments.busy.discard(key)
         elif trial.status == TuneTrial.PENDING:
@@ -186,7 +186,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
     def _set_max_failures(self, trial: TuneTrial) -> None:
         """Adapt Tune's count to the session's: Tune counts all lost workers, the session only those since an epoch."""
-        allow_failures(trial, self._session.worker_failures.left(_assignment(trial).trial_id))
+        allow_failures(trial, self._session.failures_left(_assignment(trial).trial_id))
 
     def _replace_large_workers(self, tune_controller: Any) -> None:
         """Keep Tune from giving a worker over its memory limit to another trial."""
@@ -195,7 +195,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
                 return False
             with _errors_recorded(self._session, self._assignments.interrupts):
-                self._session.notes.worker_replaced(_assignment(trial).trial_id, excess)
+                self._session.on_worker_replaced(_assignment(trial).trial_id, excess)
             return True
 
         refuse_cached_actors(tune_controller, refuses)

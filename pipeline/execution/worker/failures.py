@@ -1,25 +1,12 @@
-"""The text of an error of the user's code that its trial keeps, with advice."""
+"""The text of an error of the user's code that its trial keeps."""
 
 import os
-import re
 import traceback
 from pathlib import Path
 
 from pipeline.code import error_text
-from pipeline.results.analysis.failure_causes import first_line
 
 _TRACEBACK = "Traceback (most recent call last):"
-
-_OTHER_SHAPES = "`generator` yielded an element of shape"
-"""In TensorFlow's message about a batch that does not fit the specification of a pipeline of Python code."""
-
-_UNPARSED = "UnparsedFlagAccessError"
-"""absl's error about a flag that is read before the command line was parsed."""
-
-_INTEGER_LABELS = re.compile(
-    r"`target` and `output` must have the same (rank|shape).* target\.shape=\(\w+,( 1)?\), output\.shape=\(\w+, \d+\)"
-)
-"""In Keras' message about targets that categorical_crossentropy does not take."""
 
 
 def failure_text(error: BaseException, what_to_do: str) -> str:
@@ -44,12 +31,13 @@ def headline(error: BaseException, what_to_do: str) -> str:
     return f"{first.rstrip('.')}. {what_to_do}" if what_to_do else first
 
 
-def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str:
-    """What to do about an error whose message names only its effect.
+def first_line(text: str) -> str:
+    """The first line of a text that is not empty."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
-    Such are integer labels where one-hot rows are needed, a file in another folder, a generator's shapes, and flags of
-    absl that are not parsed.
-    """
+
+def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str:
+    """What to do about an error whose message names only its effect: a file in another folder, or shared callbacks."""
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
         name = os.fsdecode(error.filename)
         if not Path(name).is_absolute() and (started_in / name).exists():
@@ -58,21 +46,5 @@ def advice(error: BaseException, *, started_in: Path, shared: str | None) -> str
                 "run in the trial's own folder. Open it by an absolute path, or in the data function, which runs where "
                 "the study was started."
             )
-    if type(error).__name__ == _UNPARSED:
-        return (
-            "app.run parses the flags of absl, and workers do not call it. Parse them where the file defines them: put "
-            "flags.FLAGS(sys.argv) after the definitions, outside of any function. Workers have the script's arguments."
-        )
-    if _INTEGER_LABELS.search(str(error)):
-        return (
-            "Integer labels need loss='sparse_categorical_crossentropy'; categorical_crossentropy takes one-hot rows: "
-            "convert them with keras.utils.to_categorical."
-        )
-    if _OTHER_SHAPES in str(error):
-        return (
-            "The first batches of the generator have the same size in an axis in which later ones differ. Pad batches "
-            "to one size, or give the data function tf.data.Dataset.from_generator(generator, output_signature=…) with "
-            "None for that axis."
-        )
     in_callback = any("callbacks" in Path(frame.filename).parts for frame in traceback.extract_tb(error.__traceback__))
     return shared or "" if in_callback or isinstance(error, OSError) else ""

@@ -10,13 +10,15 @@ from typing import Any
 from pipeline.engine.messages import Assignment
 from pipeline.engine.reporting import report_seconds
 from pipeline.errors import NotEvaluated
-from pipeline.execution.worker.active_trial import ActiveTrial
-from pipeline.execution.worker.checkpoint_writer import CheckpointWriter, learner_part
+from pipeline.execution.worker.checkpoints import Checkpoints, learner_part
 from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import Objective, TuneJob, layout
+from pipeline.study.context import TrialContext, in_trial
+from pipeline.training.base import Learner
 from pipeline.training.ensemble import first_of
+from pipeline.training.process import import_keras
 from pipeline.training.trainer_factory import TrainerFactory
 
 
@@ -33,7 +35,75 @@ def winner_document(assignment: Assignment, objective: Objective, metrics: Mappi
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def store_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
+class Winner:
+    """Rebuilds and exports the model of a study's winner."""
+
+    def __init__(self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: Checkpoints) -> None:
+        self._job, self._store = job, store
+        self._trainer_factory, self._checkpoints = trainer_factory, checkpoints
+        self._assignment: Assignment | None = None
+        self.learner: Learner | None = None
+        """With folds, the model that is trained on the whole training part."""
+
+    def export(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
+        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
+
+        Returns:
+            The metrics of the test split; None if a part of the training is done, and another call continues.
+
+        Raises:
+            NotEvaluated: It is exported, and cannot be evaluated.
+        """
+        from pipeline.training.export import export_winner
+
+        if (state := self._state(assignment, stop_requested)) is None:
+            return None
+        metrics: Mapping[str, float] = {}
+        not_evaluated: NotEvaluated | None = None
+        with scratch("winner") as folder:
+            try:
+                metrics = export_winner(
+                    self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder
+                )
+            except NotEvaluated as error:
+                not_evaluated = error
+            document = winner_document(assignment, self._job.objectives[0], metrics)
+            (folder / Path(layout.WINNER).name).write_text(document)
+            provenance = provenance_object(self._store, {"seed": assignment.seed, **json.loads(document)})
+            (folder / Path(layout.PROVENANCE).name).write_text(json.dumps(provenance, indent=2) + "\n")
+            _replace_export(self._store, folder, self._checkpoints.check)
+        if not_evaluated is not None:
+            raise not_evaluated
+        return metrics
+
+    def model(self, assignment: Assignment) -> Any:
+        """The trial's model at the assignment's epoch, compiled, with its weights."""
+        from pipeline.training.export import rebuilt
+
+        while (state := self._state(assignment, lambda: False)) is None:
+            pass
+        return rebuilt(self._trainer_factory, assignment.config, state, seed=assignment.seed)
+
+    def _state(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Checkpoint | None:
+        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part."""
+        if assignment is not self._assignment:
+            self._assignment, self.learner = assignment, None
+        state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
+        if self._job.folds == 1:
+            return state if self._job.repeats == 1 else first_of(state)
+        if self.learner is None:
+            print("tunepipe: The best config is trained again on the whole training split.")
+            self.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
+        started = time.monotonic()
+        while self.learner.model_epoch < int(state.header["model_epoch"]):
+            if self.learner.run_epoch().last:
+                break
+            if time.monotonic() - started >= report_seconds(1) or stop_requested():
+                return None
+        return self.learner.save()
+
+
+def _replace_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
     """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
     document = Path(layout.WINNER).name
     files = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir() if file.name != document}
@@ -50,62 +120,20 @@ def store_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
     store.write(layout.WINNER, (folder / document).read_bytes())
 
 
-class Winner:
-    """Rebuilds and exports the model of a study's winner."""
+def rebuilt_model(
+    job: TuneJob, store: Store, assignment: Assignment, example: Callable[[], Any], batch: Callable[[], Any]
+) -> Any:
+    """The model of a trial at an epoch, compiled, with its weights, without a worker: nothing is trained."""
+    import_keras()
+    from pipeline.training.build import ModelBuilder
+    from pipeline.training.export import rebuilt
 
-    def __init__(
-        self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: CheckpointWriter
-    ) -> None:
-        self._job, self._store = job, store
-        self._trainer_factory, self._checkpoints = trainer_factory, checkpoints
-
-    def export(self, trial: ActiveTrial, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
-        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before."""
-        from pipeline.training.export import export_winner
-
-        assignment = trial.assignment
-        state = self._state(trial, stop_requested)
-        if state is None:
-            return None
-        metrics: Mapping[str, float] = {}
-        not_evaluated: NotEvaluated | None = None
-        with scratch("winner") as folder:
-            try:
-                metrics = export_winner(
-                    self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder
-                )
-            except NotEvaluated as error:
-                not_evaluated = error
-            document = winner_document(assignment, self._job.objectives[0], metrics)
-            (folder / Path(layout.WINNER).name).write_text(document)
-            provenance = provenance_object(self._store, {"seed": assignment.seed, **json.loads(document)})
-            (folder / Path(layout.PROVENANCE).name).write_text(json.dumps(provenance, indent=2) + "\n")
-            store_export(self._store, folder, self._checkpoints.check)
-        if not_evaluated is not None:
-            raise not_evaluated
-        return metrics
-
-    def model(self, trial: ActiveTrial) -> Any:
-        """The trial's model at its assignment's epoch, compiled, with its weights."""
-        from pipeline.training.export import rebuilt
-
-        while (state := self._state(trial, lambda: False)) is None:
-            pass
-        return rebuilt(self._trainer_factory, trial.assignment.config, state, seed=trial.assignment.seed)
-
-    def _state(self, trial: ActiveTrial, stop_requested: Callable[[], bool]) -> Checkpoint | None:
-        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part."""
-        assignment = trial.assignment
-        state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
-        if self._job.folds == 1:
-            return state if self._job.repeats == 1 else first_of(state)
-        if trial.learner is None:
-            print("tunepipe: The best config is trained again on the whole training split.")
-            trial.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
-        started = time.monotonic()
-        while trial.learner.model_epoch < int(state.header["model_epoch"]):
-            if trial.learner.run_epoch().last:
-                break
-            if time.monotonic() - started >= report_seconds(1) or stop_requested():
-                return None
-        return trial.learner.save()
+    trial = assignment.trial_id
+    state = learner_part(Checkpoints(store, None).read(layout.checkpoint(trial, assignment.epoch)))
+    with (
+        scratch("trial") as folder,
+        in_trial(TrialContext(trial, assignment.seed, job.budget.epochs, folder)),
+    ):
+        builder = ModelBuilder(job, example, batch)
+        first = state if job.repeats == 1 else first_of(state)
+        return rebuilt(builder, assignment.config, first, seed=assignment.seed)

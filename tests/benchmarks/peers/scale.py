@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from pipeline import run
-from pipeline.engine.messages import EpochRow, ProgressReport
+from pipeline.engine.messages import EpochRow, Report
 from pipeline.execution.driver import session as driver
 from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.record import Recorder
@@ -148,13 +148,17 @@ def _stand_in(job: TuneJob, folder: Path, workers: int, rate: float | None) -> d
         if not running:
             break
         trial_id = running.pop(0)
-        trial = session.loop.trials[trial_id]
+        trial = session.engine.trials[trial_id]
         epoch = trial.epoch + 1
         metrics = {"value": trial.config["x"] * epoch}
-        row = EpochRow(1, 1, epoch, epoch, metrics, None, 0.0, 0.1, 0.0, 0.0, 0, time.time(), "node")
+        row = EpochRow(
+            attempt=1, segment=1, epoch=epoch, model_epoch=epoch, metrics=metrics, learning_rate=None, updates=None,
+            parameters=None, seconds_build=0.0, seconds_train=0.1, seconds_evaluate=0.0, seconds_checkpoint=0.0,
+            bytes_checkpoint=0, time=time.time(), node="node", trained_with=None, phase=None,
+        )  # fmt: skip
         last = epoch == job.budget.epochs
-        checkpoints = {epoch: 1} if last or epoch % each == 0 else {}
-        report = ProgressReport((row,), epoch, last=last, checkpoints=checkpoints)
+        checkpoints = [(trial_id, epoch, 1)] if last or epoch % each == 0 else []
+        report = Report((row,), last=last, checkpoints=checkpoints)
         reports += 1
         if session.on_report(trial_id, report) == "continue":
             running.append(trial_id)

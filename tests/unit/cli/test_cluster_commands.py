@@ -13,12 +13,20 @@ import yaml
 
 import tune_jobs
 from pipeline.cli.cluster_options import follow_to_end
-from pipeline.cluster import download
-from pipeline.cluster.overlays import rayjob_template, rendered
+from pipeline.cluster import download, overlays
 from pipeline.storage import Store
 from pipeline.study.files import save_study
 from tests.hostile.command import tunepipe
-from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, ApiServer, pod, rayjob, stamped, with_session
+from tests.unit.cluster.kubernetes_server import (
+    CORE,
+    RAYJOBS,
+    ApiServer,
+    pod,
+    rayjob,
+    render_once,
+    stamped,
+    with_session,
+)
 from tests.unit.results.studies import Recording, every_domain_study
 
 ON_KUBERNETES = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
@@ -32,9 +40,15 @@ FORBIDDEN = {"items": [{"involvedObject": {"name": "c"}, "message": "violates Po
 def of_beale(state: str = "Running", storage: str = "/studies", name: str = "beale-1", **status: Any) -> dict[str, Any]:
     """A RayJob of `beale` that another user has submitted, in a state."""
     job = rayjob(state, name, **status)
-    job["spec"] = rayjob_template("local-cpu")["spec"]
+    job["spec"] = overlays.rayjob_template("local-cpu")["spec"]
     job["metadata"]["annotations"] = {"tunepipe/storage": storage, "tunepipe/submitted-by": "ana@laptop"}
     return job
+
+
+@pytest.fixture(autouse=True)
+def rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlays are rendered once."""
+    render_once(monkeypatch)
 
 
 @pytest.fixture
@@ -137,6 +151,7 @@ def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
 @pytest.fixture
 def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of this machine that the pods of each overlay mount, too."""
+    rendered = overlays.rendered
 
     def with_share(overlay: str) -> list[dict[str, Any]]:
         objects = rendered(overlay)

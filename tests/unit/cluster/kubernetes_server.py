@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from pipeline.cluster import download, kubernetes_api, rayjobs
+from pipeline.cluster import download, kubernetes_api, overlays, rayjobs
 from pipeline.cluster.rayjob import STUDY_LABEL
 from tests.unit.cluster.json_handler import JsonHandler, running
 
@@ -169,3 +171,11 @@ def with_session(storage: Path, **fields: Any) -> str:
     (storage / "beale/sessions").mkdir(parents=True)
     (storage / "beale/sessions/1.json").write_text(json.dumps({"number": 1, **times, **fields}))
     return str(storage)
+
+
+_rendered = cache(overlays.rendered)
+
+
+def render_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render each overlay of tunepipe once: Kustomize takes half a second for it."""
+    monkeypatch.setattr(overlays, "rendered", lambda *given: deepcopy(_rendered(*given)))

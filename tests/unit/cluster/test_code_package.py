@@ -57,9 +57,7 @@ def test_a_job_file_from_outside_goes_along(tmp_path):
     files(tmp_path, {"project/jobs/mine.py": "", **{f"other/{name}": text for name, text in others.items()}})
     outside = package(tmp_path / "project", str(tmp_path / "other/theirs.py"))
     assert outside.job == "submitted/theirs.py"
-    assert names(outside.content) == {
-        "jobs/mine.py", "submitted/theirs.py", "submitted/shape.py", "submitted/nets/small.py",
-    }  # fmt: skip
+    assert names(outside.content) == {"jobs/mine.py", *(f"submitted/{name}" for name in others)}
     assert package(tmp_path / "project", str(tmp_path / "project/jobs/mine.py")).job == "jobs/mine.py"
     named = package(tmp_path / "project", str(tmp_path / "other/theirs.py:build"))
     assert named.job == "submitted/theirs.py:build"

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import tarfile
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -243,38 +242,6 @@ def test_files_of_an_earlier_download_are_replaced(tmp_path):
     }
 
 
-@pytest.mark.parametrize("last", range(9))
-def test_a_download_that_is_cut_off_is_continued(tmp_path, monkeypatch, last):
-    newer, files = (
-        brought(tmp_path / "newer", "monday"),
-        {"study.json": "{}", "source/job.py": "JOB", "logs/0000.log": ""},
-    )
-    for path, text in files.items():
-        (newer / path).parent.mkdir(exist_ok=True)
-        (newer / path).write_text(text)
-    replace, done = os.replace, []
-
-    def killed(source, target):
-        if len(done) == last // 2:
-            # Before the file has its name, or just after.
-            if last % 2:
-                replace(source, target)
-            monkeypatch.setattr(os, "unlink", lambda *_: None)
-            raise KeyboardInterrupt
-        done.append(target)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", killed)
-    here = Store(tmp_path / "here")
-    if last < 8:
-        with pytest.raises(KeyboardInterrupt):
-            merge_study(newer, tmp_path / "here")
-        assert last == 7 or not here.exists("study.json")
-    monkeypatch.undo()
-    merge_study(newer, tmp_path / "here")
-    assert {path: here.read_text(path) for path in here.files()} == {**files, "sessions/0001.json": session("monday")}
-
-
 def test_a_download_follows_no_link(tmp_path):
     brought(tmp_path / "here", "monday")
     newer = brought(tmp_path / "newer", "monday")
@@ -282,10 +249,11 @@ def test_a_download_follows_no_link(tmp_path):
     (newer / "notes.txt").write_text("theirs")
     merge_study(newer, tmp_path / "here")
     assert Store(tmp_path / "here").files() == ["sessions/0001.json"]
+    assert merge_study(brought(tmp_path / "again", "monday"), tmp_path / "to") == tmp_path / "to"
     (tmp_path / "outside").mkdir()
     (tmp_path / "here/epochs").symlink_to(tmp_path / "outside")
     with pytest.raises(StorageError):
-        merge_study(newer, tmp_path / "here")
+        merge_study(brought(tmp_path / "third", "monday"), tmp_path / "here")
     assert list((tmp_path / "outside").iterdir()) == []
 
 

@@ -2,7 +2,6 @@
 
 import os
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import yaml
@@ -139,10 +138,3 @@ def test_a_folder_without_a_volume_is_refused(storage):
     pods = [group_with(name, data=CLAIM, tmp={"emptyDir": {}}) for name in ("", "cpu")]
     with pytest.raises(ClusterError, match="in the head and the group 'cpu'"):
         check_storage_is_kept("lab", pods[0], pods[1:], storage)
-
-
-def test_the_labels_of_spot_nodes_are_those_of_the_components():
-    from pipeline.cluster.overlays import _SPOT_LABELS
-
-    texts = "".join(file.read_text() for file in Path(HOME, "components/on-demand").glob("*.yaml"))
-    assert all(label in texts for label in _SPOT_LABELS)

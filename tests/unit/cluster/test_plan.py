@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tune_jobs
-from pipeline.cluster.overlays import rendered
+from pipeline.cluster import overlays
 from pipeline.cluster.plan import check_head, memory_for_trials, plan
 from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
@@ -19,7 +19,7 @@ def job(**changes):
 
 
 def test_hours_are_estimated_from_epochs_of_such_a_node():
-    (template,) = rendered("prod-gpu")
+    (template,) = overlays.rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
     unknown = plan(wanted, specs, {"s-1-gpu-a100-worker-x": 10.0})
@@ -36,7 +36,7 @@ def test_hours_are_estimated_from_epochs_of_such_a_node():
 
 
 def test_a_plan_without_gpus_counts_pods():
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     planned = plan(job(budget__trials=8), template["spec"]["rayClusterSpec"]["workerGroupSpecs"])
     assert str(planned).startswith("2 trials in parallel (maximum 8); autoscaling up to 2 pods:\n")
 
@@ -148,7 +148,7 @@ def test_memory_counts_as_cpus_do():
 
 
 def test_memory_of_a_group_s_resources_leaves_some_to_ray_s_own_processes(monkeypatch):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     (group,) = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     group["resources"] = {"memory": "3Gi", "Custom": "1"}
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
@@ -177,7 +177,7 @@ def test_memory_does_not_matter_if_cpus_are_scarcer():
 
 
 def test_a_head_without_memory_for_a_driver_is_refused():
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]
     check_head(head)
     head["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "512Mi"

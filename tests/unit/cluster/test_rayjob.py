@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import tune_jobs
-from pipeline.cluster.overlays import rendered
+from pipeline.cluster import overlays
 from pipeline.cluster.plan import plan
 from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
@@ -84,19 +84,20 @@ def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
 
 
 def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
-    texts = {"job.py": "from .net import f", "net.py": "import bare", "__init__.py": "", "unused.py": "1 / 0"}
-    for name, text in texts.items():
-        (tmp_path / "lab").mkdir(exist_ok=True)
-        (tmp_path / "lab" / name).write_text(text)
-    (tmp_path / "bare.py").write_text("from pathlib import Path\nWORDS = Path(__file__).with_name('words.txt')\n")
-    (tmp_path / "words.txt").write_text("one two")
-    made = study_manifests(job(), f"{tmp_path}/lab/job.py", "local-cpu", "/studies", [])
+    texts = {
+        "job.py": "from parts.curve import f",
+        "parts/curve.py": "",
+        "parts/__init__.py": "",
+        "parts/words.txt": "one",
+    }
+    (tmp_path / "parts").mkdir()
+    for name, text in {**texts, ".gitignore": "*.log", "a.log": ""}.items():
+        (tmp_path / name).write_text(text)
+    made = study_manifests(job(), f"{tmp_path}/job.py", "local-cpu", "/studies", [])
     volumes = made.job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["volumes"]
     (items,) = (each["configMap"]["items"] for each in volumes if "configMap" in each)
-    paths = {each["path"]: made.file["data"][each["key"]] for each in items}
-    assert set(paths) == {"lab/job.py", "lab/net.py", "lab/__init__.py", "bare.py", "words.txt"}
-    assert paths["words.txt"] == "one two"
-    assert " run /job/lab/job.py " in made.job["spec"]["entrypoint"]
+    assert {each["path"]: made.file["data"][each["key"]] for each in items} == texts
+    assert " run /job/job.py " in made.job["spec"]["entrypoint"]
     assert "&id" not in str(made)
 
 
@@ -126,7 +127,7 @@ def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
 
 
 def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
     head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
@@ -140,14 +141,16 @@ def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
 
 
 def test_two_hundred_gpu_nodes_fit_names_quota_and_limits(tmp_path):
-    (template,) = rendered("prod-gpu")
+    (template,) = overlays.rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     kinds = [each for each in specs if each["groupName"] in ("gpu-l4", "gpu-a100")]
     for each in kinds:
         each["maxReplicas"] = 100
     planned = plan(job(resources__gpus=1, budget__trials=1000), kinds)
     assert planned.workers == sum(group.pods for group in planned.groups) == 200
-    quota = next(each for each in rendered("prod-gpu", "foundation") if each["kind"] == "ResourceQuota")["spec"]["hard"]
+    quota = next(each for each in overlays.rendered("prod-gpu", "foundation") if each["kind"] == "ResourceQuota")[
+        "spec"
+    ]["hard"]
     assert sum(group.pods * group.gpus for group in planned.groups) <= int(quota["requests.nvidia.com/gpu"])
     assert int(quota["pods"]) >= 200 + 10
     limits = [each["template"]["spec"]["containers"][0]["resources"]["limits"] for each in kinds]
@@ -180,7 +183,7 @@ def _large(where: Path) -> Path:
 
 
 def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
-    (template,) = rendered("prod-gpu")
+    (template,) = overlays.rendered("prod-gpu")
     cpu, *gpus = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [deepcopy(template)])
     for group in gpus:
@@ -194,7 +197,7 @@ def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("autoscales", [True, False])
 def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     cluster = template["spec"]["rayClusterSpec"]
     cluster["enableInTreeAutoscaling"] = autoscales
     cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6, "rayStartParams": None}
@@ -210,7 +213,7 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
 
 
 def test_an_overlay_may_give_the_driver_variables(monkeypatch):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = (
         "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
     )
@@ -225,7 +228,7 @@ def test_an_overlay_may_give_the_driver_variables(monkeypatch):
 
 @pytest.mark.parametrize("given", ["- a", "env_vars: [A]", "env_vars: {"])
 def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
-    (template,) = rendered("local-cpu")
+    (template,) = overlays.rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = given
     monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
     with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'dev' .* env_vars: \{NAME: value\}"):
@@ -249,6 +252,8 @@ def test_a_config_map_has_text_as_text_and_is_named_by_its_files(tmp_path):
     assert made["metadata"]["name"] != config_map(tmp_path, other=b"1\n")["metadata"]["name"]
 
 
-def test_files_that_exceed_a_config_map_are_refused(tmp_path):
-    with pytest.raises(ClusterError, match=r"big\.py \(1,048,576\)"):
-        config_map(tmp_path, big=b"#" * 2**20)
+def test_files_that_exceed_a_config_map_are_refused_or_left_out(tmp_path):
+    (tmp_path / "mine.py").write_text("#" * 2**20 + "#")
+    with pytest.raises(ClusterError, match=r"mine\.py \(1,048,577\)"):
+        study_manifests(job(), f"{tmp_path}/mine.py", "local-cpu", "/studies", [])
+    assert list(config_map(tmp_path, big=b"#" * 2**20)["data"]) == ["mine.py"]

@@ -1,13 +1,10 @@
-"""Commands of users as JSON."""
-
-import json
+"""Users' commands to a running study."""
 
 import pytest
 from pydantic import ValidationError
 
 from pipeline.engine.commands import (
     ChangeBudget,
-    Command,
     Continue,
     Enqueue,
     Pause,
@@ -15,32 +12,154 @@ from pipeline.engine.commands import (
     command_from,
     command_object,
 )
-
-COMMANDS: list[Command] = [
-    StopTrial(trial_id="0003", reason="it is too slow"),
-    Enqueue(config={"lr": 0.1, "layers": [64, None], "kind": "adam"}),
-    Pause(session=2),
-    Continue(session=2, reason="the GPU is free"),
-    ChangeBudget(trials=30, seconds=60.5),
-]
+from pipeline.study import Budget
+from tests.unit.engine.play import Play
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.kind)
-def test_a_command_is_the_same_after_a_way_through_json(command: Command) -> None:
-    """Each kind of command equals its copy after a conversion to JSON and back."""
-    assert command_from(json.loads(json.dumps(command_object(command)))) == command
+@pytest.mark.parametrize(
+    "command",
+    [
+        StopTrial(trial_id="0003", reason="slow"),
+        Enqueue(config={"x": 0.5}),
+        Pause(session=1),
+        Continue(session=2),
+        ChangeBudget(trials=9),
+    ],
+)
+def test_a_command_comes_back_from_its_json(command):
+    assert command_from(command_object(command)) == command
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        None, [], "stop", {}, {"kind": "other"}, {"kind": "stop-trial"}, {"kind": "stop-trial", "trial_id": "../x"},
-        {"kind": "pause", "session": 0}, {"kind": "pause", "session": "1"}, {"kind": "budget", "trials": 0},
-        {"kind": "budget", "seconds": float("nan")}, {"kind": "stop-trial", "trial_id": "0001", "more": 1},
-        {"kind": "pause", "session": 1, "reason": "x" * 5000},
+        None,
+        {},
+        {"kind": "explode"},
+        {"kind": "stop-trial", "trial_id": "../../x"},
+        {"kind": "pause"},
+        {"kind": "pause", "session": 0},
+        {"kind": "budget", "seconds": float("inf")},
+        {"kind": "budget", "trials": 1.5},
+        {"kind": "budget", "unknown": 1},
     ],
-)  # fmt: skip
-def test_invalid_commands_are_refused(values: object) -> None:
-    """Commands of an unknown kind, with missing or unknown fields, or with invalid values are refused."""
+)
+def test_what_is_no_command_is_refused(values):
     with pytest.raises(ValidationError):
         command_from(values)
+
+
+def test_a_user_stops_a_running_trial_at_its_next_report_and_others_at_once():
+    play = Play()
+    trial, other = play.next(), play.next()
+    play.command(StopTrial(trial_id="0000", reason="too slow"), "c1")
+    assert trial.live
+    assert play.report(trial, 0.1) == "stop"
+    assert (trial.state, trial.cut_off) == ("stopped", False)
+    assert "too slow" in play.decisions[-1].reason
+    play.command(Pause(session=1), "c2")
+    play.report(other, 0.1)
+    play.command(StopTrial(trial_id="0001"), "c3")
+    assert other.state == "stopped"
+    for name, unknown in (("c4", "0000"), ("c5", "0009")):
+        before = len(play.decisions)
+        assert unknown in play.command(StopTrial(trial_id=unknown), name)
+        assert len(play.decisions) == before
+
+
+def test_a_command_is_executed_once():
+    play = Play()
+    assert play.command(Enqueue(config={})) == play.command(Enqueue(config={}))
+    assert [play.next().enqueued for _ in range(4)] == [True, False, False, False]
+    assert play.engine.next() is None
+
+
+def test_an_enqueued_config_takes_the_next_draws_place_and_no_draw_is_lost():
+    plain, asked = Play(), Play()
+    draws = [plain.next().config for _ in range(3)]
+    assert asked.next().config == draws[0]
+    asked.command(Enqueue(config={"x": 0.625}, reason="a guess"))
+    trial = asked.next()
+    assert trial.config["x"] == 0.625
+    assert len(trial.config) > 1
+    assert "a guess" in asked.decisions[-1].reason
+    assert [asked.next().config for _ in range(2)] == draws[1:]
+
+
+def test_configs_that_cannot_be_tried_are_refused():
+    play = Play()
+    play.command(Enqueue(config={"nothing": 1}), "c1")
+    assert "nothing" in play.engine.outcomes["c1"]
+    assert not any(play.next().enqueued for _ in range(4))
+    play.command(Enqueue(config={}), "c2")
+    assert play.engine.next() is None
+
+
+def test_a_paused_study_starts_nothing_and_continues_where_it_was():
+    play = Play()
+    trial = play.next()
+    play.command(Pause(session=1, reason="lunch"), "c1")
+    play.command(Pause(session=1), "c2")
+    assert play.engine.next() is None
+    assert play.report(trial, 0.1) == "pause"
+    assert (play.engine.over, play.engine.running) == (False, False)
+    play.command(Continue(session=1), "c3")
+    play.command(Continue(session=1), "c4")
+    assert play.next() is trial
+    assert [(one.trial_id, one.kind) for one in play.decisions] == [
+        ("0000", "start"),
+        (None, "pause"),
+        ("0000", "pause"),
+        (None, "resume"),
+        ("0000", "resume"),
+    ]
+    assert "lunch" in play.decisions[1].reason
+
+
+def test_a_pause_of_an_ended_session_has_no_effect():
+    play = Play(session=2)
+    play.command(Pause(session=1))
+    assert play.engine.paused is None
+
+
+def test_a_user_changes_the_budget():
+    play = Play()
+    trials = [play.next() for _ in range(4)]
+    assert play.engine.next() is None
+    play.command(ChangeBudget(trials=5, reason="more"), "c1")
+    assert (play.next().trial_id, play.engine.limit, play.engine.job.budget.trials) == ("0004", 5, 5)
+    assert [(one.trial_id, one.kind) for one in play.decisions][-2:] == [(None, "budget"), ("0004", "start")]
+    play.command(ChangeBudget(), "c2")
+    play.command(ChangeBudget(total_epochs=1), "c3")
+    assert play.report(trials[0], 0.1) == "stop"
+    assert play.engine.end_reason is not None
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_study_that_ends_refuses_commands_and_says_how_to_continue(running):
+    play = Play(budget=Budget(trials=2, epochs=4, total_epochs=2 if running else None))
+    trials = [play.next() for _ in range(2)]
+    for trial in trials[: 1 if running else 2]:
+        play.report(trial, 0.1, 0.2, last=True)
+    assert play.engine.next() is None
+    assert (play.engine.over, play.engine.running) == (True, running)
+    decided, before = len(play.decisions), play.engine.job
+    budget = play.command(ChangeBudget(trials=20, total_epochs=30), "c1")
+    assert "tunepipe resume played --trials 20 --total-epochs 30`" in budget
+    options = "--trials 3 --total-epochs 6" if running else "--trials 3"
+    assert f"tunepipe resume played {options}`" in play.command(Enqueue(config={}), "c2")
+    play.command(Pause(session=1), "c3")
+    play.command(Continue(session=1), "c4")
+    assert (play.engine.job, len(play.decisions), play.engine.paused) == (before, decided, None)
+
+
+def test_a_waiting_change_of_the_budget_counts_before_a_limit_ends_the_study_and_is_recorded_later():
+    first = Play(budget=Budget(trials=2, epochs=4, total_epochs=1))
+    first.report(first.next(), 0.1)
+    again = Play(first.engine.job, session=2)
+    again.engine.restore(first.engine.saved_state())
+    assert again.engine.end_reason is not None
+    again.engine.on_command("c1", ChangeBudget(total_epochs=9), recorded=False)
+    assert (again.engine.end_reason, again.engine.outcomes) == (None, {})
+    again.engine.resume((), epochs_before=4)
+    assert again.next().trial_id == "0000"

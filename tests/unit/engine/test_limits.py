@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from pipeline.engine.limits import common_failure, exhausted_budget, options_to_continue
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import Budget, Objective
-from tests.unit.simulation.simulation_inputs import job
+from tests.unit.engine.play import job
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,9 @@ from tests.unit.simulation.simulation_inputs import job
 def test_a_limit_is_named_when_it_is_reached(
     budget: dict[str, Any], mode: Any, reached: dict[str, Any], words: str | None
 ) -> None:
-    """The limit that a study has reached is named, if its job has one of seconds, epochs or a target."""
     tuned = job(budget=Budget(**budget), objectives=[Objective("score", mode)])
     value = reached.get("best")
-    best = None if value is None else Trial("0000", {"x": 0.5}, 0, best=value, best_epoch=1)
+    best = None if value is None else BestEpoch(value, 1)
     assert exhausted_budget(tuned, **{"seconds": 0.0, "epochs": 0, **reached, "best": best}) == words
 
 
@@ -42,31 +41,28 @@ def test_a_limit_is_named_when_it_is_reached(
         ({}, {"drawn": 3}, ["--trials 17"]),
         ({"total_epochs": 20}, {"drawn": 3, "epochs": 21}, ["--total-epochs 29"]),
         ({"seconds": 10}, {"drawn": 3, "seconds": 10.5}, ["--seconds 21"]),
-        ({"target": 0.5}, {"drawn": 16, "target_reached": True}, ["--trials 17", "--set budget.target=VALUE"]),
+        ({"target": 0.5}, {"drawn": 16, "best": BestEpoch(0.5, 1)}, ["--trials 17", "--set budget.target=VALUE"]),
     ],
     ids=["trials", "no limit", "epochs", "seconds", "target and trials"],
 )
 def test_each_limit_that_is_reached_has_an_option(
     budget: dict[str, Any], reached: dict[str, Any], options: list[str]
 ) -> None:
-    """A study that is to continue needs an option for each limit that it has reached, or else another trial."""
     tuned = job(budget=Budget(**budget))
-    found = options_to_continue(tuned, **{"seconds": 0.0, "epochs": 0, "target_reached": False, **reached})
+    found = options_to_continue(tuned, **{"seconds": 0.0, "epochs": 0, "best": None, **reached})
     assert found == options
 
 
 def test_a_trial_beyond_the_bounds_reaches_no_target() -> None:
-    """The study continues while its best trial violates a bound, whatever its value."""
     tuned = job(budget=Budget(target=0.5))
-    best = Trial("0000", {"x": 0.5}, 0, best=0.9, best_epoch=1, violation=0.1)
+    best = BestEpoch(0.9, 1, violation=0.1)
     assert exhausted_budget(tuned, seconds=0.0, epochs=1, best=best) is None
 
 
 def _trials(*ends: str) -> list[Trial]:
-    """Trials by how they stand: `a` and `b` are two failures, a capital one after an epoch; `-` trains, `+` trained."""
     found = []
     for number, end in enumerate(ends):
-        trial = Trial(f"{number:04d}", {"x": 0.5}, 0, state="running", epoch=int(end == "+" or end.isupper()))
+        trial = Trial(f"{number:04d}", {"x": 0.5}, state="running", epoch=int(end == "+" or end.isupper()))
         if end.isalpha():
             trial.state, trial.error = "failed", f"ValueError: {end.lower()}"
         found.append(trial)
@@ -92,13 +88,11 @@ def _trials(*ends: str) -> list[Trial]:
     ],
 )
 def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool) -> None:
-    """Three equal errors of the first three drawn trials end a study, unless a later trial has trained."""
     words = "The first 3 trials failed with the same error: ValueError: a" if fails else None
     assert common_failure(job(), _trials(*ends)) == words
 
 
 def test_errors_that_differ_in_numbers_are_the_same() -> None:
-    """An error that names a value of the trial's config is the same error in each trial."""
     trials = _trials("a", "a", "a")
     for trial, text in zip(trials, ("{'lr': 0.018}", "{'lr': 1.2e-05}", "{'lr': 3}"), strict=True):
         trial.error = f"ValueError: Argument(s) not recognized: {text}"
@@ -106,7 +100,6 @@ def test_errors_that_differ_in_numbers_are_the_same() -> None:
 
 
 def test_configs_that_an_objective_gives_up_do_not_end_a_study() -> None:
-    """Trials that an objective of Optuna prunes by itself are no reason to end a study."""
     trials = _trials("a", "a", "a")
     for trial in trials:
         trial.error = "TrialPruned: diverges"
@@ -114,6 +107,5 @@ def test_configs_that_an_objective_gives_up_do_not_end_a_study() -> None:
 
 
 def test_their_number_is_a_field_of_the_budget() -> None:
-    """If max_failed_trials is one, the first failure ends a study."""
     found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))
     assert found == "The first 1 trials failed with the same error: ValueError: a"

@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.engine import Engine
+from pipeline.engine.messages import Report
 from pipeline.engine.reporting import EpochOutcome, ReportInterval, is_over, report_seconds
-from pipeline.engine.study_loop import StudyLoop
-from pipeline.engine.trial import Trial
 from pipeline.execution.worker.worker import Worker
 from pipeline.schedulers import ASHA, PBT
 from pipeline.simulation.simulator import simulate
 from pipeline.space import Grid
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob
-from tests.unit.execution.recorded_curves import row
+from tests.unit.engine.play import row
 from tests.unit.simulation.simulation_inputs import Written
 
 _EPOCHS = 9
@@ -47,15 +46,13 @@ def _job(**fields: Any) -> TuneJob:
 
 
 def _reports_of_a_worker(job: TuneJob, store: Store) -> None:
-    loop = StudyLoop(job, lambda _: None, lambda: 0.0)
+    engine = Engine(job, lambda _: None, lambda: 0.0)
     worker = Worker(job, None, store, capture=False)
-    while (trial := loop.next()) is not None:
-        worker.begin(trial.assignment())
+    while (trial := engine.next()) is not None:
+        worker.begin(engine.assignment(trial))
         verdict = "continue"
         while verdict == "continue":
-            report = worker.step()
-            loop.on_report(trial, report)
-            verdict = loop.judge(trial, report)
+            verdict = engine.on_report(trial.trial_id, worker.step())
         worker.close()
 
 
@@ -76,13 +73,13 @@ def test_a_simulated_worker_reports_when_a_real_one_does(
     """A simulated worker reports the same epochs of the same curves as a real one and ends trials equally."""
     job = _job(**fields)
     reports: list[tuple[str, list[int], bool]] = []
-    on_report = StudyLoop.on_report
+    on_report = Engine.on_report
 
-    def record(loop: StudyLoop, trial: Trial, report: ProgressReport) -> None:
-        reports.append((trial.trial_id, [row.epoch for row in report.rows], report.last))
-        on_report(loop, trial, report)
+    def record(engine: Engine, trial_id: str, report: Report) -> Any:
+        reports.append((trial_id, [row["epoch"] for row in report.rows], report.last))
+        return on_report(engine, trial_id, report)
 
-    monkeypatch.setattr(StudyLoop, "on_report", record)
+    monkeypatch.setattr(Engine, "on_report", record)
     _reports_of_a_worker(job, Store(tmp_path))
     real = reports.copy()
     reports.clear()
@@ -147,7 +144,6 @@ def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
 
 
 def test_many_workers_report_less_often() -> None:
-    """With more workers each reports less often, so that the driver gets a constant rate of reports."""
     assert report_seconds(1) == report_seconds(200) == 2.0
     assert report_seconds(1000) == 10.0
     many = ReportInterval(_job(), 0, first=False, workers=1000)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pipeline.execution.export import export
 from pipeline.execution.ray.environment import ENVIRONMENT
 
 from pipeline import Budget, Choice, Dataset, Objective, Resources, Split, TuneJob, load_model, run
-from pipeline.execution.export import export
 from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
 

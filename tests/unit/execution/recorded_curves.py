@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.messages import EpochRow, ProgressReport
-from pipeline.engine.resume_state import ResumeState
-from pipeline.engine.study_loop import StudyLoop
+from pipeline.engine.engine import Engine
+from pipeline.engine.messages import EpochRow, Report
+from pipeline.engine.saved_state import SavedState, StateText, saved_state
 from pipeline.engine.trial import Trial
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
@@ -25,24 +25,38 @@ def steps(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **metrics: float) -> EpochRow:
     """An epoch with that score."""
     return EpochRow(
-        attempt, segment, epoch, epoch, {"score": value, **metrics}, 0.1, 0.0, 0.2, 0.1, 0.0, 0, 1e9, "here"
+        attempt=attempt,
+        segment=segment,
+        epoch=epoch,
+        model_epoch=epoch,
+        metrics={"score": value, **metrics},
+        learning_rate=0.1,
+        updates=None,
+        parameters=None,
+        seconds_build=0.0,
+        seconds_train=0.2,
+        seconds_evaluate=0.1,
+        seconds_checkpoint=0.0,
+        bytes_checkpoint=0,
+        time=1e9,
+        node="here",
+        trained_with=None,
+        phase=None,
     )
 
 
-def first_report(loop: StudyLoop, values: Sequence[float], *, last: bool = False) -> Trial:
+def first_report(engine: Engine, values: Sequence[float], *, last: bool = False) -> Trial:
     """The next trial, after a report of its first epochs with these scores."""
-    trial = loop.next()
+    trial = engine.next()
     assert trial is not None
-    rows = tuple(row(epoch, value) for epoch, value in enumerate(values, 1))
-    report = ProgressReport(rows, len(values), last=last)
-    loop.on_report(trial, report)
-    loop.judge(trial, report)
+    engine.on_report(trial.trial_id, Report([row(epoch, value) for epoch, value in enumerate(values, 1)], last=last))
     return trial
 
 
-def saved_state(loop: StudyLoop) -> dict[str, Any]:
+def stored_state(engine: Engine) -> SavedState:
     """What a later session reads of a study's state."""
-    return {name: json.loads(text) for name, text in ResumeState(loop).texts().items()}
+    parts = StateText(engine.saved_state).parts()
+    return saved_state({name: json.loads(text) for name, text in parts.items()})
 
 
 @dataclass
@@ -59,16 +73,15 @@ class Study:
         while (assignment := self.session.next()) is not None:
             order.append(assignment.trial_id)
             epochs = self.session.job.budget.epochs
-            epoch = self.session.loop.trials[assignment.trial_id].epoch
+            epoch = self.session.engine.trials[assignment.trial_id].epoch
             verdict = "continue"
             while verdict == "continue":
                 milestone = self.session.job.scheduler.next_milestone(epoch, epochs)
-                rows = tuple(
-                    row(e, curves(assignment.trial_id, assignment.config, e)) for e in range(epoch + 1, milestone + 1)
-                )
+                trial_id = assignment.trial_id
+                rows = [row(e, curves(trial_id, assignment.config, e)) for e in range(epoch + 1, milestone + 1)]
                 epoch = milestone
-                report = ProgressReport(rows, epoch, last=epoch >= epochs, checkpoints={epoch: 1})
-                verdict = self.session.on_report(assignment.trial_id, report)
+                report = Report(rows, last=epoch >= epochs, checkpoints=[(trial_id, epoch, 1)])
+                verdict = self.session.on_report(trial_id, report)
         return order
 
 

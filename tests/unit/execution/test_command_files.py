@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from pipeline.engine.command_execution import execute
+
 from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.execution.command_files import is_paused, outcomes, running_session, send, wait_for_outcome
 from pipeline.execution.driver import command_inbox
 from pipeline.storage import Store
@@ -30,7 +30,7 @@ def begun(study: Any, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 
 def _step(s: Study, trial_id: str, epoch: int) -> str:
-    return s.session.on_report(trial_id, ProgressReport((row(epoch, 0.5),), epoch, checkpoints={epoch: 1}))
+    return s.session.on_report(trial_id, Report((row(epoch, 0.5),), checkpoints=[(trial_id, epoch, 1)]))
 
 
 def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> None:
@@ -51,7 +51,7 @@ def test_a_driver_that_dies_before_it_has_written_the_outcome_has_done_nothing(b
     """A command that was executed but has no written outcome has left no trace in the stored state."""
     s = begun
     name = send(s.store, Enqueue(config={"x": 0.25}))
-    execute(s.session.loop, name, Enqueue(config={"x": 0.25}))
+    execute(s.session.engine, name, Enqueue(config={"x": 0.25}))
     assert outcomes(s.store) == {name: None}
     state = read_sessions(s.store, resume=True)[-1]["resume"]
     assert state["enqueued"] == []
@@ -78,7 +78,7 @@ def test_a_pause_is_for_one_session(begun: Study) -> None:
     assert outcomes(s.store)[old] == "It was for session 7, which has ended."
     send(s.store, Pause(session=1))
     assert _step(s, trial.trial_id, 2) == "continue"
-    assert (s.session.loop.paused is not None, is_paused(read_sessions(s.store, resume=True)[-1])) == (True, True)
+    assert (s.session.engine.paused is not None, is_paused(read_sessions(s.store, resume=True)[-1])) == (True, True)
     assert _step(s, trial.trial_id, 3) == "pause"
     assert s.session.next() is None
     assert not s.session.ended
@@ -87,7 +87,7 @@ def test_a_pause_is_for_one_session(begun: Study) -> None:
     assert not is_paused(read_sessions(s.store)[-1])
     again = s.session.next()
     assert again is not None
-    assert (again.trial_id, s.session.loop.trials[again.trial_id].epoch) == (trial.trial_id, 3)
+    assert (again.trial_id, s.session.engine.trials[again.trial_id].epoch) == (trial.trial_id, 3)
 
 
 def test_the_final_evaluation_waits_for_a_paused_study(begun: Study) -> None:

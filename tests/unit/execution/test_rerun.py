@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Fit, Objective, TuneJob, Uniform, run
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.errors import JobNotFound, NoTrialSucceeded
 from pipeline.execution.rerun import rerun
 from pipeline.execution.worker.worker import Worker
@@ -185,7 +185,7 @@ def test_the_code_after_the_last_step_does_not_run_again_where_a_worker_was_lost
     )  # fmt: skip
     ENDED.clear()
 
-    def lost(worker: Worker) -> ProgressReport:
+    def lost(worker: Worker) -> Report:
         report = step(worker)
         return replace(report, failure="Its worker was lost 4 times.") if report.last else report
 

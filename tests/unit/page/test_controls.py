@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from pipeline.engine.commands import Enqueue
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.execution.command_files import outcomes
 from pipeline.execution.driver import command_inbox, session_file
 from pipeline.page.controls import ACTIONS, config_text
@@ -32,7 +32,7 @@ def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     s.session.begin()
     trial = s.session.next()
     assert trial is not None
-    s.session.on_report(trial.trial_id, ProgressReport((row(1, 0.5),), 1, checkpoints={1: 1}))
+    s.session.on_report(trial.trial_id, Report((row(1, 0.5),), checkpoints=[(trial.trial_id, 1, 1)]))
     s.session.flush()
     return s
 
@@ -71,7 +71,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
     assert "Try x=0.25: &lt;b&gt;a guess&lt;/b&gt;" in page
     assert "is tried next, as trial 0001." in page
     driven.session.beat()
-    assert driven.session.loop.paused is None
+    assert driven.session.engine.paused is None
 
 
 def test_a_study_is_stopped(driven: Study, post: Post) -> None:
@@ -79,7 +79,7 @@ def test_a_study_is_stopped(driven: Study, post: Post) -> None:
     post(action="stop")
     assert driven.store.exists(layout.stop_request(1))
     driven.session.beat()
-    assert driven.session.loop.interrupted
+    assert driven.session.engine.interrupted
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.engine.decision_rows import DecisionRow
+from pipeline.engine.decisions import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.simulation.curves import Curve, Encoding, SyntheticCurves
 from pipeline.simulation.simulator import simulate

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.messages import ProgressReport
-from pipeline.engine.trial import Trial
+from pipeline.engine.engine import Engine
+from pipeline.engine.messages import Report
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.errors import Superseded
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.space import Uniform
@@ -43,11 +44,11 @@ def kept(tmp_path):
                 store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
         trained = {"model": steps, "data": "digits", "scheduler": "pbt"} if population else {"function": steps}
         job = _job(**trained, checkpoints=Checkpoints(**limits))
-        best = max(trials, key=lambda trial: (trial.state != "failed", trial.best))
+        best = max(trials, key=lambda trial: (trial.state != "failed", trial.best.value))
         by_id = {trial.trial_id: trial for trial in trials}
         pruner = CheckpointPruner(store, job, Needing(needed), by_id, lambda: None)
         pruner.list_storage()
-        pruner.prune(by_id, best)
+        pruned(pruner, by_id, by_id, best)
         left: dict[str, list[int]] = {trial.trial_id: [] for trial in trials}
         for path in store.files("checkpoints"):
             left[path.split("/")[1]].append(int(path.split("/")[2][:6]))
@@ -56,9 +57,23 @@ def kept(tmp_path):
     return prune
 
 
+def engine_of(trials: Mapping[str, Trial]) -> Engine:
+    """An engine with these trials."""
+    engine = Engine(_job(), lambda _: None, lambda: 0.0)
+    engine.trials.update(trials)
+    return engine
+
+
+def pruned(pruner: CheckpointPruner, trials: Mapping[str, Trial], *arguments: Any, **options: Any) -> set[str]:
+    """The trials of which checkpoints are pruned."""
+    deleted = pruner.prune(*arguments, **options)
+    engine_of(trials).written((), deleted=deleted)
+    return {trial_id for trial_id, _ in deleted}
+
+
 def trial(number: int, state: str, best: float, best_epoch: int) -> Trial:
     """A trial that has trained five epochs."""
-    return Trial(f"{number:04d}", {}, 0, state=state, epoch=5, best=best, best_epoch=best_epoch, started=True)
+    return Trial(f"{number:04d}", {}, state=state, epoch=5, best=BestEpoch(best, best_epoch))
 
 
 def test_of_a_live_trial_the_newest_two_and_the_best_stay(kept):
@@ -139,7 +154,7 @@ def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_pa
 
     one = trial(0, "running", 0.9, 2)
     pruner = CheckpointPruner(store, _job(), Needing(), {"0000": one}, check)
-    pruner.list_storage()
+    one.checkpoints = {epoch for _, epoch in pruner.list_storage()}
     with pytest.raises(Superseded):
         pruner.prune(["0000"], one)
     assert len(store.files("checkpoints")) == 5
@@ -155,10 +170,10 @@ def test_the_storage_is_listed_once(tmp_path, monkeypatch):
     for epoch in range(1, 6):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
         one.checkpoints.add(epoch)
-    assert pruner.prune(["0000"], one) == {"0000"}
+    assert pruned(pruner, trials, ["0000"], one) == {"0000"}
     assert one.checkpoints == {2, 4, 5}
     assert sorted(path.stem for path in (tmp_path / "checkpoints/0000").iterdir()) == ["000002", "000004", "000005"]
-    assert pruner.prune(["0000"], one) == set()
+    assert pruned(pruner, trials, ["0000"], one) == set()
 
 
 def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
@@ -167,11 +182,11 @@ def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
     for epoch in (1, 5):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
     pruner = CheckpointPruner(store, _job(), scheduler, {"0000": one}, lambda: None)
-    pruner.list_storage()
-    pruner.prune(["0000"], one)
+    one.checkpoints = {epoch for _, epoch in pruner.list_storage()}
+    pruned(pruner, {"0000": one}, ["0000"], one)
     assert one.checkpoints == {1, 5}
     scheduler.checkpoints = ()
-    pruner.prune([], one)
+    pruned(pruner, {"0000": one}, [], one)
     assert one.checkpoints == {5}
 
 
@@ -184,10 +199,14 @@ def test_the_limit_in_gigabytes_counts_the_size_of_each_file(tmp_path):
     for one in trials.values():
         for epoch in (2, 3, 5):
             store.write(f"checkpoints/{one.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
-        one.best_epoch, one.checkpoints = 3, {2, 3, 5}
-        report = ProgressReport((row(5, 0.5),), 5, last=True, checkpoints={2: SIZE, 3: SIZE, 5: SIZE})
-        pruner.on_report(one.trial_id, report)
-    pruner.prune(trials, trials["0001"])
+        one.best, one.checkpoints = BestEpoch(0.5, 3), {2, 3, 5}
+        report = Report(
+            (row(5, 0.5),),
+            last=True,
+            checkpoints=[(one.trial_id, 2, SIZE), (one.trial_id, 3, SIZE), (one.trial_id, 5, SIZE)],
+        )
+        pruner.on_report(report)
+    pruned(pruner, trials, trials, trials["0001"])
     assert sum(size for _, size in store.sizes("checkpoints")) == 2 * SIZE
     assert trials["0001"].checkpoints == {3, 5}
 
@@ -199,9 +218,10 @@ def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
     drawn_again = trial(0, "running", 0.5, 6)
     drawn_again.epoch, drawn_again.checkpoints = 60, {2, 3, 6}
-    pruner = CheckpointPruner(store, _job(), Needing(), {"0000": drawn_again}, lambda: None)
-    pruner.list_storage()
-    assert pruner.prune(["0000"], drawn_again) == {"0000"}
+    trials = {"0000": drawn_again}
+    pruner = CheckpointPruner(store, _job(), Needing(), trials, lambda: None)
+    engine_of(trials).on_listing(pruner.list_storage())
+    assert pruned(pruner, trials, ["0000"], drawn_again) == {"0000"}
     assert drawn_again.checkpoints == {3, 6}
     assert [path[-6:-5] for path in store.files("checkpoints")] == ["3", "6", "0", "0"]
     pruner.list_storage()
@@ -216,22 +236,23 @@ def test_unreported_checkpoints_of_the_best_and_the_last_epoch_are_a_trials_own(
     cut_off.epoch, cut_off.checkpoints, cut_off.cut_off = 10, {8}, True
     for epoch in (7, 8, 9, 10, 11):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
-    pruner = CheckpointPruner(store, _job(), Needing(), {"0000": cut_off, "0001": best}, lambda: None)
-    assert pruner.list_storage() == {"0000"}
+    trials = {"0000": cut_off, "0001": best}
+    pruner = CheckpointPruner(store, _job(), Needing(), trials, lambda: None)
+    assert engine_of(trials).on_listing(pruner.list_storage()) == {"0000"}
     assert cut_off.checkpoints == {8, 9, 10}
-    pruner.prune(["0000", "0001"], best, unknown=True)
+    pruned(pruner, trials, ["0000", "0001"], best, unknown=True)
     assert cut_off.checkpoints == {9, 10}
     assert store.files("checkpoints") == ["checkpoints/0000/000009.ckpt", "checkpoints/0000/000010.ckpt"]
-    assert pruner.list_storage() == set()
+    assert engine_of(trials).on_listing(pruner.list_storage()) == set()
 
 
 def test_large_checkpoints_do_not_accumulate(tmp_path):
     """After a gigabyte of new checkpoints, a deletion is overdue until checkpoints are pruned."""
     one = trial(0, "running", 0.9, 5)
     pruner = CheckpointPruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
-    pruner.on_report("0000", ProgressReport((row(5, 0.9),), 5, checkpoints={5: 600_000_000}))
+    pruner.on_report(Report((row(5, 0.9),), checkpoints=[("0000", 5, 600000000)]))
     assert not pruner.overdue
-    pruner.on_report("0000", ProgressReport((row(6, 0.9),), 6, checkpoints={6: 600_000_000}))
+    pruner.on_report(Report((row(6, 0.9),), checkpoints=[("0000", 6, 600000000)]))
     assert pruner.overdue
     pruner.prune(["0000"], one)
     assert not pruner.overdue

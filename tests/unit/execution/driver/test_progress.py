@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.execution.driver import progress, session
 from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
@@ -49,7 +49,7 @@ def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatc
     monkeypatch.setattr(type(s.session.file), "seconds", property(lambda _self: float(next(clock))))
 
     def epoch(number: int) -> None:
-        s.session.on_report("0000", ProgressReport((row(number, 0.1),), number))
+        s.session.on_report("0000", Report((row(number, 0.1),)))
 
     reported = lines(
         s.session, nothing, nothing, s.session.next, nothing, lambda: epoch(1), nothing, lambda: epoch(2), nothing
@@ -85,7 +85,7 @@ def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
         objectives=Objective("an_objective_with_a_long_name", "max"),
     )
     s.session.next()
-    s.session.on_report("0000", ProgressReport((row(1, 0.1, an_objective_with_a_long_name=0.1),), 1))
+    s.session.on_report("0000", Report((row(1, 0.1, an_objective_with_a_long_name=0.1),)))
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     with Progress(console).watch(s.session):
         pass
@@ -116,11 +116,11 @@ def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
     s = study()
     s.session.next()
     assert rate_and_time_left(s.session) == (None, "unknown yet")
-    s.session.on_report("0000", ProgressReport((row(1, 0.1),), 1))
+    s.session.on_report("0000", Report((row(1, 0.1),)))
     assert rate_and_time_left(s.session) == (None, "unknown yet")
-    s.session.on_report("0000", ProgressReport((row(2, 0.2),), 2))
+    s.session.on_report("0000", Report((row(2, 0.2),)))
     assert rate_and_time_left(s.session)[1].startswith("at most 0:")
-    s.session.on_report("0000", ProgressReport((row(3, 0.3), row(4, 0.4)), 4, last=True))
+    s.session.on_report("0000", Report((row(3, 0.3), row(4, 0.4)), last=True))
     assert rate_and_time_left(s.session)[1].startswith("about 0:")
 
 
@@ -134,7 +134,7 @@ def test_the_time_that_is_left_counts_down_between_reports(study, monkeypatch):
     left = []
     for epoch in (1, 2, 3):
         clock.now = 10.0 * epoch
-        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
+        s.session.on_report("0000", Report((row(epoch, 0.1),)))
         left.append(rate_and_time_left(s.session))
     clock.now += 5
     left.append(rate_and_time_left(s.session))
@@ -157,13 +157,13 @@ def test_a_pause_does_not_change_the_rate(study, monkeypatch):
     s.session.next()
     for epoch, now in enumerate((10.0, 20.0), 1):
         clock.now = now
-        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
-    s.session.loop.commands.paused = "A user paused the study."
+        s.session.on_report("0000", Report((row(epoch, 0.1),)))
+    s.session.engine.commands.paused = "A user paused the study."
     s.session.beat()
-    s.session.loop.commands.paused = None
+    s.session.engine.commands.paused = None
     for epoch, now in ((3, 5000.0), (4, 5010.0)):
         clock.now = now
-        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
+        s.session.on_report("0000", Report((row(epoch, 0.1),)))
     assert s.session.rate.per_second == 0.1
 
 
@@ -180,11 +180,11 @@ def test_a_study_that_is_ending_says_what_is_still_going_on(study):
     s = study()
     s.session.next()
     for epoch in (1, 2):
-        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
+        s.session.on_report("0000", Report((row(epoch, 0.1),)))
     assert _last_row(s.session).startswith("left  at most 0:")
-    s.session.loop.commands.paused = "A user paused the study."
+    s.session.engine.commands.paused = "A user paused the study."
     assert _last_row(s.session) == "paused  A user paused the study. Nothing trains until it is resumed."
-    s.session.loop.end("The time is up.")
+    s.session.engine.end("The time is up.")
     assert _last_row(s.session) == "ending  waits for 1 trial to report. The time is up."
     s.session.interrupts = Interrupts()
     s.session.interrupts.requested = True
@@ -196,8 +196,8 @@ def test_lines_say_once_that_the_study_is_ending(study):
     s = study()
     s.session.next()
     for epoch in (1, 2):
-        s.session.on_report("0000", ProgressReport((row(epoch, 0.1),), epoch))
-    printed = lines(s.session, nothing, s.session.loop.interrupt, nothing)
+        s.session.on_report("0000", Report((row(epoch, 0.1),)))
+    printed = lines(s.session, nothing, s.session.engine.interrupt, nothing)
     assert [line.rpartition("  |  ")[2].partition(":")[0] for line in printed] == ["left", "ending"]
     console = Console(file=io.StringIO(), width=200)
     with Progress(console).watch(s.session):
@@ -209,7 +209,7 @@ def test_a_large_space_does_not_fill_the_line(study):
     """Of the best config, the first eight parameters are shown, and the number of the others."""
     s = study(space={f"p{place:02}": Choice([1, 2]) for place in range(20)})
     s.session.next()
-    printed = lines(s.session, lambda: s.session.on_report("0000", ProgressReport((row(1, 0.1),), 1)))
+    printed = lines(s.session, lambda: s.session.on_report("0000", Report((row(1, 0.1),))))
     assert printed[-1].count("p0") == 8
     assert "p07=" in printed[-1]
     assert "  and 12 more  |  " in printed[-1]

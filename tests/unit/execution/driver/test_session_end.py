@@ -1,7 +1,6 @@
 """How a session ends, and the reasons for failed trials."""
 
 import errno
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine.commands import ChangeBudget
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
 from pipeline.execution.command_files import outcomes, send
 from pipeline.execution.driver.session_end import failure_texts, recording_end
@@ -77,10 +76,10 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
     with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
         s.session.begin()
         trial = s.session.next().trial_id
-        s.session.on_report(trial, ProgressReport((row(1, 0.5),), 1, last=True))
+        s.session.on_report(trial, Report((row(1, 0.5),), last=True))
         winner = s.session.next()
         assert (
-            s.session.on_report(winner.trial_id, ProgressReport(epoch=1, last=failure is None, failure=failure))
+            s.session.on_report(winner.trial_id, Report(winner={} if failure is None else None, failure=failure))
             == "stop"
         )
     (session,) = read_sessions(s.store)
@@ -116,7 +115,7 @@ def test_a_storage_that_fails_later_is_not_final(epochs: int, study) -> None:
         with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
             if epochs:
-                s.session.on_report(s.session.next().trial_id, ProgressReport((row(1, 0.5),), 1))
+                s.session.on_report(s.session.next().trial_id, Report((row(1, 0.5),)))
             raise StorageError("away")
 
     with pytest.raises(StorageError) as raised:
@@ -152,7 +151,7 @@ def test_lost_output_deletes_no_epochs(study) -> None:
     def lost() -> None:
         with recording_end(s.session, s.store, Interrupts(), new=True, note=print):
             s.session.begin()
-            s.session.on_report(s.session.next().trial_id, ProgressReport((replace(row(1, 0.0), metrics={}),), 1))
+            s.session.on_report(s.session.next().trial_id, Report(({**row(1, 0.0), "metrics": {}},)))
             raise OutputLost(errno.EPIPE, "Broken pipe")
 
     with pytest.raises(OutputLost):

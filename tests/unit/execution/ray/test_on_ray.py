@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import ray
 
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
 from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet, StorageError
 from pipeline.execution.ray import cluster, gauges, on_ray
 from pipeline.execution.ray.gauges import GAUGES, StudyGauges
@@ -259,8 +259,8 @@ def test_the_state_of_a_study_is_published(study: Any, published: Published) -> 
     """A study publishes its trials by state, limits, epochs, best value and lost workers under its name."""
     s = study(budget=Budget(trials=4, epochs=4))
     first, second = s.session.next(), s.session.next()
-    s.session.on_report(first.trial_id, ProgressReport((row(1, 0.5), row(2, 0.7)), 2))
-    s.session.worker_failures.on_worker_lost(second.trial_id, "killed.")
+    s.session.on_report(first.trial_id, Report((row(1, 0.5), row(2, 0.7))))
+    s.session.on_worker_lost(second.trial_id, "killed.")
     StudyGauges(s.session).publish()
     states = ("completed", "stopped", "failed", "running", "paused", "waiting")
     trials = {state: published["tunepipe_trials", "s", state] for state in states}

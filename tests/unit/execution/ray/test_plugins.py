@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pipeline.engine.scheduler_context import scheduler_context
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
@@ -26,7 +27,6 @@ from pipeline import (
     load_results,
     run,
 )
-from pipeline.engine.scheduler_context import scheduler_context
 from pipeline.engine.trial import Trial
 from pipeline.errors import InvalidJob, NotResumable
 from pipeline.execution.ray.plugins import PluginScheduler, PluginSearcher, ray_draw, ray_scheduler

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray import trainable
 from pipeline.execution.ray.job_transport import pack, unpack
@@ -123,15 +123,15 @@ def _config(trial_id: str) -> dict[str, str]:
     return {ASSIGNMENT: Assignment(trial_id, {"x": 0.5}, 0).to_json()}
 
 
-def _reports(made: TrialTrainable) -> list[ProgressReport]:
+def _reports(made: TrialTrainable) -> list[Report]:
     """All reports of a trial, to its end."""
-    reports = [ProgressReport.from_bytes(made.step()[REPORT])]
+    reports = [Report.from_bytes(made.step()[REPORT])]
     while not reports[-1].last:
-        reports.append(ProgressReport.from_bytes(made.step()[REPORT]))
+        reports.append(Report.from_bytes(made.step()[REPORT]))
     return reports
 
 
-def _scores(reports: list[ProgressReport]) -> list[tuple[int, float]]:
+def _scores(reports: list[Report]) -> list[tuple[int, float]]:
     return [(row.epoch, row.metrics["score"]) for report in reports for row in report.rows]
 
 

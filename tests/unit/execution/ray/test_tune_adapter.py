@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from pipeline.engine.messages import Assignment, ProgressReport
+from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import InvalidJob, StorageError
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
@@ -65,7 +65,7 @@ class _Tune:
     def report(self, trial: _Trial, *values: float, first: int = 1, last: bool = False) -> str:
         """Report epochs of a trial; the verdict."""
         rows = tuple(row(epoch, value) for epoch, value in enumerate(values, first))
-        report = ProgressReport(rows, rows[-1].epoch, last=last)
+        report = Report(rows, last=last)
         return self.scheduler.on_trial_result(self, trial, {REPORT: report.to_bytes()})
 
 
@@ -103,9 +103,9 @@ def test_a_report_of_a_trial_without_a_worker_is_answered_with_a_stop(study: Any
     tune = _Tune(s, workers=1)
     trial = tune.start()
     tune.report(trial, 0.1, 0.2, 0.3, 0.4, last=True)
-    epochs = s.session.loop.total_epochs
+    epochs = s.session.engine.total_epochs
     assert tune.report(trial, 0.5, first=5) == TrialScheduler.STOP
-    assert s.session.loop.total_epochs == epochs
+    assert s.session.engine.total_epochs == epochs
 
 
 def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
@@ -174,7 +174,7 @@ def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
     assert not stopper.stop_all()
     interrupts.requested = True
     assert stopper.stop_all()
-    assert s.session.loop.interrupted
+    assert s.session.engine.interrupted
     assert published == [True, True]
 
 

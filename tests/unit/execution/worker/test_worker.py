@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pipeline.execution.worker.checkpoint_seconds import CHECKPOINT_SECONDS
 
 from pipeline import datasets
 from pipeline.engine.messages import Assignment, ProgressReport
-from pipeline.execution.worker.checkpoint_seconds import CHECKPOINT_SECONDS
 from pipeline.execution.worker.worker import Worker
 from pipeline.schedulers import ASHA
 from pipeline.storage import Store

@@ -4,23 +4,17 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from pipeline.engine.trial import Trial
-from pipeline.schedulers import Decision
+from pipeline.schedulers import Decision, Selection
 from pipeline.space import Config
 
 Kind: TypeAlias = Literal[
     "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish", "budget"
 ]
 
-StudyKind: TypeAlias = Literal["pause", "resume", "budget"]
-"""The kinds of `pipeline.storage.schema.STUDY_DECISIONS`."""
-
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A decision about a trial, or about the study if it has no trial.
-
-    The columns of the table `decisions` define its fields.
-    """
+    """A decision about a trial, or about the study if it has no trial; the fields are columns of the table."""
 
     trial_id: str | None
     epoch: int | None
@@ -50,18 +44,24 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
     )
 
 
-def study_row(kind: StudyKind, reason: str) -> DecisionRow:
-    """A user's decision about the whole study as a row, without a trial and an epoch."""
+def study_row(kind: Literal["pause", "resume", "budget"], reason: str) -> DecisionRow:
+    """A user's decision about the whole study: a kind of `pipeline.storage.schema.STUDY_DECISIONS`."""
     return DecisionRow(None, None, kind, reason)
 
 
 def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, DecisionRow]:
     """An exploit as two rows: the exploit of another trial's weights, and the explored config."""
-    copied, explored = decision.parent_config, decision.config
-    exploit = decision_row(trial, "exploit", decision)
-    return (
-        replace(exploit, config_before=trial.config, config_after=copied),
-        DecisionRow(
-            trial.trial_id, trial.epoch, "explore", decision.explored, config_before=copied, config_after=explored
-        ),
-    )
+    copied = decision.parent_config
+    exploit = replace(decision_row(trial, "exploit", decision), config_before=trial.config, config_after=copied)
+    explore = DecisionRow(trial.trial_id, trial.epoch, "explore", decision.explored)
+    return exploit, replace(explore, config_before=copied, config_after=decision.config)
+
+
+def continued_row(trial: Trial, chosen: Selection) -> DecisionRow:
+    """The decision that a paused trial continues: it is promoted, or just resumed."""
+    if not chosen.promoted:
+        return DecisionRow(
+            trial.trial_id, trial.epoch, "resume", f"Continues after epoch {trial.epoch}: {chosen.reason}."
+        )
+    row = DecisionRow(trial.trial_id, trial.epoch, "promote", chosen.reason, value=trial.value)
+    return replace(row, rung=chosen.rung, cutoff=chosen.cutoff)

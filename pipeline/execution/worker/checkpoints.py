@@ -8,11 +8,12 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.engine.messages import Assignment, EpochRow
+from pipeline.engine.trial import BestEpoch
 from pipeline.errors import DamagedFile
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.storage.lease import check_newest
@@ -21,20 +22,26 @@ from pipeline.study import layout
 _CHECK_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCheckpoint:
+class StoredCheckpoint(NamedTuple):
     """A checkpoint that is in the storage."""
 
+    trial_id: str
     epoch: int
     bytes: int
     found: bool = False
+    """Whether an earlier attempt has written it."""
 
 
-class CheckpointWriter:
-    """Writes checkpoints in its own thread, one after the other, while training continues."""
+class Checkpoints:
+    """Writes checkpoints in its own thread, one after the other, while training continues.
+
+    Args:
+        store: The study.
+        session: The driver session for which they are written; None without one.
+    """
 
     def __init__(self, store: Store, session: int | None) -> None:
-        self._store, self._session = store, session
+        self._store, self.session = store, session
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: list[Future[StoredCheckpoint]] = []
         self._found: list[StoredCheckpoint] = []
@@ -42,43 +49,15 @@ class CheckpointWriter:
         # A list of a few local files costs nothing, and a process that slept may have been replaced in less.
         self._check_seconds = _CHECK_SECONDS if store.local is None else 0.0
 
-    @property
-    def enabled(self) -> bool:
-        """Whether there is a driver session to write for."""
-        return self._session is not None
-
-    def snapshot(
-        self,
-        assignment: Assignment,
-        state: Checkpoint,
-        *,
-        epoch: int,
-        best: float | None,
-        violation: float = 0.0,
-        ended: bool,
-        rows: Sequence[EpochRow],
-    ) -> Checkpoint:
-        """A learner's state, with what its trial needs in addition."""
-        header = {
-            "lineage": {
-                "trial_id": assignment.trial_id,
-                "epoch": epoch,
-                "segment": assignment.segment,
-                "segment_session": assignment.segment_session,
-                "config": assignment.config,
-                "seed": assignment.seed,
-            },
-            "best": best,
-            "violation": violation,
-            "ended": ended,
-            "rows": tuple(rows),
-            "learner": state.header,
-        }
-        return Checkpoint(header, state.arrays)
-
-    def write(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> None:
+    def write(self, assignment: Assignment, epoch: int, checkpoint: Checkpoint) -> None:
         """Begin to write a checkpoint."""
-        self._writing.append(self._thread.submit(self._write_now, trial_id, epoch, checkpoint))
+
+        def write() -> StoredCheckpoint:
+            self.check()
+            path = layout.checkpoint(assignment.trial_id, epoch)
+            return StoredCheckpoint(assignment.trial_id, epoch, self._store.write(path, pack(checkpoint)))
+
+        self._writing.append(self._thread.submit(write))
 
     def written(self, *, wait: bool) -> list[StoredCheckpoint]:
         """The checkpoints that have been written, or that `newest` has found, since the last call."""
@@ -96,33 +75,24 @@ class CheckpointWriter:
         """
         if assignment.new:
             return None
-        folder = str(PurePosixPath(layout.checkpoint(assignment.trial_id, 0)).parent)
-        segment = (assignment.segment, assignment.segment_session)
-        wanted = (assignment.trial_id, *segment, assignment.config, assignment.seed)
-        damaged: list[str] = []
+        trial_id, damaged, self._found = assignment.trial_id, list[str](), []
+        folder = str(PurePosixPath(layout.checkpoint(trial_id, 0)).parent)
         files = [
-            (path, StoredCheckpoint(file[1], size, found=True))
+            (path, StoredCheckpoint(trial_id, file[1], size, found=True))
             for path, size in self._store.sizes(folder)
             if (file := layout.checkpoint_of(path)) is not None
         ]
-        self._found = []
-        for place, (path, written) in reversed(list(enumerate(files))):
+        wanted = lineage(assignment, 0)
+        for place, (path, stored) in reversed(list(enumerate(files))):
             try:
                 checkpoint = self.read(path)
-                lineage = checkpoint.header["lineage"]
-                # Earlier versions did not record the session of a segment.
-                segment = (lineage["segment"], lineage.get("segment_session", 0))
-                actual = (lineage["trial_id"], *segment, lineage["config"], lineage["seed"])
+                actual = {**checkpoint.header["lineage"], "epoch": 0}
             except FileNotFoundError as error:
                 damaged.append(str(error))
                 continue
-            except DamagedFile as error:
-                damaged.append(str(error))
-                self._found.append(written)
-                continue
-            except (LookupError, TypeError, ValueError):
-                damaged.append(f"{path} does not name its trial.")
-                self._found.append(written)
+            except (DamagedFile, LookupError, TypeError) as error:
+                damaged.append(str(error) if isinstance(error, DamagedFile) else f"{path} does not name its trial.")
+                self._found.append(stored)
                 continue
             if actual == wanted:
                 # Older ones are not read: one of another trial among them does no harm.
@@ -143,15 +113,36 @@ class CheckpointWriter:
             Superseded: A later driver session has begun.
         """
         now = time.monotonic()
-        if self._session is not None and now - self._checked >= self._check_seconds:
-            check_newest(self._store, self._session)
+        if self.session is not None and now - self._checked >= self._check_seconds:
+            check_newest(self._store, self.session)
             self._checked = now
 
-    def _write_now(self, trial_id: str, epoch: int, checkpoint: Checkpoint) -> StoredCheckpoint:
-        self.check()
-        header = {**checkpoint.header, "rows": [row.to_json() for row in checkpoint.header["rows"]]}
-        content = pack(Checkpoint(header, checkpoint.arrays))
-        return StoredCheckpoint(epoch, self._store.write(layout.checkpoint(trial_id, epoch), content))
+
+def lineage(assignment: Assignment, epoch: int) -> dict[str, Any]:
+    """Where a checkpoint comes from; a trial resumes from one of its own alone."""
+    names = ("trial_id", "segment", "segment_session", "config", "seed")
+    return {"epoch": epoch, **{name: getattr(assignment, name) for name in names}}
+
+
+def checkpoint_of(
+    assignment: Assignment,
+    state: Checkpoint,
+    *,
+    epoch: int,
+    best: BestEpoch | None,
+    ended: bool,
+    rows: Sequence[EpochRow],
+) -> Checkpoint:
+    """A learner's state, with what its trial needs in addition."""
+    header = {
+        "lineage": lineage(assignment, epoch),
+        "best": None if best is None else asdict(best),
+        "ended": ended,
+        # The newest row changes with the next report.
+        "rows": [dict(row) for row in rows],
+        "learner": state.header,
+    }
+    return Checkpoint(header, state.arrays)
 
 
 def learner_part(checkpoint: Checkpoint) -> Checkpoint:

@@ -1,0 +1,565 @@
+"""The state of a study, and the next decision about each trial."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Literal, TypeAlias, get_args
+
+from pipeline.engine.commands import (
+    STOPPED_BY_USER,
+    ChangeBudget,
+    Command,
+    Continue,
+    Enqueue,
+    Pause,
+    StopTrial,
+    changed_limits,
+    refusal,
+)
+from pipeline.engine.decisions import DecisionRow, continued_row, decision_row, exploit_rows, study_row
+from pipeline.engine.draws import Draw, own_draw
+from pipeline.engine.limits import common_failure, exhausted_budget, options_to_continue
+from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
+from pipeline.engine.reporting import is_over
+from pipeline.engine.saved_state import SavedState
+from pipeline.engine.trial import Incumbent, Trial, TrialState
+from pipeline.errors import InvalidJob
+from pipeline.schedulers import Decision, Scheduler, SchedulerContext
+from pipeline.searchers import EarlierStudy, Suggestion
+from pipeline.study import TuneJob, layout
+from pipeline.study.faults import start_faults
+from pipeline.study.trial_configs import completed, seed_of_trial, trials_in_all
+from pipeline.trial_ids import draw_order
+from pipeline.wording import format_number
+
+Verdict: TypeAlias = Literal["continue", "pause", "stop"]
+
+MAX_WORKER_FAILURES = 4
+"""A trial fails after this many lost workers without a new epoch in between: it may be what kills them. A trial
+that makes progress may lose any number of workers, because machines are taken away."""
+
+
+def scheduler_context(job: TuneJob) -> SchedulerContext:
+    """The context for which the scheduler of a study is built."""
+    return SchedulerContext(
+        space=job.space,
+        mode=job.objective.mode,
+        epochs=job.budget.epochs,
+        trials=trials_in_all(job),
+        seed=job.seed,
+        objectives=[(one.metric, one.mode) for one in job.objectives] if len(job.objectives) > 1 else (),
+    )
+
+
+class Engine:
+    """A study's state machine. Its methods are the study's events; only they change its state.
+
+    A trial is completed, stopped or failed; a study has ended, with a reason.
+    """
+
+    def __init__(
+        self,
+        job: TuneJob,
+        on_decision: Callable[[DecisionRow], None],
+        seconds: Callable[[], float],
+        *,
+        session: int = 1,
+        build: Callable[[SchedulerContext], Scheduler] | None = None,
+        draw: Draw | None = None,
+        earlier: Sequence[EarlierStudy] = (),
+    ) -> None:
+        self.job = job
+        """The study's job, with its current budget."""
+        self.scheduler = (build or job.scheduler.build)(scheduler_context(job))
+        self.trials: dict[str, Trial] = {}
+        """All trials, in the order of their draw."""
+        self.counts = _counts(())
+        """How many trials are in each state; a display reads it while trials change, so no state is ever added."""
+        self.limit = trials_in_all(job)
+        """The largest number of trials in the study."""
+        self.total_epochs = 0
+        """Epochs trained, summed over all trials."""
+        self.end_reason: str | None = None
+        """Why the study ends before all its trials are trained, as a sentence; None if it does not."""
+        self.interrupted = False
+        """Whether the study was interrupted: its paused trials continue when it is resumed."""
+        self.exhausted = False
+        """Whether all trials were drawn and have ended."""
+        self.changed: set[str] = set()
+        """Trials with a report, a decision or another state since `written` took note of theirs."""
+        self.outcomes: dict[str, str] = {}
+        """The outcomes of users' commands, by their names."""
+        self._on_decision, self._seconds, self._session = on_decision, seconds, session
+        self._incumbent = Incumbent(job.objectives)
+        self._draw, self._takes_configs = draw or own_draw(job, earlier), draw is None
+        self._paused: str | None = None
+        self._enqueued: deque[Suggestion] = deque()
+        # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
+        self._live: dict[str, Trial] = {}
+        self._waiting: dict[str, None] = {}
+        # Trials that have run or ended since the last draw: for draws, the others are as they were.
+        self._since_draw: set[str] = set()
+        self._from_users = 0
+
+    @property
+    def best(self) -> Trial | None:
+        """The study's best trial; None while no epoch has a value."""
+        return self._incumbent.best
+
+    @property
+    def paused(self) -> str | None:
+        """Why a user has paused the study, in words; None if it is not paused, or has ended."""
+        return self._paused if self.end_reason is None else None
+
+    @property
+    def over(self) -> bool:
+        """Whether the study ends: no trial starts, though some may run until their next reports."""
+        return self.end_reason is not None or self.exhausted
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker has a trial."""
+        return len(self._waiting) < len(self._live)
+
+    def assignment(self, trial: Trial) -> Assignment:
+        """The assignment with which a worker starts or continues a trial."""
+        return Assignment(
+            trial_id=trial.trial_id,
+            config=trial.config,
+            seed=seed_of_trial(self.job, int(trial.trial_id)),
+            attempt=trial.attempt,
+            segment=trial.segment,
+            segment_session=trial.segment_session,
+            epoch=trial.segment_start,
+            parent_trial=trial.parent_trial,
+            parent_epoch=trial.parent_epoch,
+            reported_epoch=trial.epoch,
+            # A session that was killed may have left files of a trial that its recorded state does not have.
+            new=self._session == 1 and trial.attempt == 1 and not trial.epoch,
+        )
+
+    def saved_state(self) -> SavedState:
+        """What a later session needs to continue, in addition to the tables."""
+        enqueued = list(self._enqueued)
+        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes, self._paused, enqueued)
+
+    # Events of workers
+
+    def next(self) -> Trial | None:
+        """A worker is free: the trial that it starts or continues; None if there is none now.
+
+        None while no trial is running means that the study has ended, unless it is paused: then no trial is live.
+        """
+        self._check_budget()
+        if self._all_fail() or self.paused is not None:
+            # A running trial may still show that not all of them fail.
+            return None
+        if self.end_reason is None:
+            if (trial := self._take()) is not None:
+                return trial
+            if not self.running:
+                self.exhausted = True
+                self._stop_chosen(self._in_order(), exhausted=True)
+        if self.end_reason is not None and not self.interrupted:
+            for trial in map(self.trials.__getitem__, self._in_order()):
+                trial.cut_off = True
+                self._stop(trial, self.end_reason)
+        return None
+
+    def on_report(self, trial_id: str, report: Report) -> Verdict:
+        """A worker reports epochs: record them, and decide whether the trial continues."""
+        trial = self.trials[trial_id]
+        self._record(trial, report)
+        if report.failure is not None:
+            if report.cause == "storage":
+                # The trial itself is intact.
+                return "pause"
+            if report.cause == "job" and self.total_epochs <= len(report.rows):
+                self.end_reason = report.failure
+            return self._fail(trial, report.failure)
+        decision = self._decision(trial, report)
+        if report.last:
+            complete = is_over(self.job.budget, trial.epoch)
+            early = "It ended early, by a callback, its function or the target."
+            reason = "All its epochs are trained." if complete else early
+            return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
+        self._check_budget()
+        if trial.stop_reason is not None:
+            return self._stop(trial, trial.stop_reason)
+        # Also where the study is over: the scheduler's state has its decision, and the study may get a larger budget.
+        verdict = self._follow(trial, decision)
+        if self.end_reason is not None and not self.interrupted and trial.live:
+            trial.cut_off = True
+            return self._stop(trial, self.end_reason)
+        if verdict == "continue" and self.paused is not None:
+            self._publish(DecisionRow(trial_id, trial.epoch, "pause", self.paused))
+            self._pause(trial)
+            return "pause"
+        return verdict
+
+    def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
+        """A worker is lost: its trial gets another, unless it may be what kills them."""
+        trial = self.trials[trial_id]
+        if trial.state != "running":
+            return None
+        trial.worker_failures += 1
+        if trial.worker_failures >= MAX_WORKER_FAILURES:
+            reason = f"Its worker was lost {MAX_WORKER_FAILURES} times without a new epoch, last: {message}"
+            self._fail(trial, reason)
+            return None
+        trial.attempt += 1
+        reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
+        self._publish(DecisionRow(trial_id, trial.epoch, "retry", reason))
+        return self.assignment(trial)
+
+    def failures_left(self, trial_id: str) -> int:
+        """How many more workers a trial may lose in a row before it fails."""
+        return MAX_WORKER_FAILURES - 1 - self.trials[trial_id].worker_failures
+
+    # Events of the driver
+
+    def end(self, reason: str) -> None:
+        """The study ends because of an error: no trial starts, and running ones end at their next reports."""
+        self.end_reason = reason
+
+    def interrupt(self, *, by_user: str | None = None) -> None:
+        """The study is interrupted: running trials are paused, and continue when it is resumed."""
+        if by_user is not None and self.end_reason is None:
+            self.end_reason = by_user
+            self._publish(study_row("pause", by_user))
+        self.interrupted = True
+        self.end_reason = self.end_reason or "The study was interrupted."
+        for trial in list(self._live.values()):
+            if trial.state == "running":
+                self._pause(trial)
+                self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
+
+    def restore(self, saved: SavedState) -> None:
+        """A session begins where an earlier one has ended; `resume` follows."""
+        self.scheduler.restore(saved.scheduler)
+        # A pause ends with its session.
+        self.outcomes.update(saved.outcomes)
+        self._enqueued.extend(saved.enqueued)
+        for trial in saved.trials:
+            self.trials[trial.trial_id] = trial
+            self.changed.add(trial.trial_id)
+            self.total_epochs += trial.epoch
+            self._incumbent.compare(trial)
+        self._check_budget()
+
+    def resume(self, files: Collection[tuple[str, int]], *, epochs_before: int) -> None:
+        """Queue the restored trials that train on: those that ran, and those that a smaller budget had ended.
+
+        A later segment began with another trial's weights. Where no checkpoint of either is left, it trains no more.
+        """
+        raised = self.job.budget.epochs > epochs_before
+        for trial in self.trials.values():
+            completed = raised and trial.state == "completed" and trial.epoch == epochs_before
+            if completed or (trial.cut_off and self.end_reason is None):
+                starts = trial.segment == 1 or (trial.parent_trial, trial.parent_epoch) in files
+                if starts or any(epoch > trial.segment_start for epoch in trial.checkpoints):
+                    trial.state, trial.cut_off = "paused", False
+                    continue
+                reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
+                kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
+                self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
+            elif trial.state == "running":
+                trial.state = "paused"
+        self.counts = _counts(self.trials.values())
+        self._from_users = sum(trial.enqueued for trial in self.trials.values())
+        self._live = {trial_id: trial for trial_id, trial in self.trials.items() if trial.live}
+        self._waiting = dict.fromkeys(self._live)
+        for trial in list(self._live.values()):
+            if trial.stop_reason is not None:
+                self._stop(trial, trial.stop_reason)
+
+    def on_listing(self, files: Iterable[tuple[str, int]]) -> set[str]:
+        """The storage was listed: of each trial, keep its files that were known, or all if none was.
+
+        Files of its best and of its last epoch count as known: its worker may have written them after the last report.
+        Other files are not the trial's: a killed driver may have drawn a trial that is drawn again.
+        """
+        found: dict[str, set[int]] = {}
+        for trial_id, epoch in files:
+            found.setdefault(trial_id, set()).add(epoch)
+        changed: set[str] = set()
+        for trial in self.trials.values():
+            here, before = found.get(trial.trial_id, set()), trial.checkpoints
+            last = {trial.epoch, trial.best.epoch if trial.best else 0}
+            trial.checkpoints = (here & before) | (here & last) if here & before else here
+            if trial.checkpoints != before:
+                changed.add(trial.trial_id)
+        self.changed |= changed
+        return changed
+
+    def written(self, trials: Collection[str], *, deleted: Iterable[tuple[str, int]] = ()) -> None:
+        """The state of trials is written, and checkpoints that nothing needs are deleted."""
+        self.changed -= set(trials)
+        for trial_id, epoch in deleted:
+            self.trials[trial_id].checkpoints.discard(epoch)
+            self.changed.add(trial_id)
+
+    # Events of users
+
+    def on_command(self, name: str, command: Command | str, *, recorded: bool = True) -> str:
+        """A user gives a command, or a text that is none for that reason; one that was executed before has no effect.
+
+        Args:
+            name: The command's name.
+            command: The command, or why there is none.
+            recorded: Whether to keep its outcome now: a session that resumes keeps it once it has its number.
+
+        Returns:
+            The outcome, in words.
+        """
+        if name in self.outcomes:
+            return self.outcomes[name]
+        if not recorded:
+            # A changed budget counts before a limit ends the study that resumes.
+            self.end_reason = None
+        outcome = command if isinstance(command, str) else self._execute(name, command)
+        if recorded:
+            self.outcomes[name] = outcome
+        else:
+            self._check_budget()
+        return outcome
+
+    def _execute(self, name: str, command: Command) -> str:
+        if isinstance(command, Pause | Continue) and command.session != self._session:
+            return f"It was for session {command.session}, which has ended."
+        if self.over and (refused := refusal(command, self.job, self.end_reason, self._options)) is not None:
+            return refused
+        because = f"{f': {command.reason}' if command.reason else ''} (command {name})."
+        match command:
+            case StopTrial():
+                return self._stop_by_user(command, f"{STOPPED_BY_USER}{because}")
+            case Enqueue():
+                return self._enqueue(name, command, f"A user enqueued it{because}")
+            case Pause():
+                if self._paused is not None:
+                    return "The study is already paused."
+                self._paused = f"A user paused the study{because}"
+                self._publish(study_row("pause", self._paused))
+                return "The study is paused: running trials pause at their next report, and no trial starts."
+            case Continue():
+                if self._paused is None:
+                    return "The study is not paused."
+                self._paused = None
+                self._publish(study_row("resume", f"A user resumed the study{because}"))
+                return "The study continues."
+            case ChangeBudget():
+                return self._change_budget(command, because)
+
+    def _options(self) -> Sequence[str]:
+        drawn, seconds = len(self.trials) + len(self._enqueued), self._seconds()
+        best = None if self.best is None else self.best.best
+        return options_to_continue(self.job, drawn=drawn, seconds=seconds, epochs=self.total_epochs, best=best)
+
+    def _stop_by_user(self, command: StopTrial, reason: str) -> str:
+        trial = self.trials.get(command.trial_id)
+        if trial is None:
+            return f"There is no trial {command.trial_id}."
+        if not trial.live:
+            return f"Trial {trial.trial_id} has already ended: it is {trial.state}."
+        if trial.state == "running":
+            trial.stop_reason = reason
+            self.changed.add(trial.trial_id)
+            return f"Trial {trial.trial_id} ends at its next report."
+        self._stop(trial, reason)
+        return f"Trial {trial.trial_id} is stopped."
+
+    def _enqueue(self, name: str, command: Enqueue, reason: str) -> str:
+        drawn = len(self.trials) + len(self._enqueued)
+        if not self._takes_configs:
+            return "A searcher of Ray Tune does not accept configs: nothing is enqueued."
+        if faults := list(start_faults(self.job.space, command.config, "config")):
+            return f"The config cannot be tried: {'; '.join(map(str, faults))}."
+        if drawn >= self.limit:
+            all_drawn = f"All {self.limit} trials of the budget are drawn: nothing is enqueued."
+            return f"{all_drawn} Increase the number of trials."
+        self._enqueued.append(Suggestion(completed(self.job, command.config, name), reason))
+        return f"The config is tried next, as trial {layout.trial_id(drawn)}."
+
+    def _change_budget(self, command: ChangeBudget, because: str) -> str:
+        before, changes = self.job.budget, changed_limits(command)
+        try:
+            job = self.job.replaced({f"budget.{name}": value for name, value in changes.items()})
+        except InvalidJob as error:
+            return f"The budget is not changed: {'; '.join(map(str, error.faults))}."
+        if not changes:
+            return "The budget is unchanged: no limit was given."
+        old = {name: getattr(before, name) for name in changes}
+        changed = ", ".join(
+            f"{name} {format_number(value)} instead of {'no limit' if old[name] is None else format_number(old[name])}"
+            for name, value in changes.items()
+        )
+        self._publish(study_row("budget", f"A user changed the budget ({changed}){because}"))
+        self.job, self.limit = job, trials_in_all(job)
+        self.scheduler.limit_trials(self.limit)
+        self._check_budget()
+        return f"The budget is changed: {changed}."
+
+    # What follows from events
+
+    def _record(self, trial: Trial, report: Report) -> None:
+        self.changed.add(trial.trial_id)
+        self.total_epochs += sum(row["epoch"] > trial.epoch for row in report.rows)
+        if report.epoch > trial.epoch:
+            trial.worker_failures = 0
+        if self._incumbent.record(trial, report.rows):
+            self._incumbent.reconsider(self.trials.values())
+        # Later segments are left out: they continue with weights that another config trained.
+        for row in report.rows if trial.segment == 1 else ():
+            if self._is_milestone(row["epoch"]) or (report.last and row is report.rows[-1]):
+                values = values_in(row, self.job.objectives)
+                if values[0] is not None:
+                    # A milestone that is reported again changes nothing.
+                    trial.milestones.setdefault(row["epoch"], values)
+        trial.epoch = max(trial.epoch, report.epoch)
+        for trial_id, epoch, _ in report.checkpoints:
+            self.changed.add(trial_id)
+            self.trials[trial_id].checkpoints.add(epoch)
+
+    def _decision(self, trial: Trial, report: Report) -> Decision:
+        """The scheduler's decision on the milestones of a report: after a restart there may be several."""
+        decision = Decision("continue", "Between two milestones.")
+        for row in report.rows:
+            value = row["metrics"].get(self.job.objective.metric)
+            # With another budget of epochs, a milestone may be an epoch that was none when it was trained.
+            if value is not None and self._is_milestone(row["epoch"]):
+                values = objective_values_of(values_in(row, self.job.objectives), self.job.objectives)
+                decision = self.scheduler.on_objective_values(trial.trial_id, row["epoch"], value, values)
+            if decision.action != "continue":
+                break
+        return decision
+
+    def _is_milestone(self, epoch: int) -> bool:
+        return self.job.scheduler.next_milestone(epoch - 1, self.job.budget.epochs) == epoch
+
+    def _follow(self, trial: Trial, decision: Decision) -> Verdict:
+        if decision.action == "continue":
+            return "continue"
+        if decision.action == "stop":
+            return self._end(trial, "stopped", decision_row(trial, "stop", decision))
+        if decision.action == "exploit":
+            assert decision.config is not None
+            self._publish(*exploit_rows(trial, decision))
+            trial.milestones.clear()
+            trial.config, trial.segment, trial.segment_start = decision.config, trial.segment + 1, trial.epoch
+            trial.parent_trial, trial.parent_epoch = decision.parent_trial, decision.parent_epoch
+            # A driver that resumes from an earlier state may begin another segment of the same number.
+            trial.segment_session = self._session
+        else:
+            self._publish(decision_row(trial, "pause", decision))
+        self._pause(trial)
+        return "pause"
+
+    def _take(self) -> Trial | None:
+        """Start the trial that runs next: a paused one, as the scheduler chooses, or a new one."""
+        chosen = self.scheduler.choose(self._waiting.keys()) if self._waiting else None
+        if chosen is not None:
+            del self._waiting[chosen.trial_id]
+        self._stop_chosen(self._waiting.keys())
+        if chosen is not None:
+            trial = self.trials[chosen.trial_id]
+            self._publish(continued_row(trial, chosen))
+        else:
+            if (drawn := self._drawn()) is None:
+                return None
+            trial, reason = drawn
+            self._publish(DecisionRow(trial.trial_id, 0, "start", reason, config_after=trial.config))
+        self._move(trial, "running")
+        self.scheduler.start(trial.trial_id)
+        return trial
+
+    def _drawn(self) -> tuple[Trial, str] | None:
+        """A new trial, and why it was drawn; None if all are drawn, or if the searcher has none now."""
+        index = len(self.trials)
+        if index >= self.limit:
+            return None
+        enqueued = bool(self._enqueued)
+        if enqueued:
+            suggestion: Suggestion | None = self._enqueued.popleft()
+        else:
+            changed, trials = self._since_draw, self.trials
+            self._since_draw = {trial_id for trial_id in changed if trials[trial_id].state == "running"}
+            # Enqueued configs do not count as draws of the searcher: a grid loses no point.
+            suggestion = self._draw(index - self._from_users, trials.values(), changed)
+        if suggestion is None:
+            return None
+        self._from_users += enqueued
+        trial = Trial(layout.trial_id(index), suggestion.config, enqueued=enqueued)
+        self.trials[trial.trial_id] = self._live[trial.trial_id] = trial
+        self.counts[trial.state] += 1
+        self.scheduler.add(trial.trial_id, suggestion.config)
+        return trial, suggestion.reason
+
+    def _stop_chosen(self, candidates: Collection[str], *, exhausted: bool = False) -> None:
+        """Stop the trials of which the scheduler says that they do not continue."""
+        stopped = self.scheduler.trials_to_stop(candidates, exhausted=exhausted)
+        for trial_id in stopped if exhausted else sorted(stopped, key=draw_order):
+            trial = self.trials[trial_id]
+            # With a larger budget it may continue.
+            trial.cut_off = exhausted
+            self._end(trial, "stopped", decision_row(trial, "stop", stopped[trial_id]))
+
+    def _in_order(self) -> list[str]:
+        """Waiting and paused trials, in the order of their draw."""
+        return sorted(self._waiting, key=draw_order)
+
+    def _fail(self, trial: Trial, failure: str) -> Verdict:
+        self._end(trial, "failed", DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value))
+        trial.error = failure.splitlines()[0]
+        if trial is self.best:
+            self._incumbent.reconsider(self.trials.values())
+        self._all_fail()
+        return "stop"
+
+    def _stop(self, trial: Trial, reason: str) -> Verdict:
+        return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", reason)))
+
+    def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
+        self._publish(row)
+        self._move(trial, state)
+        self._live.pop(trial.trial_id, None)
+        self._waiting.pop(trial.trial_id, None)
+        self.scheduler.end(trial.trial_id, completed=state == "completed")
+        return "stop"
+
+    def _pause(self, trial: Trial) -> None:
+        self._move(trial, "paused")
+        self._waiting[trial.trial_id] = None
+
+    def _move(self, trial: Trial, state: TrialState) -> None:
+        self._since_draw.add(trial.trial_id)
+        self.counts[trial.state] -= 1
+        trial.state = state
+        self.counts[state] += 1
+
+    def _check_budget(self) -> None:
+        """End the study if one of its limits is reached."""
+        best = None if self.best is None else self.best.best
+        self.end_reason = self.end_reason or exhausted_budget(
+            self.job, seconds=self._seconds(), epochs=self.total_epochs, best=best
+        )
+
+    def _all_fail(self) -> bool:
+        """Whether the first trials have the same error and a running trial decides; ends the study if none runs."""
+        if self.end_reason is not None or (failure := common_failure(self.job, self.trials.values())) is None:
+            return False
+        if not self.running:
+            self.end_reason = failure
+        return self.end_reason is None
+
+    def _publish(self, *rows: DecisionRow) -> None:
+        """Pass decisions to the receiver, and mark their trials as changed."""
+        for row in rows:
+            if row.trial_id is not None:
+                self.changed.add(row.trial_id)
+            self._on_decision(row)
+
+
+def _counts(trials: Iterable[Trial]) -> Counter[TrialState]:
+    """How many of some trials are in each state, 0 included."""
+    counts: Counter[TrialState] = Counter(dict.fromkeys(get_args(TrialState), 0))
+    counts.update(trial.state for trial in trials)
+    return counts

@@ -1,0 +1,198 @@
+"""Where a trial's output goes: its working folder, and its log.
+
+The folder is inside the study's folder on a file system, else a copy that is uploaded to the storage. Files that the
+user's callbacks and functions write there belong to the study: the worker that resumes the trial finds them, and files
+that exceed the job's limit are deleted.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from pipeline.errors import StorageError
+from pipeline.storage import Store
+from pipeline.storage.local_files import files_below
+from pipeline.storage.scratch import scratch
+from pipeline.study import layout
+from pipeline.wording import size
+
+_PIECE = 2**20
+_STDOUT, _STDERR = 1, 2
+
+
+class TrialFolder:
+    """The working folder of one trial on this machine.
+
+    Args:
+        store: The study.
+        trial_id: The trial.
+        most: Bytes that its files may have.
+        kept: Whether the files belong to the study; otherwise the folder is deleted at the end.
+        new: Whether no worker has had the trial before, so that the storage has none of its files.
+        check: Raises if the study is no longer this session's; called before anything is changed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        trial_id: str,
+        *,
+        most: float,
+        kept: bool = True,
+        new: bool = False,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
+        self._open = ExitStack()
+        self._stored: dict[str, tuple[int, int]] = {}
+        """Files that the storage has: their size and their time here."""
+        within = store.writable_path(layout.files(trial_id)) if kept else None
+        self._copied = kept and within is None
+        with self._open as opened, self._local_errors("create the working folder"):
+            self.folder = within or self._open.enter_context(scratch("trial"))
+            self.create_again()
+            if self._copied and not new:
+                self._download()
+            self._open = opened.pop_all()
+
+    def create_again(self) -> None:
+        """Create the folder if it does not exist, as where something has deleted it meanwhile."""
+        with self._local_errors("create the working folder"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Empty the folder, because the trial starts from the beginning."""
+        if paths := list(self.folder.iterdir()):
+            self._check()
+        with self._local_errors("delete files"):
+            for path in paths:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        self._store.delete(layout.dropped_files_list(self._trial_id))
+        self.keep()
+
+    def keep(self) -> None:
+        """Delete files that exceed the limit, and upload changed files where the folder is a copy."""
+        if excess := self._excess():
+            self._drop(excess)
+        if not self._copied:
+            return
+        here = {path.relative_to(self.folder).as_posix(): (count, moment) for path, count, moment in self._files()}
+        for name, state in here.items():
+            if self._stored.get(name) != state:
+                self._check()
+                with suppress(FileNotFoundError):
+                    self._store.write(f"{layout.files(self._trial_id)}/{name}", _pieces(self.folder / name))
+        for name in self._stored.keys() - here.keys():
+            self._check()
+            self._store.delete(f"{layout.files(self._trial_id)}/{name}")
+        self._stored = here
+
+    def close(self) -> None:
+        """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted."""
+        try:
+            self.keep()
+            if not self._copied:
+                # The driver that has taken the study over may be training the trial in the empty folder.
+                self._check()
+                inner = [Path(path) for path, _, _ in os.walk(self.folder, topdown=False)]
+                for folder in (*inner, self.folder.parent):
+                    with suppress(OSError):
+                        folder.rmdir()
+        finally:
+            self._open.close()
+
+    @contextmanager
+    def _local_errors(self, action: str) -> Iterator[None]:
+        """Errors of this machine's files as errors of the storage: they are not failures of the user's code."""
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"Cannot {action} of trial {self._trial_id} in {self._store.uri}: {error.strerror}. Fix that, then "
+                "resume with `tunepipe resume`."
+            ) from error
+
+    def _download(self) -> None:
+        for stored in self._store.files(layout.files(self._trial_id)):
+            trial_id, name = layout.file_of(stored) or ("", "")
+            if trial_id != self._trial_id:
+                continue
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                path.write_bytes(self._store.read(stored))
+                self._stored[name] = (path.stat().st_size, path.stat().st_mtime_ns)
+
+    def _files(self) -> Iterator[tuple[Path, int, int]]:
+        """Each file with its bytes and the time of its last change."""
+        for path, count in files_below(self.folder):
+            with suppress(FileNotFoundError):
+                yield path, count, path.stat().st_mtime_ns
+
+    def _excess(self) -> dict[Path, int]:
+        """The files that exceed the limit, with their bytes: one that exceeds it by itself, then the oldest ones."""
+        files = sorted(self._files(), key=lambda file: (file[1] <= self._most, file[2], file[0]))
+        total, excess = sum(count for _, count, _ in files), {}
+        for path, count, _ in files:
+            if total <= self._most:
+                break
+            excess[path] = count
+            total -= count
+        return excess
+
+    def _drop(self, excess: dict[Path, int]) -> None:
+        self._check()
+        dropped = [{"path": path.relative_to(self.folder).as_posix(), "bytes": excess[path]} for path in excess]
+        for path in excess:
+            with self._local_errors("delete files"):
+                path.unlink(missing_ok=True)
+        listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)
+        print(
+            f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: "
+            f"{listed}. Raise the limit with --set resources.files_gigabytes=X, or write fewer."
+        )
+        record, before = layout.dropped_files_list(self._trial_id), []
+        with suppress(FileNotFoundError, StorageError):
+            before = self._store.read_json(record)
+        self._check()
+        self._store.write(record, json.dumps([*before, *dropped], indent=2))
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+@contextmanager
+def captured(store: Store, path: str) -> Iterator[None]:
+    """Append what this process writes to stdout and stderr to a file of the store, the output of C++ libraries, too."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    originals = os.dup(_STDOUT), os.dup(_STDERR)
+    with TemporaryFile() as spool:
+        os.dup2(spool.fileno(), _STDOUT)
+        os.dup2(spool.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            # Where temporary files cannot be written, the output is lost, and the trial continues.
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
+            for descriptor, standard in zip(originals, (_STDOUT, _STDERR), strict=True):
+                os.dup2(descriptor, standard)
+                os.close(descriptor)
+            spool.seek(0)
+            if output := spool.read():
+                # A trial does not fail because of its log: a broken storage is reported where results would be lost.
+                with suppress(StorageError):
+                    store.append(path, output)

@@ -1,0 +1,132 @@
+"""Which epoch of a trial and which trial is the best, and what a searcher learns of them."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+
+from pipeline.engine.messages import objective_values_of, values_in, violation_in
+from pipeline.engine.trial import BestEpoch, Incumbent, Trial, observation
+from pipeline.schedulers import ObjectiveValues
+from pipeline.study import Objective
+from pipeline.study.specification import UNKNOWN
+from tests.unit.engine.play import row
+
+BOUNDED = [Objective("score", "max", at_least=0.5), Objective("parameters", "min", at_most=100)]
+
+
+def test_values_are_metrics_or_measured_costs():
+    assert values_in(row(1, 0.4, parameters=150), BOUNDED) == (0.4, 150.0)
+    assert values_in(row(1, math.nan), BOUNDED) == (None, None)
+    assert values_in(row(1, 0.4), [Objective("other", "min")]) == (None,)
+
+
+def test_violations_are_shares_of_the_bounds():
+    assert violation_in(row(1, 0.4, parameters=150), BOUNDED) == (0.5 - 0.4) / 0.5 + 0.5
+    assert violation_in(row(1, 0.4), BOUNDED) >= UNKNOWN
+    assert violation_in(row(1, 0.4), [Objective("score", "max")]) == 0.0
+
+
+def test_losses_are_finite_and_less_is_better():
+    assert objective_values_of((0.6, 50.0), BOUNDED) == ObjectiveValues((-0.6, 50.0), 0.0)
+    missing = objective_values_of((0.6, None), BOUNDED)
+    assert (missing.losses[1], missing.violation) == (UNKNOWN, UNKNOWN)
+
+
+def test_a_value_that_is_not_finite_is_never_best():
+    incumbent, trial = Incumbent([Objective("score", "max")]), Trial("0000", {})
+    incumbent.record(trial, [row(1, math.inf), row(2, 0.3), row(3, math.nan)])
+    assert (trial.best.value, trial.best.epoch) == (0.3, 2)
+    assert math.isnan(trial.value)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_ties_go_to_the_earlier_epoch_then_to_the_lower_trial(order):
+    trials = [Trial("0000", {}), Trial("0001", {}), Trial("0002", {})]
+    reported = [(trials[0], row(3, 0.5)), (trials[1], row(2, 0.5)), (trials[2], row(2, 0.5))]
+    incumbent = Incumbent([Objective("score", "max")])
+    for trial, epoch in reported[::order]:
+        incumbent.record(trial, [epoch])
+    assert incumbent.best is trials[1]
+
+
+def test_a_value_within_the_bounds_beats_a_better_one_beyond():
+    objectives = [Objective("score", "max"), Objective("size", "min", at_most=10)]
+    incumbent, first, second = Incumbent(objectives), Trial("0000", {}), Trial("0001", {})
+    incumbent.record(first, [row(1, 0.9, size=30), row(2, 0.8, size=20), row(3, 0.95, size=40)])
+    assert first.best == BestEpoch(0.8, 2, 1.0, (0.8, 20.0))
+    incumbent.record(second, [row(1, 0.1, size=10)])
+    assert incumbent.best is second
+
+
+def _report(incumbent: Incumbent, trials: list[Trial], start: int, *values: float) -> None:
+    rows = [row(epoch, value) for epoch, value in enumerate(values, start)]
+    if incumbent.record(trials[0], rows):
+        incumbent.reconsider(trials)
+    trials[0].epoch = max(trials[0].epoch, rows[-1]["epoch"])
+
+
+def test_a_value_of_an_earlier_attempt_counts_until_its_epoch_is_reported_again():
+    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {}), Trial("0001", {})]
+    incumbent.record(trials[1], [row(1, 0.87)])
+    _report(incumbent, trials, 1, 0.1, 0.6, 0.7, 0.8, 0.9)
+    assert incumbent.best is trials[0]
+    _report(incumbent, trials, 1, 0.1, 0.6, 0.7, 0.82)
+    assert (trials[0].best.value, incumbent.best) == (0.9, trials[0])
+    _report(incumbent, trials, 5, 0.81)
+    assert (trials[0].best.value, trials[0].best.epoch, incumbent.best) == (0.82, 4, trials[1])
+    _report(incumbent, trials, 6, 0.95)
+    assert (trials[0].best.value, incumbent.best) == (0.95, trials[0])
+
+
+def test_an_attempt_that_reports_the_same_changes_nothing():
+    incumbent, trials = Incumbent([Objective("score", "min")]), [Trial("0000", {"x": 1})]
+    _report(incumbent, trials, 1, 0.3, 0.1, 0.2)
+    best = trials[0].best
+    for start, values in ((1, [0.3]), (2, [0.1, 0.2]), (1, [0.3, 0.1, 0.2])):
+        _report(incumbent, trials, start, *values)
+        assert (trials[0].best, incumbent.best) == (best, trials[0])
+
+
+@pytest.mark.parametrize("later_driver", [False, True])
+def test_another_attempt_of_a_segment_replaces_nothing_of_the_segments_before(later_driver):
+    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {})]
+    _report(incumbent, trials, 1, 0.5, 0.4)
+    trials[0].segment, trials[0].segment_start, trials[0].config = 2, 2, {"x": 1}
+    _report(incumbent, trials, 3, 0.6)
+    assert (trials[0].best.value, trials[0].best.config) == (0.6, {"x": 1})
+    if later_driver:
+        incumbent, trials = Incumbent([Objective("score", "max")]), copy.deepcopy(trials)
+    _report(incumbent, trials, 3, 0.3)
+    assert (trials[0].best.value, trials[0].best.epoch, trials[0].best.config) == (0.5, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("state", "has_best", "known", "ended"),
+    [
+        ("failed", True, "failed", False),
+        ("running", True, "open", False),
+        ("waiting", False, "open", False),
+        ("paused", True, "known", False),
+        ("stopped", True, "known", False),
+        ("stopped", False, "failed", False),
+        ("completed", False, "failed", False),
+        ("completed", True, "known", True),
+    ],
+)
+def test_a_searcher_learns_the_best_epoch_and_every_milestone(state: Any, has_best: bool, known: str, ended: bool):
+    best = BestEpoch(0.9, 1, config={"x": 0.5}) if has_best else None
+    trial = Trial("0003", {"x": 0.6}, state=state, best=best, milestones={4: (0.7,), 1: (0.9,)})
+    found = observation(trial, "max")
+    assert (found.state, found.ended, found.trial_id) == (known, ended, "0003")
+    assert (found.loss, found.config) == ((-0.9, {"x": 0.5}) if known == "known" else (None, {"x": 0.6}))
+    assert found.curve == ((1, -0.9), (4, -0.7))
+    assert observation(trial, "min").curve == ((1, 0.9), (4, 0.7))
+
+
+def test_the_best_epoch_is_the_curve_of_a_trial_without_milestones_and_one_with_anothers_weights_has_none():
+    trial = Trial("0000", {"x": 0.5}, state="stopped", best=BestEpoch(0.9, 3, config={"x": 0.5}))
+    assert observation(trial, "max").curve == ((3, -0.9),)
+    trial.segment = 2
+    assert observation(trial, "max").curve == ()

@@ -1,0 +1,285 @@
+"""Events of a study → its decisions."""
+
+import math
+
+import pytest
+
+from pipeline.engine.commands import ChangeBudget
+from pipeline.engine.messages import Report
+from pipeline.schedulers import PBT, SCHEDULERS, Hyperband, PromotingASHA
+from pipeline.study import Budget, Objective
+from tests.unit.engine.play import Play, job, row
+
+HALVING = PromotingASHA(grace_period=1, reduction_factor=2)
+
+
+def test_trials_are_drawn_and_started_with_their_reason_up_to_the_limit():
+    play = Play(budget=Budget(trials=2, epochs=4))
+    trials = [play.next(), play.next()]
+    assert play.engine.next() is None
+    assert [(one.trial_id, one.kind, one.epoch, one.config_after, one.reason) for one in play.decisions] == [
+        (trial.trial_id, "start", 0, trial.config, "Drawn by the searcher.") for trial in trials
+    ]
+    assert play.engine.running
+    assert not play.engine.exhausted
+
+
+def test_only_a_trial_that_no_worker_had_is_new():
+    play = Play()
+    trial = play.next()
+    assert play.engine.assignment(trial).new
+    assert not play.engine.on_worker_lost(trial.trial_id, "gone.").new
+    later = Play(session=2)
+    assert not later.engine.assignment(later.next()).new
+
+
+def test_a_trial_completes_at_its_last_report_and_the_study_ends_when_all_have():
+    play = Play(budget=Budget(trials=1, epochs=2))
+    trial = play.next()
+    assert play.report(trial, 0.1) == "continue"
+    assert play.report(trial, 0.2, last=True) == "stop"
+    assert trial.state == "completed"
+    assert play.engine.next() is None
+    assert (play.engine.exhausted, play.engine.over, play.kinds()) == (True, True, ["start", "finish"])
+
+
+def test_a_promotion_is_one_decision_with_its_rung():
+    play = Play(scheduler=HALVING)
+    for value in (0.1, 0.4):
+        assert play.report(play.next(), value) == "pause"
+    assert play.next().trial_id == "0001"
+    promoted = play.decisions[-1]
+    assert (promoted.kind, promoted.epoch, promoted.rung, promoted.cutoff, promoted.value) == (
+        "promote",
+        1,
+        1,
+        0.4,
+        0.4,
+    )
+
+
+def test_trials_that_cannot_be_promoted_are_stopped_at_the_end_and_may_continue_with_a_larger_budget():
+    play = Play(scheduler=HALVING, budget=Budget(trials=2, epochs=4))
+    for value in (0.1, 0.4):
+        play.report(play.next(), value)
+    play.fail(play.next())
+    while (trial := play.engine.next()) is not None:
+        play.fail(trial)
+    assert not play.engine.running
+    assert not any(trial.live for trial in play.engine.trials.values())
+
+
+def test_a_trial_that_loses_its_bracket_is_stopped_at_the_next_request():
+    play = Play(scheduler=Hyperband(reduction_factor=2), budget=Budget(trials=9, epochs=2))
+    for value in (0.2, 0.4):
+        play.report(play.next(), value)
+    assert play.next().trial_id == "0001"
+    assert (play.engine.trials["0000"].state, play.engine.trials["0000"].cut_off) == ("stopped", False)
+
+
+def test_an_exploit_begins_a_segment_with_the_other_trials_weights():
+    play = Play(scheduler=PBT(interval=1, quantile=0.5), budget=Budget(trials=2, epochs=9), session=3)
+    first, second = play.next(), play.next()
+    before = second.config
+    assert play.report(first, 0.9) == "continue"
+    assert play.report(second, 0.1) == "pause"
+    assert play.kinds("0001") == ["start", "exploit", "explore"]
+    exploit, explore = play.decisions[-2:]
+    assert (exploit.config_before, exploit.config_after, explore.config_after) == (before, first.config, second.config)
+    assignment = play.engine.assignment(second)
+    assert (assignment.segment, assignment.segment_session, assignment.epoch) == (2, 3, 1)
+    assert (assignment.parent_trial, assignment.parent_epoch, second.milestones) == ("0000", 1, {})
+
+
+def test_the_first_milestone_of_a_report_that_ends_a_trial_decides():
+    play = Play(scheduler={"kind": "asha", "reduction_factor": 2}, budget=Budget(trials=4, epochs=9))
+    for values in ((0.8, 0.9), (0.9, 0.95)):
+        play.report(play.next(), *values)
+    trial = play.next()
+    assert play.report(trial, 0.1, 0.99, 0.99) == "stop"
+    assert (play.decisions[-1].kind, play.decisions[-1].rung, trial.epoch) == ("stop", 1, 3)
+
+
+def test_milestones_are_kept_once_with_all_objectives_and_not_after_an_exploit():
+    objectives = [Objective("score", "max"), Objective("size", "min")]
+    play = Play(scheduler="asha", objectives=objectives, budget=Budget(trials=4, epochs=9))
+    trial = play.next()
+    play.engine.on_report(trial.trial_id, Report([row(1, 0.5, size=3.0), row(2, math.nan, size=2.0)]))
+    play.engine.on_report(trial.trial_id, Report([row(1, 0.9, size=1.0), row(2, 0.6)]))
+    assert trial.milestones == {1: (0.5, 3.0), 2: (0.6, None)}
+    play.report(trial, 0.7, last=True)
+    assert trial.milestones == {1: (0.5, 3.0), 2: (0.6, None), 3: (0.7, None)}
+
+
+@pytest.mark.parametrize("value", [None, math.nan])
+def test_an_epoch_without_a_value_decides_nothing(value):
+    play = Play(scheduler="asha", budget=Budget(trials=4, epochs=9))
+    trial = play.next()
+    if value is None:
+        assert play.report(trial, value) == "continue"
+    assert trial.milestones == {}
+
+
+def test_epochs_that_are_trained_again_count_once():
+    play = Play()
+    trial = play.next()
+    play.report(trial, 0.1, 0.2)
+    play.report(trial, 0.1, 0.2, 0.3, start=1)
+    assert play.engine.total_epochs == 3
+
+
+def test_a_lost_worker_leads_to_another_attempt_until_it_is_lost_four_times_without_progress():
+    play = Play()
+    trial = play.next()
+    for attempt in (2, 3, 4):
+        assert play.engine.on_worker_lost("0000", "killed.").attempt == attempt
+    assert play.engine.failures_left("0000") == 0
+    play.report(trial, 0.1)
+    assert play.engine.failures_left("0000") == 3
+    for _ in range(3):
+        play.engine.on_worker_lost("0000", "killed.")
+    assert play.engine.on_worker_lost("0000", "killed.") is None
+    assert trial.state == "failed"
+    assert play.kinds() == ["start", *["retry"] * 6, "fail"]
+    assert play.engine.on_worker_lost("0000", "again.") is None
+
+
+def test_the_best_trial_is_another_one_when_it_fails():
+    play = Play()
+    best, other = play.next(), play.next()
+    play.report(best, 0.9)
+    play.report(other, 0.5)
+    assert play.engine.best is best
+    play.fail(best)
+    assert play.engine.best is other
+
+
+def test_a_job_that_cannot_be_used_ends_the_study_before_any_epoch_and_only_a_trial_later():
+    for trained in (False, True):
+        play = Play()
+        trial = play.next()
+        if trained:
+            play.report(play.next(), 0.5)
+        report = Report(failure="The model is not compiled.", cause="job")
+        assert play.engine.on_report(trial.trial_id, report) == "stop"
+        assert trial.state == "failed"
+        assert (play.engine.end_reason is None) == trained
+
+
+def test_an_unreachable_storage_leaves_the_trial_as_it_is():
+    play = Play()
+    trial = play.next()
+    play.engine.on_report(trial.trial_id, Report([row(1, 0.5)], failure="The disk is full.", cause="storage"))
+    assert (trial.state, trial.epoch, play.kinds()) == ("running", 1, ["start"])
+
+
+def test_equal_first_failures_wait_for_running_trials_and_then_end_the_study():
+    for trains in (True, False):
+        play = Play(budget=Budget(trials=9, epochs=4))
+        *fail, last = [play.next() for _ in range(4)]
+        for trial in fail:
+            play.fail(trial)
+        assert play.engine.end_reason is None
+        assert play.engine.next() is None
+        play.report(last, 0.5) if trains else play.fail(last, "ValueError: another")
+        assert (play.engine.end_reason is None) == trains
+        assert (play.engine.next() is not None) == trains
+
+
+def test_the_budget_uses_the_callers_seconds_and_cuts_trials_off():
+    play = Play(budget=Budget(trials=3, epochs=4, seconds=10))
+    trial = play.next()
+    assert play.report(trial, 0.5) == "continue"
+    play.now = 10.0
+    assert play.report(trial, 0.6) == "stop"
+    assert play.engine.next() is None
+    assert (play.kinds(), trial.cut_off) == (["start", "stop"], True)
+    assert play.decisions[-1].reason == play.engine.end_reason
+
+
+def test_a_limit_ends_waiting_trials_in_the_order_of_their_draw():
+    play = Play(scheduler=HALVING, budget=Budget(trials=3, epochs=4, total_epochs=3))
+    trials = [play.next() for _ in range(3)]
+    for trial in reversed(trials):
+        play.report(trial, 0.1)
+    assert play.engine.next() is None
+    assert [one.trial_id for one in play.decisions if one.kind == "stop"][-2:] == ["0001", "0002"]
+    assert all(trial.cut_off for trial in trials)
+
+
+def test_a_trial_that_the_scheduler_or_a_bad_end_stops_is_not_cut_off():
+    play = Play(scheduler="asha", budget=Budget(trials=3, epochs=9, total_epochs=2))
+    play.report(play.next(), 0.9)
+    second = play.next()
+    play.report(second, 0.1)
+    assert play.engine.end_reason is not None
+    assert (second.state, second.cut_off, play.decisions[-1].rung) == ("stopped", False, 1)
+
+
+def test_a_trial_that_explores_at_the_last_epoch_of_the_budget_is_cut_off_in_its_new_segment():
+    play = Play(scheduler=PBT(interval=1, quantile=0.5), budget=Budget(trials=2, epochs=9, total_epochs=2))
+    play.report(play.next(), 0.9)
+    second = play.next()
+    play.report(second, 0.1)
+    assert play.kinds("0001") == ["start", "exploit", "explore", "stop"]
+    assert (second.cut_off, second.segment) == (True, 2)
+    assert play.engine.scheduler.state()["members"]["0001"]["config"] == second.config
+
+
+def test_an_interrupted_study_pauses_its_trials_and_a_late_report_ends_none():
+    play = Play()
+    trial = play.next()
+    play.engine.interrupt(by_user="A user stopped the study.")
+    play.report(trial, 0.5)
+    assert (trial.state, trial.cut_off) == ("paused", False)
+    assert [(one.trial_id, one.kind) for one in play.decisions[1:]] == [(None, "pause"), ("0000", "pause")]
+    assert play.engine.next() is None
+
+
+def test_counts_can_be_read_while_trials_change():
+    play = Play()
+    counts = iter(play.engine.counts.items())
+    first = next(counts)
+    play.next()
+    assert dict([first, *counts])["running"] == 1
+
+
+def test_trials_count_as_changed_until_they_are_written():
+    play = Play()
+    play.report(play.next(), 0.1)
+    play.next()
+    assert play.engine.changed == {"0000", "0001"}
+    play.engine.on_report("0001", Report([row(1, 0.2)], checkpoints=[("0000", 1, 10), ("0001", 1, 10)]))
+    play.engine.written({"0000", "0001"}, deleted=[("0000", 1)])
+    assert play.engine.changed == {"0000"}
+    assert [trial.checkpoints for trial in play.engine.trials.values()] == [set(), {1}]
+
+
+def test_a_listing_keeps_known_files_and_those_of_the_last_and_the_best_epoch():
+    play = Play()
+    trial, other = play.next(), play.next()
+    play.report(trial, 0.1, 0.9, 0.2)
+    trial.checkpoints = {1}
+    files = [("0000", 1), ("0000", 2), ("0000", 3), ("0000", 7), ("0001", 4)]
+    assert play.engine.on_listing(files) == {"0000", "0001"}
+    assert (trial.checkpoints, other.checkpoints) == ({1, 2, 3}, {4})
+
+
+def _ends(scheduler: str, trials: int, *, then: int) -> list[tuple[str, str, int]]:
+    tuned = job(scheduler=scheduler, searcher="random", budget=Budget(trials=trials, epochs=9))
+    play, reports = Play(tuned), 0
+    while (trial := play.engine.next()) is not None:
+        verdict = "continue"
+        while verdict == "continue":
+            epoch = tuned.scheduler.next_milestone(trial.epoch, 9)
+            report = Report([row(epoch, float(trial.config["x"]) + epoch / 100)], last=epoch == 9)
+            verdict, reports = play.engine.on_report(trial.trial_id, report), reports + 1
+            if reports == 3:
+                play.command(ChangeBudget(trials=then))
+    return [(trial.trial_id, trial.state, trial.epoch) for trial in play.engine.trials.values()]
+
+
+@pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
+@pytest.mark.parametrize(("before", "after"), [(12, 6), (6, 12)])
+def test_a_study_whose_number_of_trials_changes_early_ends_as_one_that_began_with_it(scheduler, before, after):
+    assert _ends(scheduler, before, then=after) == _ends(scheduler, after, then=after)
