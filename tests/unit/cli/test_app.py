@@ -73,7 +73,7 @@ def test_a_closed_pipe_ends_the_command_without_a_message(
 ) -> None:
     """A closed pipe, as after `| head -1`, ends the command with SIGPIPE's exit code and without a message."""
     dropped: list[bool] = []
-    monkeypatch.setattr("pipeline.cli.standard_streams.forget_output", lambda: dropped.append(True))
+    monkeypatch.setattr("pipeline.cli.process.forget_output", lambda: dropped.append(True))
     assert ended_by(OutputLost(errno.EPIPE, "Broken pipe")) == CommandResult(141, "", "")
     assert dropped == [True]
 

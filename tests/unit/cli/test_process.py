@@ -1,7 +1,8 @@
-"""Standard output and error that cannot be written."""
+"""A command's process: output that cannot be written, and its end."""
 
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TextIO
 
 import pytest
 
-from pipeline.cli.standard_streams import forget_output, guard_streams
+from pipeline.cli.process import forget_output, guard_streams
 from pipeline.errors import OutputLost
 
 Streams = Callable[[], None]
@@ -115,3 +116,33 @@ def test_a_character_that_an_encoding_lacks_is_written_as_its_escape(
         print("×日", file=sys.stderr, flush=True)
     assert (tmp_path / "out").read_text("ascii") == "1 \\u2013 2 \\u2026\n"
     assert (tmp_path / "err").read_text(encoding).endswith("\\u65e5\n")
+
+
+PROGRAM = """
+import atexit
+from pipeline.cli.process import ProcessEnd
+
+class Kept:
+    def __del__(self):
+        print("the interpreter ended")
+
+kept, end = Kept(), ProcessEnd()
+atexit.register(print, "an exit function")
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "errors"),
+    [
+        ("end.code = 0", 0, ""),
+        ("end.code = 3; raise SystemExit(3)", 3, ""),
+        ("raise ZeroDivisionError", 1, "ZeroDivisionError"),
+    ],
+)
+def test_a_process_ends_after_its_exit_functions_and_before_the_interpreter(last: str, code: int, errors: str) -> None:
+    """At its end, a command's process calls exit functions and prints an uncaught error, but releases no objects."""
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM + last], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (code, "an exit function\n")
+    assert ended.stderr.strip().endswith(errors)
