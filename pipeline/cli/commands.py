@@ -5,14 +5,12 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.check import check
-from pipeline.cli.compare import compare
 from pipeline.cli.control import budget, enqueue, pause
 from pipeline.cli.delete import delete
-from pipeline.cli.explain import explain
+from pipeline.cli.explain import compare, explain
 from pipeline.cli.export import export
 from pipeline.cli.list import list_jobs
 from pipeline.cli.logs import logs
-from pipeline.cli.report import report
 from pipeline.cli.rerun import rerun
 from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
@@ -20,7 +18,7 @@ from pipeline.cli.serve import serve
 from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
 from pipeline.cli.stop import stop
-from pipeline.cli.studies import list_studies
+from pipeline.cli.studies import list_studies, report
 from pipeline.cli.submit import status, submit
 
 app = typer.Typer(

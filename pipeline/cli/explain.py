@@ -1,24 +1,68 @@
-"""`tunepipe explain`: what a study's results say about its hyperparameters and its early stopping."""
+"""`tunepipe explain` and `tunepipe compare`: what results say about a study, and studies side by side."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from rich.text import Text
 
 from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.study_argument import Study, study_store
+from pipeline.cli.study_argument import Study, results_of, study_argument, study_store
+from pipeline.cli.table_output import file_option, form_of, save
+from pipeline.sanitize import sanitize
 
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """Explain a study: important hyperparameters, early against final values, savings of early stopping, time."""
-    from pipeline.results.analysis.forest_process import fitting
+    from pipeline.results.tables.arrow_or_frame import postpone_pandas
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.views.explanation import explanation_tables
 
-    store = study_store(study, storage)
-    with fitting(store) as fit:
-        # The process that fits forests starts before this one loads the libraries that read a study.
-        from pipeline.results.analysis import explained
-        from pipeline.results.tables.load import load_results
-        from pipeline.results.views.explanation import explanation_view
-        from pipeline.results.views.explanation_object import explanation_object
-
-        explanation = explained(load_results(store.uri), fit)
+    postpone_pandas()
+    results = load_results(study_store(study, storage).uri)
+    tables = explanation_tables(results)
     if as_json:
-        print_object(explanation_object(explanation))
-        return
-    command_console().print(explanation_view(explanation))
+        about = {"study": results.name, "location": results.location}
+        print_object({**about, "tables": [table.as_object() for table in tables]})
+    else:
+        command_console().print(Text(sanitize(results.name), style="bold"))
+        _print(tables)
+
+
+def compare(
+    studies: Annotated[
+        list[str],
+        study_argument("Two or more studies: names in --storage, or paths or URIs of their folders."),
+    ],
+    storage: Storage = STORAGE,
+    output: Annotated[Path | None, file_option("Also write a page (.html) or a picture (.png, .svg, .pdf).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare studies with the same objective: which is better, with what confidence, and where they agree."""
+    from pipeline.results.analysis.comparison import compared
+    from pipeline.results.views.explanation import comparison_tables, comparison_warning
+
+    form = form_of("--output", output, ("html", "png", "svg", "pdf"))
+    comparison = compared(results_of(studies, storage))
+    tables, warning = comparison_tables(comparison), comparison_warning(comparison)
+    if as_json:
+        print_object({"comparable": not warning, "tables": [table.as_object() for table in tables]})
+    else:
+        if warning:
+            command_console().print(Text(sanitize(warning), style="bold red"))
+        _print(tables, first="\n" if warning else "")
+    if output is not None:
+        from pipeline.results.plots import comparison_picture
+        from pipeline.results.report.comparison_report import comparison_page
+
+        if form == "html":
+            save(output, comparison_page(comparison), err=as_json)
+        else:
+            save(output, comparison_picture(comparison.studies, form), err=as_json)  # type: ignore[arg-type]
+
+
+def _print(tables: Any, first: str = "\n") -> None:
+    console = command_console()
+    for place, table in enumerate(tables):
+        console.print("\n" if place else first, end="")
+        console.print(table)

@@ -84,9 +84,9 @@ def export(
         from pipeline.results.export.mlflow import write_mlflow
         from pipeline.results.tables.load import load_results
 
-        done = write_mlflow(load_results(store.uri), mlflow)
-        kept = f", {done.kept} {by_count(done.kept, 'was', 'were')} there already" if done.kept else ""
-        command = shlex.join(["mlflow", "ui", "--backend-store-uri", done.uri])
+        uri, count, there = write_mlflow(load_results(store.uri), mlflow)
+        kept = f", {there} {by_count(there, 'was', 'were')} there already" if there else ""
+        command = shlex.join(["mlflow", "ui", "--backend-store-uri", uri])
         look = f": `{command}` shows them (package mlflow, in a separate environment)"
         shown = "" if "://" in mlflow else look
-        print_text(f"{counted(done.written, 'trial')} written to {mlflow}{kept}{shown}.")
+        print_text(f"{counted(count, 'trial')} written to {mlflow}{kept}{shown}.")

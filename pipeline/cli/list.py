@@ -9,30 +9,23 @@ def list_jobs(as_json: Json = False) -> None:
     import tune_jobs
 
     jobs = tune_jobs.jobs()
+    rows = [
+        {
+            "name": name, "description": job.description, "trials": job.budget.trials, "epochs": job.budget.epochs,
+            "scheduler": job.scheduler.kind, "searcher": job.searcher.kind,
+            "size": f"{job.budget.trials} × {job.budget.epochs}",
+        }
+        for name, job in jobs.items()
+    ]  # fmt: skip
     if as_json:
-        rows = [
-            {
-                "name": name,
-                "description": job.description,
-                "trials": job.budget.trials,
-                "epochs": job.budget.epochs,
-                "scheduler": job.scheduler.kind,
-                "searcher": job.searcher.kind,
-            }
-            for name, job in jobs.items()
-        ]
-        print_object({"jobs": rows})
+        print_object({"jobs": [{key: value for key, value in row.items() if key != "size"} for row in rows]})
         return
-    from pipeline.results.views.fitted_table import Column, FittedTable
+    from pipeline.results.views.table import Column, Table
 
-    table = FittedTable(
-        [
-            Column("job", keep="whole"), Column("scheduler", keep="extra"), Column("trials × epochs", keep="extra"),
-            Column("what it tunes", keep="wrapped"),
-        ]
-    )  # fmt: skip
-    for name, job in jobs.items():
-        table.add_row(name, job.scheduler.kind, f"{job.budget.trials} × {job.budget.epochs}", job.description)
+    columns = [
+        Column("name", "job", keep="whole"), Column("scheduler", keep="extra"),
+        Column("size", "trials × epochs", keep="extra"), Column("description", "what it tunes", keep="wrapped"),
+    ]  # fmt: skip
     console = command_console()
-    console.print(table)
+    console.print(Table("", columns, rows))
     console.print("\nStart one with `tunepipe run JOB`; JOB may also be a Python file that exports JOB.", style="dim")

@@ -1,13 +1,12 @@
 """`tunepipe results`: the results of studies or of one trial, even while they run."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.text import Text
 
 from pipeline.cli.cluster_options import (
@@ -19,27 +18,24 @@ from pipeline.cli.cluster_options import (
     given_on_command_line,
     refuse_other_options,
 )
-from pipeline.cli.console import command_console, print_object
+from pipeline.cli.console import command_console, print_object, print_text
 from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.rows import TOP, Rows, names, show_rows
-from pipeline.cli.several_studies import print_how_to_continue, scores, several_board, show_several, study_line
-from pipeline.cli.study_argument import study_argument, study_store, trial_id
-from pipeline.cli.table_output import Format, Output, format_of
+from pipeline.cli.study_argument import labelled, study_argument, study_store, trial_id
+from pipeline.cli.table_output import Format, Output, format_of, output_table
 from pipeline.errors import Interrupted, UsageError
 from pipeline.sanitize import sanitize
 from pipeline.study.studies import as_argument
-from pipeline.wording import capitalized
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pipeline.results import Results
     from pipeline.storage import Store
 
-
-_CAUSES, _TRIALS = 5, 12
-"""Largest number of items to list; the others are counted."""
-
-_UNFINISHED = ("waiting", "running")
+_TOP = 10
 _WATCH_SECONDS = 2.0
+_BELOW = ("front", "bounds", "hypervolume", "test split", "ended", "not exported", "changed", "decided")
+"""The lines of a study's summary that the leaderboard does not show already."""
 
 
 def results(
@@ -95,20 +91,14 @@ def results(
     as_json: Json = False,
 ) -> None:
     """Show the leaderboard of one or more studies, selected trials, or one trial; even while studies run."""
-    rows = Rows(
-        where=where,
-        sort=names(sort, "--sort", "state,-seconds"),
-        columns=names(columns, "--columns", "trial_id,objective"),
-        front=front,
-        shape=format_of(format, output),
-        output=output,
-        top=top,
-    )
+    shape = format_of(format, output)
+    sorted_by, shown = _names(sort, "--sort", "state,-seconds"), _names(columns, "--columns", "trial_id,objective")
+    chosen = shape != "table" or bool(where is not None or sorted_by or shown or front)
     apart = [
         name
         for name, given in {
             "--trial": trial is not None, "--json": as_json, "--watch": watch,
-            "--where, --columns, --sort, --front, --format and --output": rows.chosen,
+            "--where, --columns, --sort, --front, --format and --output": chosen,
         }.items()
         if given
     ]  # fmt: skip
@@ -130,103 +120,174 @@ def results(
             )
         place = storage if given_on_command_line(asked, "storage") else None
         found = [copied_study(study, to, context, namespace, storage=place, overlay=overlay) for study in studies]
-        stores = [(study, study_store(study, where)) for where, study in found]
+        stores = [(study, study_store(study, copied)) for copied, study in found]
     else:
         stores = [(study, study_store(study, storage)) for study in studies]
     if trial is not None:
-        _show_trial(_only(stores), trial_id(trial), as_json=as_json)
-    elif rows.chosen:
-        show_rows(_found(stores), rows)
+        if len({store.uri for _, store in stores}) > 1:
+            raise UsageError(f"--trial shows a trial of one study; found {', '.join(studies)}. Name one of them.")
+        _show_trial(stores[0][1], trial_id(trial), as_json=as_json)
+    elif chosen:
+        _show_rows(labelled(stores), where, sorted_by, shown, shape, output, top, front=front)
     elif watch:
-        _watch(stores, top or TOP)
+        _watch(stores, top or _TOP)
     else:
-        shown = _found(stores)
-        _show(shown, top, as_json=as_json)
+        loaded = labelled(stores)
+        _show(loaded, top, as_json=as_json)
         if not as_json and not kubernetes:
-            print_how_to_continue(shown)
+            for label, each in loaded.items():
+                if each.state == "interrupted":
+                    name = f"{label}: " if len(loaded) > 1 else ""
+                    print_text(f"\n{name}`tunepipe resume {as_argument(each.location)}` continues it.")
 
 
-def _only(stores: "Sequence[tuple[str, Store]]") -> "Store":
-    """The study of `--trial`."""
-    if len({store.uri for _, store in stores}) > 1:
-        named = ", ".join(study for study, _ in stores)
-        raise UsageError(f"--trial shows a trial of one study; found {len(stores)} studies: {named}. Name one of them.")
-    return stores[0][1]
-
-
-def _found(
-    stores: "Sequence[tuple[str, Store]]", read: "Callable[[str], Results] | None" = None
-) -> "Mapping[str, Results]":
-    """The results of studies by label; a study that is named twice counts once."""
-    from pipeline.results.tables.arrow_or_frame import postpone_pandas
-    from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.study_labels import labels
-
-    postpone_pandas()
-    places = {store.uri: study for study, store in reversed(stores)}
-    return labels([(study, (read or load_results)(uri)) for uri, study in reversed(places.items())])
+def _names(text: str | None, option: str, example: str) -> list[str]:
+    """The columns of an option."""
+    columns = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not columns:
+        raise UsageError(
+            f"{option} must name columns of the table trials, for example {example}; found {text!r:.100}. "
+            f"docs/tables.md lists them; without {option} the leaderboard is shown."
+        )
+    return columns
 
 
 def show(store: "Store", *, top: int | None, as_json: bool) -> None:
-    """Print a study's results, as `results` does, and `run` at its end.
-
-    Args:
-        store: The study's folder.
-        top: The maximum number of trials; None for 10 in the table, and all as JSON.
-        as_json: Whether to print one JSON object.
-    """
-    _show(_found([(store.uri, store)]), top, as_json=as_json)
+    """Print a study's results, as `results` does, and `run` at its end."""
+    _show(labelled([(store.uri, store)]), top, as_json=as_json)
 
 
 def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -> None:
-    only = next(iter(studies.values())) if len(studies) == 1 else None
+    from pipeline.results.views.study import failures_table, summary
+
     if as_json:
-        from pipeline.results.views.results_object import objects_of_studies, results_object
+        from pipeline.results.views.objects import results_object
 
-        print_object(results_object(only, top) if only else objects_of_studies(studies.values(), top))
-    elif only:
-        _show_one(only, top or TOP)
-    else:
-        show_several(studies, top or TOP)
-
-
-def _show_one(results: "Results", top: int) -> None:
-    from pipeline.results.views.summary import (
-        accepted_changes_in_words,
-        ending_in_words,
-        front_in_words,
-        hypervolume_in_words,
-        study_decisions_in_words,
-        winner_failure_in_words,
-    )
-
+        objects = [results_object(results, top) for results in studies.values()]
+        print_object(objects[0] if len(objects) == 1 else {"studies": objects})
+        return
     console = command_console()
-    console.print(_board({results.name: results}, top))
-    about_study = (ending_in_words, winner_failure_in_words, accepted_changes_in_words, study_decisions_in_words)
-    for text in filter(None, (in_words(results) for in_words in about_study)):
-        console.print(Text(sanitize(f"\n{text}")))
-    if front := front_in_words(results):
-        console.print(Text(sanitize(f"\n{capitalized(front)} --front shows the front alone.")))
-    if hypervolume := hypervolume_in_words(results):
-        console.print(Text(sanitize(f"\n{hypervolume}")))
-    print_failures(results, console)
-    if results.test:
-        console.print(f"\nOn the test set, which no trial has seen:  [bold]{escape(scores(results.test))}[/]")
+    console.print(_board(studies, top or _TOP))
+    for label, results in studies.items():
+        lines = {name: text for name, text in summary(results).items() if name in _BELOW}
+        if len(studies) > 1:
+            failed = failures_table(results)
+            lines = {name: text for name, text in lines.items() if name == "test split"}
+            lines |= {"failed": failed.note} if failed.rows else {}
+        _print_lines(console, lines, "" if len(studies) == 1 else label)
+    if len(studies) == 1:
+        print_failures(next(iter(studies.values())), console)
+
+
+def _print_lines(console: Console, lines: Mapping[str, str], title: str = "") -> None:
+    from pipeline.results.views.table import pairs
+
+    if lines:
+        console.print(Text(f"\n{sanitize(title)}" if title else "", style="bold"))
+        console.print(pairs(list(lines.items())))
+
+
+def print_failures(results: "Results", console: Console | None = None) -> None:
+    """Print why trials failed, by cause: the number, the error, the line in the user's code, and the trials."""
+    from pipeline.results.views.study import failures_table
+
+    if (table := failures_table(results)).rows:
+        (console or command_console()).print(Group(Text(), table))
 
 
 def _board(studies: "Mapping[str, Results]", top: int) -> Group:
     """A line for each study, and a table of the best trials."""
-    from pipeline.results.views.leaderboard import leaderboard
+    from pipeline.results.views.study import leaderboard, summary_line
 
+    parts: list[RenderableType] = [
+        Text.assemble((sanitize(label), "bold"), sanitize(summary_line(results).removeprefix(results.name)))
+        for label, results in studies.items()
+    ]
+    trials, order, note = sum(results.table("trials").num_rows for results in studies.values()), None, ""
     if len(studies) > 1:
-        return several_board(studies, top)
-    results = next(iter(studies.values()))
-    parts: list[RenderableType] = [study_line(results.name, results)]
-    if trials := results.table("trials").num_rows:
-        parts += [Text(), leaderboard(results, top=top)]
-        if trials > top:
-            parts.append(Text(f"… and {trials - top} more; --top shows them.", style="dim"))
-    return Group(*parts)
+        table, _, note = _selected(studies, None, [], ["study", "trial_id"], top, {})
+        order = list(zip(table["study"].to_pylist(), table["trial_id"].to_pylist(), strict=True))
+    board = leaderboard(studies, top=top, trials=order)
+    if trials:
+        parts += [Text(), board]
+    if (left := trials - len(board.rows)) > 0:
+        parts.append(Text(f"… and {left:,} more; --top shows them.", style="dim"))
+    return Group(*parts, *([Text(sanitize(f"\n{note}"))] if note else []))
+
+
+def _selected(
+    studies: "Mapping[str, Results]",
+    where: str | None,
+    sort: Sequence[str],
+    columns: Sequence[str],
+    top: int | None,
+    only: "Mapping[str, Sequence[str]]",
+) -> "tuple[pa.Table, int, str]":
+    """The first trials that match, how many match, and a note if the studies have several objectives: each of these is
+    then sorted, and its first trials counted, by itself.
+    """
+    from pipeline.results.tables.query import select_from, select_trials
+    from pipeline.results.tables.trials_database import OF_OBJECTIVE, by_objective
+
+    if len(studies) == 1:
+        ((label, results),) = studies.items()
+        shown = columns or None
+        table = select_trials(results, where=where, sort=sort, columns=shown, only=only.get(label), best_first=True)
+        return table.slice(0, top), table.num_rows, ""
+    table, groups = (
+        select_from(studies, where=where, sort=sort, columns=columns, only=only or None),
+        by_objective(studies),
+    )
+    if len(groups) < 2 or (sort and not {name.removeprefix("-") for name in sort} & set(OF_OBJECTIVE)):
+        return table.slice(0, top), table.num_rows, ""
+    place = {label: number for number, group in enumerate(groups) for label in group}
+    counts, kept = [0] * len(groups), []
+    for row, label in enumerate(table["study"].to_pylist()):
+        counts[place[label]] += 1
+        if top is None or counts[place[label]] <= top:
+            kept.append(row)
+    goals = ((group, studies[group[0]].objective) for group in groups)
+    objectives = "; ".join(f"{', '.join(group)} by {one.metric} ({one.mode})" for group, one in goals)
+    note = f"The studies have different objectives: {objectives}. Each is sorted, and --top counts, by itself."
+    return table.take(kept), table.num_rows, note
+
+
+def _show_rows(
+    studies: "Mapping[str, Results]",
+    where: str | None,
+    sort: Sequence[str],
+    columns: Sequence[str],
+    shape: str,
+    output: Path | None,
+    top: int | None,
+    *,
+    front: bool,
+) -> None:
+    """Print or write the selected trials; on a terminal without --columns, as the leaderboard."""
+    from pipeline.results.tables.database import Answer
+    from pipeline.results.tables.front import pareto_front
+    from pipeline.results.views.study import leaderboard
+
+    only = {label: [point.trial_id for point in pareto_front(each)] for label, each in studies.items() if front}
+    limit, board = top or (_TOP if shape == "table" else None), shape == "table" and not columns
+    chosen = ["study", "trial_id"] if board else columns
+    table, matching, note = _selected(studies, where, sort, chosen, limit, only)
+    if board:
+        console, names = command_console(), table["study"].to_pylist()
+        labels = names if len(studies) > 1 else [*studies] * len(names)
+        if names:
+            trials = list(zip(labels, table["trial_id"].to_pylist(), strict=True))
+            console.print(leaderboard(studies, trials=trials))
+        else:
+            count = sum(results.table("trials").num_rows for results in studies.values())
+            console.print(f"None of {count} trials matches.")
+        if matching > len(names):
+            console.print(f"… and {matching - len(names)} more; --top shows them.", style="dim")
+    else:
+        output_table(Answer.of(table), shape, output, of=matching)
+    if note:
+        # A file or a pipe gets the table alone.
+        print_text(note if shape != "table" else f"\n{note}", err=shape != "table")
 
 
 def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
@@ -239,8 +300,8 @@ def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
     try:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while True:
-                before = time.monotonic()
-                if not _unfinished(studies := _found(stores, reread)):
+                before, studies = time.monotonic(), labelled(stores, reread)
+                if not any(results.state in ("waiting", "running") for results in studies.values()):
                     break
                 if console.is_terminal:
                     live.update(_board(studies, top), refresh=True)
@@ -249,35 +310,7 @@ def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
     except KeyboardInterrupt:
         raise typer.Exit(Interrupted.exit_code) from None
     finally:
-        _show(_found(stores), top, as_json=False)
-
-
-def _unfinished(studies: "Mapping[str, Results]") -> bool:
-    return any(results.state in _UNFINISHED for results in studies.values())
-
-
-def print_failures(results: "Results", console: Console | None = None) -> None:
-    """Print why trials failed, by cause: the number, the error, the line in the user's code, and the trials."""
-    from pipeline.results.analysis.failure_causes import causes
-    from pipeline.wording import counted
-
-    groups = causes(results)
-    if not groups:
-        return
-    console = console or command_console()
-    failed = sum(len(cause.trials) for cause in groups)
-    console.print(f"\n{counted(failed, 'trial')} failed:")
-    for cause in groups[:_CAUSES]:
-        console.print(Text.assemble(f"  {len(cause.trials)} × ", (sanitize(cause.what), "red")))
-        ids = ", ".join(cause.trials[:_TRIALS]) + (", …" if len(cause.trials) > _TRIALS else "")
-        where = f"at {cause.where}; " if cause.where else ""
-        plural = "trials" if len(cause.trials) > 1 else "trial"
-        console.print(Text(sanitize(f"      {where}{plural} {ids}")))
-    if len(groups) > _CAUSES:
-        console.print(f"  … and {counted(len(groups) - _CAUSES, 'more cause', 'more causes')}.", style="dim")
-    example = f"tunepipe results {as_argument(results.location)} --trial {groups[0].trials[0]}"
-    shown = Text(sanitize(f"`{example}` shows a trial's whole error."), style="dim")
-    console.print(shown)
+        _show(labelled(stores), top, as_json=False)
 
 
 def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
@@ -285,18 +318,20 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
     from pipeline.results.tables.user_files import files_of
-    from pipeline.results.views.results_object import trial_object
-    from pipeline.results.views.trial_view import trial_view
+    from pipeline.results.views.objects import trial_lines, trial_object, trial_tables
 
     results = load_results(store.uri)
-    trial_row(results, wanted)
+    error = trial_row(results, wanted)["error"]
     files = files_of(store, wanted)
     if as_json:
         print_object(trial_object(results, wanted, files))
         return
     console = command_console()
-    console.print(trial_view(results, wanted, files))
-    error = trial_row(results, wanted)["error"]
+    lines = trial_lines(results, wanted)
+    console.print(Text(sanitize(f"{results.name}  trial {lines.pop('trial')}"), style="bold"))
+    _print_lines(console, lines)
+    for table in trial_tables(results, wanted, files):
+        console.print(Group(Text(), table))
     if isinstance(error, str) and error:
         where = place(results, error)
         console.print(Text.assemble("\n", ("error", "bold"), sanitize(f" at {where}") if where else ""))

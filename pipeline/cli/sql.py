@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cli.console import note
 from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import study_argument, study_store
+from pipeline.cli.study_argument import results_of, study_argument
 from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
 
@@ -46,15 +46,12 @@ def sql(
 ) -> None:
     """Query the tables of studies in SQL; the column `study` has the study's name."""
     from pipeline.results.tables.database import TimeLimit
-    from pipeline.results.tables.load import load_results
     from pipeline.results.tables.query import stream_answer
-    from pipeline.results.tables.study_labels import labels
 
     if not studies:
         raise _one_word(query)
     shape = format_of(format, output)
-    named = [(study, load_results(study_store(study, storage).uri)) for study in studies]
-    with stream_answer(labels(named), query, TimeLimit(seconds, _note_slow)) as answer:
+    with stream_answer(results_of(studies, storage), query, TimeLimit(seconds, _note_slow)) as answer:
         output_table(answer, shape, output, limit=limit)
 
 

@@ -1,6 +1,7 @@
 """How a command line names a study: by its name in the storage, or by the path of its folder."""
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ import typer
 from pipeline.cli.completion import studies_and_paths
 
 if TYPE_CHECKING:
+    from pipeline.results import Results
     from pipeline.storage import Store
 
 
@@ -59,6 +61,24 @@ def study_store(study: str, storage: str) -> "Store":
     if not store.exists(layout.STUDY):
         raise no_study(store)
     return store
+
+
+def labelled(
+    stores: "Sequence[tuple[str, Store]]", read: "Callable[[str], Results] | None" = None
+) -> "Mapping[str, Results]":
+    """The results of studies by label; a study that is named twice counts once."""
+    from pipeline.results.tables.arrow_or_frame import postpone_pandas
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.study_labels import labels
+
+    postpone_pandas()
+    places = {store.uri: study for study, store in reversed(stores)}
+    return labels([(study, (read or load_results)(uri)) for uri, study in reversed(places.items())])
+
+
+def results_of(studies: "Sequence[str]", storage: str) -> "Mapping[str, Results]":
+    """The results of studies on the command line, by label."""
+    return labelled([(study, study_store(study, storage)) for study in studies])
 
 
 def trial_id(text: str) -> str:

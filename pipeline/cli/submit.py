@@ -228,7 +228,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """List the submissions of a cluster, newest last, and why RayJobs wait."""
-    from pipeline.results.views.fitted_table import Column, FittedTable
+    from pipeline.results.views.table import Column, Table
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")
     cluster = cluster_of(address, kubernetes, context, namespace)
@@ -239,19 +239,16 @@ def status(
     if not submissions:
         print_text(f"There is no submission {cluster.where}. `tunepipe submit JOB` creates one.")
         return
-    table = FittedTable(
-        [
-            Column("submission", keep="whole"), Column("state", keep="whole"), Column("exit code", keep="extra"),
-            Column("study", keep="extra"), Column("storage", keep="extra"), Column("submitted", keep="extra"),
-            Column("by", keep="extra"),
-        ],
-        more="a wider terminal or --json shows them",
-    )  # fmt: skip
-    for each in submissions:
-        started = f"{each.started.astimezone():%Y-%m-%d %H:%M}" if each.started else "–"
-        code = "–" if each.exit_code is None else str(each.exit_code)
-        table.add_row(each.name, each.state.lower(), code, each.study, each.storage, started, each.submitter or "–")
-    command_console().print(table)
+    columns = [
+        Column("submission", keep="whole"), Column("state", keep="whole"), Column("exit_code", keep="extra"),
+        Column("study", keep="extra"), Column("storage", keep="extra"), Column("submitted", keep="extra"),
+        Column("submitter", "by", keep="extra"),
+    ]  # fmt: skip
+    rows = [
+        {**_as_object(each), "submitted": each.started and f"{each.started.astimezone():%Y-%m-%d %H:%M}"}
+        for each in submissions
+    ]
+    command_console().print(Table("", columns, rows, more="a wider terminal or --json shows them"))
     for each in submissions:
         if kubernetes and each.exit_code is None and each.message:
             # A command at its end may have the name.

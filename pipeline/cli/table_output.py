@@ -1,4 +1,4 @@
-"""Output of tables: options, the terminal, standard output, files."""
+"""Output of tables and files: their options, the terminal, standard output."""
 
 import os
 import shutil
@@ -17,10 +17,6 @@ from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.results.tables.database import Answer
-
-
-_MAX_NAME_LENGTH = 60
-"""Characters of a file's name that its temporary file's name contains: file systems allow 255 bytes."""
 
 MAX_ROWS = 1000
 """The maximum number of rows to print as a table without --limit, because its layout needs all rows in memory."""
@@ -41,7 +37,7 @@ def writable(output: Path | None) -> Path | None:
 
 
 def file_option(text: str) -> Any:
-    """An option that names a file to write; the file is refused before any work is done for it."""
+    """An option that names a file to write."""
     return typer.Option(help=text, show_default=False, callback=writable)
 
 
@@ -63,8 +59,7 @@ def form_of(option: str, file: Path | None, forms: Sequence[str]) -> str:
         return ""
     form = file.suffix.lower().removeprefix(".")
     if form not in forms:
-        *first, last = (f".{each}" for each in forms)
-        raise UsageError(f"{option} must end in {', '.join(first)} or {last}; found {file}.")
+        raise UsageError(f"{option} must end in one of {', '.join(f'.{each}' for each in forms)}; found {file}.")
     return form
 
 
@@ -74,20 +69,19 @@ def format_of(named: str | None, output: Path | None) -> str:
         return "table"
     from pipeline.results.views.table_formats import FORMATS, SUFFIXES
 
-    known = ["table", *FORMATS]
-    if named is not None and named not in known:
+    if named is not None and named not in (known := ["table", *FORMATS]):
         raise UsageError(f"--format must be one of {', '.join(known)}; found {named!r:.100}.")
+    if output is None and named == "parquet":
+        raise UsageError("--format parquet cannot be printed. Name a file with --output.")
+    if output is not None and named == "table":
+        raise UsageError(f"--format table is for the terminal only; formats of files are {', '.join(FORMATS)}.")
     if named is None and output is not None:
         if output.suffix.lower() not in SUFFIXES:
             raise UsageError(
-                f"{output} has no suffix of a known format. Use --format with one of "
-                f"{', '.join(FORMATS)}, or a name that ends in {', '.join(SUFFIXES)}."
+                f"{output} has no suffix of a known format. Use --format with one of {', '.join(FORMATS)}, or a name "
+                f"that ends in {', '.join(SUFFIXES)}."
             )
         return SUFFIXES[output.suffix.lower()]
-    if named in (None, "table") and output is not None:
-        raise UsageError(f"--format table is for the terminal only; formats of files are {', '.join(FORMATS)}.")
-    if named == "parquet" and output is None:
-        raise UsageError("--format parquet cannot be printed. Name a file with --output.")
     return named or "table"
 
 
@@ -99,8 +93,7 @@ def output_table(
 
     if shape == "table":
         most = of or limit or MAX_ROWS
-        table = answer.head(most + 1)
-        console = command_console()
+        table, console = answer.head(most + 1), command_console()
         console.print(text_table(table.slice(0, most)))
         if not table.num_rows:
             # A narrow terminal shows records instead of columns, and here there are none.
@@ -133,38 +126,24 @@ def _open_output(output: Path) -> Iterator[BinaryIO]:
     writable(output)
     # Neither a device, a pipe nor /dev/stdout is replaced; nor a file where it or its folder is read-only.
     may_write = all(os.access(path, os.W_OK) for path in (output, output.parent))
-    replaceable = output.is_file() and not output.is_symlink() and may_write
-    in_place = output.exists() and not replaceable
-    place = output if in_place else output.with_name(f".{output.name[:_MAX_NAME_LENGTH]}-{uuid.uuid4().hex[:8]}")
+    in_place = output.exists() and not (output.is_file() and not output.is_symlink() and may_write)
+    # File systems allow names of 255 bytes.
+    place = output if in_place else output.with_name(f".{output.name[:60]}-{uuid.uuid4().hex[:8]}")
     try:
-        file = place.open("wb")
-    except (OSError, ValueError) as error:
-        raise _unwritable(output, error) from None
-    try:
-        with file:
+        with place.open("wb") as file:
             yield file
         if not in_place:
             if output.exists():
                 shutil.copymode(output, place)
-            _replace(output, place)
+            try:
+                place.replace(output)
+            except OSError:
+                # A file that is mounted by itself, as in a container, can only be written.
+                shutil.copyfile(place, output)
+                place.unlink()
     except BaseException as error:
         if not in_place:
             place.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _unwritable(output, error) from None
+            raise StorageError(f"Cannot write {output}: {error.strerror or error}. Name another file.") from None
         raise
-
-
-def _replace(output: Path, new: Path) -> None:
-    """Replace a file by another one, which then no longer exists."""
-    try:
-        new.replace(output)
-    except OSError:
-        # A file that is mounted by itself, as in a container, can only be written.
-        shutil.copyfile(new, output)
-        new.unlink()
-
-
-def _unwritable(output: Path, error: Exception) -> StorageError:
-    reason = getattr(error, "strerror", None) or error
-    return StorageError(f"Cannot write {output}: {reason}. Name another file.")

@@ -140,15 +140,12 @@ def plan(
 
 def epoch_seconds_by_node(storage: str, study: str) -> dict[str, float]:
     """Median seconds of a study's steady epochs by node; nothing if its storage cannot be read from here."""
-    from pipeline.results.analysis.epoch_timing import steady_seconds
+    from pipeline.results.analysis.queries import node_seconds
     from pipeline.results.tables.load import load_results
     from pipeline.storage import Store
 
     with suppress(UserError):
-        epochs = load_results(Store(storage).folder(study).uri).epochs
-        steady = steady_seconds(epochs)
-        medians = steady.groupby(epochs.loc[steady.index, "node"]).median()
-        return {str(node): float(seconds) for node, seconds in medians.items()}
+        return node_seconds(load_results(Store(storage).folder(study).uri))
     return {}
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import TunepipeError
+from pipeline.sanitize import sanitize_line
 from pipeline.storage import Store
 from pipeline.study.studies import called
 
@@ -67,7 +68,8 @@ class Outcome:
         if (found := self._shown()) is None:
             return f"Outcome of a study that can no longer be read: {self.location}"
         title, lines = found
-        return "\n".join([title, *(f"{label:<8}{text}" for label, text in lines)])
+        width = max(len(label) for label, _ in lines) + 2
+        return "\n".join([title, *(f"{label:<{width}}{text}" for label, text in lines)])
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         printer.text(repr(self))
@@ -84,15 +86,21 @@ class Outcome:
 
     def _shown(self) -> tuple[str, list[tuple[str, str]]] | None:
         """The study as it is now, as its title and its lines; None if it can no longer be read."""
-        from pipeline.results.views.leaderboard import summary_line
-        from pipeline.results.views.outcome_lines import outcome_lines
+        from pipeline.results.views.study import summary, summary_line
+        from pipeline.study import layout
 
         try:
             results = self.results
             before = " (it was finished before)" if self.finished_before else ""
             study = called(self.location)
             commands = (shlex.join(["tunepipe", command, study]) for command in ("results", "explain", "report"))
-            return summary_line(results) + before, [*outcome_lines(results, self.store), ("next", "  ".join(commands))]
+            shown = ("best", "config", "test split", "ended", "not exported")
+            lines = {label: text for label, text in summary(results).items() if label in shown}
+            lines["study"] = results.location
+            if self.store.exists(layout.WINNER):
+                lines["export"] = self.store.folder(layout.EXPORT).uri
+            lines["next"] = "  ".join(commands)
+            return summary_line(results) + before, [(label, sanitize_line(text)) for label, text in lines.items()]
         except TunepipeError:
             # It was deleted, say: what is displayed must not raise.
             return None

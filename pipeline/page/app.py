@@ -27,7 +27,7 @@ from pipeline.page.explanation_page import Explanations
 from pipeline.page.report import report_html, report_policy
 from pipeline.page.studies_page import mark_of, studies_content
 from pipeline.page.study_cache import StudyCache
-from pipeline.results.analysis.scale import DECADES
+from pipeline.results.analysis.parameters import DECADES
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.templates import template
 from pipeline.results.views.states import STATES

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pipeline.errors import UsageError
 from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.comparison import compared
-from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings
+from pipeline.results.views.explanation import comparison_tables, comparison_warning
 
 _MAX_STUDIES = 8
 
@@ -34,7 +34,7 @@ def comparison_content(studies: StudyCache, names: Sequence[str]) -> dict[str, A
         "mark": mark,
         "events": f"/compare/events?{urlencode([('study', name) for name in wanted])}",
         "names": wanted,
-        "objective": comparison.members[0].results.objective.metric,
-        "warnings": comparison_warnings(comparison),
+        "objective": next(iter(comparison.studies.values())).objective.metric,
+        "warning": comparison_warning(comparison),
         "tables": comparison_tables(comparison),
     }

@@ -8,9 +8,8 @@ from typing import Any
 
 from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_snapshot import StudySnapshot
-from pipeline.results.analysis.explanation import Explanation, explained
-from pipeline.results.views.answers import PREDICTED, answers, importance_title, prediction_rows, share_rows
-from pipeline.results.views.sentences import of_importance
+from pipeline.results.views.explanation import explanation_tables
+from pipeline.results.views.table import Table
 
 _TIMEOUT_SECONDS = 1.0
 """Seconds that a request waits for an explanation: most take less, and 10,000 trials take several."""
@@ -24,11 +23,11 @@ class _Computation:
     """An explanation of a snapshot of a study, which may still be computed."""
 
     snapshot: StudySnapshot
-    found: "Future[Explanation]" = field(default_factory=Future)
+    found: "Future[list[Table]]" = field(default_factory=Future)
 
     def run(self) -> None:
         try:
-            self.found.set_result(explained(self.snapshot.results))
+            self.found.set_result(explanation_tables(self.snapshot.results))
         except BaseException as error:
             self.found.set_exception(error)
 
@@ -53,12 +52,11 @@ class Explanations:
         computation = self._computation(name, snapshot, asked)
         results = computation.snapshot.results
         try:
-            explanation = computation.found.result(self._timeout)
+            tables = computation.found.result(self._timeout)
         except TimeoutError:
-            nothing: dict[str, Any] = {"importances": [], "sections": [], "causes": []}
             waits = {"waits_for": computation.snapshot.mark, "trials": len(results.trials)}
-            return {"name": name, "state": results.state, **waits, **nothing}
-        return {"name": name, "state": results.state, "waits_for": "", **_shown(explanation)}
+            return {"name": name, "state": results.state, **waits, "tables": []}
+        return {"name": name, "state": results.state, "waits_for": "", "tables": tables}
 
     def _computation(self, name: str, snapshot: StudySnapshot, asked: str) -> _Computation:
         with self._lock:
@@ -70,16 +68,3 @@ class Explanations:
             if len(self._computations) > _MAX_COMPUTATIONS:
                 self._computations.popitem(last=False)
             return known
-
-
-def _shown(explanation: Explanation) -> dict[str, Any]:
-    rows = prediction_rows(explanation.predictions)
-    return {
-        "importances": [
-            {"title": importance_title(importance), "text": of_importance(importance), "rows": share_rows(importance)}
-            for importance in explanation.importances
-        ],
-        "sections": list(answers(explanation).items()),
-        "predicted": {"title": PREDICTED, "metric": explanation.results.objective.metric, "rows": rows},
-        "causes": explanation.causes,
-    }

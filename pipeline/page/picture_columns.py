@@ -12,16 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.results.analysis.best_so_far import progress
-from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.parameters import shown_parameters, tuned
-from pipeline.results.analysis.scale import is_log
+from pipeline.results.analysis.parameters import format_value, is_log, of_shown, shown_parameters, tuned
+from pipeline.results.analysis.queries import progress
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.results.tables.trials_database import objective_columns
-from pipeline.results.views.shown_parameters import of_shown
 from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.schema import metric_column, metric_columns
@@ -103,7 +100,7 @@ def curves(results: Results, metric: str) -> bytes:
 
 def best_so_far(results: Results) -> dict[str, Any]:
     """The steps of the best value, as JSON values."""
-    rows = progress(results)
+    rows = progress(results).to_pandas()
     rows = rows[np.isfinite(rows["best"].to_numpy(np.float64))]
     if len(rows):
         best = rows["best"].to_numpy(np.float64)

@@ -15,32 +15,16 @@ from pipeline.errors import UsageError
 from pipeline.page.controls import config_text
 from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_snapshot import StudySnapshot
-from pipeline.results.analysis.domains import domain_in_words
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.analysis.failure_causes import causes
-from pipeline.results.analysis.leaderboard import (
-    AT_EPOCH,
-    EPOCHS,
-    FRONT,
-    MAX_PARAMETERS,
-    SECONDS,
-    STATE,
-    TRIAL,
-    Leaderboard,
-    LeaderboardColumn,
-    LeaderboardRow,
-    columns,
-)
-from pipeline.results.analysis.parameters import shown_parameters, tuned
-from pipeline.results.analysis.trial_ends import stopped_early
+from pipeline.results.analysis.parameters import domain_in_words, of_shown, shown_parameters, tuned
+from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials_database import TrialsDatabase, objective_columns
-from pipeline.results.views.leaderboard import cell_text
+from pipeline.results.tables.trials_database import TrialsDatabase
 from pipeline.results.views.provenance import provenance_in_words
-from pipeline.results.views.shown_parameters import of_shown
-from pipeline.results.views.summary import paragraphs
-from pipeline.space import kinds_of
+from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, leaderboard, summary
+from pipeline.results.views.table import Column
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.wording import duration, format_number, frequency, rough_duration
@@ -51,7 +35,6 @@ CONDITION_SECONDS = 20.0
 _ROWS = 50
 _LONGEST = 4000
 _NONE = np.array([], np.int64)
-_FIXED = {TRIAL: "trial_id", AT_EPOCH: "best_epoch", EPOCHS: "epochs", SECONDS: "seconds", STATE: "state"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +68,7 @@ def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]
         "description": results.job["description"],
         "location": results.location,
         "tiles": snapshot.derived("tiles", _tiles),
-        "paragraphs": snapshot.derived("paragraphs", paragraphs),
+        "summary": snapshot.derived("summary", summary),
         "objective": results.objective.metric,
         "several": len(results.objectives) > 1,
         "causes": snapshot.derived("causes", causes),
@@ -112,7 +95,7 @@ def _table(snapshot: StudySnapshot, name: str, query: TableQuery) -> dict[str, A
     page = min(query.page, pages)
     shown = [str(trial) for trial in results.trials["trial_id"].take(trials[(page - 1) * _ROWS : page * _ROWS])]
     heads, parameters = columns(results, MAX_PARAMETERS), len(tuned(results))
-    leaderboard = snapshot.derived("leaderboard", Leaderboard)
+    board = leaderboard({name: results}, trials=[(name, trial) for trial in shown], most=MAX_PARAMETERS)
     return {
         "name": name,
         "table_query": query,
@@ -124,7 +107,7 @@ def _table(snapshot: StudySnapshot, name: str, query: TableQuery) -> dict[str, A
         "at": lambda number: replace(query, page=number).address(),
         "some": of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
         "heads": [_head(results, column, query) for column in heads],
-        "rows": [_row(row, heads) for row in leaderboard.rows(only=shown, in_order=True)],
+        "rows": [_row(row, heads) for row in board.rows],
     }
 
 
@@ -174,7 +157,7 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
         note = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
         tiles.append((f"best {results.objective.metric}", format_number(results.best.value), note))
     counts = trials["state"].value_counts()
-    early = len(stopped_early(results))
+    early = trial_counts(results).stopped["comparison"]
     kinds = {"running": int(counts.get("running", 0)), "stopped early": early, "failed": int(counts.get("failed", 0))}
     note = ", ".join(f"{count:,} {what}" for what, count in kinds.items() if count)
     job = TuneJob.from_json(results.job, load=False)
@@ -195,39 +178,20 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _head(results: Results, column: LeaderboardColumn, query: TableQuery) -> dict[str, Any]:
-    name = _sql_name(results, column)
+def _head(results: Results, column: Column, query: TableQuery) -> dict[str, Any]:
+    name = column.key
     ascending, descending = query.sort == name, query.sort == f"-{name}"
     best_first = not query.sort and name == "objective"
     better_below = results.objective.mode == "min"
     return {
-        "name": "time" if column == SECONDS else column.name,
-        "number": _numeric(results, column),
+        "name": "time" if name == "seconds" else column.heading,
+        "number": is_numeric(results, column),
         "order": "ascending" if ascending or (best_first and better_below) else "descending"
         if descending or best_first else "",
         "address": TableQuery(query.where, f"-{name}" if ascending else name).address(),
     }  # fmt: skip
 
 
-def _sql_name(results: Results, column: LeaderboardColumn) -> str:
-    if column in _FIXED:
-        return _FIXED[column]
-    if column == FRONT:
-        return "front"
-    if column.kind == "config":
-        return f"config_{column.name}"
-    return objective_columns(results)[column.name]
-
-
-def _numeric(results: Results, column: LeaderboardColumn) -> bool:
-    if column.kind == "config":
-        return kinds_of(results.space[column.name]) == {"a number"}
-    return column not in (TRIAL, STATE, FRONT)
-
-
-def _row(row: LeaderboardRow, heads: Sequence[LeaderboardColumn]) -> dict[str, Any]:
-    cells = [
-        duration(row.values[SECONDS]) if column == SECONDS and SECONDS in row.values else cell_text(row, column)
-        for column in heads
-    ]
-    return {"trial": row.trial_id, "state": row.state, "best": row.best, "cells": cells}
+def _row(row: Mapping[str, Any], heads: Sequence[Column]) -> dict[str, Any]:
+    cells = [duration(row["seconds"]) if column.key == "seconds" else column.cell(row) for column in heads]
+    return {"trial": row["trial_id"], "state": row["state"], "best": row["is_best"], "cells": cells}

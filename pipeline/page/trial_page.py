@@ -10,9 +10,8 @@ from pipeline.errors import JobNotFound
 from pipeline.page.controls import config_text
 from pipeline.page.picture_columns import epochs_of
 from pipeline.page.study_cache import StudyCache
-from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.failure_causes import first_line, place
-from pipeline.results.analysis.parameters import tuned
+from pipeline.results.analysis.parameters import format_value, tuned
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.tables.user_files import TrialFiles, files_of
 from pipeline.results.views.provenance import provenance_in_words

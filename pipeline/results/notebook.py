@@ -10,14 +10,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.errors import JobNotFound, UsageError, UserError
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.tables import load
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.stamp import stamp
-from pipeline.results.views.leaderboard import as_html, summary_line
+from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, summary, summary_line
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
 from pipeline.storage.sessions import read_sessions, state_of
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.results.report.picture import Section
 
 
+_ROWS = 10
 _POLL_SECONDS = 2.0
 _SHARE = 0.1
 """At most this share of a kernel's time is spent on pictures."""
@@ -43,7 +44,10 @@ class NotebookResults(Results):
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        board = leaderboard({self.name: self}, top=_ROWS, most=MAX_PARAMETERS)
+        more = self.table("trials").num_rows - len(board.rows)
+        rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
+        return f"<p>{escape(summary_line(self))}</p>{board.as_html() if board.rows else ''}{rest}"
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> NotebookResults:
@@ -150,12 +154,11 @@ def _mark(store: Store) -> str:
 
 def _page(results: Results, sections: "Sequence[Section]", key: str) -> str:
     from pipeline.results.report.templates import template
-    from pipeline.results.views.summary import paragraphs
 
     return template("notebook.html.jinja").render(
         key=key,
         summary_line=summary_line(results),
-        paragraphs=paragraphs(results),
+        summary=summary(results),
         sections=sections,
         day=DAY,
         night=NIGHT,

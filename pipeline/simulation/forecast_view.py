@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from pipeline.results.views.fitted_table import Column, FittedTable
+from pipeline.results.views.table import Column, Table
 from pipeline.sanitize import sanitize
 from pipeline.simulation.forecast import BestPair, Forecast, SeedResult, Span, best_pairs, hypervolumes
 from pipeline.study import TuneJob
@@ -48,16 +48,15 @@ def forecast_view(
     columns += ["cost"] if price is not None else []
     columns += ["epochs", "completed", f"best {job.objective.metric}", "found after"]
     columns += ["hypervolume"] if with_volume else []
-    table = FittedTable(
-        [
-            Column(name, right=name not in _TEXT_COLUMNS, keep="extra" if name in _EXTRA_COLUMNS else "whole")
-            for name in columns
-        ],
-        more="a wider terminal or --json shows them",
-    )
+    rows = []
     for forecast, shares in zip(forecasts, volumes, strict=True):
         volume = [_cell(Span.of(shares), "{:.1%}".format, spread=True)] if with_volume else []
-        table.add_row(*_row(forecast, price), *volume)
+        rows.append(dict(zip(columns, [*_row(forecast, price), *volume], strict=True)))
+    shown = [
+        Column(name, right=name not in _TEXT_COLUMNS, keep="extra" if name in _EXTRA_COLUMNS else "whole")
+        for name in columns
+    ]
+    table = Table("", shown, rows, more="a wider terminal or --json shows them")
     repeats = len(forecasts[0].results)
     best = [_best_in_words(pair, with_volume=with_volume) for pair in best_pairs(forecasts)]
     notes = [*best, *_own_in_words(own), str(about["note"])]

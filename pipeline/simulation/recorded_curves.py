@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import DataError, UsageError
-from pipeline.results.analysis.epoch_timing import epoch_seconds
-from pipeline.results.analysis.trial_ends import ended_by_itself
+from pipeline.results.analysis.queries import ended_by_itself, epoch_seconds
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
@@ -153,8 +152,10 @@ def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[
     configs = configs_of(first.iloc[first_rows], results.space)
     records = []
     trials: Any = results.trials.to_dict("records")
-    steady = epoch_seconds(results.epochs, results.trials["trial_id"]).tolist()
-    for trial, drawn, steady_seconds in zip(trials, configs_of(results.trials, results.space), steady, strict=True):
+    steady = epoch_seconds(results)
+    for trial, drawn in zip(trials, configs_of(results.trials, results.space), strict=True):
+        known = steady[trial["trial_id"]]
+        steady_seconds = float("nan") if known is None else known
         number, group = int(trial["trial_id"]), groups.get(trial["trial_id"])
         if group is None:
             records.append(_Record(number, drawn, [], [], 0.0, steady_seconds, _failure(trial)))

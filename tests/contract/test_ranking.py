@@ -16,13 +16,13 @@ from pipeline.engine.trial import Incumbent, Trial, rank
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.page.picture_columns import trial_columns
 from pipeline.results import Results
-from pipeline.results.analysis.leaderboard import rows as leaderboard_rows
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import from_tables
 from pipeline.results.tables.query import select_from
 from pipeline.results.tables.trials import ranked
+from pipeline.results.views.study import leaderboard
 from pipeline.space import Choice
 from pipeline.storage.schema import arrow_schema
 from pipeline.storage.tables import Tables, clean, derive_trials
@@ -111,7 +111,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
 
     assert ranked(results) == ids
     assert results.query("select trial_id from ranked order by place")["trial_id"].to_pylist() == ids
-    assert [line.trial_id for line in leaderboard_rows(results)] == ids
+    assert [line["trial_id"] for line in leaderboard({"ranks": results}).rows] == ids
     assert select_from({"ranks": results}, columns=["trial_id"])["trial_id"].to_pylist() == ids
     assert (results.best.trial_id if results.best else None) == (usable[0] if usable else None)
     assert list(best_quarter(results, scored(results))[TRIAL]) == usable[: max(1, len(usable) // 4)]

@@ -6,15 +6,13 @@ import re
 import pytest
 
 from pipeline.results import Results, load_results, plots
-from pipeline.results.analysis import explained
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.report.page import report_page
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.explanation import explanation_view
-from pipeline.results.views.explanation_object import explanation_object
-from pipeline.results.views.leaderboard import leaderboard
-from pipeline.results.views.results_object import results_object
-from pipeline.results.views.trial_view import trial_view
+from pipeline.results.tables.user_files import TrialFiles
+from pipeline.results.views.explanation import explanation_tables
+from pipeline.results.views.objects import results_object, trial_lines, trial_object, trial_tables
+from pipeline.results.views.study import leaderboard, summary
 from pipeline.space import fits
 from pipeline.storage.tables import space_of
 from tests.unit.results.extreme_studies import EDGES
@@ -44,8 +42,8 @@ def test_any_study_is_printed_as_json(results: Results) -> None:
 
 def test_any_study_has_a_leaderboard(results: Results) -> None:
     """The leaderboard of any study has a row for each trial, with the best in the first row."""
-    table = leaderboard(results, top=None)
-    assert table.row_count == len(results.trials)
+    table = leaderboard({results.name: results})
+    assert len(table.rows) == len(results.trials)
     assert len(printed(table, 2000).splitlines()) == 1 + len(results.trials)
     assert results.best is None or ranked(results)[0] == results.best.trial_id
 
@@ -55,7 +53,10 @@ def test_any_trial_can_be_shown(results: Results) -> None:
     for trial_id, state in list(zip(results.trials["trial_id"], results.trials["state"], strict=True))[
         :: max(1, len(results.trials) - 1)
     ]:
-        assert printed(trial_view(results, trial_id)).startswith(f"{results.name}  trial {trial_id}  {state}, ")
+        assert trial_lines(results, trial_id)["trial"].startswith(f"{trial_id}  {state}, ")
+        for table in trial_tables(results, trial_id):
+            assert printed(table).startswith(table.title)
+        json.dumps(trial_object(results, trial_id, TrialFiles("")), allow_nan=False)
 
 
 def test_a_study_has_a_best_if_a_trial_has_a_finite_value(results: Results) -> None:
@@ -66,9 +67,10 @@ def test_a_study_has_a_best_if_a_trial_has_a_finite_value(results: Results) -> N
 
 def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
     """Any study has an explanation in text and in JSON without NaN, or a reason why it has none."""
-    explanation = explained(results)
-    assert "What early stopping did" in printed(explanation_view(explanation))
-    json.dumps(explanation_object(explanation), allow_nan=False)
+    tables = explanation_tables(results)
+    assert "What early stopping did" in "".join(printed(table) for table in tables)
+    json.dumps([table.as_object() for table in tables], allow_nan=False)
+    assert {"tuned", "by"} <= set(summary(results))
 
 
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pipeline.results import load_results
 from pipeline.results.report.page import report_page
-from pipeline.results.views.leaderboard import leaderboard
+from pipeline.results.views.study import leaderboard
 from pipeline.sanitize import sanitize, sanitize_output
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
@@ -128,7 +128,7 @@ def test_the_terminal_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
     """The leaderboard and the command's output contain no control sequence of a study's texts."""
     study = _study(tmp_path, TEXTS[name])
     stream = io.StringIO()
-    Console(file=stream, width=200, color_system=None).print(leaderboard(load_results(study.store.uri)))
+    Console(file=stream, width=200, color_system=None).print(leaderboard({"hostile": load_results(study.store.uri)}))
     output = tunepipe("results", "texts", "--storage", str(tmp_path))
     assert output.code == 0, output
     for text in (stream.getvalue(), output.output):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from pipeline.results.analysis.study_decisions import study_decisions
+from pipeline.results.analysis.queries import study_decisions
 from tests.hostile.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
 

@@ -11,7 +11,7 @@ from pipeline.study import TuneJob, layout
 from pipeline.wording import by_count
 
 if TYPE_CHECKING:
-    from pipeline.results.analysis.warm_start import WarmStart
+    from pipeline.results.analysis.earlier_studies import WarmStart
     from pipeline.results.tables.load import Results
 
 
@@ -27,7 +27,7 @@ def with_starts(job: TuneJob, storage: str | Path, note: Callable[[str], None]) 
     source = job.start_from
     if source is None:
         return job
-    from pipeline.results.analysis.warm_start import warm_start_configs
+    from pipeline.results.analysis.earlier_studies import warm_start_configs
     from pipeline.results.tables.load import load_results
 
     named = "/" not in source.study

@@ -2,96 +2,114 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
+from pipeline.datasets import differences as data_differences
 from pipeline.errors import UsageError
-from pipeline.results.analysis.best_so_far import progress
-from pipeline.results.analysis.comparability import comparability_problems
-from pipeline.results.analysis.domains import span_in_words
+from pipeline.pareto import dominated_box, growing_hypervolume
 from pipeline.results.analysis.early_stopping import MIN_TRIALS
-from pipeline.results.analysis.hypervolume import box_of, hypervolumes
-from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, best_quarter, scored, tuned, within_bounds
+from pipeline.results.analysis.parameters import (
+    OBJECTIVE,
+    TRIAL,
+    VIOLATION,
+    best_quarter,
+    ranks,
+    scored,
+    span_in_words,
+    tuned,
+)
+from pipeline.results.analysis.queries import changes, progress, quoted, timed
+from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
 
 _Reals = npt.NDArray[np.float64]
-
-
-_AGAIN = 2000
-
+_Rows = list[dict[str, Any]]
 
 MIN_SEEDS = 3
 """The fewest studies that differ only in their seed for an interval of their mean."""
 
-
-_SEED = 0
-
-
+_RESAMPLES, _SEED = 2000, 0
 _FREE = ("name", "description", "seed", "resources", "checkpoints")
 """Fields in which studies of the same question may differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A study in a comparison."""
+class HypervolumeBox:
+    """The box in the objectives' space whose dominated share is measured."""
 
-    name: str
-    results: Results
-    best: float | None
-    level: float | None
-    expected: float | None
-    low: float | None
-    high: float | None
-    hypervolume: float | None = None
+    best: Mapping[str, float]
+    reference: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How much better the first of two studies is."""
-
-    names: tuple[str, str]
-    ahead: float
-    low: float
-    high: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Seeds:
-    """Studies that differ only in their seed."""
-
-    names: tuple[str, ...]
-    mean: float
-    low: float | None
-    high: float | None
+def box_of(studies: Sequence[Results]) -> HypervolumeBox | None:
+    """The box for one study of several objectives, or a common one for several studies of the same; else None."""
+    first = studies[0].objectives
+    if len(first) < 2 or any(results.objectives != first for results in studies):
+        return None
+    points = np.concatenate([_losses(results)[0] for results in studies])
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return None
+    signs = [-1.0 if one.mode == "max" else 1.0 for one in first]
+    ends = (
+        {one.metric: sign * float(at) for one, sign, at in zip(first, signs, corner, strict=True)}
+        for corner in dominated_box(points)
+    )
+    return HypervolumeBox(*ends)
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """Configs that two studies have both tried."""
+def hypervolumes(results: Results, box: HypervolumeBox) -> pa.Table:
+    """How the dominated share of a box grew, over every epoch that counts or not: `epochs` and `share`."""
+    losses, signs = _losses(results)
+    ideal, corner = (signs * np.array(list(at.values())) for at in (box.best, box.reference))
+    share = growing_hypervolume((losses - ideal) / (corner - ideal), np.ones(len(signs)))
+    return pa.table({"epochs": np.arange(1, len(share) + 1), "share": share})
 
-    names: tuple[str, str]
-    count: int
-    correlation: float | None
-    good: Sequence[tuple[str, str]]
+
+def hypervolume_of(results: Results, box: HypervolumeBox | None = None) -> tuple[HypervolumeBox, float] | None:
+    """A box, a study's own unless given, and the share of it that its trials dominate; None if there is no box."""
+    if box is None and (box := box_of([results])) is None:
+        return None
+    share = hypervolumes(results, box)["share"].to_pylist()
+    return box, share[-1] if share else 0.0
+
+
+def _losses(results: Results) -> tuple[_Reals, _Reals]:
+    """The losses of all epochs in order of time, NaN for those that do not count, and each objective's sign."""
+    columns = results.table("epochs").column_names
+    names = [objective_column(one.metric, results) for one in results.objectives]
+    values = ", ".join(f"e.{quoted(name)}::double" if name in columns else "null::double" for name in names)
+    rows = results.query(f"""
+        select case when t.counts then [{values}] end as losses
+        from {timed(results)} t join epochs e using (trial_id, epoch) order by t.seconds, t.trial_id, t.epoch
+    """)["losses"].to_pylist()
+    signs, none = np.array([-1.0 if one.mode == "max" else 1.0 for one in results.objectives]), [None] * len(names)
+    return signs * np.array([row or none for row in rows], np.float64).reshape(-1, len(names)), signs
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Studies side by side."""
+    """Studies side by side, as rows: each study, each pair, studies that differ only in their seed, common configs."""
 
-    members: Sequence[Member]
+    studies: Mapping[str, Results]
     level: int
+    """Epochs after which `best_at_level` is compared: those of the study with the fewest."""
     draws: int
-    differences: Sequence[Difference]
-    seeds: Sequence[Seeds]
-    shared: Sequence[Shared]
+    """Trials of which `expected_best` is the best."""
+    box: HypervolumeBox | None
+    problems: Sequence[str]
+    """Why the studies cannot be compared, in sentences."""
+    members: _Rows
+    differences: _Rows
+    seeds: _Rows
+    shared: _Rows
     ranges: Mapping[str, Sequence[str]]
-    comparability_problems: Sequence[str] = ()
 
 
 def compared(studies: Mapping[str, Results]) -> Comparison:
@@ -108,127 +126,161 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         objectives = "; ".join(f"{name} uses {metric} ({mode})" for name, (metric, mode) in goals.items())
         raise UsageError(f"Only studies of one objective can be compared: {objectives}.")
     sign = 1.0 if next(iter(goals.values()))[1] == "max" else -1.0
-    values = {name: sign * within_bounds(found)[OBJECTIVE].to_numpy(np.float64) for name, found in studies.items()}
-    usable = [len(found) for found in values.values() if len(found) >= MIN_TRIALS]
-    draws = max(1, min(usable) // 2) if usable else 0
+    rows = {name: scored(found)[lambda rows: rows[VIOLATION] == 0] for name, found in studies.items()}
+    values = {name: sign * found[OBJECTIVE].to_numpy(np.float64) for name, found in rows.items()}
+    draws = max(1, min((len(found) for found in values.values() if len(found) >= MIN_TRIALS), default=0) // 2)
     again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= MIN_TRIALS}
-    runs = {name: progress(found) for name, found in studies.items()}
-    level = min(len(found.epochs) for found in studies.values())
-    apart = comparability_problems(studies)
-    members = [_member(name, found, runs[name], level, again.get(name), sign) for name, found in studies.items()]
-    if (box := box_of(list(studies.values()))) is not None:
-        covered = [hypervolumes(member.results, box)["share"] for member in members]
-        members = [
-            replace(member, hypervolume=float(share.iloc[-1]) if len(share) else 0.0)
-            for member, share in zip(members, covered, strict=True)
-        ]
-    tried = {member.name: _tried(member.results, sign) for member in members}
+    level = min(found.table("epochs").num_rows for found in studies.values())
+    problems, box = _problems(studies), box_of(list(studies.values()))
+    pairs = list(combinations(studies, 2))
+    tried = {name: _tried(studies[name], rows[name], sign) for name in studies}
     return Comparison(
-        members,
+        studies,
         level,
-        draws,
-        [] if apart else [_difference(one, other, again[one], again[other]) for one, other in combinations(again, 2)],
-        _seeds(members),
-        [shared for one, other in combinations(tried, 2) if (shared := _shared((one, other), tried, sign)).count],
+        draws if again else 0,
+        box,
+        problems,
+        [_member(name, found, level, again.get(name), sign, box) for name, found in studies.items()],
+        [_difference(pair, again) for pair in pairs if not problems and pair[0] in again and pair[1] in again],
+        _seeds(studies),
+        [row for pair in pairs if (row := _shared(pair, tried))["configs"]],
         _ranges(studies),
-        apart,
     )
 
 
 def _member(
-    name: str, results: Results, best_curve: pd.DataFrame, level: int, again: tuple[float, _Reals] | None, sign: float
-) -> Member:
-    known = best_curve["best"].iloc[level - 1] if 0 < level <= len(best_curve) else np.nan
-    best = results.best.value if results.best is not None else None
-    at = float(known) if np.isfinite(known) else None
-    if again is None:
-        return Member(name, results, best, at, None, None, None)
-    expected, others = again
-    low, high = sorted(sign * end for end in np.quantile(others, [0.05, 0.95]))
-    return Member(name, results, best, at, sign * expected, float(low), float(high))
+    name: str, results: Results, level: int, again: tuple[float, _Reals] | None, sign: float, box: HypervolumeBox | None
+) -> dict[str, Any]:
+    low, high = sorted((sign * np.quantile(again[1], [0.05, 0.95])).tolist()) if again else (None, None)
+    volume = hypervolume_of(results, box) if box else None
+    return {
+        "study": name,
+        "best": results.best and results.best.value,
+        "location": results.location,
+        "state": results.state,
+        "trials": results.table("trials").num_rows,
+        "epochs": results.table("epochs").num_rows,
+        "seconds": results.seconds,
+        "best_at_level": progress(results)["best"][level - 1].as_py() if level else None,
+        "expected_best": sign * again[0] if again else None,
+        "low": low,
+        "high": high,
+        "hypervolume": volume and volume[1],
+    }
 
 
 def _expected(values: _Reals, draws: int) -> tuple[float, _Reals]:
     """The expected best of `draws` draws, and the same of resampled trials; more is better."""
-    places = np.arange(1, len(values) + 1) / len(values)
-    weights = places**draws - (places - 1 / len(values)) ** draws
-    sample = np.random.default_rng(_SEED).integers(0, len(values), (_AGAIN, min(len(values), 2000)))
-    narrow = sample.shape[1]
-    some = np.arange(1, narrow + 1) / narrow
-    others = np.sort(values[sample], axis=1) @ (some**draws - (some - 1 / narrow) ** draws)
-    return float(np.sort(values) @ weights), others
+
+    def weights(count: int) -> _Reals:
+        places = np.arange(1, count + 1) / count
+        found: _Reals = places**draws - (places - 1 / count) ** draws
+        return found
+
+    narrow = min(len(values), 2000)
+    sample = np.random.default_rng(_SEED).integers(0, len(values), (_RESAMPLES, narrow))
+    return float(np.sort(values) @ weights(len(values))), np.sort(values[sample], axis=1) @ weights(narrow)
 
 
-def _difference(one: str, other: str, first: tuple[float, _Reals], second: tuple[float, _Reals]) -> Difference:
+def _difference(pair: tuple[str, str], again: Mapping[str, tuple[float, _Reals]]) -> dict[str, Any]:
+    (first, ones), (second, others) = (again[name] for name in pair)
     # Their resamples are independent of each other.
-    shuffled = np.random.default_rng(_SEED + 1).permutation(second[1])
-    apart = first[1] - shuffled
-    low, high = np.quantile(apart, [0.05, 0.95])
+    apart = ones - np.random.default_rng(_SEED + 1).permutation(others)
+    low, high = np.quantile(apart, [0.05, 0.95]).tolist()
     share = float((apart > 0).mean() + (apart == 0).mean() / 2)
-    return Difference((one, other), first[0] - second[0], float(low), float(high), share)
+    return {"studies": list(pair), "ahead": first - second, "low": low, "high": high, "share_of_resamples": share}
 
 
-def _seeds(members: Sequence[Member]) -> list[Seeds]:
-    groups: dict[str, list[Member]] = {}
-    for member in members:
-        job = {name: value for name, value in member.results.job.items() if name not in _FREE}
-        job["fingerprint"] = member.results.data
-        groups.setdefault(json.dumps(job, sort_keys=True), []).append(member)
+def _seeds(studies: Mapping[str, Results]) -> _Rows:
+    """Studies that differ only in their seed, with the mean of their best values."""
+    groups: dict[str, list[str]] = {}
+    for name, results in studies.items():
+        job = {field: value for field, value in results.job.items() if field not in _FREE}
+        groups.setdefault(json.dumps([job, results.data], sort_keys=True), []).append(name)
     found = []
-    for group in groups.values():
-        bests = np.array([member.best for member in group if member.best is not None])
-        seeds = {member.results.job["seed"] for member in group}
-        if len(bests) < 2 or len(seeds) < len(group):
+    for names in groups.values():
+        bests = np.array([best.value for name in names if (best := studies[name].best) is not None])
+        if len(bests) < 2 or len({studies[name].job["seed"] for name in names}) < len(names):
             continue
         low = high = None
         if len(bests) >= MIN_SEEDS:
-            sample = np.random.default_rng(_SEED).integers(0, len(bests), (_AGAIN, len(bests)))
-            low, high = (float(end) for end in np.quantile(bests[sample].mean(axis=1), [0.05, 0.95]))
-        found.append(Seeds(tuple(member.name for member in group), float(bests.mean()), low, high))
+            sample = np.random.default_rng(_SEED).integers(0, len(bests), (_RESAMPLES, len(bests)))
+            low, high = np.quantile(bests[sample].mean(axis=1), [0.05, 0.95]).tolist()
+        found.append({"studies": names, "mean_best": float(bests.mean()), "low": low, "high": high})
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """The configs that a study has tried."""
-
-    trials: Mapping[str, tuple[str, float]]
-    bar: float
-
-
-def _tried(results: Results, sign: float) -> _Tried:
+def _tried(results: Results, rows: Any, sign: float) -> tuple[dict[str, tuple[str, float]], float]:
+    """The trial and the value of each config that a study has tried, and the value of its best quarter."""
     trials: dict[str, tuple[str, float]] = {}
-    names, rows = tuned(results), within_bounds(results)
+    names = tuned(results)
     for row in rows.to_dict("records"):
         config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
-        trials.setdefault(config, (str(row[TRIAL]), float(row[OBJECTIVE])))
+        trials.setdefault(config, (str(row[TRIAL]), sign * float(row[OBJECTIVE])))
     values = sign * rows[OBJECTIVE].to_numpy(np.float64)
-    return _Tried(trials, float(np.quantile(values, 0.75)) if len(values) else np.nan)
+    return trials, float(np.quantile(values, 0.75)) if len(values) else np.nan
 
 
-def _shared(names: tuple[str, str], tried: Mapping[str, _Tried], sign: float) -> Shared:
-    first, second = (tried[name].trials for name in names)
+def _shared(pair: tuple[str, str], tried: Mapping[str, Any]) -> dict[str, Any]:
+    (first, bar), (second, other_bar) = (tried[name] for name in pair)
     common = [config for config in first if config in second]
-    if len(common) < 2:
-        return Shared(names, len(common), None, ())
-    values = np.array([[sign * first[config][1], sign * second[config][1]] for config in common])
+    values = np.array([[first[config][1], second[config][1]] for config in common]).reshape(-1, 2)
     correlation = None
     if len(common) >= MIN_TRIALS and (values.std(axis=0) > 0).all():
-        ranks = pd.DataFrame(values).rank()
-        correlation = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-    bars = [tried[name].bar for name in names]
+        correlation = float(np.corrcoef(ranks(values[:, 0]), ranks(values[:, 1]))[0, 1])
     good = [
-        (first[config][0], second[config][0]) for config, row in zip(common, values, strict=True) if (row >= bars).all()
+        [first[config][0], second[config][0]]
+        for config, row in zip(common, values, strict=True)
+        if len(common) > 1 and (row >= [bar, other_bar]).all()
     ]
-    return Shared(names, len(common), correlation, good)
+    return {"studies": list(pair), "configs": len(common), "rank_correlation": correlation, "good_in_both": good}
 
 
 def _ranges(studies: Mapping[str, Results]) -> dict[str, list[str]]:
-    names = list(dict.fromkeys(name for results in studies.values() for name in tuned(results)))
-    spans = [_spans(results) for results in studies.values()]
-    return {name: [own.get(name, "–") for own in spans] for name in names}
+    """Where the best quarter of each study's trials lies, by hyperparameter."""
+    best = {name: best_quarter(results, scored(results)) for name, results in studies.items()}
+    names = dict.fromkeys(parameter for results in studies.values() for parameter in tuned(results))
+    return {
+        parameter: [
+            span_in_words(results.space[parameter], best[name][parameter]) if parameter in best[name] else "–"
+            for name, results in studies.items()
+        ]
+        for parameter in names
+    }
 
 
-def _spans(results: Results) -> dict[str, str]:
-    best, space = best_quarter(results, scored(results)), results.space
-    return {name: span_in_words(space[name], best[name]) for name in tuned(results) if name in best}
+def _problems(studies: Mapping[str, Results]) -> list[str]:
+    """Why studies cannot be compared: they were measured on different data, or differently."""
+    found = []
+    data = _grouped({name: results.data or results.job["data"] for name, results in studies.items()})
+    if len(data) > 1:
+        differ = data_differences(*(studies[names[0]].data or {} for names in data[:2]))
+        if differ or any(results.data is None for results in studies.values()):
+            groups = ", ".join(f"{', '.join(names)} on {_data(studies[names[0]].job['data'])}" for names in data)
+            also = f" In the second, {'; '.join(differ)}." if differ else ""
+            found.append(f"They were trained on different data: {groups}.{also}")
+    for name, results in studies.items():
+        for change in changes(results):
+            found.append(f"{name} was continued with changed {change['kind']} in session {change['session']}.")
+    folds = _grouped({name: results.job.get("folds", 1) for name, results in studies.items()})
+    if len(folds) > 1:
+        counts = ((names, studies[names[0]].job.get("folds", 1)) for names in folds)
+        rows = (
+            f"{', '.join(names)} by {f'{count} folds' if count > 1 else 'the validation split'}"
+            for names, count in counts
+        )
+        found.append(f"They were evaluated on different rows: {', '.join(rows)}.")
+    return found
+
+
+def _grouped(values: Mapping[str, Any]) -> list[list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(json.dumps(value, sort_keys=True), []).append(name)
+    return list(groups.values())
+
+
+def _data(data: Any) -> str:
+    if isinstance(data, Mapping):
+        return f"what {str(data['function']).rpartition(':')[2]}() returns"
+    return "no data set" if data is None else str(data)

@@ -1,4 +1,4 @@
-"""The trials of a study that a later one learns from, and how much earlier studies counted in a study."""
+"""What a study takes from earlier ones: trials to learn from, how much these counted, and configs to start with."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,31 +7,34 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import Fault, InvalidJob, StorageError
-from pipeline.results.analysis.trial_ends import ended_by_itself
-from pipeline.results.analysis.warm_start import split_by_space
+from pipeline.results.analysis.parameters import format_value
+from pipeline.results.analysis.queries import ended_by_itself, quoted
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
-from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation, thinned
-from pipeline.space import Config, drawn_names, key_of
+from pipeline.searchers import CurveSearch, History, Observation, thinned
+from pipeline.space import Config, Value, drawn_names, key_of, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
+from pipeline.wording import listed
 
 
 def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:
     """The trials of a study from which another one learns.
 
     Of many trials, the best ones are chosen, and the others evenly. A trial counts with its curve under its first
-    config, up to the other study's last epoch.
+    config, up to the other study's last epoch; by the job's objective if the study has recorded it, else by its own.
     """
-    objective = _common_objective(results, job)
-    tried = list(observations_of(results, objective, job.budget.epochs))
-    drawn = drawn_names(job.space)
-    inside, seen, outside = [], dict[str, set[str]](), 0
+    column = metric_column(job.objective.metric)
+    epochs = results.table("epochs")
+    recorded = column in epochs.column_names and epochs[column].null_count < epochs.num_rows
+    objective = job.objective if recorded else results.objective
+    tried = list(_observations(results, objective, job.budget.epochs))
+    drawn, inside, seen, outside = drawn_names(job.space), list[Observation](), dict[str, set[str]](), 0
     for one in tried:
-        config, beyond, _ = split_by_space(job.space, one.config)
+        config, beyond, _ = _split(job.space, one.config)
         if beyond:
             outside += 1
             continue
@@ -40,18 +43,16 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
         inside.append(Observation(config, one.state, one.loss, one.curve, one.trial_id, one.ended))
     theirs = {name for one in tried for name in one.config}
     faults = {
-        "must be a study in which a trial has a value already": not any(one.curve for one in tried),
-        f"must be a study with a hyperparameter of this space: {', '.join(drawn)}": not theirs & set(drawn),
-        f"must be a study with trials in this space; all of its {len(tried)} lie outside": not any(
-            one.curve for one in inside
-        ),
-        f"must be a study whose trials differ in a hyperparameter of this space: {', '.join(drawn)}": not any(
-            len(values) > 1 for values in seen.values()
+        "in which a trial has a value already": not any(one.curve for one in tried),
+        f"with a hyperparameter of this space: {', '.join(drawn)}": not theirs & set(drawn),
+        f"with trials in this space; all of its {len(tried)} lie outside": not any(one.curve for one in inside),
+        f"whose trials differ in a hyperparameter of this space: {', '.join(drawn)}": all(
+            len(values) < 2 for values in seen.values()
         ),
     }
     for allowed, is_so in faults.items():
         if is_so:
-            raise InvalidJob(f"job {job.name!r}", [Fault("learn_from", study, allowed)])
+            raise InvalidJob(f"job {job.name!r}", [Fault("learn_from", study, f"must be a study {allowed}")])
     chosen = History(inside).chosen(best=MAX_TRIALS // 3, most=MAX_TRIALS)
     return EarlierTrials(
         study=study,
@@ -66,85 +67,108 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierCount:
-    """How much an earlier study counted at the end of one that learned from it."""
-
-    study: str
-    trials: int
-    factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierCounts:
-    """How much the studies counted from which one learned."""
-
-    studies: Sequence[EarlierCount] = ()
-    note: str = ""
-
-
 @cache_per_results
-def earlier_counts(results: Results) -> EarlierCounts:
-    """How much each earlier study counts, by all trials of a study."""
+def earlier_counts(results: Results) -> list[dict[str, Any]]:
+    """How much each `study` counts from which a study learned, by all trials: its used `trials`, and a `factor` from 0,
+    not at all, to 1, as much as the study's own; or a `note` that says why that is not known.
+    """
     if not results.job.get("learn_from"):
-        return EarlierCounts()
+        return []
     job = TuneJob.from_json(results.job, load=False)
+    if not isinstance(job.searcher, CurveSearch):
+        return []
     try:
-        earlier = copied_studies(results, job)
+        copies = {study.study: study for study in read_earlier(Store(results.location))}
     except StorageError as error:
-        return EarlierCounts(note=f"How much earlier studies counted is not known. {error}")
-    if not isinstance(job.searcher, CurveSearch) or not earlier:
-        return EarlierCounts()
-    epochs = job.budget.epochs
-    factors = job.searcher.factors(job.space, list(observations_of(results, job.objective, epochs)), earlier, epochs)
-    counts = [
-        EarlierCount(study.name, len(study.observations), factor)
+        return [{"study": ", ".join(job.learn_from), "note": str(error)}]
+    earlier, epochs = earlier_studies(job, list(copies.values())), job.budget.epochs
+    own = list(_observations(results, job.objective, epochs))
+    factors = job.searcher.factors(job.space, own, earlier, epochs) if earlier else []
+    return [
+        {"study": study.name, "trials": len(study.observations), "factor": factor}
         for study, factor in zip(earlier, factors, strict=True)
     ]
-    return EarlierCounts(counts)
 
 
-def copied_studies(results: Results, job: TuneJob) -> list[EarlierStudy]:
-    """The earlier studies from which a study learned, as it copied them."""
-    copies = {study.study: study for study in read_earlier(Store(results.location))}
-    return earlier_studies(job, list(copies.values()))
+def _observations(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
+    """A study's trials with points of their curves in the first segment; those without a value only if they failed."""
+    table, sign = results.table("epochs"), -1.0 if objective.mode == "max" else 1.0
+    names = [name for name in table.column_names if name.startswith("config_")]
+    column = metric_column(objective.metric)
+    value = quoted(column) if column in table.column_names else "null::double"
+    configs = "".join(f", first({quoted(name)} order by epoch) as {quoted(name)}" for name in names)
+    rows = results.query(f"""
+        select trial_id, list(epoch order by epoch) as at, list({value} order by epoch) as values{configs}
+        from epochs where segment = 1 group by trial_id
+    """)
+    first = zip(rows["at"].to_pylist(), rows["values"].to_pylist(), configs_of(rows, results.space), strict=True)
+    curves = dict(zip(rows["trial_id"].to_pylist(), first, strict=True))
+    trials = results.query("select * from trials order by length(trial_id), trial_id")
+    for trial, drawn in zip(trials.to_pylist(), configs_of(trials, results.space), strict=True):
+        at, values, config = curves.get(trial["trial_id"], ([], [], drawn))
+        points = []
+        for epoch, each in zip(at, values, strict=True):
+            if each is None or not np.isfinite(each) or epoch > epochs:
+                break
+            points.append((epoch, sign * each))
+        if trial["state"] == "failed":
+            yield Observation(config, "failed", trial_id=trial["trial_id"])
+        elif points:
+            ended = ended_by_itself(trial, results) and len(points) == trial["epochs"]
+            best = min(loss for _, loss in points)
+            yield Observation(config, "known", best, thinned(points)[::-1], trial["trial_id"], ended)
 
 
-def _common_objective(results: Results, job: TuneJob) -> Objective:
-    """The job's objective if the study has recorded it, else the study's own."""
-    column = metric_column(job.objective.metric)
-    there = column in results.epochs and bool(results.epochs[column].notna().any())
-    return job.objective if there else results.objective
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """The configs of another study that a study starts with."""
+
+    trials: Sequence[str]
+    configs: Sequence[Config]
+    notes: Sequence[str]
 
 
-def observations_of(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:
-    """A study's trials with some points of their curves, those without any value only if they failed."""
-    column, sign = metric_column(objective.metric), -1.0 if objective.mode == "max" else 1.0
-    curves = _curves(results, column)
-    trials: Any = results.trials.to_dict("records")
-    for trial, drawn in zip(trials, configs_of(results.trials, results.space), strict=True):
-        trial_id, failed = str(trial["trial_id"]), trial["state"] == "failed"
-        config, at, values = curves.get(trial_id, (drawn, np.array([], int), np.array([])))
-        finite = np.isfinite(values)
-        usable = (np.arange(len(values)) < (len(values) if finite.all() else int(np.argmin(finite)))) & (at <= epochs)
-        losses = (sign * values[usable]).tolist()
-        curve = thinned(list(zip(at[usable].tolist(), losses, strict=True)))[::-1]
-        if failed:
-            yield Observation(config, "failed", trial_id=trial_id)
-        elif curve:
-            ended = ended_by_itself(trial, results) and len(values) == trial["epochs"] and bool(usable.all())
-            yield Observation(config, "known", min(losses), curve, trial_id, ended)
+def warm_start_configs(
+    results: Results, space: Mapping[str, Any], top: int, known: Sequence[Mapping[str, Value]]
+) -> WarmStart:
+    """The best configs of a study, in another one's space: at most `top`, none twice, and none that is known.
+
+    A value outside its domain, or in a branch that is not there, is left out, and drawn instead.
+    """
+    trials: list[str] = []
+    configs: list[Config] = []
+    drawn: dict[str, None] = {}
+    left_out: dict[str, None] = {}
+    keys, names = {key_of(dict(config)) for config in known}, {parameter.name for parameter in walk(space)}
+    rows = results.query("select * from ranked where state <> 'failed' and isfinite(objective) order by place")
+    for trial, theirs in zip(rows["trial_id"].to_pylist(), configs_of(rows, results.space), strict=True):
+        config, beyond, absent = _split(space, theirs)
+        if not config or key_of(config) in keys:
+            continue
+        if len(trials) == top:
+            break
+        trials.append(trial)
+        configs.append(config)
+        keys.add(key_of(config))
+        drawn |= dict.fromkeys(absent)
+        drawn |= {f"{name} ({format_value(value)} of trial {trial} is outside)": None for name, value in beyond.items()}
+        left_out |= dict.fromkeys(name for name in theirs if name not in names)
+    notes = [f"Drawn, because these configs have no usable value: {listed(drawn)}."] if drawn else []
+    notes += [f"Not in this space, and left out: {listed(left_out)}."] if left_out else []
+    return WarmStart(trials, configs, notes)
 
 
-def _curves(results: Results, column: str) -> Mapping[str, tuple[Config, np.ndarray, np.ndarray]]:
-    """Config, epochs and values of each trial's first segment."""
-    first = results.epochs[results.epochs["segment"] == 1]
-    if column not in first or not len(first):
-        return {}
-    ids = first["trial_id"].to_numpy()
-    # Rows are sorted by trial and epoch.
-    starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-    configs = configs_of(first.iloc[starts], results.space)
-    at = np.split(first["epoch"].to_numpy(np.int64), starts[1:])
-    values = np.split(first[column].to_numpy(np.float64), starts[1:])
-    return {str(ids[start]): parts for start, *parts in zip(starts, configs, at, values, strict=True)}  # type: ignore[misc]
+def _split(space: Mapping[str, Any], config: Config) -> tuple[Config, Config, list[str]]:
+    """The values of a config that are in a space, those outside their domain, and the parameters that it lacks."""
+    inside: Config = {}
+    beyond: Config = {}
+    absent: list[str] = []
+    for parameter in walk(space):
+        if not parameter.drawn or not parameter.is_present(inside):
+            continue
+        if parameter.name not in config:
+            absent.append(parameter.name)
+            continue
+        value = parameter.domain.as_drawn(config[parameter.name])
+        (inside if parameter.domain.contains(value) else beyond)[parameter.name] = value
+    return inside, beyond, absent

@@ -1,219 +1,158 @@
 """How well early values predict final ones, what early stopping saved, and which stops may be wrong."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline.results.analysis.epoch_timing import TIMED, epoch_seconds
-from pipeline.results.analysis.reached_values import ReachedValues, reached_values
-from pipeline.results.analysis.rungs import rungs_of
-from pipeline.results.analysis.trial_ends import saved_epochs, stopped_early
+from pipeline.results.analysis.parameters import ranks
+from pipeline.results.analysis.queries import STOPS, epoch_seconds, rungs, stops, trial_counts
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.unique_rows import reals
-from pipeline.wording import is_or_are
-
-_Reals = npt.NDArray[np.float64]
+from pipeline.results.tables.results_cache import cache_per_results
 
 MIN_TRIALS = 5
 """The fewest trials for a meaningful rank correlation."""
-_AGAIN = 300
+
+_MAX_TRIALS, _MAX_EPOCHS = 2000, 12
 _Z_90 = 1.6449
 """Standard errors on each side of a 90% interval."""
-_MAX_TRIALS = 2000
-_MAX_EPOCHS = 12
+
+_AGREEMENT = pa.schema(
+    [("epoch", pa.int64()), ("trials", pa.int64()), ("correlation", pa.float64()), ("low", pa.float64()),
+     ("high", pa.float64()), ("place_of_best", pa.int64()), ("among", pa.int64())]
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How well values at an epoch predict final ones, among trials that trained to their end."""
+def _curves(results: Results) -> str:
+    """SQL's tables of the values of trials that did not fail, larger is better, and of the fully trained trials."""
+    sign = "" if results.objective.mode == "max" else "-"
+    return f"""with points as (
+        select t.trial_id, e.epoch, {sign}_value as value, t.state, t.epochs, t.place, t.violation
+        from scored e join ranked t on t.trial_id = e.trial_id where t.state <> 'failed' and isfinite(_value)
+    ), whole as (
+        select trial_id, max(value) as final from points
+        where state = 'completed' and epochs = (select max(epoch) from points) group by trial_id
+    )"""
 
-    epoch: int
-    trials: int
-    correlation: float
-    low: float
-    high: float
-    place: int | None
-    among: int
+
+@cache_per_results
+def agreements(results: Results) -> pa.Table:
+    """The rank correlations of early values with final ones at some epochs; empty if too few trials trained fully.
+
+    Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
+    trials the correlation would be higher. `place_of_best` is the rank of the study's best trial at that epoch, `among`
+    the trials that reached it and are at most as far beyond the objectives' bounds.
+    """
+    powers = [2**power for power in range(30)]
+    epochs = sorted({*powers, *rungs(results)["rung"].to_pylist()})
+    rows = results.query(f"""{_curves(results)}, best as (select * from ranked order by place limit 1)
+        select p.epoch, p.value, final, p.place = 1 as best, p.violation <= best.violation as eligible,
+            row_number() over (partition by p.epoch order by p.trial_id) as number
+        from points p left join whole using (trial_id), best
+        where p.epoch in ({", ".join(map(str, epochs))}) and p.epoch < (select max(epoch) from points)
+        order by p.epoch, p.trial_id
+    """)
+    measured: list[tuple[Any, ...]] = []
+    for epoch in rows["epoch"].unique().to_pylist()[:_MAX_EPOCHS]:
+        mine = rows.filter(pc.equal(rows["epoch"], epoch))
+        value, final = (np.asarray(mine[name].fill_null(math.nan), np.float64) for name in ("value", "final"))
+        full = np.flatnonzero(np.isfinite(final))
+        if len(full) < MIN_TRIALS:
+            continue
+        full = full[np.linspace(0, len(full) - 1, min(len(full), _MAX_TRIALS)).round().astype(int)]
+        eligible, best = (np.asarray(mine[name].fill_null(False), np.bool_) for name in ("eligible", "best"))
+        place = int((value[eligible] > value[best][0]).sum()) + 1 if best.any() else None
+        measured.append((epoch, len(full), *_correlation(value[full], final[full]), place, int(eligible.sum())))
+    return pa.Table.from_pylist([dict(zip(_AGREEMENT.names, row, strict=True)) for row in measured], schema=_AGREEMENT)
 
 
-@dataclass(frozen=True, slots=True)
-class PossiblyWrongStop:
-    """A trial that was stopped, is not the best, and might have become it."""
-
-    trial_id: str
-    epoch: int
-    value: float
-    missing: float
-    gained: int
-    trained: int
+def _correlation(early: np.ndarray, late: np.ndarray) -> tuple[float, float, float]:
+    """Spearman's rank correlation, and the ends of a 90% interval: that of Fisher's z with the standard error of
+    D. Bonett and T. Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations (2000).
+    """
+    first, second, count = ranks(early), ranks(late), len(early)
+    spread = first.std() * second.std()
+    rho = float(np.clip(((first - first.mean()) * (second - second.mean())).mean() / spread, -1, 1)) if spread else 0.0
+    # A correlation of 1 has no z: it counts as half-way to the next lower one, that of two exchanged neighbours.
+    most = 1 - 6 / (count * (count**2 - 1))
+    z, error = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (count - 3))
+    low, high = np.tanh([z - _Z_90 * error, z + _Z_90 * error]).tolist()
+    return rho, min(low, rho), max(high, rho)
 
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """What early stopping did."""
+    """What early stopping did: the trials that it stopped, and what that saved.
+
+    `doubts` are stopped trials that would have reached the best value had they improved after their last epoch as much
+    as some of the `compared_with` fully trained ones did; otherwise `note` says why none is known. With 95% confidence
+    the chance that a stopped trial would have improved more than all of these is at most `chance`.
+    """
 
     stopped: int
     saved_epochs: int
     whole_epochs: int
-    saved_seconds: float
-    trained: int
-    doubts: Sequence[PossiblyWrongStop]
-    bound: float
-    note: str = ""
+    saved_seconds: float | None
+    compared_with: int
+    chance: float
+    doubts: Sequence[Mapping[str, Any]]
+    note: str
 
 
-def agreements(results: Results) -> list[Agreement]:
-    """The rank correlations of early values with final ones; empty if too few trials trained to their end.
-
-    Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
-    trials the correlation would be higher.
-    """
-    reached = reached_values(results)
-    full, last = _full(results, reached), reached.last
-    if len(full) < MIN_TRIALS or last < 2:
-        return []
-    sign = 1.0 if results.objective.mode == "max" else -1.0
-    if len(full) > _MAX_TRIALS:
-        full = full[np.linspace(0, len(full) - 1, _MAX_TRIALS).round().astype(int)]
-    finals = reached.best(sign)[full]
-    ids = results.table("trials")["trial_id"].to_pylist()
-    best = ids.index(results.best.trial_id) if results.best is not None else -1
-    of_all, measured, eligible = _ranked(finals), [], _eligible(results)
-    for epoch in _epochs(results, last):
-        everyone = sign * reached.at(epoch)
-        curve = everyone[full]
-        known = np.isfinite(curve)
-        if known.sum() < MIN_TRIALS:
-            continue
-        early, late = _ranked(curve[known]), of_all if known.all() else _ranked(finals[known])
-        column = everyone[eligible]
-        mine = everyone[best] if best >= 0 else np.nan
-        place = int((column > mine).sum()) + 1 if np.isfinite(mine) else None
-        measured.append(
-            Agreement(epoch, int(known.sum()), *_correlation(early, late), place, int(np.isfinite(column).sum()))
-        )
-    return measured
-
-
+@cache_per_results
 def stopping(results: Results) -> Stopping:
     """What early stopping saved, and which stops are in doubt.
 
-    A stopped trial is compared with those that trained to their end: had it gained from its last epoch on as much as
-    some of them did, would it have reached the study's best value? The gains are those of survivors, and a trial that
-    was behind often has more to gain: where doubts are few, that is a lower bound. A trial that is farther beyond the
-    objectives' bounds than the best one is in no doubt.
+    The gains are those of survivors, and a trial that was behind often has more to gain: few doubts are a lower bound.
+    A trial that is farther beyond the objectives' bounds than the best one is in no doubt.
     """
-    saved, whole = saved_epochs(results)
-    stopped = stopped_early(results)
-    maximum = int(results.job["budget"]["epochs"])
-    per_epoch = epoch_seconds(results.columns("epochs", TIMED), stopped["trial_id"])
-    seconds = float(((maximum - stopped["epochs"]).clip(lower=0) * per_epoch).sum(skipna=False))
-    reached = reached_values(results)
-    full = _full(results, reached)
+    counts, most, seconds = trial_counts(results), int(results.job["budget"]["epochs"]), 0.0
+    stopped = [row for row in stops(results).to_pylist() if row["stopped_by"] == "comparison"]
+    each = epoch_seconds(results) if stopped else {}
+    for row in stopped:
+        known = each.get(row["trial_id"])
+        seconds += math.nan if known is None else known * max(most - row["epochs"], 0)
+    trained, none = results.query(f"{_curves(results)} select count(*) as n from whole")["n"][0].as_py(), not stopped
+    few = trained < MIN_TRIALS or results.best is None
+    doubts = [] if few else _doubts(results)
+    reason = "No trial was stopped by comparison with others." if none else (
+        f"Whether a stop was wrong is not known: that needs {MIN_TRIALS} fully trained trials; found {trained}."
+    )  # fmt: skip
+    return Stopping(
+        len(stopped),
+        counts.saved,
+        counts.whole,
+        seconds if math.isfinite(seconds) else None,
+        trained,
+        1 - 0.05 ** (1 / trained) if trained else 1.0,
+        doubts,
+        reason if none or few else "",
+    )
 
-    def outcome(doubts: Sequence[PossiblyWrongStop], note: str = "") -> Stopping:
-        bound = 1 - 0.05 ** (1 / len(full)) if len(full) else 1.0
-        return Stopping(len(stopped), saved, whole, seconds, len(full), doubts, bound, note)
 
-    if not len(stopped):
-        return outcome([], "no trial was stopped by comparison with others")
-    if results.best is None or len(full) < MIN_TRIALS:
-        there = f"there {is_or_are(len(full))} {len(full) or 'none'}"
-        return outcome([], f"a comparison needs {MIN_TRIALS} fully trained trials, and {there}")
-    sign = 1.0 if results.objective.mode == "max" else -1.0
-    curves = np.fmax.accumulate(sign * reached.curves(full), axis=1)
+def _doubts(results: Results) -> list[dict[str, Any]]:
+    """The stops in doubt, those first with whose missing part most fully trained trials improved."""
+    sign = "" if results.objective.mode == "max" else "-"
+    stopped = f"""(
+        with best as (select * from ranked order by place limit 1)
+        select t.trial_id, t.epochs as epoch, t.objective as value, {sign}(best.objective - t.objective) as missing
+        from {STOPS} t, best where stopped_by = 'comparison' and isfinite(t.objective)
+            and t.violation <= best.violation and t.trial_id <> best.trial_id
+    )"""
+    gains = results.query(f"""{_curves(results)}, gains as (
+            select epoch, final - max(value) over (partition by trial_id order by epoch) as gain
+            from points join whole using (trial_id)
+        ) select epoch, list(gain order by gain) as gains from gains
+        where epoch in (select epoch from {stopped}) group by epoch
+    """)
+    sorted_gains = {epoch.as_py(): each.values.to_numpy() for epoch, each in zip(*gains.columns, strict=True)}
     doubts = []
-    eligible = _eligible(results)[results.trials.index.get_indexer(stopped.index)]
-    comparable = stopped["epochs"].between(1, curves.shape[1]) & stopped["trial_id"].ne(results.best.trial_id)
-    known = stopped[eligible & np.isfinite(stopped["objective"]) & comparable]
-    for epoch, rows in known.groupby("epochs"):
-        gains = curves[:, -1] - curves[:, int(epoch) - 1]
-        gains = np.sort(gains[np.isfinite(gains)])
-        values = rows["objective"].to_numpy(np.float64)
-        missing = sign * (results.best.value - values)
-        gained = len(gains) - np.searchsorted(gains, missing)
-        columns = rows["trial_id"], values.tolist(), missing.tolist(), gained.tolist()
-        doubts += [
-            PossiblyWrongStop(str(trial), int(epoch), value, less, more, len(gains))
-            for trial, value, less, more in zip(*columns, strict=True)
-            if more
-        ]
-    return outcome(sorted(doubts, key=lambda doubt: (-doubt.gained, doubt.missing)))
-
-
-def _eligible(results: Results) -> npt.NDArray[np.bool_]:
-    """Which trials are at most as far beyond the objectives' bounds as the best one."""
-    violations = reals(results.table("trials")["violation"])
-    if results.best is None:
-        return np.isfinite(violations)
-    best = results.table("trials")["trial_id"].to_pylist().index(results.best.trial_id)
-    eligible: npt.NDArray[np.bool_] = violations <= violations[best]
-    return eligible
-
-
-def _full(results: Results, reached: ReachedValues) -> npt.NDArray[np.int64]:
-    """Where in `results.trials` the trials are that trained to their end, as far as the longest did."""
-    trials = results.trials
-    done = (trials["state"].eq("completed") & trials["epochs"].eq(reached.last)).to_numpy(np.bool_)
-    return np.flatnonzero(done & np.isfinite(reached.best(1.0)))
-
-
-def _epochs(results: Results, last: int) -> list[int]:
-    """At which epochs to look: the rungs, or powers of two; before the last."""
-    rungs = [int(rung) for rung in rungs_of(results)["rung"] if rung < last]
-    powers = [2**power for power in range(30) if 2**power < last]
-    return sorted({*rungs, *powers})[:_MAX_EPOCHS]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ranked:
-    """Ranks of values, as `_ranks` has them."""
-
-    whole: _Reals
-    samples: _Reals
-
-
-def _ranked(values: _Reals) -> _Ranked:
-    """The ranks of values, and of resampled ones."""
-    return _Ranked(_ranks(values, np.arange(len(values))[None]), _ranks(values, _samples(len(values))))
-
-
-@lru_cache(maxsize=2)
-def _samples(count: int) -> npt.NDArray[np.int64]:
-    """Positions of resampled values, the same for all columns of one length."""
-    return np.random.default_rng(0).integers(0, count, (_AGAIN, count))
-
-
-def _correlation(early: _Ranked, late: _Ranked) -> tuple[float, float, float]:
-    """Spearman's rank correlation, and the ends of a 90% interval of it.
-
-    The interval is that of resampled trials, joined with that of Fisher's z: where few trials all agree, so do all
-    samples of them. The standard error of z is that of Bonett and Wright, "Sample size requirements for estimating
-    Pearson, Kendall and Spearman correlations", Psychometrika 65 (2000).
-    """
-    again = (early.samples * late.samples).sum(axis=-1)
-    rho = float(np.clip((early.whole * late.whole).sum(), -1, 1))
-    low, high = np.clip(np.quantile(again, [0.05, 0.95]), -1, 1)
-    count = early.whole.shape[-1]
-    # A correlation of 1 has no z: it counts as half-way to the next lower one, that of two exchanged neighbours.
-    most = 1 - 6 / (count * (count**2 - 1))
-    z, error = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (count - 3))
-    below, above = np.tanh([z - _Z_90 * error, z + _Z_90 * error])
-    return rho, min(float(low), float(below), rho), max(float(high), float(above), rho)
-
-
-def _ranks(values: _Reals, samples: npt.NDArray[np.int64]) -> _Reals:
-    """The ranks of samples of values, ties with their mean rank, each sample with mean 0 and norm 1."""
-    # Values are sorted once: in a sample, a value's rank follows from how often it and smaller ones were drawn.
-    known, codes = np.unique(values, return_inverse=True)
-    count = len(known)
-    places = codes[samples] + count * np.arange(len(samples))[:, None]
-    times = np.bincount(places.ravel(), minlength=count * len(samples)).reshape(-1, count)
-    mean_ranks = np.cumsum(times, axis=1) - (times - 1) / 2
-    ranks: _Reals = mean_ranks.take(places)
-    ranks = ranks - ranks.mean(axis=-1, keepdims=True)
-    scaled: _Reals = ranks / np.maximum(np.linalg.norm(ranks, axis=-1, keepdims=True), 1e-12)
-    return scaled
+    for row in results.query(f"select * from {stopped}").to_pylist():
+        known = sorted_gains.get(row["epoch"], np.empty(0))
+        if as_much := len(known) - int(np.searchsorted(known, row["missing"])):
+            doubts.append({**row, "improved_as_much": as_much, "compared_with": len(known)})
+    return sorted(doubts, key=lambda doubt: (-doubt["improved_as_much"], doubt["missing"]))

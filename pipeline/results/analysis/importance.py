@@ -1,178 +1,167 @@
-"""Which hyperparameters matter, alone and in pairs, and how the objective depends on each."""
+"""Which hyperparameters matter, alone and in pairs, and how the objective depends on each: by a random forest.
+
+A tree cuts the unit cube into boxes and gives each a value; averages over the other axes are exact sums over those
+boxes (F. Hutter, H. Hoos, K. Leyton-Brown: An Efficient Approach for Assessing Hyperparameter Importance, ICML 2014).
+"""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.forests import MAX_AXES, Fit, Forests, fit_here, interval
-from pipeline.results.analysis.parameters import OBJECTIVE, scored
-from pipeline.results.analysis.random_forest import RandomForest
-from pipeline.results.analysis.shares import MIN_SHARE, Effect, Importance, Pair
-from pipeline.results.tables.configs import given
+from pipeline.results.analysis.parameters import OBJECTIVE, format_value, ranks, scored_columns, share_between
+from pipeline.results.light_imports import light_imports
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
 from pipeline.wording import percent, percent_interval
 
 _Reals = npt.NDArray[np.float64]
 
-_MAX_VALUES = 8
-_MAX_TRIALS = 600
-"""The maximum number of trials for the forest, evenly spread over the study: more take longer and change little."""
-_MIN_TRIALS = 12
-_CELLS, _PAIR_CELLS = 24, 12
-_MAX_PAIR_CELLS = 200
-"""The maximum number of listed values that pairs tell apart: a thousand by a thousand take gigabytes, and half a minute
-of which the forest's few hundred trials say nothing."""
+MIN_SHARE = 0.005
+"""A smaller share is written as 0%: it may be nothing."""
+
+MAX_AXES = 20
+"""The maximum number of hyperparameters in a forest: of more, the most influential ones are chosen."""
+
+_MAX_TRIALS, _MIN_TRIALS = 600, 12
+_TREES, _RESAMPLES, _TREES_OF_RESAMPLE, _R_SQUARED_RESAMPLES = 100, 20, 20, 200
+_FOLDS, _POINTS, _MIN_R_SQUARED = 5, 4096, 0.1
+_CELLS, _PAIR_CELLS, _MAX_PAIR_CELLS, _MAX_VALUES = 24, 12, 200, 8
 _LARGEST = 1e150
 """The largest magnitude of a value: a variance is a square, and a float holds none of a larger value."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Trials:
-    """Trials that have the same hyperparameters."""
+class Effect:
+    """What one hyperparameter does: its share of the objective's variance, and the mean objective along it."""
+
+    parameter: ParameterPath
+    share: float
+    low: float
+    high: float
+    best: str | None
+    values: Sequence[Any]
+    means: _Reals
+    means_low: _Reals
+    means_high: _Reals
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What two hyperparameters do together beyond what each does by itself."""
+
+    names: tuple[str, str]
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """What mattered among the trials that have the same hyperparameters, or why that is not known (`note`)."""
 
     when: When
-    axes: Sequence[ParameterPath]
-    own: int
-    count: int
+    trials: int
     note: str = ""
-    units: _Reals = field(default_factory=lambda: np.empty((0, 0)))
-    values: _Reals = field(default_factory=lambda: np.empty(0))
+    used: int = 0
+    r_squared: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
     clipped: int = 0
+    left_out: int = 0
+    effects: Sequence[Effect] = ()
+    pairs: Sequence[Pair] = ()
 
 
+@cache_per_results
 def importances(results: Results) -> list[Importance]:
     """Shares of the objective's variance that hyperparameters and pairs of them account for, and their curves.
 
     A share is that of the variance of a random forest, times the share of the objective's variance that the forest
-    predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result.
-    A trial counts with its best value, even if it was stopped early, and the config in force there. Hyperparameters
-    that only some trials have are analysed among those trials. Intervals come from forests and predictions of
-    resampled trials.
+    predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result. A trial counts
+    with its best value, even if it was stopped early, and the config in force there. Hyperparameters that only some
+    trials have are analysed among those trials. Intervals come from forests and predictions of resampled trials.
     """
-    return start_importances(results)()
+    drawn = [
+        parameter for parameter in results.parameters
+        if parameter.drawn and not (isinstance(parameter.domain, ListedDomain) and len(parameter.domain.values) < 2)
+    ]  # fmt: skip
+    columns, present = scored_columns(results), {parameter.when for parameter in drawn}
+    order = dict.fromkeys([(), *(parameter.when for parameter in results.parameters)])
+    return [_importance(results, columns, drawn, when) for when in order if when in present]
 
 
-def start_importances(results: Results, fit: Fit = fit_here) -> Callable[[], list[Importance]]:
-    """Start to fit the forests of `importances`."""
-    rows, parameters = scored(results), [parameter for parameter in results.parameters if parameter.drawn]
-    groups = []
-    for when in dict.fromkeys([(), *(parameter.when for parameter in parameters)]):
-        own = [parameter for parameter in parameters if parameter.when == when and _several(parameter)]
-        if own:
-            groups.append(_trials(results, rows, parameters, when))
-    fits = fit([(group.units, group.values, group.own) for group in groups if not group.note])
-
-    def wait() -> list[Importance]:
-        forests = iter(fits())
-        mode = results.objective.mode
-        return [
-            _silent(group, group.note) if group.note else _importance(group, next(forests), mode) for group in groups
-        ]
-
-    return wait
-
-
-def _several(parameter: ParameterPath) -> bool:
-    return not isinstance(parameter.domain, ListedDomain) or len(parameter.domain.values) > 1
-
-
-def _trials(results: Results, rows: pd.DataFrame, parameters: Sequence[ParameterPath], when: When) -> _Trials:
-    fixed = dict(when)
-    for switch, branch in when:
-        rows = rows[[value == branch for value in rows[switch]]] if len(rows) else rows
-    # Of the branch itself first, then those of the branches around it, which every trial here has too.
-    around = [
-        parameter
-        for parameter in parameters
-        if set(parameter.when) <= set(when) and parameter.name not in fixed and _several(parameter)
-    ]
-    axes = sorted(around, key=lambda parameter: parameter.when != when)
-    own = sum(parameter.when == when for parameter in axes)
-    rows = rows[np.all([_known(axis, rows[axis.name]) for axis in axes], axis=0)]
-    values = rows[OBJECTIVE].to_numpy(np.float64)
-    chosen = np.linspace(0, len(rows) - 1, min(len(rows), _MAX_TRIALS)).round().astype(int)
-    units = np.array([_units(axis, rows[axis.name].iloc[chosen]) for axis in axes]).reshape(len(axes), -1).T
-    count, needed = len(rows), max(_MIN_TRIALS, 3 * min(len(axes), MAX_AXES))
-    where = _where(when)
-    if count < needed:
-        note = f"too few trials{where} with a value: {count}; at least {needed} are needed"
-        return _Trials(when, axes, own, count, note)
-    if values.min() == values.max():
-        return _Trials(when, axes, own, count, f"all {count} trials{where} have the same value")
-    values, clipped = _drawn_in(values, results.objective.mode)
-    return _Trials(when, axes, own, count, "", units, values[chosen], clipped)
-
-
-def _where(when: When) -> str:
-    return " there" if when else ""
-
-
-def _silent(
-    trials: _Trials, note: str, r_squared: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+def _importance(
+    results: Results, columns: Mapping[str, Sequence[Any]], drawn: Sequence[ParameterPath], when: When
 ) -> Importance:
-    return Importance(trials.when, trials.count, 0, *r_squared, 0, (), (), note)
-
-
-def _importance(trials: _Trials, forests: Forests, mode: str) -> Importance:
-    predicted = forests.r_squared, forests.low, forests.high
-    if not forests.again:
-        share = percent(forests.r_squared) if forests.r_squared > 0 else "none"
-        return _silent(
-            trials,
-            f"no conclusion is possible: for trials that it has not seen, a random forest predicts {share} of the "
-            f"differences between the {trials.count} trials{_where(trials.when)} (90% interval "
-            f"{percent_interval(forests.low, forests.high)}), which may be chance",
-            predicted,
+    there = np.ones(len(columns[OBJECTIVE]), np.bool_)
+    for switch, branch in when:
+        there &= np.array([value == branch for value in columns[switch]], np.bool_)
+    # Of the branch itself first, then those of the branches around it, which every trial here has too.
+    around = [each for each in drawn if set(each.when) <= set(when) and each.name not in dict(when)]
+    axes = sorted(around, key=lambda axis: axis.when != when)
+    units = np.array([_units(axis, columns[axis.name]) for axis in axes]).reshape(len(axes), -1).T
+    there &= np.isfinite(units).all(axis=1)
+    units, values, where = units[there], np.array(columns[OBJECTIVE], np.float64)[there], " there" if when else ""
+    count, needed = len(values), max(_MIN_TRIALS, 3 * min(len(axes), MAX_AXES))
+    if count < needed:
+        return Importance(when, count, f"Too few trials{where} with a value: {count}; at least {needed} are needed.")
+    if values.min() == values.max():
+        return Importance(when, count, f"All {count} trials{where} have the same value.")
+    values, clipped = _clipped(values, results.objective.mode)
+    chosen = np.linspace(0, count - 1, min(count, _MAX_TRIALS)).round().astype(int)
+    units, values, own = units[chosen], values[chosen], sum(axis.when == when for axis in axes)
+    places = _influential(units, values, own)
+    whole, unseen = _fit(units[:, places], values, _TREES, 0)
+    if len(places) < len(axes):
+        unseen = _unseen(units, values, own)
+    samples = np.random.default_rng(0).integers(0, len(values), (_R_SQUARED_RESAMPLES, len(values)))
+    r_squared = _r_squared(values, unseen)
+    drawn_r = np.array([_r_squared(values[sample], unseen[sample]) for sample in samples])
+    low, high = _interval(drawn_r, r_squared)
+    found = Importance(when, count, "", len(values), r_squared, low, high, clipped)
+    if r_squared < _MIN_R_SQUARED or low <= 0 or not whole.variance:
+        share = percent(r_squared) if r_squared > 0 else "none"
+        note = (
+            f"No conclusion is possible: a random forest predicts {share} of the differences between {count} trials"
+            f"{where} that it has not seen (90% interval {percent_interval(low, high)}), which may be chance."
         )
-    scales, axes = [forests.r_squared, *forests.r_squared_again], [trials.axes[number] for number in forests.axes]
-    effects = _effects(forests.whole, forests.again, scales, axes, trials.when, mode)
-    pairs = _pairs(forests.whole, forests.again, scales, axes, trials.when)
-    used, left_out = len(trials.values), trials.own - len(effects)
-    return Importance(trials.when, trials.count, used, *predicted, trials.clipped, effects, pairs, left_out=left_out)
+        return Importance(when, count, note, len(values), r_squared, low, high, clipped)
+    again = [
+        _fit(units[sample][:, places], values[sample], _TREES_OF_RESAMPLE, turn)[0]
+        for turn, sample in enumerate(samples[:_RESAMPLES])
+    ]
+    scales = np.array([r_squared, *np.clip(drawn_r[:_RESAMPLES], 0, 1)])
+    chosen_axes = [axes[place] for place in places]
+    effects = list(_effects([whole, *again], scales, chosen_axes, when, results.objective.mode))
+    pairs = sorted(_pairs([whole, *again], scales, chosen_axes, when), key=lambda pair: -pair.share)
+    effects.sort(key=lambda effect: -effect.share)
+    left_out = own - len(effects)
+    return Importance(when, count, "", found.used, r_squared, low, high, clipped, left_out, effects, pairs)
 
 
-def _known(axis: ParameterPath, values: pd.Series) -> npt.NDArray[np.bool_]:
-    """Which trials have a value of the domain, which may have been another one when a trial was drawn."""
-    known = given(values)
-    if isinstance(axis.domain, ListedDomain):
-        known[known] = np.isfinite(_units(axis, values[known]))
-    return known
+def _units(axis: ParameterPath, values: Any) -> list[float]:
+    """The position of each value from 0 to 1; NaN where there is none: the domain may have been another one."""
+    met: dict[tuple[type, str], float] = {}
 
-
-def _units(axis: ParameterPath, values: Iterable[Any]) -> list[float]:
-    """The position of each value from 0 to 1; NaN where there is none."""
-    if not isinstance(axis.domain, ListedDomain):
-        return [_unit(axis, value) for value in values]
-    # Each kind of value is looked for once: there are as many as the domain has.
-    met: dict[tuple[type, Any], float] = {}
-    units = []
-    for value in values:
-        if isinstance(value, list | dict):
-            units.append(_unit(axis, value))
-            continue
-        key = type(value), value
+    def unit(value: Any) -> float:
+        key = type(value), repr(value)
         if key not in met:
-            met[key] = _unit(axis, value)
-        units.append(met[key])
-    return units
+            try:
+                met[key] = min(max(float(axis.domain.to_unit(value)), 0.0), 1.0) if value == value else math.nan
+            except (TypeError, ValueError):
+                met[key] = math.nan
+        return met[key]
+
+    return [unit(value) for value in values]
 
 
-def _unit(axis: ParameterPath, value: object) -> float:
-    try:
-        return min(max(float(axis.domain.to_unit(value)), 0.0), 1.0)
-    except (TypeError, ValueError):
-        return float("nan")
-
-
-def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
+def _clipped(values: _Reals, mode: str) -> tuple[_Reals, int]:
     """Values, clipped at the bad end, at three interquartile ranges; unchanged if most values are the same."""
     sign, values = 1.0 if mode == "max" else -1.0, np.clip(values, -_LARGEST, _LARGEST)
     first, third = np.quantile(sign * values, [0.25, 0.75])
@@ -181,86 +170,172 @@ def _drawn_in(values: _Reals, mode: str) -> tuple[_Reals, int]:
     return np.where(far, sign * edge, values), int(far.sum())
 
 
-def _cells(axis: ParameterPath) -> int:
-    return len(axis.domain.values) if isinstance(axis.domain, ListedDomain) else _CELLS
+def _influential(units: _Reals, values: _Reals, own: int) -> npt.NDArray[np.int64]:
+    """The axes of a forest: all, or those with the most influence on ranks, of which the first `own` come first."""
+    count = units.shape[1]
+    if count <= MAX_AXES:
+        return np.arange(count)
+    ranked = ranks(values)
+    shares = np.array([share_between(column, ranked) for column in units.T])
+    return np.sort(np.lexsort((np.arange(count), -shares, np.arange(count) >= own))[:MAX_AXES])
 
 
-def _pair_cells(axis: ParameterPath) -> int:
-    return min(len(axis.domain.values), _MAX_PAIR_CELLS) if isinstance(axis.domain, ListedDomain) else _PAIR_CELLS
+def _unseen(units: _Reals, values: _Reals, own: int) -> _Reals:
+    """Predictions for each trial by forests whose axes were chosen without it: among hundreds, some fit by chance."""
+    unseen, fold = np.empty(len(values)), np.arange(len(values)) % _FOLDS
+    for number in range(_FOLDS):
+        known, other = fold != number, fold == number
+        places = _influential(units[known], values[known], own)
+        trees, scale = _trees(units[known][:, places], values[known], _TREES // 2, number)[::2]
+        rows = np.ascontiguousarray(units[other][:, places], np.float32)
+        unseen[other] = scale * sum(tree.predict(rows)[:, 0] for tree in trees) / len(trees)
+    return unseen
+
+
+def _r_squared(values: _Reals, unseen: _Reals) -> float:
+    """The share of the variance of values that predictions explain; 0 if all values are the same."""
+    # Scaled, so that squares of large losses stay finite.
+    scale = float(np.abs(values).max()) or 1.0
+    whole = float(((values / scale - (values / scale).mean()) ** 2).sum())
+    return 1 - float(((values / scale - unseen / scale) ** 2).sum()) / whole if whole > 0 else 0.0
+
+
+def _interval(found: _Reals, value: float) -> tuple[float, float]:
+    low, high = np.quantile(found, [0.05, 0.95])
+    return min(float(low), value), max(float(high), value)
+
+
+class _Boxes:
+    """A forest as boxes of the unit cube with the mass (value times volume) of each."""
+
+    def __init__(self, trees: Sequence[Any], axes: int, scale: float, seed: int) -> None:
+        points = np.random.default_rng(seed).random((_POINTS, axes)).astype(np.float32)
+        predicted = sum(tree.predict(points)[:, 0] for tree in trees) / len(trees)
+        self.variance = float(predicted.var()) * scale**2
+        # All trees together, level by level: a loop over hundreds of trees takes several times as long.
+        roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
+        before = np.repeat(roots, [tree.node_count for tree in trees])
+        names = ("feature", "threshold", "value", "children_left", "children_right")
+        feature, threshold, value, left, right = (
+            np.concatenate([getattr(each, name) for each in trees]) for name in names
+        )
+        leaves, left, right = left < 0, left + before, right + before
+        low, high = np.zeros((len(leaves), axes)), np.ones((len(leaves), axes))
+        inner = roots[~leaves[roots]]
+        while len(inner):
+            children = np.concatenate([left[inner], right[inner]])
+            low[children], high[children] = np.tile(low[inner], (2, 1)), np.tile(high[inner], (2, 1))
+            axis, at = feature[inner], threshold[inner]
+            high[left[inner], axis] = np.minimum(high[inner, axis], at)
+            low[right[inner], axis] = np.maximum(low[inner, axis], at)
+            inner = children[~leaves[children]]
+        self._low, self._high = low[leaves], high[leaves]
+        self._masses = value[leaves, 0, 0] * scale / len(trees) * np.prod(self._high - self._low, axis=1)
+        self._covers: dict[tuple[int, int], _Reals] = {}
+
+    def along(self, axis: int, cells: int) -> _Reals:
+        """The mean within each of equal parts of an axis, over all other axes."""
+        means: _Reals = self._masses @ self._cover(axis, cells)
+        return means
+
+    def across(self, one: int, other: int, cells: tuple[int, int]) -> _Reals:
+        """The mean within each cell of two axes, over all other axes."""
+        means: _Reals = (self._kept(one, cells[0]) * self._masses[:, None]).T @ self._kept(other, cells[1])
+        return means
+
+    def _kept(self, axis: int, cells: int) -> _Reals:
+        if (axis, cells) not in self._covers:
+            self._covers[axis, cells] = self._cover(axis, cells)
+        return self._covers[axis, cells]
+
+    def _cover(self, axis: int, cells: int) -> _Reals:
+        """Which share of each part of an axis each box covers, relative to its width; by box and part."""
+        edges, low, high = np.linspace(0, 1, cells + 1), self._low[:, axis, None], self._high[:, axis, None]
+        ends = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+        shares: _Reals = np.clip(ends, 0, None) * (cells / (high - low))
+        return shares
+
+
+def _fit(units: _Reals, values: _Reals, count: int, seed: int) -> tuple[_Boxes, _Reals]:
+    """A forest, and its prediction for each row by the trees that have not seen it."""
+    trees, counts, scale = _trees(units, values, count, seed)
+    rows, total = np.ascontiguousarray(units, np.float32), np.zeros(len(values))
+    for tree, drawn in zip(trees, counts, strict=True):
+        total[drawn == 0] += tree.predict(rows[drawn == 0])[:, 0]
+    unseen = total * scale / np.maximum((np.array(counts) == 0).sum(axis=0), 1)
+    return _Boxes(trees, units.shape[1], scale, seed), unseen
+
+
+def _trees(units: _Reals, values: _Reals, count: int, seed: int) -> tuple[list[Any], list[npt.NDArray[Any]], float]:
+    """The trees of a random forest, how often each drew each row, and by what the values were divided."""
+    # Its trees are a small part of scikit-learn: with all that they could use, they take twice as long to import.
+    with light_imports(
+        hidden=["pandas"],
+        deferred=["numpy.f2py", "numpy.testing", "scipy.stats"],
+        empty=["scipy.special", "sklearn.neighbors"],
+    ):
+        from sklearn import config_context
+        from sklearn.tree import DecisionTreeRegressor
+
+    rows, rng = np.ascontiguousarray(units, np.float32), np.random.RandomState(seed)
+    # So that squares of large losses stay finite.
+    scale, trees, counts = float(np.abs(values).max()) or 1.0, [], []
+    with config_context(skip_parameter_validation=True):
+        for tree_seed in rng.randint(np.iinfo(np.int32).max, size=count).tolist():
+            drawn = np.bincount(np.random.RandomState(tree_seed).randint(0, len(rows), len(rows)), minlength=len(rows))
+            tree = DecisionTreeRegressor(min_samples_leaf=2, max_features=0.7, random_state=tree_seed)
+            trees.append(tree.fit(rows, values / scale, drawn, check_input=False).tree_)
+            counts.append(drawn)
+    return trees, counts, scale
+
+
+def _share(variance: float, forest: _Boxes) -> float:
+    return float(np.clip(variance / forest.variance, 0, 1)) if forest.variance > 0 else 0.0
+
+
+def _cells(axis: ParameterPath, number: int, most: int = 10**9) -> int:
+    return min(len(axis.domain.values), most) if isinstance(axis.domain, ListedDomain) else number
 
 
 def _effects(
-    forest: RandomForest,
-    again: Sequence[RandomForest],
-    scales: Sequence[float],
-    axes: Sequence[ParameterPath],
-    when: When,
-    mode: str,
-) -> list[Effect]:
-    effects = []
-    for number, axis in enumerate(axes):
+    forests: Sequence[_Boxes], scales: _Reals, axes: Sequence[ParameterPath], when: When, mode: str
+) -> Iterator[Effect]:
+    for place, axis in enumerate(axes):
         if axis.when != when:
             continue
-        cells = _cells(axis)
-        means = forest.along(number, cells)
-        others = np.array([one.along(number, cells) for one in again])
-        shares = np.array([_share(other.var(), one) for other, one in zip(others, again, strict=True)])
-        of_forest = _share(means.var(), forest)
-        share = of_forest * scales[0]
-        low, high = interval(shares * scales[1:], share)
-        lows, highs = np.quantile(others, [0.05, 0.95], axis=0)
-        units = (np.arange(cells) + 0.5) / cells
-        best = best_range(axis.domain, units, means, mode) if low >= MIN_SHARE else None
-        effects.append(
-            Effect(
-                axis, share, low, high, of_forest, best, units, means,
-                np.minimum(lows, means), np.maximum(highs, means),
-            )
-        )  # fmt: skip
-    return sorted(effects, key=lambda effect: -effect.share)
+        cells = _cells(axis, _CELLS)
+        along = np.array([forest.along(place, cells) for forest in forests])
+        shares = scales * [_share(means.var(), forest) for means, forest in zip(along, forests, strict=True)]
+        low, high = _interval(shares[1:], float(shares[0]))
+        values = [axis.domain.from_unit(float(unit)) for unit in (np.arange(cells) + 0.5) / cells]
+        best = best_range(axis.domain, values, along[0], mode) if low >= MIN_SHARE else None
+        lows, highs = np.quantile(along[1:], [0.05, 0.95], axis=0)
+        band = np.minimum(lows, along[0]), np.maximum(highs, along[0])
+        yield Effect(axis, float(shares[0]), low, high, best, values, along[0], *band)
 
 
-def best_range(domain: Any, units: _Reals, means: _Reals, mode: str) -> str:
+def best_range(domain: Any, values: Sequence[Any], means: _Reals, mode: str) -> str:
     """Where means along a domain are best, in words: the value, or the span of the best quarter."""
-    order = means if mode == "max" else -means
-    values = [domain.from_unit(float(unit)) for unit in units]
-    if isinstance(domain, ListedDomain) and (len(values) <= _MAX_VALUES or not _ordered(values)):
-        return format_value(values[int(order.argmax())])
-    edge = order.min() + 0.75 * (order.max() - order.min())
-    good = [value for value, height in zip(values, order, strict=True) if height >= edge]
+    height = means if mode == "max" else -means
+    ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values) and list(
+        values
+    ) in (sorted(values), sorted(values, reverse=True))
+    if isinstance(domain, ListedDomain) and (len(values) <= _MAX_VALUES or not ordered):
+        return format_value(values[int(height.argmax())])
+    edge = height.min() + 0.75 * (height.max() - height.min())
+    good = [value for value, each in zip(values, height, strict=True) if each >= edge]
     return " to ".join(dict.fromkeys((format_value(good[0]), format_value(good[-1]))))
 
 
-def _ordered(values: Sequence[Any]) -> bool:
-    """Whether listed values are numbers that rise or fall: of others, nothing lies between two of them."""
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return False
-    return list(values) in (sorted(values), sorted(values, reverse=True))
-
-
-def _pairs(
-    forest: RandomForest,
-    again: Sequence[RandomForest],
-    scales: Sequence[float],
-    axes: Sequence[ParameterPath],
-    when: When,
-) -> list[Pair]:
-    pairs = []
+def _pairs(forests: Sequence[_Boxes], scales: _Reals, axes: Sequence[ParameterPath], when: When) -> Iterator[Pair]:
     for one, other in combinations(range(len(axes)), 2):
         if when not in (axes[one].when, axes[other].when):
             continue
-        cells = _pair_cells(axes[one]), _pair_cells(axes[other])
-        of_forest = np.array([_together(each, (one, other), cells) for each in (forest, *again)])
-        shares = of_forest * scales
-        low, high = interval(shares[1:], float(shares[0]))
-        pairs.append(Pair((axes[one].name, axes[other].name), float(shares[0]), low, high, float(of_forest[0])))
-    return sorted(pairs, key=lambda pair: -pair.share)
+        cells = _cells(axes[one], _PAIR_CELLS, _MAX_PAIR_CELLS), _cells(axes[other], _PAIR_CELLS, _MAX_PAIR_CELLS)
+        shares = scales * [_share(_beyond(forest.across(one, other, cells)), forest) for forest in forests]
+        yield Pair((axes[one].name, axes[other].name), float(shares[0]), *_interval(shares[1:], float(shares[0])))
 
 
-def _together(forest: RandomForest, axes: tuple[int, int], cells: tuple[int, int]) -> float:
-    both = forest.across(axes, cells)
-    return _share(both.var() - both.mean(axis=1).var() - both.mean(axis=0).var(), forest)
-
-
-def _share(variance: float, forest: RandomForest) -> float:
-    return float(np.clip(variance / forest.variance, 0, 1)) if forest.variance > 0 else 0.0
+def _beyond(means: _Reals) -> float:
+    """The variance of means over two axes beyond that of each."""
+    return float(means.var() - means.mean(axis=1).var() - means.mean(axis=0).var())

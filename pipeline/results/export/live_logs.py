@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.errors import JobNotFound, UsageError
-from pipeline.results.export.mlflow import check_mlflow, write_mlflow
-from pipeline.results.export.mlflow_destination import absolute_destination
+from pipeline.results.export.mlflow import MLflowLog
 from pipeline.results.export.tensorboard import LiveTensorBoard
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.stamp import stamp
@@ -24,15 +23,8 @@ from pipeline.study.contents import check_output_folder
 _POLL_SECONDS = 2.0
 _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
-
-_END_SECONDS = 120.0
-"""A command waits at most this long for the last values to be logged."""
-
-_FAILED_SECONDS = 10.0
-"""It waits at most this long for a log that has failed before."""
-
-
-_JOIN_SECONDS = 0.2
+_END_SECONDS, _FAILED_SECONDS = 120.0, 10.0
+"""How long a command waits for the last values to be logged; and for a log that has failed before."""
 
 
 class Log(Protocol):
@@ -45,25 +37,13 @@ class Log(Protocol):
         """Close what is open."""
 
 
-class _MLflow:
-    def __init__(self, place: str) -> None:
-        self._place = place
-
-    def update(self, results: Results) -> None:
-        write_mlflow(results, self._place)
-
-    def close(self) -> None:
-        pass
-
-
 def logs_of(texts: Sequence[str]) -> dict[str, Log]:
     """The logs that a user has asked for; a relative path is one of the current folder, which a trial may change."""
     logs: dict[str, Log] = {}
     for text in texts:
         kind, _, place = text.partition("=")
         if kind == "mlflow" and place:
-            check_mlflow()
-            logs[text] = _MLflow(absolute_destination(place))
+            logs[text] = MLflowLog(place)
         elif kind == "tensorboard" and place:
             check_output_folder(Path(place))
             logs[text] = LiveTensorBoard(Path(place).absolute())
@@ -75,12 +55,9 @@ def logs_of(texts: Sequence[str]) -> dict[str, Log]:
 @contextmanager
 def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> Iterator[None]:
     """Log a study while the context is open, and the rest of it when the context ends, however it ends."""
-    if not (logs := logs_of(texts)):
-        yield
-        return
     ended = threading.Event()
     # A thread for each, so that a server which hangs keeps no other log waiting.
-    threads = [_LogThread(store, text, log, note, ended) for text, log in logs.items()]
+    threads = [_LogThread(store, text, log, note, ended) for text, log in logs_of(texts).items()]
     for thread in threads:
         thread.start()
     try:
@@ -88,15 +65,14 @@ def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) ->
     finally:
         ended.set()
         began = time.monotonic()
-        while (late := [one for one in threads if one.is_alive()]) and any(
-            time.monotonic() - began < one.patience for one in late
-        ):
-            late[0].join(_JOIN_SECONDS)
-        for thread in late:
-            note(
-                f"--log {thread.name}: not everything is logged yet, after {time.monotonic() - began:.0f} seconds; "
-                "a resume with --log adds the rest."
-            )
+        for thread in threads:
+            while thread.is_alive() and (left := began + thread.patience - time.monotonic()) > 0:
+                thread.join(min(left, 0.2))
+            if thread.is_alive():
+                note(
+                    f"--log {thread.name}: not everything is logged yet, after {time.monotonic() - began:.0f} seconds; "
+                    "a resume with --log adds the rest."
+                )
 
 
 class _LogThread(threading.Thread):
@@ -105,13 +81,7 @@ class _LogThread(threading.Thread):
     def __init__(self, store: Store, text: str, log: Log, note: Callable[[str], None], ended: threading.Event) -> None:
         super().__init__(name=text, daemon=True)
         self._store, self._log, self._note, self._ended = store, log, note, ended
-        self._noted = self._failing = False
-        self._mark = ""
-
-    @property
-    def patience(self) -> float:
-        """How long a command waits for the rest, in seconds."""
-        return _FAILED_SECONDS if self._failing else _END_SECONDS
+        self._noted, self._mark, self.patience = False, "", _END_SECONDS
 
     def run(self) -> None:
         """Log until the study has ended, and then what is left."""
@@ -134,12 +104,12 @@ class _LogThread(threading.Thread):
         """Call a function whose errors must not affect the study."""
         try:
             call()
-            self._failing = False
+            self.patience = _END_SECONDS
         except JobNotFound:
             # The study has not begun yet, or was deleted.
             pass
         except Exception as error:
-            self._failing = True
+            self.patience = _FAILED_SECONDS
             if not self._noted:
                 self._noted = True
                 reason = sanitize_line(str(error) or type(error).__name__)

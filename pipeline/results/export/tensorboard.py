@@ -2,18 +2,17 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import StorageError
+from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import configs_at_best
-from pipeline.space import scalar
+from pipeline.space import Config, scalar
 from pipeline.storage.schema import metric_columns
 from pipeline.study.contents import check_output_folder
 
@@ -21,42 +20,66 @@ if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
     from tensorboardX.proto.event_pb2 import Event
 
-
 _STUDY = "tunepipe.json"
 """The file that names the study of a folder that is written while the study runs."""
 
-_OBJECTIVE = "objective"
-"""The scalar with a trial's best value so far, which the HParams tab shows; with `best_` before it where a metric has
-that name."""
+_Scalars = Sequence[tuple[str, int, float, float]]
+"""Every finite number of a trial's epochs: name, epoch, value, and seconds since 1970."""
 
 
 def write_tensorboard(results: Results, folder: Path) -> list[Path]:
     """Write an event file for each trial that has an epoch."""
     check_output_folder(folder)
+    written = []
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise StorageError(
-                f"{folder} is not empty, and TensorBoard would show its content together with the new logs. Choose "
-                "another folder."
-            )
-        configs, written = configs_at_best(results), []
-        values = dict(zip(results.trials["trial_id"], results.trials["objective"], strict=True))
-        for trial, rows in results.epochs.groupby("trial_id", sort=False):
-            place = folder / _folder_name(str(trial))
+            raise StorageError(_not_empty(folder))
+        for trial, config, scalars, shown in _trials(results):
+            place = folder / _folder_name(trial["trial_id"])
             writer = _new_writer(place)
-            shown = _best_scalar(rows)
-            _write_config(writer, configs[str(trial)], {shown: float(values[trial])})
-            for name, epoch, value, moment in _scalars(rows):
+            best = math.nan if trial["objective"] is None else trial["objective"]
+            _write_config(writer, config, {shown: best})
+            for name, epoch, value, moment in [*scalars, *_best(shown, best, scalars)]:
                 writer.add_scalar(name, value, epoch, walltime=moment)
-            if math.isfinite(best := float(values[trial])):
-                last = rows.iloc[-1]
-                writer.add_scalar(shown, best, int(rows["epoch"].max()), walltime=last["time"].timestamp())
             writer.close()
             written.append(place)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"Cannot write {folder}: {reason}. Choose another folder with --tensorboard.") from None
     return written
+
+
+def _not_empty(folder: Path) -> str:
+    return f"{folder} is not empty, and TensorBoard would show its content, too. Choose another folder."
+
+
+def _trials(results: Results) -> Iterator[tuple[dict[str, Any], Config, _Scalars, str]]:
+    """The trials that have an epoch, each with its config, its scalars, and the name of that of its best value so far,
+    which the HParams tab shows: `objective`, with `best_` before it where a metric has that name.
+    """
+    epochs, trials, rows = results.table("epochs"), results.table("trials"), dict[str, list[dict[str, Any]]]()
+    shown, names = "objective", [*metric_columns(epochs.column_names), "learning_rate"]
+    while shown in epochs.column_names:
+        shown = f"best_{shown}"
+    for row in epochs.select(["trial_id", "epoch", "time", *names]).to_pylist():
+        rows.setdefault(row["trial_id"], []).append(row)
+    for trial, config in zip(trials.to_pylist(), configs_of(trials, results.space), strict=True):
+        scalars = [
+            (name, row["epoch"], float(row[name]), row["time"].timestamp())
+            for row in rows.get(trial["trial_id"], ())
+            for name in names
+            if row[name] is not None and math.isfinite(row[name])
+        ]
+        if trial["trial_id"] in rows:
+            yield trial, config, scalars, shown
+
+
+def _best(shown: str, best: float, scalars: _Scalars) -> _Scalars:
+    """The scalar of the best value, at the last epoch."""
+    if not math.isfinite(best) or not scalars:
+        return []
+    _, epoch, _, moment = max(scalars, key=lambda scalar: scalar[1])
+    return [(shown, epoch, best, moment)]
 
 
 class LiveTensorBoard:
@@ -76,16 +99,9 @@ class LiveTensorBoard:
         folder = self._folder / results.name
         try:
             self._claim(folder, results)
-            configs: Mapping[str, Any] | None = None
-            trials = zip(results.trials["trial_id"], results.trials["objective"], results.trials["state"], strict=True)
-            objectives = {str(trial): (float(value), str(state)) for trial, value, state in trials}
-            for trial_id, rows in results.epochs.groupby("trial_id", sort=False):
-                trial, (value, state) = str(trial_id), objectives[str(trial_id)]
-                if trial in self._ended:
-                    continue
-                configs = configs_at_best(results) if configs is None else configs
-                ended = state not in LIVE_STATES
-                self._write(folder / _folder_name(trial), trial, rows, configs[trial], value, ended=ended)
+            for trial, config, scalars, shown in _trials(results):
+                if trial["trial_id"] not in self._ended:
+                    self._write(folder / _folder_name(trial["trial_id"]), trial, config, scalars, shown)
         except (OSError, ValueError) as error:
             raise StorageError(f"Cannot write {folder}: {getattr(error, 'strerror', None) or error}.") from None
 
@@ -97,41 +113,42 @@ class LiveTensorBoard:
 
     def _claim(self, folder: Path, results: Results) -> None:
         """Make sure that the folder has the events of this study only."""
-        path = folder / _STUDY
-        began = str(results.sessions[0]["started"]) if results.sessions else ""
+        path, began = folder / _STUDY, str(results.sessions[0]["started"]) if results.sessions else ""
         mine = {"location": results.location.partition("?")[0], "started": began}
-        claim = _claim_in(path)
+        try:
+            claim = json.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            # There is none, or it was killed while it wrote the file.
+            claim = None
         if claim == mine:
             return
         if claim is not None:
             raise StorageError(f"{folder} has the events of another study with the same name. Choose another folder.")
         check_output_folder(folder)
         if folder.exists() and any(other != path for other in folder.iterdir()):
-            raise StorageError(
-                f"{folder} is not empty, and TensorBoard would show its content together with the new logs. Choose "
-                "another folder."
-            )
+            raise StorageError(_not_empty(folder))
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(mine), "utf-8")
 
-    def _write(
-        self, place: Path, trial: str, rows: pd.DataFrame, config: Mapping[str, Any], best: float, *, ended: bool
-    ) -> None:
+    def _write(self, place: Path, row: Mapping[str, Any], config: Config, scalars: _Scalars, shown: str) -> None:
+        trial, best = row["trial_id"], math.nan if row["objective"] is None else row["objective"]
         if trial not in self._known:
             self._known[trial] = _shown_scalars(place)
-        known, current, shown = self._known[trial], list(_scalars(rows)), _best_scalar(rows)
-        values = {(name, epoch): value for name, epoch, value, _ in current}
-        repeated = _first_repeated({key: value for key, value in known.items() if key[0] != shown}, values)
+        known = self._known[trial]
+        values = {(name, epoch): value for name, epoch, value, _ in scalars}
+        # The best value so far is not a value of one epoch. An event holds a value in 32 bits.
+        repeated = min(
+            (epoch for (name, epoch), value in known.items()
+             if name != shown and np.float32(values.get((name, epoch), math.nan)) != np.float32(value)),
+            default=None,
+        )  # fmt: skip
+        started = bool(known)
         if repeated is not None:
             self._discard(trial, place, repeated)
-        new = [one for one in current if one[:2] not in known]
-        if math.isfinite(best):
-            last = rows.iloc[-1]
-            objective = (shown, int(last["epoch"]), best, last["time"].timestamp())
-            # HParams shows the newest value, which is that of the whole trial.
-            new += [objective] if new and objective[:2] not in known else []
+        new = [one for one in scalars if one[:2] not in known]
+        # HParams shows the newest value, which is that of the whole trial.
+        new += [one for one in _best(shown, best, scalars) if new and one[:2] not in known]
         if new:
-            started = bool(known) or repeated is not None
             writer = self._writer(trial, place)
             if not started:
                 _write_config(writer, config, {shown: best})
@@ -139,7 +156,7 @@ class LiveTensorBoard:
                 writer.add_scalar(name, value, epoch, walltime=moment)
                 known[name, epoch] = value
             writer.flush()
-        if ended:
+        if row["state"] not in LIVE_STATES:
             self._ended.add(trial)
             del self._known[trial]
             if trial in self._writers:
@@ -161,28 +178,6 @@ class LiveTensorBoard:
         return self._writers[trial]
 
 
-def _first_repeated(known: Mapping[tuple[str, int], float], current: Mapping[tuple[str, int], float]) -> int | None:
-    """The first epoch of which a trial has other values than were written; None if there is none.
-
-    The best value so far is not a value of one epoch, and must not be among them.
-    """
-    # An event holds a value in 32 bits.
-    changed = [
-        epoch
-        for (name, epoch), value in known.items()
-        if np.float32(current.get((name, epoch), math.nan)) != np.float32(value)
-    ]
-    return min(changed, default=None)
-
-
-def _claim_in(path: Path) -> object:
-    """The study that uses a folder; None if there is none, or if it was killed while it wrote the file."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
 def _new_writer(place: Path) -> "SummaryWriter":
     from tensorboardX import SummaryWriter
 
@@ -191,29 +186,12 @@ def _new_writer(place: Path) -> "SummaryWriter":
     return SummaryWriter(str(place), write_to_disk=True, filename_suffix=f".{earlier}" if earlier else "")
 
 
-def _best_scalar(rows: pd.DataFrame) -> str:
-    """The name of the scalar with a trial's best value so far, which is that of no metric."""
-    name = _OBJECTIVE
-    while name in rows:
-        name = f"best_{name}"
-    return name
-
-
-def _write_config(writer: "SummaryWriter", config: Mapping[str, Any], best: Mapping[str, float]) -> None:
+def _write_config(writer: "SummaryWriter", config: Config, best: Mapping[str, float]) -> None:
     from tensorboardX.summary import hparams
 
     # The tab shows a metric only where a scalar of that name is written too.
     for summary in hparams({name: scalar(value) for name, value in config.items()}, dict(best)):
         writer.file_writer.add_summary(summary)
-
-
-def _scalars(rows: pd.DataFrame) -> Iterator[tuple[str, int, float, float]]:
-    """Every finite number of a trial's epochs: name, epoch, value, and seconds since 1970."""
-    shown = [*metric_columns(rows.columns), "learning_rate"]
-    for row in rows.to_dict("records"):
-        for name in shown:
-            if row[name] is not None and math.isfinite(value := float(row[name])):
-                yield str(name), int(row["epoch"]), value, row["time"].timestamp()
 
 
 def written_events(place: Path) -> Iterator["Event"]:

@@ -3,7 +3,7 @@
 from pipeline.results.plots.comparison_picture import MEASURES, best_against, comparison_picture
 from pipeline.results.plots.cost import against_cost
 from pipeline.results.plots.effort import where_time_went
-from pipeline.results.plots.explanation_plots import early_values, importance_bars, partial_dependence, predicted_along
+from pipeline.results.plots.explanation_plots import early_values, importance_bars, partial_dependence
 from pipeline.results.plots.folds_and_repeats import deviations
 from pipeline.results.plots.hyperparameters import objective_against, parallel_coordinates
 from pipeline.results.plots.hypervolume import hypervolume_over_epochs
@@ -31,7 +31,6 @@ __all__ = [
     "objective_against",
     "parallel_coordinates",
     "partial_dependence",
-    "predicted_along",
     "rungs",
     "schedule",
     "style",

@@ -8,8 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.scale import is_log
+from pipeline.results.analysis.parameters import format_value, is_log
 from pipeline.results.plots.style import by_decade
 from pipeline.space import ListedDomain
 

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.best_so_far import progress
+from pipeline.results.analysis.queries import progress
 from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, axis_limits, plain_numbers, style
 from pipeline.results.tables.load import Results
 
@@ -34,7 +34,7 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
     objective = next(iter(studies.values())).objective
     shown: list[float] = []
     for place, (name, results) in enumerate(studies.items()):
-        best_curve = progress(results).dropna(subset="best")
+        best_curve = progress(results).to_pandas().dropna(subset="best")
         if best_curve.empty:
             continue
         look = look_of(place)

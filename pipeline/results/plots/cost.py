@@ -4,18 +4,21 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from pipeline.results.analysis.cost import COSTS, costs, names_batches
-from pipeline.results.analysis.domains import format_value
+from pipeline.results.analysis.parameters import format_value
+from pipeline.results.analysis.queries import COSTS, costs
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, axis_limits, by_decade, plain_numbers
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results
 
+MAX_BATCHES = 12
+"""The maximum number of lines that are named."""
+
 
 def against_cost(results: Results, ax: Axes, cost: str) -> Axes:
     """Draw the objective of every trial over what it had cost, on a logarithmic axis; few trials are named."""
-    rows = costs(results)
+    rows = costs(results).to_pandas()
     best = results.best.trial_id if results.best else None
-    named, shown = names_batches(results), rows.groupby("trial_id")
+    named, shown = rows["trial_id"].nunique() <= MAX_BATCHES, rows.groupby("trial_id")
     sizes = {
         str(row["trial_id"]): config_of({str(name): value for name, value in row.items()}, results.space).get(
             "batch_size"

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.text import Annotation
 
-from pipeline.results.analysis.effort import PHASES, Effort, effort
+from pipeline.results.analysis.queries import PHASES, Effort, effort
 from pipeline.results.plots.rungs import MAX_BARS, MAX_NAMED
 from pipeline.results.plots.style import ACCENT, GRID, INK, SECOND, THIRD, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
@@ -22,7 +22,7 @@ def where_time_went(results: Results, ax: Axes, spent: Effort | None = None) -> 
     remove_frame(ax, keep=("bottom",))
     ax.grid(True, axis="x")
     spent = effort(results) if spent is None else spent
-    trials = spent.trials
+    trials = spent.trials.to_pandas().set_index("trial_id")
     longest = float(trials.sum(axis=1).max()) if len(trials) else 0.0
     reach = longest * 1.15 or 1.0
     rows = np.arange(len(trials), 0, -1)

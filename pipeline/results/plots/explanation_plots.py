@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from pipeline.results.analysis.importance import MIN_SHARE
 from pipeline.results.analysis.parameters import axis_positions
-from pipeline.results.analysis.shares import MIN_SHARE
 from pipeline.results.plots.axes import parameter_axis, spaced_ticks
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
@@ -18,9 +17,9 @@ from pipeline.space import ListedDomain, ParameterPath
 from pipeline.wording import percent
 
 if TYPE_CHECKING:
-    from pipeline.results.analysis.early_stopping import Agreement
-    from pipeline.results.analysis.predictions import Prediction
-    from pipeline.results.analysis.shares import Effect, Importance
+    import pyarrow as pa
+
+    from pipeline.results.analysis.importance import Effect, Importance
 
 
 _MAX_BARS = 12
@@ -63,21 +62,7 @@ def bars(importance: "Importance") -> list[tuple[str, float, float, float, str]]
 
 def partial_dependence(results: Results, effect: "Effect", ax: Axes) -> Axes:
     """Draw the objective along a hyperparameter, the others averaged out, with a 90% band."""
-    values = [effect.parameter.domain.from_unit(float(unit)) for unit in effect.units]
-    return _along(results, effect.parameter, values, (effect.means, effect.means_low, effect.means_high), ax)
-
-
-def predicted_along(
-    results: Results, prediction: "Prediction", ax: Axes, limits: tuple[float, float] | None = None
-) -> Axes:
-    """Draw the objective at the last epoch along a hyperparameter, as the searcher's model predicts it."""
-    _along(
-        results, prediction.parameter, prediction.values, (prediction.medians, prediction.lows, prediction.highs), ax
-    )
-    if limits is not None:
-        margin = 0.05 * (limits[1] - limits[0])
-        ax.set_ylim(limits[0] - margin, limits[1] + margin)
-    return ax
+    return _along(results, effect.parameter, effect.values, (effect.means, effect.means_low, effect.means_high), ax)
 
 
 def _along(
@@ -89,7 +74,7 @@ def _along(
 ) -> Axes:
     """Draw a middle, a lower and an upper end along a hyperparameter: a line, or points for listed values."""
     domain, (middle, low, high) = parameter.domain, band
-    places = axis_positions(domain, pd.Series(values, dtype=object))
+    places = axis_positions(domain, values)
     parameter_axis(ax, domain, places)
     if isinstance(domain, ListedDomain):
         spans = [middle - low, high - middle]
@@ -105,11 +90,11 @@ def _along(
     return ax
 
 
-def early_values(agreements: "Sequence[Agreement]", ax: Axes) -> Axes:
+def early_values(agreements: "pa.Table", ax: Axes) -> Axes:
     """Draw the rank correlation of values at each epoch with final ones, with 90% intervals."""
-    epochs = [one.epoch for one in agreements]
-    rho = np.array([one.correlation for one in agreements])
-    spans = [rho - [one.low for one in agreements], np.array([one.high for one in agreements]) - rho]
+    epochs = agreements["epoch"].to_pylist()
+    rho, low, high = (agreements[name].to_numpy() for name in ("correlation", "low", "high"))
+    spans = [rho - low, high - rho]
     ax.axhline(0, color=MUTED, lw=1)
     ax.errorbar(epochs, rho, yerr=spans, color=ACCENT, lw=2, marker="o", ms=5, elinewidth=1.2, capsize=4)
     ax.set_xscale("log", base=2)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
@@ -16,11 +15,11 @@ from pipeline.results.analysis.parameters import (
     TRIAL,
     axis_positions,
     best_quarter,
+    is_log,
     scored,
     scored_with,
     shown_parameters,
 )
-from pipeline.results.analysis.scale import is_log
 from pipeline.results.plots.axes import parameter_axis, short_text, width_in_points
 from pipeline.results.plots.style import (
     ACCENT,
@@ -74,7 +73,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     failed = configs_of(trials[trials["state"] == "failed"], {parameter: domain})
     settings = [config[parameter] for config in failed if config]
     if settings:
-        lost = axis_positions(domain, pd.Series(settings, dtype=object))
+        lost = axis_positions(domain, settings)
         ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     ax.yaxis.set_major_locator(MaxNLocator(5))
     plain_numbers(ax.yaxis)

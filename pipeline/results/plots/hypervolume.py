@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.hypervolume import box_of, hypervolumes
+from pipeline.results.analysis.comparison import box_of, hypervolumes
 from pipeline.results.plots.comparison_picture import look_of
 from pipeline.results.plots.style import plain_numbers
 from pipeline.results.tables.load import Results
@@ -19,7 +19,7 @@ def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
     if box is None:
         return ax
     for place, (name, results) in enumerate(studies.items()):
-        curve, look = hypervolumes(results, box), look_of(place)
+        curve, look = hypervolumes(results, box).to_pandas(), look_of(place)
         if curve.empty:
             continue
         label = name if len(name) <= 32 else "…" + name[-31:]

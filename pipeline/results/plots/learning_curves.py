@@ -1,6 +1,6 @@
 """The trials' learning curves, and the study's best value over time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.best_so_far import reached, tracks, train_column
 from pipeline.results.analysis.parameters import TRIAL
+from pipeline.results.analysis.queries import reached
 from pipeline.results.plots.axes import height_in_points
 from pipeline.results.plots.style import (
     ACCENT,
@@ -139,7 +139,7 @@ def learning_rates(results: Results, ax: Axes) -> Axes:
 
 def best_so_far(results: Results, ax: Axes) -> Axes:
     """Draw the study's best value against the seconds a driver was alive, over what each epoch reached."""
-    mode, (seconds, values) = results.objective.mode, reached(results)
+    mode, (seconds, values) = results.objective.mode, (column.to_numpy() for column in reached(results).columns)
     ax.set_xlabel("seconds since the study's start")
     plain_numbers(ax.xaxis)
     ax.set_ylabel(f"best {results.objective.metric} so far")
@@ -166,6 +166,30 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
         ha="right", va="bottom" if above else "top", color=ACCENT, weight="bold",
     )  # fmt: skip
     return ax
+
+
+def train_column(results: Results) -> str | None:
+    """The column with the objective's counterpart on the training split; None if there is none."""
+    column = metric_column(results.objective.metric)
+    other = column.removeprefix("val_")
+    return other if other != column and other in results.epochs and results.epochs[other].notna().any() else None
+
+
+def tracks(
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    by: Sequence[str],
+    chosen: Callable[[int], npt.NDArray[np.int64]] = np.arange,
+) -> list[npt.NDArray[np.float64]]:
+    """Columns of rows as one array for each trial, or for each segment of one."""
+    if not len(rows):
+        return []
+    # Pandas' groupby makes a frame of each: a hundred times as long.
+    changes = [np.flatnonzero(rows[name].ne(rows[name].shift()).to_numpy())[1:] for name in by]
+    edges = np.concatenate([[0], np.unique(np.concatenate(changes)), [len(rows)]])
+    values = rows[list(columns)].to_numpy(np.float64)
+    return [values[edges[track] : edges[track + 1]] for track in chosen(len(edges) - 1)]
 
 
 def _values(results: Results, column: str) -> np.ndarray:

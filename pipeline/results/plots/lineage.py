@@ -8,10 +8,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.best_so_far import tracks
-from pipeline.results.analysis.lineage import ancestry, exploits
 from pipeline.results.analysis.parameters import config_positions
+from pipeline.results.analysis.queries import ancestry, exploits
 from pipeline.results.plots.axes import parameter_axis
+from pipeline.results.plots.learning_curves import tracks
 from pipeline.results.plots.rungs import MAX_NAMED, epochs_by_trial
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, remove_frame
 from pipeline.results.tables.load import Results
@@ -28,10 +28,9 @@ def lineage(results: Results, ax: Axes) -> Axes:
     bars = [[(0, rows[trial]), (epochs[trial], rows[trial])] for trial in order]
     ax.add_collection(LineCollection(bars, colors=MUTED, linewidths=1.6, alpha=0.55), autolim=False)
     segments = ancestry(results)
-    on_path = {(old.trial_id, old.until, new.trial_id, new.after) for old, new in pairwise(segments)}
-    exploiting = exploits(results)
-    donors, receivers = exploiting["parent_trial"].astype(str), exploiting["trial_id"].astype(str)
-    starts, ends = exploiting["parent_epoch"].astype(int), exploiting["epoch"].astype(int)
+    on_path = {(old["trial_id"], old["until"], new["trial_id"], new["after"]) for old, new in pairwise(segments)}
+    keys = ("parent_trial", "parent_epoch", "trial_id", "epoch")
+    donors, starts, receivers, ends = (exploits(results)[name].to_pylist() for name in keys)
     for donor, start, receiver, end in zip(donors, starts, receivers, ends, strict=True):
         best = (donor, start, receiver, end) in on_path
         # Not as a patch, which would be measured for limits that are set below.
@@ -44,8 +43,8 @@ def lineage(results: Results, ax: Axes) -> Axes:
         )  # fmt: skip
     ax.plot(ends, [rows[receiver] for receiver in receivers], "|", color=SECOND, ms=8, mew=1.2, zorder=4)
     for segment in segments:
-        height = rows[segment.trial_id]
-        ax.plot([segment.after, segment.until], [height, height], color=ACCENT, lw=3.4, zorder=4)
+        height = rows[segment["trial_id"]]
+        ax.plot([segment["after"], segment["until"]], [height, height], color=ACCENT, lw=3.4, zorder=4)
     if results.best is not None:
         height = rows[results.best.trial_id]
         ax.plot(results.best.epoch, height, "o", color=ACCENT, ms=7, mec=PAPER, zorder=6)
@@ -70,7 +69,7 @@ def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
     """Draw a hyperparameter over the best model's life, as its ancestors and it had it."""
     domain = results.space[parameter]
     rows = results.epochs[["trial_id", "segment", "epoch", "model_epoch"]].assign(
-        value=config_positions(results, results.epochs, parameter)
+        value=config_positions(results, results.table("epochs"), parameter)
     )
     steps = [
         np.repeat(part, 2, axis=0) - [[1, 0], [0, 0]] * len(part)
@@ -80,9 +79,11 @@ def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
     parameter_axis(ax, domain, rows["value"].dropna().to_numpy(), axis="y")
     life: list[tuple[float, float]] = []
     for segment in ancestry(results):
-        mine = rows[rows["trial_id"].eq(segment.trial_id) & rows["epoch"].between(segment.after + 1, segment.until)]
+        mine = rows[
+            rows["trial_id"].eq(segment["trial_id"]) & rows["epoch"].between(segment["after"] + 1, segment["until"])
+        ]
         for epoch, value in zip(mine["epoch"], mine["value"], strict=True):
-            age = segment.age + epoch - segment.after
+            age = segment["age"] + epoch - segment["after"]
             life += [(age - 1, value), (age, value)]
     if life:
         ax.plot(*zip(*life, strict=True), color=ACCENT, lw=2.4, zorder=4)

@@ -9,13 +9,29 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.tri import Triangulation
 
-from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, scored, tuned
-from pipeline.results.analysis.scale import is_log
+from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, is_log, scored, tuned
 from pipeline.results.plots.axes import parameter_axis
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER
 from pipeline.results.tables.load import Results
+from pipeline.space import ListedDomain
 
 _BANDS = 10
+
+
+_MIN_TRIALS = 12
+
+
+def has_plane(results: Results) -> bool:
+    """Whether two numbers are all that a study draws, and enough trials have a value."""
+    domains = [results.space[name] for name in tuned(results)]
+    numbers = len(domains) == 2 and not any(isinstance(domain, ListedDomain) for domain in domains)
+    return numbers and len(scored(results)) >= _MIN_TRIALS
+
+
+def has_trajectories(results: Results) -> bool:
+    """Whether epochs have metrics called x and y, and they change in some trial."""
+    epochs = results.epochs
+    return {"x", "y"} <= set(epochs.columns) and bool((epochs.groupby("trial_id")["x"].nunique() > 1).any())
 
 
 def landscape(results: Results, ax: Axes) -> Axes:

@@ -1,22 +1,17 @@
 """How far each trial trained, and the rungs at which trials were compared."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.rungs import rungs_of
+from pipeline.results.analysis import queries
 from pipeline.results.plots.axes import spaced_ticks
 from pipeline.results.plots.style import ACCENT, BAD, GRID, MUTED, SECOND, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 MAX_NAMED = 40
 """The maximum number of trials whose rows have names."""
@@ -29,7 +24,7 @@ MAX_BARS = 1000
 def rungs(results: Results, ax: Axes) -> Axes:
     """Draw how far each trial came, and the rungs at which trials were compared."""
     remove_frame(ax, keep=("bottom",))
-    epochs, rows, at = epochs_by_trial(results), rows_of_rungs(results), rungs_of(results)
+    epochs, rows, at = epochs_by_trial(results), rows_of_rungs(results), queries.rungs(results).to_pylist()
     last = max([1, *epochs.values()])
     if len(at):
         ax.annotate(
@@ -42,7 +37,7 @@ def rungs(results: Results, ax: Axes) -> Axes:
         # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
         ax.set_xscale("function", functions=(np.log1p, np.expm1))
         ax.set_xlim(0, last * 1.08)
-        ax.set_xticks(spaced_ticks(ax, at["rung"].tolist(), ends=(0, last)))
+        ax.set_xticks(spaced_ticks(ax, [row["rung"] for row in at], ends=(0, last)))
     else:
         ax.set_xlim(0, last * 1.04)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -94,10 +89,10 @@ def _label_rows(ax: Axes, rows: Mapping[str, int]) -> None:
         ax.set_ylabel(f"{len(rows)} trials, the best above")
 
 
-def _draw_rungs(ax: Axes, at: "pd.DataFrame") -> None:
+def _draw_rungs(ax: Axes, at: Sequence[Mapping[str, int]]) -> None:
     """Draw a line at each rung, with the number of trials that were stopped there."""
-    named = spaced_ticks(ax, at["rung"].tolist())
-    for rung, _, stopped in at.itertuples(index=False):
+    named = spaced_ticks(ax, [row["rung"] for row in at])
+    for rung, stopped in ((row["rung"], row["stopped"]) for row in at):
         ax.axvline(rung, color=GRID, lw=1.2, zorder=0)
         if rung in named:
             ax.annotate(

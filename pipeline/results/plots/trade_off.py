@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline.results.analysis.scale import spans_decades
+from pipeline.results.analysis.parameters import spans_decades
 from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, plain_numbers
 from pipeline.results.tables.front import objective_values, on_front, pareto_front
 from pipeline.results.tables.load import Results

@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from pipeline.results.analysis.best_so_far import rises, train_column
-from pipeline.results.analysis.cost import COSTS, costs
 from pipeline.results.analysis.parameters import OBJECTIVE, scored
-from pipeline.results.analysis.rungs import rungs_of
-from pipeline.results.analysis.spread import spreads
+from pipeline.results.analysis.queries import COSTS, costs, rises, rungs, spreads
+from pipeline.results.plots.folds_and_repeats import label_of
+from pipeline.results.plots.learning_curves import train_column
 from pipeline.results.plots.style import MAX_LINES
 from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
-from pipeline.results.views.summary import hypervolume_in_words
+from pipeline.results.views.study import hypervolume_text
 from pipeline.storage.schema import metric_column
 from pipeline.wording import counted, duration, format_number, is_or_are, listed
 
@@ -59,7 +58,7 @@ def of_best_so_far(results: Results) -> str:
         return "No trial has a value."
     sign = 1 if results.objective.mode == "max" else -1
     # Whatever was reached was reached at one of these.
-    rows = rises(results)
+    rows = rises(results).to_pandas()
     if rows.empty:
         # The best is beyond a bound, as all others are.
         return f"{results.objective.metric} {format_number(best.value)} is beyond a bound, as all values are."
@@ -78,10 +77,7 @@ def of_best_so_far(results: Results) -> str:
 
 def of_rungs(results: Results) -> str:
     """How many were stopped at each rung, and how many were left."""
-    parts = [
-        f"{stopped} of {reached} at epoch {rung}"
-        for rung, reached, stopped in rungs_of(results).itertuples(index=False)
-    ]
+    parts = [f"{row['stopped']} of {row['reached']} at epoch {row['rung']}" for row in rungs(results).to_pylist()]
     completed = results.trials["state"] == "completed"
     epochs = int(results.job["budget"]["epochs"])
     whole = completed & (results.trials["epochs"] >= epochs)
@@ -110,20 +106,25 @@ def of_trade_off(results: Results, metric: str) -> str:
 
 def of_hypervolume(results: Results) -> str:
     """What the study's trials dominate, and up to which reference point."""
-    return hypervolume_in_words(results)
+    return hypervolume_text(results)
 
 
 def of_deviations(results: Results) -> str:
     """The best mean, and which others do not differ clearly from it."""
-    first, *rest = spreads(results)
-    near = [one.label for one in rest if abs(one.mean - first.mean) <= first.std + one.std]
+    first, *rest = spreads(results).to_pylist()
+    near = [
+        label_of(results, one["trial_id"])
+        for one in rest
+        if abs(one["mean"] - first["mean"]) <= first["std"] + one["std"]
+    ]
     others = f"; within a deviation of both: {listed(near if len(near) <= 8 else [*near[:8], '…'])}" if near else ""
-    return f"{first.label} is best with {format_number(first.mean)} ± {first.std:.2g}{others}."
+    label = label_of(results, first["trial_id"])
+    return f"{label} is best with {format_number(first['mean'])} ± {first['std']:.2g}{others}."
 
 
 def of_cost(results: Results, cost: str) -> str:
     """What the best value took, and what the cheapest trial did."""
-    rows = costs(results)
+    rows = costs(results).to_pandas()
     if results.best is None or rows.empty:
         return "No trial has a value yet."
     mine = rows[(rows["trial_id"] == results.best.trial_id) & (rows["value"] == results.best.value)]

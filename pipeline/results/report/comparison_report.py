@@ -6,18 +6,17 @@ from markupsafe import Markup
 
 from pipeline.results import plots
 from pipeline.results.analysis.comparison import Comparison
-from pipeline.results.analysis.hypervolume import box_of
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.plots.svg import inline_svg
 from pipeline.results.report.picture import Picture
 from pipeline.results.report.templates import template
-from pipeline.results.views.comparison_tables import comparison_tables, comparison_warnings, studies_of
+from pipeline.results.views.explanation import comparison_tables, comparison_warning
 
 
 def comparison_page(comparison: Comparison) -> str:
     """The comparison as one HTML page that loads nothing."""
-    studies = studies_of(comparison)
-    objective = comparison.members[0].results.objective.metric
+    studies = comparison.studies
+    objective = next(iter(studies.values())).objective.metric
     pictures = []
     for by in plots.MEASURES:
         draw = partial(plots.best_against, studies, by=by)
@@ -27,7 +26,7 @@ def comparison_page(comparison: Comparison) -> str:
         )
         title = f"Best {objective} against {by}"
         pictures.append((title, Picture(alt, f"The best value so far against {by}.", svg, narrow)))
-    if box_of(list(studies.values())) is not None:
+    if comparison.box is not None:
         draw = partial(plots.hypervolume_over_epochs, studies)
         svg, narrow = (
             inline_svg(draw, name=f"hypervolume-{width}", size=(width, height))
@@ -39,7 +38,7 @@ def comparison_page(comparison: Comparison) -> str:
     page = template("comparison.html.jinja")
     return page.render(
         names=list(studies),
-        warnings=comparison_warnings(comparison),
+        warning=comparison_warning(comparison),
         pictures=pictures,
         tables=comparison_tables(comparison),
         day=DAY,

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.results.analysis.best_so_far import rises
 from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, axis_positions, scored_with
+from pipeline.results.analysis.queries import rises
 from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
 from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
@@ -55,7 +55,7 @@ def of_trade_off(results: Results, metric: str) -> Sequence[HoverPoint]:
 
 def of_best_so_far(results: Results) -> Sequence[HoverPoint]:
     """Each epoch that was the best so far."""
-    rows = rises(results)
+    rows = rises(results).to_pandas()
     return _few(rows["trial_id"], rows["seconds"], rows["best"])
 
 

@@ -4,32 +4,39 @@ from collections.abc import Iterator
 from functools import partial
 
 from pipeline.results import plots
-from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.shares import MIN_SHARE
+from pipeline.results.analysis.importance import MIN_SHARE, Effect, importances as analysed
+from pipeline.results.analysis.queries import exploits
 from pipeline.results.plots.explanation_plots import bars
 from pipeline.results.report.picture import MAX_PANELS, Section, as_results_plot, panel, picture
-from pipeline.results.views.answers import importance_title
-from pipeline.results.views.sentences import of_effect, of_importance, where_clause
-from pipeline.wording import counted
+from pipeline.results.tables.load import Results
+from pipeline.results.views.explanation import importance_table, where_clause
+from pipeline.wording import counted, percent, percent_interval
 
 _MAX_BRANCHES = 8
 """The maximum number of branches with their own pictures: those with the most trials."""
 
 
-def importances(explanation: Explanation) -> Iterator[Section]:
+def of_effect(effect: Effect) -> str:
+    """What a hyperparameter does, in a sentence."""
+    interval = percent_interval(effect.low, effect.high)
+    share = f"{percent(effect.share)} of the objective's variance (90% interval {interval})"
+    return f"Best at {effect.best}; {share}." if effect.best else f"No best value can be given; {share}."
+
+
+def importances(results: Results) -> Iterator[Section]:
     """What mattered among all trials, then among those of each branch; where no conclusion is possible, the reason.
 
     Of many branches, those with the most trials are shown.
     """
-    results = explanation.results
-    metric = results.objective.metric
-    branches = [importance for importance in explanation.importances if importance.when]
+    metric, found = results.objective.metric, analysed(results)
+    branches = [importance for importance in found if importance.when]
     left_out = sorted(branches, key=lambda importance: -importance.trials)[_MAX_BRANCHES:]
-    for number, importance in enumerate(explanation.importances):
+    for number, importance in enumerate(found):
         if any(importance is each for each in left_out):
             continue
+        table = importance_table(importance)
         if not importance.effects:
-            yield Section(importance_title(importance), of_importance(importance), [])
+            yield Section(table.title, table.note, [])
             continue
         along = importance.effects[:MAX_PANELS]
         height = 90 + 26 * len(bars(importance))
@@ -40,15 +47,15 @@ def importances(explanation: Explanation) -> Iterator[Section]:
             if importance.pairs
             else ""
         )
-        if explanation.exploits:
+        if exploits(results).num_rows:
             note += " Trials copied weights, so a config counts for its own epochs only."
         yield Section(
-            importance_title(importance),
+            table.title,
             note,
             [
                 picture(
                     results, f"importance-{number}", as_results_plot(plots.importance_bars, importance),
-                    of_importance(importance), height, height,
+                    table.note, height, height,
                     f"Bar chart of the shares of {len(importance.effects)} hyperparameters.",
                 )
             ],

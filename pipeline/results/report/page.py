@@ -5,33 +5,27 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.results.analysis.domains import domain_in_words, format_value, span_in_words
-from pipeline.results.analysis.earlier_studies import earlier_counts
 from pipeline.results.analysis.failure_causes import causes, first_line
-from pipeline.results.analysis.forests import Fit, fit_here
-from pipeline.results.analysis.leaderboard import (
-    FRONT,
-    MAX_PARAMETERS,
-    SECONDS,
-    STATE,
-    TRIAL,
-    LeaderboardColumn,
-    columns,
+from pipeline.results.analysis.parameters import (
+    best_quarter,
+    domain_in_words,
+    format_value,
+    of_shown,
+    scored,
+    span_in_words,
+    tuned,
 )
-from pipeline.results.analysis.parameters import best_quarter, scored, tuned
-from pipeline.results.analysis.trial_ends import saved_epochs, stopped_by_users, stopped_early
+from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.leaderboard_rows import MAX_ROWS, leaderboard_rows
 from pipeline.results.report.sections import sections
 from pipeline.results.report.templates import template
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.results.views.explanation import earlier_table
 from pipeline.results.views.provenance import provenance_in_words
-from pipeline.results.views.sentences import of_earlier
-from pipeline.results.views.shown_parameters import of_shown
 from pipeline.results.views.states import STATES
-from pipeline.results.views.summary import paragraphs
-from pipeline.space import kinds_of
+from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, summary
 from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.wording import counted, duration, format_number
@@ -46,7 +40,7 @@ _DECISIONS = 30
 """The number of a trial's decisions that are listed, the last ones."""
 
 
-def report_page(results: Results, fit: Fit = fit_here) -> str:
+def report_page(results: Results) -> str:
     """A study's report."""
     page = template("report.html.jinja")
     details = _details(results)
@@ -58,14 +52,15 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
         description=results.job["description"],
         state=results.state,
         location=results.location,
-        paragraphs=[*paragraphs(results), *([said] if (said := of_earlier(earlier_counts(results))) else [])],
+        summary=summary(results),
+        earlier=earlier_table(results),
         tiles=_tiles(results),
         columns=shown,
         parameters_note=of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
         order="descending" if results.objective.mode == "max" else "ascending",
         trials=len(results.trials),
         rows=leaderboard_rows(results, numeric=numeric, printed=PRINTED_ROWS, linked=detailed),
-        sections=sections(results, fit),
+        sections=sections(results),
         details=details,
         causes=causes(results),
         space=_space(results),
@@ -80,9 +75,9 @@ def report_page(results: Results, fit: Fit = fit_here) -> str:
     )
 
 
-def write_report(store: Store, fit: Fit = fit_here) -> str:
+def write_report(store: Store) -> str:
     """Write a study's report into its folder."""
-    store.write(layout.REPORT, report_page(load_results(store.uri), fit))
+    store.write(layout.REPORT, report_page(load_results(store.uri)))
     return store.uri_of(layout.REPORT)
 
 
@@ -96,18 +91,16 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
     tiles += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]
     failed = int((results.trials["state"] == "failed").sum())
-    stopped, by_users = len(stopped_early(results)), len(stopped_by_users(results))
-    cut_off = int((results.trials["state"] == "stopped").sum()) - stopped - by_users
+    counts = trial_counts(results)
     kinds = {
-        "stopped early": stopped,
-        "stopped by a user": by_users,
-        "cut off by the end": cut_off,
+        "stopped early": counts.stopped["comparison"],
+        "stopped by a user": counts.stopped["user"],
+        "cut off by the end": counts.stopped["end"],
         "failed": failed,
     }
     note = ", ".join(f"{number:,} {what}" for what, number in kinds.items() if number)
     tiles.append(("trials", f"{len(results.trials):,}", note or "none stopped early, none failed"))
-    saved, _ = saved_epochs(results)
-    note = f"{saved:,} saved by early stopping" if saved else "none saved by early stopping"
+    note = f"{counts.saved:,} saved by early stopping" if counts.saved else "none saved by early stopping"
     tiles.append(("epochs", f"{int(results.trials['epochs'].sum()):,}", note))
     sessions = counted(len(results.sessions), "session")
     tiles.append(("time", duration(results.seconds), sessions))
@@ -117,13 +110,7 @@ def _tiles(results: Results) -> list[tuple[str, str, str]]:
 def _columns(results: Results) -> list[tuple[str, bool]]:
     """The leaderboard's columns: name, and whether it holds numbers."""
     shown = columns(results, MAX_PARAMETERS)
-    return [("time" if column == SECONDS else column.name, _numeric(results, column)) for column in shown]
-
-
-def _numeric(results: Results, column: LeaderboardColumn) -> bool:
-    if column.kind == "config":
-        return kinds_of(results.space[column.name]) == {"a number"}
-    return column not in (TRIAL, STATE, FRONT)
+    return [("time" if one.key == "seconds" else one.heading, is_numeric(results, one)) for one in shown]
 
 
 def _details(results: Results) -> list[Mapping[str, Any]]:

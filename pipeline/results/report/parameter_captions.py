@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.results.analysis.domains import format_value, some_values
 from pipeline.results.analysis.early_stopping import MIN_TRIALS
-from pipeline.results.analysis.lineage import ancestry
 from pipeline.results.analysis.parameters import (
     OBJECTIVE,
     best_quarter,
     config_positions,
+    format_value,
     scored,
     scored_with,
     shown_parameters,
+    some_values,
     tuned,
 )
+from pipeline.results.analysis.queries import ancestry
 from pipeline.results.plots.style import MAX_AXES
 from pipeline.results.report.captions import some_drawn
 from pipeline.results.tables.configs import given
@@ -76,11 +77,11 @@ def of_parallel_coordinates(results: Results) -> str:
 
 def of_schedule(results: Results, parameter: str) -> str:
     """The changes of the best model's hyperparameters."""
-    places = pd.Series(config_positions(results, results.epochs, parameter), index=results.epochs.index)
+    places = pd.Series(config_positions(results, results.table("epochs"), parameter), index=results.epochs.index)
     life: list[float] = []
     for segment in ancestry(results):
-        inside = results.epochs["epoch"].between(segment.after + 1, segment.until)
-        life += places[inside & (results.epochs["trial_id"] == segment.trial_id)].tolist()
+        inside = results.epochs["epoch"].between(segment["after"] + 1, segment["until"])
+        life += places[inside & (results.epochs["trial_id"] == segment["trial_id"])].tolist()
     domain = results.space[parameter]
     values = [
         format_value(domain.values[int(v)]) if isinstance(domain, ListedDomain) else format_number(v)

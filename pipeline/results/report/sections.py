@@ -6,36 +6,35 @@ from functools import partial
 import numpy as np
 
 from pipeline.results import plots
-from pipeline.results.analysis import Explanation
-from pipeline.results.analysis.cost import COSTS, costs, has_costs, names_batches
-from pipeline.results.analysis.explanation import grace_period, start_explanation
-from pipeline.results.analysis.forests import Fit, fit_here
-from pipeline.results.analysis.hypervolume import hypervolume_of
-from pipeline.results.analysis.lineage import exploits
-from pipeline.results.analysis.parameters import OBJECTIVE, by_influence, scored, scored_with, shown_parameters, tuned
-from pipeline.results.analysis.plane import has_plane, has_trajectories
-from pipeline.results.analysis.rungs import rungs_of
-from pipeline.results.analysis.spread import spreads
+from pipeline.results.analysis.comparison import hypervolume_of
+from pipeline.results.analysis.early_stopping import agreements
+from pipeline.results.analysis.parameters import (
+    OBJECTIVE,
+    by_influence,
+    of_shown,
+    scored,
+    scored_with,
+    shown_parameters,
+    tuned,
+)
+from pipeline.results.analysis.queries import COSTS, costs, effort, exploits, has_costs, rungs as rungs_of, spreads
+from pipeline.results.plots.cost import MAX_BATCHES
+from pipeline.results.plots.plane import has_plane, has_trajectories
 from pipeline.results.plots.style import MAX_AXES, MAX_POINTS
 from pipeline.results.report import captions, hover_points, parameter_captions
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MAX_PANELS, Picture, Section, as_results_plot, panel, picture
-from pipeline.results.report.prediction_pictures import predictions
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
-from pipeline.results.views.answers import AGREEMENT, TIME
-from pipeline.results.views.sentences import of_agreements, of_lineage, of_stopping, of_time
-from pipeline.results.views.shown_parameters import of_shown
+from pipeline.results.views.explanation import early_table, lineage_table, stopping_table, time_table
 from pipeline.storage.schema import metric_column
 from pipeline.wording import listed
 
 
-def sections(results: Results, fit: Fit = fit_here) -> list[Section]:
+def sections(results: Results) -> list[Section]:
     """The pictures that a study has something to show for, in reading order."""
-    others, finished = start_explanation(results, fit)
-    first, second, last = (list(part(others)) for part in _PARTS)
-    why = [*importances(finished()), *predictions(others)]
-    return [section for section in (*first, *why, *second, *last) if section.pictures]
+    parts = (_of_objective, importances, _of_trials, _of_training)
+    return [section for part in parts for section in part(results) if section.pictures]
 
 
 def live_sections(results: Results) -> Iterator[Section]:
@@ -44,8 +43,7 @@ def live_sections(results: Results) -> Iterator[Section]:
         yield from draw(results)
 
 
-def _of_objective(explanation: Explanation) -> Iterator[Section]:
-    results = explanation.results
+def _of_objective(results: Results) -> Iterator[Section]:
     if _has_values(results):
         yield from _curves(results)
         yield from _of_objectives(results)
@@ -54,11 +52,10 @@ def _of_objective(explanation: Explanation) -> Iterator[Section]:
         yield from _of_planes(results)
 
 
-def _of_trials(explanation: Explanation) -> Iterator[Section]:
-    results = explanation.results
+def _of_trials(results: Results) -> Iterator[Section]:
     yield from _against_each(results)
     yield from _parallel(results)
-    if len(rungs_of(results)):
+    if rungs_of(results).num_rows:
         count = len(results.trials)
         height = int(np.clip(140 + 15 * count, 260, 640))
         note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
@@ -67,26 +64,25 @@ def _of_trials(explanation: Explanation) -> Iterator[Section]:
             f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
             hover_points.of_rungs(results),
         )  # fmt: skip
-        yield Section("Epoch at which each trial was stopped", f"{note} {of_stopping(explanation.stopping)}", [rungs])
-    if explanation.agreements:
-        yield _early(explanation)
+        yield Section("Epoch at which each trial was stopped", f"{note} {stopping_table(results).note}", [rungs])
+    if agreements(results).num_rows:
+        yield _early(results)
 
 
-def _early(explanation: Explanation) -> Section:
-    results, found = explanation.results, explanation.agreements
+def _early(results: Results) -> Section:
+    table = early_table(results)
     note = "Among all trials, not only completed ones, the correlation would be higher."
     early = picture(
-        results, "early", as_results_plot(plots.early_values, found),
-        of_agreements(found, grace_period(results), epochs=results.job["budget"]["epochs"]), 300, 260,
+        results, "early", as_results_plot(plots.early_values, agreements(results)),
+        table.note, 300, 260,
         f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
     )  # fmt: skip
-    return Section(AGREEMENT, note, [early])
+    return Section(table.title, note, [early])
 
 
-def _of_training(explanation: Explanation) -> Iterator[Section]:
-    results = explanation.results
+def _of_training(results: Results) -> Iterator[Section]:
     count = len(results.trials)
-    if len(exploits(results)):
+    if exploits(results).num_rows:
         yield from _population(results)
     if _has_values(results) and results.epochs["learning_rate"].notna().any():
         alt = f"Line chart of the learning rate by epoch for {count} trials."
@@ -96,13 +92,9 @@ def _of_training(explanation: Explanation) -> Iterator[Section]:
     if len(results.epochs):
         height = int(np.clip(140 + 15 * count, 240, 640))
         alt = f"Stacked bars of seconds by phase for each of {count} trials, and idle time."
-        draw = partial(plots.where_time_went, spent=explanation.effort)
-        time = picture(results, "time", draw, of_time(explanation.effort), height, height, alt)
-        yield Section(TIME, "", [time])
-
-
-_PARTS = (_of_objective, _of_trials, _of_training)
-"""What needs no importances, in reading order: these come after the first part."""
+        draw = partial(plots.where_time_went, spent=effort(results))
+        time = picture(results, "time", draw, time_table(results).note, height, height, alt)
+        yield Section(time_table(results).title, "", [time])
 
 
 def _has_values(results: Results) -> bool:
@@ -200,7 +192,7 @@ def _of_objectives(results: Results) -> Iterator[Section]:
 
 
 def _of_models(results: Results) -> Iterator[Section]:
-    if not (trials := len(spreads(results))):
+    if not (trials := spreads(results).num_rows):
         return
     height = int(np.clip(90 + 26 * trials, 180, 900))
     note = (
@@ -220,11 +212,12 @@ def _of_costs(results: Results) -> Iterator[Section]:
     def of(cost: str) -> Picture:
         return panel(
             f"cost-{cost}", lambda ax: plots.against_cost(results, ax, cost), captions.of_cost(results, cost), 260,
-            f"Line chart of {results.objective.metric} against {COSTS[cost]}.", values=costs(results)["value"],
+            f"Line chart of {results.objective.metric} against {COSTS[cost]}.",
+            values=costs(results)["value"].to_numpy(),
             count=len(COSTS),
         )  # fmt: skip
 
-    named = ", named by its batch size" if names_batches(results) else ""
+    named = ", named by its batch size" if len(costs(results)["trial_id"].unique()) <= MAX_BATCHES else ""
     yield Section(
         "What it costs",
         f"Each line is a trial{named}; small batches update more often in an epoch, and take longer.",
@@ -256,8 +249,8 @@ def _population(results: Results) -> Iterator[Section]:
         "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied its "
         "weights. The lineage of the best model is thick."
     )
-    alt = f"Diagram of {count} trials over their epochs with {len(exploits(results))} arrows of exploits."
-    lineage = picture(results, "lineage", plots.lineage, of_lineage(results), height, height, alt)
+    alt = f"Diagram of {count} trials over their epochs with {exploits(results).num_rows} arrows of exploits."
+    lineage = picture(results, "lineage", plots.lineage, lineage_table(results).note, height, height, alt)
     yield Section("Lineage", note, [lineage])
     if results.best is not None:
         note = (

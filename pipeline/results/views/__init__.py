@@ -1,1 +1,1 @@
-"""The output of commands: sentences, tables for a terminal, JSON."""
+"""What commands, report and page show, as tables with three forms: for a terminal, a page and a program."""

@@ -1,10 +1,7 @@
 """A table for a terminal or another program: text, CSV, JSON, Markdown, Parquet; all except text batch by batch."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from itertools import chain, count
 from typing import Any, Protocol
 
@@ -13,8 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from pipeline.errors import UsageError
-from pipeline.results.analysis.domains import format_value
-from pipeline.results.views.fitted_table import Column, FittedTable
+from pipeline.results.views.table import Column, Table, cell_text, plain
 from pipeline.sanitize import escaped_json
 from pipeline.storage.parquet import write_parquet
 
@@ -28,12 +24,12 @@ class Sink(Protocol):
         """Take bytes, and say how many."""
 
 
-def text_table(table: pa.Table) -> FittedTable:
-    """A table for a terminal; one that is too wide has its rows as records, one field a line."""
-    shown = FittedTable([Column(field.name, right=_is_number(field.type)) for field in table.schema])
-    for row in _rows(table):
-        shown.add_row(*map(_cell, row))
-    return shown
+def text_table(table: pa.Table) -> Table:
+    """A table for a terminal; two columns of one name are two columns."""
+    columns = [
+        Column(str(place), field.name or " ", right=_is_number(field.type)) for place, field in enumerate(table.schema)
+    ]
+    return Table("", columns, [dict(zip(map(str, range(len(row))), row, strict=True)) for row in _rows(table)])
 
 
 def _own_names(schema: pa.Schema, batches: Batches) -> tuple[pa.Schema, Batches]:
@@ -63,7 +59,7 @@ def _write_json(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
     names, mark = schema.names, b"["
     for batch in batches:
         for row in _rows(batch):
-            fields = {name: _plain(value) for name, value in zip(names, row, strict=True)}
+            fields = {name: plain(value) for name, value in zip(names, row, strict=True)}
             sink.write(mark + escaped_json(json.dumps(fields, allow_nan=False, ensure_ascii=False)).encode())
             mark = b", "
     sink.write(b"]\n" if mark != b"[" else b"[]\n")
@@ -78,7 +74,7 @@ def _write_markdown(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
     write(["---:" if _is_number(field.type) else "---" for field in schema])
     for batch in batches:
         for row in _rows(batch):
-            write([_cell(value) for value in row])
+            write([cell_text(value) for value in row])
 
 
 def _write_parquet(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
@@ -121,9 +117,9 @@ def _flat(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(column.type):
         return pc.if_else(pc.is_nan(column), None, column)
     if _as_text(column.type):
-        return pa.array([None if v is None else json.dumps(_plain(v)) for v in column.to_pylist()], pa.string())
+        return pa.array([None if v is None else json.dumps(plain(v)) for v in column.to_pylist()], pa.string())
     if _is_bytes(column.type):
-        return pa.array([_plain(value) for value in column.to_pylist()], pa.string())
+        return pa.array([plain(value) for value in column.to_pylist()], pa.string())
     return column
 
 
@@ -138,36 +134,3 @@ def _rows(table: pa.Table | pa.RecordBatch) -> list[tuple[Any, ...]]:
             "column to text: column::varchar."
         ) from None
     return list(zip(*columns, strict=True))
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; what is not finite is null."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case dict():
-            return {str(name): _plain(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case datetime() | date() | time():
-            return value.isoformat()
-        case bytes():
-            return value.decode(errors="backslashreplace")
-        case timedelta():
-            return value.total_seconds()
-        case None | bool() | int() | str():
-            return value
-    return str(value)
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, float):
-        return format_value(value)
-    plain = _plain(value)
-    return json.dumps(plain) if isinstance(plain, dict | list) else format_value(plain)

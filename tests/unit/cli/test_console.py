@@ -9,7 +9,7 @@ from rich.text import Text
 
 import pipeline.cli
 from pipeline.cli.console import SanitizingFile, command_console, print_output, print_text, wrapped
-from pipeline.results.views.fitted_table import Column, FittedTable
+from pipeline.results.views.table import Column, Table
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
 LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
@@ -19,7 +19,6 @@ LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
 def test_a_console_spells_out_what_its_callers_forgot(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A console escapes control characters in a `Text` or a string, and writes styles only to a terminal."""
     monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
     monkeypatch.setenv("TERM", "xterm")
     console = command_console()
@@ -33,11 +32,9 @@ def test_a_console_spells_out_what_its_callers_forgot(
 
 
 def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """In a pipe, tables have no spaces at the ends of lines, and spaces that a caller prints are kept."""
     monkeypatch.setenv("TTY_COMPATIBLE", "0")
-    table = FittedTable([Column("a"), Column("b", keep="wrapped")])
-    table.add_row("1", "long " * 30 + "end")
-    table.add_row("2", "")
+    rows = [{"a": "1", "b": "long " * 30 + "end"}, {"a": "2", "b": ""}]
+    table = Table("", [Column("a"), Column("b", keep="wrapped")], rows)
     console = command_console()
     assert console.measure(table).maximum < 200
     console.print(Group(Padding(table, (0, 0, 0, 2), expand=False), Padding("x", (0, 2)), table))
@@ -51,7 +48,6 @@ def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_a_message_breaks_between_words() -> None:
-    """A message is wrapped between words at the terminal's width, and a command that fits a line is never broken."""
     text = "The study in /a/b is interrupted. Go on with `tunepipe resume NAME --take-over`. It waits."
     for width in range(36, 100):
         lines = wrapped(text, width, used=10).split("\n")
@@ -62,14 +58,12 @@ def test_a_message_breaks_between_words() -> None:
 
 
 def test_words_longer_than_a_line_stay_whole() -> None:
-    """Wrapping keeps long words whole, breaks long commands between words and leaves indented lines unchanged."""
     path = "/folder" * 9
     assert wrapped(f"In {path} it is.\n  File a b c d e f g h", 20) == f"In\n{path}\nit is.\n  File a b c d e f g h"
     assert wrapped("Use `tunepipe resume study --name x`.", 20) == "Use `tunepipe resume\nstudy --name x`."
 
 
 def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A message on stderr is wrapped on a terminal and printed in one line to a pipe."""
     text = "word " * 30 + "end"
     for terminal in (True, False):
         monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
@@ -82,7 +76,6 @@ def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
-    """Text that a command prints to stdout or stderr is sanitized."""
     print_text(f"There is no study in {HOSTILE}.")
     print_text(HOSTILE, err=True)
     print_output(HOSTILE)
@@ -92,7 +85,6 @@ def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_character_that_is_written_in_two_pieces_is_whole() -> None:
-    """A sanitizing file writes a character correctly although its bytes arrive one by one."""
     sink = io.BytesIO()
     sanitize = SanitizingFile(sink)
     for byte in "é\u202e💥\x1b".encode():
@@ -101,7 +93,6 @@ def test_a_character_that_is_written_in_two_pieces_is_whole() -> None:
 
 
 def test_commands_print_in_no_other_way() -> None:
-    """No command creates a console or calls print or echo, which would bypass sanitizing."""
     found = []
     for path in sorted(Path(pipeline.cli.__file__).parent.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

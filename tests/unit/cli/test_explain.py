@@ -15,13 +15,12 @@ from pipeline.cli.app import start
 try:
     start()
 finally:
-    print(sorted({"matplotlib", "ray", "tensorflow"} & sys.modules.keys()), file=sys.stderr)
+    print(sorted({"matplotlib", "pandas", "ray", "tensorflow"} & sys.modules.keys()), file=sys.stderr)
 """
 
 
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_explain_loads_no_library_that_draws_or_trains(tmp_path: Path, options: list[str]) -> None:
-    """`explain` loads neither matplotlib nor Ray nor TensorFlow, for JSON or for text."""
     name = asha_study(tmp_path).job.name
     words = ["explain", name, "--storage", str(tmp_path), *options]
     ended = subprocess.run(

@@ -12,31 +12,26 @@ from tests.unit.results.studies import Recording, every_domain_study
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A study of two trials."""
     return every_domain_study(tmp_path_factory.mktemp("storage"), trials=2)
 
 
 def export(study: Recording, *arguments: str) -> Result:
-    """`tunepipe export` on the study."""
     command = ["export", study.job.name, "--storage", str(study.root), *arguments]
     return CliRunner().invoke(app, command, catch_exceptions=False)
 
 
 def test_export_needs_a_target(study: Recording) -> None:
-    """`export` without a target is refused with all possible targets."""
     with pytest.raises(UsageError, match=r"--to FOLDER .*--tensorboard FOLDER, --mlflow URI"):
         export(study)
 
 
 def test_the_tensorboard_folder_is_printed(study: Recording, tmp_path: Path) -> None:
-    """The TensorBoard export prints the number of trials, the folder and how to view them."""
     reported = export(study, "--tensorboard", str(tmp_path / "board")).stdout
 
     assert reported == f"2 trials in {tmp_path}/board: `tensorboard --logdir {tmp_path}/board` shows them.\n"
 
 
 def test_the_printed_command_can_be_copied(tmp_path: Path) -> None:
-    """A single trial is named as one, and a folder with a space is quoted in the command that shows it."""
     reported = export(every_domain_study(tmp_path, trials=1), "--tensorboard", str(tmp_path / "my board")).stdout
 
     assert reported == f"1 trial in {tmp_path}/my board: `tensorboard --logdir '{tmp_path}/my board'` shows them.\n"
@@ -44,13 +39,11 @@ def test_the_printed_command_can_be_copied(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"], ["--overwrite"]])
 def test_selecting_a_model_needs_a_folder(study: Recording, words: list[str]) -> None:
-    """Options of `export` that select models are refused without --to."""
     with pytest.raises(UsageError, match="need --to FOLDER"):
         export(study, *words)
 
 
 def test_a_folder_for_mlflow_gets_a_database(study: Recording, tmp_path: Path) -> None:
-    """`export --mlflow FOLDER` writes a database into the folder, and a second export reports that nothing is new."""
     first, second = (export(study, "--mlflow", str(tmp_path)).stdout for _ in range(2))
 
     shown = f"`mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db` shows them"

@@ -9,21 +9,17 @@ from typer.testing import CliRunner
 
 from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, StorageError
-from pipeline.results import second_process
-from pipeline.results.analysis import forest_process
-from tests.unit.results.studies import asha_study, every_domain_study
+from tests.unit.results.studies import every_domain_study
 
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A storage with the study `domains`."""
     root = tmp_path_factory.mktemp("storage")
     every_domain_study(root, trials=2)
     return root
 
 
 def test_the_page_is_in_the_study_and_its_path_is_printed(storage: Path) -> None:
-    """`report` writes the page into the study and prints only the page's path."""
     done = CliRunner().invoke(app, ["report", "domains", "--storage", str(storage)], catch_exceptions=False)
 
     page = storage / "domains" / "report.html"
@@ -32,7 +28,6 @@ def test_the_page_is_in_the_study_and_its_path_is_printed(storage: Path) -> None
 
 
 def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> None:
-    """`report --output FILE` writes the page to the file and prints the file's path."""
     page = tmp_path / "page.html"
     done = CliRunner().invoke(
         app, ["report", "domains", "--storage", str(storage), "--output", str(page)], catch_exceptions=False
@@ -42,26 +37,12 @@ def test_the_page_can_be_written_elsewhere(storage: Path, tmp_path: Path) -> Non
     assert "domains" in page.read_text(encoding="utf-8")
 
 
-def test_another_process_fits_the_forests_of_a_large_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a second process pays, `report` has the forests fitted there and none here, and writes the same page."""
-    study, pages = asha_study(tmp_path).store.uri, [tmp_path / name for name in ("here.html", "there.html")]
-    for page in pages:
-        CliRunner().invoke(app, ["report", study, "--output", str(page)], catch_exceptions=False)
-        monkeypatch.setattr(second_process, "is_worthwhile", lambda _store: True)
-        monkeypatch.setattr(forest_process, "fit_here", lambda _samples: pytest.fail("forests were fitted here"))
-    here, there = (page.read_text(encoding="utf-8") for page in pages)
-    assert "What mattered" in here
-    assert there == here
-
-
 def test_no_study_of_that_name(storage: Path) -> None:
-    """`report` of an unknown study is refused with the names of the studies that exist."""
     with pytest.raises(JobNotFound, match="Available: domains"):
         CliRunner().invoke(app, ["report", "nothing", "--storage", str(storage)], catch_exceptions=False)
 
 
 def test_a_place_that_cannot_be_written(storage: Path, tmp_path: Path) -> None:
-    """`report --output` into a missing folder is refused with a remedy, and the folder is not created."""
     with pytest.raises(StorageError, match=r"there is no folder .*/file\. Create it"):
         CliRunner().invoke(
             app,
@@ -72,7 +53,6 @@ def test_a_place_that_cannot_be_written(storage: Path, tmp_path: Path) -> None:
 
 
 def test_a_report_needs_neither_ray_nor_tensorflow(storage: Path) -> None:
-    """A report needs neither Ray nor TensorFlow, whose import takes longer than drawing the page."""
     code = (
         "import sys; from pipeline.results.report.page import report_page; from pipeline.results import load_results; "
         f"report_page(load_results({str(storage / 'domains')!r})); "

@@ -15,7 +15,6 @@ from tests.unit.results.studies import asha_study, pbt_study
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A storage of two studies."""
     root = tmp_path_factory.mktemp("studies")
     asha_study(root)
     pbt_study(root)
@@ -23,12 +22,10 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def invoke(storage: Path, *arguments: str) -> Result:
-    """`tunepipe sql` on the storage."""
     return CliRunner().invoke(app, ["sql", *arguments, "--storage", str(storage)], catch_exceptions=False)
 
 
 def test_studies_come_before_the_query(storage: Path) -> None:
-    """`tunepipe sql` takes several studies before the query and prints the answer as a table."""
     reported = invoke(
         storage, "mnist-asha", "mnist-pbt", "select study, count(*) as n from trials group by 1 order by 1"
     )
@@ -38,7 +35,6 @@ def test_studies_come_before_the_query(storage: Path) -> None:
 
 
 def test_a_files_suffix_selects_the_format(storage: Path, tmp_path: Path) -> None:
-    """The suffix of `sql --output` selects the format, and the file's path is printed."""
     file = tmp_path / "answer.json"
     reported = invoke(storage, "mnist-pbt", "select max(epoch) as last from epochs", "--output", str(file))
     assert reported.stdout == f"{file}\n"
@@ -46,7 +42,6 @@ def test_a_files_suffix_selects_the_format(storage: Path, tmp_path: Path) -> Non
 
 
 def test_a_long_table_is_limited_and_notes_that_there_are_more(storage: Path) -> None:
-    """A table that `sql` prints without --limit has at most a thousand rows and a note that there are more."""
     reported = invoke(storage, "mnist-pbt", "select * from range(100000000000)").stdout.splitlines()
     assert len(reported) == 1 + 1000 + 1
     assert reported[-1] == "… and more rows than these 1,000; --limit shows more, --format csv shows all."
@@ -56,7 +51,6 @@ def test_a_long_table_is_limited_and_notes_that_there_are_more(storage: Path) ->
 
 @pytest.mark.parametrize("columns", ["40", "400"])
 def test_an_answer_without_rows_says_so(storage: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
-    """`sql` prints a note for an answer without rows, on a narrow terminal too."""
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     reported = invoke(storage, "mnist-pbt", "select * from trials where epochs < 0").stdout
@@ -65,7 +59,6 @@ def test_an_answer_without_rows_says_so(storage: Path, monkeypatch: pytest.Monke
 
 
 def test_a_limit_holds_in_every_format(storage: Path) -> None:
-    """`sql --limit` limits the rows of a very long answer in CSV too."""
     reported = invoke(
         storage, "mnist-pbt", "select * from range(100000000000)", "--limit", "2", "--format", "csv"
     ).stdout
@@ -76,20 +69,17 @@ def test_a_limit_holds_in_every_format(storage: Path) -> None:
     ("word", "missing"), [("mnist-pbt", "The SQL"), (" SELECT 1", "The study"), ("with", "The study")]
 )
 def test_a_missing_study_or_query_is_named_with_an_example(storage: Path, word: str, missing: str) -> None:
-    """`sql` with one argument says whether the study or the SQL is missing, and shows an example."""
     with pytest.raises(UsageError, match=f'{missing} is missing: .*tunepipe sql .* "select trial_id, objective'):
         invoke(storage, word)
 
 
 @pytest.mark.long
 def test_a_query_that_needs_too_much_memory_is_refused(storage: Path) -> None:
-    """A query of `sql` that needs too much memory is refused with a message."""
     with pytest.raises(UsageError, match="Out of Memory"):
         invoke(storage, "mnist-pbt", "select * from range(2000000000) order by hash(range)")
 
 
 def test_control_characters_are_escaped_on_stdout_and_kept_in_a_file(storage: Path, tmp_path: Path) -> None:
-    """`sql` escapes control characters on stdout and in JSON, and keeps them in a file."""
     query = "select chr(27) || ']0;x' || chr(7) as text"
     assert invoke(storage, "mnist-pbt", query, "--format", "csv").stdout == '"text"\n"\\x1b]0;x\\x07"\n'
     assert invoke(storage, "mnist-pbt", query, "--format", "json").stdout == '[{"text": "\\u001b]0;x\\u0007"}]\n'
@@ -106,7 +96,6 @@ def test_control_characters_are_escaped_on_stdout_and_kept_in_a_file(storage: Pa
     ],
 )
 def test_ctrl_c_ends_a_query_immediately(storage: Path, query: str) -> None:
-    """Ctrl-C ends a running DuckDB query immediately with exit code 130."""
     code = (
         "import signal, sys, threading, os; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import pipeline.results.tables.query; "
@@ -121,7 +110,6 @@ def test_ctrl_c_ends_a_query_immediately(storage: Path, query: str) -> None:
 
 
 def test_a_query_has_a_time_limit(storage: Path) -> None:
-    """`sql --seconds` ends a query that takes longer with an error."""
     with pytest.raises(UsageError, match=r"took longer than 0\.01 s"):
         invoke(
             storage, "mnist-pbt", "select count(*) from range(100000000000) where hash(range) % 7 = 1", "--seconds=0.01"

@@ -14,7 +14,6 @@ from tests.unit.results.studies import Recording, asha_study, tune_job
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study that has finished and one that has not begun."""
     root = tmp_path_factory.mktemp("storage")
     asha_study(root)
     Recording(root, tune_job("waits"))
@@ -22,14 +21,12 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def invoke(*arguments: str) -> str:
-    """What `tunepipe studies` prints."""
     done = CliRunner().invoke(app, ["studies", *arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 
 
 def test_each_study_is_a_line(storage: Path) -> None:
-    """`studies` prints for each study its name, state, trials, epochs, best value and metric."""
     head, waits, asha = invoke("--storage", str(storage)).splitlines()
 
     assert head.split() == ["study", "state", "trials", "epochs", "best", "started"]
@@ -38,7 +35,6 @@ def test_each_study_is_a_line(storage: Path) -> None:
 
 
 def test_json_prints_one_object(storage: Path) -> None:
-    """`tunepipe studies --json` prints one object with the studies, whose trial counts are numbers."""
     reported = json.loads(invoke("--storage", str(storage), "--json"))
 
     assert [(study["name"], study["trials"], study["metric"]) for study in reported["studies"]] == [
@@ -49,7 +45,6 @@ def test_json_prints_one_object(storage: Path) -> None:
 
 
 def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
-    """`studies` of an empty storage prints how to create a study, and with --json an empty list."""
     reported = invoke("--storage", str(tmp_path))
 
     assert "tunepipe run JOB" in reported
@@ -58,7 +53,6 @@ def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_list_needs_neither_ray_nor_tensorflow_nor_pictures(storage: Path) -> None:
-    """`tunepipe studies` imports neither Ray nor TensorFlow nor matplotlib."""
     code = (
         "import sys; from pipeline.cli.commands import app; "
         "app(['studies', '--storage', sys.argv[1]], standalone_mode=False); "

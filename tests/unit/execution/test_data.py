@@ -18,7 +18,7 @@ from pipeline.datasets import Split, Stream
 from pipeline.errors import DataError
 from pipeline.execution.data import start_loading
 from pipeline.execution.rerun import rerun
-from pipeline.results.views.results_object import results_object
+from pipeline.results.views.objects import results_object
 from pipeline.storage import Store
 from pipeline.study import layout, load_study
 from pipeline.study.files import read_document, set_data
@@ -85,9 +85,10 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
     _gone_on(store, 4)
     results = load_results(store.uri)
     assert len(results.epochs) == 4
-    assert results_object(results)["data_changes"] == [
+    assert results_object(results)["changes"] == [
         {
             "session": 3,
+            "kind": "data",
             "changes": [
                 "the train inputs have different values, in the same shape",
                 "the train targets have different values, in the same shape",

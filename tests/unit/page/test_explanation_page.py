@@ -9,11 +9,10 @@ from pipeline.page import explanation_page, study_cache
 from pipeline.page.explanation_page import Explanations
 from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results
-from pipeline.results.analysis.explanation import Explanation, explained
-from pipeline.results.views.answers import PREDICTED
+from pipeline.results.views.explanation import explanation_tables
+from pipeline.results.views.table import Table
 from pipeline.storage import Store
 from tests.clocks import Leaping
-from tests.unit.results.small_studies import curves_study
 from tests.unit.results.studies import asha_study, pbt_study
 
 LONG = 300.0
@@ -27,24 +26,15 @@ def test_failures_and_stopping_are_explained(tmp_path: Path) -> None:
     """The page of an explanation has a section for each question and for each cause of failures."""
     asha_study(tmp_path, trials=6)
     found = _content(tmp_path, "mnist-asha")
-    titles = [title for title, _ in found["sections"]]
-    assert titles == ["How well early values predict final values", "What early stopping did", "Where the time went"]
-    assert [cause.trials for cause in found["causes"]] == [["0004"]]
+    assert [table.name for table in found["tables"]] == ["importance", "early", "stopping", "time", "failures"]
+    assert [row["trials"] for row in found["tables"][-1].rows] == [["0004"]]
 
 
 def test_only_a_population_has_a_lineage(tmp_path: Path) -> None:
     """The lineage is shown only for studies in which trials took weights over."""
     pbt_study(tmp_path, trials=6)
     found = _content(tmp_path, "mnist-pbt")
-    assert "Copied weights" in [title for title, _ in found["sections"]]
-
-
-def test_predictions_have_a_row_for_each_hyperparameter(tmp_path: Path) -> None:
-    """A study of the searcher `curves` has the predicted best value of each hyperparameter on its page."""
-    curves_study(tmp_path)
-    found = _content(tmp_path, "curves")
-    assert PREDICTED in [title for title, _ in found["sections"]]
-    assert [row.name for row in found["predicted"]["rows"]] == ["lr", "kind", "layers"]
+    assert "lineage" in [table.name for table in found["tables"]]
 
 
 def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,12 +42,12 @@ def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest
     study = asha_study(tmp_path, trials=6)
     may_end, computed = threading.Event(), list[Results]()
 
-    def slow(results: Results) -> Explanation:
+    def slow(results: Results) -> list[Table]:
         computed.append(results)
         may_end.wait()
-        return explained(results)
+        return explanation_tables(results)
 
-    monkeypatch.setattr(explanation_page, "explained", slow)
+    monkeypatch.setattr(explanation_page, "explanation_tables", slow)
     monkeypatch.setattr(study_cache, "time", Leaping())
     cache = StudyCache(Store(tmp_path))
     explanations = Explanations(cache, timeout=0.05)
@@ -71,7 +61,7 @@ def test_a_page_waits_for_a_long_explanation(tmp_path: Path, monkeypatch: pytest
     may_end.set()
     while (found := explanations.content("mnist-asha", mark))["waits_for"]:
         pass
-    assert found["sections"]
+    assert found["tables"]
     assert len(computed) == 1
     while explanations.content("mnist-asha")["waits_for"]:
         pass
@@ -83,7 +73,7 @@ def test_an_explanation_that_failed_is_tried_again(tmp_path: Path, monkeypatch: 
     asha_study(tmp_path, trials=6)
     explanations = Explanations(StudyCache(Store(tmp_path)), timeout=LONG)
     with monkeypatch.context() as patch:
-        patch.setattr(explanation_page, "explained", lambda _results: 1 / 0)
+        patch.setattr(explanation_page, "explanation_tables", lambda _results: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             explanations.content("mnist-asha")
-    assert explanations.content("mnist-asha")["sections"]
+    assert explanations.content("mnist-asha")["tables"]

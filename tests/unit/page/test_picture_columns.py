@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.page import picture_columns
 from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_metrics, trial_columns
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.scale import is_log
+from pipeline.results.analysis.parameters import is_log
 from pipeline.results.tables.query import select_trials
 from pipeline.space import Choice
 from tests.unit.results.front_studies import recorded

@@ -3,13 +3,11 @@
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis import Explanation, explained
 from pipeline.space import LogUniform
 from tests.unit.results import studies
 from tests.unit.results.extreme_studies import branches
 from tests.unit.results.small_studies import (
     batches_study,
-    curves_study,
     folded_study,
     of_function,
     walked_study,
@@ -103,16 +101,10 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture(scope="session")
-def predicted(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
-    """An explanation of a study whose configs the searcher `curves` drew."""
-    return explained(curves_study(tmp_path_factory.mktemp("studies")))
-
-
-@pytest.fixture(scope="session")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
-    """An explanation of a study in which two hyperparameters matter and two do not."""
+def known(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """A study in which two hyperparameters matter and two do not."""
     root = tmp_path_factory.mktemp("studies")
-    return explained(of_function(root, lambda config: 4 * config["a"] + (config["c"] == "x")))
+    return of_function(root, lambda config: 4 * config["a"] + (config["c"] == "x"))
 
 
 @pytest.fixture(scope="session")

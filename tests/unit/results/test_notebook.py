@@ -13,7 +13,7 @@ def test_results_in_a_notebook_are_a_leaderboard(asha_results: Results) -> None:
     text = load_results(asha_results.location)._repr_html_()
 
     assert text.count("<tr>") == 11
-    assert f"<th>{asha_results.best.trial_id}</th>" in text
+    assert f"<td>{asha_results.best.trial_id}</td>" in text
     assert "14 more" in text
 
 

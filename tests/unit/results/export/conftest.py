@@ -12,7 +12,6 @@ from pipeline.results.export.mlflow import write_mlflow
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Path:
-    """A database of MLflow without runs, which is made once because that takes long."""
     folder = tmp_path_factory.mktemp("mlflow")
     write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(folder))
     return folder
@@ -20,6 +19,5 @@ def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Pa
 
 @pytest.fixture
 def folder(empty: Path, tmp_path: Path) -> Path:
-    """A folder with a copy of the empty database."""
     shutil.copy(empty / "mlflow.db", tmp_path)
     return tmp_path

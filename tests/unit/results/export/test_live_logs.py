@@ -18,7 +18,6 @@ CONFIG = {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}
 
 
 def _recorded(root: Path) -> Recording:
-    """A study whose first session has trained two trials for two epochs."""
     study = Recording(root, tune_job("live", scheduler="fifo"))
     for number in range(2):
         study.decide(layout.trial_id(number), 0, "start", number, "drawn", config_after=CONFIG)
@@ -34,7 +33,6 @@ def _train(study: Recording, *epochs: int) -> None:
 
 
 def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Path) -> None:
-    """A second session logs only its own epochs to MLflow and to TensorBoard, so that each epoch is logged once."""
     study, notes = _recorded(tmp_path / "studies"), []
     logs = [f"mlflow={folder}", f"tensorboard={tmp_path / 'board'}"]
     with log_live(study.store, logs, notes.append):
@@ -64,7 +62,6 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
 
 
 def test_the_exported_winner_is_an_artifact_and_the_environment_tags(folder: Path, tmp_path: Path) -> None:
-    """MLflow's run of a study has the winner's exported files as artifacts and the session's environment as tags."""
     study = _recorded(tmp_path / "studies")
     machine = {"host": "node-1", "system": "Linux", "cpu": "c", "cores": 2, "memory": 8 * 2**30, "gpus": []}
     git = {"commit": "0123456789", "dirty": False}
@@ -88,7 +85,6 @@ def test_the_exported_winner_is_an_artifact_and_the_environment_tags(folder: Pat
 
 
 def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> None:
-    """Each log that fails is reported once, and events that are in its folder already stay unchanged."""
     study, notes = _recorded(tmp_path / "studies"), []
     other = tmp_path / "board/live"
     other.mkdir(parents=True)
@@ -104,7 +100,6 @@ def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> 
 
 
 def test_a_study_that_never_began_is_no_failure(tmp_path: Path) -> None:
-    """For a study that never began, nothing is logged and nothing is reported."""
     with log_live(Store(tmp_path / "none"), [f"tensorboard={tmp_path / 'board'}"], pytest.fail):
         pass
     assert not (tmp_path / "board").exists()
@@ -112,6 +107,5 @@ def test_a_study_that_never_began_is_no_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["mlflow", "mlflow=", "wandb=x", ""])
 def test_a_log_that_does_not_exist_is_refused(text: str) -> None:
-    """An unknown log is refused with the possible ones."""
     with pytest.raises(UsageError, match="mlflow=URI"):
         logs_of([text])

@@ -13,11 +13,10 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
-from pipeline.results.export.mlflow import ExportSummary, write_mlflow
+from pipeline.results.export.mlflow import write_mlflow
 
 
 def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
-    """MLflow's run of the study and those of its trials by their ids, of which each exists once."""
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
@@ -30,11 +29,10 @@ def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
 
 
 def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_results: Results) -> None:
-    """A trial in MLflow has its config as params, metrics by epoch with times, and the state with its reason."""
     done = write_mlflow(asha_results, str(folder))
     client, study, trials = runs(folder, "mnist-asha")
 
-    assert done == ExportSummary(f"sqlite:///{folder / 'mlflow.db'}", len(asha_results.trials), 0)
+    assert done == (f"sqlite:///{folder / 'mlflow.db'}", len(asha_results.trials), 0)
     assert sorted(trials) == asha_results.trials["trial_id"].to_list()
     best = asha_results.best
     assert best is not None
@@ -51,13 +49,12 @@ def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_resu
 
 
 def test_writing_it_twice_doubles_nothing(folder: Path, asha_results: Results) -> None:
-    """A second export of an unchanged study keeps every run of MLflow and writes no value again."""
     write_mlflow(asha_results, str(folder))
     client, study, before = runs(folder, "mnist-asha")
-    again = write_mlflow(asha_results, str(folder))
+    _, written, kept = write_mlflow(asha_results, str(folder))
     _, same, after = runs(folder, "mnist-asha")
 
-    assert (again.written, again.kept) == (0, len(asha_results.trials))
+    assert (written, kept) == (0, len(asha_results.trials))
     assert {trial: run.info.run_id for trial, run in before.items()} == {
         trial: run.info.run_id for trial, run in after.items()
     }
@@ -66,7 +63,6 @@ def test_writing_it_twice_doubles_nothing(folder: Path, asha_results: Results) -
 
 
 def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> None:
-    """A second export to MLflow writes only the trial with new epochs again, with all of its epochs."""
     first = asha_results.best.trial_id  # type: ignore[union-attr]
     epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
     trials = asha_results.trials.copy()
@@ -75,10 +71,10 @@ def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> No
     _, study, before = runs(folder, "mnist-asha")
     assert study.info.status == before[first].info.status == "RUNNING"
 
-    done = write_mlflow(asha_results, str(folder))
+    _, written, _ = write_mlflow(asha_results, str(folder))
     client, study, after = runs(folder, "mnist-asha")
 
-    assert (done.written, study.info.status) == (1, "FINISHED")
+    assert (written, study.info.status) == (1, "FINISHED")
     steps = [one.step for one in client.get_metric_history(after[first].info.run_id, "loss")]
     assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == first, "epoch"].to_list()
 
@@ -86,7 +82,6 @@ def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> No
 def test_an_export_that_was_cut_off_is_completed(
     folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an interrupted export to MLflow, whole trials are kept and the incomplete one is written again."""
     log, calls = MlflowClient.log_batch, 0
 
     def breaks(*arguments: object, **named: object) -> None:
@@ -100,16 +95,15 @@ def test_an_export_that_was_cut_off_is_completed(
     with pytest.raises(StorageError, match="the line is cut"):
         write_mlflow(asha_results, str(folder))
     monkeypatch.undo()
-    done = write_mlflow(asha_results, str(folder))
+    _, written, kept = write_mlflow(asha_results, str(folder))
     _, _, trials = runs(folder, "mnist-asha")
 
-    assert done.kept > 0
-    assert len(trials) == done.kept + done.written == len(asha_results.trials)
+    assert kept > 0
+    assert len(trials) == kept + written == len(asha_results.trials)
     assert all("tunepipe.digest" in run.data.tags for run in trials.values())
 
 
 def test_a_parameter_that_changes_is_exported_by_epoch(folder: Path, pbt_results: Results) -> None:
-    """A learning rate that population based training changes is a metric by epoch, and an unchanged one is not."""
     write_mlflow(pbt_results, str(folder))
     client, _, trials = runs(folder, "mnist-pbt")
     segments = pbt_results.epochs.groupby("trial_id")["segment"].nunique()
@@ -125,7 +119,6 @@ def test_a_parameter_that_changes_is_exported_by_epoch(folder: Path, pbt_results
 def test_an_export_leaves_variables_and_loggers_as_they_were(
     asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An export to MLflow prints nothing and restores environment variables and log levels, even after an error."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)
@@ -141,7 +134,6 @@ def test_an_export_leaves_variables_and_loggers_as_they_were(
 
 
 def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) -> None:
-    """An unknown MLflow location is refused with the locations that are possible."""
     with pytest.raises(StorageError, match=r"MLflow at ftp://nowhere.* Name a tracking URI"):
         write_mlflow(asha_results, "ftp://nowhere")
 
@@ -149,7 +141,6 @@ def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) 
 def test_without_mlflow_the_command_prints_what_to_install(
     asha_results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without MLflow, which is optional, the command prints what to install."""
     monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
     with pytest.raises(UsageError, match=r"pip install '\.\[mlflow\]'"):
         write_mlflow(asha_results, str(tmp_path))
@@ -158,7 +149,6 @@ def test_without_mlflow_the_command_prints_what_to_install(
 def test_an_interrupted_creation_of_the_studys_run_is_completed(
     folder: Path, asha_results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If MLflow has a study's run without params, an export adds them instead of creating a second run."""
 
     def breaks(*_arguments: object, **_named: object) -> None:
         raise OSError("the line is cut")
@@ -173,7 +163,6 @@ def test_an_interrupted_creation_of_the_studys_run_is_completed(
 
 
 def test_runs_whose_creation_was_answered_too_late_are_deleted(folder: Path, asha_results: Results) -> None:
-    """An export deletes a second run of a trial and an empty second run of the study, and keeps those with values."""
     write_mlflow(asha_results, str(folder))
     client, study, trials = runs(folder, "mnist-asha")
     experiment = study.info.experiment_id

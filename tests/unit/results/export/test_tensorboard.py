@@ -16,7 +16,6 @@ from tests.unit.results.studies import Recording, tune_job
 
 
 def _events(folder: Path) -> list[event_pb2.Event]:
-    """The events of a folder's only file, whose records are a length, its checksum, data and their checksum."""
     (file,) = folder.glob("events.out.*")
     content, events, at = file.read_bytes(), [], 0
     while at < len(content):
@@ -29,7 +28,6 @@ def _events(folder: Path) -> list[event_pb2.Event]:
 
 
 def test_every_epoch_of_every_trial_is_exported(asha_results: Results, tmp_path: Path) -> None:
-    """TensorBoard gets every finite metric of every epoch of every trial with its time."""
     written = write_tensorboard(asha_results, tmp_path / "board")
     assert len(written) == asha_results.epochs["trial_id"].nunique()
     trial = asha_results.best.trial_id  # type: ignore[union-attr]
@@ -46,7 +44,6 @@ def test_every_epoch_of_every_trial_is_exported(asha_results: Results, tmp_path:
 
 
 def test_hyperparameters_are_exported_with_the_objective(asha_results: Results, tmp_path: Path) -> None:
-    """TensorBoard's HParams tab finds its three summaries with the values of the config."""
     write_tensorboard(asha_results, tmp_path)
     events = _events(tmp_path / "0001")
     tags = [value.tag for event in events for value in event.summary.value]
@@ -63,7 +60,6 @@ def test_hyperparameters_are_exported_with_the_objective(asha_results: Results, 
 
 
 def test_a_folder_that_is_not_empty_is_refused(asha_results: Results, tmp_path: Path) -> None:
-    """An export to TensorBoard into a folder that is not empty is refused."""
     (tmp_path / "other").touch()
     with pytest.raises(StorageError, match="is not empty"):
         write_tensorboard(asha_results, tmp_path)
@@ -73,7 +69,6 @@ def test_a_folder_that_is_not_empty_is_refused(asha_results: Results, tmp_path: 
 def test_an_epoch_that_is_trained_again_replaces_what_was_written(
     asha_results: Results, tmp_path: Path, sessions: int
 ) -> None:
-    """TensorBoard shows the newer values of epochs that a trial trains again, in one session and over two."""
     assert asha_results.best is not None
     trial = asha_results.best.trial_id
     of_trial = asha_results.epochs["trial_id"] == trial
@@ -102,7 +97,6 @@ def test_an_epoch_that_is_trained_again_replaces_what_was_written(
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("metrics", [("objective",), ("objective", "best_objective")])
 def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, live: bool, metrics: tuple[str, ...]) -> None:
-    """Metrics called objective have the values of each epoch, and the best value is shown under another name."""
     study = Recording(tmp_path, tune_job("own", objectives=[Objective("objective", "max")]), metrics=metrics)
     for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
         study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.results import Results, plots
-from pipeline.results.analysis.cost import COSTS
+from pipeline.results.analysis.queries import COSTS
 from tests.unit.results.plots.drawing import drawn
 
 

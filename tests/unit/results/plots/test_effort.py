@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from pipeline.results import Results, plots
-from pipeline.results.analysis.effort import PHASES, effort
+from pipeline.results.analysis.queries import PHASES, effort
 from tests.unit.results.plots.drawing import drawn
 
 
@@ -22,13 +22,14 @@ def test_each_trial_has_a_bar_of_its_phases(asha_results: Results) -> None:
     for corners in bars:
         row = round(float(corners[:, 1].mean()))
         ends[row] = max(ends.get(row, 0.0), float(corners[:, 0].max()))
-    totals = spent.trials.sum(axis=1)
+    trials = spent.trials.to_pandas().set_index("trial_id")
+    totals = trials.sum(axis=1)
     rows = {len(totals) - place: total for place, total in enumerate(totals) if total}
     assert ends == pytest.approx(rows)
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(spent.trials.index)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(trials.index)
     texts = [text.get_text() for text in ax.texts]
     assert any(text.startswith(f"idle: {spent.idle:.1f} s") for text in texts)
-    assert [text for text in texts if text in PHASES] == [phase for phase in PHASES if spent.trials[phase].sum() > 0]
+    assert [text for text in texts if text in PHASES] == [phase for phase in PHASES if trials[phase].sum() > 0]
 
 
 def test_the_axis_is_in_seconds_however_short_the_trials(asha_results: Results) -> None:

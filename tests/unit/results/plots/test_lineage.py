@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 from pipeline.results import Results, plots
-from pipeline.results.analysis.lineage import exploits
+from pipeline.results.analysis.queries import exploits
 from pipeline.results.plots.style import ACCENT
 from tests.unit.results.plots.drawing import drawn
 
@@ -21,7 +21,7 @@ def coloured(ax: Axes, colour: str) -> list[Any]:
 def test_lineage_draws_an_arrow_for_each_exploit(population: Results) -> None:
     """The lineage has an arrow for each exploit, in the highlight colour if it leads to the best model."""
     arrows = drawn(plots.lineage, population).findobj(FancyArrowPatch)
-    assert len(arrows) == len(exploits(population)) == 1
+    assert len(arrows) == exploits(population).num_rows == 1
     assert matplotlib.colors.to_hex(arrows[0].get_edgecolor()) == ACCENT
 
 

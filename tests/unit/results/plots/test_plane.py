@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.results import Results, plots
-from pipeline.results.analysis.plane import has_plane, has_trajectories
+from pipeline.results.plots.plane import has_plane, has_trajectories
 from pipeline.space import LogUniform, Uniform
 from tests.unit.results.plots.drawing import drawn
 from tests.unit.results.small_studies import plane_study

