@@ -119,7 +119,9 @@ class RayJobs(Kubernetes):
 
         found, attached = submit_once(study, storage, self.where, known, create)
         if not attached:
-            self._delete_ended(label, storage)
+            # The study is submitted, and another user may have deleted them.
+            with suppress(ClusterError):
+                self._delete_ended(label, storage)
         return found, attached
 
     def output(self, found: Submission) -> str:
@@ -248,9 +250,7 @@ class RayJobs(Kubernetes):
             refused = each["metadata"]["creationTimestamp"] if state(each) == "ValidationFailed" else None
             ended = (each.get("status") or {}).get("endTime") or refused
             if has_ended(each) and ended and datetime.fromisoformat(ended) < now - (_KEPT if same else _KEPT_OF_OTHERS):
-                # Another user may have deleted it.
-                with suppress(ClusterError):
-                    self.delete(each["metadata"]["name"], wait=False)
+                self.delete(each["metadata"]["name"], wait=False)
 
     def _ending(self, job: Mapping[str, Any]) -> Iterator[str]:
         if problem := operator_problem(job, 0):
