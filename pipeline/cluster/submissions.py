@@ -111,17 +111,10 @@ def submit_once(
     known: Callable[[], Sequence[Submission]],
     create: Callable[[int], Submission | str],
 ) -> tuple[Submission, bool]:
-    """Start a study, or attach to it where it runs.
+    """Start a study, or attach to it where it runs: its submission, and whether it ran already.
 
-    Args:
-        study: The study's name, without regard to others in `known`.
-        storage: Its storage.
-        where: The cluster, for messages.
-        known: Lists the study's submissions, the oldest first.
-        create: Creates the submission of a number; returns its name if that is taken.
-
-    Returns:
-        The submission, and whether it ran already.
+    `known` lists the study's submissions, the oldest first; `create` makes the one of a number, or returns its name if
+    that is taken.
     """
     taken = None
     for _ in range(_TRIES):

@@ -263,16 +263,6 @@ def test_a_rayjob_that_can_never_start_is_deleted_by_its_own_submission_alone(ap
     assert api_server.deleted == []
 
 
-def test_a_study_that_waits_for_too_long_is_kept(api_server: ApiServer) -> None:
-    message = 'pods "beale-1-head" is forbidden: exceeded quota: tunepipe, requested: pods=1, used: pods=4'
-    api_server.answers[JOB] = [of_beale("Initializing", rayClusterName="c")]
-    api_server.answers[EVENTS] = [{"items": [{"involvedObject": {"name": "c"}, "message": message}]}]
-    printed = tunepipe(*SUBMIT, "--wait-pods", "0")
-    assert printed.code == 2
-    assert "exceeded quota: tunepipe" in printed.errors
-    assert api_server.deleted == []
-
-
 def test_the_second_user_of_a_name_reads_whose_study_it_is(beale: ApiServer) -> None:
     printed = tunepipe(*SUBMIT, "--detach")
     assert "already running as beale-1, submitted by ana@laptop at 20" in printed.errors
@@ -312,15 +302,6 @@ def test_the_output_of_a_driver_is_printed_and_sanitized(beale: ApiServer, named
     beale.answers[PODS] = [{"items": [pod("beale-1-x", "Succeeded")]}]
     assert tunepipe("logs", named, "--kubernetes").output.endswith("\n\\x1b[2Jhalf a li")
     assert tunepipe("logs", named, "--kubernetes", "--raw").output.endswith("\n\x1b[2Jhalf a li")
-
-
-def test_a_driver_is_followed_to_its_end(beale: ApiServer) -> None:
-    failed = of_beale("Failed", message="Job entrypoint command failed with exit code 3, last logs")
-    beale.answers[JOB] = [of_beale(), failed]
-    beale.answers[LOG] = [stamped("one\n"), stamped("one\ntwo\n")]
-    printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
-    assert printed.code == 3, printed.errors
-    assert [line for line in printed.output.splitlines() if "[kubernetes]" not in line] == ["one", "two"]
 
 
 def test_a_study_in_two_storages_is_chosen_by_its_storage(beale: ApiServer) -> None:

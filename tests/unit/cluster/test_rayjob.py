@@ -61,16 +61,6 @@ def test_names_are_what_kubernetes_takes(name):
     assert made["name"][0].isalpha()
 
 
-def test_studies_of_different_names_never_share_a_label():
-    labels = [
-        study_manifests(job(name=name), "beale", "local-cpu", "/studies", []).job["metadata"]["labels"][
-            "tunepipe/study"
-        ]
-        for name in ("a-b", "a.b", "a_b", "x" * 62, "x" * 63)
-    ]
-    assert len(set(labels)) == 5
-
-
 def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("JOB = 1\n")
@@ -99,13 +89,6 @@ def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
     assert {each["path"]: made.file["data"][each["key"]] for each in items} == texts
     assert " run /job/job.py " in made.job["spec"]["entrypoint"]
     assert "&id" not in str(made)
-
-
-def test_a_job_file_may_have_a_space_in_its_name(tmp_path):
-    file = tmp_path / "my job.py"
-    file.write_text("JOB = 1\n")
-    made = study_manifests(job(), f"{file}:build", "local-cpu", "/studies", [])
-    assert "run '/job/my job.py:build' --resume" in made.job["spec"]["entrypoint"]
 
 
 def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):

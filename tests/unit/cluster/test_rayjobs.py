@@ -49,13 +49,6 @@ def test_a_study_is_followed_to_its_end(api_server, server, follow):
     assert server.exit_code("s-1") == 0
 
 
-def test_a_rayjob_whose_pod_disappears_is_followed_to_its_end(api_server, follow):
-    api_server.answers[JOB] = [rayjob("Retrying"), rayjob("Complete")]
-    api_server.answers[PODS] = [{"items": [pod("s-1-x", "Failed")]}]
-    api_server.gone.add(LOG)
-    assert "Complete" in follow()
-
-
 def test_the_exit_code_of_a_study_that_must_not_be_retried_is_in_its_log(api_server, server, follow):
     api_server.answers[JOB] = [rayjob("Running"), rayjob("Complete", jobStatus="STOPPED")]
     api_server.answers[PODS] = [{"items": [pod("s-1-x", "Succeeded")]}]
@@ -92,19 +85,6 @@ def test_an_end_that_is_not_known_is_never_a_success(state, status, log, code):
     else:
         with pytest.raises(code):
             exit_code_of(rayjob(state, **status), log)
-
-
-def test_a_study_in_a_queue_reports_what_it_waits_for(api_server, follow):
-    job = rayjob("Suspended")
-    job["metadata"] |= {"uid": "u-1", "labels": {"kueue.x-k8s.io/queue-name": "gpus"}}
-    job["spec"]["suspend"] = True
-    said = {"type": "QuotaReserved", "status": "False", "message": "insufficient unused quota"}
-    workload = {"metadata": {"ownerReferences": [{"uid": "u-1"}]}, "status": {"conditions": [said]}}
-    api_server.answers[JOB] = [job, job, rayjob("Complete")]
-    api_server.answers[WORKLOADS] = [{"items": [workload]}]
-    printed = follow()
-    assert printed.count("s-1 waits in the queue 'gpus': insufficient unused quota") == 1
-    assert "Suspended" not in printed
 
 
 def test_a_study_without_requested_pods_is_reported(api_server, follow, monkeypatch):
@@ -150,13 +130,6 @@ def test_pods_that_wait_are_reported_once_and_for_a_limited_time(api_server, fol
     with pytest.raises(ClusterError, match=rf"{reason}.*The RayJob waits") as refused:
         follow(wait_pods=0)
     assert not isinstance(refused.value, NeverStarts)
-
-
-def test_more_workers_are_waited_for_while_one_works(api_server, follow):
-    api_server.answers[JOB] = [rayjob("Running"), rayjob("Running"), rayjob("Complete")]
-    api_server.answers[PODS] = [{"items": [pod("a", "Running", "worker"), unscheduled("b", "worker")]}]
-    api_server.answers[f"{PODS}/a/log"] = [""]
-    assert "pod b waits for a node" in follow(wait_pods=0)
 
 
 def test_a_head_that_is_absent_twice_is_lost(api_server, follow):
@@ -282,12 +255,6 @@ def test_submissions_have_their_exit_codes_and_why_they_wait(api_server, server)
     assert selectors == ["type=Warning", "reason=DeletedHeadPod", "reason=DeletedWorkerPod"]
 
 
-def test_a_study_that_trains_is_not_to_be_deleted(api_server, server):
-    api_server.answers[RAYJOBS] = [{"items": [of_study("Running", "a-1", "a")]}]
-    api_server.answers[PODS] = [{"items": [pod("w", "Running", "worker"), unscheduled()]}]
-    assert server.submissions()[0].message == "pod p waits for a node: 0/2 nodes are available"
-
-
 def test_one_is_found_by_its_name_its_study_or_its_storage(api_server, server):
     jobs = [of_study("Running", "a-1", "a"), of_study("Running", "a-2", "a", "s3://b/x/")]
     api_server.answers[RAYJOBS] = [{"items": jobs}]
@@ -324,13 +291,6 @@ def test_two_simultaneous_submissions_make_one_rayjob(api_server, server):
     api_server.answers[f"{RAYJOBS}/beale-1"] = [other]
     found, attached = server.submit("beale", "/studies", manifests_of)
     assert (found.name, found.submitter, attached) == ("beale-1", "ana@laptop", True)
-
-
-def test_a_name_that_another_program_has_taken_is_refused(api_server, server):
-    api_server.refused[RAYJOBS] = (409, 'rayjobs.ray.io "beale-1" already exists')
-    api_server.answers[f"{RAYJOBS}/beale-1"] = [rayjob("Running", "beale-1")]
-    with pytest.raises(ClusterError, match="which tunepipe did not create"):
-        server.submit("beale", "/studies", manifests_of)
 
 
 def test_a_rayjob_that_is_being_deleted_is_not_attached_to(api_server, server):
