@@ -24,14 +24,18 @@ TunepipeError
 """
 
 import errno
+import os
 import re
+import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from types import TracebackType
 
-from pipeline.sanitize import sanitize
-from pipeline.traceback_frames import without_own_frames
+from pipeline.text import sanitize
 
+_PACKAGE = f"{Path(__file__).parent}{os.sep}"
 _SIGPIPE = 13
 _MAX_LENGTH = 120
 _MAX_FAULTS = 50
@@ -206,6 +210,26 @@ class EndUnknown(TunepipeError):
 
 class DamagedFile(TunepipeError):
     """A file's content does not match its checksum or its format."""
+
+
+def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without tunepipe's frames, nor those of libraries between and behind the user's."""
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    # A dataclass writes code named <string>; a cell has another name.
+    libraries = (*(f"{folder}{os.sep}" for folder in folders), "<frozen ", "<string>")
+    frames: list[TracebackType] = []
+    outermost = True
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        library, own = file.startswith(libraries), file.startswith(_PACKAGE)
+        outermost = outermost and library and not own
+        if outermost or not (library or own):
+            frames.append(trace)
+        trace = trace.tb_next
+    copy: TracebackType | None = None
+    for frame in reversed(frames):
+        copy = TracebackType(copy, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return copy
 
 
 def _shown(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.code import expanded, is_file, load_module, split_job_name
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.wording import by_count, did_you_mean, listed
+from pipeline.text import by_count, did_you_mean, listed
 
 __all__ = ["find", "jobs", "names"]
 

@@ -16,7 +16,7 @@ from pipeline.code import SourceText, content_of, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
-from pipeline.wording import closest, did_you_mean
+from pipeline.text import closest, did_you_mean
 
 LIBRARIES: dict[str, type[Adapter]] = {
     each.library: each for each in (HypermodelAdapter, ObjectiveAdapter, TrainableAdapter)

@@ -39,7 +39,7 @@ def main() -> None:
 
 def _print_error(what: str) -> None:
     from pipeline.cli.console import command_console, wrapped
-    from pipeline.sanitize import sanitize
+    from pipeline.text import sanitize
 
     console = command_console(err=True)
     console.print("[bold red]tunepipe:[/] ", end="")
@@ -64,7 +64,7 @@ def _run_app() -> int | None:
 
 def _usage_error(error: Exception) -> UsageError:
     """A UserError for a command line that typer refuses."""
-    from pipeline.wording import did_you_mean
+    from pipeline.text import did_you_mean
 
     message = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
     context: Any = getattr(error, "ctx", None)
@@ -106,7 +106,7 @@ def _trials(message: str) -> str:
 
 def _meant(option: str, options: Collection[str]) -> str:
     """The option that an unknown one, or else its value (`--format savedmodel`), may mean, as a sentence."""
-    from pipeline.wording import closest
+    from pipeline.text import closest
 
     # The dashes are not compared: with them, any two short options would be similar.
     names = {name.lstrip("-"): name for name in options}

@@ -13,7 +13,7 @@ from pipeline.cli.console import command_console, note, print_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, AcceptChanges, Address, JobName, Json, Resume, Storage
 from pipeline.errors import Interrupted
-from pipeline.wording import by_count, counted, listed
+from pipeline.text import by_count, counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

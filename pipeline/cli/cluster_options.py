@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cli.console import note, print_bytes, print_output
 from pipeline.errors import Interrupted, UsageError
-from pipeline.wording import by_count
+from pipeline.text import by_count
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
-from pipeline.sanitize import sanitize, sanitize_output
+from pipeline.text import sanitize, sanitize_output
 
 _UNBOUNDED = 100_000
 """The width of a pipe or file: nothing is wrapped or left out."""

@@ -9,7 +9,7 @@ from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.study_argument import Study, results_of, study_argument, study_store
 from pipeline.cli.table_output import file_option, form_of, save
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:

@@ -10,7 +10,7 @@ from pipeline.cli.console import note, print_path, print_text
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import UsageError
-from pipeline.wording import by_count, counted
+from pipeline.text import by_count, counted
 
 
 def export(

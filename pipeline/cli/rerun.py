@@ -11,7 +11,7 @@ from pipeline.cli.console import command_console
 from pipeline.cli.options import STORAGE, Storage
 from pipeline.cli.study_argument import Study, study_store, trial_id
 from pipeline.errors import UsageError
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 
 if TYPE_CHECKING:
     from pipeline.execution.rerun import RerunEpoch, RerunResult

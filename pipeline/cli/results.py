@@ -23,8 +23,8 @@ from pipeline.cli.options import STORAGE, Json, Storage
 from pipeline.cli.study_argument import labelled, study_argument, study_store, trial_id
 from pipeline.cli.table_output import Format, Output, format_of, output_table
 from pipeline.errors import Interrupted, UsageError
-from pipeline.sanitize import sanitize
 from pipeline.study.studies import as_argument
+from pipeline.text import sanitize
 
 if TYPE_CHECKING:
     import pyarrow as pa

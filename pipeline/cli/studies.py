@@ -15,7 +15,7 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     from pipeline.results.views.objects import studies_object
     from pipeline.results.views.table import Column, Table
     from pipeline.storage import Store
-    from pipeline.wording import format_number
+    from pipeline.text import format_number
 
     store = Store(storage)
     studies = overview(store)

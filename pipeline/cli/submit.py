@@ -28,7 +28,7 @@ from pipeline.cli.console import command_console, note, print_object, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
 from pipeline.errors import Fault, InvalidJob, UsageError, UserError
-from pipeline.wording import by_count, rough_duration
+from pipeline.text import by_count, rough_duration
 
 if TYPE_CHECKING:
     from pipeline.cluster.rayjob import Manifests

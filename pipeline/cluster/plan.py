@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.errors import ClusterError, ResourcesUnmet, UserError
 from pipeline.study import Resources, TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import counted, size
+from pipeline.text import counted, size
 
 TRIAL_GIGABYTES = 0.75
 """The memory of a worker with a small model (measured: 0.7 GiB), if a job does not say what a trial needs."""

@@ -33,7 +33,7 @@ from pipeline.cluster.why import (
     queue_reason,
 )
 from pipeline.errors import ClusterError, EndUnknown, Interrupted
-from pipeline.wording import rough_duration
+from pipeline.text import rough_duration
 
 _KEPT, _KEPT_OF_OTHERS = timedelta(minutes=10), timedelta(days=7)
 """How long an ended RayJob stays when its study is submitted again, so that its log can be read, or another one."""

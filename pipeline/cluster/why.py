@@ -8,7 +8,7 @@ from textwrap import shorten
 from typing import Any
 
 from pipeline.cluster.rayjob import PRIORITY_LABEL, QUEUE_LABEL
-from pipeline.wording import duration
+from pipeline.text import duration
 
 STARTING_SECONDS = 45.0
 """By then a running operator has updated a new RayJob, Kueue has made a workload, Ray has requested a worker's pod."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.wording import counted
+from pipeline.text import counted
 
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages, on any machine."""

@@ -39,7 +39,7 @@ from pipeline.datasets.identity import (
 )
 from pipeline.datasets.parquet import ParquetFiles, Stream, is_parquet, read
 from pipeline.errors import DataError, UserError
-from pipeline.wording import did_you_mean
+from pipeline.text import did_you_mean
 
 __all__ = [
     "DATASETS",

@@ -21,7 +21,7 @@ from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.object_files import file_system
 from pipeline.storage.parquet import BROKEN
-from pipeline.wording import size
+from pipeline.text import size
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

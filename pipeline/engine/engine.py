@@ -28,8 +28,7 @@ from pipeline.searchers import EarlierStudy, Suggestion
 from pipeline.study import TuneJob, layout
 from pipeline.study.faults import start_faults
 from pipeline.study.trial_configs import completed, seed_of_trial, trials_in_all
-from pipeline.trial_ids import draw_order
-from pipeline.wording import format_number
+from pipeline.text import draw_order, format_number
 
 Verdict: TypeAlias = Literal["continue", "pause", "stop"]
 

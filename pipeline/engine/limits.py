@@ -6,7 +6,7 @@ from itertools import islice
 
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import TuneJob
-from pipeline.wording import counted, format_number, hide_numbers
+from pipeline.text import counted, format_number, hide_numbers
 
 _GIVEN_UP = "TrialPruned:"
 """The error with which an objective of Optuna gives a config up: it says nothing about other trials."""

@@ -8,7 +8,7 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import counted, is_or_are, listed, size
+from pipeline.text import counted, is_or_are, listed, size
 
 Node: TypeAlias = tuple[float, float, float]
 """What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""

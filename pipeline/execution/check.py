@@ -29,7 +29,7 @@ from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.studies import default_storage
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import counted, listed, rough_duration, size
+from pipeline.text import counted, listed, rough_duration, size
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 

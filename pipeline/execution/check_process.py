@@ -50,8 +50,8 @@ from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES
 from pipeline.study import TuneJob
 from pipeline.study.context import TrialContext, in_trial
+from pipeline.text import capitalized, counted, rough_duration, size
 from pipeline.training.data import example_config, load_data
-from pipeline.wording import capitalized, counted, rough_duration, size
 
 JOB = "job.pickle"
 """The file of a job whose sources cannot be copied."""

@@ -10,7 +10,7 @@ from pipeline.study import layout
 from pipeline.study.contents import contents, listed_entries, remove
 from pipeline.study.files import read_job
 from pipeline.study.studies import as_argument, called, no_study
-from pipeline.wording import by_count, size
+from pipeline.text import by_count, size
 
 _OF_TRIALS = 5
 """Number of files in working folders that the question names."""

@@ -7,9 +7,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import TunepipeError
-from pipeline.sanitize import sanitize_line
 from pipeline.storage import Store
 from pipeline.study.studies import called
+from pipeline.text import sanitize_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.scratch import SharedFolder, shared_root
 from pipeline.study import layout
-from pipeline.wording import counted, listed, size
+from pipeline.text import counted, listed, size
 
 
 def shared_caches(store: Store, session: int | None) -> SharedFolder:

@@ -31,7 +31,7 @@ from pipeline.results.analysis.parameters import DECADES
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.templates import template
 from pipeline.results.views.states import STATES
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 
 _STATIC = Path(__file__).parent / "static"
 _FOLDER = "page/templates"

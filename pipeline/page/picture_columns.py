@@ -19,9 +19,9 @@ from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
 from pipeline.results.tables.trials_database import objective_columns
-from pipeline.sanitize import sanitize_line
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.text import sanitize_line
 
 _POINTS = 240_000
 """Points of all curves together: more cannot be distinguished, and take long to send."""

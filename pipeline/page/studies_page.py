@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.page.study_cache import StudyCache, StudyLine
-from pipeline.wording import format_number, rough_duration
+from pipeline.text import format_number, rough_duration
 
 _WIDTH, _HEIGHT, _MARGIN = 96, 24, 2
 

@@ -27,7 +27,7 @@ from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, le
 from pipeline.results.views.table import Column
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.wording import duration, format_number, frequency, rough_duration
+from pipeline.text import duration, format_number, frequency, rough_duration
 
 CONDITION_SECONDS = 20.0
 """A condition that takes longer is cancelled, so that none occupies a core forever."""

@@ -18,7 +18,7 @@ from pipeline.results.views.provenance import provenance_in_words
 from pipeline.space import Domain
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.wording import duration, format_number, size
+from pipeline.text import duration, format_number, size
 
 TABLE_EPOCHS = 500
 """Epochs in the table, the newest; the curves show all."""

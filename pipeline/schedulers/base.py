@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import STRICT_CONFIG, Config, OpenSettings
-from pipeline.trial_ids import draw_order
+from pipeline.text import draw_order
 
 Mode: TypeAlias = Literal["min", "max"]
 Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]

@@ -25,7 +25,7 @@ from pipeline.schedulers.base import (
 )
 from pipeline.schedulers.rungs import MeasuredRungSettings, Rung, rungs
 from pipeline.space import Config, Count, Real
-from pipeline.trial_ids import DrawOrder, draw_order
+from pipeline.text import DrawOrder, draw_order
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.machine.matrix_threads import one_thread
+from pipeline.machine import one_thread
 from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
 from pipeline.space import Config, Count, Cube, carry_over, fitting

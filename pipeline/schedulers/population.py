@@ -40,8 +40,7 @@ from pipeline.space import (
     plain,
     walk,
 )
-from pipeline.trial_ids import draw_order
-from pipeline.wording import closest
+from pipeline.text import closest, draw_order
 
 _DOMAIN: TypeAdapter[Domain] = TypeAdapter(AnyDomain)
 

@@ -26,7 +26,7 @@ from pipeline.schedulers.base import (
     beyond_maximum,
 )
 from pipeline.space import Config, Count, Real
-from pipeline.trial_ids import draw_order
+from pipeline.text import draw_order
 
 _MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over

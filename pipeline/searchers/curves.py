@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from pipeline.machine.matrix_threads import one_thread
+from pipeline.machine import one_thread
 from pipeline.searchers.base import (
     MAX_OBSERVATIONS,
     EarlierStudy,
@@ -20,7 +20,7 @@ from pipeline.searchers.base import (
 from pipeline.searchers.curve_model import CurveModel, curve_fit, curve_of
 from pipeline.searchers.curve_process import Reals
 from pipeline.space import Config, Count, Cube, draw, drawn_parameters, key_of
-from pipeline.wording import by_count, counted
+from pipeline.text import by_count, counted
 
 _RANDOM_EVERY = 4
 """Every fourth config is random, so that a wrong model is noticed."""

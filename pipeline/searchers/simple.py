@@ -16,7 +16,7 @@ from pipeline.space import (
     drawn_parameters,
     number_of,
 )
-from pipeline.wording import by_count
+from pipeline.text import by_count
 
 _BITS = 32
 

@@ -11,10 +11,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipeline.results.views.table import Column, Table
-from pipeline.sanitize import sanitize
 from pipeline.simulation.forecast import BestPair, Forecast, SeedResult, Span, best_pairs, hypervolumes
 from pipeline.study import TuneJob
-from pipeline.wording import counted, duration, format_number
+from pipeline.text import counted, duration, format_number, sanitize
 
 _TEXT_COLUMNS = ("scheduler", "search")
 """Columns without numbers."""

@@ -16,7 +16,7 @@ from pipeline.simulation.curves import Curve, CurveSource, Encoding
 from pipeline.space import Config, fits
 from pipeline.storage.schema import metric_column
 from pipeline.study import TuneJob
-from pipeline.wording import counted
+from pipeline.text import counted
 
 _SECONDS = ["seconds_train", "seconds_evaluate", "seconds_checkpoint"]
 

@@ -51,7 +51,7 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
 }
 
 DRAW_ORDER = "length(ltrim(trial_id, '0')), ltrim(trial_id, '0'), trial_id"
-"""The order of `pipeline.trial_ids`, for `order by`: 9999 before 10000."""
+"""The order of `pipeline.text.draw_order`, for `order by`: 9999 before 10000."""
 
 _CLEAN = {
     "epochs": "qualify row_number() over (partition by trial_id, epoch order by session desc, attempt desc, place desc)"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pipeline.code import Recorded
 from pipeline.errors import StorageError
-from pipeline.sanitize import sanitize_line
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import layout
 from pipeline.study.files import read_document
+from pipeline.text import sanitize_line
 
 _SHOWN = 50
 

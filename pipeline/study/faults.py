@@ -12,7 +12,7 @@ from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import DOMAINS, ParameterPath, Value, key_of, walk
 from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom
-from pipeline.wording import closest
+from pipeline.text import closest
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """The allowed names of jobs and studies."""

@@ -56,7 +56,7 @@ from pipeline.space import (
 from pipeline.study.changes import apply_changes
 from pipeline.study.faults import NAME, read_faults, start_faults, unknown
 from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom
-from pipeline.wording import counted
+from pipeline.text import counted
 
 FUNCTION_FIELDS = ("model", "function", "callbacks", "data")
 """The fields of a job that are functions, or may be."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pipeline.schedulers import Mode
 from pipeline.study.specification import UNKNOWN, Objective
-from pipeline.trial_ids import DrawOrder, draw_order
+from pipeline.text import DrawOrder, draw_order
 
 RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
 

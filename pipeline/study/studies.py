@@ -6,7 +6,7 @@ import shlex
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.wording import did_you_mean
+from pipeline.text import did_you_mean
 
 STORAGE_VARIABLE = "TUNEPIPE_STORAGE"
 """The environment variable that names the storage if no option does."""

@@ -23,7 +23,7 @@ from pipeline.space import (
     key_of,
 )
 from pipeline.study.job import TuneJob
-from pipeline.wording import counted, is_or_are
+from pipeline.text import counted, is_or_are
 
 _START_ATTEMPTS = 20
 

@@ -8,7 +8,7 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.study.context import current
-from pipeline.wording import capitalized
+from pipeline.text import capitalized
 
 
 class TrainingEnded(Exception):

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.study.context import current
+from pipeline.text import did_you_mean
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.internals import profiles, without_threads
 from pipeline.training.metrics import plain_logs
-from pipeline.wording import did_you_mean
 
 _STATE: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "best_weights", "stopped_epoch"),

@@ -14,6 +14,7 @@ from pipeline.errors import ModelError, NotEvaluated
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
+from pipeline.text import listed
 from pipeline.training.arrays import as_batch, with_text_as_tensors
 from pipeline.training.build import ModelBuilder, fixed_rows, has_call, reset_states
 from pipeline.training.internals import layers_of
@@ -21,7 +22,6 @@ from pipeline.training.pipelines import as_fit_takes_it, example_of, opened
 from pipeline.training.state import load_variables, variables_of
 from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
-from pipeline.wording import listed
 
 _BATCH = 1000
 _EXAMPLES = 16

@@ -14,8 +14,8 @@ from pipeline.code import quiet_retracing, without_notes
 from pipeline.errors import ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources
+from pipeline.text import counted
 from pipeline.training.keras_backend import BACKEND, other_backend, refuse_other_keras
-from pipeline.wording import counted
 
 _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
 """What Keras imports of scikit-learn and Matplotlib, and no trial needs: a third of the time of its import."""

@@ -23,7 +23,7 @@ from pipeline.datasets import (
 from pipeline.errors import DataError
 from pipeline.space import key_of
 from pipeline.storage.scratch import SharedFolder, shared_root
-from pipeline.wording import size
+from pipeline.text import size
 
 if TYPE_CHECKING:
     import tensorflow as tf

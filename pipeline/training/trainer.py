@@ -11,6 +11,7 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
+from pipeline.text import listed
 from pipeline.training.arrays import order_of
 from pipeline.training.base import EpochResult, JobNotes, batch_size_of
 from pipeline.training.build import Phases, build_callbacks
@@ -31,7 +32,6 @@ from pipeline.training.state import (
     value_of,
     variables_of,
 )
-from pipeline.wording import listed
 
 
 class Trainer:

@@ -14,11 +14,11 @@ from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import in_part
+from pipeline.text import size
 from pipeline.training.base import JobNotes, Learner, batch_size_of
 from pipeline.training.ensemble import Ensemble, labels_of, seed_of
 from pipeline.training.fit_arguments import FitArguments, fit_arguments
 from pipeline.training.function import FunctionLearner, has_state
-from pipeline.wording import size
 
 if TYPE_CHECKING:
     from pipeline.training.arrays import DeviceData, Fold

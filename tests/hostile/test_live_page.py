@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 from tests.hostile.test_page import TOGETHER, _Elements, _elements, _study
 from tests.serving import serving
 

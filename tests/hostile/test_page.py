@@ -17,9 +17,9 @@ from rich.console import Console
 from pipeline.results import load_results
 from pipeline.results.report.page import report_page
 from pipeline.results.views.study import leaderboard
-from pipeline.sanitize import sanitize, sanitize_output
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
+from pipeline.text import sanitize, sanitize_output
 from tests.hostile.command import tunepipe
 from tests.unit.results.studies import Recording, tune_job
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from pipeline import ASHA, Choice, IntUniform, LogUniform, Objective, Uniform
 from pipeline.results import Results, load_results
 from pipeline.storage.schema import metric_column
-from pipeline.wording import format_number
+from pipeline.text import format_number
 from tests.hostile.command import tunepipe
 from tests.unit.results.studies import Recording, tune_job
 

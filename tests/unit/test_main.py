@@ -16,13 +16,11 @@ from tests.unit.results.studies import asha_study
 
 
 def test_the_package_shows_its_public_names() -> None:
-    """`dir` of the package lists exactly the public names."""
     assert dir(pipeline) == sorted(pipeline.__all__)
     assert all(hasattr(pipeline, name) for name in dir(pipeline))
 
 
 def test_the_package_has_its_version() -> None:
-    """The version of the package is that of its distribution."""
     assert pipeline.__version__ == version("tunepipe")
 
 
@@ -37,7 +35,6 @@ def _called(folder: Path, *words: str, **environment: str) -> "subprocess.Comple
 
 
 def test_the_package_is_the_command(tmp_path: Path) -> None:
-    """`python -m pipeline` prints what `tunepipe` prints and has its exit code."""
     assert _called(tmp_path, "--version").stdout.startswith("tunepipe ")
     wrong = _called(tmp_path, "nonsense")
     assert wrong.returncode == 2
@@ -45,7 +42,6 @@ def test_the_package_is_the_command(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_the_storage(tmp_path: Path) -> None:
-    """Every command takes its storage from the environment, unless --storage is given."""
     asha_study(tmp_path / "elsewhere", trials=3, name="one")
     storage = {"TUNEPIPE_STORAGE": str(tmp_path / "elsewhere")}
     for words in (["studies"], ["results", "one"], ["stop", "one"], ["explain", "one"]):
@@ -59,7 +55,6 @@ def test_the_environment_names_the_storage(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_the_storage_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` in Python takes the storage from the environment, and an empty variable means the default."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUNEPIPE_STORAGE", "elsewhere")
 

@@ -13,7 +13,6 @@ _POINTS = st.integers(1, 4).flatmap(
 
 @given(points=_POINTS)
 def test_the_hypervolume_counts_the_cells_that_points_dominate(points: list[tuple[int, ...]]) -> None:
-    """On a grid, the hypervolume is the number of unit cells that some point dominates."""
     values = len(points[0])
     cells = np.stack(np.meshgrid(*[np.arange(5)] * values), axis=-1).reshape(-1, values)
     covered = (np.array(points)[:, None] <= cells[None]).all(axis=2).any(axis=0).sum()
@@ -22,7 +21,6 @@ def test_the_hypervolume_counts_the_cells_that_points_dominate(points: list[tupl
 
 @given(points=_POINTS)
 def test_the_front_has_the_points_that_no_other_one_dominates(points: list[tuple[int, ...]]) -> None:
-    """Points are on the front unless another one is at least as good in all values and better in one."""
     losses = np.array([*points, [np.nan] * len(points[0])], np.float64)
     dominated = [
         any((other <= point).all() and (other < point).any() for other in losses) or bool(np.isnan(point).any())
@@ -33,7 +31,6 @@ def test_the_front_has_the_points_that_no_other_one_dominates(points: list[tuple
 
 @given(points=_POINTS)
 def test_the_hypervolume_grows_point_by_point(points: list[tuple[int, ...]]) -> None:
-    """After each point, the growing hypervolume is that of all points so far."""
     losses = np.array([[9, *point[1:]] if place == 1 else point for place, point in enumerate(points)], np.float64)
     corner = [5.0] * losses.shape[1]
     so_far = [hypervolume(losses[: count + 1], corner) for count in range(len(losses))]
@@ -42,7 +39,6 @@ def test_the_hypervolume_grows_point_by_point(points: list[tuple[int, ...]]) -> 
 
 @pytest.mark.parametrize("values", [2, 3, 4])
 def test_a_front_of_hundreds_of_points_has_its_volume(values: int) -> None:
-    """The volume of a large front is the share of random places in the box that it dominates."""
     rng = np.random.default_rng(values)
     directions = np.abs(rng.normal(size=(300, values)))
     losses = 1 - 0.9 * directions / np.linalg.norm(directions, axis=1, keepdims=True)
@@ -54,7 +50,6 @@ def test_a_front_of_hundreds_of_points_has_its_volume(values: int) -> None:
 
 
 def test_points_beyond_the_reference_add_nothing() -> None:
-    """A point that does not beat the reference point in every value, or is not finite, adds no hypervolume."""
     inside = [0.5, 0.5]
     others = [[0.1, 1.0], [2.0, 0.1], [np.nan, 0.0], [np.inf, 0.0]]
     assert hypervolume(np.array([inside, *others]), (1.0, 1.0)) == pytest.approx(0.25)
@@ -62,7 +57,6 @@ def test_points_beyond_the_reference_add_nothing() -> None:
 
 
 def test_the_box_reaches_beyond_the_front() -> None:
-    """The box of a hypervolume reaches from the best values to a tenth of the front's range beyond its worst ones."""
     ideal, corner = dominated_box(np.array([[0.0, 10.0], [1.0, 0.0], [5.0, 20.0]]))
     assert (ideal.tolist(), corner.tolist()) == ([0.0, 0.0], pytest.approx([1.1, 11.0]))
     ideal, corner = dominated_box(np.array([[2.0, 0.0]]))

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.earlier_trials import EarlierTrials, read_earlier
-from pipeline.wording import by_count, counted, listed
+from pipeline.text import by_count, counted, listed
 
 
 def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> Sequence[EarlierTrials]:

@@ -21,8 +21,7 @@ from pipeline.execution.notes import notes_to
 from pipeline.results.analysis.domains import format_value
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.views.states import STATES
-from pipeline.sanitize import sanitize, sanitize_line
-from pipeline.wording import clock, counted, format_number, frequency
+from pipeline.text import clock, counted, format_number, frequency, sanitize, sanitize_line
 
 _LINE_SECONDS = 10.0
 

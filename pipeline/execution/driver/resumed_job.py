@@ -14,7 +14,7 @@ from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.files import recorded_sources
 from pipeline.study.job import FUNCTION_FIELDS
 from pipeline.study.trial_configs import start_configs
-from pipeline.wording import format_number
+from pipeline.text import format_number
 
 _STUDY_SETTINGS = ("budget", "resources", "checkpoints", "description")
 """What a study keeps from one session to the next, unless an option changes it."""

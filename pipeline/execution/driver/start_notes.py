@@ -11,8 +11,8 @@ from pipeline.execution.shared_caches import sharing_in_words
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.trial_configs import fewer_trials
+from pipeline.text import capitalized, listed
 from pipeline.training.data import how_read, without_validation
-from pipeline.wording import capitalized, listed
 
 _MAX_LIST_LENGTH = 60
 """Characters of a list in the space that a note shows whole."""

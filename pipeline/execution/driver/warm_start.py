@@ -8,7 +8,7 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.space import walk
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.wording import by_count
+from pipeline.text import by_count
 
 if TYPE_CHECKING:
     from pipeline.results.analysis.earlier_studies import WarmStart

@@ -19,7 +19,7 @@ from pipeline.storage import Store
 from pipeline.storage.local_files import files_below
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
-from pipeline.wording import size
+from pipeline.text import size
 
 _PIECE = 2**20
 _STDOUT, _STDERR = 1, 2

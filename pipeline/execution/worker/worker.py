@@ -40,11 +40,11 @@ from pipeline.storage import Checkpoint, Store
 from pipeline.study import Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
+from pipeline.text import closest, counted, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
 from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
-from pipeline.wording import closest, counted, size
 
 CHECKPOINT_SECONDS = "TUNEPIPE_CHECKPOINT_SECONDS"
 """An environment variable of nodes that may be taken away at any time: trials there write a checkpoint at least this

@@ -18,7 +18,7 @@ from pipeline.storage import Store
 from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, TuneJob
 from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
-from pipeline.wording import listed
+from pipeline.text import listed
 
 
 def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierTrials:

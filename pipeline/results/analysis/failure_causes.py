@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pipeline.code import user_frame
 from pipeline.results.tables.load import Results
 from pipeline.study.job import named_functions
-from pipeline.wording import hide_numbers
+from pipeline.text import hide_numbers
 
 _OF_KERAS = re.compile(r"Exception encountered when calling .*\.$")
 _NOISE = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")

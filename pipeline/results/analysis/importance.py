@@ -18,7 +18,7 @@ from pipeline.results.light_imports import light_imports
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
-from pipeline.wording import percent, percent_interval
+from pipeline.text import percent, percent_interval
 
 _Reals = npt.NDArray[np.float64]
 

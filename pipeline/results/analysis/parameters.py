@@ -10,7 +10,6 @@ import pyarrow as pa
 from pipeline.results.tables.configs import configs_of, given
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.results_cache import cache_per_results
-from pipeline.sanitize import sanitize_line
 from pipeline.space import (
     Choice,
     Domain,
@@ -26,7 +25,7 @@ from pipeline.space import (
     drawn_names,
     key_of,
 )
-from pipeline.wording import format_number
+from pipeline.text import format_number, sanitize_line
 
 if TYPE_CHECKING:
     import pandas as pd

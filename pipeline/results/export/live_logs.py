@@ -16,9 +16,9 @@ from pipeline.results.export.mlflow import MLflowLog
 from pipeline.results.export.tensorboard import LiveTensorBoard
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.stamp import stamp
-from pipeline.sanitize import sanitize_line
 from pipeline.storage import Store
 from pipeline.study.contents import check_output_folder
+from pipeline.text import sanitize_line
 
 _POLL_SECONDS = 2.0
 _SHARE = 0.05

@@ -19,12 +19,12 @@ from pipeline.results.analysis.parameters import domain_in_words
 from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
 from pipeline.results.views.provenance import provenance_in_words
-from pipeline.sanitize import sanitize
 from pipeline.space import scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.study import layout
 from pipeline.study.contents import check_output_folder
+from pipeline.text import sanitize
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -14,7 +14,7 @@ from pipeline.results.plots.axes import parameter_axis, spaced_ticks
 from pipeline.results.plots.style import ACCENT, INK, MUTED, SECOND, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain, ParameterPath
-from pipeline.wording import percent
+from pipeline.text import percent
 
 if TYPE_CHECKING:
     import pyarrow as pa

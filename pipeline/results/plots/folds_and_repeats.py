@@ -10,7 +10,7 @@ from pipeline.results.analysis.queries import spreads
 from pipeline.results.plots.style import ACCENT, INK, MUTED, axis_limits, plain_numbers, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best
-from pipeline.wording import format_number
+from pipeline.text import format_number
 
 
 def deviations(results: Results, ax: Axes) -> Axes:

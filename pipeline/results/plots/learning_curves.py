@@ -31,7 +31,7 @@ from pipeline.results.plots.style import (
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.storage.schema import metric_column
-from pipeline.wording import format_number
+from pipeline.text import format_number
 
 _MANY_POINTS = 20_000
 """The maximum number of lines that are drawn as vectors; more become a bitmap within the picture."""

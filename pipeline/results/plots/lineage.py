@@ -16,7 +16,7 @@ from pipeline.results.plots.rungs import MAX_NAMED, epochs_by_trial
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, SECOND, remove_frame
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import ranked
-from pipeline.wording import format_number
+from pipeline.text import format_number
 
 
 def lineage(results: Results, ax: Axes) -> Axes:

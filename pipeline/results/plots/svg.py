@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from pipeline.results.palette import VARIABLES
 from pipeline.results.plots.style import style
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 
 __all__ = ["Axes", "inline_svg"]
 

@@ -12,7 +12,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.views.study import hypervolume_text
 from pipeline.storage.schema import metric_column
-from pipeline.wording import counted, duration, format_number, is_or_are, listed
+from pipeline.text import counted, duration, format_number, is_or_are, listed
 
 
 def of_learning_curves(results: Results) -> str:

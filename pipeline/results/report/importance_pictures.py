@@ -10,7 +10,7 @@ from pipeline.results.plots.explanation_plots import bars
 from pipeline.results.report.picture import MAX_PANELS, Section, as_results_plot, panel, picture
 from pipeline.results.tables.load import Results
 from pipeline.results.views.explanation import importance_table, where_clause
-from pipeline.wording import counted, percent, percent_interval
+from pipeline.text import counted, percent, percent_interval
 
 _MAX_BRANCHES = 8
 """The maximum number of branches with their own pictures: those with the most trials."""

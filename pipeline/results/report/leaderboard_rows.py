@@ -10,9 +10,8 @@ from markupsafe import Markup, escape
 from pipeline.results.tables.load import Results
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard
 from pipeline.results.views.table import Column
-from pipeline.sanitize import sanitize
 from pipeline.space import scalar
-from pipeline.wording import duration
+from pipeline.text import duration, sanitize
 
 MAX_ROWS = 10_000
 """The maximum number of rows of a page, which take 6 MB: a browser needs long to show more."""

@@ -28,7 +28,7 @@ from pipeline.results.views.states import STATES
 from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, summary
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.wording import counted, duration, format_number
+from pipeline.text import counted, duration, format_number
 
 PRINTED_ROWS = 40
 """The number of the leaderboard's rows that are printed on paper."""

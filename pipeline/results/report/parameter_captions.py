@@ -23,7 +23,7 @@ from pipeline.results.report.captions import some_drawn
 from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.space import ListedDomain
-from pipeline.wording import counted, format_number, listed
+from pipeline.text import counted, format_number, listed
 
 
 def of_objective_against(results: Results, parameter: str) -> str:

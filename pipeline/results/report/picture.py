@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.results.plots.svg import Axes, inline_svg
 from pipeline.results.report.hover_points import HoverPoint
 from pipeline.results.tables.load import Results
-from pipeline.wording import counted, format_number, is_or_are
+from pipeline.text import counted, format_number, is_or_are
 
 _WIDE, _NARROW = 1040, 350
 _PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}

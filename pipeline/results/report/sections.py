@@ -28,7 +28,7 @@ from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
 from pipeline.results.views.explanation import early_table, lineage_table, stopping_table, time_table
 from pipeline.storage.schema import metric_column
-from pipeline.wording import listed
+from pipeline.text import listed
 
 
 def sections(results: Results) -> list[Section]:

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 
 _REPORT = "results/report"
 

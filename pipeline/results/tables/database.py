@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import UsageError
-from pipeline.wording import closest
+from pipeline.text import closest
 
 # Queries and tables may be of unknown origin: a query can read the tables and nothing else.
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {

@@ -18,7 +18,6 @@ from pipeline.results.tables.arrow_or_frame import frames_on_demand
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.results_cache import cache_per_results
 from pipeline.results.tables.unique_rows import reals
-from pipeline.sanitize import sanitize_line
 from pipeline.space import Config, ParameterPath, Space, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, metric_names
@@ -36,6 +35,7 @@ from pipeline.study import Objective, TuneJob, layout
 from pipeline.study.files import read_document, read_job, recorded_data
 from pipeline.study.ranking import ranking_order, ranking_sql
 from pipeline.study.studies import no_study
+from pipeline.text import sanitize_line
 
 if TYPE_CHECKING:
     import pandas as pd

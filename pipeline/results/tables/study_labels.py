@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.results.tables.load import Results
-from pipeline.sanitize import sanitize
+from pipeline.text import sanitize
 
 
 def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:

@@ -13,7 +13,7 @@ from pipeline.results.analysis.queries import PHASES, ancestry, changes, effort,
 from pipeline.results.tables.load import Results
 from pipeline.results.views.study import failures_table, number
 from pipeline.results.views.table import Column, Table
-from pipeline.wording import counted, duration, format_number, listed, percent, percent_interval
+from pipeline.text import counted, duration, format_number, listed, percent, percent_interval
 
 _NAMED, _PAIRS, _RANGES, _DOMAINS, _DOUBTS = 6, 28, 30, 5, 8
 

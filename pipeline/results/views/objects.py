@@ -23,7 +23,7 @@ from pipeline.results.views.study import failures_table, fit_arguments, number, 
 from pipeline.results.views.table import Column, Table, plain
 from pipeline.space import drawn_names
 from pipeline.storage.schema import SECONDS, column_of, metric_columns
-from pipeline.wording import counted, duration, format_number, size
+from pipeline.text import counted, duration, format_number, size
 
 _FILES = 20
 _MORE = "a wider terminal or --json shows them"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.storage import Store
 from pipeline.storage.sessions import read_sessions
-from pipeline.wording import size
+from pipeline.text import size
 
 _TOLD = (
     "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",

@@ -21,7 +21,7 @@ from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import kinds_of
 from pipeline.study.studies import as_argument
-from pipeline.wording import counted, duration, format_number, listed
+from pipeline.text import counted, duration, format_number, listed
 
 MAX_PARAMETERS = 30
 """The maximum number of hyperparameters in a leaderboard of a page: nobody scrolls through hundreds of columns."""

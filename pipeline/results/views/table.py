@@ -17,8 +17,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pipeline.results.analysis.parameters import format_value
-from pipeline.sanitize import sanitize, sanitize_line
-from pipeline.wording import counted
+from pipeline.text import counted, sanitize, sanitize_line
 
 _GAP, _PROSE, _NAMED = 2, 118, 5
 _LONGEST = 60

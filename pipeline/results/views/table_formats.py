@@ -11,8 +11,8 @@ from pyarrow import csv
 
 from pipeline.errors import UsageError
 from pipeline.results.views.table import Column, Table, cell_text, plain
-from pipeline.sanitize import escaped_json
 from pipeline.storage.parquet import write_parquet
+from pipeline.text import escaped_json
 
 Batches = Iterable[pa.RecordBatch]
 

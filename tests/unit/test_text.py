@@ -1,15 +1,21 @@
-"""Numbers, sizes, durations, plurals and suggestions as text."""
+"""Numbers, durations, plurals and suggestions as text, and text of unknown origin made safe."""
+
+import json
+import unicodedata
 
 import pytest
+from hypothesis import given, strategies as st
 
-from pipeline.wording import (
+from pipeline.text import (
     by_count,
     capitalized,
     clock,
     closest,
     counted,
     did_you_mean,
+    draw_order,
     duration,
+    escaped_json,
     format_number,
     frequency,
     hide_numbers,
@@ -18,8 +24,16 @@ from pipeline.wording import (
     percent,
     percentages,
     rough_duration,
+    sanitize,
+    sanitize_line,
+    sanitize_output,
     size,
 )
+
+
+def test_trials_are_ordered_by_their_numbers():
+    ids = ["0000", "0009", "0010", "9999", "10000", "100000", "9" * 50, "1" + "0" * 50]
+    assert sorted([*ids[4:], *ids[:4]], key=draw_order) == ids
 
 
 @pytest.mark.parametrize(
@@ -41,7 +55,6 @@ from pipeline.wording import (
     ],
 )
 def test_numbers_have_four_digits(value: float, text: str) -> None:
-    """Numbers have four significant digits or all before the point, and an exponent only if they are far from one."""
     assert format_number(value) == text
 
 
@@ -50,7 +63,6 @@ def test_numbers_have_four_digits(value: float, text: str) -> None:
     [(973, "973 bytes"), (513_000, "513 kB"), (6_890_000, "6.89 MB"), (2.5e9, "2.5 GB"), (3e12, "3 TB")],
 )
 def test_sizes_are_formatted_in_a_suitable_unit(count, reported) -> None:
-    """Sizes are formatted with three digits in a suitable unit."""
     assert size(count) == reported
 
 
@@ -67,7 +79,6 @@ def test_sizes_are_formatted_in_a_suitable_unit(count, reported) -> None:
     ],
 )
 def test_durations_have_at_most_two_units(seconds: float, words: str) -> None:
-    """Durations have at most two units and never 60 seconds."""
     assert duration(seconds) == words
 
 
@@ -76,7 +87,6 @@ def test_durations_have_at_most_two_units(seconds: float, words: str) -> None:
     [(0.0123, "0.012 s"), (3, "3.0 s"), (45, "45 s"), (600, "10 min"), (7200, "2.0 h"), (10**6, "11.6 days")],
 )
 def test_a_rough_duration_has_one_unit(seconds: float, words: str) -> None:
-    """A rough duration has two digits and one unit."""
     assert rough_duration(seconds) == words
 
 
@@ -85,7 +95,6 @@ def test_a_rough_duration_has_one_unit(seconds: float, words: str) -> None:
     [(946.04, "946 per second"), (5.33, "5.3 per second"), (1 / 30, "2 per minute"), (1 / 2400, "1.5 per hour")],
 )
 def test_a_frequency_is_at_least_one_in_its_unit(per_second: float, words: str) -> None:
-    """A frequency has the shortest unit in which it is at least one, so that slow studies do not show zero."""
     assert frequency(per_second) == words
 
 
@@ -94,29 +103,24 @@ def test_a_frequency_is_at_least_one_in_its_unit(per_second: float, words: str) 
     [(0, "0 trials"), (1, "1 trial"), (1.0, "1 trial"), (0.5, "0.5 trials"), (2000, "2,000 trials")],
 )
 def test_a_noun_agrees_with_its_number(number: float, words: str) -> None:
-    """A noun is singular only for the number one."""
     assert counted(number, "trial") == words
 
 
 def test_a_sentence_begins_with_a_capital() -> None:
-    """Only the first character of a sentence is capitalised, and names within it keep their capitals."""
     assert capitalized("keras' fit: the model has a Lambda") == "Keras' fit: the model has a Lambda"
     assert capitalized("x") == "X"
 
 
 def test_an_irregular_plural_can_be_given() -> None:
-    """A noun with a given plural has it for every number except one."""
     assert [counted(number, "trial was", "trials were") for number in (1, 2)] == ["1 trial was", "2 trials were"]
 
 
 @pytest.mark.parametrize(("items", "words"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
 def test_items_are_joined_as_in_a_sentence(items: str, words: str) -> None:
-    """Items are joined by commas, and the last one by the word and."""
     assert listed(items) == words
 
 
 def test_the_closest_word_is_suggested() -> None:
-    """A word with a typo gets the closest word as a suggestion, and a different word gets none."""
     assert did_you_mean("trals", ["trials", "epochs"]) == " Did you mean trials?"
     assert did_you_mean("trals", ["trials"], quoted=True) == " Did you mean 'trials'?"
     assert did_you_mean("x", ["trials"]) == ""
@@ -124,7 +128,6 @@ def test_the_closest_word_is_suggested() -> None:
 
 
 def test_initials_stand_for_a_name_of_several_words() -> None:
-    """A word gets the name as a suggestion whose initials it has, and a name the word that has its initials."""
     assert closest("lr", ["width", "Learning_Rate"]) == "Learning_Rate"
     assert closest("learning_rate", ["width", "lr"]) == "lr"
     assert closest("lr", ["learning_rate", "lr"]) == "lr"
@@ -134,13 +137,11 @@ def test_initials_stand_for_a_name_of_several_words() -> None:
 
 
 def test_negative_percentages_have_a_minus_sign() -> None:
-    """Negative percentages have a minus sign, not a hyphen."""
     assert [percent(share) for share in (0.123, -0.82, 0.0)] == ["12%", "−82%", "0%"]
 
 
 @pytest.mark.parametrize("shares", [[1 / 3] * 3, [0.125] * 8, [0.004, 0.996], [0.07, 0.28, 0.65], [0.0, 1.0]])
 def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
-    """The percentages of a whole sum to 100, and each is its share rounded up or down."""
     found = percentages(shares)
     assert sum(found) == 100
     assert all(abs(one - 100 * share) < 1 for one, share in zip(found, shares, strict=True))
@@ -148,18 +149,63 @@ def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (245, "4:05"), (7384, "2:03:04")])
 def test_a_clock_has_hours_only_if_there_are_any(seconds: float, text: str) -> None:
-    """A clock shows minutes and seconds, and hours only if there are any."""
     assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(("number", "verb"), [(0, "are"), (1, "is"), (1.0, "is"), (1.5, "are"), (2, "are")])
 def test_verbs_agree_with_their_number(number: float, verb: str) -> None:
-    """A verb is in the singular only for the number one."""
     assert is_or_are(number) == verb
     assert by_count(number, "has", "have") == {"is": "has", "are": "have"}[verb]
 
 
 @pytest.mark.parametrize(("text", "hidden"), [("lr=1.2e-05 in line 3", "lr=# in line #"), ("no number", "no number")])
 def test_numbers_are_hidden_whole(text: str, hidden: str) -> None:
-    """A number is hidden with its decimals and its exponent, so that errors of different configs are equal."""
     assert hide_numbers(text) == hidden
+
+
+_texts = st.text(st.characters() | st.sampled_from("\x1b\x00\x9b\u202e\u2028\ud800\n\t\r"))
+
+
+@given(text=_texts)
+def test_no_character_has_an_effect(text: str) -> None:
+    shown = sanitize(text)
+    shown.encode()
+    kinds = {unicodedata.category(character) for character in shown if character not in "\n\t"}
+    assert kinds.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
+    assert not any(
+        unicodedata.bidirectional(each) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI"} for each in shown
+    )
+
+
+@given(text=_texts)
+def test_safe_text_stays(text: str) -> None:
+    assert sanitize(sanitize(text)) == sanitize(text)
+    assert sanitize("é 💥 ولد\n\tend") == "é 💥 ولد\n\tend"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("\x1b[2J", r"\x1b[2J"), ("a\u202eb", r"a\u202eb"), ("\x9b", r"\x9b"), ("\ud800", r"\ud800"), ("\x7f", r"\x7f")],
+)
+def test_an_invisible_character_is_an_escape(text: str, shown: str) -> None:
+    assert sanitize(text) == shown
+
+
+@given(text=_texts)
+def test_a_line_is_one_line(text: str) -> None:
+    assert len(f"{sanitize_line(text)}.".splitlines()) == 1
+    assert sanitize_line("a\nb\tc") == r"a\nb\tc"
+
+
+def test_output_keeps_colours_and_progress_bars() -> None:
+    bar = "\x1b[32m10%\x1b[0m\r20%\x08"
+    assert sanitize_output(bar) == bar
+    assert sanitize_output("\x1b[2J\x1b]0;title\x07") == r"\x1b[2J\x1b]0;title\x07"
+
+
+@given(text=_texts)
+def test_a_json_document_keeps_its_value(text: str) -> None:
+    document = json.dumps({"text": text}, ensure_ascii=False)
+    safe = escaped_json(document)
+    assert sanitize(safe) == safe
+    assert json.loads(safe) == {"text": text}

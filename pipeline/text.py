@@ -1,7 +1,4 @@
-"""Numbers, sizes, durations, plurals and suggestions as text.
-
-Each kind of text is made here and nowhere else.
-"""
+"""Numbers, durations, plurals and suggestions as text, and text of unknown origin made safe to print."""
 
 import difflib
 import math
@@ -9,11 +6,56 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
+DrawOrder = tuple[int, str, str]
+
+# Control characters except tab and line feed; marks and overrides of writing direction; line and paragraph separators;
+# halves of surrogate pairs, which cannot be encoded.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# Colours, carriage returns and backspaces of a trial's output are kept: progress bars consist of them.
+_HARMLESS = re.compile(r"(\x1b\[[0-9;]*m|[\r\x08])")
+
+_NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
+
+
+def sanitize(text: str) -> str:
+    r"""Write each invisible character that has an effect as an escape, such as `\x1b` or `\u202e`.
+
+    Names, values and errors come from configs, data and files of others: control sequences in them could change a
+    terminal or the meaning of a page. Line feeds and tabs stay.
+    """
+    return _INVISIBLE.sub(_escaped, text)
+
+
+def sanitize_line(text: str) -> str:
+    r"""Sanitize text for one line or a table's cell: line feeds and tabs become `\n` and `\t`, too."""
+    return sanitize(text.replace("\n", r"\n").replace("\t", r"\t"))
+
+
+def sanitize_output(text: str) -> str:
+    """Sanitize what a trial printed: colours and progress bars stay."""
+    return "".join(part if place % 2 else sanitize(part) for place, part in enumerate(_HARMLESS.split(text)))
+
+
+def escaped_json(text: str) -> str:
+    """Write the invisible characters of a JSON document as escapes of JSON; its value stays the same."""
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def draw_order(trial_id: str) -> DrawOrder:
+    """A sort key that puts trials in the order in which they were drawn: 9999 before 10000."""
+    # Compared as text of equal length, numbers of any size keep their order.
+    number = trial_id.lstrip("0")
+    return len(number), number, trial_id
+
 
 def format_number(value: float) -> str:
-    """A metric or a float hyperparameter: four significant digits, but all digits before the decimal
-    point up to 1e7.
-    """
+    """A number with four significant digits, but all digits before the decimal point up to 1e7."""
     if not math.isfinite(value):
         return str(value)
     if abs(value) < sys.float_info.min:
@@ -94,6 +136,30 @@ def listed(items: Iterable[str], conjunction: str = "and") -> str:
     return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
+def percent(share: float) -> str:
+    """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%."""
+    return f"{share:.0%}".replace("-", "−")
+
+
+def percent_interval(low: float, high: float) -> str:
+    """An interval of shares as whole percentages: 12% to 30%."""
+    return f"{percent(low)} to {percent(high)}"
+
+
+def percentages(shares: Sequence[float]) -> list[int]:
+    """The shares as whole percentages with the sum of the shares: the largest remainders are rounded up."""
+    whole = [math.floor(100 * share) for share in shares]
+    missing = round(100 * sum(shares)) - sum(whole)
+    for place in sorted(range(len(shares)), key=lambda place: whole[place] - 100 * shares[place])[:missing]:
+        whole[place] += 1
+    return whole
+
+
+def hide_numbers(text: str) -> str:
+    """A text in which # stands for each number, so that texts that differ only in numbers are equal."""
+    return _NUMBER.sub("#", text)
+
+
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known word that a mistyped one is most similar to, in capitals or not; None if none is similar.
 
@@ -112,7 +178,6 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 
 def _initials(word: str) -> str | None:
-    """The initials of a name of several words; None for one word."""
     parts = _parts(word)
     return "".join(part[0] for part in parts) if len(parts) > 1 else None
 
@@ -127,31 +192,3 @@ def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> 
     if near is None:
         return ""
     return f" Did you mean {near!r}?" if quoted else f" Did you mean {near}?"
-
-
-def percent(share: float) -> str:
-    """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%."""
-    return f"{share:.0%}".replace("-", "−")
-
-
-def percent_interval(low: float, high: float) -> str:
-    """An interval of shares as whole percentages: 12% to 30%."""
-    return f"{percent(low)} to {percent(high)}"
-
-
-def percentages(shares: Sequence[float]) -> list[int]:
-    """The shares as whole percentages with the sum of the shares: the largest remainders are rounded up."""
-    whole = [math.floor(100 * share) for share in shares]
-    missing = round(100 * sum(shares)) - sum(whole)
-    largest = sorted(range(len(shares)), key=lambda place: whole[place] - 100 * shares[place])
-    for place in largest[:missing]:
-        whole[place] += 1
-    return whole
-
-
-_NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
-
-
-def hide_numbers(text: str) -> str:
-    """A text in which # stands for each number, so that texts that differ only in numbers are equal."""
-    return _NUMBER.sub("#", text)
