@@ -298,7 +298,7 @@ def _ranges(comparison: Comparison) -> Table:
     if differ:
         more = f" and {len(differ) - _DOMAINS} others" if len(differ) > _DOMAINS else ""
         note = f"{note} The studies draw {', '.join(differ[:_DOMAINS])}{more} from different domains.".strip()
-    columns = [Column("hyperparameter", keep="whole"), *(Column(label, keep="whole") for label in studies)]
+    columns = [Column("hyperparameter", keep="whole"), *(Column(label, label, keep="whole") for label in studies)]
     rows = [{"hyperparameter": name, **dict(zip(studies, comparison.ranges[name], strict=True))} for name in names]
     return Table("Where the best quarter of the trials lies", columns, rows, note, "best_quarters")
 

@@ -3,15 +3,19 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from pipeline.errors import UsageError
+from pipeline.results.views.table import Column, Table
 from pipeline.results.views.table_formats import FORMATS, text_table
 
 TABLE = pa.table(
@@ -104,3 +108,100 @@ def test_a_column_that_parquet_does_not_know_is_refused() -> None:
     table = pa.table({"span": pa.array([(0, 1, 0)], pa.month_day_nano_interval())})
     with pytest.raises(UsageError, match=r"Parquet has no form .* column::varchar"):
         written("parquet", table)
+
+
+def table_of(columns: Sequence[Column], rows: Sequence[Sequence[str]], **more: Any) -> Table:
+    keys = [column.key for column in columns]
+    return Table("", columns, [dict(zip(keys, row, strict=True)) for row in rows], more="ask", **more)
+
+
+def board(parameters: int = 6) -> Table:
+    fixed = [
+        Column("trial", keep="whole"),
+        Column("value", "val_accuracy", right=True, keep="whole"),
+        Column("why", keep="wrapped"),
+    ]
+    columns = [*fixed, *(Column(f"p{place}", keep="extra") for place in range(parameters))]
+    rows = [
+        ["0000", "0.9712", "because of many things " * 3, *map(str, range(parameters))],
+        ["0001", "0.9613", "so", *["x" * 90] * parameters],
+    ]
+    return table_of(columns, rows)
+
+
+def shown(table: Table, width: int, *, terminal: bool = True) -> list[str]:
+    console = Console(width=width, file=io.StringIO(), force_terminal=terminal, color_system=None)
+    console.print(table)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+def test_a_wide_terminal_gets_everything_but_long_cells() -> None:
+    lines = shown(board(2), 300)
+    assert lines[0].split() == ["trial", "val_accuracy", "why", "p0", "p1"]
+    assert len(lines) == 3
+    assert lines[2].endswith("x" * 59 + "…")
+
+
+def test_the_last_optional_columns_are_removed_first() -> None:
+    lines = shown(board(), 118)
+    assert lines[0].split() == ["trial", "val_accuracy", "why", "p0"]
+    assert lines[-1] == "+5 columns (p1, p2, p3, p4, p5): ask."
+
+
+def test_the_caller_says_which_optional_columns_are_removed_first() -> None:
+    columns = [Column("trial", keep="whole"), *(Column(name, keep="extra") for name in "abcd")]
+    table = table_of(columns, [["0000", *["x" * 20] * 4]], first_out=lambda: ["b", "trial"])
+    assert shown(table, 80)[0].split() == ["trial", "a", "c", "d"]
+    assert shown(table, 60)[0].split() == ["trial", "a", "c"]
+    assert shown(table, 60)[-1] == "+2 columns (b, d): ask."
+
+
+@pytest.mark.parametrize("width", range(20, 300, 7))
+def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
+    lines = shown(board(), width)
+    assert max(map(cell_len, lines)) <= width
+    assert {"0000", "0001", "0.9712", "0.9613"} <= set(" ".join(lines).split())
+
+
+def test_rows_of_a_terminal_that_is_too_narrow_become_records() -> None:
+    table = table_of([Column("name"), Column("text")], [["one", "x" * 90], ["two", "漢字" * 20]])
+    lines = shown(table, 30)
+    assert lines[:2] == ["name  one", "text  " + "x" * 24]
+    assert "".join(line.split()[-1] for line in lines[1:5]).removeprefix("text") == "x" * 90
+    assert "" in lines
+
+
+def test_a_pipe_gets_everything() -> None:
+    lines = shown(board(), 100_000, terminal=False)
+    assert len(lines) == 3
+    assert lines[2].split()[3:] == ["x" * 90] * 6
+
+
+def test_control_characters_take_one_line() -> None:
+    table = table_of([Column("a\nb")], [["c\n\x1b[2Jd\te"]])
+    assert shown(table, 80) == [r"a\nb", r"c\n\x1b[2Jd\te"]
+
+
+def test_words_of_a_wrapped_name_stay_whole() -> None:
+    names = ["best val_accuracy", "of resamples", "rank of the others", "m" * 40]
+    table = table_of([Column(name, name, keep="whole") for name in names], [["1", "2", "3", "4"]])
+    words = " ".join(shown(table, 55)[:-1]).split()
+    assert {"val_accuracy", "resamples", "others"} <= set(words)
+    assert "m" * 16 in words
+
+
+def test_html_escapes_what_a_study_says() -> None:
+    text = str(table_of([Column("a<b", right=True)], [["<script>"]]).as_html())
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert 'class="number"' in text
+
+
+def test_people_see_the_first_rows_and_programs_all() -> None:
+    table = Table("t", [Column("a")], [{"a": float("nan")}, {"a": 2}, {"a": 3}], most=1)
+    assert shown(table, 80)[-1].startswith("… and 2 more")
+    assert [row["a"] for row in table.as_object()["rows"]] == [None, 2, 3]
+
+
+def test_a_table_without_rows_is_its_sentence() -> None:
+    assert shown(Table("title", [Column("a")], [], "none."), 80) == ["title", "none."]
