@@ -22,7 +22,7 @@ Reason = Annotated[str, typer.Option(help="Why; recorded in the table decisions.
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
     """Pause a study: running trials pause at their next report, and no trial starts until `resume`."""
     from pipeline.engine.commands import Pause
-    from pipeline.execution.command_files import running_session
+    from pipeline.execution.commands import running_session
 
     store = study_store(study, storage)
     session = running_session(store)
@@ -69,7 +69,7 @@ def budget(
 ) -> None:
     """Change the budget of a running study; for a study that has ended, use `resume` with the same options."""
     from pipeline.engine.commands import ChangeBudget
-    from pipeline.execution.command_files import running_session
+    from pipeline.execution.commands import running_session
 
     if trials is None and total_epochs is None and seconds is None:
         raise UsageError("Nothing to change: give --trials, --total-epochs or --seconds.")
@@ -96,7 +96,7 @@ def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
 def continue_if_paused(store: "Store") -> bool:
     """Continue a study whose driver is alive and was paused."""
     from pipeline.engine.commands import Continue
-    from pipeline.execution.command_files import is_paused, running_session
+    from pipeline.execution.commands import is_paused, running_session
 
     session = running_session(store)
     if session is None or not is_paused(session):
@@ -107,7 +107,7 @@ def continue_if_paused(store: "Store") -> bool:
 
 def _carry_out(store: "Store", command: "Command") -> None:
     """Send a command to the study's driver, and print its outcome."""
-    from pipeline.execution.command_files import running_session, send, wait_for_outcome
+    from pipeline.execution.commands import running_session, send, wait_for_outcome
 
     if running_session(store) is None:
         send(store, command)

@@ -67,7 +67,7 @@ def stop(
 
 
 def _is_running(study: str, storage: str) -> bool:
-    from pipeline.execution.command_files import running_session
+    from pipeline.execution.commands import running_session
 
     try:
         return running_session(study_store(study, storage)) is not None
@@ -77,7 +77,7 @@ def _is_running(study: str, storage: str) -> bool:
 
 def _stop_here(study: str, storage: str) -> None:
     """Ask a study's driver to end, wherever it runs, and wait for it."""
-    from pipeline.execution.study_stop import request_stop, wait_for_end
+    from pipeline.execution.commands import request_stop, wait_for_end
     from pipeline.storage.sessions import describe_driver, read_sessions, state_in
 
     try:

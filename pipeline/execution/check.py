@@ -20,8 +20,8 @@ from pipeline.execution.capacity import default_workers, local_capacity, unused_
 from pipeline.execution.check_process import JOB, Node, checks_of, published
 from pipeline.execution.driver.session_start import session_start
 from pipeline.execution.driver.warm_start import warm_started
+from pipeline.execution.node_facts import installed
 from pipeline.execution.ray.job_transport import pack
-from pipeline.execution.versions import installed
 from pipeline.machine import this_machine
 from pipeline.storage import Store
 from pipeline.storage.scratch import remove_unused, scratch

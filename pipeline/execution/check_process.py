@@ -39,10 +39,10 @@ from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import TunepipeError
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
+from pipeline.execution.node_facts import installed
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.versions import installed
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory
 from pipeline.space import Config, key_of

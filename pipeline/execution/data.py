@@ -1,7 +1,9 @@
 """The data of a study: the same in every session, or the user accepts that they differ."""
 
+import shutil
 import threading
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeAlias
 
@@ -9,6 +11,7 @@ from pipeline.datasets import (
     ConfigReads,
     Dataset,
     RecordedConfig,
+    SharedPart,
     differences,
     fingerprint,
     first_recorded,
@@ -16,9 +19,12 @@ from pipeline.datasets import (
     takes_config,
     with_combination,
 )
-from pipeline.errors import DataError
-from pipeline.study import TuneJob
+from pipeline.errors import DataError, StorageError
+from pipeline.storage import Store
+from pipeline.storage.scratch import SharedFolder, shared_root
+from pipeline.study import TuneJob, layout
 from pipeline.training.data import example_config, load_data
+from pipeline.wording import listed, size
 
 Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
@@ -101,4 +107,34 @@ def refuse_other_data(
         f"The data differ from those that the study {name!r} began with: {'; '.join(changes)}. Earlier trials could "
         f"not be compared with new ones. Restore the data, or {alternative}. A data function must return the same "
         "data at each call; `tunepipe check` tests this."
+    )
+
+
+def shared_caches(store: Store, session: int | None) -> SharedFolder:
+    """The folder of the caches of this machine, the same for all workers of a session.
+
+    A session has the same code, data and versions from start to end, which caches of another session may not have.
+    """
+
+    def key() -> str:
+        if session is not None:
+            try:
+                # A study that was deleted may have had the same name and number.
+                return str(store.read_json(layout.session(session))["mark"])
+            except (FileNotFoundError, StorageError, KeyError, TypeError):
+                pass
+        return uuid.uuid4().hex
+
+    return SharedFolder(key)
+
+
+def sharing_in_words(parts: Sequence[SharedPart]) -> str | None:
+    """What the trials of a node share, and where, as a clause; None if they share nothing."""
+    if not parts:
+        return None
+    named = listed([part.name + ("" if part.bytes is None else f" ({size(part.bytes)})") for part in parts])
+    root = shared_root()
+    return (
+        f"the trials of a node share {named}: one of them writes it to the node's temporary folder (here {root}, "
+        f"{size(shutil.disk_usage(root).free)} free), the others read it there"
     )

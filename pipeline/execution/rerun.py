@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.code import error_text, notebook_functions
 from pipeline.datasets import RecordedConfig, differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
+from pipeline.execution.data import shared_caches
 from pipeline.execution.process_state import kept_process_state
-from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.failures import at_epoch, raised
 from pipeline.results.tables.configs import config_of
 from pipeline.results.tables.load import Results, load_results

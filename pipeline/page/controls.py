@@ -8,8 +8,7 @@ from typing import Any
 
 from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.errors import StorageError, UsageError
-from pipeline.execution.command_files import is_paused, outcomes, running_session, send
-from pipeline.execution.study_stop import request_stop
+from pipeline.execution.commands import is_paused, outcomes, request_stop, running_session, send
 from pipeline.page.study_cache import StudyCache
 from pipeline.results.tables.trials import trial_row
 from pipeline.storage import Store

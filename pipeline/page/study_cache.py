@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UserError
-from pipeline.execution.command_files import is_paused
+from pipeline.execution.commands import is_paused
 from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.tables.load import Results, load_results

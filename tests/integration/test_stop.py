@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import load_results, run
 from pipeline.errors import Interrupted
-from pipeline.execution.study_stop import request_stop, wait_for_end
+from pipeline.execution.commands import request_stop, wait_for_end
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.faults.pausable_study import JOB, PLACE, STUDY

@@ -13,8 +13,7 @@ from threading import Thread
 from typing import Any
 
 from pipeline.code import from_study, home_of
-from pipeline.execution.node_facts import PACKAGES
-from pipeline.execution.versions import installed
+from pipeline.execution.node_facts import PACKAGES, installed
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.datasets import Dataset, non_finite, without_hash
+from pipeline.execution.data import sharing_in_words
 from pipeline.execution.driver.earlier_studies import learning_in_words
 from pipeline.execution.driver.resumability import unloadable_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
-from pipeline.execution.shared_caches import sharing_in_words
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
 from pipeline.study.trial_configs import fewer_trials

@@ -28,9 +28,8 @@ from pipeline.errors import (
     Superseded,
     TunepipeError,
 )
-from pipeline.execution.data import refuse_other_data
+from pipeline.execution.data import refuse_other_data, shared_caches
 from pipeline.execution.node_facts import node_facts
-from pipeline.execution.shared_caches import shared_caches
 from pipeline.execution.worker.checkpoints import Checkpoints, checkpoint_of, learner_part
 from pipeline.execution.worker.failures import advice, at_epoch, failure_text
 from pipeline.execution.worker.folder import TrialFolder, captured

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.control import continue_if_paused
-from pipeline.execution.command_files import outcomes
+from pipeline.execution.commands import outcomes
 from pipeline.storage import Store
 from pipeline.study import Budget
 from tests.hostile.command import tunepipe

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pipeline.execution.export import export
-from pipeline.execution.ray.environment import ENVIRONMENT
 
 from pipeline import Budget, Choice, Dataset, Objective, Resources, Split, TuneJob, load_model, run
+from pipeline.execution.models import export
+from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
 
@@ -41,7 +41,6 @@ def build_model(config: dict[str, Any]) -> Any:
 
 
 def points() -> Dataset:
-    """Random numbers."""
     split = Split(np.random.rand(20, 2).astype("float32"), np.random.rand(20, 1).astype("float32"))
     return Dataset("points", split, split)
 
@@ -52,7 +51,6 @@ def objective(config: dict[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def state() -> dict[str, Any]:
-    """What a user's code may notice."""
     loggers = [logging.root, *(logging.getLogger(name) for name in list(logging.Logger.manager.loggerDict))]
     found = {
         "environment": dict(os.environ),
@@ -107,7 +105,6 @@ def changes(call: Callable[[], Any], *, imports: bool = False) -> list[str]:
 
 
 def main(where: str, storage: str) -> None:
-    """Print the changes of each call as one JSON object."""
     trains = {"model": build_model, "data": points} if where == "here" else {"function": objective}
     job = TuneJob(
         name="s",

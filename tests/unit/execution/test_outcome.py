@@ -30,7 +30,6 @@ def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_p
 
 
 def test_an_outcome_has_the_tables_of_its_study(tmp_path: Path) -> None:
-    """The study's tables, its best trial and its folder are properties of the outcome."""
     study = asha_study(tmp_path, trials=6)
     outcome = Outcome(study.store)
     results = load_results(outcome.location)
@@ -41,14 +40,7 @@ def test_an_outcome_has_the_tables_of_its_study(tmp_path: Path) -> None:
     assert outcome.results._repr_html_()
 
 
-def test_an_outcome_of_a_study_that_was_finished_says_so(tmp_path: Path) -> None:
-    """The display of a call that found the study finished says that it was finished before."""
-    study = asha_study(tmp_path, trials=6)
-    assert "(it was finished before)" in str(Outcome(study.store, finished_before=True)).splitlines()[0]
-
-
 def test_an_outcome_of_a_study_that_is_gone_can_be_displayed(tmp_path: Path) -> None:
-    """An outcome whose study was deleted is displayed with the folder that the study had."""
     outcome = Outcome(Store(tmp_path / "<b>"))
     assert repr(outcome) == f"Outcome of a study that can no longer be read: {tmp_path}/<b>"
     assert "&lt;b&gt;" in outcome._repr_html_()

@@ -25,7 +25,6 @@ def printed(where: str, storage: Path) -> dict[str, Any]:
 
 
 def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path) -> None:
-    """`run`, `export`, `rerun` and `load_model` restore all process state that they change."""
     calls = ["run, the first use of Keras", "run", "export", "export of a trial", "rerun", "load_model"]
     assert printed("here", tmp_path) == {call: [] for call in calls}
 
@@ -37,13 +36,11 @@ def test_a_study_on_ray_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def objective(config: dict[str, Any]) -> Iterator[dict[str, float]]:
-    """A function to minimise."""
     yield {"loss": config["x"]}
 
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_cluster_that_runs_already_stays(tmp_path: Path) -> None:
-    """A study that uses this process's connection to Ray keeps it, and unregisters its trainable."""
     import ray
     from ray.tune.registry import TRAINABLE_CLASS, _global_registry
 

@@ -10,7 +10,7 @@ import requests
 
 from pipeline.engine.commands import Enqueue
 from pipeline.engine.messages import Report
-from pipeline.execution.command_files import outcomes
+from pipeline.execution.commands import outcomes
 from pipeline.execution.driver import command_inbox, session_file
 from pipeline.page.controls import ACTIONS, config_text
 from pipeline.page.study_cache import StudyCache

@@ -1,6 +1,9 @@
-"""Commands to a driver: sent to a study's folder, executed once, and answered."""
+"""Requests to a driver: commands, executed once and answered, and a stop, by a file and a signal."""
 
 import json
+import os
+import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,16 @@ from pipeline.engine.command_execution import execute
 
 from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.engine.messages import Report
-from pipeline.execution.command_files import is_paused, outcomes, running_session, send, wait_for_outcome
+from pipeline.execution import commands
+from pipeline.execution.commands import (
+    is_paused,
+    outcomes,
+    request_stop,
+    running_session,
+    send,
+    wait_for_end,
+    wait_for_outcome,
+)
 from pipeline.execution.driver import command_inbox
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
@@ -34,7 +46,6 @@ def _step(s: Study, trial_id: str, epoch: int) -> str:
 
 
 def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> None:
-    """A driver executes a command at its next report and writes the outcome with the resulting state."""
     s, trial = begun, begun.session.next()
     assert trial is not None
     name = send(s.store, Enqueue(config={"x": 0.25}))
@@ -59,7 +70,6 @@ def test_a_driver_that_dies_before_it_has_written_the_outcome_has_done_nothing(b
 
 
 def test_a_budget_is_that_of_the_study_from_then_on(begun: Study) -> None:
-    """A changed budget is stored in study.json, where later sessions find it."""
     s, trial = begun, begun.session.next()
     assert trial is not None
     send(s.store, ChangeBudget(trials=9, seconds=100))
@@ -90,15 +100,6 @@ def test_a_pause_is_for_one_session(begun: Study) -> None:
     assert (again.trial_id, s.session.engine.trials[again.trial_id].epoch) == (trial.trial_id, 3)
 
 
-def test_the_final_evaluation_waits_for_a_paused_study(begun: Study) -> None:
-    """The final evaluation waits while a study is paused, because it needs a worker."""
-    s = begun
-    send(s.store, Pause(session=1))
-    s.session.beat()
-    assert s.session.next() is None
-    assert not s.session.final_evaluation.assigned
-
-
 def test_an_invalid_command_does_not_end_the_study(begun: Study) -> None:
     """An invalid command does not end the study and gets an outcome under its id."""
     s, trial = begun, begun.session.next()
@@ -110,10 +111,94 @@ def test_an_invalid_command_does_not_end_the_study(begun: Study) -> None:
 
 
 def test_a_command_does_not_wait_for_a_dead_driver(tmp_path: Path) -> None:
-    """Without a live driver, the outcome of a command is not waited for."""
     store = Store(tmp_path)
     now = datetime.now(UTC).isoformat()
     content = {"number": 1, "state": "finished", "started": now, "heartbeat": now, **identity()}
     store.write(layout.session(1), json.dumps(content))
     assert running_session(store) is None
     assert wait_for_outcome(store, send(store, StopTrial(trial_id="0000"))) is None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study's folder."""
+    return Store(tmp_path / "s")
+
+
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(commands.os, "kill", lambda pid, number: sent.append((pid, number)))
+    return sent
+
+
+def _write(store: Store, number: int = 1, **fields: Any) -> None:
+    """Write the file of a session that this process drives."""
+    content = {"number": number, "state": "running", "heartbeat": datetime.now(UTC).isoformat(), **identity()}
+    store.write(layout.session(number), json.dumps({**content, **fields}))
+
+
+def test_a_driver_is_asked_by_a_file_and_a_signal(
+    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "handles", lambda *_: True)
+    _write(store, 3, takes_signals=True)
+    for _ in range(2):
+        session = request_stop(store)
+        assert session is not None
+        assert session["number"] == 3
+    assert signals == [(os.getpid(), signal.SIGTERM)]
+    assert store.exists(layout.stop_request(3))
+
+
+@pytest.mark.parametrize("fields", [{"takes_signals": False}, {"takes_signals": True, "host": "elsewhere"}])
+def test_a_driver_that_no_signal_reaches_finds_the_file(
+    store: Store, signals: list[tuple[int, int]], fields: dict[str, Any]
+) -> None:
+    _write(store, **fields)
+    assert request_stop(store) is not None
+    assert signals == []
+    assert store.exists(layout.stop_request(1))
+
+
+def test_the_driver_of_another_copy_gets_no_signal(
+    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(commands, "handles", lambda *_: True)
+    (tmp_path / "s").mkdir()
+    _write(store, takes_signals=True, place=store.place)
+    shutil.copytree(tmp_path / "s", tmp_path / "copy")
+    assert request_stop(Store(tmp_path / "copy")) is not None
+    assert signals == []
+    assert request_stop(store) is not None
+    assert len(signals) == 1
+
+
+def test_a_process_that_handles_no_signal_gets_none(
+    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "handles", lambda *_: False)
+    _write(store, takes_signals=True)
+    assert request_stop(store) is not None
+    assert signals == []
+
+
+@pytest.mark.parametrize("fields", [{"state": "finished"}, {"process_started_after_boot": 1.0}])
+def test_without_a_live_driver_no_stop_is_requested(store: Store, fields: dict[str, Any]) -> None:
+    """Without a live driver no stop request is written, so that no later session finds one."""
+    _write(store, **fields)
+    assert request_stop(store) is None
+    assert not store.exists(layout.stop_request(1))
+    assert request_stop(Store(Path(store.uri) / "nothing")) is None
+
+
+def test_the_end_of_a_session_is_awaited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(store)
+    session = request_stop(store)
+    assert session is not None
+    rounds: list[Any] = [lambda: None, lambda: _write(store, state="interrupted")]
+    monkeypatch.setattr(commands.time, "sleep", lambda _: rounds.pop(0)())
+    assert wait_for_end(store, session) == "interrupted"
+    assert rounds == []
+    _write(store, 2)
+    assert wait_for_end(store, session) == "running"
