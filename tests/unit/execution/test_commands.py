@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.engine.command_execution import execute
 
 from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
 from pipeline.engine.messages import Report
@@ -56,17 +55,6 @@ def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> Non
     following = s.session.next()
     assert following is not None
     assert following.config == {"x": 0.25}
-
-
-def test_a_driver_that_dies_before_it_has_written_the_outcome_has_done_nothing(begun: Study, tmp_path: Path) -> None:
-    """A command that was executed but has no written outcome has left no trace in the stored state."""
-    s = begun
-    name = send(s.store, Enqueue(config={"x": 0.25}))
-    execute(s.session.engine, name, Enqueue(config={"x": 0.25}))
-    assert outcomes(s.store) == {name: None}
-    state = read_sessions(s.store, resume=True)[-1]["resume"]
-    assert state["enqueued"] == []
-    assert state["outcomes"] == {}
 
 
 def test_a_budget_is_that_of_the_study_from_then_on(begun: Study) -> None:

@@ -42,7 +42,6 @@ def test_deletion_removes_all_of_the_study_and_nothing_else(study: Recording, tm
 
 
 def test_a_study_that_is_a_link_is_not_followed(study: Recording, tmp_path: Path) -> None:
-    """A linked study is refused with the link's target and nothing is deleted; the target's own name is accepted."""
     (tmp_path / "studies" / study.job.name).rename(tmp_path / "disk")
     (tmp_path / "studies" / study.job.name).symlink_to(tmp_path / "disk")
     before = sorted(tmp_path.rglob("*"))
@@ -64,9 +63,8 @@ def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:
 
 
 def test_only_the_recorded_copies_of_sources_are_deleted(study: Recording) -> None:
-    """An untracked Python file in source/ prevents the deletion, and without it the recorded copies are deleted."""
     document = json.loads(study.store.read(layout.STUDY))
-    document["sources"] = {"folders": [], "modules": {"job": {"path": "job.py", "sha256": "0" * 64}}}
+    document["sources"] = {"roots": [], "files": {"job.py": "0" * 64}}
     study.store.write(layout.STUDY, json.dumps(document))
     study.store.write("source/job.py", "JOB = None")
     study.store.write("source/analysis.py", "mine")

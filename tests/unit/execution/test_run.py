@@ -12,7 +12,7 @@ import pytest
 from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
 from pipeline.engine.commands import Enqueue
 from pipeline.errors import ModelError, StorageError, UsageError
-from pipeline.execution.command_files import send
+from pipeline.execution.commands import send
 from pipeline.execution.driver import record
 from pipeline.execution.outcome import Outcome
 from pipeline.storage import Store, lease

@@ -9,7 +9,7 @@ import pytest
 from pipeline.engine.commands import ChangeBudget
 from pipeline.engine.messages import FINISH, Report
 from pipeline.errors import ModelError, StorageError
-from pipeline.execution.command_files import send
+from pipeline.execution.commands import send
 from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.notes import notes_to

@@ -10,7 +10,7 @@ import pytest
 from pipeline.engine.commands import ChangeBudget
 from pipeline.engine.messages import Report
 from pipeline.errors import Interrupted, OutputLost, StorageError, Superseded
-from pipeline.execution.command_files import outcomes, send
+from pipeline.execution.commands import outcomes, send
 from pipeline.execution.driver.session_end import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
 from pipeline.storage import Store

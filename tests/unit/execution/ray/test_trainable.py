@@ -132,7 +132,7 @@ def _reports(made: TrialTrainable) -> list[Report]:
 
 
 def _scores(reports: list[Report]) -> list[tuple[int, float]]:
-    return [(row.epoch, row.metrics["score"]) for report in reports for row in report.rows]
+    return [(row["epoch"], row["metrics"]["score"]) for report in reports for row in report.rows]
 
 
 def test_a_step_trains_until_there_is_something_to_report(made: TrialTrainable) -> None:

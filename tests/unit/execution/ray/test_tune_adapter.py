@@ -158,7 +158,7 @@ def test_a_scheduler_that_fails_at_a_lost_worker_ends_the_study_and_not_tune(
     def unfit(*_: Any) -> None:
         raise InvalidJob("the job", [])
 
-    monkeypatch.setattr(s.session.worker_failures, "on_worker_lost", unfit)
+    monkeypatch.setattr(s.session, "on_worker_lost", unfit)
     tune.scheduler.on_trial_error(tune, trial)
     assert isinstance(s.session.fatal, InvalidJob)
     assert s.session.ended
