@@ -23,8 +23,8 @@ from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.scratch import SharedFolder, shared_root
 from pipeline.study import TuneJob, layout
+from pipeline.text import listed, size
 from pipeline.training.data import example_config, load_data
-from pipeline.wording import listed, size
 
 Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
