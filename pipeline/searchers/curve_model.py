@@ -57,13 +57,6 @@ class LossScale:
         scaled: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
         return scaled
 
-    def losses(self, seen: Reals) -> Reals:
-        """Losses from values on this scale, as far as it tells them apart: the worst is twice the median's distance."""
-        # The logarithm of the largest distance bounds the exponent.
-        logs = np.minimum(seen * self.std + self.mean, math.log(_FAR + _OFFSET))
-        losses: Reals = self.best + self.width * (np.exp(logs) - _OFFSET)
-        return losses
-
     @property
     def least(self) -> float:
         """The best loss on this scale."""
@@ -327,12 +320,6 @@ _ROOT_TAU = math.sqrt(2 * math.pi)
 _NEGLIGIBLE = 1e-12
 """An expected improvement that is none, on the process' scale."""
 
-_DRAWS = 200
-"""The number of draws of the process from which the distribution of a mean is estimated."""
-
-_POINTS = 2000
-"""About the number of configs whose joint values are predicted together: more take memory, and are not faster."""
-
 
 class CurveModel:
     """The process, conditioned on the values of this study and of earlier ones."""
@@ -380,27 +367,6 @@ class CurveModel:
         """The least value at the last epoch that is predicted of this study's configs."""
         own = self._at.x[self._at.studies == 0]
         return float(self._posterior.predict(_at_end(np.unique(own, axis=0)))[0].min())
-
-    def mean_losses(self, groups: Reals) -> Reals:
-        """Mean losses of configs at the last epoch. Losses beyond the worst of the process' scale count as that."""
-        if self._scale is None:
-            raise ValueError("the scale of the losses is not known before the first loss")
-        at_once = max(1, _POINTS // groups.shape[1])
-        parts = [self._mean_losses(groups[start : start + at_once]) for start in range(0, len(groups), at_once)]
-        return np.concatenate([np.empty((0, 3)), *parts])
-
-    def _mean_losses(self, groups: Reals) -> Reals:
-        assert self._scale is not None
-        mean, covariance = self._posterior.joint(groups)
-        # The symmetric root, because rounding leaves eigenvalues below 0, and because it changes little between similar
-        # covariances. With the same draws each time, means of similar configs then differ little by chance.
-        variances, axes = np.linalg.eigh(covariance)
-        root = (axes * np.sqrt(np.maximum(variances, 0.0))[:, None, :]) @ np.swapaxes(axes, -1, -2)
-        normal = np.random.default_rng(0).standard_normal((mean.shape[1], _DRAWS // 2))
-        draws = root @ np.hstack([normal, -normal])
-        means = self._scale.losses(mean[..., None] + draws).mean(axis=1)
-        ends: Reals = np.quantile(means, [0.5, 0.05, 0.95], axis=-1).T
-        return ends
 
     def reason(self, point: Reals, epochs: int) -> str:
         """Why a config is drawn: the improvement in units of the loss, and the trial with the largest covariance

@@ -89,11 +89,11 @@ class CurveProcess:
         covariance: Reals
         if not self._earlier:
             # As `matern * (f + g * kappa) + m * kappa + same * (a + h * kappa)`, in place.
-            covariance, kappas = matern, np.broadcast_to(kappa, matern.shape[-2:])
+            covariance = matern
             covariance *= f + g * kappa
             covariance += m * kappa
             rows, columns = np.nonzero(same)
-            covariance[..., rows, columns] += a + h * kappas[rows, columns]
+            covariance[rows, columns] += a + h * kappa[rows, columns]
             return covariance
         studies, factors = one.studies[:, None] == other.studies, self._factors(theta)
         between = np.where(studies, 1.0, factors[one.studies][:, None] * factors[other.studies])
@@ -185,18 +185,7 @@ class CurveProcess:
 
     def _matern(self, theta: Reals, one: Reals, other: Reals) -> tuple[Reals, Reals, Reals]:
         scales = np.exp(theta[: self._count])[self._groups]
-        both = one / scales, other / scales
-        if other.ndim == 2:
-            squares = _squares(*both)
-        else:
-            # Groups may differ on few of hundreds of axes: what the others add is that of the first group.
-            groups = [each for each in (one, other) if each.ndim > 2]
-            differ = np.any([(each != each[:1]).any(axis=(0, 1)) for each in groups], axis=0)
-            first = [each[:1] if each.ndim > 2 else each for each in both]
-            squares = _squares(*(each[..., differ] for each in both))
-            squares -= _squares(*(each[..., differ] for each in first))
-            squares += _squares(*first)
-            np.maximum(squares, 0.0, out=squares)
+        squares = _squares(one / scales, other / scales)
         r = np.sqrt(squares)
         # In place: new matrices of this size take as long as the sums.
         decay = np.multiply(r, -_ROOT)
@@ -211,8 +200,8 @@ class CurveProcess:
 
 def _squares(one: Reals, other: Reals) -> Reals:
     """Squared distances between points."""
-    squares: Reals = (one * one).sum(axis=-1)[..., :, None] + (other * other).sum(axis=-1)[..., None, :]
-    squares -= 2 * one @ np.swapaxes(other, -1, -2)
+    squares: Reals = (one * one).sum(axis=-1)[:, None] + (other * other).sum(axis=-1)
+    squares -= 2 * one @ other.T
     np.maximum(squares, 0.0, out=squares)
     return squares
 
@@ -254,31 +243,3 @@ class Posterior:
             rest = solve_triangular(self._rest, rest, lower=True, check_finite=False)
             variance -= (rest * rest).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-9))
-
-    def joint(self, groups: Reals) -> tuple[Reals, Reals]:
-        """Means and covariances of configs' values at the last epoch within groups, without the parts of single
-        trials.
-        """
-        from scipy.linalg import solve_triangular
-
-        count, size, _ = groups.shape
-        # Trials of different numbers: then no covariance has the part of a trial.
-        one, other = (Points(groups, np.ones(size), np.full(size, number)) for number in (-1, -2))
-
-        def together(covariances: Reals) -> Reals:
-            """The columns of all groups side by side: to solve for all takes a fraction of the time for each."""
-            return np.moveaxis(covariances, 0, 1).reshape(-1, count * size)
-
-        def by_group(columns: Reals) -> Reals:
-            return np.moveaxis(columns.reshape(len(columns), count, size), 0, -1)
-
-        across = together(self._process.covariance(self._theta, self._at, one))
-        inner = solve_triangular(self._lower, across, lower=True, check_finite=False)
-        known = by_group(inner)
-        covariance: Reals = self._process.covariance(self._theta, one, other) - known @ np.swapaxes(known, -1, -2)
-        if self._believed is not None:
-            rest = together(self._process.covariance(self._theta, self._believed, one)) - self._across.T @ inner
-            known = by_group(solve_triangular(self._rest, rest, lower=True, check_finite=False))
-            covariance -= known @ np.swapaxes(known, -1, -2)
-        mean: Reals = across.T @ self._alpha
-        return mean.reshape(count, size), covariance

@@ -93,37 +93,6 @@ class CurveSearch(SearcherSettings):
         with one_thread():
             return curve_fit(Cube(space), History.of(observations), earlier, epochs).factors
 
-    def predicted(
-        self, space: Mapping[str, Any], history: History, epochs: int, units: Iterable[Reals]
-    ) -> list[tuple[float, float, float]]:
-        """The mean loss of configs at the last epoch, as the process predicts it after what was tried.
-
-        Losses that are farther from the best one than twice the median count as that far, as for the process.
-
-        Args:
-            space: The space.
-            history: What was tried, with the earlier studies.
-            epochs: The maximum epochs of a trial.
-            units: The configs of means as places in the space's `Cube`, of shape (means, configs, parameters) each.
-
-        Returns:
-            The median of each mean and the ends of its 90% interval, as losses: (median, low, high). Empty if fewer
-            trials than `startup` have a loss, or all have the same: the process would have nothing to learn from.
-        """
-        before = history.chosen(best=MAX_OBSERVATIONS // 4, newest=MAX_OBSERVATIONS // 4)
-        bests = [min(loss for _, loss in curve) for one in before if (curve := curve_of(one, epochs))]
-        if len(bests) < self.startup or min(bests) == max(bests):
-            return []
-        with one_thread():
-            cube = Cube(space)
-            model = CurveModel(cube, before, history, history.earlier, epochs)
-            means: list[tuple[float, float, float]] = []
-            for places in units:
-                points = cube.points(places.reshape(-1, cube.sides))
-                losses = model.mean_losses(points.reshape(*places.shape[:2], -1))
-                means += ((median, low, high) for median, low, high in losses.tolist())
-            return means
-
 
 def _best(cube: Cube, model: CurveModel, before: Sequence[Observation], epochs: int, units: Reals) -> Suggestion:
     """The config of the largest expected improvement at the last epoch among places in the cube.

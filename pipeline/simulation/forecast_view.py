@@ -1,7 +1,7 @@
 """Forecasts as a table, as JSON values, and as a picture of the best value over simulated time."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,12 +11,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipeline.results.views.table import Column, Table
-from pipeline.simulation.forecast import BestPair, Forecast, SeedResult, Span, best_pairs, hypervolumes
+from pipeline.simulation.forecast import BestPair, Forecast, Span, best_pairs, hypervolumes
 from pipeline.study import TuneJob
 from pipeline.text import counted, duration, format_number, sanitize
-
-_TEXT_COLUMNS = ("scheduler", "search")
-"""Columns without numbers."""
 
 _EXTRA_COLUMNS = ("in use", "worker time", "epochs", "completed", "found after")
 """Columns that are left out on a narrow terminal."""
@@ -28,52 +25,61 @@ _VOLUME = (
     "The hypervolume is the share of a box that all epochs of a study dominate; rows with the same seed have the same "
     "box, whose reference point is a tenth of the front's range beyond the front."
 )
-
 _NO_VOLUME = "The curves have no epoch with values in all objectives within their bounds, so there is no hypervolume."
-
 _NO_BEST = "A best value is left out where no trial is within the bounds of the objectives."
-
+_SEEDS = "Each number is the median of {} seeds; in brackets the lowest and the highest best value."
 _LEFT_OUT = "The time excludes the start of Ray and of workers, lost workers, and workers that slow each other down."
+
+
+def _numbers(forecast: Forecast, shares: Sequence[float | None], price: float | None) -> Iterator[tuple[Any, ...]]:
+    """The numbers of a forecast: title, key in JSON, span over the seeds, and format."""
+    yield "time", "seconds", forecast.span(lambda one: one.seconds), duration
+    yield "in use", "utilisation", forecast.span(lambda one: one.utilisation), "{:.0%}".format
+    yield "worker time", "worker_seconds", forecast.span(lambda one: one.worker_seconds), duration
+    cost = None if price is None else forecast.span(lambda one: one.worker_seconds / 3600 * price)
+    yield "cost", "cost", cost, "{:,.2f}".format
+    yield "epochs", "epochs", forecast.span(lambda one: one.epochs), "{:,.0f}".format
+    yield "completed", "completed", forecast.span(lambda one: one.completed), "{:,.0f}".format
+    yield f"best {forecast.job.objective.metric}", "best", forecast.span(lambda one: one.best), format_number
+    found = forecast.span(lambda one: one.best_curve[-1][0] if one.best_curve else None)
+    yield "found after", "found_after", found, duration
+    yield "hypervolume", "hypervolume", Span.of(shares), "{:.1%}".format
 
 
 def forecast_view(
     forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None, own: TuneJob
 ) -> RenderableType:
     """The forecasts for a terminal: a row for each, and notes on their meaning."""
-    job = forecasts[0].job
-    volumes = hypervolumes(forecasts)
+    job, volumes = forecasts[0].job, hypervolumes(forecasts)
     with_volume = any(share is not None for shares in volumes for share in shares)
-    columns = [*_TEXT_COLUMNS, "workers", "time", "in use", "worker time"]
-    columns += ["cost"] if price is not None else []
-    columns += ["epochs", "completed", f"best {job.objective.metric}", "found after"]
-    columns += ["hypervolume"] if with_volume else []
+    absent = {"cost"} if price is None else set()
+    absent |= set() if with_volume else {"hypervolume"}
     rows = []
     for forecast, shares in zip(forecasts, volumes, strict=True):
-        volume = [_cell(Span.of(shares), "{:.1%}".format, spread=True)] if with_volume else []
-        rows.append(dict(zip(columns, [*_row(forecast, price), *volume], strict=True)))
-    shown = [
-        Column(name, right=name not in _TEXT_COLUMNS, keep="extra" if name in _EXTRA_COLUMNS else "whole")
-        for name in columns
+        scheduler, searcher = _pair(forecast.job).values()
+        row = {"scheduler": scheduler, "search": searcher, "workers": str(forecast.workers)}
+        for title, key, span, form in _numbers(forecast, shares, price):
+            if key not in absent:
+                row[title] = _cell(span, form, spread=key in ("best", "hypervolume"))
+        rows.append(row)
+    columns = [
+        Column(name, right=name not in ("scheduler", "search"), keep="extra" if name in _EXTRA_COLUMNS else "whole")
+        for name in rows[0]
     ]
-    table = Table("", shown, rows, more="a wider terminal or --json shows them")
-    repeats = len(forecasts[0].results)
-    best = [_best_in_words(pair, with_volume=with_volume) for pair in best_pairs(forecasts)]
-    notes = [*best, *_own_in_words(own), str(about["note"])]
+    table = Table("", columns, rows, more="a wider terminal or --json shows them")
+    notes = [_best_in_words(pair, with_volume=with_volume) for pair in best_pairs(forecasts)]
+    notes += [*_own_in_words(own), str(about["note"])]
     if len(job.objectives) > 1:
         notes.append(_VOLUME if with_volume else _NO_VOLUME)
     results = [result for forecast in forecasts for result in forecast.results]
     if any(one.bounded for one in job.objectives) and any(result.best is None for result in results):
         notes.append(_NO_BEST)
-    if repeats > 1:
-        notes.append(
-            f"Each number is the median of {repeats} seeds; in brackets the lowest and the highest best value."
-        )
-    trained = sum(result.epochs for result in results)
-    extended = sum(result.extended for result in results)
-    if extended:
-        notes.append(f"{extended / trained:.0%} of the epochs were not recorded; their values are extended.")
-    over = dict.fromkeys(result.over for result in results if result.over)
-    notes += [*list(over)[:3], _LEFT_OUT]
+    if (repeats := len(forecasts[0].results)) > 1:
+        notes.append(_SEEDS.format(repeats))
+    if extended := sum(result.extended for result in results):
+        share = extended / sum(result.epochs for result in results)
+        notes.append(f"{share:.0%} of the epochs were not recorded; their values are extended.")
+    notes += [*list(dict.fromkeys(result.over for result in results if result.over))[:3], _LEFT_OUT]
     return Group(table, Text(sanitize("\n" + "\n".join(notes)), style="dim"))
 
 
@@ -82,6 +88,14 @@ def forecast_object(
 ) -> dict[str, Any]:
     """The forecasts as JSON values."""
     job = forecasts[0].job
+    pairs, found = best_pairs(forecasts), []
+    for forecast, shares in zip(forecasts, hypervolumes(forecasts), strict=True):
+        spans = {key: _span(span) for _, key, span, _ in _numbers(forecast, shares, price)}
+        seeds = [
+            {name: value for name, value in asdict(result).items() if name != "front"} | {"hypervolume": share}
+            for result, share in zip(forecast.results, shares, strict=True)
+        ]
+        found.append({**_pair(forecast.job), "workers": forecast.workers, **spans, "seeds": seeds})
     return {
         "job": job.name,
         "objective": {"metric": job.objective.metric, "mode": job.objective.mode},
@@ -101,24 +115,9 @@ def forecast_object(
                 "interval": None if pair.interval is None else list(pair.interval),
                 "separated": pair.separated,
             }
-            for pair in best_pairs(forecasts)
+            for pair in pairs
         ],
-        "forecasts": [
-            {
-                **_pair(forecast.job),
-                "workers": forecast.workers,
-                "seconds": _span(forecast.span(lambda result: result.seconds)),
-                "worker_seconds": _span(forecast.span(lambda result: result.worker_seconds)),
-                "cost": _span(_cost(forecast, price)),
-                "best": _span(forecast.span(lambda result: result.best)),
-                "hypervolume": _span(Span.of(shares)),
-                "seeds": [
-                    {**_without_front(result), "hypervolume": share}
-                    for result, share in zip(forecast.results, shares, strict=True)
-                ],
-            }
-            for forecast, shares in zip(forecasts, hypervolumes(forecasts), strict=True)
-        ],
+        "forecasts": found,
     }
 
 
@@ -126,65 +125,31 @@ def _pair(job: TuneJob) -> dict[str, str]:
     return {"scheduler": job.scheduler.kind, "searcher": job.searcher.kind}
 
 
-def _pair_in_words(job: TuneJob) -> str:
-    return f"{job.scheduler.kind} with {job.searcher.kind}"
-
-
 def _own_in_words(job: TuneJob) -> list[str]:
-    if job.recommended == {"scheduler", "searcher"}:
-        why = "as recommended for this job"
-    elif job.recommended:
-        named, chosen = ("searcher", "scheduler") if "scheduler" in job.recommended else ("scheduler", "searcher")
-        why = f"the job's own {named} and the {chosen} that is recommended with it"
-    else:
-        why = "as the job says"
-    sentences = [f"Without --scheduler and --search, `run` uses {_pair_in_words(job)}: {why}."]
-    recommended = job.with_recommended
-    if _pair(recommended) != _pair(job):
-        sentences.append(f"Recommended for a job that names neither: {_pair_in_words(recommended)}.")
-    return sentences
+    own, recommended = (" with ".join(_pair(each).values()) for each in (job, job.with_recommended))
+    chosen = " and ".join(sorted(job.recommended))
+    why = f"the {chosen} as recommended for this job" if chosen else "as the job says"
+    notes = [f"Without --scheduler and --search, `run` uses {own}: {why}."]
+    if recommended != own:
+        notes.append(f"Recommended for a job that names neither: {recommended}.")
+    return notes
 
 
 def _best_in_words(pair: BestPair, *, with_volume: bool) -> str:
     form = "{:.1%}".format if with_volume else format_number
-    apart = (lambda share: f"{100 * share:.1f}") if with_volume else format_number
-    unit = " percentage points" if with_volume else ""
-    measure = "hypervolume" if with_volume else pair.best.job.objective.metric
-    following = _pair_in_words(pair.next.job)
+    best, following = (" with ".join(_pair(each.job).values()) for each in (pair.best, pair.next))
     found = (
-        f"Best with {counted(pair.best.workers, 'worker')}: {_pair_in_words(pair.best.job)}, with a mean {measure} of "
-        f"{form(pair.mean)} at the end; next is {following}, worse by {apart(pair.difference)}{unit}"
+        f"Best with {counted(pair.best.workers, 'worker')}: {best}, with a mean of {form(pair.mean)}; next is "
+        f"{following}, worse by {form(pair.difference)}"
     )
     if pair.interval is None:
         return f"{found}. One seed cannot separate them: use --repeats."
-    low, high = (apart(end) for end in pair.interval)
+    low, high = (form(end) for end in pair.interval)
     so = "" if pair.separated else ", so the difference may be chance: use more --repeats"
     return f"{found} (90% interval {low} to {high}{so})."
 
 
-def _without_front(result: SeedResult) -> dict[str, Any]:
-    return {name: value for name, value in asdict(result).items() if name != "front"}
-
-
-def _row(forecast: Forecast, price: float | None) -> list[str]:
-    cells = [forecast.job.scheduler.kind, forecast.job.searcher.kind, str(forecast.workers)]
-    cells.append(_cell(forecast.span(lambda result: result.seconds), duration))
-    cells.append(_cell(forecast.span(lambda result: result.utilisation), "{:.0%}".format))
-    cells.append(_cell(forecast.span(lambda result: result.worker_seconds), duration))
-    if price is not None:
-        cells.append(_cell(_cost(forecast, price), "{:,.2f}".format))
-    cells.append(_cell(forecast.span(lambda result: result.epochs), "{:,.0f}".format))
-    cells.append(_cell(forecast.span(lambda result: result.completed), "{:,.0f}".format))
-    cells.append(_cell(forecast.span(lambda result: result.best), format_number, spread=True))
-    cells.append(_cell(forecast.span(lambda result: result.best_curve[-1][0] if result.best_curve else None), duration))
-    return cells
-
-
-def _cost(forecast: Forecast, price: float | None) -> Span | None:
-    return None if price is None else forecast.span(lambda result: result.worker_seconds / 3600 * price)
-
-
-def _cell(span: Span | None, form: Any, *, spread: bool = False) -> str:
+def _cell(span: Span | None, form: Any, *, spread: bool) -> str:
     if span is None:
         return "–"
     low, middle, high = (form(value) for value in (span.low, span.middle, span.high))

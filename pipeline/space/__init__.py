@@ -2,22 +2,14 @@
 
 from pipeline.space.cube import Cube
 from pipeline.space.domains import (
-    DOMAINS,
-    AnyDomain,
-    Choice,
     CountableDomain,
     Domain,
-    Grid,
     IntUniform,
     ListedDomain,
     LogUniform,
     Normal,
     QUniform,
-    Space,
-    Switch,
     Uniform,
-    column_type,
-    listed_values,
 )
 from pipeline.space.draws import (
     RandomStream,
@@ -32,6 +24,7 @@ from pipeline.space.draws import (
     number_of,
     perturb,
 )
+from pipeline.space.parameters import DOMAINS, AnyDomain, Choice, Grid, Space, Switch, column_type, listed_values
 from pipeline.space.values import (
     STRICT_CONFIG,
     Config,

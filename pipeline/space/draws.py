@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.space.domains import CountableDomain, Domain, Grid, ListedDomain, Switch
+from pipeline.space.domains import CountableDomain, Domain, ListedDomain
+from pipeline.space.parameters import Grid, Switch
 from pipeline.space.values import Config, Value
 from pipeline.space.walk import ParameterPath, When
 

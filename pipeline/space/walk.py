@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 from pipeline.errors import Fault
 from pipeline.space.domains import (
-    Choice,
     CountableDomain,
     Domain,
     IntUniform,
@@ -15,10 +14,9 @@ from pipeline.space.domains import (
     LogUniform,
     Normal,
     QUniform,
-    Switch,
     Uniform,
-    listed_values,
 )
+from pipeline.space.parameters import Choice, Switch, listed_values
 from pipeline.space.values import Value, key_of
 
 When: TypeAlias = tuple[tuple[str, str], ...]

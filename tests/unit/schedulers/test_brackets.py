@@ -1,6 +1,5 @@
 """Hyperband and successive halving: trials that start together are halved together."""
 
-import json
 import math
 from collections.abc import Sequence
 
@@ -84,26 +83,6 @@ def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str
         assert {trial for trial, epoch in reached.items() if epoch > eta**power} == set(alive)
 
 
-def test_a_rung_waits_for_the_whole_bracket() -> None:
-    scheduler = _built(Hyperband(reduction_factor=2), 8, epochs=2, added=2)
-    _reports(scheduler, 1, [0.2])
-    scheduler.start("0001")
-    assert scheduler.choose(_ids(0)) is None
-    scheduler.add("0002", {})
-    scheduler.start("0002")
-    assert "bracket 1 compares nothing" in scheduler.on_result("0002", 1, 0.1).reason
-    assert (
-        scheduler.on_result("0001", 1, 0.4).reason
-        == "0.4 is number 1 of 2 at rung 1 so far; waits for the others of bracket 0"
-    )
-    chosen = scheduler.choose(_ids(0, 1))
-    assert (chosen.trial_id, chosen.promoted, chosen.rung, chosen.cutoff) == ("0001", True, 1, 0.4)
-    assert chosen.reason == "0.4 is number 1 of 2 at rung 1 of bracket 0, the one that continues"
-    gone = scheduler.trials_to_stop(_ids(0), exhausted=False)["0000"]
-    assert (gone.action, gone.rung, gone.cutoff) == ("stop", 1, 0.4)
-    assert gone.reason == "0.2 is number 2 of 2 at rung 1 of bracket 0, of which one continues"
-
-
 def test_a_failed_trial_is_not_waited_for() -> None:
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2, 0.3])
@@ -133,17 +112,6 @@ def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) ->
     scheduler.start("0003")
     decision = scheduler.on_result("0003", 1, value)
     assert (decision.action, decision.cutoff) == (action, 0.8)
-
-
-def test_more_trials_open_a_bracket_of_their_own() -> None:
-    scheduler = _built(Hyperband(reduction_factor=2), 2, epochs=4)
-    _reports(scheduler, 1, [0.1, 0.9])
-    assert scheduler.choose(_ids(0, 1)).trial_id == "0001"
-    more = Hyperband(reduction_factor=2).build(SchedulerContext({}, "max", 4, 8, 0))
-    more.restore(scheduler.state())
-    more.add("0002", {})
-    more.start("0002")
-    assert "bracket 1" in more.on_result("0002", 1, 0.5).reason
 
 
 def test_more_epochs_compare_at_the_earlier_end() -> None:
@@ -188,39 +156,11 @@ def test_rungs_come_from_the_maximum_down(settings: Hyperband, epochs: int, mile
     assert _milestones(settings, epochs) == milestones
 
 
-def test_the_first_bracket_has_as_many_trials_as_published() -> None:
-    scheduler = _built(Hyperband(), 40, epochs=32)
-    assert [len(bracket["trials"]) for bracket in scheduler.state()["brackets"]] == [27, 12, 1]
-
-
 def test_a_study_stores_what_its_rungs_are_derived_from() -> None:
     assert Hyperband().resolved(32) == Hyperband(max_epochs=32)
     assert Hyperband().resolved(100, Hyperband(max_epochs=32)) == Hyperband(max_epochs=32)
     assert Hyperband().resolved(32, Hyperband(grace_period=1)) == Hyperband(grace_period=1)
     assert Hyperband(grace_period=2).resolved(32) == Hyperband(grace_period=2)
-
-
-def test_a_grace_period_and_a_maximum_are_a_fault() -> None:
-    assert Hyperband(max_epochs=64).faults(epochs=32, trials=1) == []
-    found = [str(fault) for fault in Hyperband(grace_period=40, max_epochs=64).faults(epochs=32, trials=1)]
-    assert found == [
-        "scheduler.grace_period: must be at most budget.epochs, which is 32; found 40",
-        "scheduler.max_epochs: must be left out where scheduler.grace_period is given, from which the rungs grow; "
-        "found 64",
-    ]
-
-
-def test_decisions_of_a_rung_hold_after_a_restore() -> None:
-    first = _built(Hyperband(reduction_factor=2), 5, epochs=4)
-    _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
-    first.start("0004")
-    _reports(first, 2, [0.5], first=4)
-    assert first.choose(_ids(0, 1, 2, 3, 4)).trial_id == "0002"
-    second = _built(Hyperband(reduction_factor=2), 5, epochs=4, added=0)
-    second.restore(first.state())
-    for scheduler in (first, second):
-        assert list(scheduler.trials_to_stop(_ids(3, 1, 0, 4), exhausted=False)) == _ids(1, 0)
-        assert scheduler.choose(_ids(3, 4)).trial_id == "0003"
 
 
 @given(
@@ -246,22 +186,3 @@ def test_each_bracket_is_halved_separately(trials, seed, size, factor, mode):
             ranked = sorted(alive, key=lambda trial: -found[trial](epoch))
             alive = ranked[: max(1, int(np.floor(len(alive) / factor)))]
     assert reached == expected
-
-
-def test_the_first_rung_grows_with_the_epochs():
-    settings = SuccessiveHalving()
-    assert [settings.next_milestone(0, epochs) for epochs in (1, 8, 32, 50, 200)] == [1, 1, 2, 3, 12]
-    assert [settings.next_milestone(settings.next_milestone(0, e), e) for e in (8, 32, 50, 200)] == [4, 7, 11, 42]
-    assert SuccessiveHalving(grace_period=5).next_milestone(0, 200) == 5
-
-
-def test_reasons_name_each_bracket():
-    context = SchedulerContext({}, "max", 32, 9, 0)
-    first, restored = (SuccessiveHalving(bracket_size=3, grace_period=2).build(context) for _ in range(2))
-    for number in range(9):
-        first.add(f"{number:04d}", {})
-        first.start(f"{number:04d}")
-    restored.restore(json.loads(json.dumps(first.state())))
-    for scheduler in (first, restored):
-        reasons = [scheduler.on_result(f"{number:04d}", 2, 0.5).reason for number in (0, 3, 8)]
-        assert [reason.rpartition(" ")[2] for reason in reasons] == ["0", "1", "2"]

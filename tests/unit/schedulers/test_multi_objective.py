@@ -21,23 +21,6 @@ def _values(score: float, parameters: float, violation: float = 0.0) -> Objectiv
     return ObjectiveValues((-score, parameters), violation)
 
 
-def test_a_trial_that_none_dominates_continues() -> None:
-    scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
-    assert scheduler.on_objective_values("0000", 1, 0.9, _values(0.9, 1000)).action == "continue"
-    assert scheduler.on_objective_values("0001", 1, 0.8, _values(0.8, 2000)).action == "stop"
-    small = scheduler.on_objective_values("0002", 1, 0.5, _values(0.5, 10))
-    assert small.action == "continue"
-    assert "score 0.5, parameters 10 is number 2 of 3, on front 1, at rung 1" in small.reason
-
-
-def test_a_trial_beyond_its_bounds_comes_last() -> None:
-    scheduler = MOASHA(grace_period=1, reduction_factor=2).build(_context())
-    scheduler.on_objective_values("0000", 1, 0.5, _values(0.5, 100))
-    beyond = scheduler.on_objective_values("0001", 1, 0.99, _values(0.99, 10, 0.5))
-    assert (beyond.action, beyond.cutoff) == ("stop", None)
-    assert "beyond its bounds by 0.5" in beyond.reason
-
-
 def test_the_front_is_promoted_and_spread() -> None:
     scheduler = PromotingMOASHA(grace_period=1, reduction_factor=2).build(_context(4))
     for number, (score, size) in enumerate([(0.5, 10), (0.7, 100), (0.69, 120), (0.9, 1000)]):
@@ -135,15 +118,3 @@ def test_the_order_is_that_of_the_definition_after_each_new_point(
     again = _rung(factor, len(points[0][0]))
     again.restore(rung.state())
     assert (again.ranking, list(again.held(9))) == (rung.ranking, list(rung.held(9)))
-
-
-def test_a_front_is_spread_evenly() -> None:
-    first = np.arange(9.0)
-    orders = []
-    for second, third in ((first, 8 - first), (first**3, 1000 - np.exp(first))):
-        rung = _rung(1.01, 2)
-        for number, losses in enumerate(zip(second.tolist(), third.tolist(), strict=True)):
-            rung.report(str(number), ObjectiveValues(losses))
-        orders.append(rung.ranking)
-    assert orders[0][:3] == ["0", "8", "4"]
-    assert orders[0] == orders[1]

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +19,7 @@ from pipeline.schedulers import (
     SchedulerContext,
     SchedulerSettings,
 )
-from pipeline.schedulers.rungs import Rung, rungs
+from pipeline.schedulers.rungs import Rung
 from tests.unit.schedulers.learning_curves import Curve, curves, simulated
 
 
@@ -45,15 +45,6 @@ def _milestones(settings: ASHA, epochs: int) -> list[int]:
 )
 def test_rungs_are_at_powers(settings: ASHA, epochs: int, milestones: list[int]) -> None:
     assert _milestones(settings, epochs) == milestones
-
-
-@given(grace=st.integers(1, 20), factor=st.floats(1.01, 10), epochs=st.integers(1, 300))
-def test_rungs_are_below_the_maximum_and_ascend(grace: int, factor: float, epochs: int) -> None:
-    found = rungs(grace, factor, epochs)
-    assert list(found) == sorted(set(found))
-    assert found[:1] == ((grace,) if grace < epochs else ())
-    assert all(rung < epochs for rung in found)
-    assert all(later > (earlier - 1) * factor for earlier, later in pairwise(found))
 
 
 _reports = st.lists(st.tuples(st.floats(-3, 3), st.booleans()), max_size=20)
@@ -85,12 +76,6 @@ def test_the_best_that_do_not_continue_yet_are_held(reports: list[tuple[float, b
     again = Rung(4, "max")
     again.restore(json.loads(json.dumps(rung.state())))
     assert list(rung.held(most)) == list(again.held(most)) == expected
-
-
-@pytest.mark.parametrize(("epochs", "grace"), [(1, 1), (8, 1), (50, 3), (200, 12)])
-def test_the_measured_rungs_are_a_share_of_the_epochs(epochs: int, grace: int) -> None:
-    resolved = PromotingASHA().resolved(epochs)
-    assert (resolved.grace_period, resolved.reduction_factor) == (grace, 3.5)
 
 
 def _built(settings: SchedulerSettings, trials: int = 0, *, epochs: int = 8, mode: str = "max") -> Scheduler:
@@ -203,14 +188,6 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
     assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
 
 
-def test_a_trial_that_improves_late_is_not_lost() -> None:
-    found = [lambda e: 0.5 + 0.01 * e, lambda e: 0.4 + 0.1 * e, *[lambda e, i=i: 0.1 + 0.001 * i * e for i in range(6)]]
-    reached, turns = simulated(DOUBLING, found, 8)
-    assert reached["0001"] == 8
-    assert turns.index(("0001", 1, "promoted")) > turns.index(("0003", 0, "new"))
-    assert simulated(ASHA(), found, 8)[0]["0001"] == 1
-
-
 def test_a_lost_worker_s_trial_continues_before_others() -> None:
     scheduler = _built(DOUBLING, 4)
     for i, value in enumerate((0.5, 0.75, 0.9)):
@@ -223,12 +200,6 @@ def test_a_lost_worker_s_trial_continues_before_others() -> None:
     assert (again.trial_id, again.promoted) == ("2", False)
     scheduler.start("2")
     assert scheduler.choose(["0", "1"]) is None
-
-
-@pytest.mark.parametrize("trials", [1, 2, 3])
-def test_one_trial_reaches_its_end(trials: int) -> None:
-    reached, _ = simulated(PromotingASHA(grace_period=1, reduction_factor=4), curves(trials, 3), 16)
-    assert max(reached.values()) == 16
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -246,27 +217,6 @@ def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
         scheduler.restore(state)
     assert scheduler.choose(["0", "2"]) is None
     assert scheduler.trials_to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
-
-
-def test_a_poor_trial_that_ends_early_does_not_replace_the_best() -> None:
-    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
-    scheduler.start("2")
-    scheduler.end("2", completed=True)
-    for i, value in enumerate((0.5, 0.9)):
-        scheduler.start(f"{i}")
-        scheduler.on_result(f"{i}", 1, value)
-    assert scheduler.choose(["0", "1"]).trial_id == "1"
-
-
-def test_only_a_candidate_is_promoted() -> None:
-    scheduler = _built(DOUBLING, 4)
-    for i, value in enumerate((0.9, 0.8, 0.7, 0.6)):
-        scheduler.start(f"{i}")
-        scheduler.on_result(f"{i}", 1, value)
-    scheduler.end("0")
-    assert scheduler.choose(["1", "2", "3"]).trial_id == "1"
-    scheduler.start("1")
-    assert scheduler.choose(["2", "3"]) is None
 
 
 def test_more_epochs_continue_from_the_earlier_end() -> None:
@@ -349,24 +299,6 @@ def test_grows_as_the_paper_does(
     settings = PASHA(reduction_factor=eta, epsilon=epsilon)
     reached, _ = simulated(settings, found, eta**top, mode)
     assert reached == _progressive(found, [eta**k for k in range(top + 1)], eta, epsilon)
-
-
-def test_a_stable_order_needs_no_higher_rung() -> None:
-    found: list[Curve] = [lambda e, i=i: 0.1 * i + 0.01 * e for i in range(16)]
-    assert max(simulated(PASHA(), found, 16)[0].values()) == 2
-    assert max(simulated(PromotingASHA(), found, 16)[0].values()) == 16
-
-
-def test_a_rung_that_the_study_did_not_have_is_left_out() -> None:
-    settings = PASHA(epsilon=0.0)
-    scheduler = _built(settings, 2, epochs=16)
-    state = scheduler.state()
-    scheduler.restore({**state, "top": 4})
-    for trial, epochs in (("0", (1, 2, 4)), ("1", (1, 4))):
-        scheduler.start(trial)
-        for epoch in epochs:
-            decision = scheduler.on_result(trial, epoch, 0.1 * epoch)
-    assert decision.reason.endswith("rung 2 ranks them the same, within 0")
 
 
 def test_a_checkpoint_is_left_at_rungs_alone() -> None:

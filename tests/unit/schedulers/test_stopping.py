@@ -17,25 +17,6 @@ def _train(scheduler: Scheduler, trial: str, values: list[float]) -> list[str]:
     return [scheduler.on_result(trial, epoch, value).action for epoch, value in enumerate(values, 1)]
 
 
-def test_too_few_other_trials_stop_none() -> None:
-    scheduler = _built(MedianStopping(min_samples_required=3))
-    for i in range(2):
-        _train(scheduler, f"{i}", [0.9, 0.9])
-    scheduler.on_result("2", 1, 0.9)
-    assert scheduler.on_result("3", 1, 0.1).action == "stop"
-    scheduler.on_result("4", 1, 0.95)
-    decision = scheduler.on_result("4", 2, 0.1)
-    assert (decision.action, decision.cutoff) == ("continue", None)
-    assert decision.reason == "0.1 at epoch 2, which too few other trials have reached: 2 of at least 3"
-
-
-def test_in_the_grace_period_no_trial_stops() -> None:
-    scheduler = _built(MedianStopping(grace_period=3, min_samples_required=1))
-    _train(scheduler, "0", [100.0, 100.0, 0.5])
-    assert _train(scheduler, "1", [0.1, 0.1, 0.6]) == ["continue", "continue", "continue"]
-    assert _train(scheduler, "2", [0.1, 0.1, 0.2]) == ["continue", "continue", "stop"]
-
-
 class _Trial:
     def __init__(self, trial_id: str) -> None:
         self.trial_id = trial_id

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from pipeline.searchers import CMASearch, Observation, RandomSearch
 from pipeline.space import Choice, Config, Switch, Uniform
@@ -38,17 +37,3 @@ def test_parameters_that_are_not_numeric_are_drawn_at_random() -> None:
             name: value for name, value in at_random.items() if name not in SQUARE
         }
         assert drawn["x"] != at_random["x"]
-
-
-@pytest.mark.parametrize(
-    ("space", "found"),
-    [
-        ({"x": Uniform(0, 1), "c": Choice([1, 2])}, "there is only x"),
-        ({"c": Choice([1, 2])}, "there is none"),
-        ({"s": Switch({"a": {"x": Uniform(0, 1), "y": Uniform(0, 1)}})}, "there is none"),
-    ],
-)
-def test_fewer_than_two_numbers_are_refused(space: dict[str, Any], found: str) -> None:
-    (fault,) = CMASearch().faults(space)
-    assert found in fault.allowed
-    assert CMASearch().faults(SQUARE) == CMASearch().faults({"k": 1}) == []

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.searchers import SEARCHERS, GPSearch, Observation, RandomSearch
+from pipeline.searchers import SEARCHERS, GPSearch, Observation
 from pipeline.space import Config, Uniform
 from tests.unit.searchers.problems import SQUARE, branin
 
@@ -20,27 +20,10 @@ def _drawn(observations: list[Observation], **settings: int) -> Config:
     return GPSearch(**settings).draw(_LINE, seed=0, index=30, observations=observations)
 
 
-def test_it_takes_what_improves_most() -> None:
-    assert float(_drawn(_tried(list(np.linspace(0.02, 0.98, 12))))["x"]) == pytest.approx(0.3, abs=0.03)
-
-
 def test_it_looks_where_nothing_is_known() -> None:
     at = [*np.linspace(0, 0.3, 10), *np.linspace(0.8, 1, 7)]
     waves = [Observation({"x": float(x)}, "known", float(np.cos(30 * x))) for x in at]
     assert 0.32 < float(_drawn(waves)["x"]) < 0.78
-
-
-def test_one_diverged_trial_does_not_hide_the_others() -> None:
-    at = list(np.linspace(0.02, 0.98, 12))
-    diverged = [*_tried(at), Observation({"x": 0.99}, "known", 1e300)]
-    assert float(_drawn(diverged)["x"]) == pytest.approx(0.3, abs=0.05)
-
-
-@pytest.mark.parametrize("running", [1, 8, 64, 300])
-def test_running_trials_do_not_outweigh_what_is_known(running: int) -> None:
-    around = [0.1 + 0.8 * number / running for number in range(running)]
-    drawn = float(_drawn([*_tried(list(np.linspace(0.02, 0.98, 12))), *_tried(around, "open")])["x"])
-    assert drawn == pytest.approx(0.3, abs=0.1)
 
 
 def test_it_draws_elsewhere_than_many_running_trials() -> None:
@@ -49,15 +32,6 @@ def test_it_draws_elsewhere_than_many_running_trials() -> None:
     assert 0.2 < float(_drawn(known)["x"]) < 0.4
     running = _tried(np.linspace(0.1, 0.5, 40).tolist(), "open")
     assert 0.7 < float(_drawn([*known, *running])["x"]) < 0.9
-
-
-def test_every_fourth_config_is_random_while_many_trials_run() -> None:
-    known = _tried(list(np.linspace(0.02, 0.98, 12)))
-    for running, at_random in ((8, False), (9, True)):
-        tried = [*known, *_tried([0.5] * running, "open")]
-        suggested = GPSearch().suggest(_LINE, seed=0, index=31, observations=tried, epochs=1)
-        assert ("every fourth" in suggested.reason) == at_random
-        assert (suggested.config == RandomSearch().draw(_LINE, seed=0, index=31)) == at_random
 
 
 @pytest.mark.parametrize("workers", [8, 16])

@@ -50,15 +50,6 @@ def test_every_second_config_is_random_before_the_last_epoch(kind: str) -> None:
     assert at_random(32) == [False] * 4
 
 
-@pytest.mark.parametrize("kind", ["tpe", "gp"])
-def test_trials_that_end_by_themselves_have_reached_their_last_epoch(kind: str) -> None:
-    tried = [known(x / 20, (20 + x % 3, x / 20), ended=True) for x in range(20)]
-    drawn = [
-        SEARCHERS[kind]().suggest(_SPACE, seed=0, index=index, observations=tried, epochs=32) for index in range(20, 24)
-    ]
-    assert [one.reason == EARLY for one in drawn] == [False] * 4
-
-
 def test_the_best_epoch_may_be_between_milestones() -> None:
     trials = [replace(known(x / 10, (1, 1.0), (4, 0.5)), loss=0.25) for x in range(4)]
     assert [one.loss for one in at_one_rung(_SPACE, trials, epochs=8)] == [0.25] * 4
@@ -71,8 +62,3 @@ def test_a_trial_below_the_rung_is_open() -> None:
     failed = Observation({"x": 0.7}, "failed")
     found = at_one_rung(_SPACE, [*high, below, at_rung, failed], epochs=8)
     assert found[4:] == [below, replace(at_rung, state="known", loss=2.5), failed]
-
-
-def test_one_rung_changes_nothing() -> None:
-    trials = [known(0.1, (3, 0.5)), known(0.2, loss=0.4), Observation({"x": 0.3}, "failed")]
-    assert at_one_rung(_SPACE, trials, epochs=8) == trials

@@ -1,7 +1,5 @@
 """Losses of all objectives that can be compared."""
 
-from dataclasses import replace
-
 from pipeline.searchers import Observation
 from pipeline.searchers.one_rung import losses_at_one_rung, ranked
 from pipeline.space import Uniform
@@ -29,27 +27,11 @@ def test_the_highest_rung_with_enough_trials_is_compared() -> None:
     assert [(one.losses, one.violation) for one in found] == [((number, 1.0), 0.5) for number in range(4)]
 
 
-def test_running_trials_count_with_what_they_have() -> None:
-    done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
-    runs = [
-        _tried(0.5, (1, (5.0, 5.0), 0.0), (4, (2.0, 2.0), 0.0), state="open"),
-        _tried(0.6, (1, (3.0, 3.0), 0.0), state="open"),
-    ]
-    found = losses_at_one_rung(_SPACE, [*done, *runs, Observation({"x": 0.7}, "failed")])
-    assert [one.state for one in found] == ["known"] * 5 + ["open", "failed"]
-    assert found[4].losses == (2.0, 2.0)
-
-
 def test_a_trial_of_a_later_bracket_counts_with_its_first_milestone() -> None:
     done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
     later = [_tried(0.5, (9, (2.0, 3.0), 0.7), state=state) for state in ("open", "known")]
     found = losses_at_one_rung(_SPACE, [*done, *later])
     assert [(one.state, one.losses, one.violation) for one in found[4:]] == [("known", (2.0, 3.0), 0.7)] * 2
-
-
-def test_without_rungs_each_trial_has_its_best_epoch() -> None:
-    one, other = Observation({"x": 0.1}, "known", 0.3), Observation({"x": 0.2}, "known", 0.4, losses=(0.4, 2.0))
-    assert [found.losses for found in losses_at_one_rung(_SPACE, [one, other])] == [(0.3,), (0.4, 2.0)]
 
 
 def test_ranks_depend_on_no_unit() -> None:
@@ -58,10 +40,3 @@ def test_ranks_depend_on_no_unit() -> None:
     found = ranked([*tried, failed])
     assert [one.losses for one in found] == [(0.0, 0.5), (1.0, 0.0), (1.0, 1.0), ()]
     assert ranked([failed]) == [failed]
-
-
-def test_a_trial_that_ended_by_itself_counts_with_what_it_reached() -> None:
-    done = [_tried(0.1 * number, (1, (5.0, 5.0), 0.0), (4, (1.0, 1.0), 0.0)) for number in range(4)]
-    early = _tried(0.5, (1, (3.0, 2.0), 0.1))
-    found = losses_at_one_rung(_SPACE, [*done, replace(early, ended=True), early])
-    assert [(one.losses, one.violation) for one in found[4:]] == [((3.0, 2.0), 0.1)]

@@ -23,12 +23,6 @@ from tests.unit.searchers.problems import SQUARE
 LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
 
 
-def test_seeds_draw_differently() -> None:
-    space = {"u": Uniform(0, 1)}
-    drawn = {RandomSearch().draw(space, seed=s, index=i)["u"] for s in range(20) for i in range(20)}
-    assert len(drawn) == 400
-
-
 def test_random_search_runs_through_grids() -> None:
     space = {"g": Grid([1, 2, 3]), "c": Choice([0, 1]), "u": Uniform(0, 1)}
     configs = [RandomSearch().draw(space, seed=0, index=i) for i in range(300)]
@@ -86,13 +80,6 @@ def test_sobol_is_more_even_than_chance() -> None:
     assert set(branches.values()) == {32}
 
 
-def test_a_seed_has_one_sequence() -> None:
-    sobol = SEARCHERS["sobol"]()
-    drawn = [sobol.draw(SQUARE, seed=1, index=index) for index in (0, 5, 2)]
-    assert drawn == [sobol.draw(SQUARE, seed=1, index=index) for index in (0, 5, 2)]
-    assert sobol.draw(SQUARE, seed=2, index=0) != drawn[0]
-
-
 def test_branches_have_dimensions_of_their_own() -> None:
     space = {"s": Switch({"a": {"p": Uniform(0, 1)}, "b": {"p": Uniform(0, 1)}})}
     configs = [SEARCHERS["sobol"]().draw(space, seed=0, index=index) for index in range(64)]
@@ -109,11 +96,6 @@ def _known(number: int, loss: float, epoch: int = 1) -> Observation:
     return Observation(config, "known", loss, ((epoch, loss),), f"{number:04d}", ended=True)
 
 
-def test_few_observations_are_all_learned_from() -> None:
-    tried = [_known(number, -number) for number in range(MAX_OBSERVATIONS)]
-    assert History(tried).chosen(best=10, newest=10) == tried
-
-
 def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     tried = [
         replace(_known(number, 1 + abs(number - 700) / 1000, epoch=4 if number in (20, 30) else 1), ended=False)
@@ -126,12 +108,6 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     assert {5, 20, 30, 700, *range(1950, 2000)} <= set(numbers)
     assert MAX_OBSERVATIONS - 60 <= len(numbers) <= MAX_OBSERVATIONS
     assert 350 < sum(number < 1000 for number in numbers) < 650
-
-
-def test_trials_that_ended_by_themselves_are_chosen_by_their_loss() -> None:
-    tried = [_known(number, 1 + abs(number - 777) / 1000, epoch=1 + number * 7 % 50) for number in range(2000)]
-    chosen = {int(one.trial_id) for one in History(tried).chosen(best=9, most=9)}
-    assert chosen == set(range(773, 782))
 
 
 def test_only_the_content_counts() -> None:

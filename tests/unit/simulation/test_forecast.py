@@ -30,13 +30,6 @@ def test_each_job_is_simulated_with_each_number_of_workers():
     assert found[2].results[0].epochs == 12 * 9
 
 
-def test_schedulers_meet_the_same_curves():
-    fifo, *others = forecast([job(scheduler=kind) for kind in ("fifo", "asha", "median")], [2], _synthetic, repeats=5)
-    for other in others:
-        assert all(a.best <= b.best for a, b in zip(other.results, fifo.results, strict=True))
-        assert any(a.best == b.best for a, b in zip(other.results, fifo.results, strict=True))
-
-
 def test_a_span_is_median_least_and_greatest():
     (one,) = forecast([job()], [1], _synthetic, repeats=3)
     seconds = sorted(result.seconds for result in one.results)
@@ -49,20 +42,6 @@ def _once(seed: int, best: float | None, **more) -> SeedResult:
     fields |= {"completed": 3, "stopped": 9, "failed": 0, "over": None}
     best_curve = () if best is None else ((60.0, best),)
     return SeedResult(seed=seed, best=best, best_curve=best_curve, **{**fields, **more})
-
-
-def _shown(*times: SeedResult, price: float | None = None) -> list[str]:
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(forecast_view([Forecast(job(), 2, times)], {"note": "As written."}, price=price, own=job()))
-    return captured.get().splitlines()
-
-
-def test_several_seeds_are_summarised_by_their_median():
-    _, line, *notes = _shown(_once(0, 0.9), _once(1, 0.7), _once(2, 0.8, seconds=1.0))
-    assert "0.8 (0.7 to 0.9)" in line
-    assert "2 h 0 min" in line
-    assert any("the median of 3 seeds" in note for note in notes)
 
 
 def test_the_object_goes_to_json():
@@ -90,29 +69,6 @@ def test_the_best_pair_and_the_pair_of_a_run_are_named():
     assert best["next"] == {"scheduler": "fifo", "searcher": "random"}
 
 
-def test_a_missing_hypervolume_has_a_reason():
-    several = job(objectives=[Objective("score", "max"), Objective("cost", "min")])
-    console = Console(width=400)
-    with console.capture() as captured:
-        console.print(forecast_view([Forecast(several, 2, [_once(0, 0.9)])], {"note": "A"}, price=None, own=several))
-    assert "so there is no hypervolume" in captured.get()
-
-
-def test_differences_of_a_hypervolume_are_in_percentage_points():
-    several = [Objective("score", "max"), Objective("cost", "min")]
-    pairs = [
-        Forecast(
-            job(scheduler=kind, objectives=several), 2, [_once(0, 0.9, front=((-0.9, 1.0),)), _once(1, 0.9, front=last)]
-        )
-        for kind, last in (("asha", ((-0.9, 1.0),)), ("fifo", ((-0.8, 2.0),)))
-    ]
-    console = Console(width=400)
-    with console.capture() as captured:
-        console.print(forecast_view(pairs, {"note": "A"}, price=None, own=pairs[0].job))
-    assert "worse by 50.0 percentage points" in captured.get()
-    assert "so the difference may be chance: use more --repeats)" in captured.get()
-
-
 def _forecast(scheduler: str, bests: list[float | None], workers: int = 2, mode: str = "max") -> Forecast:
     results = [
         SeedResult(
@@ -134,13 +90,6 @@ def test_the_best_mean_is_separated_from_the_next_by_paired_differences() -> Non
     assert found.separated
 
 
-def test_less_is_better_if_the_objective_is_minimised() -> None:
-    (found,) = best_pairs([_forecast("asha", [0.5, 0.7], mode="min"), _forecast("fifo", [0.4, 0.9], mode="min")])
-    assert (found.best.job.scheduler.kind, found.mean) == ("asha", pytest.approx(0.6))
-    assert found.difference == pytest.approx(0.05)
-    assert not found.separated
-
-
 def test_pairs_are_compared_for_each_number_of_workers() -> None:
     assert best_pairs([_forecast("asha", [0.5], workers=1), _forecast("fifo", [0.4], workers=2)]) == []
     assert best_pairs([_forecast("asha", [0.5]), _forecast("fifo", [None])]) == []
@@ -158,10 +107,6 @@ def test_several_objectives_are_compared_by_their_hypervolume() -> None:
     assert (best.best.job.scheduler.kind, best.mean) == ("fifo", pytest.approx(np.mean([one for one in fifo if one])))
 
 
-def test_curves_without_further_objectives_have_no_hypervolume() -> None:
-    assert hypervolumes([_forecast("asha", [0.5, 0.4])]) == [[None, None]]
-
-
 def _texts(svg: bytes) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]+)</text>", svg.decode())
 
@@ -171,12 +116,3 @@ def test_each_number_of_workers_has_a_panel_and_each_scheduler_a_line():
     texts = _texts(forecast_picture(forecasts, "svg"))
     assert {"1 worker", "4 workers", "best score so far"} <= set(texts)
     assert [texts.count(label) for label in ("asha", "fifo")] == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("schedulers", "searchers", "labels"),
-    [(("asha",), ("random", "sobol"), {"random", "sobol"}), (("asha", "fifo"), ("random", "sobol"), {"asha, sobol"})],
-)
-def test_labels_tell_searchers_apart(schedulers, searchers, labels):
-    jobs = [job(scheduler=one, searcher=other) for one in schedulers for other in searchers]
-    assert labels <= set(_texts(forecast_picture(list(forecast(jobs, [2], _synthetic, repeats=1)), "svg")))

@@ -16,7 +16,6 @@ from pipeline.space import (
     QUniform,
     Switch,
     Uniform,
-    as_drawn,
     carry_over,
     combination,
     combinations,
@@ -25,7 +24,6 @@ from pipeline.space import (
     explored_space,
     fits,
     flat,
-    is_continuous,
     number_of,
     perturb,
     walk,
@@ -45,12 +43,6 @@ _NESTED = {
     ),
     "end": 7,
 }
-
-
-def test_a_config_has_a_value_for_each_parameter() -> None:
-    config = draw(_SPACE, np.random.default_rng(0))
-    assert list(config) == list(_SPACE)
-    assert config["fixed"] == 7
 
 
 def test_grid_parameters_run_through_their_values() -> None:
@@ -86,25 +78,6 @@ def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
     assert not fits(_NESTED, config)
 
 
-def test_branches_are_drawn_equally_often() -> None:
-    drawn = [draw(_NESTED, np.random.default_rng(seed))["schedule"] for seed in range(600)]
-    assert all(150 < drawn.count(branch) < 250 for branch in ("constant", "decaying", "cyclic"))
-
-
-def test_exploring_moves_values_and_keeps_the_branch() -> None:
-    config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
-    seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0) for seed in range(20)]
-    assert {c["schedule"] for c in seen} == {"decaying"}
-    assert {round(c["decay"], 6) for c in seen} == {0.4, 0.6}
-
-
-def test_exploring_draws_the_parameters_of_a_new_branch() -> None:
-    config = {"lr": 0.01, "schedule": "decaying", "decay": 0.5, "end": 7}
-    seen = [perturb(_NESTED, config, np.random.default_rng(seed), resample_probability=0.5) for seed in range(60)]
-    assert {c["schedule"] for c in seen} == {"constant", "decaying", "cyclic"}
-    assert all(fits(_NESTED, c) for c in seen)
-
-
 def test_exploring_multiplies_by_either_factor() -> None:
     rng = np.random.default_rng(0)
     config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
@@ -134,17 +107,6 @@ def test_only_the_named_parameters_of_an_explored_space_change(seed: int, names:
     assert (explored.keys() == config.keys()) or names & {"schedule", "restarts"}
 
 
-def test_a_parameter_is_explored_in_a_domain_of_its_own() -> None:
-    domains = {"lr": LogUniform(0.1, 0.2), "kind": Choice(["c", "a"])}
-    config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        found = perturb(explored_space(_SPACE, config, domains), config, rng, resample_probability=0.5)
-        assert 0.1 <= found["lr"] < 0.2
-        assert found["kind"] in ("a", "c")
-        assert (found["units"], found["fixed"]) == (20, 7)
-
-
 def test_an_explored_space_follows_a_changed_space() -> None:
     space = {
         "x": Uniform(0, 1),
@@ -158,12 +120,6 @@ def test_an_explored_space_follows_a_changed_space() -> None:
     assert explored["x"] == pytest.approx(1)
     assert fits(space, draw(explored, np.random.default_rng(0)))
     assert (explored["n"], explored["kind"], explored["z"]) == (9, Choice(["b", "c"]), 8)
-
-
-def test_values_get_the_types_of_their_domains() -> None:
-    space = {"x": Uniform(0, 9), "n": IntUniform(1, 9), "kind": Choice([1, 2.5]), "z": 8}
-    typed = as_drawn(space, {"x": 2, "n": 3.0, "kind": 1.0, "z": 8})
-    assert [(value, type(value)) for value in typed.values()] == [(2.0, float), (3, int), (1, int), (8, int)]
 
 
 def test_a_large_grid_is_not_walked_through() -> None:
@@ -191,18 +147,6 @@ def test_combinations_of_branches_follow_each_other() -> None:
     assert configs[5:] == [{**config, "width": 16} for config in configs[:5]]
     assert combination(space, 10) == configs[0]
     assert [number_of(space, config) for config in configs] == list(range(10))
-
-
-@pytest.mark.parametrize(
-    ("space", "expected"),
-    [
-        ({"x": Uniform(0, 1), "n": IntUniform(1, 3)}, True),
-        ({"n": IntUniform(1, 3), "fixed": 0.5}, False),
-        ({"kind": Switch({"a": {"x": Uniform(0, 1)}, "b": {}})}, False),
-    ],
-)
-def test_a_space_is_continuous_if_every_config_has_a_real_number(space: dict[str, object], expected: bool) -> None:
-    assert is_continuous(space) is expected
 
 
 def _either(one: Any, other: Any) -> dict[str, Any]:

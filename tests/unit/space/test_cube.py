@@ -38,13 +38,6 @@ def test_a_config_is_restored_from_its_point(seed):
     )
 
 
-def test_a_space_without_parameters_has_one_place() -> None:
-    cube = Cube({"fixed": 3})
-    units = cube.units([{"fixed": 3}] * 2)
-    assert (units.shape, cube.points(units).shape) == ((2, 0), (2, 0))
-    assert cube.config(cube.neighbours(units, 0.1, np.random.default_rng(0))[0]) == {"fixed": 3}
-
-
 @given(seed=st.integers(0, 2**31 - 1))
 def test_any_place_is_a_config_of_the_space(seed):
     cube, rng = Cube(SPACE), np.random.default_rng(seed)
@@ -64,16 +57,6 @@ def test_rounded_places_and_neighbours_are_those_of_their_configs(seed, step):
         assert ((places >= 0) & (places <= 1)).all()
         again = cube.points(cube.units([cube.config(place) for place in places]))
         np.testing.assert_allclose(cube.points(places), again, atol=1e-9)
-
-
-def test_the_axes_of_a_listed_parameter_are_its_own():
-    assert Cube({"x": Uniform(0, 1), "c": Choice([1, 2, 3]), "k": 1, "y": Uniform(0, 1)}).groups.tolist() == [
-        0,
-        1,
-        1,
-        1,
-        2,
-    ]
 
 
 @pytest.mark.parametrize("names", [set(SPACE), {"lr", "fixed", "c", "n", "m", "z"}])
@@ -126,15 +109,3 @@ def test_the_best_config_nearby_is_better_than_all_candidates() -> None:
     assert abs(found["x"] - 0.537) < 0.005
     same = best_nearby(cube, candidates, candidates, lambda points: np.zeros(len(points)), neighbours=5, rng=rng)
     assert same == {"x": 0.0}
-
-
-def test_whole_numbers_are_scored_as_they_are_drawn() -> None:
-    cube, rng = Cube({"n": IntUniform(1, 4)}), np.random.default_rng(0)
-    seen: list[float] = []
-
-    def score(points):
-        seen.extend(points[:, 0].tolist())
-        return points[:, 0]
-
-    assert best_nearby(cube, rng.random((20, 1)), np.array([[0.1]]), score, neighbours=20, rng=rng) == {"n": 4}
-    assert set(seen) <= {0.125, 0.375, 0.625, 0.875}

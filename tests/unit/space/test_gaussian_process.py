@@ -8,15 +8,6 @@ import pytest
 from pipeline.space.gaussian_process import GaussianProcess
 
 
-def test_a_process_follows_its_values() -> None:
-    """A Gaussian process is close to the function near its points and less certain far from them."""
-    points = np.linspace(0, 0.5, 11)[:, None]
-    process = GaussianProcess.fit(points, np.sin(6 * points[:, 0]))
-    mean, deviation = process.predict(np.array([[0.27], [1.0]]))
-    assert mean[0] == pytest.approx(np.sin(6 * 0.27), abs=0.02)
-    assert deviation[1] > 5 * deviation[0]
-
-
 @pytest.mark.parametrize("count", [3, 60])
 def test_it_is_that_of_scikit_learn(count: int) -> None:
     """A fitted process predicts as scikit-learn's with the same covariance, start and bounds, even with noise."""
@@ -46,19 +37,3 @@ def test_deviations_over_other_points_need_no_values() -> None:
     before, after = process.predict(at)[1], over.predict(at)[1]
     np.testing.assert_allclose(after[:-1], before[:-1], atol=1e-3)
     assert after[-1] < 0.5 * before[-1]
-
-
-def test_a_mean_is_that_of_the_prediction() -> None:
-    """A mean alone equals the one that is predicted with its deviation."""
-    rng = np.random.default_rng(0)
-    process = GaussianProcess.fit(rng.random((20, 2)), rng.normal(size=20))
-    at = rng.random((30, 2))
-    np.testing.assert_array_equal(process.mean(at), process.predict(at)[0])
-
-
-def test_the_noise_is_what_is_left_at_a_point_of_many_values() -> None:
-    """The variance of the noise is fitted to values that differ at the same point, and is left there."""
-    points, values = np.zeros((40, 1)), np.tile([-1.0, 1.0], 20)
-    process = GaussianProcess.fit(points, values)
-    assert process.noise == pytest.approx(1.0, rel=0.1)
-    assert process.predict(points[:1])[1][0] ** 2 == pytest.approx(process.noise, rel=0.1)

@@ -2,7 +2,6 @@
 
 import json
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,6 @@ from pipeline.space import (
     config_value,
     flat,
     key_of,
-    kind_of,
-    leaves,
     listed_values,
     normalize,
 )
@@ -108,11 +105,6 @@ def test_equal_keys_mean_equal_values(value: Any) -> None:
     assert key_of(json.loads(key_of(value))) == key_of(value)
 
 
-def test_leaves_are_the_values_at_any_depth() -> None:
-    assert list(leaves([1, {"a": [None, "x"], "b": []}, 2.5])) == [1, None, "x", 2.5]
-    assert list(leaves("text")) == ["text"]
-
-
 def test_values_are_nested_at_most_32_deep() -> None:
     nested: Any = 1
     for _ in range(32):
@@ -160,48 +152,12 @@ def test_a_fixed_value_comes_back_from_its_column(value: Any) -> None:
     assert key_of(config_value(found, listed_values(fixed))) == key_of(value)
 
 
-@pytest.mark.parametrize(
-    ("domain", "type_"),
-    [
-        (Choice([[1], [2]]), pa.string()),
-        (Choice([1, None]), pa.string()),
-        (Choice([None]), pa.string()),
-        (Choice([{"a": 1}]), pa.string()),
-        ({"values": 1}, pa.string()),
-        (None, pa.string()),
-        ([1.5], pa.string()),
-        (Choice([1, 2]), pa.int64()),
-        (Choice([1, 2.5]), pa.float64()),
-        (Choice([True]), pa.bool_()),
-    ],
-)
-def test_values_of_one_type_keep_it(domain: Any, type_: pa.DataType) -> None:
-    assert column_type(domain) == type_
-
-
 def test_a_value_of_an_earlier_domain_is_read_as_what_it_is() -> None:
     assert config_value("[64, 32]", [[8], None]) == [64, 32]
     assert config_value("[64, 32]", ["a", "b"]) == "[64, 32]"
     assert config_value("[64, 3", [[8]]) == "[64, 3"
     assert config_value("sgd", [[8]]) == "sgd"
     assert config_value(0.25, listed_values(Uniform(0, 1))) == 0.25
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        ({"kind": "asha"}, "asha"),
-        ({"kind": "ray.tune.schedulers.ASHAScheduler"}, "ray"),
-        (SimpleNamespace(kind="ray.tune.search.optuna.OptunaSearch"), "ray"),
-        (SimpleNamespace(kind="random"), "random"),
-        ({"kind": 3}, None),
-        ({}, None),
-        ("asha", None),
-        (None, None),
-    ],
-)
-def test_any_class_of_ray_is_of_one_kind(settings: object, kind: str | None) -> None:
-    assert kind_of(settings) == kind
 
 
 def test_settings_beside_the_path_are_gathered() -> None:
