@@ -121,7 +121,7 @@ def test_copied_weights_keep_their_value():
     first = done.trials[int(exploited[0].trial_id)]
     assert first.epoch == 8
     # As if it had trained with the better config from the beginning, except for the epochs at which donors were taken.
-    assert first.best == pytest.approx(0.8)
+    assert first.best.value == pytest.approx(0.8)
 
 
 def test_the_front_has_all_objectives() -> None:
