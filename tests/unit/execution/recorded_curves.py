@@ -72,6 +72,9 @@ class Study:
         order = []
         while (assignment := self.session.next()) is not None:
             order.append(assignment.trial_id)
+            if assignment.task == "finish":
+                self.session.on_report(assignment.trial_id, Report(winner={}))
+                continue
             epochs = self.session.job.budget.epochs
             epoch = self.session.engine.trials[assignment.trial_id].epoch
             verdict = "continue"
