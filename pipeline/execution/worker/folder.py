@@ -53,11 +53,13 @@ class TrialFolder:
         """Files that the storage has: their size and their time here."""
         within = store.writable_path(layout.files(trial_id)) if kept else None
         self._copied = kept and within is None
-        with self._open as opened, self._local_errors("create the working folder"):
-            self.folder = within or self._open.enter_context(scratch("trial"))
-            self.create_again()
+        with self._open as opened:
+            with self._local_errors("create the working folder"):
+                self.folder = within or opened.enter_context(scratch("trial"))
+                self.create_again()
             if self._copied and not new:
-                self._download()
+                with self._local_errors("download the files"):
+                    self._download()
             self._open = opened.pop_all()
 
     def create_again(self) -> None:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import load_results
-from pipeline.engine.messages import ProgressReport
+from pipeline.engine.messages import Report
+from pipeline.engine.saved_state import saved_state
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import record
 from pipeline.execution.driver.record import Recorder
@@ -32,7 +33,7 @@ def train(study: Study, *epochs: int, trial: str | None = None, **metrics: float
     """Report these epochs of a trial, by default of the next one."""
     trial = study.session.next().trial_id if trial is None else trial
     rows = tuple(row(epoch, epoch / 10, **metrics) for epoch in epochs)
-    study.session.on_report(trial, ProgressReport(rows, epochs[-1]))
+    study.session.on_report(trial, Report(rows))
     return trial
 
 
@@ -46,7 +47,7 @@ def resumed(study: Study, number: int) -> Study:
     last = read_sessions(study.store, only_last=True, resume=True)[-1]
     recorder = Recorder(study.store, study.session.job, session=number, last=last)
     session = Session(study.session.job, study.store, recorder)
-    session.restore(last["resume"], budget_before=study.session.job.budget.epochs)
+    session.restore(saved_state(last["resume"]), epochs_before=study.session.job.budget.epochs)
     session.begin()
     return Study(session, recorder, study.store)
 
@@ -106,7 +107,7 @@ def test_what_the_state_file_does_not_name_does_not_exist(study: Make, monkeypat
     again = resumed(s, 2)
     assert len(uncommitted) == 2
     assert not uncommitted & set(s.store.files())
-    assert second not in again.session.loop.trials
+    assert second not in again.session.engine.trials
     again.session.next()
     train(again, 2, trial=first)
     again.session.flush()
@@ -291,7 +292,7 @@ def test_metrics_of_any_name_have_columns_that_need_no_quotes(study: Make) -> No
     names = [*scripts, "val-acc", "val_acc", "Val_Acc", "order", "1st", "", "epoch", "config_x"]
     values = {name: float(place) for place, name in enumerate(names, 1)}
     rows = (row(1, 0.1, **values),)
-    s.session.on_report(s.session.next().trial_id, ProgressReport(rows, 1))
+    s.session.on_report(s.session.next().trial_id, Report(rows))
     s.session.flush()
     s.recorder.close("finished")
     path = s.store.local / "epochs/all-0001.parquet"
@@ -319,7 +320,7 @@ def test_parameters_of_a_branch_that_a_trial_does_not_have_are_empty(study: Make
 def test_a_value_that_is_not_finite_is_recorded(study: Make) -> None:
     s = study(objectives=[Objective("score", "max")])
     first = s.session.next().trial_id
-    s.session.on_report(first, ProgressReport((row(1, 0.5), row(2, math.inf)), 2))
+    s.session.on_report(first, Report((row(1, 0.5), row(2, math.inf))))
     s.session.flush()
     results = load_results(s.store.uri)
     assert results.epochs["score"].tolist() == [0.5, math.inf]

@@ -1,0 +1,190 @@
+"""A trial's working folder: what callbacks and functions write, on a file system and with an object store."""
+
+import errno
+import json
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+from pyarrow import fs
+
+from pipeline.errors import StorageError, Superseded
+from pipeline.execution.worker.folder import TrialFolder
+from pipeline.storage import Store
+
+MANY = 1e9
+
+
+def raising(error):
+    """A function that raises an error, whatever its arguments."""
+
+    def fails(*args, **kwargs):
+        raise error
+
+    return fails
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A study's folder in an object store: pyarrow's own file system for tests."""
+    system, root = fs.FileSystem.from_uri("mock:///bucket/study")
+    system.create_dir(root, recursive=True)
+    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
+
+    class Bucket(Store):
+        """Makes the folders that this file system needs, and that a bucket does not have."""
+
+        def write(self, path, content, **options):
+            system.create_dir(str(PurePosixPath(root, path).parent), recursive=True)
+            return super().write(path, content, **options)
+
+    return Bucket("mock:///bucket/study")
+
+
+def test_on_a_file_system_the_folder_is_within_the_study(tmp_path):
+    first = TrialFolder(Store(tmp_path), "0002", most=MANY)
+    assert first.folder == tmp_path / "files/0002"
+    (first.folder / "log.csv").write_text("1\n")
+    first.close()
+    assert (TrialFolder(Store(tmp_path), "0002", most=MANY).folder / "log.csv").read_text() == "1\n"
+
+
+def test_a_trial_that_writes_nothing_leaves_nothing(tmp_path):
+    folder = TrialFolder(Store(tmp_path), "0000", most=MANY)
+    (folder.folder / "empty/below").mkdir(parents=True)
+    folder.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    first = TrialFolder(bucket, "0002", most=MANY)
+    (first.folder / "deep").mkdir()
+    (first.folder / "deep/log.csv").write_text("1\n")
+    (first.folder / "backup").write_text("x")
+    first.keep()
+    assert bucket.files() == ["files/0002/backup", "files/0002/deep/log.csv"]
+    (first.folder / "deep/log.csv").write_text("1\n2\n")
+    (first.folder / "backup").unlink()
+    first.close()
+    assert bucket.files() == ["files/0002/deep/log.csv"]
+    second = TrialFolder(bucket, "0002", most=MANY)
+    assert (second.folder / "deep/log.csv").read_text() == "1\n2\n"
+    second.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_fetched_for_a_new_trial(bucket, monkeypatch):
+    monkeypatch.setattr(Store, "files", lambda *_: pytest.fail("The storage was listed."))
+    folder = TrialFolder(bucket, "0002", most=MANY, new=True)
+    (folder.folder / "log.csv").write_text("1\n")
+    folder.close()
+    assert bucket.read_text("files/0002/log.csv") == "1\n"
+
+
+def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
+
+    def taken_over():
+        raise Superseded("taken over")
+
+    folder = TrialFolder(Store(tmp_path), "0002", most=10, check=taken_over)
+    (folder.folder / "empty").mkdir()
+    with pytest.raises(Superseded):
+        folder.close()
+    assert (folder.folder / "empty").is_dir()
+    (folder.folder / "log.csv").write_bytes(bytes(40))
+    for change in (folder.keep, folder.clear):
+        with pytest.raises(Superseded):
+            change()
+    assert (folder.folder / "log.csv").stat().st_size == 40
+
+
+def test_a_folder_that_was_deleted_is_created_again(tmp_path):
+    folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
+    folder.folder.rmdir()
+    folder.folder.parent.rmdir()
+    folder.create_again()
+    assert folder.folder.is_dir()
+
+
+def test_nothing_is_uploaded_for_a_study_that_is_anothers(bucket):
+
+    def taken_over():
+        raise StorageError("taken over")
+
+    folder = TrialFolder(bucket, "0002", most=MANY, check=taken_over)
+    (folder.folder / "log.csv").write_text("1\n")
+    with pytest.raises(StorageError):
+        folder.close()
+    assert bucket.files() == []
+    assert not folder.folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["local", "bucket"])
+def test_the_oldest_files_beyond_the_limit_are_deleted_and_named(kind, tmp_path, bucket, capsys):
+    store = Store(tmp_path) if kind == "local" else bucket
+    folder = TrialFolder(store, "0002", most=100)
+    for age, name in enumerate(("a", "b", "c")):
+        (folder.folder / name).write_bytes(bytes(40))
+        os.utime(folder.folder / name, (age, age))
+    folder.keep()
+    assert "a (40 bytes)" in capsys.readouterr().out
+    assert json.loads(store.read("files/0002.dropped.json")) == [{"path": "a", "bytes": 40}]
+    folder.close()
+    assert store.files("files") == ["files/0002.dropped.json", "files/0002/b", "files/0002/c"]
+
+
+def test_a_file_that_is_too_large_by_itself_takes_no_other_with_it(tmp_path):
+    folder = TrialFolder(Store(tmp_path), "0002", most=100)
+    for age, (name, size) in enumerate((("small", 40), ("large", 101))):
+        (folder.folder / name).write_bytes(bytes(size))
+        os.utime(folder.folder / name, (age, age))
+    folder.keep()
+    assert [path.name for path in folder.folder.iterdir()] == ["small"]
+
+
+def test_a_trial_that_starts_again_finds_an_empty_folder(tmp_path):
+    outside = tmp_path / "thesis"
+    outside.mkdir()
+    (outside / "thesis.txt").write_text("years")
+    folder = TrialFolder(Store(tmp_path / "study"), "0002", most=MANY)
+    (folder.folder / "log.csv").write_text("1\n")
+    (folder.folder / "link").symlink_to(outside)
+    folder.clear()
+    assert list(folder.folder.iterdir()) == []
+    assert (outside / "thesis.txt").read_text() == "years"
+
+
+def test_files_that_cannot_be_fetched_are_a_fault_of_the_storage(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bucket.write("files/0002/log.csv", "1\n")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(Path, "write_bytes", raising(full))
+    with pytest.raises(StorageError, match=r"Cannot download the files of trial 0002 .*No space left on device"):
+        TrialFolder(bucket, "0002", most=MANY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_cannot_be_deleted_are_a_fault_of_the_storage(tmp_path, monkeypatch):
+    folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
+    (folder.folder / "log.csv").write_text("1\n")
+    monkeypatch.setattr(Path, "unlink", raising(OSError(errno.EROFS, os.strerror(errno.EROFS))))
+    for change in (folder.clear, TrialFolder(Store(tmp_path), "0002", most=0).keep):
+        with pytest.raises(StorageError, match=r"Cannot delete files of trial 0002 .*Read-only file system"):
+            change()
+
+
+def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "study/files").mkdir(parents=True)
+    (tmp_path / "study/files/0002").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="is a link to"):
+        TrialFolder(Store(tmp_path / "study"), "0002", most=MANY)
+
+
+def test_temporary_folders_are_deleted(tmp_path):
+    folder = TrialFolder(Store(tmp_path), "0002", most=MANY, kept=False)
+    (folder.folder / "log.csv").write_text("1\n")
+    folder.close()
+    assert not Path(folder.folder).exists()
+    assert list(tmp_path.iterdir()) == []
