@@ -31,7 +31,6 @@ def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_study_on_ray_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A study on Ray leaves environment, loggers, warnings and signals as before, and stops its own Ray."""
     assert printed("ray", tmp_path) == {"run": [], "running": False}
 
 

@@ -29,7 +29,6 @@ def one_layer(config: Mapping[str, Any]) -> Any:
 
 
 def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Three epochs; a rate above 0.9 fails in the second."""
     place = 4.0
     for epoch in range(3):
         if epoch and config["rate"] > 0.9:
@@ -51,7 +50,6 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
-    """A rerun reports each epoch as it ends, equal to the recorded one, and leaves the study's files unchanged."""
     before = {path: store.read(path) for path in store.files()}
     reported: list[int] = []
     again = rerun(store.uri, trial="0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
@@ -70,13 +68,6 @@ def test_a_difference_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     assert [epoch.equal for epoch in again.epochs] == [False, False, False]
 
 
-def test_only_metrics_that_differ_are_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An epoch names the recorded metrics that differ, and not a metric that was NaN and is NaN again."""
-    assert [epoch.differing for epoch in rerun(store.uri, trial="0000").epochs] == [(), (), ()]
-    monkeypatch.setitem(OFFSET, "by", 1e-12)
-    assert [epoch.differing for epoch in rerun(store.uri, trial="0000").epochs] == [("distance",)] * 3
-
-
 @pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_epochs_that_only_a_comparison_validated_are_validated_again(folds: int, tmp_path: Path) -> None:
     """A rerun validates the milestones and the last epoch too, which `validation_freq` leaves out, and equals."""
@@ -92,7 +83,6 @@ def test_epochs_that_only_a_comparison_validated_are_validated_again(folds: int,
 
 
 def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
-    """A failed trial fails again at its epoch: earlier ones are compared, the user's error has its location."""
     again = rerun(store.uri, trial="0002")
     assert [epoch.equal for epoch in again.epochs] == [True]
     assert again.failure.startswith("ValueError: too fast\n")
@@ -113,7 +103,6 @@ def writes(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def test_the_code_after_the_last_step_runs_again_only_where_it_failed(tmp_path: Path) -> None:
-    """A rerun does not run what a function does after its last step, unless the trial failed there."""
     job = TuneJob(
         name="ends", function=writes, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
         scheduler="fifo", budget=Budget(trials=2, epochs=2), resources={"workers": 0},
@@ -139,7 +128,6 @@ def exits(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def test_a_function_that_ends_itself_ends_no_rerun(tmp_path: Path) -> None:
-    """A rerun reports an exit of the function's own with a code as its failure, and one without as its end."""
     job = TuneJob(
         name="ends", function=exits, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
         scheduler="fifo", budget=Budget(trials=2, epochs=4), resources={"workers": 0},
@@ -159,7 +147,6 @@ def diverges(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 @pytest.mark.parametrize("epochs", [2, 4])
 def test_the_code_after_the_last_step_does_not_run_again_where_a_number_failed(epochs: int, tmp_path: Path) -> None:
-    """A rerun of a trial that failed by NaN ends with that epoch, and runs no code after the function's last step."""
     job = TuneJob(
         name="ends", function=diverges, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
         scheduler="fifo", budget=Budget(trials=2, epochs=epochs), resources={"workers": 0},
@@ -178,7 +165,6 @@ def test_the_code_after_the_last_step_does_not_run_again_where_a_number_failed(e
 def test_the_code_after_the_last_step_does_not_run_again_where_a_worker_was_lost(
     epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rerun of a trial that failed because its workers were lost runs no code after the function's last step."""
     job = TuneJob(
         name="ends", function=writes, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
         scheduler="fifo", budget=Budget(trials=1, epochs=epochs), resources={"workers": 0}, start_with=[{"rate": 0.5}],
@@ -200,6 +186,5 @@ def test_the_code_after_the_last_step_does_not_run_again_where_a_worker_was_lost
 
 
 def test_a_trial_that_is_not_there(store: Store) -> None:
-    """A rerun of an unknown trial is refused with the ids of the existing trials."""
     with pytest.raises(JobNotFound, match="Available: 0000, 0001, 0002"):
         rerun(store.uri, trial="0007")

@@ -34,7 +34,6 @@ def along(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def keeping(config: Mapping[str, Any], state: Any) -> Iterator[tuple[dict[str, float], dict[str, int]]]:
-    """A recorded curve, of a function that keeps a state and so has checkpoints."""
     for step, value in enumerate(CURVES[str(config["curve"])][state["step"] if state else 0 :]):
         yield {"score": value}, {"step": step + 1}
 
@@ -49,7 +48,6 @@ BEATEN = threading.Event()
 
 
 def waiting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """An epoch that lasts until a heartbeat was written."""
     yield {"score": float(BEATEN.wait(60))}
 
 
@@ -63,7 +61,6 @@ def held(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 
 def leaving(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """A function that leaves the process, or would."""
     yield {"score": 1.0}
     raise SystemExit(3)
 
@@ -88,7 +85,6 @@ def job(*curves: str, **fields: Any) -> TuneJob:
     [(("tie late", "tie early"), ("0001", 2)), (("good", "fails"), ("0000", 2)), (("fails", "good"), ("0001", 2))],
 )
 def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
-    """The best epoch's checkpoint is kept if two epochs tie and if a better trial failed later."""
     run(job(*curves, function=keeping), storage=tmp_path)
     winner = load_results(tmp_path / "s").best
     assert (winner.trial_id, winner.epoch) == best
@@ -102,7 +98,6 @@ def test_anything_but_a_job_is_refused(tmp_path):
 
 
 def test_trials_epochs_and_workers_may_be_given_in_the_call(tmp_path):
-    """A call's trials, epochs and workers take the place of the job's, and its outcome has the tables."""
     several = job("steady", "good", "tie late", resources={"workers": 2})
     results = run(several, storage=tmp_path, trials=2, epochs=3, workers=0).results
     assert (len(results.trials), set(results.trials["epochs"])) == (2, {3})
@@ -116,7 +111,6 @@ def test_the_budget_of_epochs_is_not_overrun(tmp_path):
 
 
 def test_finished_trials_continue_with_more_epochs(tmp_path):
-    """A study of two epochs, resumed with four, trains two more epochs of the same trials."""
     run(job("good", "steady", budget=Budget(trials=2, epochs=2)), storage=tmp_path)
     run(job("good", "steady", budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
     epochs = load_results(tmp_path / "s").epochs
@@ -137,7 +131,6 @@ def writing(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 @pytest.mark.parametrize("scheduler", ["fifo", "asha", "promoting-asha", "halving", "hyperband", "pasha"])
 @pytest.mark.parametrize("epochs", [2, 4])
 def test_the_code_after_the_last_step_runs_once(epochs, scheduler, tmp_path):
-    """A trial runs the code after its function's last step once, however its scheduler pauses and continues it."""
     ENDED.clear()
     changes = {} if scheduler == "fifo" else {"scheduler.reduction_factor": 2}
     changes |= {} if scheduler in ("fifo", "hyperband") else {"scheduler.grace_period": 1}
@@ -166,7 +159,6 @@ def test_the_code_after_the_last_step_does_not_run_again_with_a_larger_budget(tm
 
 
 def test_a_config_that_waits_is_tried_before_the_first_draw_of_a_resume(tmp_path):
-    """A config that was enqueued after a study had finished is the next trial when it resumes with one trial more."""
     space = {"curve": Choice(["good", "steady"]), "x": Uniform(0, 1)}
     run(job(space=space, searcher="random", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
     send(Store(tmp_path / "s"), Enqueue(config={"curve": "steady", "x": 0.25}))
@@ -186,7 +178,6 @@ def test_rows_that_a_killed_driver_had_not_written_come_back_with_the_checkpoint
 
 
 def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
-    """A folder of the study's name with other files is refused and left unchanged."""
     (tmp_path / "s").mkdir()
     (tmp_path / "s/thesis.txt").write_text("years of work")
     with pytest.raises(StorageError, match="no study"):
@@ -203,7 +194,6 @@ def test_a_mistake_leaves_the_name_free(tmp_path):
 
 
 def test_a_mistake_does_not_delete_untracked_files(tmp_path):
-    """A study that fails on a mistake removes its own folder but keeps files that a user put into it."""
     (tmp_path / "elsewhere").mkdir()
 
     class Neighbour:
@@ -218,16 +208,6 @@ def test_a_mistake_does_not_delete_untracked_files(tmp_path):
     assert left == ["elsewhere", "s", "s/logs", "s/source", "s/source/my_notes.txt"]
 
 
-def test_metrics_of_nearly_the_same_name_keep_their_values(tmp_path):
-    """Two metrics whose names differ only in case keep their values in different columns."""
-    run(job(function=colliding, space={"x": 1}), storage=tmp_path)
-    results = load_results(tmp_path / "s")
-    assert results.epochs["score"].to_list() == [0.0, 1.0, 2.0, 3.0]
-    (other,) = (column for column, name in results.metric_names.items() if name != "score")
-    assert other.startswith("score_")
-    assert results.epochs[other].to_list() == [9.0] * 4
-
-
 def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
     """A function that calls sys.exit with another code than 0 fails its trial with SystemExit as the error."""
     with pytest.raises(Exception, match="ended without a value"):
@@ -236,7 +216,6 @@ def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
 
 
 def test_functions_of_fit_are_called_before_the_study_begins(tmp_path):
-    """A function in `fit` that returns what is not allowed ends `run` before data are loaded or a folder is made."""
     wrong = job(function=None, model=along, data=along, fit=Fit(steps_per_epoch=lambda _: "many"))
     with pytest.raises(ModelError, match="returned 'many'"):
         run(wrong.replaced({"objectives": [Objective("loss", "min")]}), storage=tmp_path)
@@ -251,7 +230,6 @@ def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
 
 
 def test_the_outcome_of_a_study_that_was_finished_before_is_the_recorded_one(tmp_path):
-    """The outcome of a study that had been finished before has its end, its winner's metrics and its warning."""
     run(job(budget=Budget(trials=1, epochs=4, total_epochs=2)), storage=tmp_path)
     winner = {"trial_id": "0000", "epoch": 2, "metrics": {"score": 0.25}}
     session = json.loads((tmp_path / "s/sessions/0001.json").read_text())
@@ -282,7 +260,6 @@ def test_a_second_study_at_the_same_time_is_refused(tmp_path):
 
 
 def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch):
-    """The session's file is written while an epoch trains in the driver's own process."""
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.06)
     monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
     publish = SessionFile.publish
@@ -297,19 +274,7 @@ def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch
     assert BEATEN.is_set()
 
 
-def test_fewer_trials_are_noted_once_when_the_study_starts(tmp_path):
-    """A new study notes that it has fewer distinct trials than its budget; a resumed one does not repeat it."""
-    notes = []
-    alike = job(space={"curve": "steady"}, searcher="random")
-    run(alike, storage=tmp_path, note=notes.append)
-    run(alike, storage=tmp_path, resume=True, note=notes.append)
-    assert [note.partition(",")[0] for note in notes if not note.startswith("source: ")] == [
-        "The space has nothing to draw"
-    ]
-
-
 def test_a_study_without_untried_configs_finishes(tmp_path):
-    """Random search in a space of four configs trains each once and finishes, although 16 trials were requested."""
     space = {"curve": Choice([name for name in CURVES if name != "fails"])}
     outcome = run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path)
     assert outcome.message == "All 4 configs of the space were tried."

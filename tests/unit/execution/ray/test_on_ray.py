@@ -204,12 +204,6 @@ def test_rows_fill_half_of_the_least_share_of_a_node(
     assert cluster.memory_for_rows_on_nodes(JOB.replaced({"resources": resources})) == expected
 
 
-def test_the_driver_has_memory_for_the_rows(nodes: list[dict[str, Any]]) -> None:
-    """Rows fill at most half of what is free on the driver's own machine, which loads them once."""
-    nodes.append(_node(1.0, 400e9))
-    assert cluster.memory_for_rows_on_nodes(JOB) == 25e9
-
-
 def test_this_machine_stands_for_nodes_that_have_not_started(
     nodes: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,36 +265,3 @@ def test_the_state_of_a_study_is_published(study: Any, published: Published) -> 
     assert published["tunepipe_lost_workers", "s"] == 1
     assert published["tunepipe_seconds", "s"] >= 0
     assert {name for name, *_ in published} == set(GAUGES)
-
-
-def test_a_study_without_a_value_has_no_best(study: Any, published: Published) -> None:
-    StudyGauges(study().session).publish()
-    assert "tunepipe_best" not in {name for name, *_ in published}
-
-
-IMPORTED = """
-import sys
-import warnings
-
-from IPython.core.interactiveshell import InteractiveShell
-from pipeline.execution.ray.cluster import ray_environment
-
-sys.modules["ipywidgets"] = None
-
-class ZMQInteractiveShell(InteractiveShell):
-    pass
-
-ZMQInteractiveShell.instance().config.IPKernelApp.parent_appname = ""
-with ray_environment():
-    from tqdm.notebook import WARN_NOIPYW
-    warnings.warn(WARN_NOIPYW)
-    warnings.warn("another warning")
-"""
-
-
-def test_warnings_about_missing_widgets_are_suppressed() -> None:
-    """Without widgets, warnings of tqdm and Ray about ipywidgets are suppressed and other warnings are printed."""
-    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True, timeout=200)
-    assert "another warning" in done.stderr
-    assert "IProgress" not in done.stderr
-    assert "Missing packages" not in done.stderr
