@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import requests
 import websocket
 
-from pipeline.cluster.code_package import package
 from pipeline.cluster.submissions import (
     DRIVER_ENVIRONMENT,
     Submission,
@@ -79,6 +78,7 @@ class JobsApi:
         self, job: str, study: str, storage: str, options: Sequence[str], project: Path
     ) -> tuple[Submission, bool]:
         """Start a study, or attach to it; returns its submission, and whether it ran already."""
+        from pipeline.cluster.code_package import package
 
         def create(number: int) -> Submission | str:
             code, name = package(project, job), f"{study}-{number}"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from kubernetes import client, config
@@ -22,8 +22,12 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 from yaml import YAMLError
 
-from pipeline.cluster.rayjob import QUEUE_LABEL, STUDY_LABEL, Manifests
+from pipeline.cluster.submissions import QUEUE_LABEL, STUDY_LABEL
 from pipeline.errors import ClusterError
+
+if TYPE_CHECKING:
+    from pipeline.cluster.rayjob import Manifests
+
 
 POLL_SECONDS = 2.0
 SILENT_SECONDS = 45.0
@@ -114,7 +118,7 @@ class Kubernetes:
             pass
         return True
 
-    def create(self, manifests: Manifests) -> dict[str, Any] | None:
+    def create(self, manifests: "Manifests") -> dict[str, Any] | None:
         """Create what a study needs; None if there is a RayJob of that name. The server validates every field."""
         self._check_queue(manifests.job)
         metadata, mark = manifests.job["metadata"], uuid4().hex

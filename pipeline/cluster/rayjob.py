@@ -16,21 +16,23 @@ import yaml
 from pipeline.cluster.driver_end import IN_RAYJOB
 from pipeline.cluster.overlays import check_storage_is_kept, rayjob_template
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, epoch_seconds_by_node, memory_for_trials, plan
-from pipeline.cluster.submissions import DRIVER_ENVIRONMENT, submitter
+from pipeline.cluster.submissions import (
+    DRIVER_ENVIRONMENT,
+    PRIORITY_LABEL,
+    QUEUE_LABEL,
+    STORAGE_ANNOTATION,
+    STUDY_ANNOTATION,
+    STUDY_LABEL,
+    SUBMITTER_ANNOTATION,
+    submitter,
+)
 from pipeline.code import Snapshot, snapshot_of_file, split_job_name
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 
-STUDY_LABEL = "tunepipe/study"
-"""The study's name as a Kubernetes name."""
-STORAGE_ANNOTATION = "tunepipe/storage"
-STUDY_ANNOTATION = "tunepipe/study-name"
-SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265"}
 """Environment variables of a driver in a RayJob."""
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
 _MAX_NAME_LENGTH = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""

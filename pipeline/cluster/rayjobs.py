@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cluster.driver_end import EXIT_LINE
 from pipeline.cluster.kubernetes_api import POLL_SECONDS, SILENT_SECONDS, Kubernetes, ServerUnavailable, Unauthorized
-from pipeline.cluster.rayjob import (
+from pipeline.cluster.submissions import (
     QUEUE_LABEL,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
     SUBMITTER_ANNOTATION,
-    Manifests,
-    study_label,
+    Submission,
+    find,
+    find_one,
+    submit_once,
+    without_slash,
 )
-from pipeline.cluster.submissions import Submission, find, find_one, submit_once, without_slash
 from pipeline.cluster.why import (
     STARTING_SECONDS,
     age,
@@ -34,6 +36,9 @@ from pipeline.cluster.why import (
 )
 from pipeline.errors import ClusterError, EndUnknown, Interrupted
 from pipeline.text import rough_duration
+
+if TYPE_CHECKING:
+    from pipeline.cluster.rayjob import Manifests
 
 _KEPT, _KEPT_OF_OTHERS = timedelta(minutes=10), timedelta(days=7)
 """How long an ended RayJob stays when its study is submitted again, so that its log can be read, or another one."""
@@ -96,8 +101,10 @@ class RayJobs(Kubernetes):
         events = () if all(each.has_ended for each in found) else self.warnings()
         return [self._described(jobs[each.name], each, events) for each in found]
 
-    def submit(self, study: str, storage: str, manifests_of: Callable[[int], Manifests]) -> tuple[Submission, bool]:
+    def submit(self, study: str, storage: str, manifests_of: "Callable[[int], Manifests]") -> tuple[Submission, bool]:
         """Create a study's RayJob, or find it; returns its submission, and whether it ran already."""
+        from pipeline.cluster.rayjob import study_label
+
         label = study_label(study)
 
         def known() -> list[Submission]:

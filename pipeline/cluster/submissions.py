@@ -15,6 +15,14 @@ STOP_SECONDS = 30
 """The time that a stopped driver has to finish an epoch and write a checkpoint."""
 DRIVER_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
 
+STUDY_LABEL = "tunepipe/study"
+"""A label of a RayJob: its study's name as a Kubernetes name."""
+STORAGE_ANNOTATION = "tunepipe/storage"
+STUDY_ANNOTATION = "tunepipe/study-name"
+SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+
 _TRIES = 5
 _ENDED = {"SUCCEEDED", "STOPPED", "FAILED", "COMPLETE", "VALIDATIONFAILED"}
 _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from textwrap import shorten
 from typing import Any
 
-from pipeline.cluster.rayjob import PRIORITY_LABEL, QUEUE_LABEL
+from pipeline.cluster.submissions import PRIORITY_LABEL, QUEUE_LABEL
 from pipeline.text import duration
 
 STARTING_SECONDS = 45.0

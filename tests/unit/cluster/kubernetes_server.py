@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pipeline.cluster import download, kubernetes_api, overlays, rayjobs
-from pipeline.cluster.rayjob import STUDY_LABEL
+from pipeline.cluster.submissions import STUDY_LABEL
 from tests.unit.cluster.json_handler import JsonHandler, running
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"

@@ -18,8 +18,8 @@ from pipeline.cluster.download import (
     volume_of,
 )
 from pipeline.cluster.overlays import rayjob_template
-from pipeline.cluster.rayjob import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.cluster.rayjobs import RayJobs, submission_of
+from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError
 from pipeline.storage import Store
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, with_session

@@ -7,8 +7,9 @@ import pytest
 
 import tune_jobs
 from pipeline.cluster import rayjobs
-from pipeline.cluster.rayjob import STORAGE_ANNOTATION, SUBMITTER_ANNOTATION, Manifests, study_manifests
+from pipeline.cluster.rayjob import Manifests, study_manifests
 from pipeline.cluster.rayjobs import NeverStarts, RayJobs, _Log, exit_code_of, new_lines, submission_of, waiting_time
+from pipeline.cluster.submissions import STORAGE_ANNOTATION, SUBMITTER_ANNOTATION
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound, UsageError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, stamped
 
