@@ -4,7 +4,7 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 DrawOrder = tuple[int, str, str]
 
@@ -144,15 +144,6 @@ def percent(share: float) -> str:
 def percent_interval(low: float, high: float) -> str:
     """An interval of shares as whole percentages: 12% to 30%."""
     return f"{percent(low)} to {percent(high)}"
-
-
-def percentages(shares: Sequence[float]) -> list[int]:
-    """The shares as whole percentages with the sum of the shares: the largest remainders are rounded up."""
-    whole = [math.floor(100 * share) for share in shares]
-    missing = round(100 * sum(shares)) - sum(whole)
-    for place in sorted(range(len(shares)), key=lambda place: whole[place] - 100 * shares[place])[:missing]:
-        whole[place] += 1
-    return whole
 
 
 def hide_numbers(text: str) -> str:

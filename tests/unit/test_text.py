@@ -22,7 +22,6 @@ from pipeline.text import (
     is_or_are,
     listed,
     percent,
-    percentages,
     rough_duration,
     sanitize,
     sanitize_line,
@@ -138,13 +137,6 @@ def test_initials_stand_for_a_name_of_several_words() -> None:
 
 def test_negative_percentages_have_a_minus_sign() -> None:
     assert [percent(share) for share in (0.123, -0.82, 0.0)] == ["12%", "−82%", "0%"]
-
-
-@pytest.mark.parametrize("shares", [[1 / 3] * 3, [0.125] * 8, [0.004, 0.996], [0.07, 0.28, 0.65], [0.0, 1.0]])
-def test_percentages_of_a_whole_sum_to_100(shares: list[float]) -> None:
-    found = percentages(shares)
-    assert sum(found) == 100
-    assert all(abs(one - 100 * share) < 1 for one, share in zip(found, shares, strict=True))
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (245, "4:05"), (7384, "2:03:04")])
