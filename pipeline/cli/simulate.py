@@ -82,7 +82,7 @@ def simulate(
     given = {**limits(trials, epochs, total_epochs, seconds, None), "seed": seed}
     tuned = job_of(job, changes_of(given, set_), storage, resume=False)
     if tuned.start_from is not None:
-        from pipeline.execution.driver.warm_start import with_starts
+        from pipeline.execution.driver.earlier_studies import with_starts
 
         tuned = with_starts(tuned, storage, note)
     jobs = [

@@ -92,7 +92,7 @@ def submit(
 ) -> None:
     """Run or resume a study on a cluster and print its output. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
-    from pipeline.execution.driver.warm_start import warm_started
+    from pipeline.execution.driver.earlier_studies import warm_started
 
     refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
     ignored = [f"--{name.replace('_', '-')}" for name in ("wait_pods", "to") if given_on_command_line(asked, name)]

@@ -18,8 +18,8 @@ from pipeline.code import Snapshot, snapshot_of
 from pipeline.errors import ResourcesUnmet, StorageError, StudyExists, UsageError, UserError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.check_process import JOB, Node, checks_of, published
-from pipeline.execution.driver.session_start import session_start
-from pipeline.execution.driver.warm_start import warm_started
+from pipeline.execution.driver.earlier_studies import warm_started
+from pipeline.execution.driver.resume import session_start
 from pipeline.execution.node_facts import installed
 from pipeline.execution.ray.job_transport import pack
 from pipeline.machine import this_machine

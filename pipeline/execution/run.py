@@ -15,11 +15,10 @@ from pipeline.execution.driver.earlier_studies import learned_from
 from pipeline.execution.driver.progress import notebook_progress
 from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.script_arguments import arguments_of_script, other_arguments
+from pipeline.execution.driver.resume import SessionStart, replace_abandoned, session_start, unusable_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_end import recording_end
-from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start, unusable_state
-from pipeline.execution.driver.start_notes import start_notes
+from pipeline.execution.driver.start_notes import arguments_of_script, other_arguments, start_notes
 from pipeline.execution.interrupts import Interrupts, interruptible
 from pipeline.execution.notes import notes_to
 from pipeline.execution.outcome import Outcome

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pipeline.code import user_frame, without_libraries
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
 from pipeline.execution.driver.provenance import tunepipe_command
-from pipeline.execution.driver.resumability import unsaved_state
+from pipeline.execution.driver.resume import has_epochs, unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
 from pipeline.results.analysis.failure_causes import first_line
@@ -18,11 +18,6 @@ from pipeline.study.studies import called
 
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""
-
-
-def has_epochs(store: Store) -> bool:
-    """Whether a study has trained an epoch: one in its tables, or one that only a checkpoint holds."""
-    return bool(store.files("epochs") or store.files("checkpoints"))
 
 
 @contextmanager

@@ -1,12 +1,16 @@
-"""The notes for a user when a session starts: unexpected effects of the job's fields, with reasons."""
+"""The notes for a user when a session starts: unexpected effects of the job's fields, of the data and of arguments."""
 
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.code import Recorded, in_script
 from pipeline.datasets import Dataset, non_finite, without_hash
 from pipeline.execution.data import sharing_in_words
 from pipeline.execution.driver.earlier_studies import learning_in_words
-from pipeline.execution.driver.resumability import unloadable_functions
+from pipeline.execution.driver.provenance import command_line
+from pipeline.execution.driver.resume import unloadable_functions
 from pipeline.execution.driver.resumed_job import smaller_budget
 from pipeline.study import TuneJob
 from pipeline.study.earlier_trials import EarlierTrials
@@ -72,3 +76,25 @@ def _late_phases(job: TuneJob) -> str | None:
         return None
     which = f"Phase {late[0]} begins" if len(late) == 1 else f"Phases {', '.join(late)} begin"
     return f"{which} after a trial's last epoch, {most}, unless a callback stops the previous phase earlier."
+
+
+def arguments_of_script(job: TuneJob) -> list[str] | None:
+    """The arguments of the script that Python runs, without secrets."""
+    return command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
+
+
+def other_arguments(document: Mapping[str, Any], arguments: Sequence[str] | None) -> str | None:
+    """What the user should know if a script resumes a study with other arguments."""
+    if arguments is None or "sources" not in document:
+        return None
+    before = Recorded(document["sources"]).arguments
+    if before is None or tuple(arguments) == before:
+        return None
+    return (
+        f"The script has {_shown(arguments)}, and had {_shown(before)} in the last session. Trials of both sessions "
+        "are compared with each other, so arguments that the job's functions read must stay the same."
+    )
+
+
+def _shown(arguments: Sequence[str]) -> str:
+    return f"the arguments `{shlex.join(arguments)}`" if arguments else "no arguments"

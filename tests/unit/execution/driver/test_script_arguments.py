@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.execution.driver.script_arguments import other_arguments
+from pipeline.execution.driver.start_notes import other_arguments
 
 SCRIPT = """
 import argparse

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import run
 from pipeline.errors import StorageError, StudyChanged, StudyExists
-from pipeline.execution.driver.session_start import SessionStart, replace_abandoned, session_start
+from pipeline.execution.driver.resume import SessionStart, replace_abandoned, session_start
 from pipeline.storage import Store
 from pipeline.storage.lease import SessionFile
 from pipeline.study import TuneJob, save_study

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import Budget, Choice, Objective, StartFrom, TuneJob, Uniform, load_results, run
 from pipeline.errors import InvalidJob, JobNotFound, StudyChanged
-from pipeline.execution.driver.warm_start import warm_started
+from pipeline.execution.driver.earlier_studies import warm_started
 
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:

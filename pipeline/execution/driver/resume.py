@@ -1,22 +1,120 @@
-"""What a session starts from: a new study, one without epochs that it replaces, or a study that it resumes."""
+"""What a session starts from: a new study, one without epochs that it replaces, or a study that it resumes.
+
+Nothing is changed, except that a takeover repairs damaged files, and that a study without epochs is replaced.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.code import forget_copies, from_study
+from pipeline.code import forget_copies, from_study, is_loadable
 from pipeline.errors import NotResumable, StorageError, StudyExists
-from pipeline.execution.driver.resumability import unsaved_state
-from pipeline.execution.driver.resume_checks import abandoned, last_session
+from pipeline.execution.driver.earlier_studies import warm_started, with_starts
 from pipeline.execution.driver.resumed_job import code_changes, reconciled
-from pipeline.execution.driver.warm_start import warm_started, with_starts
-from pipeline.storage import Store
-from pipeline.storage.lease import MARK_WITHIN
-from pipeline.study import TuneJob, layout
-from pipeline.study.contents import remove
-from pipeline.study.files import read_document
+from pipeline.storage import Entry, Store, unfinished
+from pipeline.storage.lease import MARK_WITHIN, take_over as prepare
+from pipeline.storage.sessions import SILENT_SECONDS, describe_driver, driver_alive, heartbeat_within, read_sessions
+from pipeline.study import TuneJob, layout, load_study
+from pipeline.study.contents import check_output_folder, contents, listed_entries, refuse_links, remove
+from pipeline.study.files import read_document, read_job
+from pipeline.study.studies import as_argument
+
+
+def unloadable_functions(job: TuneJob) -> str | None:
+    """Which functions of a job are in no file, and how its study is resumed then; None if all are copied."""
+    names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not is_loadable(each)))
+    if not names:
+        return None
+    return (
+        f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} not defined in a file that the study can copy: "
+        "run(JOB, resume=True) resumes the study where the same functions are defined; `tunepipe resume` cannot."
+    )
+
+
+def unsaved_state(job: TuneJob) -> str | None:
+    """Why a study cannot be resumed, as a part of a sentence; None if it can."""
+    kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
+    if not kinds:
+        return None
+    return f"the state of {' and '.join(kinds)} cannot be saved"
+
+
+def has_epochs(store: Store) -> bool:
+    """Whether a study has trained an epoch: one in its tables, or one that only a checkpoint holds."""
+    return bool(store.files("epochs") or store.files("checkpoints"))
+
+
+def abandoned(store: Store, note: Callable[[str], None]) -> bool:
+    """Whether a folder has a study that trained nothing, and whose driver is gone: a new study may replace it."""
+    if not store.exists(layout.STUDY) or has_epochs(store) or store.link() is not None or contents(store).untracked:
+        return False
+    try:
+        read_job(store)
+    except StorageError:
+        # A file of that name that no driver wrote; it is not replaced.
+        return False
+    _finish_beginning(store, note)
+    sessions = read_sessions(store, only_last=True)
+    return not (sessions and driver_alive(store, sessions[-1], note))
+
+
+def last_session(
+    store: Store, job: TuneJob, *, resume: bool, note: Callable[[str], None], take_over: bool = False
+) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
+    """A study's own job and its last session."""
+    exists = store.exists(layout.STUDY)
+    if exists:
+        refuse_links(store)
+    elif others := _other_files(store):
+        raise StorageError(
+            f"{store.uri} has files that belong to no study: {listed_entries(others)}. Nothing was changed: choose "
+            "another --name or --storage."
+        )
+    elif store.local is not None:
+        check_output_folder(store.local)
+    if exists and not resume:
+        raise StudyExists(
+            f"There is already a study {job.name!r} in {store.uri}. Resume it with --resume (in Python: "
+            "resume=True), give the new one another name with --name (name=…), or delete it with `tunepipe delete`."
+        )
+    if take_over:
+        prepare(store, note)
+    else:
+        _finish_beginning(store, note)
+    sessions = read_sessions(store, only_last=True, resume=True)
+    last = sessions[-1] if sessions else None
+    if last is not None and not take_over and driver_alive(store, last, note):
+        study = as_argument(store.uri)
+        raise StudyExists(
+            f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
+            f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
+        )
+    return load_study(store, here=job.functions.values(), placeholders=True) if exists else None, last
+
+
+def _finish_beginning(store: Store, note: Callable[[str], None]) -> None:
+    """Record a session as interrupted whose file is empty: its driver was killed while it took the number.
+
+    That happens on file systems without hard links, where a new file is empty for a moment.
+    """
+    sizes = {path: size for path, size in store.sizes("sessions") if layout.names(path) and path.endswith(".json")}
+    newest = max(sizes, key=lambda path: int(PurePosixPath(path).stem), default=None)
+    if newest is None or sizes[newest]:
+        return
+    if (left := SILENT_SECONDS - store.age(newest)) > 0:
+        note(f"{newest} in {store.uri} is empty. Waiting up to {left:.0f} s for the driver that may be writing it.")
+        if heartbeat_within(store, left):
+            return
+    prepare(store, note)
+
+
+def _other_files(store: Store) -> Sequence[Entry]:
+    """The files of a folder without a study.json, except those of a driver that was killed while it began."""
+    entries = contents(store)
+    late = [entry for entry in entries.own if not (layout.is_beginning(entry.path) or unfinished(entry.path))]
+    return [*late, *entries.untracked]
 
 
 @dataclass(frozen=True, slots=True)
